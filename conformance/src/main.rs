@@ -1,0 +1,2 @@
+//! The `mqspec` binary.
+fn main() {}

@@ -1,0 +1,12 @@
+//! A deterministic reference broker, without I/O, clock or thread.
+#![cfg_attr(not(feature = "std"), no_std)]
+// No input from a peer may panic: what could is denied outside of tests.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]

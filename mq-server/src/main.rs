@@ -1,0 +1,2 @@
+//! The `mq-server` binary.
+fn main() {}
