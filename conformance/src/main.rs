@@ -1,2 +1,41 @@
-//! The `mqspec` binary.
-fn main() {}
+//! `mqspec`: judges a broker against AMQP 0-9-1, MQTT and STOMP.
+//!
+//! A [`case::Case`] plays raw bytes over a connection of its own and judges
+//! what comes back. The bytes are written out in the cases, or put together by
+//! the small builders next to them, and never by the workspace's codecs: a
+//! mistake that a codec and a broker share would otherwise go unseen.
+//!
+//! What happens from the command line to the exit code, in order of reading:
+//! [`cli`] (what the user asks for), [`target`] (which broker), [`case`] (what
+//! there is to ask), [`wire`] (the conversation and its transcript),
+//! [`runner`] (many at once, each with a deadline), [`verdict`] (what the
+//! broker did), [`expectation`] (what it was known to do), [`report`].
+
+// A network tool has a clock; only the pure crates go without.
+#![allow(clippy::disallowed_methods)]
+
+mod amqp;
+mod case;
+mod cli;
+mod expectation;
+mod mqtt;
+mod report;
+mod runner;
+mod stomp;
+mod target;
+mod transcript;
+mod verdict;
+mod wire;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::main() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            anstream::eprintln!("mqspec: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What a case is, how it is chosen, and what it has at hand while it runs.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::target::{Protocol, Target};
+use crate::transcript::Transcript;
+use crate::verdict::{Stop, inconclusive};
+use crate::wire::Wire;
+
+/// How strongly the specification asks for what a case checks (RFC 2119).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Level {
+    /// An absolute requirement, MUST NOT included.
+    Must,
+    /// A recommendation, SHOULD NOT included.
+    Should,
+    /// An option. A case of this level checks that a broker that takes the
+    /// option does so in the way described.
+    May,
+}
+
+impl Level {
+    /// The word of RFC 2119.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+            Self::May => "MAY",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One question to a broker.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// `PROTOCOL/RULE/QUESTION`, unique and stable: what users select by.
+    pub(crate) id: &'static str,
+    /// The statement of the specification, as the specification names it.
+    pub(crate) rule: &'static str,
+    /// How strongly the rule is meant.
+    pub(crate) level: Level,
+    /// What a conforming broker does, in one line.
+    pub(crate) title: &'static str,
+    /// Plays the case. `Ok(())`: the rule is kept.
+    pub(crate) run: fn(&Context<'_>) -> Result<(), Stop>,
+}
+
+/// The cases about one part of a specification, reported together.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// The protocol that the cases speak.
+    pub(crate) protocol: Protocol,
+    /// The heading in a report.
+    pub(crate) title: &'static str,
+    /// In the order in which they are reported.
+    pub(crate) cases: &'static [Case],
+}
+
+/// Every section of every protocol, in the order of the report.
+pub(crate) fn sections() -> impl Iterator<Item = &'static Section> {
+    crate::amqp::SECTIONS
+        .iter()
+        .chain(crate::mqtt::SECTIONS)
+        .chain(crate::stomp::SECTIONS)
+        .copied()
+}
+
+/// What is at hand for a running case.
+pub(crate) struct Context<'a> {
+    /// The broker under judgement.
+    pub(crate) target: &'a Target,
+    /// How long one answer may take.
+    pub(crate) patience: Duration,
+    /// How long nothing must come for the broker to count as silent.
+    pub(crate) silence: Duration,
+    deadline: Instant,
+    unique: String,
+    transcript: Transcript,
+}
+
+impl<'a> Context<'a> {
+    /// `unique` is different for each case and each run.
+    pub(crate) fn new(
+        target: &'a Target,
+        windows: &Windows,
+        unique: String,
+        transcript: Transcript,
+    ) -> Self {
+        Self {
+            target,
+            patience: windows.patience,
+            silence: windows.silence,
+            deadline: Instant::now() + windows.deadline,
+            unique,
+            transcript,
+        }
+    }
+
+    /// Opens a TCP connection to the broker. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Inconclusive`] when the broker does not accept.
+    pub(crate) fn connect(&self) -> Result<Wire, Stop> {
+        Wire::connect(
+            self.target,
+            self.patience,
+            self.silence,
+            self.deadline,
+            self.transcript.clone(),
+        )
+    }
+
+    /// A name for a queue, client or the like that no other case and no
+    /// earlier run has used: at most 23 octets of `[0-9a-z]` and the hint, so
+    /// that with a hint of at most 8 letters it is a legal MQTT 3.1 client
+    /// identifier too.
+    pub(crate) fn name(&self, hint: &str) -> String {
+        format!("{hint}{}", self.unique)
+    }
+
+    /// Waits, for rules about time.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Inconclusive`] when the case's deadline would pass.
+    pub(crate) fn sleep(&self, time: Duration) -> Result<(), Stop> {
+        if Instant::now() + time > self.deadline {
+            return Err(inconclusive("the deadline of the case has passed"));
+        }
+        std::thread::sleep(time);
+        Ok(())
+    }
+}
+
+/// The times by which a case judges.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows {
+    /// See [`Context::patience`].
+    pub(crate) patience: Duration,
+    /// See [`Context::silence`].
+    pub(crate) silence: Duration,
+    /// How long a whole case may take.
+    pub(crate) deadline: Duration,
+}
+
+/// Whether `id` is named by `selector`: a glob over the whole id when it has a
+/// `*` or `?`, otherwise a part of it.
+pub(crate) fn selects(selector: &str, id: &str) -> bool {
+    if selector.contains(['*', '?']) {
+        glob(selector.as_bytes(), id.as_bytes())
+    } else {
+        id.contains(selector)
+    }
+}
+
+/// `*` stands for any number of octets, `/` included, `?` for one.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when the last star has to swallow one octet more.
+    let mut retry = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match retry {
+                Some((star, from)) => {
+                    retry = Some((star, from + 1));
+                    p = star + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_selector_is_a_part_or_a_glob() {
+        for (selector, id, expected) in [
+            ("basic.ack", "amqp/basic.ack/twice", true),
+            ("amqp/basic.ack", "amqp/basic.nack/twice", false),
+            ("amqp/*", "amqp/basic.ack/twice", true),
+            ("amqp/*", "stomp12/SEND/body", false),
+            ("*/twice", "amqp/basic.ack/twice", true),
+            ("*/twi", "amqp/basic.ack/twice", false),
+            ("mqtt?/*", "mqtt5/MQTT-3.1.2-3/x", true),
+            ("mqtt?/*", "mqtt311/MQTT-3.1.2-3/x", false),
+            ("*a*b*", "aab", true),
+            ("*a*b*", "aac", false),
+        ] {
+            assert_eq!(selects(selector, id), expected, "{selector} on {id}");
+        }
+    }
+
+    #[test]
+    fn every_case_is_named_once_and_by_protocol_rule_and_question() {
+        let mut seen = BTreeSet::new();
+        for section in sections() {
+            assert!(
+                !section.cases.is_empty(),
+                "section {} is empty",
+                section.title
+            );
+            for case in section.cases {
+                assert!(seen.insert(case.id), "{} appears twice", case.id);
+                let parts: Vec<_> = case.id.split('/').collect();
+                assert_eq!(parts.len(), 3, "{}", case.id);
+                assert!(parts.iter().all(|part| !part.is_empty()), "{}", case.id);
+                assert!(
+                    section.protocol.prefixes().contains(&parts[0]),
+                    "{} stands among the cases of {}",
+                    case.id,
+                    section.protocol
+                );
+                assert!(!case.rule.is_empty(), "{} names no rule", case.id);
+                assert!(
+                    !case.title.is_empty()
+                        && !case.title.contains('\n')
+                        && !case.title.ends_with('.'),
+                    "the title of {} is one line without a full stop",
+                    case.id
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! For a program: one JSON document.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::cli::Selected;
+use crate::runner::Answer;
+use crate::verdict::Stop;
+
+fn case_fields(section: &str, case: &Case) -> Value {
+    json!({
+        "id": case.id,
+        "section": section,
+        "rule": case.rule,
+        "level": case.level.as_str(),
+        "title": case.title,
+    })
+}
+
+/// `mqspec run --format json`: `accepted`, and one object for each case.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub(crate) fn run(out: &mut impl Write, answers: &[Answer<'_>]) -> io::Result<()> {
+    let cases: Vec<Value> = answers
+        .iter()
+        .map(|answer| {
+            let question = answer.question;
+            let mut value = case_fields(question.section.title, question.case);
+            value["target"] = json!(question.target.to_string());
+            value["verdict"] = json!(answer.verdict.kind().as_str());
+            value["status"] = json!(answer.outcome.status.as_str());
+            value["accepted"] = json!(answer.outcome.accepted);
+            value["seconds"] = json!(answer.time.as_secs_f64());
+            match &answer.verdict.0 {
+                Ok(()) => {}
+                Err(Stop::Fail { expected, seen }) => {
+                    value["expected"] = json!(expected);
+                    value["seen"] = json!(seen);
+                }
+                Err(Stop::NotApplicable(why) | Stop::Inconclusive(why)) => {
+                    value["because"] = json!(why);
+                }
+            }
+            if let Some(note) = &answer.outcome.note {
+                value["note"] = json!(note);
+            }
+            if answer.verdict.0.is_err() {
+                value["transcript"] = json!(answer.transcript.render());
+            }
+            value
+        })
+        .collect();
+    let document = json!({
+        "accepted": answers.iter().all(|answer| answer.outcome.accepted),
+        "cases": cases,
+    });
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+/// `mqspec list --format json`: an array of cases.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub(crate) fn list(out: &mut impl Write, selected: &[Selected]) -> io::Result<()> {
+    let cases: Vec<Value> = selected
+        .iter()
+        .flat_map(|(section, cases)| cases.iter().map(|case| case_fields(section.title, case)))
+        .collect();
+    serde_json::to_writer_pretty(&mut *out, &cases)?;
+    writeln!(out)
+}

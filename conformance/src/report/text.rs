@@ -1,0 +1,183 @@
+//! For a reader at a terminal: sections, a mark for each case, a summary.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::cli::Selected;
+use crate::runner::Answer;
+use crate::target::Target;
+use crate::verdict::{Status, Stop};
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Every status with its mark, colour and name in the summary.
+const STATUSES: [(Status, char, Style, &str); 7] = [
+    (Status::Pass, '✓', colour(AnsiColor::Green), "passed"),
+    (Status::Fail, '✗', colour(AnsiColor::Red), "failed"),
+    (
+        Status::Unexpected,
+        '✗',
+        colour(AnsiColor::Red),
+        "unexpected",
+    ),
+    (
+        Status::Inconclusive,
+        '?',
+        colour(AnsiColor::Red),
+        "inconclusive",
+    ),
+    (Status::Warn, '!', colour(AnsiColor::Yellow), "warned"),
+    (Status::Known, '≈', colour(AnsiColor::Cyan), "known"),
+    (Status::NotApplicable, '-', DIM, "not applicable"),
+];
+
+const fn colour(colour: AnsiColor) -> Style {
+    colour.on_default()
+}
+
+fn mark(status: Status) -> (char, Style) {
+    STATUSES
+        .iter()
+        .find(|row| row.0 == status)
+        .map_or(('?', DIM), |row| (row.1, row.2))
+}
+
+/// Prints answers as they come.
+pub(crate) struct Printer<W: Write> {
+    out: W,
+    verbose: bool,
+    quiet: bool,
+    start: Instant,
+    target: Option<String>,
+    section: Option<&'static str>,
+    /// A terminal that went away is told about once, at the end.
+    result: io::Result<()>,
+}
+
+impl<W: Write> Printer<W> {
+    /// `out` takes ANSI colours, or takes them out.
+    pub(crate) fn new(out: W, verbose: bool, quiet: bool) -> Self {
+        Self {
+            out,
+            verbose,
+            quiet,
+            start: Instant::now(),
+            target: None,
+            section: None,
+            result: Ok(()),
+        }
+    }
+
+    /// One case, under the headings of its broker and section.
+    pub(crate) fn answer(&mut self, answer: &Answer<'_>) {
+        if self.result.is_ok() && !(self.quiet && answer.outcome.status == Status::Pass) {
+            self.result = self.try_answer(answer);
+        }
+    }
+
+    fn try_answer(&mut self, answer: &Answer<'_>) -> io::Result<()> {
+        let question = answer.question;
+        self.headings(question.target, question.section.title)?;
+        let case = question.case;
+        let (mark, style) = mark(answer.outcome.status);
+        writeln!(
+            self.out,
+            "    {style}{mark}{style:#} {}  {DIM}{}{DIM:#}",
+            case.title, case.id
+        )?;
+        let mut detail =
+            |name: &str, text: &str| writeln!(self.out, "        {DIM}{name:<9}{DIM:#} {text}");
+        match &answer.verdict.0 {
+            Ok(()) => {}
+            Err(Stop::Fail { expected, seen }) => {
+                detail("rule", &format!("{} {}", case.level, case.rule))?;
+                detail("expected", expected)?;
+                detail("seen", seen)?;
+            }
+            Err(Stop::NotApplicable(evidence)) => detail("because", evidence)?,
+            Err(Stop::Inconclusive(why)) => detail("because", why)?,
+        }
+        if let Some(note) = &answer.outcome.note {
+            detail("known", note)?;
+        }
+        if self.verbose && answer.verdict.0.is_err() {
+            for line in answer.transcript.render().lines() {
+                writeln!(self.out, "        {DIM}{line}{DIM:#}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn headings(&mut self, target: &Target, section: &'static str) -> io::Result<()> {
+        let target = target.to_string();
+        if self.target.as_ref() != Some(&target) {
+            writeln!(self.out, "\n{BOLD}{target}{BOLD:#}")?;
+            self.target = Some(target);
+            self.section = None;
+        }
+        if self.section != Some(section) {
+            writeln!(self.out, "\n  {BOLD}{section}{BOLD:#}")?;
+            self.section = Some(section);
+        }
+        Ok(())
+    }
+
+    /// The summary: counts, and what was not accepted by its id.
+    ///
+    /// # Errors
+    ///
+    /// The first error that writing met.
+    pub(crate) fn finish(mut self, answers: &[Answer<'_>]) -> io::Result<()> {
+        self.result?;
+        let refused: Vec<_> = answers.iter().filter(|a| !a.outcome.accepted).collect();
+        if !refused.is_empty() {
+            writeln!(self.out, "\n{BOLD}Not accepted{BOLD:#}\n")?;
+            for answer in &refused {
+                let (mark, style) = mark(answer.outcome.status);
+                writeln!(
+                    self.out,
+                    "    {style}{mark}{style:#} {}  {DIM}{}{DIM:#}",
+                    answer.question.case.id, answer.question.target
+                )?;
+            }
+        }
+        write!(self.out, "\n{} cases:", answers.len())?;
+        let mut separator = " ";
+        for (status, _, style, name) in STATUSES {
+            let count = answers
+                .iter()
+                .filter(|answer| answer.outcome.status == status)
+                .count();
+            if count > 0 {
+                write!(self.out, "{separator}{style}{count} {name}{style:#}")?;
+                separator = ", ";
+            }
+        }
+        writeln!(self.out, " in {:.1} s", self.start.elapsed().as_secs_f64())?;
+        self.out.flush()
+    }
+}
+
+/// `mqspec list`.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub(crate) fn list(out: &mut impl Write, selected: &[Selected]) -> io::Result<()> {
+    let cases = || selected.iter().flat_map(|(_, cases)| cases);
+    let width = cases().map(|case| case.id.len()).max().unwrap_or(0);
+    for (section, cases) in selected {
+        writeln!(out, "{BOLD}{}: {}{BOLD:#}", section.protocol, section.title)?;
+        for case in cases {
+            writeln!(
+                out,
+                "  {:<width$}  {:<6}  {}  {DIM}[{}]{DIM:#}",
+                case.id, case.level, case.title, case.rule
+            )?;
+        }
+    }
+    writeln!(out, "{} cases", cases().count())
+}

@@ -1,0 +1,215 @@
+//! Which broker is judged, over which protocol.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// A family of cases, told by the scheme of the URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Protocol {
+    /// AMQP 0-9-1.
+    Amqp,
+    /// MQTT 3.1, 3.1.1 and 5.0.
+    Mqtt,
+    /// STOMP 1.0, 1.1 and 1.2.
+    Stomp,
+}
+
+impl Protocol {
+    /// The scheme of its URLs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Amqp => "amqp",
+            Self::Mqtt => "mqtt",
+            Self::Stomp => "stomp",
+        }
+    }
+
+    /// What the ids of its cases begin with, by version.
+    #[cfg(test)]
+    pub(crate) fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Amqp => &["amqp"],
+            Self::Mqtt => &["mqtt5", "mqtt311", "mqtt31"],
+            Self::Stomp => &["stomp12", "stomp11", "stomp10"],
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Amqp => 5672,
+            Self::Mqtt => 1883,
+            Self::Stomp => 61613,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One broker, reached over one protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// From the scheme.
+    pub(crate) protocol: Protocol,
+    /// The host as written, for the protocols that send it.
+    pub(crate) host: String,
+    /// TCP port.
+    pub(crate) port: u16,
+    /// From the URL. Without it AMQP and STOMP take `guest`, MQTT is anonymous.
+    pub(crate) user: Option<String>,
+    /// From the URL. Without it AMQP and STOMP take `guest`.
+    pub(crate) password: Option<String>,
+    /// The path of the URL, `/` without one (AMQP and STOMP).
+    pub(crate) virtual_host: String,
+}
+
+/// Why a URL names no broker, or one that does not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TargetError {
+    #[error("{url}: {source}")]
+    Url {
+        url: String,
+        source: url::ParseError,
+    },
+    #[error("{0}: the scheme must be amqp, mqtt or stomp")]
+    Scheme(String),
+    #[error("{0}: there is no host")]
+    NoHost(String),
+    #[error("{0}: not UTF-8 once percent-decoded")]
+    NotUtf8(String),
+    #[error("cannot reach {target}: {source}")]
+    Unreachable {
+        target: String,
+        source: std::io::Error,
+    },
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let url = Url::parse(text).map_err(|source| TargetError::Url {
+            url: text.into(),
+            source,
+        })?;
+        let protocol = match url.scheme() {
+            "amqp" => Protocol::Amqp,
+            "mqtt" => Protocol::Mqtt,
+            "stomp" => Protocol::Stomp,
+            _ => return Err(TargetError::Scheme(text.into())),
+        };
+        let decode = |part: &str| {
+            percent_decode_str(part)
+                .decode_utf8()
+                .map(String::from)
+                .map_err(|_| TargetError::NotUtf8(text.into()))
+        };
+        let host = match url.host_str() {
+            None | Some("") => return Err(TargetError::NoHost(text.into())),
+            Some(host) => host.to_string(),
+        };
+        let (default_user, default_password) = match protocol {
+            Protocol::Mqtt => (None, None),
+            Protocol::Amqp | Protocol::Stomp => (Some("guest".into()), Some("guest".into())),
+        };
+        let (user, password) = match url.username() {
+            "" => (default_user, default_password),
+            user => (Some(decode(user)?), url.password().map(decode).transpose()?),
+        };
+        Ok(Self {
+            protocol,
+            host,
+            port: url.port().unwrap_or(protocol.default_port()),
+            user,
+            password,
+            virtual_host: match url.path().strip_prefix('/') {
+                None | Some("") => "/".into(),
+                Some(path) => decode(path)?,
+            },
+        })
+    }
+}
+
+/// The URL without the password.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.protocol, self.host, self.port)
+    }
+}
+
+impl Target {
+    /// Opens a TCP connection, trying every address of the host.
+    ///
+    /// # Errors
+    ///
+    /// That of the last address tried.
+    pub(crate) fn connect(&self, patience: Duration) -> std::io::Result<TcpStream> {
+        // A URL writes an IPv6 address in brackets; a socket address does not.
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let addresses: Vec<SocketAddr> = (host, self.port).to_socket_addrs()?.collect();
+        let mut last = std::io::Error::other("the host has no address");
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, patience) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Fails unless something listens there, so that a mistyped port is one
+    /// clear line and not a hundred cases that cannot be played.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Unreachable`].
+    pub(crate) fn check_reachable(&self, patience: Duration) -> Result<(), TargetError> {
+        self.connect(patience)
+            .map(drop)
+            .map_err(|source| TargetError::Unreachable {
+                target: self.to_string(),
+                source,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (url, expected) in [
+            ("amqp://localhost", "amqp localhost 5672 guest guest /"),
+            ("amqp://localhost/", "amqp localhost 5672 guest guest /"),
+            ("amqp://a:b@h:7/v%2fw", "amqp h 7 a b v/w"),
+            ("amqp://a%40b:c%3ad@h/%2f", "amqp h 5672 a@b c:d /"),
+            ("mqtt://h", "mqtt h 1883 - - /"),
+            ("mqtt://u@h:9", "mqtt h 9 u - /"),
+            ("stomp://[::1]:1", "stomp [::1] 1 guest guest /"),
+        ] {
+            let target: Target = url.parse().unwrap();
+            let shown = format!(
+                "{} {} {} {} {} {}",
+                target.protocol,
+                target.host,
+                target.port,
+                target.user.as_deref().unwrap_or("-"),
+                target.password.as_deref().unwrap_or("-"),
+                target.virtual_host
+            );
+            assert_eq!(shown, expected, "{url}");
+        }
+        for url in ["localhost:5672", "http://h", "amqp://", "nonsense"] {
+            assert!(url.parse::<Target>().is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What a case says about a broker, and what the run makes of it.
+
+use crate::case::Level;
+use crate::expectation::Expectation;
+
+/// Why a case ended before it had seen the rule kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The broker broke the rule.
+    Fail {
+        /// What the rule asks for, in words, and in bytes where it is about bytes.
+        expected: String,
+        /// What came, in words and bytes.
+        seen: String,
+    },
+    /// The rule does not bind this broker, and here is what it sent that says so.
+    NotApplicable(String),
+    /// The case could not be played to its end, so nothing is known.
+    Inconclusive(String),
+}
+
+/// The broker broke the rule.
+pub(crate) fn fail(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
+    Stop::Fail {
+        expected: expected.into(),
+        seen: seen.into(),
+    }
+}
+
+/// The rule does not bind this broker, as `evidence` shows.
+pub(crate) fn not_applicable(evidence: impl Into<String>) -> Stop {
+    Stop::NotApplicable(evidence.into())
+}
+
+/// The case could not be played.
+pub(crate) fn inconclusive(why: impl Into<String>) -> Stop {
+    Stop::Inconclusive(why.into())
+}
+
+/// The kind of a verdict, as expectation files and reports spell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// The rule was kept.
+    Pass,
+    /// The rule was broken.
+    Fail,
+    /// The rule does not bind this broker.
+    NotApplicable,
+    /// The case could not be played.
+    Inconclusive,
+}
+
+impl Kind {
+    /// As written in files.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NotApplicable => "not-applicable",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// What the broker did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict(pub(crate) Result<(), Stop>);
+
+impl Verdict {
+    /// The kind of the verdict.
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.0 {
+            Ok(()) => Kind::Pass,
+            Err(Stop::Fail { .. }) => Kind::Fail,
+            Err(Stop::NotApplicable(_)) => Kind::NotApplicable,
+            Err(Stop::Inconclusive(_)) => Kind::Inconclusive,
+        }
+    }
+}
+
+/// What the run makes of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// The rule was kept.
+    Pass,
+    /// A MUST was broken.
+    Fail,
+    /// A SHOULD or MAY was not kept.
+    Warn,
+    /// The rule does not bind this broker.
+    NotApplicable,
+    /// The case could not be played.
+    Inconclusive,
+    /// The verdict is not a pass, and is the one that the expectation file has.
+    Known,
+    /// The expectation file has another verdict.
+    Unexpected,
+}
+
+impl Status {
+    /// As written in reports.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::NotApplicable => "not-applicable",
+            Self::Inconclusive => "inconclusive",
+            Self::Known => "known",
+            Self::Unexpected => "unexpected",
+        }
+    }
+}
+
+/// A status, whether it is accepted, and what a reader should know beside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What the run makes of the verdict.
+    pub(crate) status: Status,
+    /// Whether the run can still exit with 0.
+    pub(crate) accepted: bool,
+    /// The reason that the expectation file gives, or how it was missed.
+    pub(crate) note: Option<String>,
+}
+
+/// Puts together what the broker did, how strongly the rule is meant, and what
+/// was expected of this broker.
+///
+/// | verdict | no expectation | expected | expected otherwise |
+/// |---|---|---|---|
+/// | pass | pass | - | **unexpected** |
+/// | fail, MUST | **fail** | known | **unexpected** |
+/// | fail, SHOULD or MAY | warn (**with `strict`**) | known | **unexpected** |
+/// | not applicable | not applicable | known | **unexpected** |
+/// | inconclusive | **inconclusive** | **inconclusive** | **inconclusive** |
+///
+/// What stands in bold is not accepted. An expected failure is the expected
+/// one only when what was seen contains the text of the expectation.
+pub(crate) fn judge(
+    level: Level,
+    verdict: &Verdict,
+    expectation: Option<&Expectation>,
+    strict: bool,
+) -> Outcome {
+    let outcome = |status, accepted, note: Option<String>| Outcome {
+        status,
+        accepted,
+        note,
+    };
+    let kind = verdict.kind();
+    if kind == Kind::Inconclusive {
+        return outcome(Status::Inconclusive, false, None);
+    }
+    if let Some(expectation) = expectation {
+        if kind != expectation.verdict {
+            let note = format!(
+                "expected {}: {}",
+                expectation.verdict.as_str(),
+                expectation.reason
+            );
+            return outcome(Status::Unexpected, false, Some(note));
+        }
+        if let (Err(Stop::Fail { seen, .. }), Some(wanted)) = (&verdict.0, &expectation.seen)
+            && !seen.contains(wanted.as_str())
+        {
+            let note = format!("expected to fail otherwise, with {wanted:?} among what is seen");
+            return outcome(Status::Unexpected, false, Some(note));
+        }
+        return outcome(Status::Known, true, Some(expectation.reason.clone()));
+    }
+    match (kind, level) {
+        (Kind::Pass, _) => outcome(Status::Pass, true, None),
+        (Kind::NotApplicable, _) => outcome(Status::NotApplicable, true, None),
+        (Kind::Fail, Level::Must) => outcome(Status::Fail, false, None),
+        (Kind::Fail, Level::Should | Level::May) => outcome(Status::Warn, !strict, None),
+        (Kind::Inconclusive, _) => outcome(Status::Inconclusive, false, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expecting(verdict: Kind, seen: Option<&str>) -> Expectation {
+        Expectation {
+            case: "amqp/x/y".into(),
+            verdict,
+            seen: seen.map(Into::into),
+            reason: "because".into(),
+        }
+    }
+
+    #[test]
+    fn the_table_of_outcomes() {
+        let pass = Verdict(Ok(()));
+        let failed = Verdict(Err(fail("this", "that [01 02]")));
+        let absent = Verdict(Err(not_applicable("says so")));
+        let broken = Verdict(Err(inconclusive("no route")));
+        let expect_fail = expecting(Kind::Fail, Some("[01 02]"));
+        let expect_other = expecting(Kind::Fail, Some("[03]"));
+        let expect_absent = expecting(Kind::NotApplicable, None);
+        use Level::{May, Must, Should};
+        for (level, verdict, expectation, strict, status, accepted) in [
+            (Must, &pass, None, false, Status::Pass, true),
+            (Must, &failed, None, false, Status::Fail, false),
+            (Should, &failed, None, false, Status::Warn, true),
+            (Should, &failed, None, true, Status::Warn, false),
+            (May, &failed, None, false, Status::Warn, true),
+            (May, &failed, None, true, Status::Warn, false),
+            (Must, &absent, None, true, Status::NotApplicable, true),
+            (Must, &broken, None, false, Status::Inconclusive, false),
+            (
+                Must,
+                &pass,
+                Some(&expect_fail),
+                false,
+                Status::Unexpected,
+                false,
+            ),
+            (
+                Must,
+                &failed,
+                Some(&expect_fail),
+                false,
+                Status::Known,
+                true,
+            ),
+            (
+                Should,
+                &failed,
+                Some(&expect_fail),
+                true,
+                Status::Known,
+                true,
+            ),
+            (
+                Must,
+                &failed,
+                Some(&expect_other),
+                false,
+                Status::Unexpected,
+                false,
+            ),
+            (
+                Must,
+                &absent,
+                Some(&expect_fail),
+                false,
+                Status::Unexpected,
+                false,
+            ),
+            (
+                Must,
+                &absent,
+                Some(&expect_absent),
+                false,
+                Status::Known,
+                true,
+            ),
+            (
+                Must,
+                &broken,
+                Some(&expect_fail),
+                false,
+                Status::Inconclusive,
+                false,
+            ),
+        ] {
+            let outcome = judge(level, verdict, expectation, strict);
+            assert_eq!(
+                (outcome.status, outcome.accepted),
+                (status, accepted),
+                "{level} {verdict:?} {expectation:?} strict={strict}"
+            );
+        }
+    }
+}
