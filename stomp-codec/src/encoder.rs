@@ -1,0 +1,196 @@
+//! Frames to bytes.
+
+use alloc::vec::Vec;
+
+use bytes::BufMut;
+
+use crate::version::{Escapes, Syntax};
+use crate::{Command, EncodeError, Version, escape};
+
+pub(crate) const CONTENT_LENGTH: &str = "content-length";
+
+impl Version {
+    /// Whether frames of this version can carry a header, with its escapes or
+    /// without.
+    ///
+    /// For who passes headers on from elsewhere: what is refused here can be
+    /// left out before a whole message is refused for it.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way.
+    pub fn check_header(
+        self,
+        command: Command,
+        name: &str,
+        value: &str,
+    ) -> Result<(), EncodeError> {
+        escape::check(self.syntax().of(command), command, name, value)
+    }
+}
+
+/// Writes one frame piece by piece to the end of a buffer.
+///
+/// Headers go out as they come, with no list of them in between. If a piece is
+/// refused, or the encoder dropped before [`body`](Encoder::body), the buffer is
+/// as it was before the frame.
+///
+/// ```
+/// use stomp_codec::{Command, Encoder, Version};
+///
+/// let mut out = Vec::new();
+/// let mut encoder = Encoder::new(&mut out, Version::V1_2, Command::Send)?;
+/// encoder.header("destination", "/queue/a")?;
+/// encoder.body(b"hello")?;
+/// assert_eq!(out, b"SEND\ndestination:/queue/a\ncontent-length:5\n\nhello\0");
+/// # Ok::<(), stomp_codec::EncodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where to cut the buffer off when the encoder goes.
+    keep: usize,
+    version: Version,
+    command: Command,
+    syntax: Syntax,
+    /// The value of the first `content-length` header, as a range of `out`.
+    content_length: Option<core::ops::Range<usize>>,
+}
+
+impl<'a> Encoder<'a> {
+    /// Begins a frame.
+    ///
+    /// # Errors
+    ///
+    /// The version does not have the command.
+    pub fn new(
+        out: &'a mut Vec<u8>,
+        version: Version,
+        command: Command,
+    ) -> Result<Self, EncodeError> {
+        check_command(version, command, b"")?;
+        let keep = out.len();
+        out.extend_from_slice(command.as_str().as_bytes());
+        out.push(b'\n');
+        Ok(Encoder {
+            out,
+            keep,
+            version,
+            command,
+            syntax: version.syntax().of(command),
+            content_length: None,
+        })
+    }
+
+    /// Adds a header behind those before.
+    ///
+    /// # Errors
+    ///
+    /// The version cannot carry it. It is as if the call had not been.
+    pub fn header(&mut self, name: &str, value: &str) -> Result<(), EncodeError> {
+        escape::check(self.syntax, self.command, name, value)?;
+        put_header(self.syntax.escapes, name, value, self.out);
+        if name == CONTENT_LENGTH && self.content_length.is_none() {
+            let end = self.out.len() - 1;
+            self.content_length = Some(end - value.len()..end);
+        }
+        Ok(())
+    }
+
+    /// Ends the frame with its body (which can be empty) and NUL. If the body
+    /// is not empty and no header was a `content-length`, adds it.
+    ///
+    /// # Errors
+    ///
+    /// The command cannot have a body, or a `content-length` among the headers
+    /// is not that of the body.
+    pub fn body(mut self, body: &[u8]) -> Result<(), EncodeError> {
+        check_command(self.version, self.command, body)?;
+        if let Some(range) = self.content_length.take() {
+            let value = self.out.get(range).unwrap_or_default();
+            let value = core::str::from_utf8(value).unwrap_or_default();
+            check_content_length(value, body)?;
+        } else if !body.is_empty() {
+            put_content_length(body.len(), self.out);
+        }
+        self.out.push(b'\n');
+        self.out.extend_from_slice(body);
+        self.out.push(0);
+        self.keep = self.out.len();
+        Ok(())
+    }
+}
+
+impl Drop for Encoder<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.keep);
+    }
+}
+
+pub(crate) fn check_command(
+    version: Version,
+    command: Command,
+    body: &[u8],
+) -> Result<(), EncodeError> {
+    if command.since() > version {
+        return Err(EncodeError::CommandNotInVersion(command, version));
+    }
+    if !body.is_empty() && !command.may_have_body(version) {
+        return Err(EncodeError::BodyNotAllowed(command));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_content_length(value: &str, body: &[u8]) -> Result<(), EncodeError> {
+    match crate::parser::decimal(value.as_bytes()) {
+        Some(length) if length == body.len() => Ok(()),
+        _ => Err(EncodeError::ContentLength),
+    }
+}
+
+pub(crate) fn put_header(escapes: Escapes, name: &str, value: &str, out: &mut impl BufMut) {
+    escape::put(escapes, name, out);
+    out.put_u8(b':');
+    escape::put(escapes, value, out);
+    out.put_u8(b'\n');
+}
+
+pub(crate) fn put_content_length(length: usize, out: &mut impl BufMut) {
+    out.put_slice(b"content-length:");
+    out.put_slice(Decimal::new(length).as_str().as_bytes());
+    out.put_u8(b'\n');
+}
+
+pub(crate) fn content_length_len(length: usize) -> usize {
+    CONTENT_LENGTH.len() + Decimal::new(length).as_str().len() + 2
+}
+
+/// A number in decimal digits, without an allocation.
+pub(crate) struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn new(number: usize) -> Self {
+        // A usize has 64 bits at most.
+        Decimal::from_u64(number as u64)
+    }
+
+    pub(crate) fn from_u64(mut number: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Decimal { digits, start };
+            }
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
+    }
+}

@@ -1,0 +1,295 @@
+//! One frame: a view of what was read, or of what is to be written.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+
+use bytes::{BufMut, Bytes};
+
+use crate::header::{Headers, Layout, Lines};
+use crate::{Command, EncodeError, Version, encoder, escape};
+
+/// A frame: command, headers, body.
+///
+/// It borrows everything and is cheap to copy. [`decode`](crate::decode) gives
+/// one that looks at the bytes read; [`Frame::new`] makes one of its parts, to
+/// [`encode`](Frame::encode).
+///
+/// ```
+/// use stomp_codec::{Command, Frame, Version};
+///
+/// let headers = [("destination", "/queue/a"), ("note", "a:b")];
+/// let frame = Frame::new(Version::V1_2, Command::Send, &headers, b"hello");
+/// let mut out = Vec::new();
+/// frame.encode(&mut out)?;
+/// assert_eq!(out, b"SEND\ndestination:/queue/a\nnote:a\\cb\ncontent-length:5\n\nhello\0");
+/// # Ok::<(), stomp_codec::EncodeError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    version: Version,
+    command: Command,
+    headers: Headers<'a>,
+    body: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// A frame to be encoded. Whether `version` can carry it shows when it is.
+    pub fn new(
+        version: Version,
+        command: Command,
+        headers: &'a [(&'a str, &'a str)],
+        body: &'a [u8],
+    ) -> Self {
+        Frame {
+            version,
+            command,
+            headers: Headers::pairs(headers),
+            body,
+        }
+    }
+
+    pub(crate) fn decoded(
+        version: Version,
+        command: Command,
+        headers: Headers<'a>,
+        body: &'a [u8],
+    ) -> Self {
+        Frame {
+            version,
+            command,
+            headers,
+            body,
+        }
+    }
+
+    /// The first frame of a connection, now that the version is known.
+    pub(crate) fn negotiated(mut self, version: Version) -> Self {
+        self.version = version;
+        if version.syntax().trim {
+            self.headers = self.headers.trimmed();
+        }
+        self
+    }
+
+    /// The version by whose rules it was read, or is to be written.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The command.
+    pub fn command(&self) -> Command {
+        self.command
+    }
+
+    /// All headers in order, repeated ones included.
+    pub fn headers(&self) -> Headers<'a> {
+        self.headers
+    }
+
+    /// The value of a header: of the first one of that name (1.2, "Repeated
+    /// Header Entries").
+    pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.headers.get(name)
+    }
+
+    /// The body; empty if there is none.
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// How many bytes [`encode`](Frame::encode) writes if it succeeds.
+    pub fn encoded_len(&self) -> usize {
+        let headers: usize = match self.headers.lines() {
+            Some(lines) if !lines.hold_crlf() => lines.block().len(),
+            Some(mut lines) => {
+                core::iter::from_fn(|| lines.next_line().map(|line| line.len() + 1)).sum()
+            }
+            None => {
+                let escapes = self.version.syntax().of(self.command).escapes;
+                self.headers
+                    .map(|h| escape::len(escapes, &h.name) + escape::len(escapes, &h.value) + 2)
+                    .sum()
+            }
+        };
+        let content_length = if self.adds_content_length() {
+            encoder::content_length_len(self.body.len())
+        } else {
+            0
+        };
+        // Three: the LF of the command, the empty line and the NUL.
+        self.command.as_str().len() + headers + content_length + self.body.len() + 3
+    }
+
+    /// Writes the frame, with one EOL (LF) for each line. Headers go out in the
+    /// order given; a `content-length` follows them if there is a body and none
+    /// of them is one (1.2, "Header content-length").
+    ///
+    /// # Errors
+    ///
+    /// What the version cannot carry. Nothing was written then.
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        encoder::check_command(self.version, self.command, self.body)?;
+        let syntax = self.version.syntax().of(self.command);
+        if self.headers.lines().is_none() {
+            for header in self.headers {
+                escape::check(syntax, self.command, &header.name, &header.value)?;
+            }
+            if let Some(value) = self.header(encoder::CONTENT_LENGTH) {
+                encoder::check_content_length(&value, self.body)?;
+            }
+        }
+        out.put_slice(self.command.as_str().as_bytes());
+        out.put_u8(b'\n');
+        match self.headers.lines() {
+            Some(lines) if !lines.hold_crlf() => out.put_slice(lines.block().as_bytes()),
+            Some(mut lines) => {
+                while let Some(line) = lines.next_line() {
+                    out.put_slice(line.as_bytes());
+                    out.put_u8(b'\n');
+                }
+            }
+            None => {
+                for header in self.headers {
+                    encoder::put_header(syntax.escapes, &header.name, &header.value, out);
+                }
+            }
+        }
+        if self.adds_content_length() {
+            encoder::put_content_length(self.body.len(), out);
+        }
+        out.put_u8(b'\n');
+        out.put_slice(self.body);
+        out.put_u8(0);
+        Ok(())
+    }
+
+    /// A copy that outlives the input: one allocation for all headers, one for
+    /// the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Frame::encode); never for a frame that was decoded.
+    pub fn to_owned(&self) -> Result<OwnedFrame, EncodeError> {
+        let (block, layout) = match self.headers.lines() {
+            Some(lines) => (String::from(lines.block()), lines.layout()),
+            None => {
+                let syntax = self.version.syntax().of(self.command);
+                let mut block = String::new();
+                for header in self.headers {
+                    escape::check(syntax, self.command, &header.name, &header.value)?;
+                    escape::push(syntax.escapes, &header.name, &mut block);
+                    block.push(':');
+                    escape::push(syntax.escapes, &header.value, &mut block);
+                    block.push('\n');
+                }
+                let layout = Layout::new(syntax, block.contains('\\'));
+                (block, layout)
+            }
+        };
+        Ok(OwnedFrame {
+            version: self.version,
+            command: self.command,
+            block,
+            layout,
+            body: Bytes::copy_from_slice(self.body),
+        })
+    }
+
+    fn adds_content_length(&self) -> bool {
+        !self.body.is_empty() && self.header(encoder::CONTENT_LENGTH).is_none()
+    }
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, self)
+    }
+}
+
+/// By what it says: two frames are equal if their commands, headers (in order)
+/// and bodies are, however they are escaped.
+impl PartialEq for Frame<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.command == other.command && self.body == other.body && self.headers.eq(other.headers)
+    }
+}
+
+impl Eq for Frame<'_> {}
+
+/// A frame that owns its bytes, for what must outlive the input.
+#[derive(Clone)]
+pub struct OwnedFrame {
+    version: Version,
+    command: Command,
+    block: String,
+    layout: Layout,
+    body: Bytes,
+}
+
+impl OwnedFrame {
+    /// The frame, to be looked at or encoded.
+    pub fn frame(&self) -> Frame<'_> {
+        Frame {
+            version: self.version,
+            command: self.command,
+            headers: Headers::wire(Lines::new(&self.block, self.layout)),
+            body: &self.body,
+        }
+    }
+
+    /// The command.
+    pub fn command(&self) -> Command {
+        self.command
+    }
+
+    /// The body, to be shared without a copy.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The bytes that it holds: headers and body.
+    pub fn size(&self) -> usize {
+        self.block.len() + self.body.len()
+    }
+}
+
+impl fmt::Debug for OwnedFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, &self.frame())
+    }
+}
+
+impl PartialEq for OwnedFrame {
+    fn eq(&self, other: &Self) -> bool {
+        self.frame() == other.frame()
+    }
+}
+
+impl Eq for OwnedFrame {}
+
+fn debug(f: &mut fmt::Formatter<'_>, frame: &Frame<'_>) -> fmt::Result {
+    struct Map<'a>(Headers<'a>);
+    impl fmt::Debug for Map<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_map()
+                .entries(self.0.map(|h| {
+                    // A passcode does not belong in a log.
+                    let secret = h.name == "passcode";
+                    let value = if secret {
+                        Cow::Borrowed("...")
+                    } else {
+                        h.value
+                    };
+                    (h.name, value)
+                }))
+                .finish()
+        }
+    }
+    f.debug_struct("Frame")
+        .field("version", &frame.version)
+        .field("command", &frame.command)
+        .field("headers", &Map(frame.headers))
+        .field("body", &Bytes::copy_from_slice(frame.body))
+        .finish()
+}

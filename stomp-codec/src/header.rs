@@ -1,0 +1,185 @@
+//! The headers of a frame: read from the wire without a copy, or given to be
+//! written.
+
+use alloc::borrow::Cow;
+
+use memchr::memchr;
+
+use crate::escape;
+use crate::version::{Escapes, Syntax};
+
+/// One header, as the text that it stands for.
+///
+/// Both halves borrow from the frame unless they hold an escape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// The name. Case counts.
+    pub name: Cow<'a, str>,
+    /// The value; can be empty.
+    pub value: Cow<'a, str>,
+}
+
+/// The headers of a frame, in the order in which they came, repeated ones
+/// included.
+///
+/// A view, as cheap to copy as a slice, and an iterator over [`Header`]. Where
+/// a name is repeated, the first is the one that counts (1.2, "Repeated Header
+/// Entries"): that is what [`get`](Headers::get) gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'a>(Repr<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Repr<'a> {
+    /// Lines as they are on the wire, each with its end of line; validated.
+    Wire(Lines<'a>),
+    /// Names and values to be written.
+    Pairs(&'a [(&'a str, &'a str)]),
+}
+
+/// How a header block is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    crlf: bool,
+    trim: bool,
+    /// `None` too where the block holds no backslash at all.
+    escapes: Escapes,
+}
+
+impl Layout {
+    pub(crate) fn new(syntax: Syntax, holds_backslash: bool) -> Self {
+        Layout {
+            crlf: syntax.crlf,
+            trim: syntax.trim,
+            escapes: if holds_backslash {
+                syntax.escapes
+            } else {
+                Escapes::None
+            },
+        }
+    }
+}
+
+/// A validated header block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lines<'a> {
+    block: &'a str,
+    layout: Layout,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(block: &'a str, layout: Layout) -> Self {
+        Lines { block, layout }
+    }
+
+    pub(crate) fn block(&self) -> &'a str {
+        self.block
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Whether there may be lines that end with CR LF.
+    pub(crate) fn hold_crlf(&self) -> bool {
+        self.layout.crlf && memchr(b'\r', self.block.as_bytes()).is_some()
+    }
+
+    /// The next line without its end of line.
+    pub(crate) fn next_line(&mut self) -> Option<&'a str> {
+        let end = memchr(b'\n', self.block.as_bytes())?;
+        let (line, rest) = self.block.split_at(end);
+        self.block = &rest[1..];
+        Some(match line.strip_suffix('\r') {
+            Some(line) if self.layout.crlf => line,
+            _ => line,
+        })
+    }
+
+    /// The next header, still escaped.
+    fn next_raw(&mut self) -> Option<(&'a str, &'a str)> {
+        let line = self.next_line()?;
+        let colon = memchr(b':', line.as_bytes())?;
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        Some(if self.layout.trim {
+            (escape::trim(name), escape::trim(value))
+        } else {
+            (name, value)
+        })
+    }
+
+    fn get(mut self, name: &str) -> Option<Cow<'a, str>> {
+        while let Some((raw, value)) = self.next_raw() {
+            let found = if self.layout.escapes == Escapes::None {
+                raw == name
+            } else {
+                escape::unescape(self.layout.escapes, raw) == name
+            };
+            if found {
+                return Some(escape::unescape(self.layout.escapes, value));
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Headers<'a> {
+    pub(crate) fn wire(lines: Lines<'a>) -> Self {
+        Headers(Repr::Wire(lines))
+    }
+
+    pub(crate) fn pairs(pairs: &'a [(&'a str, &'a str)]) -> Self {
+        Headers(Repr::Pairs(pairs))
+    }
+
+    /// The lines as they were read, if they were.
+    pub(crate) fn lines(&self) -> Option<Lines<'a>> {
+        match self.0 {
+            Repr::Wire(lines) => Some(lines),
+            Repr::Pairs(_) => None,
+        }
+    }
+
+    /// The same bytes read by the rules of 1.0: blanks around names and values
+    /// are not part of them.
+    pub(crate) fn trimmed(mut self) -> Self {
+        if let Repr::Wire(lines) = &mut self.0 {
+            lines.layout.trim = true;
+        }
+        self
+    }
+
+    /// The value of a header: of the first one of that name.
+    pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+        match self.0 {
+            Repr::Wire(lines) => lines.get(name),
+            Repr::Pairs(pairs) => pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| Cow::Borrowed(*value)),
+        }
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Header<'a>> {
+        match &mut self.0 {
+            Repr::Wire(lines) => {
+                let (name, value) = lines.next_raw()?;
+                Some(Header {
+                    name: escape::unescape(lines.layout.escapes, name),
+                    value: escape::unescape(lines.layout.escapes, value),
+                })
+            }
+            Repr::Pairs(pairs) => {
+                let ((name, value), rest) = pairs.split_first()?;
+                *pairs = rest;
+                Some(Header {
+                    name: Cow::Borrowed(name),
+                    value: Cow::Borrowed(value),
+                })
+            }
+        }
+    }
+}

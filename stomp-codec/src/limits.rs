@@ -1,0 +1,71 @@
+//! How much one peer may make this side hold or read.
+
+/// The limits on what a peer sends (STOMP 1.2, "Size Limits").
+///
+/// The first five bound one frame and are what [`decode`](crate::decode) looks
+/// at; the rest bound what one connection holds for its peer and are looked at
+/// by [`connection`](crate::connection). Nothing is ever allocated in
+/// proportion to a length that the peer only claimed.
+///
+/// ```
+/// let mut limits = stomp_codec::Limits::default();
+/// limits.body = 1024;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Longest command, in bytes, without its end of line.
+    pub command: usize,
+    /// Longest header line, in bytes, without its end of line.
+    pub header_line: usize,
+    /// Most header lines in one frame.
+    pub header_count: usize,
+    /// Longest header block, in bytes: all header lines of a frame with their
+    /// ends of line.
+    pub headers: usize,
+    /// Longest body, in bytes, whether its length is declared or not.
+    pub body: usize,
+    /// Most subscriptions open at a time on one connection.
+    pub subscriptions: usize,
+    /// Most transactions open at a time on one connection.
+    pub transactions: usize,
+    /// Most operations (SEND, ACK, NACK) held in all open transactions of one
+    /// connection together.
+    pub transaction_operations: usize,
+    /// Most bytes (headers and bodies) held in all open transactions of one
+    /// connection together.
+    pub transaction_bytes: usize,
+}
+
+impl Default for Limits {
+    /// Generous to a peer that has logged in: 64 KiB a header line, 1000
+    /// headers, 256 KiB of headers, 16 MiB of body.
+    fn default() -> Self {
+        Limits {
+            command: 32,
+            header_line: 64 * 1024,
+            header_count: 1000,
+            headers: 256 * 1024,
+            body: 16 * 1024 * 1024,
+            subscriptions: 10_000,
+            transactions: 100,
+            transaction_operations: 10_000,
+            transaction_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// Narrow limits for a peer that nobody knows yet: 4 KiB a header line, 32
+    /// headers, 16 KiB of headers, 16 KiB of body (a server may explain itself
+    /// in the body of the ERROR that refuses a connection).
+    pub fn before_login() -> Self {
+        Limits {
+            header_line: 4 * 1024,
+            header_count: 32,
+            headers: 16 * 1024,
+            body: 16 * 1024,
+            ..Limits::default()
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Bytes to frames, incrementally.
+
+use memchr::{memchr, memchr_iter, memchr2};
+
+use crate::header::{Headers, Layout, Lines};
+use crate::version::{Escapes, Syntax};
+use crate::{Command, DecodeError, DecodeErrorKind, Frame, Limit, Limits, Version, escape};
+
+/// Decodes the frame at the front of `input`.
+///
+/// Gives the frame and how many bytes it and the EOLs in front of it take, or
+/// `None` if it is not complete. Bytes after the frame are left alone; EOLs
+/// with no frame behind them (heart-beats) give `None` and can be taken off
+/// with [`leading_eols`].
+///
+/// This starts from zero each time. To decode from a stream in small reads, keep
+/// a [`Scan`].
+///
+/// ```
+/// use stomp_codec::{Command, Limits, Version, decode};
+///
+/// let input = b"SEND\ndestination:/queue/a\nnote:a\\cb\n\nhello\0";
+/// let (frame, taken) = decode(input, Version::V1_2, &Limits::default())?.unwrap();
+/// assert_eq!(taken, input.len());
+/// assert_eq!(frame.command(), Command::Send);
+/// assert_eq!(frame.header("destination").unwrap(), "/queue/a");
+/// assert_eq!(frame.header("note").unwrap(), "a:b");
+/// assert_eq!(frame.body(), b"hello");
+/// # Ok::<(), stomp_codec::DecodeError>(())
+/// ```
+///
+/// # Errors
+///
+/// The first rule that the bytes break; nothing sensible can follow, since the
+/// start of the next frame is unknown.
+pub fn decode<'a>(
+    input: &'a [u8],
+    version: Version,
+    limits: &Limits,
+) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
+    Scan::default().decode(input, version, limits)
+}
+
+/// The number of bytes that whole EOLs take at the front of `input`: LF, and in
+/// 1.2 CR LF too. Between frames they are heart-beats or padding.
+pub fn leading_eols(input: &[u8], version: Version) -> usize {
+    eols(input, version.syntax())
+}
+
+pub(crate) fn eols(input: &[u8], syntax: Syntax) -> usize {
+    let mut at = 0;
+    loop {
+        match input.get(at..) {
+            Some([b'\n', ..]) => at += 1,
+            Some([b'\r', b'\n', ..]) if syntax.crlf => at += 2,
+            _ => return at,
+        }
+    }
+}
+
+/// How far the decoding of an incomplete frame has come.
+///
+/// Give the same `Scan` with the same bytes and what came after them, and no
+/// byte is looked at twice: a body without `content-length` that arrives in
+/// small reads costs linear time.
+///
+/// ```
+/// use stomp_codec::{Limits, Scan, Version};
+///
+/// let stream = b"MESSAGE\ndestination:/queue/a\nmessage-id:1\nsubscription:0\n\nhello\0";
+/// let mut scan = Scan::default();
+/// let mut buffer = Vec::new();
+/// for read in stream.chunks(10) {
+///     buffer.extend_from_slice(read);
+///     if let Some((frame, taken)) = scan.decode(&buffer, Version::V1_2, &Limits::default())? {
+///         assert_eq!(frame.body(), b"hello");
+///         buffer.drain(..taken);
+///     }
+/// }
+/// assert!(buffer.is_empty());
+/// # Ok::<(), stomp_codec::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    stage: Stage,
+    /// First byte of the line or body that is being read.
+    from: usize,
+    /// No end of that line or body is before this byte.
+    seen: usize,
+    /// First byte of the header block.
+    headers: usize,
+    /// First byte of the empty line after the header block.
+    headers_end: usize,
+    header_count: usize,
+    content_length: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Stage {
+    #[default]
+    Command,
+    Headers(Command),
+    Body(Command),
+}
+
+impl Scan {
+    /// Decodes the frame at the front of `input`, which starts at the same byte
+    /// as in the call before, if that gave `None`. Otherwise as [`decode`].
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`].
+    pub fn decode<'a>(
+        &mut self,
+        input: &'a [u8],
+        version: Version,
+        limits: &Limits,
+    ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
+        self.decode_with(input, version.syntax(), limits)
+    }
+
+    /// After `None`: the least length of an input in which the frame could be
+    /// complete. Exact once `content-length` is known.
+    pub fn min_len(&self) -> usize {
+        match (self.stage, self.content_length) {
+            (Stage::Body(_), Some(length)) => self.from.saturating_add(length).saturating_add(1),
+            (Stage::Body(_), None) => self.seen + 1,
+            // At least an end of line and the NUL.
+            (Stage::Headers(_), _) => self.seen + 2,
+            // And the end of line of the command.
+            (Stage::Command, _) => self.seen + 3,
+        }
+    }
+
+    pub(crate) fn decode_with<'a>(
+        &mut self,
+        input: &'a [u8],
+        syntax: Syntax,
+        limits: &Limits,
+    ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
+        if input.len() < self.seen {
+            // Not the same bytes: begin again.
+            *self = Scan::default();
+        }
+        let result = self.advance(input, syntax, limits);
+        if !matches!(result, Ok(None)) {
+            *self = Scan::default();
+        }
+        result
+    }
+
+    fn advance<'a>(
+        &mut self,
+        input: &'a [u8],
+        syntax: Syntax,
+        limits: &Limits,
+    ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
+        if let Stage::Command = self.stage {
+            if !self.command(input, syntax, limits)? {
+                return Ok(None);
+            }
+        }
+        let mut lines = None;
+        if let Stage::Headers(command) = self.stage {
+            let syntax = syntax.of(command);
+            if !self.headers(input, syntax, limits, command)? {
+                return Ok(None);
+            }
+            lines = Some(self.validate(input, syntax)?);
+        }
+        let Stage::Body(command) = self.stage else {
+            return Ok(None);
+        };
+        let Some(body_end) = self.body(input, syntax, limits, command)? else {
+            return Ok(None);
+        };
+        let syntax = syntax.of(command);
+        let lines = match lines {
+            Some(lines) => lines,
+            None => self.validate(input, syntax)?,
+        };
+        let body = input.get(self.from..body_end).unwrap_or_default();
+        let frame = Frame::decoded(syntax.version, command, Headers::wire(lines), body);
+        Ok(Some((frame, body_end + 1)))
+    }
+
+    /// Reads the EOLs before the frame and the command. False: more bytes are
+    /// needed.
+    fn command(
+        &mut self,
+        input: &[u8],
+        syntax: Syntax,
+        limits: &Limits,
+    ) -> Result<bool, DecodeError> {
+        if self.seen == self.from {
+            self.from += eols(input.get(self.from..).unwrap_or_default(), syntax);
+            self.seen = self.from;
+        }
+        let start = self.from;
+        let cap = start.saturating_add(limits.command);
+        let Some(line) = self.line(input, syntax, cap, Limit::Command)? else {
+            return Ok(false);
+        };
+        let unknown = error(start, DecodeErrorKind::UnknownCommand);
+        if line.nul {
+            return Err(unknown);
+        }
+        let name = input.get(start..line.end).unwrap_or_default();
+        let command = Command::from_bytes(name).ok_or(unknown)?;
+        if command.since() > syntax.version {
+            return Err(error(
+                start,
+                DecodeErrorKind::CommandNotInVersion(command, syntax.version),
+            ));
+        }
+        self.start_line(line.next);
+        self.headers = line.next;
+        self.stage = Stage::Headers(command);
+        Ok(true)
+    }
+
+    /// Reads header lines to the empty one. False: more bytes are needed.
+    fn headers(
+        &mut self,
+        input: &[u8],
+        syntax: Syntax,
+        limits: &Limits,
+        command: Command,
+    ) -> Result<bool, DecodeError> {
+        let headers_cap = self.headers.saturating_add(limits.headers);
+        loop {
+            let start = self.from;
+            let line_cap = start.saturating_add(limits.header_line);
+            let (cap, limit) = if line_cap < headers_cap {
+                (line_cap, Limit::HeaderLine)
+            } else {
+                (headers_cap, Limit::Headers)
+            };
+            let Some(line) = self.line(input, syntax, cap, limit)? else {
+                return Ok(false);
+            };
+            if line.nul {
+                return Err(error(line.end, DecodeErrorKind::NulInHeaders));
+            }
+            if line.end == start {
+                self.headers_end = start;
+                self.start_line(line.next);
+                self.stage = Stage::Body(command);
+                return Ok(true);
+            }
+            if self.header_count == limits.header_count {
+                return Err(error(start, DecodeErrorKind::Limit(Limit::HeaderCount)));
+            }
+            self.header_count += 1;
+            let text = input.get(start..line.end).unwrap_or_default();
+            self.header(text, start, syntax)?;
+            self.start_line(line.next);
+        }
+    }
+
+    /// Looks at one header line: its colon, its name, and whether it is the
+    /// `content-length` that counts.
+    fn header(&mut self, line: &[u8], start: usize, syntax: Syntax) -> Result<(), DecodeError> {
+        let Some(colon) = memchr(b':', line) else {
+            return Err(error(start, DecodeErrorKind::HeaderWithoutColon));
+        };
+        let (mut name, mut value) = (&line[..colon], &line[colon + 1..]);
+        if syntax.trim {
+            name = trim(name);
+        }
+        if name.is_empty() {
+            return Err(error(start, DecodeErrorKind::EmptyHeaderName));
+        }
+        if name == b"content-length" && self.content_length.is_none() {
+            let mut at = start + colon + 1;
+            if syntax.trim {
+                at += value.len() - value.trim_ascii_start().len();
+                value = trim(value);
+            }
+            let length = decimal(value).ok_or(error(at, DecodeErrorKind::ContentLength))?;
+            self.content_length = Some(length);
+        }
+        Ok(())
+    }
+
+    /// Finds the end of the body. `None`: more bytes are needed.
+    fn body(
+        &mut self,
+        input: &[u8],
+        syntax: Syntax,
+        limits: &Limits,
+        command: Command,
+    ) -> Result<Option<usize>, DecodeError> {
+        let start = self.from;
+        let too_long = error(
+            start.saturating_add(limits.body),
+            DecodeErrorKind::Limit(Limit::Body),
+        );
+        let not_allowed = error(start, DecodeErrorKind::BodyNotAllowed(command));
+        let may_have_body = command.may_have_body(syntax.version);
+        if let Some(length) = self.content_length {
+            if length > 0 && !may_have_body {
+                return Err(not_allowed);
+            }
+            if length > limits.body {
+                return Err(too_long);
+            }
+            let end = start.saturating_add(length);
+            return match input.get(end) {
+                None => Ok(None),
+                Some(0) => Ok(Some(end)),
+                Some(_) => Err(error(end, DecodeErrorKind::MissingNul)),
+            };
+        }
+        let found = memchr(0, input.get(self.seen..).unwrap_or_default());
+        let end = found.map_or(input.len(), |at| self.seen + at);
+        self.seen = end;
+        if end > start && !may_have_body {
+            return Err(not_allowed);
+        }
+        if end - start > limits.body {
+            return Err(too_long);
+        }
+        Ok(found.map(|_| end))
+    }
+
+    fn start_line(&mut self, at: usize) {
+        self.from = at;
+        self.seen = at;
+    }
+
+    /// Finds the end of the line that starts at `from`. The line, without its
+    /// end, must not reach beyond the byte `cap`.
+    ///
+    /// What this decides for a part of a line it decides for every line that
+    /// begins so: however the bytes are cut, the same error comes out.
+    fn line(
+        &mut self,
+        input: &[u8],
+        syntax: Syntax,
+        cap: usize,
+        limit: Limit,
+    ) -> Result<Option<Line>, DecodeError> {
+        let rest = input.get(self.seen..).unwrap_or_default();
+        let found = memchr2(b'\n', 0, rest).map(|at| self.seen + at);
+        let stop = found.unwrap_or(input.len());
+        let nul = found.is_some_and(|at| input[at] == 0);
+        // A CR is the line's own unless LF follows; at the end of the input that
+        // is not known.
+        let cr = syntax.crlf && !nul && stop > self.from && input[stop - 1] == b'\r';
+        let end = stop - usize::from(cr);
+        if end > cap {
+            return Err(error(cap, DecodeErrorKind::Limit(limit)));
+        }
+        self.seen = if found.is_some() { stop } else { end };
+        Ok(found.map(|at| Line {
+            end,
+            next: at + 1,
+            nul,
+        }))
+    }
+
+    /// Checks what is cheapest to check for all headers at a time.
+    fn validate<'a>(&self, input: &'a [u8], syntax: Syntax) -> Result<Lines<'a>, DecodeError> {
+        let start = self.headers;
+        let bytes = input.get(start..self.headers_end).unwrap_or_default();
+        let block = core::str::from_utf8(bytes)
+            .map_err(|e| error(start + e.valid_up_to(), DecodeErrorKind::HeaderNotUtf8))?;
+        let backslash = syntax.escapes != Escapes::None && memchr(b'\\', bytes).is_some();
+        if backslash && let Some(at) = escape::undefined_escape(syntax.escapes, bytes) {
+            return Err(error(start + at, DecodeErrorKind::UndefinedEscape));
+        }
+        if syntax.bare_cr_is_error {
+            let bare = memchr_iter(b'\r', bytes).find(|at| bytes.get(at + 1) != Some(&b'\n'));
+            if let Some(at) = bare {
+                return Err(error(start + at, DecodeErrorKind::BareCarriageReturn));
+            }
+        }
+        Ok(Lines::new(block, Layout::new(syntax, backslash)))
+    }
+}
+
+struct Line {
+    /// Where its text ends.
+    end: usize,
+    /// Where the next one starts.
+    next: usize,
+    /// It was ended by a NUL, and not by an end of line.
+    nul: bool,
+}
+
+const fn error(offset: usize, kind: DecodeErrorKind) -> DecodeError {
+    DecodeError { offset, kind }
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// A decimal number and nothing else. One that does not fit counts as the
+/// greatest: it is beyond every limit.
+pub(crate) fn decimal(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0usize, |number, digit| {
+        digit.is_ascii_digit().then(|| {
+            number
+                .saturating_mul(10)
+                .saturating_add(usize::from(digit - b'0'))
+        })
+    })
+}

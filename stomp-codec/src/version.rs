@@ -1,0 +1,132 @@
+//! The three versions of the protocol, and what differs between them on the
+//! wire, as data.
+
+use core::fmt;
+
+/// A version of the protocol.
+///
+/// Versions are ordered: a later one is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// STOMP 1.0.
+    V1_0,
+    /// STOMP 1.1.
+    V1_1,
+    /// STOMP 1.2.
+    V1_2,
+}
+
+impl Version {
+    /// All versions, the oldest first.
+    pub const ALL: [Version; 3] = [Version::V1_0, Version::V1_1, Version::V1_2];
+
+    /// The version as the headers `accept-version` and `version` write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Version::V1_0 => "1.0",
+            Version::V1_1 => "1.1",
+            Version::V1_2 => "1.2",
+        }
+    }
+
+    /// The version that a header names, if it is one of the three.
+    pub fn parse(name: &str) -> Option<Version> {
+        Version::ALL.into_iter().find(|v| v.as_str() == name)
+    }
+
+    pub(crate) const fn syntax(self) -> Syntax {
+        SYNTAX[self as usize]
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which escapes a header may hold (1.1 and 1.2, "Value Encoding").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escapes {
+    /// A backslash is a backslash: all of 1.0; CONNECT and CONNECTED always.
+    None,
+    /// `\n`, `\c`, `\\`.
+    V1_1,
+    /// `\r`, `\n`, `\c`, `\\`.
+    V1_2,
+}
+
+/// How header lines are written in a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syntax {
+    /// The version whose commands and bodies are allowed.
+    pub(crate) version: Version,
+    /// A line may end with CR LF (1.2, "STOMP Frames"); in 1.0 and 1.1 a CR
+    /// before the LF belongs to the line.
+    pub(crate) crlf: bool,
+    /// A CR elsewhere than before LF is an error: 1.2 has an escape for it and
+    /// its grammar keeps it out of names and values.
+    pub(crate) bare_cr_is_error: bool,
+    /// Blanks around names and values are not part of them. 1.0 shows padding
+    /// in its examples (`ack: client`), so its peers pad; 1.1 and 1.2 MUST
+    /// never trim.
+    pub(crate) trim: bool,
+    pub(crate) escapes: Escapes,
+}
+
+const SYNTAX: [Syntax; 3] = [
+    Syntax {
+        version: Version::V1_0,
+        crlf: false,
+        bare_cr_is_error: false,
+        trim: true,
+        escapes: Escapes::None,
+    },
+    Syntax {
+        version: Version::V1_1,
+        crlf: false,
+        bare_cr_is_error: false,
+        trim: false,
+        escapes: Escapes::V1_1,
+    },
+    Syntax {
+        version: Version::V1_2,
+        crlf: true,
+        bare_cr_is_error: true,
+        trim: false,
+        escapes: Escapes::V1_2,
+    },
+];
+
+impl Syntax {
+    /// For the frame that opens a connection, read by a server before any
+    /// version is agreed on. A client of 1.2 may end its lines with CR LF; only
+    /// a STOMP frame, which 1.0 does not know, can hold escapes.
+    pub(crate) const FIRST_FROM_CLIENT: Syntax = Syntax {
+        version: Version::V1_2,
+        crlf: true,
+        bare_cr_is_error: false,
+        trim: false,
+        escapes: Escapes::V1_2,
+    };
+
+    /// For the frame that answers it, read by a client before it knows the
+    /// version. CONNECTED is never escaped; an ERROR may come from a server
+    /// that only speaks 1.0, so that its backslashes are left alone.
+    pub(crate) const FIRST_FROM_SERVER: Syntax = Syntax {
+        version: Version::V1_2,
+        crlf: true,
+        bare_cr_is_error: false,
+        trim: false,
+        escapes: Escapes::None,
+    };
+
+    /// The same for a command: CONNECT and CONNECTED are never escaped.
+    pub(crate) const fn of(mut self, command: crate::Command) -> Syntax {
+        if !command.is_escaped() {
+            self.escapes = Escapes::None;
+            self.bare_cr_is_error = false;
+        }
+        self
+    }
+}
