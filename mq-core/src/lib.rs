@@ -10,3 +10,24 @@
         clippy::unreachable
     )
 )]
+#![allow(dead_code)]
+
+extern crate alloc;
+
+mod broker;
+mod config;
+mod exchange;
+mod frontend;
+mod limits;
+mod message;
+mod queue;
+mod refusal;
+mod session;
+mod statistics;
+mod topic;
+mod vhost;
+
+pub use broker::{Broker, ConnectionId, Input, Output, Protocol};
+pub use config::{Config, ConfigError};
+pub use limits::Limits;
+pub use statistics::Statistics;

@@ -1,0 +1,503 @@
+//! The broker: connections, and the model that they share.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes, BytesMut};
+use core::time::Duration;
+
+use crate::config::{Config, ConfigError};
+use crate::frontend::{self, Context, FrontEnd, Progress};
+use crate::statistics::Statistics;
+use crate::vhost::{Effect, VirtualHost};
+
+/// Names one connection. The embedder chooses it, and never the same again
+/// during the broker's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// AMQP 0-9-1.
+    Amqp,
+    /// MQTT 3.1, 3.1.1 or 5.0, as the client's CONNECT says.
+    Mqtt,
+    /// STOMP 1.0, 1.1 or 1.2, as negotiated.
+    Stomp,
+}
+
+/// What happened outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// A peer connected.
+    Connected {
+        /// The new connection.
+        connection: ConnectionId,
+        /// What it speaks.
+        protocol: Protocol,
+    },
+    /// Bytes came in, cut anywhere.
+    Received {
+        /// From whom.
+        connection: ConnectionId,
+        /// The next bytes of the stream.
+        bytes: Bytes,
+    },
+    /// So many bytes of earlier [`Output::Transmit`]s have left for the socket.
+    /// Without this the connection gets no more deliveries when
+    /// [`Limits::transmit_high_water`](crate::Limits::transmit_high_water) is reached.
+    Transmitted {
+        /// Whose bytes.
+        connection: ConnectionId,
+        /// How many bytes.
+        len: usize,
+    },
+    /// The connection is over: end of the stream, reset, or given up.
+    Disconnected {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// The broker stops: every peer gets its protocol's goodbye and then
+    /// [`Output::Close`], and nobody is let in any more.
+    Shutdown,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Write these bytes, and report them with [`Input::Transmitted`].
+    Transmit {
+        /// To whom.
+        connection: ConnectionId,
+        /// The next bytes of the stream.
+        bytes: Bytes,
+    },
+    /// Stop reading from that socket: what it sent waits, and there is enough
+    /// of it.
+    Pause {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Read from that socket again.
+    Resume {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Close the socket once all that was transmitted is written. The broker
+    /// has forgotten the connection and ignores inputs about it.
+    Close {
+        /// Which one.
+        connection: ConnectionId,
+    },
+}
+
+struct Connection {
+    front: Box<dyn FrontEnd + Send>,
+    /// Received, and not taken yet.
+    backlog: BytesMut,
+    /// Handed out, and not reported as transmitted yet.
+    unsent: usize,
+    /// Takes deliveries.
+    writable: bool,
+    paused: bool,
+    deadline: Option<Duration>,
+}
+
+impl Connection {
+    /// Bytes on their way to the peer.
+    fn outbound(&self) -> usize {
+        self.unsent + self.front.transmit_len()
+    }
+}
+
+/// A deterministic message broker: the same inputs at the same times give the
+/// same outputs in the same order.
+///
+/// Call [`handle`](Self::handle) for everything that happens, then
+/// [`poll_output`](Self::poll_output) until it has nothing more, and
+/// [`handle_timeout`](Self::handle_timeout) no earlier than
+/// [`poll_timeout`](Self::poll_timeout) says. `now` is the time since an origin
+/// that the embedder chooses; it must not go backwards.
+pub struct Broker {
+    config: Config,
+    now: Duration,
+    vhosts: Vec<VirtualHost>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    deadlines: BTreeSet<(Duration, ConnectionId)>,
+    /// Connections whose output and deadline have to be looked at.
+    touched: BTreeSet<ConnectionId>,
+    outputs: VecDeque<Output>,
+    stopping: bool,
+}
+
+impl core::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Broker")
+            .field("now", &self.now)
+            .field("connections", &self.connections.len())
+            .field("statistics", &self.statistics())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// A broker without connections, unless the settings contradict themselves.
+    pub fn new(config: Config) -> Result<Broker, ConfigError> {
+        config.check()?;
+        let vhosts = config
+            .virtual_hosts
+            .iter()
+            .map(|name| {
+                VirtualHost::new(name, config.seed, config.unix_time, config.limits.clone())
+            })
+            .collect();
+        Ok(Broker {
+            config,
+            now: Duration::ZERO,
+            vhosts,
+            connections: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            stopping: false,
+        })
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.set_time(now);
+        match input {
+            Input::Connected {
+                connection,
+                protocol,
+            } => self.connect(connection, protocol),
+            Input::Received { connection, bytes } => self.receive(connection, bytes),
+            Input::Transmitted { connection, len } => self.transmitted(connection, len),
+            Input::Disconnected { connection } => self.remove(connection),
+            Input::Shutdown => self.shutdown(),
+        }
+        self.settle();
+    }
+
+    /// The next thing to do outside, until there is nothing more.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let connection = self.deadlines.first().map(|(at, _)| *at);
+        self.vhosts
+            .iter()
+            .filter_map(VirtualHost::next_timeout)
+            .chain(connection)
+            .min()
+    }
+
+    /// Does what is due. Afterwards [`poll_timeout`](Self::poll_timeout) is
+    /// `None` or later than `now`.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.set_time(now);
+        while let Some(&(at, id)) = self.deadlines.first() {
+            if at > now {
+                break;
+            }
+            self.deadlines.remove(&(at, id));
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.deadline = None;
+            }
+            self.with(id, |front, context| front.handle_timeout(context));
+        }
+        for index in 0..self.vhosts.len() {
+            self.vhosts[index].expire();
+            self.pump(index);
+        }
+        self.settle();
+    }
+
+    /// What was counted, over all virtual hosts.
+    pub fn statistics(&self) -> Statistics {
+        self.vhosts
+            .iter()
+            .map(VirtualHost::count)
+            .fold(Statistics::default(), Statistics::plus)
+    }
+
+    fn set_time(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        for vhost in &mut self.vhosts {
+            vhost.now = self.now;
+        }
+    }
+
+    fn connect(&mut self, id: ConnectionId, protocol: Protocol) {
+        let full = self.connections.len() >= self.config.limits.connections;
+        if self.stopping || full || self.connections.contains_key(&id) {
+            self.outputs.push_back(Output::Close { connection: id });
+            return;
+        }
+        let Some(front) = frontend::new(protocol, &self.config, self.now) else {
+            self.outputs.push_back(Output::Close { connection: id });
+            return;
+        };
+        let connection = Connection {
+            front,
+            backlog: BytesMut::new(),
+            unsent: 0,
+            writable: true,
+            paused: false,
+            deadline: None,
+        };
+        self.connections.insert(id, connection);
+        self.touched.insert(id);
+    }
+
+    fn receive(&mut self, id: ConnectionId, bytes: Bytes) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.backlog.is_empty() {
+            self.process(id, bytes);
+        } else {
+            connection.backlog.extend_from_slice(&bytes);
+            self.process_backlog(id);
+        }
+    }
+
+    fn process_backlog(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let input = core::mem::take(&mut connection.backlog).freeze();
+            self.process(id, input);
+        }
+    }
+
+    /// Feeds a connection, as long as its peer also takes what it is sent, and
+    /// keeps what is left.
+    fn process(&mut self, id: ConnectionId, mut source: Bytes) {
+        self.touched.insert(id);
+        let mut held = false;
+        let mut input = &source[..];
+        while let Some(connection) = self.connections.get_mut(&id) {
+            if connection.front.is_closed() {
+                return;
+            }
+            held = connection.outbound() >= self.config.limits.transmit_high_water;
+            if held {
+                break;
+            }
+            let mut context = Context {
+                now: self.now,
+                connection: id,
+                config: &self.config,
+                vhosts: &mut self.vhosts,
+                source: &source,
+            };
+            let progress = connection.front.receive(&mut context, &mut input);
+            let vhost = connection.front.vhost();
+            self.pump(vhost);
+            if progress == Progress::Idle {
+                break;
+            }
+        }
+        let used = source.len() - input.len();
+        source.advance(used);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        // Takes the buffer itself where nothing else has a share in it.
+        connection.backlog = source
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let waiting = connection.backlog.len();
+        let high_water = self.config.limits.receive_high_water;
+        if held && waiting >= high_water && !connection.paused {
+            connection.paused = true;
+            self.outputs.push_back(Output::Pause { connection: id });
+        } else if connection.paused && (!held || waiting < high_water / 2) {
+            connection.paused = false;
+            self.outputs.push_back(Output::Resume { connection: id });
+        }
+    }
+
+    fn transmitted(&mut self, id: ConnectionId, len: usize) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.unsent = connection.unsent.saturating_sub(len);
+        if connection.outbound() > self.config.limits.transmit_high_water / 2 {
+            return;
+        }
+        if !connection.writable {
+            connection.writable = true;
+            let index = connection.front.vhost();
+            if let Some(vhost) = self.vhosts.get_mut(index) {
+                connection.front.set_writable(vhost, true);
+            }
+            self.touched.insert(id);
+            self.pump(index);
+        }
+        let waiting = self
+            .connections
+            .get(&id)
+            .is_some_and(|c| !c.backlog.is_empty());
+        if waiting {
+            self.process_backlog(id);
+        }
+    }
+
+    fn shutdown(&mut self) {
+        self.stopping = true;
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.with(id, |front, context| front.shutdown(context));
+            self.flush(id);
+            if self.connections.contains_key(&id) {
+                self.outputs.push_back(Output::Close { connection: id });
+                self.remove(id);
+            }
+        }
+    }
+
+    /// Calls a front end outside of receiving, and hands on what comes of it.
+    fn with(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>)) {
+        if let Some(vhost) = self.call(id, call) {
+            self.pump(vhost);
+        }
+    }
+
+    /// Calls a front end outside of receiving, and says which virtual host it
+    /// uses.
+    fn call(
+        &mut self,
+        id: ConnectionId,
+        call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>),
+    ) -> Option<usize> {
+        let connection = self.connections.get_mut(&id)?;
+        let source = Bytes::new();
+        let mut context = Context {
+            now: self.now,
+            connection: id,
+            config: &self.config,
+            vhosts: &mut self.vhosts,
+            source: &source,
+        };
+        call(&mut *connection.front, &mut context);
+        self.touched.insert(id);
+        Some(connection.front.vhost())
+    }
+
+    /// Hands effects and deliveries to the front ends until there are none.
+    fn pump(&mut self, index: usize) {
+        loop {
+            let Some(vhost) = self.vhosts.get_mut(index) else {
+                return;
+            };
+            if let Some(effect) = vhost.next_effect() {
+                self.dispatch(index, effect);
+            } else if let Some(delivery) = vhost.next_delivery() {
+                let id = delivery.connection;
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.front.deliver(vhost, delivery);
+                    self.after_sending(index, id);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, index: usize, effect: Effect) {
+        let (Effect::ConsumerCancelled { connection: id, .. }
+        | Effect::DirectReply { connection: id, .. }
+        | Effect::SessionReady { connection: id }
+        | Effect::TakeOver { old: id, .. }) = effect;
+        if let Effect::TakeOver { old, new } = effect {
+            self.call(old, |front, context| front.taken_over(context));
+            self.call(new, |front, context| front.resume(context));
+            return;
+        }
+        if let (Some(connection), Some(vhost)) =
+            (self.connections.get_mut(&id), self.vhosts.get_mut(index))
+        {
+            connection.front.effect(vhost, effect);
+            self.after_sending(index, id);
+        }
+    }
+
+    /// Stops deliveries to a connection that has enough on its way.
+    fn after_sending(&mut self, index: usize, id: ConnectionId) {
+        self.touched.insert(id);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.writable && connection.outbound() >= self.config.limits.transmit_high_water {
+            connection.writable = false;
+            if let Some(vhost) = self.vhosts.get_mut(index) {
+                connection.front.set_writable(vhost, false);
+            }
+        }
+    }
+
+    /// Hands out what the touched connections have to send, and closes those
+    /// that are over.
+    fn settle(&mut self) {
+        while let Some(id) = self.touched.pop_first() {
+            self.flush(id);
+        }
+    }
+
+    fn flush(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let len = connection.front.transmit_len();
+        if len > 0 {
+            let mut out = BytesMut::with_capacity(len);
+            connection.front.poll_transmit(&mut out);
+            connection.unsent += out.len();
+            self.outputs.push_back(Output::Transmit {
+                connection: id,
+                bytes: out.freeze(),
+            });
+        }
+        if connection.front.is_closed() {
+            self.outputs.push_back(Output::Close { connection: id });
+            self.remove(id);
+            return;
+        }
+        let deadline = connection.front.poll_timeout();
+        if deadline != connection.deadline {
+            if let Some(old) = connection.deadline {
+                self.deadlines.remove(&(old, id));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, id));
+            }
+            connection.deadline = deadline;
+        }
+    }
+
+    /// Forgets a connection, after it gave back what it holds.
+    fn remove(&mut self, id: ConnectionId) {
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(at) = connection.deadline {
+            self.deadlines.remove(&(at, id));
+        }
+        let source = Bytes::new();
+        let mut context = Context {
+            now: self.now,
+            connection: id,
+            config: &self.config,
+            vhosts: &mut self.vhosts,
+            source: &source,
+        };
+        connection.front.disconnected(&mut context);
+        self.pump(connection.front.vhost());
+    }
+}

@@ -1,0 +1,106 @@
+//! What the embedder decides before the broker starts.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::limits::Limits;
+
+/// The settings of a [`Broker`](crate::Broker).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// User name to password. The default has `guest`/`guest`.
+    pub users: BTreeMap<String, String>,
+    /// Whether an MQTT or STOMP peer that presents no credentials is let in
+    /// (as user `guest`). AMQP always authenticates. Default: yes.
+    pub allow_anonymous: bool,
+    /// Virtual hosts. The first is the default: MQTT, and a STOMP peer whose
+    /// `host` names no virtual host, use it. Default: `/`.
+    pub virtual_hosts: Vec<String>,
+    /// Whether a STOMP `host` that names no virtual host means the default one
+    /// (yes, the default) or is refused with an ERROR. STOMP 1.2 allows both.
+    pub stomp_host_fallback: bool,
+    /// Mixed into the names that the broker makes up (`amq.gen-…`, assigned
+    /// client identifiers, reply-to tokens): give a secret where those names
+    /// must not be guessed. Two brokers with the same seed make the same names.
+    pub seed: u64,
+    /// Unix time at the embedder's origin of `now`; only seen in time stamps
+    /// such as those of the `x-death` header.
+    pub unix_time: Duration,
+    /// Longest MQTT session expiry interval that is granted, in seconds. A
+    /// longer request is answered with this one in the CONNACK; sessions of
+    /// MQTT 3.1 and 3.1.1 without clean session get it too.
+    pub session_expiry_maximum: u32,
+    /// Heart-beat interval proposed in AMQP's `connection.tune`, in seconds;
+    /// zero proposes none.
+    pub heartbeat: u16,
+    /// Largest number of AMQP channels on one connection.
+    pub channel_max: u16,
+    /// Largest AMQP frame, in bytes (at least 4096).
+    pub frame_max: u32,
+    /// Receive Maximum told to MQTT 5 clients: QoS 1 and 2 messages in flight
+    /// towards the broker.
+    pub receive_maximum: u16,
+    /// Bounds on what peers can make grow.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            users: BTreeMap::from([(String::from("guest"), String::from("guest"))]),
+            allow_anonymous: true,
+            virtual_hosts: Vec::from([String::from("/")]),
+            stomp_host_fallback: true,
+            seed: 0,
+            unix_time: Duration::ZERO,
+            session_expiry_maximum: u32::MAX,
+            heartbeat: 60,
+            channel_max: 2047,
+            frame_max: 131_072,
+            receive_maximum: 1024,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why a [`Config`] cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no virtual host to connect to.
+    #[error("no virtual host is configured")]
+    NoVirtualHost,
+    /// A virtual host is named twice.
+    #[error("virtual host {0:?} is configured twice")]
+    DuplicateVirtualHost(String),
+    /// AMQP 0-9-1 fixes the smallest `frame_max` at 4096 (`frame-min-size`).
+    #[error("frame_max is {0}, and AMQP requires at least 4096")]
+    FrameMax(u32),
+    /// MQTT 5.0 section 3.2.2.3.3: zero is a protocol error.
+    #[error("receive_maximum is 0, and MQTT requires at least 1")]
+    ReceiveMaximum,
+}
+
+impl Config {
+    /// Checks that the settings can be used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.virtual_hosts.is_empty() {
+            return Err(ConfigError::NoVirtualHost);
+        }
+        for (index, name) in self.virtual_hosts.iter().enumerate() {
+            if self.virtual_hosts[..index].contains(name) {
+                return Err(ConfigError::DuplicateVirtualHost(name.clone()));
+            }
+        }
+        if self.frame_max < 4096 {
+            return Err(ConfigError::FrameMax(self.frame_max));
+        }
+        if self.receive_maximum == 0 {
+            return Err(ConfigError::ReceiveMaximum);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! The front ends: each owns the protocol state of one connection and
+//! translates between its events and the model.
+
+use bytes::{Bytes, BytesMut};
+use core::time::Duration;
+
+use crate::broker::ConnectionId;
+use crate::config::Config;
+use crate::queue::ConsumerId;
+use crate::vhost::{Delivery, Effect, VirtualHost};
+
+/// What a front end works with while it is being served.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Duration,
+    pub(crate) connection: ConnectionId,
+    pub(crate) config: &'a Config,
+    pub(crate) vhosts: &'a mut [VirtualHost],
+    /// The buffer that the bytes being received lie in.
+    pub(crate) source: &'a Bytes,
+}
+
+/// Below this many bytes a body is copied instead of keeping the buffer that
+/// it was received in.
+const COPY_BELOW: usize = 1024;
+
+impl Context<'_> {
+    /// The virtual host of that number.
+    pub(crate) fn vhost(&mut self, index: usize) -> Option<&mut VirtualHost> {
+        self.vhosts.get_mut(index)
+    }
+
+    /// Keeps a piece of the received bytes: shares the buffer where the piece
+    /// is most of it, and else copies.
+    pub(crate) fn keep(&self, piece: &[u8]) -> Bytes {
+        let source = self.source.as_ptr_range();
+        let range = piece.as_ptr_range();
+        let inside = source.contains(&range.start) && range.end <= source.end;
+        if inside && piece.len() >= COPY_BELOW && piece.len() * 4 >= self.source.len() {
+            self.source.slice_ref(piece)
+        } else {
+            Bytes::copy_from_slice(piece)
+        }
+    }
+
+    /// Whether the password is the user's.
+    pub(crate) fn password_is(&self, user: &str, password: &[u8]) -> bool {
+        self.config
+            .users
+            .get(user)
+            .is_some_and(|expected| same_bytes(expected.as_bytes(), password))
+    }
+}
+
+/// Compares without telling by its time where two secrets differ.
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |d, (x, y)| d | (x ^ y)) == 0
+}
+
+/// What one call of [`FrontEnd::receive`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something happened; there may be more in the input.
+    Event,
+    /// What is left of the input is the beginning of a frame, or nothing.
+    Idle,
+}
+
+/// A connection in its protocol.
+pub(crate) trait FrontEnd {
+    /// Takes at most one event from the input and acts on it.
+    fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress;
+
+    /// Which virtual host the connection uses, by number.
+    fn vhost(&self) -> usize;
+
+    /// Sends a message to one of its consumers.
+    fn deliver(&mut self, vhost: &mut VirtualHost, delivery: Delivery);
+
+    /// Acts on what happened elsewhere.
+    fn effect(&mut self, vhost: &mut VirtualHost, effect: Effect);
+
+    /// Another connection has the client identifier of this one: says goodbye,
+    /// and gives its session back.
+    fn taken_over(&mut self, context: &mut Context<'_>);
+
+    /// The connection that had the client identifier is out of the way.
+    fn resume(&mut self, context: &mut Context<'_>);
+
+    /// Lets deliveries come, or not.
+    fn set_writable(&mut self, vhost: &mut VirtualHost, writable: bool);
+
+    fn poll_transmit(&mut self, out: &mut BytesMut);
+    fn transmit_len(&self) -> usize;
+    fn poll_timeout(&self) -> Option<Duration>;
+    fn handle_timeout(&mut self, context: &mut Context<'_>);
+
+    /// Whether the connection is to be closed once all is transmitted.
+    fn is_closed(&self) -> bool;
+
+    /// Says goodbye because the broker stops.
+    fn shutdown(&mut self, context: &mut Context<'_>);
+
+    /// The connection is over: gives back what it holds. Called once.
+    fn disconnected(&mut self, context: &mut Context<'_>);
+}
+
+/// The names under which a front end knows its consumers.
+pub(crate) type ByConsumer<T> = alloc::collections::BTreeMap<ConsumerId, T>;
+
+/// The front end for a new connection.
+pub(crate) fn new(
+    _protocol: crate::broker::Protocol,
+    _config: &Config,
+    _now: Duration,
+) -> Option<alloc::boxed::Box<dyn FrontEnd + Send>> {
+    None
+}

@@ -1,0 +1,79 @@
+//! What one peer may make the broker hold, and what happens at each limit.
+
+/// Bounds on everything a peer can make grow.
+///
+/// Every field has a safe default. What happens at a limit is written beside
+/// it; nothing is ever dropped without a policy that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes handed out as [`Output::Transmit`](crate::Output::Transmit) and not
+    /// yet reported as [`Input::Transmitted`](crate::Input::Transmitted), above
+    /// which nothing more is delivered to that connection until it falls to half.
+    pub transmit_high_water: usize,
+    /// Bytes received and not yet processed, above which the connection gets
+    /// [`Output::Pause`](crate::Output::Pause) until half of them are gone.
+    pub receive_high_water: usize,
+    /// Connections at one time. One more is closed at once.
+    pub connections: usize,
+    /// Size of one message body in bytes. A larger one is refused by the
+    /// protocol's own means (AMQP: channel error 406; MQTT: 0x95; STOMP: ERROR).
+    pub message_size: usize,
+    /// Ready messages in one queue. At the limit the queue's `x-overflow`
+    /// decides: the oldest is dropped, or the publish is refused.
+    pub queue_messages: usize,
+    /// Bytes of ready message bodies in one queue; same policy.
+    pub queue_bytes: usize,
+    /// Queues in one virtual host. One more is refused (406).
+    pub queues: usize,
+    /// Exchanges in one virtual host. One more is refused (406).
+    pub exchanges: usize,
+    /// Bindings of one exchange. One more is refused (406).
+    pub bindings: usize,
+    /// Messages waiting in one MQTT session. At the limit the newest is
+    /// dropped, as the session's queue policy.
+    pub session_messages: usize,
+    /// Bytes of message bodies waiting in one MQTT session; same policy.
+    pub session_bytes: usize,
+    /// MQTT sessions, connected or not. A connection that would need one more
+    /// is refused (MQTT 5: 0x97, quota exceeded).
+    pub sessions: usize,
+    /// Subscriptions of one MQTT session. One more gets 0x97 in its SUBACK.
+    pub subscriptions: usize,
+    /// Retained messages. One more is delivered, but not retained.
+    pub retained_messages: usize,
+    /// Levels of an MQTT topic name or filter. More are refused as invalid.
+    pub topic_levels: usize,
+    /// Operations held by one open transaction. One more is refused (AMQP:
+    /// channel error 406, STOMP: ERROR).
+    pub transaction_operations: usize,
+    /// Open transactions of one STOMP connection. One more gets an ERROR.
+    pub transactions: usize,
+    /// Subscriptions (STOMP) or consumers of a channel (AMQP). One more is refused.
+    pub consumers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            transmit_high_water: 1 << 20,
+            receive_high_water: 1 << 20,
+            connections: 100_000,
+            message_size: 16 << 20,
+            queue_messages: 1_000_000,
+            queue_bytes: 1 << 30,
+            queues: 100_000,
+            exchanges: 10_000,
+            bindings: 100_000,
+            session_messages: 100_000,
+            session_bytes: 256 << 20,
+            sessions: 100_000,
+            subscriptions: 10_000,
+            retained_messages: 100_000,
+            topic_levels: 200,
+            transaction_operations: 100_000,
+            transactions: 1_000,
+            consumers: 10_000,
+        }
+    }
+}

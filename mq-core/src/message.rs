@@ -1,0 +1,209 @@
+//! The protocol-neutral message.
+//!
+//! A message is what all three protocols can say about one: a body, the
+//! exchange and routing key it was published with, and the properties that
+//! have a counterpart elsewhere. Each front end translates at its edge.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+/// A shared, immutable name: of a queue, an exchange, a routing key.
+pub(crate) type Name = Arc<str>;
+
+/// A value of a header or argument: the field types of AMQP 0-9-1 with
+/// RabbitMQ's additions, into which MQTT and STOMP put their strings.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Void,
+    Bool(bool),
+    Int(Integer, i64),
+    F32(f32),
+    F64(f64),
+    Decimal { scale: u8, value: u32 },
+    String(Bytes),
+    Binary(Bytes),
+    Timestamp(u64),
+    Array(Vec<Value>),
+    Table(Headers),
+}
+
+/// The width in which an integer travelled, so that it travels on unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Integer {
+    I8,
+    U8,
+    I16,
+    U16,
+    I32,
+    U32,
+    I64,
+}
+
+impl Value {
+    pub(crate) fn string(text: &str) -> Value {
+        Value::String(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    pub(crate) fn long(number: i64) -> Value {
+        Value::Int(Integer::I64, number)
+    }
+
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(bytes) => core::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(_, number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Equality as declarations and header matching need it: an integer is
+    /// the same number whatever its width.
+    pub(crate) fn same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Int(_, a), Value::Int(_, b)) => a == b,
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// An ordered list of named values. Names may repeat (MQTT user properties
+/// do); a look-up finds the first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Headers(pub(crate) Vec<(Name, Value)>);
+
+impl Headers {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| &**n == name).map(|(_, v)| v)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, name: &str, value: Value) {
+        self.0.push((Name::from(name), value));
+    }
+
+    /// Puts `value` under `name` in place of what was there.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        match self.0.iter_mut().find(|(n, _)| &**n == name) {
+            Some((_, old)) => *old = value,
+            None => self.push(name, value),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(n, _)| &**n == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Whether both hold the same names with the same values, in any order.
+    pub(crate) fn same(&self, other: &Headers) -> bool {
+        let within = |a: &Headers, b: &Headers| {
+            a.0.iter()
+                .all(|(name, value)| b.get(name).is_some_and(|v| v.same(value)))
+        };
+        within(self, other) && within(other, self)
+    }
+}
+
+/// Quality of service, MQTT 5.0 section 4.3. AMQP's and STOMP's persistent
+/// messages count as [`AtLeastOnce`](Qos::AtLeastOnce), others as
+/// [`AtMostOnce`](Qos::AtMostOnce).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Qos {
+    #[default]
+    AtMostOnce,
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+/// The properties of a message that more than one protocol knows, under
+/// AMQP's names where AMQP has one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Properties {
+    pub(crate) content_type: Option<Name>,
+    pub(crate) content_encoding: Option<Name>,
+    /// AMQP headers, MQTT user properties, STOMP user headers.
+    pub(crate) headers: Headers,
+    pub(crate) delivery_mode: Option<u8>,
+    pub(crate) priority: Option<u8>,
+    /// AMQP correlation-id, MQTT correlation data.
+    pub(crate) correlation_id: Option<Bytes>,
+    /// AMQP reply-to; MQTT response topic `a/b` as `/topic/a.b`.
+    pub(crate) reply_to: Option<Name>,
+    /// Time to live since [`Message::published`]: AMQP expiration, MQTT
+    /// message expiry interval.
+    pub(crate) expiration: Option<Duration>,
+    pub(crate) message_id: Option<Name>,
+    pub(crate) timestamp: Option<u64>,
+    pub(crate) kind: Option<Name>,
+    pub(crate) user_id: Option<Name>,
+    pub(crate) app_id: Option<Name>,
+    pub(crate) cluster_id: Option<Name>,
+    /// MQTT 5.0 payload format indicator: the body is UTF-8 text.
+    pub(crate) payload_is_utf8: Option<bool>,
+    pub(crate) qos: Qos,
+}
+
+/// One published message, shared by everything it was routed to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) exchange: Name,
+    pub(crate) routing_key: Name,
+    pub(crate) properties: Properties,
+    pub(crate) body: Bytes,
+    /// When the broker took it.
+    pub(crate) published: Duration,
+    /// RETAIN as the publisher set it (MQTT 5.0 section 3.3.1.3).
+    pub(crate) retain: bool,
+    /// The destination that a STOMP publisher wrote; it comes back unchanged
+    /// in MESSAGE (STOMP 1.2, MESSAGE).
+    pub(crate) destination: Option<Name>,
+}
+
+impl Message {
+    /// Bytes that count towards the limits of queues and sessions.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether its time to live is over.
+    pub(crate) fn is_expired(&self, now: Duration) -> bool {
+        self.properties
+            .expiration
+            .is_some_and(|ttl| self.published.saturating_add(ttl) <= now)
+    }
+
+    /// The routing keys besides the first: AMQP headers `CC` and `BCC`.
+    pub(crate) fn extra_routing_keys(&self) -> impl Iterator<Item = &str> {
+        ["CC", "BCC"]
+            .into_iter()
+            .filter_map(|name| match self.properties.headers.get(name) {
+                Some(Value::Array(keys)) => Some(keys.iter().filter_map(Value::as_str)),
+                _ => None,
+            })
+            .flatten()
+    }
+}
+
+/// Swaps `.` and `/`, which is how an MQTT topic becomes an AMQP routing key
+/// and back. Its own inverse, so no two topics share a key.
+pub(crate) fn swap_separators(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '.' => '/',
+            '/' => '.',
+            c => c,
+        })
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! What the broker has counted.
+
+/// Counts since the broker began, over all virtual hosts.
+///
+/// A copy is one message in one queue or session. At any time
+/// `queued = acknowledged + expired + overflowed + rejected + discarded +
+/// ready + unacknowledged`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Messages that publishers sent.
+    pub published: u64,
+    /// Messages that nothing was bound for.
+    pub unroutable: u64,
+    /// Messages refused because a queue was full (`x-overflow`).
+    pub refused: u64,
+    /// Copies put into queues and sessions, dead letters among them.
+    pub queued: u64,
+    /// Deliveries, redeliveries among them.
+    pub delivered: u64,
+    /// Copies acknowledged, or sent where no acknowledgement was asked for.
+    pub acknowledged: u64,
+    /// Copies that came back and were queued again.
+    pub requeued: u64,
+    /// Copies given up because their time was over.
+    pub expired: u64,
+    /// Copies given up because the queue or session was full.
+    pub overflowed: u64,
+    /// Copies that a consumer rejected, or that came back too often.
+    pub rejected: u64,
+    /// Copies gone by a purge, or with their queue or session.
+    pub discarded: u64,
+    /// Copies given up that went to a dead-letter exchange.
+    pub dead_lettered: u64,
+    /// Copies in queues and sessions that wait for a consumer, now.
+    pub ready: u64,
+    /// Copies in queues that a consumer holds, now.
+    pub unacknowledged: u64,
+}
+
+impl Statistics {
+    /// The sums of two hosts' counts.
+    pub(crate) fn plus(self, other: Statistics) -> Statistics {
+        Statistics {
+            published: self.published + other.published,
+            unroutable: self.unroutable + other.unroutable,
+            refused: self.refused + other.refused,
+            queued: self.queued + other.queued,
+            delivered: self.delivered + other.delivered,
+            acknowledged: self.acknowledged + other.acknowledged,
+            requeued: self.requeued + other.requeued,
+            expired: self.expired + other.expired,
+            overflowed: self.overflowed + other.overflowed,
+            rejected: self.rejected + other.rejected,
+            discarded: self.discarded + other.discarded,
+            dead_lettered: self.dead_lettered + other.dead_lettered,
+            ready: self.ready + other.ready,
+            unacknowledged: self.unacknowledged + other.unacknowledged,
+        }
+    }
+}
