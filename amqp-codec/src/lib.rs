@@ -10,3 +10,26 @@
         clippy::unreachable
     )
 )]
+
+extern crate alloc;
+
+mod error;
+mod frame;
+mod limits;
+pub mod method;
+mod properties;
+mod reply;
+mod table;
+mod value;
+mod wire;
+
+pub use error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use frame::{
+    ContentHeader, FRAME_END, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, ProtocolHeader, decode, needed,
+};
+pub use limits::Limits;
+pub use method::{Method, MethodId};
+pub use properties::{Properties, PropertiesBuf, PropertyFields};
+pub use reply::ReplyCode;
+pub use table::{Array, ArrayBuf, Elements, Entries, Table, TableBuf};
+pub use value::FieldValue;

@@ -1,0 +1,80 @@
+//! What a decoder accepts, checked before anything is allocated.
+
+/// Bounds on what a peer may make this side hold or walk.
+///
+/// Every bound is checked against what has arrived, or before anything is
+/// allocated for what the peer only claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest frame, in octets, with its seven octets of header and its
+    /// frame-end octet.
+    pub frame_size: u32,
+    /// The largest field table, in octets of its encoding. An array inside is
+    /// part of its table.
+    pub table_size: u32,
+    /// How deep tables and arrays may nest; a flat table has depth 1. Values
+    /// over [`Limits::MAX_TABLE_DEPTH`] count as that.
+    pub table_depth: u16,
+    /// The largest body of one content, in octets.
+    pub body_size: u64,
+    /// The largest channel number, whatever the peers negotiate.
+    pub channel_max: u16,
+}
+
+impl Limits {
+    /// The deepest nesting that can be allowed. Checking a table costs one
+    /// stack frame a level, so there is an end to it whatever the settings say.
+    pub const MAX_TABLE_DEPTH: u16 = 1024;
+
+    /// The defaults: frames and tables of 128 KiB, tables 128 deep, bodies of
+    /// 128 MiB, 2047 channels.
+    pub const DEFAULT: Self = Self {
+        frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
+        table_size: 131_072,
+        table_depth: 128,
+        body_size: 134_217_728,
+        channel_max: 2047,
+    };
+
+    /// The same with another [`frame_size`](Self::frame_size), in octets.
+    #[must_use]
+    pub const fn with_frame_size(mut self, octets: u32) -> Self {
+        self.frame_size = octets;
+        self
+    }
+
+    /// The same with another [`table_size`](Self::table_size), in octets.
+    #[must_use]
+    pub const fn with_table_size(mut self, octets: u32) -> Self {
+        self.table_size = octets;
+        self
+    }
+
+    /// The same with another [`table_depth`](Self::table_depth), in levels.
+    #[must_use]
+    pub const fn with_table_depth(mut self, levels: u16) -> Self {
+        self.table_depth = levels;
+        self
+    }
+
+    /// The same with another [`body_size`](Self::body_size), in octets.
+    #[must_use]
+    pub const fn with_body_size(mut self, octets: u64) -> Self {
+        self.body_size = octets;
+        self
+    }
+
+    /// The same with another [`channel_max`](Self::channel_max).
+    #[must_use]
+    pub const fn with_channel_max(mut self, channels: u16) -> Self {
+        self.channel_max = channels;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,388 @@
+//! Field tables and arrays (section 4.2.5.5): checked once, walked where they lie.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::BufMut;
+
+use crate::error::{DecodeErrorKind, EncodeError};
+use crate::value::{self, FieldValue};
+use crate::wire::{Fault, Measure, Reader, Writer};
+use crate::{DecodeError, Limits, MethodId};
+
+/// A field table in the bytes it came in.
+///
+/// It was checked once, so walking it cannot fail; nothing of it is copied.
+/// Equality is that of the bytes, so the order of entries counts.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Table<'a>(&'a [u8]);
+
+/// An array in the bytes it came in; its length is in octets (erratum 4).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Array<'a>(&'a [u8]);
+
+impl<'a> Table<'a> {
+    /// The table without entries.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// Checks a table's encoding, without its length.
+    ///
+    /// # Errors
+    /// When it is malformed or goes beyond the limits on tables.
+    pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(octets, limits);
+        Self::check(octets, &mut reader).map_err(|fault| at_top(octets, fault))
+    }
+
+    /// Reads the length and checks what follows.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        let at = *reader;
+        let size = reader.long()?;
+        if size == 0 {
+            return Ok(Self::EMPTY);
+        }
+        if size > reader.table_size {
+            return Err(at.fault(DecodeErrorKind::TableSize {
+                size,
+                limit: reader.table_size,
+            }));
+        }
+        let octets = reader.take(size as usize)?;
+        let after = reader.rest().len();
+        Self::check(octets, &mut reader.within(octets)).map_err(|mut fault| {
+            fault.remaining += after;
+            fault
+        })
+    }
+
+    fn check(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        if octets.len() as u64 > u64::from(reader.table_size) {
+            return Err(reader.fault(DecodeErrorKind::TableSize {
+                size: u32::try_from(octets.len()).unwrap_or(u32::MAX),
+                limit: reader.table_size,
+            }));
+        }
+        if octets.is_empty() {
+            return Ok(Self::EMPTY);
+        }
+        let Some(depth) = reader.table_depth.checked_sub(1) else {
+            return Err(reader.fault(DecodeErrorKind::TableDepth(0)));
+        };
+        value::check_entries(reader, depth)?;
+        Ok(Self(octets))
+    }
+
+    pub(crate) const fn from_checked(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
+    /// The encoding, without its length.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there are no entries.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The entries in their order; a name may come twice.
+    pub fn iter(&self) -> Entries<'a> {
+        Entries(Reader::new(self.0, &Limits::DEFAULT))
+    }
+
+    /// The value of the first entry of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<FieldValue<'a>> {
+        let mut reader = Reader::new(self.0, &Limits::DEFAULT);
+        while !reader.rest().is_empty() {
+            let len = reader.octet().ok()?;
+            let found = reader.take(usize::from(len)).ok()? == name.as_bytes();
+            let value = FieldValue::read_checked(&mut reader).ok()?;
+            if found {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// A copy that lives on.
+    #[must_use]
+    pub fn to_buf(&self) -> TableBuf {
+        TableBuf(self.0.to_vec())
+    }
+}
+
+impl<'a> Array<'a> {
+    /// The array without elements.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// Checks an array's encoding, without its length.
+    ///
+    /// # Errors
+    /// When it is malformed or goes beyond the limits on tables.
+    pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(octets, limits);
+        Self::check(octets, &mut reader).map_err(|fault| at_top(octets, fault))
+    }
+
+    fn check(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Self, Fault> {
+        if octets.len() as u64 > u64::from(reader.table_size) {
+            return Err(reader.fault(DecodeErrorKind::TableSize {
+                size: u32::try_from(octets.len()).unwrap_or(u32::MAX),
+                limit: reader.table_size,
+            }));
+        }
+        let Some(depth) = reader.table_depth.checked_sub(1) else {
+            return Err(reader.fault(DecodeErrorKind::TableDepth(0)));
+        };
+        value::check_elements(reader, depth)?;
+        Ok(Self(octets))
+    }
+
+    pub(crate) const fn from_checked(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
+    /// The encoding, without its length.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The elements in their order.
+    pub fn iter(&self) -> Elements<'a> {
+        Elements(Reader::new(self.0, &Limits::DEFAULT))
+    }
+}
+
+fn at_top(octets: &[u8], fault: Fault) -> DecodeError {
+    DecodeError {
+        offset: octets.len() - fault.remaining,
+        kind: fault.kind,
+        channel: 0,
+        method: MethodId::NONE,
+    }
+}
+
+/// The entries of a [`Table`].
+#[derive(Clone)]
+pub struct Entries<'a>(Reader<'a>);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a str, FieldValue<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // An empty rest reads as an error too; what was checked has no other.
+        let name = self.0.shortstr().ok()?;
+        Some((name, FieldValue::read_checked(&mut self.0).ok()?))
+    }
+}
+
+/// The elements of an [`Array`].
+#[derive(Clone)]
+pub struct Elements<'a>(Reader<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = FieldValue<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        FieldValue::read_checked(&mut self.0).ok()
+    }
+}
+
+impl<'a> IntoIterator for Table<'a> {
+    type Item = (&'a str, FieldValue<'a>);
+    type IntoIter = Entries<'a>;
+
+    fn into_iter(self) -> Entries<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for Array<'a> {
+    type Item = FieldValue<'a>;
+    type IntoIter = Elements<'a>;
+
+    fn into_iter(self) -> Elements<'a> {
+        self.iter()
+    }
+}
+
+/// `{"x-match": "all", "n": 1}`
+impl fmt::Debug for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// `["a", 1]`
+impl fmt::Debug for Array<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// A field table that is built or kept: owned, in its encoding.
+///
+/// ```
+/// use amqp_codec::{FieldValue, TableBuf};
+///
+/// let mut arguments = TableBuf::new();
+/// arguments.insert("x-max-length", 1000)?;
+/// arguments.insert("x-overflow", "reject-publish")?;
+/// assert_eq!(arguments.as_table().get("x-max-length"), Some(FieldValue::I32(1000)));
+/// # Ok::<(), amqp_codec::EncodeError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TableBuf(Vec<u8>);
+
+impl TableBuf {
+    /// A table without entries.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds an entry at the end. It does not look whether there is one of
+    /// this name; [`remove`](Self::remove) it first if there may be.
+    ///
+    /// # Errors
+    /// When the name is over 255 octets or the table would be over 4 GiB; the
+    /// table is unchanged then.
+    pub fn insert<'v>(
+        &mut self,
+        name: &str,
+        value: impl Into<FieldValue<'v>>,
+    ) -> Result<(), EncodeError> {
+        let value = value.into();
+        let mut measure = Measure::default();
+        measure.octets(self.0.len());
+        measure.shortstr(name.len());
+        measure_value(&value, &mut measure);
+        measure.finish()?;
+        Writer::new(&mut self.0).shortstr(name);
+        write_value(&value, &mut self.0);
+        Ok(())
+    }
+
+    /// Takes all entries of this name away; whether there were any.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        let mut kept = Vec::new();
+        let mut reader = Reader::new(&self.0, &Limits::DEFAULT);
+        while !reader.rest().is_empty() {
+            let at = reader.rest();
+            let Ok(entry) = reader.shortstr() else { break };
+            if FieldValue::read_checked(&mut reader).is_err() {
+                break;
+            }
+            if entry != name {
+                kept.extend_from_slice(&at[..at.len() - reader.rest().len()]);
+            }
+        }
+        self.0 = kept;
+        self.0.len() != before
+    }
+
+    /// The table, to read or to send.
+    #[must_use]
+    pub fn as_table(&self) -> Table<'_> {
+        Table(&self.0)
+    }
+}
+
+impl fmt::Debug for TableBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_table().fmt(f)
+    }
+}
+
+/// An array that is built or kept: owned, in its encoding.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ArrayBuf(Vec<u8>);
+
+impl ArrayBuf {
+    /// An array without elements.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds an element at the end.
+    ///
+    /// # Errors
+    /// When the array would be over 4 GiB; it is unchanged then.
+    pub fn push<'v>(&mut self, value: impl Into<FieldValue<'v>>) -> Result<(), EncodeError> {
+        let value = value.into();
+        let mut measure = Measure::default();
+        measure.octets(self.0.len());
+        measure_value(&value, &mut measure);
+        measure.finish()?;
+        write_value(&value, &mut self.0);
+        Ok(())
+    }
+
+    /// The array, to read or to put into a table.
+    #[must_use]
+    pub fn as_array(&self) -> Array<'_> {
+        Array(&self.0)
+    }
+}
+
+impl fmt::Debug for ArrayBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_array().fmt(f)
+    }
+}
+
+fn measure_value(value: &FieldValue<'_>, measure: &mut Measure) {
+    measure.octets(1);
+    match value {
+        FieldValue::Void => {}
+        FieldValue::Boolean(_) | FieldValue::I8(_) | FieldValue::U8(_) => measure.octets(1),
+        FieldValue::I16(_) | FieldValue::U16(_) => measure.octets(2),
+        FieldValue::I32(_) | FieldValue::U32(_) | FieldValue::F32(_) => measure.octets(4),
+        FieldValue::Decimal { .. } => measure.octets(5),
+        FieldValue::I64(_) | FieldValue::F64(_) | FieldValue::Timestamp(_) => measure.octets(8),
+        FieldValue::LongString(octets) | FieldValue::Bytes(octets) => {
+            measure.longstr(octets.len());
+        }
+        FieldValue::Array(array) => measure.longstr(array.0.len()),
+        FieldValue::Table(table) => measure.longstr(table.0.len()),
+    }
+}
+
+fn write_value(value: &FieldValue<'_>, out: &mut impl BufMut) {
+    let mut writer = Writer::new(out);
+    writer.octet(value.letter());
+    match *value {
+        FieldValue::Void => {}
+        FieldValue::Boolean(value) => writer.octet(value.into()),
+        FieldValue::I8(value) => writer.octet(value as u8),
+        FieldValue::U8(value) => writer.octet(value),
+        FieldValue::I16(value) => writer.short(value as u16),
+        FieldValue::U16(value) => writer.short(value),
+        FieldValue::I32(value) => writer.long(value as u32),
+        FieldValue::U32(value) => writer.long(value),
+        FieldValue::F32(value) => writer.long(value.to_bits()),
+        FieldValue::Decimal { scale, value } => {
+            writer.octet(scale);
+            writer.long(value as u32);
+        }
+        FieldValue::I64(value) => writer.longlong(value as u64),
+        FieldValue::F64(value) => writer.longlong(value.to_bits()),
+        FieldValue::Timestamp(value) => writer.longlong(value),
+        FieldValue::LongString(octets) | FieldValue::Bytes(octets) => writer.longstr(octets),
+        FieldValue::Array(array) => writer.longstr(array.0),
+        FieldValue::Table(table) => writer.longstr(table.0),
+    }
+}
