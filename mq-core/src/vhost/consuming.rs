@@ -161,7 +161,8 @@ impl VirtualHost {
                 remaining,
             }
         });
-        self.update_queue_timer(id);
+        // What stands behind may be due.
+        self.list_queue(id);
         fetched
     }
 
@@ -217,6 +218,8 @@ impl VirtualHost {
             }
             self.expire_messages(id, true);
             self.drop_overflow(id);
+            // What was dropped may have stood before something that is due.
+            self.expire_messages(id, true);
             self.update_queue_timer(id);
         }
         None

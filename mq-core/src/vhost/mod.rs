@@ -8,6 +8,8 @@ mod consuming;
 mod exchanges;
 mod publishing;
 mod queues;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use alloc::collections::{BTreeMap, VecDeque};
