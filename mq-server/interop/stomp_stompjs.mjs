@@ -170,7 +170,8 @@ forVersions(VERSIONS, "bodies with zero bytes, empty bodies, and 256 KiB", async
   }
 });
 
-forVersions(["1.1", "1.2"], "headers with colons, line feeds and backslashes", async (closing, version) => {
+// The client escapes in 1.2 only.
+forVersions(["1.2"], "headers with colons, line feeds and backslashes", async (closing, version) => {
   const { client } = await connect(closing, version);
   const destination = `/queue/${unique("escape")}`;
   const { inbox } = await subscribe(client, destination);

@@ -1,0 +1,102 @@
+//! The server for programs that have no tokio runtime.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::{Config, Listen, Server, StartError};
+
+/// A [`Server`] on a thread of its own, with its own runtime. Dropping it
+/// shuts it down and waits for that.
+///
+/// ```
+/// let server = mq_server::BlockingServer::start(mq_server::Config::ephemeral())?;
+/// let peer = std::net::TcpStream::connect(server.amqp_addr().unwrap())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct BlockingServer {
+    bound: Listen,
+    /// Dropping it is the signal.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl BlockingServer {
+    /// Starts the server; when this returns, the ports are open.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::start`], and [`StartError::Runtime`].
+    pub fn start(config: Config) -> Result<BlockingServer, StartError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("mq-server")
+            .build()
+            .map_err(StartError::Runtime)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("mq-server".into())
+            .spawn(move || {
+                runtime.block_on(async {
+                    match Server::start(config).await {
+                        Ok(server) => {
+                            // A starter that is gone has dropped `stop` too.
+                            let _ = tell.send(Ok(server.addresses()));
+                            let _ = stopped.await;
+                            server.shutdown().await;
+                        }
+                        Err(error) => {
+                            let _ = tell.send(Err(error));
+                        }
+                    }
+                });
+            })
+            .map_err(StartError::Runtime)?;
+        let bound = told
+            .recv()
+            .map_err(|_| StartError::Runtime(std::io::Error::other("its thread panicked")))??;
+        Ok(BlockingServer {
+            bound,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// The listeners that are on, with the ports that they really have.
+    pub fn addresses(&self) -> Listen {
+        self.bound
+    }
+
+    /// Where AMQP 0-9-1 listens.
+    pub fn amqp_addr(&self) -> Option<SocketAddr> {
+        self.bound.amqp
+    }
+
+    /// Where MQTT listens.
+    pub fn mqtt_addr(&self) -> Option<SocketAddr> {
+        self.bound.mqtt
+    }
+
+    /// Where STOMP listens.
+    pub fn stomp_addr(&self) -> Option<SocketAddr> {
+        self.bound.stomp
+    }
+
+    /// Shuts the server down as [`Server::shutdown`] does, and waits for it.
+    /// Dropping does the same.
+    pub fn shutdown(self) {}
+}
+
+impl Drop for BlockingServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed by the panic hook already.
+            let _ = thread.join();
+        }
+    }
+}

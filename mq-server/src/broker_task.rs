@@ -1,0 +1,309 @@
+//! The task that owns the broker.
+//!
+//! It takes what the connections have sent in batches, gives it to the broker,
+//! and only then collects what the broker wants done, so that many small
+//! frames for one peer leave in one write.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mq_core::{Broker, ConnectionId, Input, Output, Protocol};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep_until};
+
+use crate::Config;
+use crate::connection::{self, Gate, Reading};
+
+/// Commands that may wait for the broker. With reads of at most
+/// [`connection::LARGEST_READ`] bytes this bounds what is in flight between
+/// the sockets and the broker.
+pub(crate) const INBOX: usize = 256;
+
+/// Commands that the broker handles before what it said about them is sent.
+const BATCH: usize = 128;
+
+/// A timer that nobody asked for still fires, and does nothing, after this.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// What listeners and connections say to the broker task.
+pub(crate) enum Command {
+    Accepted {
+        protocol: Protocol,
+        stream: TcpStream,
+        peer: SocketAddr,
+        /// Held until the socket is closed.
+        permit: OwnedSemaphorePermit,
+    },
+    Received {
+        connection: ConnectionId,
+        bytes: Bytes,
+    },
+    Transmitted {
+        connection: ConnectionId,
+        len: usize,
+    },
+    /// End of stream, a reset, or a peer that stopped taking bytes.
+    Gone { connection: ConnectionId },
+}
+
+/// A connection that the broker knows.
+struct Peer {
+    protocol: Protocol,
+    /// What the broker has said since the last flush.
+    outgoing: Vec<Bytes>,
+    /// Bounded by the broker, which holds back while what it transmitted has
+    /// not been reported to have left.
+    writer: mpsc::UnboundedSender<Vec<Bytes>>,
+    gate: Arc<Gate>,
+}
+
+pub(crate) struct BrokerTask {
+    broker: Broker,
+    /// The origin of the broker's time.
+    start: Instant,
+    peers: BTreeMap<ConnectionId, Peer>,
+    /// Those with something in `outgoing`, in the order of their first chunk.
+    unflushed: Vec<ConnectionId>,
+    /// Readers and writers, of connections that are closing too.
+    tasks: JoinSet<()>,
+    last_id: u64,
+    write_timeout: Duration,
+    linger: Duration,
+    commands: mpsc::Sender<Command>,
+    inbox: mpsc::Receiver<Command>,
+}
+
+impl BrokerTask {
+    pub(crate) fn new(
+        broker: Broker,
+        start: Instant,
+        config: &Config,
+        commands: mpsc::Sender<Command>,
+        inbox: mpsc::Receiver<Command>,
+    ) -> BrokerTask {
+        BrokerTask {
+            broker,
+            start,
+            peers: BTreeMap::new(),
+            unflushed: Vec::new(),
+            tasks: JoinSet::new(),
+            last_id: 0,
+            write_timeout: config.write_timeout,
+            linger: config.linger,
+            commands,
+            inbox,
+        }
+    }
+
+    /// Serves until `stopped` resolves.
+    pub(crate) async fn serve_until(&mut self, mut stopped: oneshot::Receiver<()>) {
+        let mut alarm = std::pin::pin!(sleep_until((self.start + IDLE).into()));
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            self.set_alarm(alarm.as_mut());
+            tokio::select! {
+                biased;
+                _ = &mut stopped => return,
+                _ = self.inbox.recv_many(&mut batch, BATCH) => {}
+                () = alarm.as_mut() => {}
+            }
+            self.turn(&mut batch);
+        }
+    }
+
+    /// Has every peer told goodbye and waits until they have taken it, or
+    /// until `grace` is over.
+    pub(crate) async fn say_goodbye(&mut self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        self.broker.handle(self.start.elapsed(), Input::Shutdown);
+        self.carry_out();
+        let mut batch = Vec::with_capacity(BATCH);
+        while !self.tasks.is_empty() {
+            let wake = self.wake_at().min(deadline);
+            tokio::select! {
+                _ = self.inbox.recv_many(&mut batch, BATCH) => {}
+                _ = self.tasks.join_next() => {}
+                () = sleep_until(wake.into()) => {}
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(
+                    connections = self.peers.len(),
+                    "the grace period is over; closing what is left"
+                );
+                break;
+            }
+            self.turn(&mut batch);
+        }
+        self.tasks.shutdown().await;
+    }
+
+    /// One turn of the loop: the batch, the timers, the outputs.
+    fn turn(&mut self, batch: &mut Vec<Command>) {
+        // Ended tasks are only remembered until somebody asks.
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a connection's task failed");
+            }
+        }
+        let now = self.start.elapsed();
+        for command in batch.drain(..) {
+            if let Some(input) = self.admit(command) {
+                self.broker.handle(now, input);
+            }
+        }
+        // Also while inputs keep coming: timers do not wait for a quiet moment.
+        if self.broker.poll_timeout().is_some_and(|due| due <= now) {
+            self.broker.handle_timeout(now);
+        }
+        self.carry_out();
+    }
+
+    /// Turns a command into the broker's input. Connections that the broker
+    /// has closed are not its business any more.
+    fn admit(&mut self, command: Command) -> Option<Input> {
+        match command {
+            Command::Received { connection, bytes } => self
+                .peers
+                .contains_key(&connection)
+                .then_some(Input::Received { connection, bytes }),
+            Command::Transmitted { connection, len } => self
+                .peers
+                .contains_key(&connection)
+                .then_some(Input::Transmitted { connection, len }),
+            Command::Gone { connection } => {
+                let peer = self.peers.remove(&connection)?;
+                tracing::debug!(id = connection.0, protocol = ?peer.protocol, "disconnected");
+                peer.gate.set(Reading::Over);
+                Some(Input::Disconnected { connection })
+            }
+            Command::Accepted {
+                protocol,
+                stream,
+                peer,
+                permit,
+            } => {
+                let connection = self.open(protocol, stream, peer, permit);
+                Some(Input::Connected {
+                    connection,
+                    protocol,
+                })
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        protocol: Protocol,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> ConnectionId {
+        self.last_id += 1;
+        let id = ConnectionId(self.last_id);
+        tracing::debug!(id = id.0, ?protocol, %peer, "connected");
+        let (reader, writer) = stream.into_split();
+        let gate = Arc::new(Gate::new());
+        let (chunks, outgoing) = mpsc::unbounded_channel();
+        let permit = Arc::new(permit);
+        self.tasks.spawn(connection::read(
+            id,
+            reader,
+            Arc::clone(&gate),
+            self.commands.clone(),
+            self.linger,
+            Arc::clone(&permit),
+        ));
+        self.tasks.spawn(connection::write(
+            id,
+            writer,
+            outgoing,
+            self.commands.clone(),
+            self.write_timeout,
+            permit,
+        ));
+        self.peers.insert(
+            id,
+            Peer {
+                protocol,
+                outgoing: Vec::new(),
+                writer: chunks,
+                gate,
+            },
+        );
+        id
+    }
+
+    /// Does everything that the broker has asked for.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.broker.poll_output() {
+            match output {
+                Output::Transmit { connection, bytes } => {
+                    if let Some(peer) = self.peers.get_mut(&connection) {
+                        if bytes.is_empty() {
+                            continue;
+                        }
+                        if peer.outgoing.is_empty() {
+                            self.unflushed.push(connection);
+                        }
+                        peer.outgoing.push(bytes);
+                    }
+                }
+                Output::Pause { connection } => self.set_reading(connection, Reading::Paused),
+                Output::Resume { connection } => self.set_reading(connection, Reading::On),
+                Output::Close { connection } => {
+                    if let Some(mut peer) = self.peers.remove(&connection) {
+                        tracing::debug!(id = connection.0, protocol = ?peer.protocol, "closed");
+                        peer.flush();
+                        // The writer ends, and sends FIN, when it has written
+                        // what it has; the reader waits for the peer's FIN.
+                        peer.gate.set(Reading::Over);
+                    }
+                }
+                other => tracing::error!(?other, "an output that this shell does not know"),
+            }
+        }
+        for connection in self.unflushed.drain(..) {
+            if let Some(peer) = self.peers.get_mut(&connection) {
+                peer.flush();
+            }
+        }
+    }
+
+    fn set_reading(&self, connection: ConnectionId, reading: Reading) {
+        if let Some(peer) = self.peers.get(&connection) {
+            peer.gate.set(reading);
+        }
+    }
+
+    /// The instant at which the broker next wants to be called.
+    fn wake_at(&self) -> Instant {
+        match self.broker.poll_timeout() {
+            Some(due) => self.start + due,
+            None => Instant::now() + IDLE,
+        }
+    }
+
+    /// Keeps the alarm at or before the broker's next timeout. Most timeouts
+    /// move away again before they are due, so an alarm that is too early is
+    /// left to ring and set anew then.
+    fn set_alarm(&self, mut alarm: std::pin::Pin<&mut Sleep>) {
+        let wake = self.wake_at().into();
+        if wake < alarm.deadline() || alarm.is_elapsed() {
+            alarm.as_mut().reset(wake);
+        }
+    }
+}
+
+impl Peer {
+    fn flush(&mut self) {
+        if !self.outgoing.is_empty() {
+            // A writer that is gone has said so by `Command::Gone`.
+            let _ = self.writer.send(std::mem::take(&mut self.outgoing));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Parser;
+use serde::Deserialize;
+
+/// A message broker for AMQP 0-9-1, MQTT (3.1, 3.1.1, 5.0) and STOMP (1.0,
+/// 1.1, 1.2). What is published over one protocol can be consumed over the
+/// others.
+///
+/// Settings come from the defaults, then from the file, then from these flags;
+/// the later wins. Each listener's address is printed on standard output once
+/// it accepts connections; the log goes to standard error. Ctrl-C and SIGTERM
+/// stop the server after a goodbye to every peer; a second one stops it at once.
+#[derive(Debug, Default, Parser)]
+#[command(name = "mq-server", version, max_term_width = 100)]
+pub(crate) struct Flags {
+    /// A TOML file with settings. mq-server.example.toml in the source shows
+    /// every one with its default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where AMQP 0-9-1 listens [default: 127.0.0.1:5672]. Port 0 takes a free
+    /// one, "off" leaves the protocol out.
+    #[arg(long, value_name = "IP:PORT|off")]
+    pub(crate) amqp: Option<Address>,
+
+    /// Where MQTT listens [default: 127.0.0.1:1883].
+    #[arg(long, value_name = "IP:PORT|off")]
+    pub(crate) mqtt: Option<Address>,
+
+    /// Where STOMP listens [default: 127.0.0.1:61613].
+    #[arg(long, value_name = "IP:PORT|off")]
+    pub(crate) stomp: Option<Address>,
+
+    /// A user who may connect; repeat for more. Given once or more, only these
+    /// may [default: guest:guest]. Others on this machine can see the flags of
+    /// a process: the file is a better place for a password.
+    #[arg(long = "user", value_name = "NAME:PASSWORD")]
+    pub(crate) users: Vec<User>,
+
+    /// Whether MQTT and STOMP peers without a user are let in [default: true].
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    pub(crate) allow_anonymous: Option<bool>,
+
+    /// A virtual host; repeat for more. The first is the one for MQTT
+    /// [default: /].
+    #[arg(long = "vhost", value_name = "NAME")]
+    pub(crate) virtual_hosts: Vec<String>,
+
+    /// Connections at one time, over all protocols [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<u32>,
+
+    /// What to log: error, warn, info, debug, trace or off, or a filter such
+    /// as "info,mq_server=debug" [default: info].
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log_level: Option<String>,
+
+    /// How to write a line of the log [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Read the settings, say whether they are good, and exit.
+    #[arg(long)]
+    pub(crate) check_config: bool,
+}
+
+/// Where a listener is to be, or that there is to be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum Address {
+    On(SocketAddr),
+    Off,
+}
+
+impl Address {
+    pub(crate) fn on(self) -> Option<SocketAddr> {
+        match self {
+            Address::On(address) => Some(address),
+            Address::Off => None,
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Address, String> {
+        if text == "off" {
+            return Ok(Address::Off);
+        }
+        text.parse().map(Address::On).map_err(|_| {
+            format!("{text:?} is no address: write IP:PORT, as 127.0.0.1:5672 or [::]:5672, or off")
+        })
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Address, String> {
+        text.parse()
+    }
+}
+
+/// A user and the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+impl FromStr for User {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<User, String> {
+        // The text is not repeated: it may hold a password.
+        match text.split_once(':') {
+            Some((name, password)) if !name.is_empty() => Ok(User {
+                name: name.to_owned(),
+                password: password.to_owned(),
+            }),
+            _ => Err("write NAME:PASSWORD".to_owned()),
+        }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For reading.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,115 @@
+//! What an embedder says to start a server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use mq_core::Protocol;
+
+/// Where each protocol listens. `None` leaves that protocol out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listen {
+    /// AMQP 0-9-1; the standard port is 5672.
+    pub amqp: Option<SocketAddr>,
+    /// MQTT 3.1, 3.1.1 and 5.0; the standard port is 1883.
+    pub mqtt: Option<SocketAddr>,
+    /// STOMP 1.0, 1.1 and 1.2; the port in common use is 61613.
+    pub stomp: Option<SocketAddr>,
+}
+
+impl Listen {
+    /// All three protocols on these ports of 127.0.0.1. Port 0 asks the
+    /// operating system for a free one.
+    pub fn loopback(amqp: u16, mqtt: u16, stomp: u16) -> Listen {
+        let at = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        Listen {
+            amqp: at(amqp),
+            mqtt: at(mqtt),
+            stomp: at(stomp),
+        }
+    }
+
+    /// No protocol at all, to switch single ones on.
+    pub fn none() -> Listen {
+        Listen {
+            amqp: None,
+            mqtt: None,
+            stomp: None,
+        }
+    }
+
+    /// The protocols that are on, each with its address.
+    pub fn iter(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> + use<> {
+        [
+            (Protocol::Amqp, self.amqp),
+            (Protocol::Mqtt, self.mqtt),
+            (Protocol::Stomp, self.stomp),
+        ]
+        .into_iter()
+        .filter_map(|(protocol, address)| Some((protocol, address?)))
+    }
+
+    pub(crate) fn set(&mut self, protocol: Protocol, address: SocketAddr) {
+        match protocol {
+            Protocol::Amqp => self.amqp = Some(address),
+            Protocol::Mqtt => self.mqtt = Some(address),
+            Protocol::Stomp => self.stomp = Some(address),
+            _ => {}
+        }
+    }
+}
+
+impl Default for Listen {
+    /// The standard ports on 127.0.0.1: 5672, 1883 and 61613.
+    fn default() -> Listen {
+        Listen::loopback(5672, 1883, 61613)
+    }
+}
+
+/// Everything that [`Server::start`](crate::Server::start) needs.
+///
+/// Start from [`Config::default`] or [`Config::ephemeral`] and set fields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Users, virtual hosts and the limits of the broker itself. Its
+    /// `unix_time` is set by the server.
+    pub broker: mq_core::Config,
+    /// Open sockets at one time, over all protocols. A connection over it is
+    /// closed at once. Default 10,000.
+    pub max_connections: u32,
+    /// A peer that takes no byte of what is waiting for it for this long is
+    /// given up. Default 60 s.
+    pub write_timeout: Duration,
+    /// How long a connection that is over may take to receive its last bytes
+    /// and close its own side. Default 2 s.
+    pub linger: Duration,
+    /// How long [`Server::shutdown`](crate::Server::shutdown) waits for peers
+    /// to take their goodbyes before it cuts them off. Default 5 s.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// The defaults, on ports that the operating system chooses on 127.0.0.1.
+    pub fn ephemeral() -> Config {
+        Config {
+            listen: Listen::loopback(0, 0, 0),
+            ..Config::default()
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: Listen::default(),
+            broker: mq_core::Config::default(),
+            max_connections: 10_000,
+            write_timeout: Duration::from_secs(60),
+            linger: Duration::from_secs(2),
+            shutdown_grace: Duration::from_secs(5),
+        }
+    }
+}

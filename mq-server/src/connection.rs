@@ -1,0 +1,214 @@
+//! The two tasks of one connection: one reads, one writes.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use mq_core::ConnectionId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+
+use crate::broker_task::Command;
+
+/// Read sizes adapt between these: an idle connection holds little, a busy one
+/// needs few calls.
+const SMALLEST_READ: usize = 2 * 1024;
+pub(crate) const LARGEST_READ: usize = 64 * 1024;
+
+/// Chunks that one vectored write takes at most.
+const SLICES: usize = 64;
+
+/// Transmitted bytes are reported at the latest after so many.
+const REPORT: usize = 256 * 1024;
+
+/// Whether the broker wants to hear from a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Reading {
+    On,
+    Paused,
+    /// What still comes is thrown away.
+    Over,
+}
+
+/// The broker task's hand on a reader.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    reading: AtomicU8,
+    changed: Notify,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Gate {
+        Gate {
+            reading: AtomicU8::new(Reading::On as u8),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn set(&self, reading: Reading) {
+        self.reading.store(reading as u8, Ordering::Release);
+        // There is one reader, and a permit that it does not wait for yet is
+        // kept for it.
+        self.changed.notify_one();
+    }
+
+    fn get(&self) -> Reading {
+        const ON: u8 = Reading::On as u8;
+        const PAUSED: u8 = Reading::Paused as u8;
+        match self.reading.load(Ordering::Acquire) {
+            ON => Reading::On,
+            PAUSED => Reading::Paused,
+            _ => Reading::Over,
+        }
+    }
+}
+
+/// Reads until the peer has closed its side or the connection is over.
+pub(crate) async fn read(
+    connection: ConnectionId,
+    mut socket: OwnedReadHalf,
+    gate: Arc<Gate>,
+    commands: mpsc::Sender<Command>,
+    linger: Duration,
+    _permit: Arc<OwnedSemaphorePermit>,
+) {
+    let mut buffer = BytesMut::new();
+    let mut size = SMALLEST_READ;
+    loop {
+        match gate.get() {
+            Reading::On => {}
+            Reading::Paused => {
+                gate.changed.notified().await;
+                continue;
+            }
+            Reading::Over => break,
+        }
+        // What is left of the last buffer is used up first.
+        if buffer.capacity() < size / 4 {
+            buffer.reserve(size);
+        }
+        let read = tokio::select! {
+            biased;
+            read = socket.read_buf(&mut buffer) => read,
+            () = gate.changed.notified() => continue,
+        };
+        match read {
+            Ok(0) => {
+                let _ = commands.send(Command::Gone { connection }).await;
+                // The writer still has what the broker said before this.
+                return;
+            }
+            Ok(len) => {
+                if buffer.len() == buffer.capacity() {
+                    size = (size * 2).min(LARGEST_READ);
+                } else if len < size / 8 {
+                    size = (size / 2).max(SMALLEST_READ);
+                }
+                let bytes = buffer.split().freeze();
+                let received = Command::Received { connection, bytes };
+                if commands.send(received).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(id = connection.0, %error, "cannot read");
+                let _ = commands.send(Command::Gone { connection }).await;
+                return;
+            }
+        }
+    }
+    // Closing a socket with unread bytes in it resets the connection, and a
+    // reset can take from the peer the goodbye that it has not read yet.
+    let _ = timeout(linger, discard(socket, buffer)).await;
+}
+
+async fn discard(mut socket: OwnedReadHalf, mut buffer: BytesMut) {
+    loop {
+        buffer.clear();
+        buffer.reserve(SMALLEST_READ);
+        match socket.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Writes what the broker transmits, until it transmits no more. The end of
+/// this task closes the connection's sending side.
+pub(crate) async fn write(
+    connection: ConnectionId,
+    mut socket: OwnedWriteHalf,
+    mut outgoing: mpsc::UnboundedReceiver<Vec<Bytes>>,
+    commands: mpsc::Sender<Command>,
+    write_timeout: Duration,
+    _permit: Arc<OwnedSemaphorePermit>,
+) {
+    let mut queue = VecDeque::new();
+    // Reported in sums: written, but not yet told to the broker.
+    let mut unreported = 0;
+    while let Some(chunks) = outgoing.recv().await {
+        queue.extend(chunks);
+        while !queue.is_empty() {
+            while let Ok(chunks) = outgoing.try_recv() {
+                queue.extend(chunks);
+            }
+            let written = match timeout(write_timeout, write_some(&mut socket, &queue)).await {
+                Ok(Ok(written)) => written,
+                stuck => {
+                    match stuck {
+                        Ok(Err(error)) => {
+                            tracing::debug!(id = connection.0, %error, "cannot write");
+                        }
+                        _ => tracing::info!(
+                            id = connection.0,
+                            timeout = ?write_timeout,
+                            "the peer takes no bytes: given up"
+                        ),
+                    }
+                    let _ = commands.send(Command::Gone { connection }).await;
+                    return;
+                }
+            };
+            advance(&mut queue, written);
+            unreported += written;
+            if unreported >= REPORT || queue.is_empty() {
+                let len = std::mem::take(&mut unreported);
+                let transmitted = Command::Transmitted { connection, len };
+                if commands.send(transmitted).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn write_some(socket: &mut OwnedWriteHalf, queue: &VecDeque<Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut count = 0;
+    for (slice, chunk) in slices.iter_mut().zip(queue) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    match socket.write_vectored(&slices[..count]).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        written => Ok(written),
+    }
+}
+
+/// Drops the first `written` bytes of the queue.
+fn advance(queue: &mut VecDeque<Bytes>, mut written: usize) {
+    while let Some(chunk) = queue.front_mut() {
+        if written < chunk.len() {
+            chunk.advance(written);
+            return;
+        }
+        written -= chunk.len();
+        queue.pop_front();
+    }
+}

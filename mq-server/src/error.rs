@@ -1,0 +1,47 @@
+//! Why a server could not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mq_core::Protocol;
+
+/// The server did not start; nothing of it is left running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A listener could not have its address.
+    #[error("cannot listen for {protocol:?} on {address}: {}", advice(.source))]
+    Bind {
+        /// The listener's protocol.
+        protocol: Protocol,
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The broker's configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] mq_core::ConfigError),
+    /// The runtime or its thread could not be made.
+    #[error("cannot start the server's runtime: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+/// The operating system's error, with what to do about the usual ones.
+fn advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use; stop the program that has it, or choose another port \
+             (0 for any free one)"
+                .into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; ports below 1024 need a privilege, choose a higher one".into()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "no interface of this machine has that address; 127.0.0.1 and 0.0.0.0 always work"
+                .into()
+        }
+        _ => error.to_string(),
+    }
+}
