@@ -1,4 +1,114 @@
-//! STOMP 1.0, 1.1 and 1.2: frames to and from bytes, without I/O.
+//! STOMP 1.0, 1.1 and 1.2: frames to and from bytes, and the protocol state of
+//! one connection, without I/O.
+//!
+//! # Layer 1: bytes and frames
+//!
+//! [`decode`] reads one [`Frame`] from the front of a slice, and allocates
+//! nothing: headers stay where they are and are looked at when asked for. A
+//! [`Scan`] does the same and remembers how far it came, for frames that arrive
+//! in pieces. [`Frame::encode`] and [`Encoder`] write. What a [`Version`] says of
+//! escapes, ends of line, padding and bodies is kept on both ways; what it cannot
+//! carry is refused. Every length is bounded by [`Limits`].
+//!
+//! # Layer 2: a connection
+//!
+//! [`ServerConnection`](connection::ServerConnection) and
+//! [`ClientConnection`](connection::ClientConnection) hold the state of one
+//! connection: the version, heart-beats, subscriptions, acknowledgements,
+//! transactions, receipts. They own no socket and no clock.
+//!
+//! **The drive contract.** Read bytes to the end of a buffer of your own, and
+//! call `receive` with all of it until it gives `None` or an error: each event
+//! borrows from the buffer, and `receive` moves the front of the slice over what
+//! it has taken. Keep what is left, and put it in front of what you read next.
+//! Then, and after anything else that you call, write what `poll_transmit` gives;
+//! if `is_closed`, close the socket when that is written. Call `handle_timeout`
+//! when the time is `poll_timeout`, which every call may change. Call
+//! `receive_eof` when the peer has closed its side. `now` is the time since a
+//! moment of your choice, the same for all calls. An error is final, every later
+//! call gives it again, and the ERROR frame about it is in `poll_transmit`. For
+//! back-pressure stop calling `receive`: there is no queue inside.
+//!
+//! ```
+//! use std::time::Duration;
+//! use stomp_codec::ConnectionError;
+//! use stomp_codec::connection::*;
+//!
+//! /// Gives a server what has arrived, and does what its client asks for.
+//! fn drive(
+//!     server: &mut ServerConnection,
+//!     now: Duration,
+//!     buffer: &mut Vec<u8>,
+//! ) -> Result<(), ConnectionError> {
+//!     let mut input = buffer.as_slice();
+//!     while let Some(event) = server.receive(now, &mut input)? {
+//!         // Answers can fail only if the session is not open; then nothing is
+//!         // left to be answered.
+//!         match event {
+//!             ServerEvent::Connect(connect) => match connect.login.as_deref() {
+//!                 Some("guest") => server.accept(now, &Accept::default()),
+//!                 _ => server.refuse("unknown user", b""),
+//!             },
+//!             ServerEvent::Subscribe(subscribe) => {
+//!                 let headers = [("content-type", "text/plain")];
+//!                 server.message(subscribe.subscription, 1, &subscribe.destination, headers, b"hello")
+//!             }
+//!             ServerEvent::Ack(ack) => {
+//!                 assert_eq!(*ack.messages, [1]);
+//!                 Ok(())
+//!             }
+//!             ServerEvent::Disconnect { receipt: Some(receipt), .. } => server.receipt(&receipt),
+//!             _ => Ok(()),
+//!         }
+//!         .ok();
+//!     }
+//!     let taken = buffer.len() - input.len();
+//!     buffer.drain(..taken);
+//!     Ok(())
+//! }
+//!
+//! let now = Duration::ZERO;
+//! let mut server = ServerConnection::new(ServerConfig::default(), now);
+//! let mut client = ClientConnection::new(ClientConfig::default(), now);
+//! client.connect(&ConnectOptions {
+//!     host: "localhost",
+//!     login: Some("guest"),
+//!     ..ConnectOptions::default()
+//! })?;
+//!
+//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+//! while !client.is_closed() {
+//!     client.poll_transmit(&mut to_server);
+//!     drive(&mut server, now, &mut to_server)?;
+//!     server.poll_transmit(&mut to_client);
+//!
+//!     let mut input = to_client.as_slice();
+//!     while let Some(event) = client.receive(now, &mut input)? {
+//!         match event {
+//!             ClientEvent::Connected(_) => {
+//!                 client.subscribe("/queue/a", AckMode::Client, [], Options::default())?;
+//!             }
+//!             ClientEvent::Message(message) => {
+//!                 assert_eq!(message.body(), b"hello");
+//!                 client.ack(&message.ack.unwrap(), Options::default())?;
+//!                 client.disconnect()?;
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     to_client.clear();
+//! }
+//! assert!(server.is_closed());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Over WebSocket (sub-protocols `v10.stomp`, `v11.stomp`, `v12.stomp`) nothing
+//! differs: the contents of the messages, one after the other, are the stream.
+//!
+//! # Features
+//!
+//! `std` (default): nothing but the `std` features of the dependencies. Without
+//! it the crate is `no_std` and needs `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
 #![cfg_attr(
@@ -12,6 +122,8 @@
 )]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod limits;
 
@@ -26,9 +138,11 @@ mod frame;
 mod header;
 mod parser;
 
+pub mod connection;
+
 pub use command::{Command, Role};
 pub use encoder::Encoder;
-pub use error::{DecodeError, DecodeErrorKind, EncodeError, Limit};
+pub use error::{ConnectionError, DecodeError, DecodeErrorKind, EncodeError, Limit, SendError};
 pub use frame::{Frame, OwnedFrame};
 pub use header::{Header, Headers};
 pub use limits::Limits;

@@ -38,16 +38,16 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Generous to a peer that has logged in: 64 KiB a header line, 1000
-    /// headers, 256 KiB of headers, 16 MiB of body.
+    /// Generous to a peer that has logged in: 16 KiB a header line, 1000
+    /// headers, 128 KiB of headers, 16 MiB of body.
     fn default() -> Self {
         Limits {
             command: 32,
-            header_line: 64 * 1024,
+            header_line: 16 * 1024,
             header_count: 1000,
-            headers: 256 * 1024,
+            headers: 128 * 1024,
             body: 16 * 1024 * 1024,
-            subscriptions: 10_000,
+            subscriptions: 1000,
             transactions: 100,
             transaction_operations: 10_000,
             transaction_bytes: 64 * 1024 * 1024,

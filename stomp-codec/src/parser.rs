@@ -132,6 +132,11 @@ impl Scan {
         }
     }
 
+    /// Whether nothing of a frame has been seen.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.stage, Stage::Command) && self.seen == 0
+    }
+
     pub(crate) fn decode_with<'a>(
         &mut self,
         input: &'a [u8],
@@ -155,10 +160,10 @@ impl Scan {
         syntax: Syntax,
         limits: &Limits,
     ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
-        if let Stage::Command = self.stage {
-            if !self.command(input, syntax, limits)? {
-                return Ok(None);
-            }
+        if let Stage::Command = self.stage
+            && !self.command(input, syntax, limits)?
+        {
+            return Ok(None);
         }
         let mut lines = None;
         if let Stage::Headers(command) = self.stage {

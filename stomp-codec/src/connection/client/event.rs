@@ -1,0 +1,99 @@
+//! What a client's application learns of its server, and the names that stand
+//! for what it has asked for.
+
+use alloc::borrow::Cow;
+
+use crate::connection::{HeartBeat, Subscription};
+use crate::{Frame, Version};
+
+/// A transaction that this client has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Transaction(pub(super) u64);
+
+/// A receipt that this client has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiptId(pub(super) u64);
+
+/// What names a message in the ACK or NACK for it: `ack` in 1.2; `message-id`
+/// and `subscription` in 1.1; `message-id` in 1.0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AckToken<'a> {
+    pub(super) id: Cow<'a, str>,
+    pub(super) subscription: Option<Cow<'a, str>>,
+}
+
+impl AckToken<'_> {
+    /// A copy that outlives the message.
+    pub fn into_owned(self) -> AckToken<'static> {
+        AckToken {
+            id: Cow::Owned(self.id.into_owned()),
+            subscription: self.subscription.map(|id| Cow::Owned(id.into_owned())),
+        }
+    }
+}
+
+/// Something that the server did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEvent<'a> {
+    /// CONNECTED: the session is open.
+    Connected(Connected<'a>),
+    /// MESSAGE.
+    Message(Message<'a>),
+    /// RECEIPT: the frame was processed. After that for DISCONNECT the
+    /// connection is closed.
+    Receipt(ReceiptId),
+    /// ERROR. The connection is closed.
+    Error(ErrorFrame<'a>),
+}
+
+/// The session that the server has opened ("CONNECTED Frame").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected<'a> {
+    /// The version of the session.
+    pub version: Version,
+    /// The session's name.
+    pub session: Option<Cow<'a, str>>,
+    /// Name and version of the server.
+    pub server: Option<Cow<'a, str>>,
+    /// The heart-beats that the server can send and would like to get.
+    pub heart_beat: HeartBeat,
+    /// The frame, for other headers.
+    pub frame: Frame<'a>,
+}
+
+/// A message of a subscription ("MESSAGE").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The subscription, if it is one of this client's; it may have ended in the
+    /// meantime. Servers may send messages under other names, and 1.0 under
+    /// none: see [`frame`](Self::frame).
+    pub subscription: Option<Subscription>,
+    /// Where it was sent to.
+    pub destination: Cow<'a, str>,
+    /// The server's name for it.
+    pub message_id: Cow<'a, str>,
+    /// What to give to [`ClientConnection::ack`](super::ClientConnection::ack) or
+    /// [`nack`](super::ClientConnection::nack); none if it needs no acknowledgement.
+    pub ack: Option<AckToken<'a>>,
+    /// The frame: headers and body.
+    pub frame: Frame<'a>,
+}
+
+impl<'a> Message<'a> {
+    /// The body.
+    pub fn body(&self) -> &'a [u8] {
+        self.frame.body()
+    }
+}
+
+/// What the server says went wrong ("ERROR").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorFrame<'a> {
+    /// A short description.
+    pub message: Option<Cow<'a, str>>,
+    /// The frame that it is about, if that had asked for a receipt.
+    pub receipt: Option<ReceiptId>,
+    /// The frame, for its body.
+    pub frame: Frame<'a>,
+}

@@ -1,0 +1,142 @@
+//! What a server's application learns of its client.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::connection::{AckMode, HeartBeat, Messages, Operation, Subscription};
+use crate::{Frame, Header, Version};
+
+/// Something that a client did and that is for the application to act on.
+///
+/// Where there is a `receipt`, the application calls
+/// [`receipt`](super::ServerConnection::receipt) with it when what the frame asked for
+/// is done, or [`error`](super::ServerConnection::error).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerEvent<'a> {
+    /// CONNECT or STOMP. To be answered with
+    /// [`accept`](super::ServerConnection::accept) or
+    /// [`refuse`](super::ServerConnection::refuse).
+    Connect(Connect<'a>),
+    /// SEND outside of a transaction.
+    Send(Send<'a>),
+    /// SUBSCRIBE. From here on messages can be sent to the subscription.
+    Subscribe(Subscribe<'a>),
+    /// UNSUBSCRIBE. The subscription has ended.
+    Unsubscribe {
+        /// Which one.
+        subscription: Subscription,
+        /// What was sent to it and not settled; an ACK that still comes for one
+        /// of these gives an event with no messages.
+        unacknowledged: Messages,
+        /// The receipt asked for.
+        receipt: Option<Cow<'a, str>>,
+    },
+    /// ACK outside of a transaction.
+    Ack(Acknowledge<'a>),
+    /// NACK outside of a transaction.
+    Nack(Acknowledge<'a>),
+    /// COMMIT: all of these together or none.
+    Commit {
+        /// The client's name for the transaction.
+        transaction: Cow<'a, str>,
+        /// What it held, in the order in which it came.
+        operations: Vec<Operation>,
+        /// The receipt asked for.
+        receipt: Option<Cow<'a, str>>,
+    },
+    /// DISCONNECT. Open transactions are aborted and all subscriptions have
+    /// ended. The connection is closed once the receipt, if one is asked for,
+    /// has been given.
+    Disconnect {
+        /// What was sent and not settled.
+        unacknowledged: Vec<(Subscription, u64)>,
+        /// The receipt asked for.
+        receipt: Option<Cow<'a, str>>,
+    },
+}
+
+/// A client that wants a session ("CONNECT or STOMP Frame").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connect<'a> {
+    /// The highest version that both sides have.
+    pub version: Version,
+    /// The virtual host. Always there since 1.1.
+    pub host: Option<Cow<'a, str>>,
+    /// Who the client says it is.
+    pub login: Option<Cow<'a, str>>,
+    /// How it proves that.
+    pub passcode: Option<Cow<'a, str>>,
+    /// The heart-beats that it can send and would like to get.
+    pub heart_beat: HeartBeat,
+    /// The frame, for other headers.
+    pub frame: Frame<'a>,
+}
+
+/// A message from the client ("SEND").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send<'a> {
+    /// Where it goes.
+    pub destination: Cow<'a, str>,
+    /// The receipt asked for.
+    pub receipt: Option<Cow<'a, str>>,
+    /// The frame: headers and body.
+    pub frame: Frame<'a>,
+}
+
+impl<'a> Send<'a> {
+    /// The headers that belong to the message, to be passed through in the
+    /// MESSAGE frame: all but those that mean something between this client and
+    /// this server, and those that [`ServerConnection::message`] writes itself.
+    pub fn user_headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+        let headers = self.frame.headers();
+        headers.filter(|header| !NOT_USER_HEADERS.contains(&&*header.name))
+    }
+
+    /// The body.
+    pub fn body(&self) -> &'a [u8] {
+        self.frame.body()
+    }
+}
+
+/// Headers of SEND and MESSAGE that are not the message's own.
+pub(super) const NOT_USER_HEADERS: [&str; 7] = [
+    "destination",
+    "receipt",
+    "transaction",
+    "content-length",
+    "message-id",
+    "subscription",
+    "ack",
+];
+
+/// A client that wants the messages of a destination ("SUBSCRIBE").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscribe<'a> {
+    /// This side's number for the subscription.
+    pub subscription: Subscription,
+    /// The client's name for it; only 1.0 can do without.
+    pub id: Option<Cow<'a, str>>,
+    /// Where the messages come from.
+    pub destination: Cow<'a, str>,
+    /// How they are acknowledged.
+    pub ack: AckMode,
+    /// The receipt asked for.
+    pub receipt: Option<Cow<'a, str>>,
+    /// The frame, for other headers (`selector`).
+    pub frame: Frame<'a>,
+}
+
+/// Messages that were consumed, or were not ("ACK", "NACK").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledge<'a> {
+    /// The subscription that they were sent to.
+    pub subscription: Subscription,
+    /// The application's numbers of the messages that this settles, with those
+    /// that a cumulative one includes. Empty if they were settled before.
+    pub messages: Messages,
+    /// The receipt asked for.
+    pub receipt: Option<Cow<'a, str>>,
+    /// The frame, for other headers.
+    pub frame: Frame<'a>,
+}

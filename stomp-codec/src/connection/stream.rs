@@ -1,0 +1,87 @@
+//! The two byte streams of a connection: frames out of the one, frames into the
+//! other.
+
+use alloc::vec::Vec;
+
+use bytes::{Buf, BufMut};
+
+use crate::parser::{Scan, eols};
+use crate::version::Syntax;
+use crate::{DecodeError, Frame, Limits};
+
+/// What comes in. The bytes stay with the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    scan: Scan,
+    /// How many bytes were left to the caller, to be presented again.
+    left: usize,
+}
+
+impl Inbound {
+    /// Whether `input` holds more than what was there before. To be asked once
+    /// for each call from outside.
+    pub(crate) fn is_new(&self, input: &[u8]) -> bool {
+        input.len() > self.left
+    }
+
+    /// Notes what is left in `input` for the caller to keep.
+    pub(crate) fn leave(&mut self, input: &[u8]) {
+        self.left = input.len();
+    }
+
+    /// Takes one frame and the EOLs before it, or only EOLs.
+    pub(crate) fn frame<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        syntax: Syntax,
+        limits: &Limits,
+    ) -> Result<Option<Frame<'a>>, DecodeError> {
+        if self.scan.is_new() {
+            input.advance(eols(input, syntax));
+        }
+        let bytes = *input;
+        let found = self.scan.decode_with(bytes, syntax, limits)?;
+        Ok(found.map(|(frame, taken)| {
+            input.advance(taken);
+            frame
+        }))
+    }
+}
+
+/// What goes out, until it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// An empty buffer with more room than this is given back.
+const KEEP: usize = 64 * 1024;
+
+impl Outbound {
+    /// The buffer to append frames to.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Moves what is pending, or as much as fits, to `out`.
+    pub(crate) fn transmit(&mut self, out: &mut impl BufMut) -> usize {
+        let pending = self.bytes.get(self.sent..).unwrap_or_default();
+        let count = pending.len().min(out.remaining_mut());
+        out.put_slice(pending.get(..count).unwrap_or_default());
+        self.sent += count;
+        if self.sent == self.bytes.len() {
+            self.sent = 0;
+            if self.bytes.capacity() > KEEP {
+                self.bytes = Vec::new();
+            } else {
+                self.bytes.clear();
+            }
+        }
+        count
+    }
+}

@@ -1,0 +1,318 @@
+//! Subscriptions of a server's client, and which of their messages still wait
+//! for an ACK or NACK.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
+
+use crate::{ConnectionError, Version};
+
+/// A subscription of one connection, by a number of this side's own.
+///
+/// Numbers are given in the order of the SUBSCRIBE frames and never twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subscription(pub(crate) u64);
+
+impl Subscription {
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// The header `ack` of SUBSCRIBE: how messages are acknowledged ("SUBSCRIBE ack
+/// Header").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AckMode {
+    /// `auto`: by being sent. Also if the header is missing.
+    #[default]
+    Auto,
+    /// `client`: ACK and NACK are for the message and all before it.
+    Client,
+    /// `client-individual`: ACK and NACK are for one message. Not in 1.0.
+    ClientIndividual,
+}
+
+impl AckMode {
+    const ALL: [AckMode; 3] = [AckMode::Auto, AckMode::Client, AckMode::ClientIndividual];
+
+    /// The mode as the header has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AckMode::Auto => "auto",
+            AckMode::Client => "client",
+            AckMode::ClientIndividual => "client-individual",
+        }
+    }
+
+    /// The mode that the header names, if the version has it.
+    pub fn parse(value: &str, version: Version) -> Option<AckMode> {
+        AckMode::ALL
+            .into_iter()
+            .find(|mode| mode.as_str() == value && mode.is_in(version))
+    }
+
+    pub(crate) fn is_in(self, version: Version) -> bool {
+        self != AckMode::ClientIndividual || version > Version::V1_0
+    }
+}
+
+/// Messages that an ACK or NACK settles, by the application's numbers, in the
+/// order in which they were sent.
+///
+/// A slice, without an allocation for none or one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Messages(Repr);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Repr {
+    One([u64; 1]),
+    Many(Vec<u64>),
+}
+
+impl Messages {
+    const fn none() -> Self {
+        Messages(Repr::Many(Vec::new()))
+    }
+}
+
+impl Deref for Messages {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        match &self.0 {
+            Repr::One(one) => one,
+            Repr::Many(many) => many,
+        }
+    }
+}
+
+impl FromIterator<u64> for Messages {
+    fn from_iter<I: IntoIterator<Item = u64>>(messages: I) -> Self {
+        let mut messages = messages.into_iter();
+        let Some(first) = messages.next() else {
+            return Messages::none();
+        };
+        let Some(second) = messages.next() else {
+            return Messages(Repr::One([first]));
+        };
+        Messages(Repr::Many(
+            [first, second].into_iter().chain(messages).collect(),
+        ))
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// A message that an ACK or NACK names: the number of its subscription, and its
+/// own among those sent to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) subscription: Subscription,
+    pub(crate) number: u64,
+}
+
+impl Named {
+    /// What the header `ack` of 1.2 holds, and `message-id` ends with.
+    pub(crate) fn parse(text: &str) -> Option<Named> {
+        let (subscription, number) = text.split_once('-')?;
+        Some(Named {
+            subscription: Subscription(parse_number(subscription)?),
+            number: parse_number(number)?,
+        })
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.subscription.0, self.number)
+    }
+}
+
+/// A number as it is written here: one spelling for each.
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// One open subscription.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// The client's `id`; only 1.0 can do without.
+    pub(crate) id: Option<String>,
+    destination: String,
+    ack: AckMode,
+    /// How many messages were sent to it.
+    sent: u64,
+    /// Those that wait for ACK or NACK: their number, and the application's. In
+    /// order.
+    unacknowledged: VecDeque<(u64, u64)>,
+}
+
+/// The open subscriptions of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    open: BTreeMap<Subscription, Entry>,
+    by_id: BTreeMap<String, Subscription>,
+    /// Those without an id.
+    by_destination: BTreeMap<String, Subscription>,
+    /// How many there ever were; also the number of the latest.
+    ever: u64,
+}
+
+impl Subscriptions {
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Opens a subscription.
+    pub(crate) fn open(
+        &mut self,
+        id: Option<&str>,
+        destination: &str,
+        ack: AckMode,
+    ) -> Result<Subscription, ConnectionError> {
+        let (index, key) = match id {
+            Some(id) => (&mut self.by_id, id),
+            None => (&mut self.by_destination, destination),
+        };
+        if index.contains_key(key) {
+            return Err(ConnectionError::DuplicateSubscription);
+        }
+        self.ever += 1;
+        let subscription = Subscription(self.ever);
+        index.insert(key.into(), subscription);
+        let entry = Entry {
+            id: id.map(String::from),
+            destination: destination.into(),
+            ack,
+            sent: 0,
+            unacknowledged: VecDeque::new(),
+        };
+        self.open.insert(subscription, entry);
+        Ok(subscription)
+    }
+
+    /// Ends the subscription with this id; in 1.0 also the one without an id, or
+    /// else the oldest, to this destination. Gives what was not acknowledged.
+    pub(crate) fn close(
+        &mut self,
+        id: Option<&str>,
+        destination: Option<&str>,
+    ) -> Result<(Subscription, Messages), ConnectionError> {
+        let found = match (id, destination) {
+            (Some(id), _) => self.by_id.get(id).copied(),
+            (None, Some(destination)) => {
+                self.by_destination.get(destination).copied().or_else(|| {
+                    let mut open = self.open.iter();
+                    open.find(|(_, entry)| entry.destination == destination)
+                        .map(|(subscription, _)| *subscription)
+                })
+            }
+            (None, None) => None,
+        };
+        let (subscription, entry) = found
+            .and_then(|subscription| self.open.remove_entry(&subscription))
+            .ok_or(ConnectionError::UnknownSubscription)?;
+        match &entry.id {
+            Some(id) => self.by_id.remove(id),
+            None => self.by_destination.remove(&entry.destination),
+        };
+        let messages = entry.unacknowledged.iter().map(|(_, message)| *message);
+        Ok((subscription, messages.collect()))
+    }
+
+    pub(crate) fn get(&self, subscription: Subscription) -> Option<&Entry> {
+        self.open.get(&subscription)
+    }
+
+    /// Notes a message that was sent as [`Entry::next`] said.
+    pub(crate) fn sent(&mut self, subscription: Subscription, message: u64) {
+        if let Some(entry) = self.open.get_mut(&subscription) {
+            entry.sent += 1;
+            if entry.ack != AckMode::Auto {
+                entry.unacknowledged.push_back((entry.sent, message));
+            }
+        }
+    }
+
+    /// Checks that an ACK or NACK names a message that was sent and is to be
+    /// acknowledged. `id` is the client's name for the subscription, where the
+    /// version asks for it.
+    ///
+    /// What was sent to a subscription that has ended since is let through: the
+    /// ACK may have crossed with nothing, and means nothing any more.
+    pub(crate) fn check(&self, named: Named, id: Option<&str>) -> Result<(), ConnectionError> {
+        let known = match self.open.get(&named.subscription) {
+            Some(entry) => {
+                entry.ack != AckMode::Auto
+                    && (1..=entry.sent).contains(&named.number)
+                    && (id.is_none() || entry.id.as_deref() == id)
+            }
+            None => (1..=self.ever).contains(&named.subscription.0),
+        };
+        known.then_some(()).ok_or(ConnectionError::UnknownMessage)
+    }
+
+    /// Whether the message still waits to be settled, or may be named again
+    /// because ACK and NACK are cumulative.
+    pub(crate) fn is_open(&self, named: Named) -> bool {
+        self.open.get(&named.subscription).is_none_or(|entry| {
+            entry.ack == AckMode::Client || entry.position(named.number).is_ok()
+        })
+    }
+
+    /// Settles a message, or all up to it, and gives those that were still
+    /// waiting.
+    pub(crate) fn settle(&mut self, named: Named) -> Messages {
+        let Some(entry) = self.open.get_mut(&named.subscription) else {
+            return Messages::none();
+        };
+        let position = entry.position(named.number);
+        let settled = match (entry.ack, position) {
+            (AckMode::Client, Ok(last)) => 0..last + 1,
+            (AckMode::Client, Err(next)) => 0..next,
+            (_, Ok(one)) => one..one + 1,
+            (_, Err(_)) => return Messages::none(),
+        };
+        let settled = entry.unacknowledged.drain(settled);
+        settled.map(|(_, message)| message).collect()
+    }
+
+    /// All that was sent and waits to be settled, by subscription.
+    pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (Subscription, u64)> + '_ {
+        self.open.iter().flat_map(|(subscription, entry)| {
+            let messages = entry.unacknowledged.iter();
+            messages.map(|(_, message)| (*subscription, *message))
+        })
+    }
+
+    /// Ends all subscriptions.
+    pub(crate) fn clear(&mut self) {
+        self.open.clear();
+        self.by_id.clear();
+        self.by_destination.clear();
+    }
+}
+
+impl Entry {
+    /// The number of the next message.
+    pub(crate) fn next(&self) -> u64 {
+        self.sent + 1
+    }
+
+    pub(crate) fn needs_ack(&self) -> bool {
+        self.ack != AckMode::Auto
+    }
+
+    fn position(&self, number: u64) -> Result<usize, usize> {
+        self.unacknowledged
+            .binary_search_by_key(&number, |(number, _)| *number)
+    }
+}
