@@ -1,0 +1,347 @@
+//! CONNECT (section 3.1).
+
+use bytes::BufMut;
+
+use super::{PacketSet, PacketType, check_properties, check_string, end, payload_is_text};
+use crate::property::properties;
+use crate::wire::{self, Fault, fault, field_len, into_fault, put_binary};
+use crate::{EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, topic};
+
+/// A client asks for a connection (section 3.1). It is the first packet that a client
+/// sends, and the only one that tells its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connect<'a> {
+    /// The version that the connection is to speak (sections 3.1.2.1 and 3.1.2.2).
+    pub protocol_version: ProtocolVersion,
+    /// Whether a session that is there is discarded (section 3.1.2.4); in 3.x this is
+    /// Clean Session, and the session ends with the connection as well.
+    pub clean_start: bool,
+    /// Longest silence of the client in seconds; 0 is no limit (section 3.1.2.10).
+    pub keep_alive: u16,
+    /// Properties of the connection (section 3.1.2.11). Empty in 3.x.
+    pub properties: Properties<'a>,
+    /// Who the client is (section 3.1.3.1). Empty: the server chooses.
+    pub client_identifier: &'a str,
+    /// The message to be published when the connection is lost (section 3.1.2.5).
+    pub will: Option<Will<'a>>,
+    /// The user name (section 3.1.3.5).
+    pub user_name: Option<&'a str>,
+    /// The password (section 3.1.3.6).
+    pub password: Option<&'a [u8]>,
+}
+
+/// The Will Message of a CONNECT (section 3.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Will<'a> {
+    /// Where it is published (section 3.1.3.3).
+    pub topic: &'a str,
+    /// What is published (section 3.1.3.4).
+    pub payload: &'a [u8],
+    /// Its QoS (section 3.1.2.6).
+    pub qos: QoS,
+    /// Whether it is retained (section 3.1.2.7).
+    pub retain: bool,
+    /// Properties of the message, and the Will Delay Interval (section 3.1.3.2). Empty in 3.x.
+    pub properties: Properties<'a>,
+}
+
+// Connect Flags (section 3.1.2.3).
+const RESERVED: u8 = 0b0000_0001;
+const CLEAN_START: u8 = 0b0000_0010;
+const WILL: u8 = 0b0000_0100;
+const WILL_QOS: u8 = 0b0001_1000;
+const WILL_QOS_SHIFT: u8 = 3;
+const WILL_RETAIN: u8 = 0b0010_0000;
+const PASSWORD: u8 = 0b0100_0000;
+const USER_NAME: u8 = 0b1000_0000;
+
+/// Most characters in the client identifier of 3.1.
+const CLIENT_IDENTIFIER_3_1_MAX: usize = 23;
+
+/// The version that the body of a CONNECT tells, if it tells one.
+pub(super) fn version_of(body: &[u8]) -> Option<ProtocolVersion> {
+    let (rest, _) = wire::binary(body).ok()?;
+    ProtocolVersion::from_level(*rest.first()?)
+}
+
+impl<'a> Connect<'a> {
+    /// A CONNECT with Clean Start, a keep alive of 60 seconds and nothing else.
+    #[must_use]
+    pub const fn new(protocol_version: ProtocolVersion, client_identifier: &'a str) -> Self {
+        Self {
+            protocol_version,
+            clean_start: true,
+            keep_alive: 60,
+            properties: Properties::EMPTY,
+            client_identifier,
+            will: None,
+            user_name: None,
+            password: None,
+        }
+    }
+
+    pub(super) fn parse(body: &'a [u8], limits: &Limits) -> Result<Self, Fault> {
+        Self::parse_fields(body, limits).map_err(into_fault)
+    }
+
+    fn parse_fields(body: &'a [u8], limits: &Limits) -> Result<Self, nom::Err<Fault>> {
+        let (rest, name) = wire::binary(body)?;
+        if ProtocolVersion::ALL
+            .iter()
+            .all(|v| v.name().as_bytes() != name)
+        {
+            return Err(fault(Rule::ProtocolName, body));
+        }
+        let (after_level, level) = wire::u8(rest)?;
+        let version = ProtocolVersion::from_level(level)
+            .filter(|v| v.name().as_bytes() == name)
+            .ok_or_else(|| fault(Rule::ProtocolVersionUnsupported, rest))?;
+        let (rest, flags) = wire::u8(after_level)?;
+        check_flags(flags, version).map_err(|rule| fault(rule, after_level))?;
+        let (properties_at, keep_alive) = wire::u16(rest)?;
+        let (client_identifier_at, connect_properties) = match version {
+            ProtocolVersion::V5_0 => properties(properties_at, PacketSet::CONNECT)?,
+            _ => (properties_at, Properties::EMPTY),
+        };
+        check_authentication(&connect_properties).map_err(|rule| fault(rule, properties_at))?;
+        let (rest, client_identifier) = wire::string(client_identifier_at)?;
+        let clean_start = flags & CLEAN_START != 0;
+        if !limits.allow_any_3_1_client_identifier || version != ProtocolVersion::V3_1 {
+            check_client_identifier(client_identifier, clean_start, version)
+                .map_err(|rule| fault(rule, client_identifier_at))?;
+        }
+        let (rest, will) = if flags & WILL == 0 {
+            (rest, None)
+        } else {
+            let (rest, will) = Will::parse(rest, flags, version, limits)?;
+            (rest, Some(will))
+        };
+        // In 3.1 the Remaining Length goes before the flags: a user name or password
+        // that is announced may be missing (3.1 section 3.1).
+        let may_miss = |rest: &[u8]| version == ProtocolVersion::V3_1 && rest.is_empty();
+        let (rest, user_name) = if flags & USER_NAME == 0 || may_miss(rest) {
+            (rest, None)
+        } else {
+            let (rest, user_name) = wire::string(rest)?;
+            (rest, Some(user_name))
+        };
+        let (rest, password) = if flags & PASSWORD == 0 || may_miss(rest) {
+            (rest, None)
+        } else {
+            let (rest, password) = wire::binary(rest)?;
+            (rest, Some(password))
+        };
+        end(rest).map_err(nom::Err::Error)?;
+        Ok(Self {
+            protocol_version: version,
+            clean_start,
+            keep_alive,
+            properties: connect_properties,
+            client_identifier,
+            will,
+            user_name,
+            password,
+        })
+    }
+
+    fn flags(&self) -> u8 {
+        let bit = |set: bool, flag: u8| if set { flag } else { 0 };
+        let will = self.will.map_or(0, |will| {
+            WILL | (will.qos as u8) << WILL_QOS_SHIFT | bit(will.retain, WILL_RETAIN)
+        });
+        bit(self.clean_start, CLEAN_START)
+            | will
+            | bit(self.user_name.is_some(), USER_NAME)
+            | bit(self.password.is_some(), PASSWORD)
+    }
+
+    pub(super) fn check(&self) -> Result<(), EncodeError> {
+        let version = self.protocol_version;
+        let broken = |rule| EncodeError::Rule { rule, version };
+        check_flags(self.flags(), version).map_err(broken)?;
+        check_properties(&self.properties, PacketType::Connect, version)?;
+        check_authentication(&self.properties).map_err(broken)?;
+        check_string(self.client_identifier, version)?;
+        check_client_identifier(self.client_identifier, self.clean_start, version)
+            .map_err(broken)?;
+        if let Some(will) = &self.will {
+            topic::validate_name(will.topic)
+                .map_err(will_topic_rule)
+                .map_err(broken)?;
+            check_string(will.topic, version)?;
+            field_len(will.payload)?;
+            if !will.properties.is_empty() {
+                if !version.has_properties() {
+                    return Err(EncodeError::NotInVersion {
+                        version,
+                        what: "properties",
+                    });
+                }
+                if !will.properties.packets().contains(PacketSet::WILL) {
+                    return Err(EncodeError::PropertyNotAllowed {
+                        packet: PacketType::Connect,
+                    });
+                }
+            }
+        }
+        if let Some(user_name) = self.user_name {
+            check_string(user_name, version)?;
+        }
+        if let Some(password) = self.password {
+            field_len(password)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn body_len(&self) -> usize {
+        let version = self.protocol_version;
+        let optional = |length: usize| 2 + length;
+        let properties = |properties: &Properties<'_>| match version.has_properties() {
+            true => properties.encoded_len(),
+            false => 0,
+        };
+        // Protocol name, level, flags and keep alive; then the payload.
+        (2 + version.name().len() + 1 + 1 + 2)
+            + properties(&self.properties)
+            + optional(self.client_identifier.len())
+            + self.will.map_or(0, |will| {
+                properties(&will.properties)
+                    + optional(will.topic.len())
+                    + optional(will.payload.len())
+            })
+            + self.user_name.map_or(0, |name| optional(name.len()))
+            + self.password.map_or(0, |word| optional(word.len()))
+    }
+
+    pub(super) fn put(&self, out: &mut impl BufMut) {
+        let version = self.protocol_version;
+        put_binary(out, version.name().as_bytes());
+        out.put_u8(version.level());
+        out.put_u8(self.flags());
+        out.put_u16(self.keep_alive);
+        if version.has_properties() {
+            self.properties.put(out);
+        }
+        put_binary(out, self.client_identifier.as_bytes());
+        if let Some(will) = &self.will {
+            if version.has_properties() {
+                will.properties.put(out);
+            }
+            put_binary(out, will.topic.as_bytes());
+            put_binary(out, will.payload);
+        }
+        if let Some(user_name) = self.user_name {
+            put_binary(out, user_name.as_bytes());
+        }
+        if let Some(password) = self.password {
+            put_binary(out, password);
+        }
+    }
+}
+
+impl<'a> Will<'a> {
+    /// A will with QoS 0, not retained, without properties.
+    #[must_use]
+    pub const fn new(topic: &'a str, payload: &'a [u8]) -> Self {
+        Self {
+            topic,
+            payload,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+        }
+    }
+
+    fn parse(
+        input: &'a [u8],
+        flags: u8,
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<(&'a [u8], Self), nom::Err<Fault>> {
+        let (topic_at, will_properties) = match version {
+            ProtocolVersion::V5_0 => properties(input, PacketSet::WILL)?,
+            _ => (input, Properties::EMPTY),
+        };
+        let (payload_at, topic) = wire::string(topic_at)?;
+        topic::validate_name(topic).map_err(|rule| fault(will_topic_rule(rule), topic_at))?;
+        if topic.len() >= usize::from(limits.maximum_topic_levels)
+            && topic::levels(topic) > usize::from(limits.maximum_topic_levels)
+        {
+            return Err(fault(Rule::TopicNameLevels, topic_at));
+        }
+        let (rest, payload) = wire::binary(payload_at)?;
+        if limits.check_payload_format && !payload_is_text(&will_properties, payload) {
+            return Err(fault(Rule::PayloadFormat, payload_at));
+        }
+        let qos = QoS::from_bits((flags & WILL_QOS) >> WILL_QOS_SHIFT)
+            .ok_or_else(|| fault(Rule::WillQoSValue, input))?;
+        Ok((
+            rest,
+            Self {
+                topic,
+                payload,
+                qos,
+                retain: flags & WILL_RETAIN != 0,
+                properties: will_properties,
+            },
+        ))
+    }
+}
+
+/// What a rule on topic names is called where the topic is a will's.
+fn will_topic_rule(rule: Rule) -> Rule {
+    match rule {
+        Rule::TopicNameEmpty => Rule::WillTopicEmpty,
+        Rule::TopicNameWildcard => Rule::WillTopicWildcard,
+        other => other,
+    }
+}
+
+/// Connect Flags (sections 3.1.2.3 to 3.1.2.9).
+fn check_flags(flags: u8, version: ProtocolVersion) -> Result<(), Rule> {
+    if flags & RESERVED != 0 {
+        return Err(Rule::ConnectReservedFlag);
+    }
+    if flags & WILL == 0 {
+        if flags & WILL_QOS != 0 {
+            return Err(Rule::WillQoSWithoutWill);
+        }
+        if flags & WILL_RETAIN != 0 {
+            return Err(Rule::WillRetainWithoutWill);
+        }
+    } else if flags & WILL_QOS == WILL_QOS {
+        return Err(Rule::WillQoSValue);
+    }
+    // 5.0 allows it: section 3.1.2.9.
+    if version < ProtocolVersion::V5_0 && flags & PASSWORD != 0 && flags & USER_NAME == 0 {
+        return Err(Rule::PasswordWithoutUserName);
+    }
+    Ok(())
+}
+
+/// Authentication Data belongs to an Authentication Method (section 3.1.2.11.10).
+pub(super) fn check_authentication(properties: &Properties<'_>) -> Result<(), Rule> {
+    use crate::PropertyIdentifier as P;
+    if properties.contains(P::AuthenticationData) && !properties.contains(P::AuthenticationMethod) {
+        return Err(Rule::AuthenticationDataAlone);
+    }
+    Ok(())
+}
+
+/// The client identifiers that a version has (section 3.1.3.1).
+fn check_client_identifier(
+    client_identifier: &str,
+    clean_start: bool,
+    version: ProtocolVersion,
+) -> Result<(), Rule> {
+    match version {
+        ProtocolVersion::V3_1 => match client_identifier.chars().count() {
+            1..=CLIENT_IDENTIFIER_3_1_MAX => Ok(()),
+            _ => Err(Rule::ClientIdentifierLength),
+        },
+        ProtocolVersion::V3_1_1 if client_identifier.is_empty() && !clean_start => {
+            Err(Rule::ClientIdentifierEmpty)
+        }
+        _ => Ok(()),
+    }
+}

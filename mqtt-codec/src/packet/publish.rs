@@ -1,0 +1,202 @@
+//! PUBLISH (section 3.3).
+
+use bytes::BufMut;
+
+use super::{PacketSet, PacketType, check_properties};
+use crate::property::properties;
+use crate::topic::{has_wildcard, levels};
+use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault, put_binary};
+use crate::{
+    EncodeError, Limits, PacketIdentifier, Properties, PropertyIdentifier, ProtocolVersion, QoS,
+    Rule,
+};
+
+/// An application message on its way (section 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// Whether it may have been sent before (section 3.3.1.1).
+    pub dup: bool,
+    /// How surely it is delivered (section 3.3.1.2).
+    pub qos: QoS,
+    /// Whether it is, or is to become, a retained message (section 3.3.1.3).
+    pub retain: bool,
+    /// Where it is published (section 3.3.2.1). Empty: the Topic Alias stands for it.
+    pub topic_name: &'a str,
+    /// What the acknowledgement names it by: there with QoS 1 and 2 only (section 3.3.2.2).
+    pub packet_identifier: Option<PacketIdentifier>,
+    /// Properties of the message (section 3.3.2.3). Empty in 3.x.
+    pub properties: Properties<'a>,
+    /// The message (section 3.3.3).
+    pub payload: &'a [u8],
+}
+
+// Fixed header flags (section 3.3.1).
+const RETAIN: u8 = 0b0001;
+const QOS_SHIFT: u8 = 1;
+const DUP: u8 = 0b1000;
+
+impl<'a> Publish<'a> {
+    /// A message with QoS 0, not retained, without properties.
+    #[must_use]
+    pub const fn new(topic_name: &'a str, payload: &'a [u8]) -> Self {
+        Self {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic_name,
+            packet_identifier: None,
+            properties: Properties::EMPTY,
+            payload,
+        }
+    }
+
+    #[inline]
+    pub(super) fn parse(
+        flags: u8,
+        body: &'a [u8],
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<Self, Fault> {
+        Self::parse_fields(flags, body, version, limits).map_err(into_fault)
+    }
+
+    #[inline]
+    fn parse_fields(
+        flags: u8,
+        body: &'a [u8],
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<Self, nom::Err<Fault>> {
+        // The fixed header has been checked: three cannot be.
+        let qos = QoS::from_bits((flags >> QOS_SHIFT) & 0b11)
+            .ok_or_else(|| fault(Rule::PublishQoSValue, body))?;
+        let (rest, topic_name) = topic_name(body, limits)?;
+        let (rest, packet_identifier) = match qos {
+            QoS::AtMostOnce => (rest, None),
+            _ => {
+                let (rest, identifier) = wire::packet_identifier(rest)?;
+                (rest, Some(identifier))
+            }
+        };
+        let (payload, properties) = match version {
+            ProtocolVersion::V5_0 => properties(rest, PacketSet::PUBLISH)?,
+            _ => (rest, Properties::EMPTY),
+        };
+        if topic_name.is_empty() {
+            check_no_topic_name(&properties, version).map_err(|rule| fault(rule, body))?;
+        }
+        if limits.check_payload_format && !payload_is_text(&properties, payload) {
+            return Err(fault(Rule::PayloadFormat, payload));
+        }
+        Ok(Self {
+            dup: flags & DUP != 0 && qos != QoS::AtMostOnce,
+            qos,
+            retain: flags & RETAIN != 0,
+            topic_name,
+            packet_identifier,
+            properties,
+            payload,
+        })
+    }
+
+    #[inline]
+    pub(super) fn first_byte(&self) -> u8 {
+        first_byte(self.dup, self.qos, self.retain)
+    }
+
+    #[inline]
+    pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+        let broken = |rule| Err(EncodeError::Rule { rule, version });
+        if self.packet_identifier.is_some() != (self.qos != QoS::AtMostOnce) {
+            return broken(Rule::PacketIdentifierZero);
+        }
+        if self.dup && self.qos == QoS::AtMostOnce {
+            return broken(Rule::DupOnQoS0);
+        }
+        if self.topic_name.is_empty() {
+            if let Err(rule) = check_no_topic_name(&self.properties, version) {
+                return broken(rule);
+            }
+        } else if has_wildcard(self.topic_name) {
+            return broken(Rule::TopicNameWildcard);
+        }
+        if self.topic_name.as_bytes().contains(&0) {
+            return broken(Rule::Utf8Null);
+        }
+        field_len(self.topic_name.as_bytes())?;
+        check_properties(&self.properties, PacketType::Publish, version)
+    }
+
+    #[inline]
+    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
+        let properties = match version {
+            ProtocolVersion::V5_0 => self.properties.encoded_len(),
+            _ => 0,
+        };
+        let identifier = match self.packet_identifier {
+            Some(_) => 2,
+            None => 0,
+        };
+        2 + self.topic_name.len() + identifier + properties + self.payload.len()
+    }
+
+    #[inline]
+    pub(super) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        put_binary(out, self.topic_name.as_bytes());
+        if let Some(identifier) = self.packet_identifier {
+            out.put_u16(identifier.get());
+        }
+        if version.has_properties() {
+            self.properties.put(out);
+        }
+        out.put_slice(self.payload);
+    }
+}
+
+/// The first byte of a PUBLISH (section 3.3.1).
+#[inline]
+pub(crate) const fn first_byte(dup: bool, qos: QoS, retain: bool) -> u8 {
+    PacketType::Publish.first_byte()
+        | if dup { DUP } else { 0 }
+        | (qos as u8) << QOS_SHIFT
+        | if retain { RETAIN } else { 0 }
+}
+
+/// The Topic Name, which may be empty.
+#[inline]
+fn topic_name<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a, &'a str> {
+    let (rest, name) = wire::string(input)?;
+    if has_wildcard(name) {
+        return Err(wildcard_fault(input, name));
+    }
+    let maximum_levels = usize::from(limits.maximum_topic_levels);
+    if name.len() >= maximum_levels && levels(name) > maximum_levels {
+        return Err(fault(Rule::TopicNameLevels, input));
+    }
+    Ok((rest, name))
+}
+
+#[cold]
+fn wildcard_fault(input: &[u8], name: &str) -> nom::Err<Fault> {
+    let at = name.find(['+', '#']).unwrap_or_default();
+    nom::Err::Error(Fault {
+        rule: Rule::TopicNameWildcard,
+        remaining: input.len() - 2 - at,
+    })
+}
+
+/// Only a Topic Alias can stand for a Topic Name (section 3.3.2.1).
+fn check_no_topic_name(properties: &Properties<'_>, version: ProtocolVersion) -> Result<(), Rule> {
+    if version < ProtocolVersion::V5_0 {
+        Err(Rule::TopicNameEmpty)
+    } else if !properties.contains(PropertyIdentifier::TopicAlias) {
+        Err(Rule::TopicNameAndAliasMissing)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a payload is what its Payload Format Indicator says (section 3.3.2.3.2).
+pub(crate) fn payload_is_text(properties: &Properties<'_>, payload: &[u8]) -> bool {
+    properties.payload_format_indicator() != Some(true) || core::str::from_utf8(payload).is_ok()
+}
