@@ -1,1 +1,1 @@
-//! Benchmarks; see `benches/`.
+//! Nothing but what is in `benches/`: run `cargo bench` here.
