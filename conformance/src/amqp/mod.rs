@@ -2,13 +2,37 @@
 //!
 //! Rules are named as the specification's own list of them does: `class /
 //! method / field / rule` for the rules in the class definitions, `section
-//! N.N.N` for those in the text. Where the specification was found wrong and
-//! brokers follow the published errata instead, the case accepts both and says so.
+//! N.N.N` for those in the text, and `capability NAME` for the extensions that
+//! a broker announces. Where the text contradicts itself, or the published
+//! errata ("erratum N") correct it, a case accepts both and says so.
 
+mod acknowledge;
+mod bytes;
+mod channel;
+mod client;
 mod connection;
-mod wire;
+mod consume;
+mod exchange;
+mod extension;
+mod framing;
+mod publish;
+mod queue;
+mod routing;
+mod transaction;
 
 use crate::case::Section;
 
 /// By the order of the specification.
-pub(crate) const SECTIONS: &[&Section] = &[&connection::SECTION];
+pub(crate) const SECTIONS: &[&Section] = &[
+    &connection::SECTION,
+    &framing::SECTION,
+    &channel::SECTION,
+    &exchange::SECTION,
+    &queue::SECTION,
+    &routing::SECTION,
+    &publish::SECTION,
+    &consume::SECTION,
+    &acknowledge::SECTION,
+    &transaction::SECTION,
+    &extension::SECTION,
+];

@@ -1,0 +1,295 @@
+//! Acknowledging: basic.ack, reject, recover, and what comes again (class basic).
+
+use super::bytes::{
+    BASIC_RECOVER, BASIC_RECOVER_ASYNC, BASIC_RECOVER_OK, BASIC_REJECT, TX_SELECT, TX_SELECT_OK,
+    args,
+};
+use super::client::{Client, EXCLUSIVE, Message, NO_ACK};
+use crate::case::Level::{Must, Should};
+use crate::case::{Case, Context, Section};
+use crate::target::Protocol;
+use crate::verdict::{Stop, fail, not_applicable};
+use crate::wire::Seen;
+
+pub(super) const SECTION: Section = Section {
+    protocol: Protocol::Amqp,
+    title: "Acknowledging",
+    cases: &[
+        Case {
+            id: "amqp/basic.ack/explicit",
+            rule: "basic / 10",
+            level: Must,
+            title: "A message is gone when it was acknowledged, and comes again when it was not",
+            run: |ctx| {
+                let mut client = two_delivered(ctx)?;
+                client.ack(1, false);
+                client.close_channel(1)?;
+                client.open_channel(1)?;
+                let message = client.expect_get(&ctx.name("q."), b"2")?;
+                expect_redelivered(&message)?;
+                client.expect_empty(&ctx.name("q."), "the acknowledged message is gone")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/no-ack",
+            rule: "basic / 09",
+            level: Must,
+            title: "What was delivered with no-ack is gone without an acknowledgement",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                client.consume(&queue, "c", NO_ACK)?;
+                client.publish("", &queue, b"gone");
+                client.expect_delivery(b"gone")?;
+                client.close_channel(1)?;
+                client.open_channel(1)?;
+                client.expect_empty(&queue, "no message that was delivered with no-ack")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/multiple",
+            rule: "basic / ack / multiple",
+            level: Must,
+            title: "An ack of multiple acknowledges up to and including its tag, and no more",
+            run: |ctx| {
+                let mut client = delivered(ctx, &[b"1", b"2", b"3"])?;
+                client.ack(2, true);
+                client.close_channel(1)?;
+                client.open_channel(1)?;
+                client.expect_get(&ctx.name("q."), b"3")?;
+                client.expect_empty(&ctx.name("q."), "the first two were acknowledged")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/all",
+            rule: "delivery-tag / non-zero; basic / ack / multiple",
+            level: Must,
+            title: "An ack of multiple with tag 0 acknowledges all so far",
+            run: |ctx| {
+                let mut client = two_delivered(ctx)?;
+                client.ack(0, true);
+                client.close_channel(1)?;
+                client.open_channel(1)?;
+                client.expect_empty(&ctx.name("q."), "all were acknowledged")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/unknown-delivery-tag",
+            rule: "basic / ack / multiple / exists",
+            level: Must,
+            title: "An ack of a tag that was not delivered is a channel exception 406",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                client.ack(42, false);
+                client.expect_channel_close(1, &[406], "an unknown delivery tag")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/twice",
+            rule: "basic / ack / multiple / exists",
+            level: Must,
+            title: "A second ack of a message is a channel exception 406",
+            run: |ctx| {
+                let mut client = two_delivered(ctx)?;
+                client.ack(1, false);
+                client.ack(1, false);
+                client.expect_channel_close(1, &[406], "a second ack")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/no-ack-tag",
+            rule: "basic / ack / multiple / exists",
+            level: Must,
+            title: "An ack of what was delivered with no-ack is a channel exception 406",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                client.consume(&queue, "c", NO_ACK)?;
+                client.publish("", &queue, b"gone");
+                let message = client.expect_delivery(b"gone")?;
+                client.ack(message.delivery_tag, false);
+                client.expect_channel_close(1, &[406], "a delivery that wants no ack")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/of-another-channel",
+            rule: "delivery-tag / channel-local",
+            level: Must,
+            title: "A delivery tag of another channel is unknown: channel exception 406",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                client.open_channel(2)?;
+                let queue = client.declare(1, &ctx.name("q."), EXCLUSIVE)?.name;
+                client.consume_on(2, &queue, "c", 0)?;
+                client.publish("", &queue, b"on channel 2");
+                let message = client.delivery(2)?;
+                client.ack(message.delivery_tag, false);
+                client.expect_channel_close(1, &[406], "a delivery tag of channel 2")
+            },
+        },
+        Case {
+            id: "amqp/basic.ack/unknown-in-transaction",
+            rule: "basic / ack / multiple / exists",
+            level: Must,
+            title: "On a transacted channel an unknown tag is refused at once, not at commit",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                client.call(1, TX_SELECT, args(), TX_SELECT_OK)?;
+                client.ack(42, false);
+                client.expect_channel_close(1, &[406], "an unknown delivery tag before commit")
+            },
+        },
+        Case {
+            id: "amqp/basic.reject/requeue",
+            rule: "basic / reject / 02; redelivered / implementation",
+            level: Must,
+            title: "A message rejected to be requeued comes again, marked redelivered",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                client.publish("", &queue, b"again");
+                let message = client.expect_get(&queue, b"again")?;
+                client.reject(message.delivery_tag, true);
+                let message = client.expect_get(&queue, b"again")?;
+                expect_redelivered(&message)
+            },
+        },
+        Case {
+            id: "amqp/basic.reject/discard",
+            rule: "basic / reject / requeue",
+            level: Must,
+            title: "A message rejected not to be requeued is gone",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                client.publish("", &queue, b"gone");
+                let message = client.expect_get(&queue, b"gone")?;
+                client.reject(message.delivery_tag, false);
+                client.expect_empty(&queue, "no message that was rejected")
+            },
+        },
+        Case {
+            id: "amqp/basic.reject/unknown-delivery-tag",
+            rule: "erratum 21",
+            level: Should,
+            title: "A reject of a tag that was not delivered is a channel exception 406",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                client.send(1, BASIC_REJECT, args().longlong(42).octet(0));
+                client.expect_channel_close(1, &[406], "an unknown delivery tag")
+            },
+        },
+        Case {
+            id: "amqp/basic.reject/order",
+            rule: "section 4.7",
+            level: Should,
+            title: "A message that is requeued takes its old place in the queue",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                for body in [b"1", b"2", b"3"] {
+                    client.publish("", &queue, body);
+                }
+                let first = client.expect_get(&queue, b"1")?;
+                client.reject(first.delivery_tag, true);
+                for body in [b"1", b"2", b"3"] {
+                    client.expect_get(&queue, body)?;
+                }
+                Ok(())
+            },
+        },
+        Case {
+            id: "amqp/basic.recover/requeue",
+            rule: "basic / recover / 01",
+            level: Must,
+            title: "basic.recover with requeue sends all again that was not acknowledged, as redelivered",
+            run: |ctx| {
+                let mut client = two_delivered(ctx)?;
+                client.ack(1, false);
+                client.call(1, BASIC_RECOVER, args().octet(1), BASIC_RECOVER_OK)?;
+                let message = client.expect_delivery(b"2")?;
+                expect_redelivered(&message)
+            },
+        },
+        Case {
+            id: "amqp/basic.recover/to-the-same",
+            rule: "basic / recover / 01; erratum 2",
+            level: Must,
+            title: "basic.recover without requeue sends again to the same consumer, as redelivered",
+            run: |ctx| {
+                let mut client = delivered(ctx, &[b"1"])?;
+                client.send(1, BASIC_RECOVER, args().octet(0));
+                match client.next(1)? {
+                    Seen::Frame(frame) if frame.method() == Some(BASIC_RECOVER_OK) => {}
+                    Seen::Frame(frame) if matches!(frame.close_reason(), Some((540, _))) => {
+                        return Err(not_applicable(format!("not implemented: {frame}")));
+                    }
+                    other => return Err(fail("basic.recover-ok", other.to_string())),
+                }
+                let message = client.expect_delivery(b"1")?;
+                expect_redelivered(&message)
+            },
+        },
+        Case {
+            id: "amqp/basic.recover-async/requeue",
+            rule: "basic / recover-async / 01",
+            level: Must,
+            title: "basic.recover-async sends again, as redelivered, and has no reply",
+            run: |ctx| {
+                let mut client = delivered(ctx, &[b"1"])?;
+                client.send(1, BASIC_RECOVER_ASYNC, args().octet(1));
+                let message = client.expect_delivery(b"1")?;
+                expect_redelivered(&message)
+            },
+        },
+        Case {
+            id: "amqp/basic/redelivered-at-connection-loss",
+            rule: "redelivered / implementation",
+            level: Should,
+            title: "What a lost connection had not acknowledged comes again, marked redelivered",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.declare(1, &ctx.name("q."), 0)?.name;
+                client.publish("", &queue, b"again");
+                client.expect_get(&queue, b"again")?;
+                drop(client);
+                let mut client = Client::with_channel(ctx)?;
+                // The broker learns of the loss from TCP, which takes a moment.
+                client.consume(&queue, "c", NO_ACK)?;
+                let message = client.expect_delivery(b"again")?;
+                client.delete_queue(&queue)?;
+                expect_redelivered(&message)
+            },
+        },
+    ],
+};
+
+/// These messages delivered to one consumer on channel 1, tags from 1, none
+/// acknowledged, from the queue named by the hint "q.".
+fn delivered(ctx: &Context<'_>, bodies: &[&[u8]]) -> Result<Client, Stop> {
+    let mut client = Client::with_channel(ctx)?;
+    let queue = client.queue(ctx)?;
+    for body in bodies {
+        client.publish("", &queue, body);
+    }
+    client.consume(&queue, "c", 0)?;
+    for (tag, body) in (1..).zip(bodies) {
+        let message = client.expect_delivery(body)?;
+        if message.delivery_tag != tag {
+            return Err(fail(format!("delivery tag {tag}"), format!("{message:?}")));
+        }
+    }
+    Ok(client)
+}
+
+fn two_delivered(ctx: &Context<'_>) -> Result<Client, Stop> {
+    delivered(ctx, &[b"1", b"2"])
+}
+
+fn expect_redelivered(message: &Message) -> Result<(), Stop> {
+    if message.redelivered {
+        Ok(())
+    } else {
+        Err(fail("the redelivered bit set", format!("{message:?}")))
+    }
+}

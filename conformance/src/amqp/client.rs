@@ -1,0 +1,678 @@
+//! One client's conversation: what a case says to get to its question, and
+//! the forms in which a broker answers.
+
+use std::collections::VecDeque;
+
+use super::bytes::{
+    ANY_CODE, BASIC_ACK, BASIC_CONSUME, BASIC_CONSUME_OK, BASIC_DELIVER, BASIC_GET,
+    BASIC_GET_EMPTY, BASIC_GET_OK, BASIC_PUBLISH, BASIC_QOS, BASIC_QOS_OK, BASIC_REJECT,
+    BASIC_RETURN, BODY, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK,
+    CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN, CONNECTION_OPEN_OK, CONNECTION_START,
+    CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK, EXCHANGE_DECLARE,
+    EXCHANGE_DECLARE_OK, Frame, HEADER, HEARTBEAT, NO_PROPERTIES, PROTOCOL_HEADER, QUEUE_BIND,
+    QUEUE_BIND_OK, QUEUE_DECLARE, QUEUE_DECLARE_OK, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_UNBIND,
+    QUEUE_UNBIND_OK, Reader, args, content, fields, method, method_name, parse_frame,
+};
+use super::bytes::{Args, Fields, Method};
+use crate::case::Context;
+use crate::transcript::hex_line;
+use crate::verdict::{Stop, fail, not_applicable};
+use crate::wire::{Seen, Wire};
+
+/// Bits of queue.declare and exchange.declare.
+pub(super) const PASSIVE: u8 = 1;
+pub(super) const DURABLE: u8 = 2;
+/// queue.declare only.
+pub(super) const EXCLUSIVE: u8 = 4;
+/// queue.declare only.
+pub(super) const AUTO_DELETE: u8 = 8;
+/// exchange.declare only; restored by erratum 25.
+pub(super) const EXCHANGE_AUTO_DELETE: u8 = 4;
+/// exchange.declare only; restored by erratum 26.
+pub(super) const INTERNAL: u8 = 8;
+/// queue.declare and exchange.declare.
+pub(super) const NO_WAIT: u8 = 16;
+
+/// Bits of basic.consume.
+pub(super) const NO_ACK: u8 = 2;
+pub(super) const EXCLUSIVE_CONSUMER: u8 = 4;
+
+/// One connection of a client.
+pub(super) struct Client {
+    pub(super) wire: Wire,
+    /// What came for a channel that the case was not listening to: channels
+    /// are independent, so their frames may come in any order.
+    waiting: VecDeque<Frame>,
+}
+
+/// A message as it was delivered, got or returned.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) consumer_tag: Vec<u8>,
+    pub(super) delivery_tag: u64,
+    pub(super) redelivered: bool,
+    pub(super) exchange: Vec<u8>,
+    pub(super) routing_key: Vec<u8>,
+    /// Property flags and property list, as they came.
+    pub(super) properties: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+/// What queue.declare-ok says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) messages: u32,
+    pub(super) consumers: u32,
+}
+
+impl Client {
+    /// Sends the protocol header and receives connection.start.
+    pub(super) fn start(ctx: &Context<'_>) -> Result<(Self, Frame), Stop> {
+        let mut client = Self {
+            wire: ctx.connect()?,
+            waiting: VecDeque::new(),
+        };
+        client.wire.send(PROTOCOL_HEADER);
+        let expected = "connection.start after the protocol header";
+        let start = client.expect(0, CONNECTION_START, expected)?;
+        Ok((client, start))
+    }
+
+    /// Authenticates with PLAIN and receives connection.tune.
+    pub(super) fn tuned(ctx: &Context<'_>) -> Result<(Self, Frame), Stop> {
+        Self::tuned_with(ctx, &fields())
+    }
+
+    /// The same with client-properties.
+    fn tuned_with(ctx: &Context<'_>, properties: &Fields) -> Result<(Self, Frame), Stop> {
+        let (mut client, _) = Self::start(ctx)?;
+        client.send(0, CONNECTION_START_OK, start_ok(ctx, properties));
+        let expected = "connection.tune after a correct start-ok";
+        let tune = client.expect(0, CONNECTION_TUNE, expected)?;
+        Ok((client, tune))
+    }
+
+    /// Opens the connection with the limits that the broker proposed and no
+    /// heart-beats.
+    pub(super) fn open(ctx: &Context<'_>) -> Result<Self, Stop> {
+        Self::open_with(ctx, &fields(), |limits| Limits {
+            heartbeat: 0,
+            ..limits
+        })
+    }
+
+    /// Opens the connection with client-properties, and with limits made from
+    /// those that the broker proposed.
+    pub(super) fn open_with(
+        ctx: &Context<'_>,
+        properties: &Fields,
+        negotiate: impl FnOnce(Limits) -> Limits,
+    ) -> Result<Self, Stop> {
+        let (mut client, tune) = Self::tuned_with(ctx, properties)?;
+        let limits = negotiate(Limits::of(&tune)?);
+        client.send(0, CONNECTION_TUNE_OK, limits.args());
+        client.open_virtual_host(&ctx.target.virtual_host)?;
+        Ok(client)
+    }
+
+    /// connection.open, and its open-ok.
+    fn open_virtual_host(&mut self, virtual_host: &str) -> Result<(), Stop> {
+        self.call(
+            0,
+            CONNECTION_OPEN,
+            open_args(virtual_host),
+            CONNECTION_OPEN_OK,
+        )
+        .map(drop)
+    }
+
+    /// Opens a connection and its channel 1.
+    pub(super) fn with_channel(ctx: &Context<'_>) -> Result<Self, Stop> {
+        let mut client = Self::open(ctx)?;
+        client.open_channel(1)?;
+        Ok(client)
+    }
+
+    /// Opens a connection and its channel 1 on a broker that announces this
+    /// capability in its server-properties, and announces it in turn.
+    pub(super) fn with_capability(ctx: &Context<'_>, capability: &str) -> Result<Self, Stop> {
+        let (_, start) = Self::start(ctx)?;
+        require_capability(&start, capability)?;
+        let capabilities = fields().boolean(capability, true);
+        let properties = fields().nested("capabilities", &capabilities);
+        let mut client = Self::open_with(ctx, &properties, |limits| Limits {
+            heartbeat: 0,
+            ..limits
+        })?;
+        client.open_channel(1)?;
+        Ok(client)
+    }
+
+    /// Opens a channel.
+    pub(super) fn open_channel(&mut self, channel: u16) -> Result<(), Stop> {
+        self.call(channel, CHANNEL_OPEN, args().shortstr(""), CHANNEL_OPEN_OK)
+            .map(drop)
+    }
+
+    /// Closes a channel.
+    pub(super) fn close_channel(&mut self, channel: u16) -> Result<(), Stop> {
+        self.call(channel, CHANNEL_CLOSE, close_args(), CHANNEL_CLOSE_OK)
+            .map(drop)
+    }
+
+    /// Closes the connection, with what belongs to it.
+    pub(super) fn close(mut self) -> Result<(), Stop> {
+        self.call(0, CONNECTION_CLOSE, close_args(), CONNECTION_CLOSE_OK)
+            .map(drop)
+    }
+
+    /// Sends a method.
+    pub(super) fn send(&mut self, channel: u16, name: Method, args: Args) {
+        self.wire.send(&method(channel, name, args));
+    }
+
+    /// Sends a method and expects the reply next.
+    pub(super) fn call(
+        &mut self,
+        channel: u16,
+        name: Method,
+        args: Args,
+        reply: Method,
+    ) -> Result<Frame, Stop> {
+        self.send(channel, name, args);
+        let expected = format!("{} after {}", method_name(reply), method_name(name));
+        self.expect(channel, reply, &expected)
+    }
+
+    /// The next frame that is not a heart-beat, for this channel or for the
+    /// connection.
+    pub(super) fn next(&mut self, channel: u16) -> Result<Seen<Frame>, Stop> {
+        let waiting = self.waiting.iter().position(|f| f.channel == channel);
+        if let Some(frame) = waiting.and_then(|at| self.waiting.remove(at)) {
+            return Ok(Seen::Frame(frame));
+        }
+        loop {
+            match self.wire.next(parse_frame)? {
+                Seen::Frame(frame) if frame.kind == HEARTBEAT => {}
+                Seen::Frame(frame) if frame.channel != channel && frame.channel != 0 => {
+                    self.waiting.push_back(frame);
+                }
+                seen => return Ok(seen),
+            }
+        }
+    }
+
+    /// This method on this channel next.
+    pub(super) fn expect(
+        &mut self,
+        channel: u16,
+        name: Method,
+        expected: &str,
+    ) -> Result<Frame, Stop> {
+        match self.next(channel)? {
+            Seen::Frame(frame) if frame.channel == channel && frame.method() == Some(name) => {
+                Ok(frame)
+            }
+            other => Err(fail(expected, other.to_string())),
+        }
+    }
+
+    /// A channel exception with one of the first codes, or a connection
+    /// exception with one of the second, comes next; it is answered.
+    pub(super) fn expect_exception(
+        &mut self,
+        channel: u16,
+        channel_codes: &[u16],
+        connection_codes: &[u16],
+        why: &str,
+    ) -> Result<(), Stop> {
+        let mut forms = Vec::new();
+        for (name, codes) in [
+            ("channel.close", channel_codes),
+            ("connection.close", connection_codes),
+        ] {
+            if codes == ANY_CODE {
+                forms.push(name.to_string());
+            } else if !codes.is_empty() {
+                let codes: Vec<_> = codes.iter().map(u16::to_string).collect();
+                forms.push(format!("{name} {}", codes.join(" or ")));
+            }
+        }
+        let expected = format!("{} for {why}", forms.join(", or "));
+        let frame = match self.next(channel)? {
+            Seen::Frame(frame) => frame,
+            other => return Err(fail(expected, other.to_string())),
+        };
+        let (codes, reply) = match (frame.method(), frame.channel) {
+            (Some(CHANNEL_CLOSE), on) if on == channel => (channel_codes, CHANNEL_CLOSE_OK),
+            (Some(CONNECTION_CLOSE), 0) => (connection_codes, CONNECTION_CLOSE_OK),
+            _ => return Err(fail(expected, frame.to_string())),
+        };
+        match frame.close_reason() {
+            Some((code, _)) if codes.contains(&code) => {
+                self.send(frame.channel, reply, args());
+                Ok(())
+            }
+            _ => Err(fail(expected, frame.to_string())),
+        }
+    }
+
+    /// A channel exception with one of these codes comes next; it is answered.
+    pub(super) fn expect_channel_close(
+        &mut self,
+        channel: u16,
+        codes: &[u16],
+        why: &str,
+    ) -> Result<(), Stop> {
+        self.expect_exception(channel, codes, &[], why)
+    }
+
+    /// A connection exception with one of these codes comes next, where the
+    /// reply would come on this channel; it is answered.
+    pub(super) fn expect_connection_close(
+        &mut self,
+        channel: u16,
+        codes: &[u16],
+        why: &str,
+    ) -> Result<(), Stop> {
+        self.expect_exception(channel, &[], codes, why)
+    }
+
+    /// The channel still answers, and nothing comes before the answer: what
+    /// was sent before raised no exception.
+    pub(super) fn expect_well(&mut self, channel: u16, expected: &str) -> Result<(), Stop> {
+        // No limits are those that every channel starts with.
+        let no_limits = args().long(0).short(0).octet(0);
+        self.send(channel, BASIC_QOS, no_limits);
+        self.expect(channel, BASIC_QOS_OK, expected).map(drop)
+    }
+
+    /// queue.declare without arguments.
+    pub(super) fn declare(&mut self, channel: u16, name: &str, bits: u8) -> Result<Declared, Stop> {
+        self.declare_with(channel, name, bits, &fields())
+    }
+
+    /// queue.declare and its declare-ok.
+    pub(super) fn declare_with(
+        &mut self,
+        channel: u16,
+        name: &str,
+        bits: u8,
+        arguments: &Fields,
+    ) -> Result<Declared, Stop> {
+        let declare = declare_args(name, bits, arguments);
+        let frame = self.call(channel, QUEUE_DECLARE, declare, QUEUE_DECLARE_OK)?;
+        let mut args = frame.args();
+        let declared = Declared {
+            name: String::from_utf8_lossy(args.shortstr()?).into_owned(),
+            messages: args.long()?,
+            consumers: args.long()?,
+        };
+        if name.is_empty() || declared.name == name {
+            Ok(declared)
+        } else {
+            Err(fail(
+                format!("declare-ok for queue {name:?}"),
+                frame.to_string(),
+            ))
+        }
+    }
+
+    /// An exclusive queue with a name of its own.
+    pub(super) fn queue(&mut self, ctx: &Context<'_>) -> Result<String, Stop> {
+        self.declare(1, &ctx.name("q."), EXCLUSIVE).map(|d| d.name)
+    }
+
+    /// How many messages are ready in the queue.
+    pub(super) fn ready(&mut self, channel: u16, queue: &str) -> Result<u32, Stop> {
+        self.declare(channel, queue, PASSIVE).map(|d| d.messages)
+    }
+
+    /// queue.bind without arguments.
+    pub(super) fn bind(&mut self, queue: &str, exchange: &str, key: &str) -> Result<(), Stop> {
+        let bind = bind_args(queue, exchange, key, &fields());
+        self.call(1, QUEUE_BIND, bind, QUEUE_BIND_OK).map(drop)
+    }
+
+    /// queue.unbind without arguments.
+    pub(super) fn unbind(&mut self, queue: &str, exchange: &str, key: &str) -> Result<(), Stop> {
+        let unbind = unbind_args(queue, exchange, key);
+        self.call(1, QUEUE_UNBIND, unbind, QUEUE_UNBIND_OK)
+            .map(drop)
+    }
+
+    /// queue.delete on channel 1, whatever is in it.
+    pub(super) fn delete_queue(&mut self, queue: &str) -> Result<(), Stop> {
+        let delete = args().short(0).shortstr(queue).octet(0);
+        self.call(1, QUEUE_DELETE, delete, QUEUE_DELETE_OK)
+            .map(drop)
+    }
+
+    /// basic.ack on channel 1.
+    pub(super) fn ack(&mut self, delivery_tag: u64, multiple: bool) {
+        let ack = args().longlong(delivery_tag).octet(multiple.into());
+        self.send(1, BASIC_ACK, ack);
+    }
+
+    /// basic.reject on channel 1.
+    pub(super) fn reject(&mut self, delivery_tag: u64, requeue: bool) {
+        let reject = args().longlong(delivery_tag).octet(requeue.into());
+        self.send(1, BASIC_REJECT, reject);
+    }
+
+    /// A transient exchange of this type that goes with its last binding.
+    pub(super) fn exchange(&mut self, ctx: &Context<'_>, kind: &str) -> Result<String, Stop> {
+        let name = ctx.name("x.");
+        let declare = exchange_args(&name, kind, EXCHANGE_AUTO_DELETE, &fields());
+        self.call(1, EXCHANGE_DECLARE, declare, EXCHANGE_DECLARE_OK)?;
+        Ok(name)
+    }
+
+    /// Publishes without properties on channel 1.
+    pub(super) fn publish(&mut self, exchange: &str, key: &str, body: &[u8]) {
+        self.publish_with(1, exchange, key, 0, NO_PROPERTIES, body);
+    }
+
+    /// Publishes in one write.
+    pub(super) fn publish_with(
+        &mut self,
+        channel: u16,
+        exchange: &str,
+        key: &str,
+        bits: u8,
+        properties: &[u8],
+        body: &[u8],
+    ) {
+        let mut bytes = method(channel, BASIC_PUBLISH, publish_args(exchange, key, bits));
+        bytes.extend(content(channel, properties, body));
+        self.wire.send(&bytes);
+    }
+
+    /// basic.consume on channel 1, and the consumer tag.
+    pub(super) fn consume(&mut self, queue: &str, tag: &str, bits: u8) -> Result<String, Stop> {
+        self.consume_on(1, queue, tag, bits)
+    }
+
+    pub(super) fn consume_on(
+        &mut self,
+        channel: u16,
+        queue: &str,
+        tag: &str,
+        bits: u8,
+    ) -> Result<String, Stop> {
+        let consume = consume_args(queue, tag, bits, &fields());
+        let frame = self.call(channel, BASIC_CONSUME, consume, BASIC_CONSUME_OK)?;
+        let given = String::from_utf8_lossy(frame.args().shortstr()?).into_owned();
+        if given.is_empty() || (!tag.is_empty() && given != tag) {
+            return Err(fail("consume-ok with the consumer tag", frame.to_string()));
+        }
+        Ok(given)
+    }
+
+    /// The next delivery on the channel, whole.
+    pub(super) fn delivery(&mut self, channel: u16) -> Result<Message, Stop> {
+        let frame = self.expect(channel, BASIC_DELIVER, "basic.deliver")?;
+        let mut args = frame.args();
+        let consumer_tag = args.shortstr()?.to_vec();
+        self.content_of(channel, args, consumer_tag)
+    }
+
+    /// The delivery of this body next, on channel 1.
+    pub(super) fn expect_delivery(&mut self, body: &[u8]) -> Result<Message, Stop> {
+        let message = self.delivery(1)?;
+        if message.body == body {
+            Ok(message)
+        } else {
+            Err(fail(
+                format!("the delivery of {:?}", String::from_utf8_lossy(body)),
+                format!("that of {:?}", String::from_utf8_lossy(&message.body)),
+            ))
+        }
+    }
+
+    /// basic.get on channel 1.
+    pub(super) fn get(&mut self, queue: &str, no_ack: bool) -> Result<Option<Message>, Stop> {
+        self.send(
+            1,
+            BASIC_GET,
+            args().short(0).shortstr(queue).octet(no_ack.into()),
+        );
+        let expected = "basic.get-ok or basic.get-empty";
+        match self.next(1)? {
+            Seen::Frame(frame) if frame.method() == Some(BASIC_GET_OK) => {
+                self.content_of(1, frame.args(), Vec::new()).map(Some)
+            }
+            Seen::Frame(frame) if frame.method() == Some(BASIC_GET_EMPTY) => Ok(None),
+            other => Err(fail(expected, other.to_string())),
+        }
+    }
+
+    /// basic.get that must find this body.
+    pub(super) fn expect_get(&mut self, queue: &str, body: &[u8]) -> Result<Message, Stop> {
+        let expected = format!("{:?} in the queue", String::from_utf8_lossy(body));
+        match self.get(queue, false)? {
+            Some(message) if message.body == body => Ok(message),
+            Some(message) => Err(fail(
+                expected,
+                format!("{:?}", String::from_utf8_lossy(&message.body)),
+            )),
+            None => Err(fail(expected, "basic.get-empty")),
+        }
+    }
+
+    /// basic.get that must find nothing; `expected` says why.
+    pub(super) fn expect_empty(&mut self, queue: &str, expected: &str) -> Result<(), Stop> {
+        match self.get(queue, false)? {
+            None => Ok(()),
+            Some(message) => Err(fail(
+                expected,
+                format!("a message {:?}", String::from_utf8_lossy(&message.body)),
+            )),
+        }
+    }
+
+    /// basic.return with this reply code next, and the message that came back.
+    pub(super) fn expect_return(&mut self, channel: u16, code: u16) -> Result<Message, Stop> {
+        let expected = format!("basic.return {code}");
+        let frame = self.expect(channel, BASIC_RETURN, &expected)?;
+        let mut args = frame.args();
+        if args.short()? != code {
+            return Err(fail(expected, frame.to_string()));
+        }
+        args.shortstr()?;
+        let exchange = args.shortstr()?.to_vec();
+        let routing_key = args.shortstr()?.to_vec();
+        let (properties, body) = self.content(channel)?;
+        Ok(Message {
+            consumer_tag: Vec::new(),
+            delivery_tag: 0,
+            redelivered: false,
+            exchange,
+            routing_key,
+            properties,
+            body,
+        })
+    }
+
+    /// From the delivery tag on, deliver and get-ok are the same.
+    fn content_of(
+        &mut self,
+        channel: u16,
+        mut args: Reader<'_>,
+        consumer_tag: Vec<u8>,
+    ) -> Result<Message, Stop> {
+        let delivery_tag = args.longlong()?;
+        let redelivered = args.octet()? != 0;
+        let exchange = args.shortstr()?.to_vec();
+        let routing_key = args.shortstr()?.to_vec();
+        let (properties, body) = self.content(channel)?;
+        Ok(Message {
+            consumer_tag,
+            delivery_tag,
+            redelivered,
+            exchange,
+            routing_key,
+            properties,
+            body,
+        })
+    }
+
+    /// The content header and as many body frames as it announces (4.2.6).
+    fn content(&mut self, channel: u16) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+        let header = match self.next(channel)? {
+            Seen::Frame(frame) if frame.kind == HEADER && frame.channel == channel => frame,
+            other => return Err(fail("a content header", other.to_string())),
+        };
+        let mut fields = Reader(&header.payload);
+        let class_and_weight = (fields.short()?, fields.short()?);
+        let size = fields.longlong()?;
+        if class_and_weight != (super::bytes::BASIC, 0) {
+            return Err(fail(
+                "a content header of class 60 and weight 0",
+                header.to_string(),
+            ));
+        }
+        let properties = fields.0.to_vec();
+        let mut body = Vec::new();
+        while (body.len() as u64) < size {
+            match self.next(channel)? {
+                Seen::Frame(frame) if frame.kind == BODY && frame.channel == channel => {
+                    body.extend(frame.payload);
+                }
+                other => {
+                    let left = size - body.len() as u64;
+                    let expected = format!("a content body, {left} octets to come");
+                    return Err(fail(expected, other.to_string()));
+                }
+            }
+        }
+        if body.len() as u64 > size {
+            return Err(fail(
+                format!("a body of {size} octets"),
+                format!("[{}]", hex_line(&body)),
+            ));
+        }
+        Ok((properties, body))
+    }
+}
+
+/// What connection.tune and tune-ok carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) channel_max: u16,
+    pub(super) frame_max: u32,
+    pub(super) heartbeat: u16,
+}
+
+impl Limits {
+    /// Those that the broker proposed.
+    pub(super) fn of(tune: &Frame) -> Result<Self, Stop> {
+        let mut args = tune.args();
+        Ok(Self {
+            channel_max: args.short()?,
+            frame_max: args.long()?,
+            heartbeat: args.short()?,
+        })
+    }
+
+    pub(super) fn args(self) -> Args {
+        args()
+            .short(self.channel_max)
+            .long(self.frame_max)
+            .short(self.heartbeat)
+    }
+}
+
+/// Stops with "not applicable" unless connection.start announces the capability.
+pub(super) fn require_capability(start: &Frame, capability: &str) -> Result<(), Stop> {
+    let mut args = start.args();
+    args.octet()?;
+    args.octet()?;
+    let properties = Reader(args.longstr()?);
+    if let Some((b'F', capabilities)) = properties.field("capabilities")?
+        && let Some((b't', [1])) = Reader(capabilities).field(capability)?
+    {
+        return Ok(());
+    }
+    Err(not_applicable(format!(
+        "server-properties announce no capability {capability}: [{}]",
+        hex_line(properties.0)
+    )))
+}
+
+/// connection.start-ok with PLAIN and the target's credentials.
+pub(super) fn start_ok(ctx: &Context<'_>, properties: &Fields) -> Args {
+    let password = ctx.target.password.as_deref().unwrap_or_default();
+    start_ok_with(ctx, properties, "PLAIN", password)
+}
+
+/// connection.start-ok with a mechanism and a password.
+pub(super) fn start_ok_with(
+    ctx: &Context<'_>,
+    properties: &Fields,
+    mechanism: &str,
+    password: &str,
+) -> Args {
+    let user = ctx.target.user.as_deref().unwrap_or_default();
+    args()
+        .table(properties)
+        .shortstr(mechanism)
+        .longstr(format!("\0{user}\0{password}"))
+        .shortstr("en_US")
+}
+
+pub(super) fn open_args(virtual_host: &str) -> Args {
+    args().shortstr(virtual_host).shortstr("").octet(0)
+}
+
+pub(super) fn close_args() -> Args {
+    args().short(200).shortstr("bye").short(0).short(0)
+}
+
+pub(super) fn declare_args(queue: &str, bits: u8, arguments: &Fields) -> Args {
+    args().short(0).shortstr(queue).octet(bits).table(arguments)
+}
+
+pub(super) fn bind_args(queue: &str, exchange: &str, key: &str, arguments: &Fields) -> Args {
+    args()
+        .short(0)
+        .shortstr(queue)
+        .shortstr(exchange)
+        .shortstr(key)
+        .octet(0)
+        .table(arguments)
+}
+
+/// queue.unbind has no no-wait bit: erratum 24.
+pub(super) fn unbind_args(queue: &str, exchange: &str, key: &str) -> Args {
+    args()
+        .short(0)
+        .shortstr(queue)
+        .shortstr(exchange)
+        .shortstr(key)
+        .table(&fields())
+}
+
+pub(super) fn exchange_args(name: &str, kind: &str, bits: u8, arguments: &Fields) -> Args {
+    args()
+        .short(0)
+        .shortstr(name)
+        .shortstr(kind)
+        .octet(bits)
+        .table(arguments)
+}
+
+/// Bits: mandatory 1, immediate 2.
+pub(super) fn publish_args(exchange: &str, key: &str, bits: u8) -> Args {
+    args().short(0).shortstr(exchange).shortstr(key).octet(bits)
+}
+
+pub(super) fn consume_args(queue: &str, tag: &str, bits: u8, arguments: &Fields) -> Args {
+    args()
+        .short(0)
+        .shortstr(queue)
+        .shortstr(tag)
+        .octet(bits)
+        .table(arguments)
+}
