@@ -22,7 +22,7 @@ pub(crate) enum Value {
     Int(Integer, i64),
     F32(f32),
     F64(f64),
-    Decimal { scale: u8, value: u32 },
+    Decimal { scale: u8, value: i32 },
     String(Bytes),
     Binary(Bytes),
     Timestamp(u64),
@@ -166,6 +166,8 @@ pub(crate) struct Message {
     pub(crate) published: Duration,
     /// RETAIN as the publisher set it (MQTT 5.0 section 3.3.1.3).
     pub(crate) retain: bool,
+    /// The content as it came over AMQP, to go out over AMQP unchanged.
+    pub(crate) amqp: Option<amqp_codec::Content>,
     /// The destination that a STOMP publisher wrote; it comes back unchanged
     /// in MESSAGE (STOMP 1.2, MESSAGE).
     pub(crate) destination: Option<Name>,

@@ -42,6 +42,7 @@ pub(crate) fn letter(
     letter.published = now;
     letter.retain = false;
     letter.destination = None;
+    letter.amqp = None;
     let expiration = letter.properties.expiration.take();
     let headers = &mut letter.properties.headers;
     record(headers, message, queue, reason, expiration, unix_time);

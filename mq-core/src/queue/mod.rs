@@ -165,6 +165,7 @@ pub(crate) mod tests {
             published: Duration::ZERO,
             retain: false,
             destination: None,
+            amqp: None,
         }
     }
 

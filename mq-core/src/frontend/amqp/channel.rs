@@ -1,0 +1,221 @@
+//! A channel: its consumers, what they hold, and its mode.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use amqp_codec::connection::{Request, Unacknowledged};
+use amqp_codec::ReplyCode;
+
+use super::{Answer, Serving};
+use crate::message::{Message, Name};
+use crate::queue::{ChannelId, ConsumerId};
+use crate::vhost::{Lease, Settlement, VirtualHost};
+
+/// How publishes and acknowledgements count.
+pub(super) enum Mode {
+    Normal,
+    /// `confirm.select`: each publish is answered.
+    Confirm,
+    /// `tx.select`: they wait for `tx.commit`.
+    Transaction(Vec<Operation>),
+}
+
+/// A step of a transaction.
+pub(super) enum Operation {
+    Publish {
+        message: Arc<Message>,
+        mandatory: bool,
+    },
+    Settle {
+        delivery_tag: u64,
+        lease: Lease,
+        settlement: Settlement,
+    },
+}
+
+/// The consumer of `amq.rabbitmq.reply-to`.
+pub(super) struct ReplyConsumer {
+    pub(super) tag: Name,
+    /// Where replies go, instead of the pseudo-queue.
+    pub(super) name: Name,
+}
+
+/// A channel that is open.
+pub(super) struct Channel {
+    pub(super) id: ChannelId,
+    pub(super) unacknowledged: Unacknowledged<Lease>,
+    pub(super) consumers: BTreeMap<Name, ConsumerId>,
+    pub(super) tags: BTreeMap<ConsumerId, Name>,
+    /// `basic.qos` without global: for consumers to come.
+    pub(super) prefetch: u32,
+    /// The queue declared last, which an empty name means.
+    pub(super) last_queue: Option<Name>,
+    pub(super) mode: Mode,
+    pub(super) reply: Option<ReplyConsumer>,
+}
+
+impl Channel {
+    pub(super) fn new(id: ChannelId) -> Self {
+        Channel {
+            id,
+            unacknowledged: Unacknowledged::new(),
+            consumers: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            prefetch: 0,
+            last_queue: None,
+            mode: Mode::Normal,
+            reply: None,
+        }
+    }
+
+    /// Gives back what it holds, an open transaction's too, and cancels its
+    /// consumers.
+    pub(super) fn close(mut self, vhost: &mut VirtualHost) {
+        self.roll_back();
+        for (_, lease) in self.unacknowledged.take_all() {
+            vhost.settle(lease, Settlement::Requeue);
+        }
+        vhost.close_channel(self.id);
+    }
+
+    pub(super) fn forget_consumer(&mut self, consumer: ConsumerId) -> Option<Name> {
+        let tag = self.tags.remove(&consumer)?;
+        self.consumers.remove(&tag);
+        Some(tag)
+    }
+
+    /// Serves a request that is not a publish.
+    pub(super) fn request(&mut self, s: &mut Serving<'_>, request: Request<'_>) -> Answer {
+        match request {
+            Request::AccessRequest(_) => Ok(s.codec.access_request_ok(s.number, 1)?),
+            Request::ExchangeDeclare(m) => self.exchange_declare(s, &m),
+            Request::ExchangeDelete(m) => self.exchange_delete(s, &m),
+            Request::ExchangeBind(m) => self.exchange_bind(s, &m),
+            Request::ExchangeUnbind(m) => self.exchange_unbind(s, &m),
+            Request::QueueDeclare(m) => self.queue_declare(s, &m),
+            Request::QueueBind(m) => self.queue_bind(s, &m),
+            Request::QueueUnbind(m) => self.queue_unbind(s, &m),
+            Request::QueuePurge(m) => self.queue_purge(s, &m),
+            Request::QueueDelete(m) => self.queue_delete(s, &m),
+            Request::BasicQos(m) => self.qos(s, &m),
+            Request::BasicConsume(m) => self.consume(s, &m),
+            Request::BasicCancel(m) => self.cancel(s, &m),
+            Request::BasicGet(m) => self.get(s, &m),
+            Request::BasicAck(m) => {
+                self.settle(s, m.delivery_tag, m.multiple, Settlement::Acknowledge)
+            }
+            Request::BasicReject(m) => {
+                self.settle(s, m.delivery_tag, false, rejection(m.requeue))
+            }
+            Request::BasicNack(m) => {
+                self.settle(s, m.delivery_tag, m.multiple, rejection(m.requeue))
+            }
+            Request::BasicRecover(m) => {
+                self.recover(s, m.requeue)?;
+                Ok(s.codec.recover_ok(s.number)?)
+            }
+            Request::BasicRecoverAsync(m) => self.recover(s, m.requeue),
+            Request::TxSelect => self.tx_select(s),
+            Request::TxCommit => self.tx_commit(s),
+            Request::TxRollback => self.tx_rollback(s),
+            Request::ConfirmSelect(_) => self.confirm_select(s),
+            Request::ChannelFlow(m) if m.active => Ok(s.codec.flow_ok(s.number, true)?),
+            Request::ChannelFlow(_) => Err(s.fail(ReplyCode::NotImplemented, "active=false")),
+            _ => Ok(()),
+        }
+    }
+
+    fn confirm_select(&mut self, s: &mut Serving<'_>) -> Answer {
+        if matches!(self.mode, Mode::Transaction(_)) {
+            return Err(s.fail(
+                ReplyCode::PreconditionFailed,
+                "cannot switch from tx to confirm mode",
+            ));
+        }
+        self.mode = Mode::Confirm;
+        Ok(s.codec.confirm_select_ok(s.number)?)
+    }
+
+    fn tx_select(&mut self, s: &mut Serving<'_>) -> Answer {
+        match self.mode {
+            Mode::Confirm => {
+                return Err(s.fail(
+                    ReplyCode::PreconditionFailed,
+                    "cannot switch from confirm to tx mode",
+                ));
+            }
+            Mode::Normal => self.mode = Mode::Transaction(Vec::new()),
+            Mode::Transaction(_) => {}
+        }
+        Ok(s.codec.tx_select_ok(s.number)?)
+    }
+
+    fn operations(&mut self, s: &Serving<'_>) -> Result<&mut Vec<Operation>, super::Trouble> {
+        match &mut self.mode {
+            Mode::Transaction(operations) => Ok(operations),
+            _ => Err(s.fail(
+                ReplyCode::PreconditionFailed,
+                "channel is not transactional",
+            )),
+        }
+    }
+
+    /// Holds a step of the open transaction.
+    pub(super) fn hold(&mut self, s: &Serving<'_>, operation: Operation) -> Answer {
+        let limit = s.vhost.limits.transaction_operations;
+        let operations = self.operations(s)?;
+        if operations.len() >= limit {
+            return Err(s.fail(
+                ReplyCode::PreconditionFailed,
+                alloc::format!("the limit of {limit} operations in a transaction is reached"),
+            ));
+        }
+        operations.push(operation);
+        Ok(())
+    }
+
+    fn tx_commit(&mut self, s: &mut Serving<'_>) -> Answer {
+        for operation in core::mem::take(self.operations(s)?) {
+            match operation {
+                Operation::Publish { message, mandatory } => {
+                    self.route(s, &message, mandatory)?;
+                }
+                Operation::Settle {
+                    lease, settlement, ..
+                } => s.vhost.settle(lease, settlement),
+            }
+        }
+        Ok(s.codec.tx_commit_ok(s.number)?)
+    }
+
+    fn tx_rollback(&mut self, s: &mut Serving<'_>) -> Answer {
+        self.operations(s)?;
+        self.roll_back();
+        Ok(s.codec.tx_rollback_ok(s.number)?)
+    }
+
+    /// Forgets what the open transaction published; what it acknowledged is
+    /// unacknowledged again.
+    fn roll_back(&mut self) {
+        if let Mode::Transaction(operations) = &mut self.mode {
+            for operation in core::mem::take(operations) {
+                if let Operation::Settle {
+                    delivery_tag,
+                    lease,
+                    ..
+                } = operation
+                {
+                    self.unacknowledged.insert(delivery_tag, lease);
+                }
+            }
+        }
+    }
+}
+
+fn rejection(requeue: bool) -> Settlement {
+    if requeue {
+        Settlement::Requeue
+    } else {
+        Settlement::Reject
+    }
+}

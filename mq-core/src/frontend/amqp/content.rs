@@ -1,0 +1,246 @@
+//! Contents and field tables of AMQP, and the neutral message.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use amqp_codec::{
+    Array, ArrayBuf, Content, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table,
+    TableBuf,
+};
+use bytes::Bytes;
+use core::time::Duration;
+
+use crate::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
+use crate::refusal::Refusal;
+
+/// Delivery mode of a message that survives a restart.
+const PERSISTENT: u8 = 2;
+
+/// Header in which a correlation identifier travels that AMQP's property, a
+/// short string, cannot hold.
+const LONG_CORRELATION_ID: &str = "x-correlation-id";
+
+/// Longest short string.
+const SHORT: usize = 255;
+
+/// A field table as headers or arguments.
+pub(super) fn headers(table: Table<'_>) -> Headers {
+    Headers(table.iter().map(|(n, v)| (Name::from(n), value(v))).collect())
+}
+
+/// The codec has bounded the depth already.
+fn value(value_: FieldValue<'_>) -> Value {
+    match value_ {
+        FieldValue::Boolean(b) => Value::Bool(b),
+        FieldValue::I8(n) => Value::Int(Integer::I8, n.into()),
+        FieldValue::U8(n) => Value::Int(Integer::U8, n.into()),
+        FieldValue::I16(n) => Value::Int(Integer::I16, n.into()),
+        FieldValue::U16(n) => Value::Int(Integer::U16, n.into()),
+        FieldValue::I32(n) => Value::Int(Integer::I32, n.into()),
+        FieldValue::U32(n) => Value::Int(Integer::U32, n.into()),
+        FieldValue::I64(n) => Value::Int(Integer::I64, n),
+        FieldValue::F32(n) => Value::F32(n),
+        FieldValue::F64(n) => Value::F64(n),
+        FieldValue::Decimal { scale, value } => Value::Decimal { scale, value },
+        FieldValue::LongString(s) => Value::String(Bytes::copy_from_slice(s)),
+        FieldValue::Bytes(b) => Value::Binary(Bytes::copy_from_slice(b)),
+        FieldValue::Array(array) => Value::Array(array.iter().map(value).collect()),
+        FieldValue::Timestamp(t) => Value::Timestamp(t),
+        FieldValue::Table(table) => Value::Table(headers(table)),
+        _ => Value::Void,
+    }
+}
+
+/// Headers as a field table. A name that comes twice goes in once, the first.
+fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
+    let mut table = TableBuf::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, value) in &headers.0 {
+        if !seen.contains(&&**name) {
+            with_field(value, |field| table.insert(name, field))?;
+            seen.push(name);
+        }
+    }
+    Ok(table)
+}
+
+/// Calls `then` with the value as the codec wants it: tables and arrays lent.
+fn with_field(
+    value: &Value,
+    then: impl FnOnce(FieldValue<'_>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    match value {
+        Value::Table(headers) => then(FieldValue::Table(table(headers)?.as_table())),
+        Value::Array(values) => {
+            let mut array = ArrayBuf::new();
+            for value in values {
+                with_field(value, |field| array.push(field))?;
+            }
+            then(FieldValue::Array(array.as_array()))
+        }
+        value => then(scalar(value)),
+    }
+}
+
+fn scalar(value: &Value) -> FieldValue<'_> {
+    match value {
+        Value::Bool(b) => FieldValue::Boolean(*b),
+        Value::Int(width, n) => integer(*width, *n),
+        Value::F32(n) => FieldValue::F32(*n),
+        Value::F64(n) => FieldValue::F64(*n),
+        Value::Decimal { scale, value } => FieldValue::Decimal {
+            scale: *scale,
+            value: *value,
+        },
+        Value::String(s) => FieldValue::LongString(s),
+        Value::Binary(b) => FieldValue::Bytes(b),
+        Value::Timestamp(t) => FieldValue::Timestamp(*t),
+        Value::Table(_) => FieldValue::Table(Table::EMPTY),
+        Value::Array(_) => FieldValue::Array(Array::EMPTY),
+        Value::Void => FieldValue::Void,
+    }
+}
+
+/// The number in the width that it came in; wider if it does not fit any more.
+fn integer(width: Integer, n: i64) -> FieldValue<'static> {
+    let narrow = match width {
+        Integer::I8 => i8::try_from(n).map(FieldValue::I8).ok(),
+        Integer::U8 => u8::try_from(n).map(FieldValue::U8).ok(),
+        Integer::I16 => i16::try_from(n).map(FieldValue::I16).ok(),
+        Integer::U16 => u16::try_from(n).map(FieldValue::U16).ok(),
+        Integer::I32 => i32::try_from(n).map(FieldValue::I32).ok(),
+        Integer::U32 => u32::try_from(n).map(FieldValue::U32).ok(),
+        Integer::I64 => None,
+    };
+    narrow.unwrap_or(FieldValue::I64(n))
+}
+
+/// What a published content says, checked as RabbitMQ checks it.
+pub(super) fn message(content: Content, user: &str, now: Duration) -> Result<Message, Refusal> {
+    let fields = content.properties().fields();
+    let name = |text: Option<&str>| text.map(Name::from);
+    if let Some(claimed) = fields.user_id.filter(|claimed| *claimed != user) {
+        return Err(Refusal::precondition_failed(format_args!(
+            "user_id property set to '{claimed}' but authenticated user was '{user}'"
+        )));
+    }
+    let expiration = match fields.expiration {
+        None => None,
+        Some(text) => {
+            let millis: u32 = text.parse().map_err(|_| {
+                Refusal::precondition_failed(format_args!(
+                    "invalid expiration '{text}': no_integer"
+                ))
+            })?;
+            Some(Duration::from_millis(millis.into()))
+        }
+    };
+    let mut headers = fields.headers.map(headers).unwrap_or_default();
+    for name in ["CC", "BCC"] {
+        check_copies(name, headers.get(name))?;
+    }
+    let correlation_id = match headers.remove(LONG_CORRELATION_ID) {
+        Some(Value::Binary(id)) => Some(id),
+        Some(other) => {
+            headers.push(LONG_CORRELATION_ID, other);
+            None
+        }
+        None => None,
+    };
+    let correlation_id = fields
+        .correlation_id
+        .map(|id| Bytes::copy_from_slice(id.as_bytes()))
+        .or(correlation_id);
+    let properties = Properties {
+        content_type: name(fields.content_type),
+        content_encoding: name(fields.content_encoding),
+        delivery_mode: fields.delivery_mode,
+        priority: fields.priority,
+        correlation_id,
+        reply_to: name(fields.reply_to),
+        expiration,
+        message_id: name(fields.message_id),
+        timestamp: fields.timestamp,
+        kind: name(fields.r#type),
+        user_id: name(fields.user_id),
+        app_id: name(fields.app_id),
+        cluster_id: name(fields.reserved),
+        payload_is_utf8: None,
+        qos: match fields.delivery_mode {
+            Some(PERSISTENT) => Qos::AtLeastOnce,
+            _ => Qos::AtMostOnce,
+        },
+        headers,
+    };
+    // Who gets it does not see who else got it.
+    let unchanged = properties.headers.get("BCC").is_none();
+    Ok(Message {
+        exchange: Name::from(content.exchange()),
+        routing_key: Name::from(content.routing_key()),
+        properties,
+        body: content.body_bytes(),
+        published: now,
+        retain: false,
+        destination: None,
+        amqp: unchanged.then_some(content),
+    })
+}
+
+fn check_copies(name: &str, value: Option<&Value>) -> Result<(), Refusal> {
+    let fine = match value {
+        None => true,
+        Some(Value::Array(keys)) => keys.iter().all(|key| key.as_str().is_some()),
+        Some(_) => false,
+    };
+    if fine {
+        return Ok(());
+    }
+    Err(Refusal::precondition_failed(format_args!(
+        "invalid message: {{unacceptable_type_in_header,\"{name}\"}}"
+    )))
+}
+
+/// The properties of a message that did not come over AMQP, or was changed.
+pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError> {
+    let p = &message.properties;
+    let mut headers = p.headers.clone();
+    headers.remove("BCC");
+    let correlation_id = p
+        .correlation_id
+        .as_ref()
+        .and_then(|id| core::str::from_utf8(id).ok())
+        .filter(|id| id.len() <= SHORT);
+    if let (Some(id), None) = (&p.correlation_id, correlation_id) {
+        headers.set(LONG_CORRELATION_ID, Value::Binary(id.clone()));
+    }
+    let headers = table(&headers)?;
+    let expiration: Option<String> = p.expiration.map(|ttl| ttl.as_millis().to_string());
+    let delivery_mode = match (p.delivery_mode, p.qos) {
+        (Some(mode), _) => Some(mode),
+        (None, Qos::AtMostOnce) => None,
+        (None, _) => Some(PERSISTENT),
+    };
+    PropertyFields {
+        content_type: short(&p.content_type),
+        content_encoding: short(&p.content_encoding),
+        headers: (!headers.as_table().is_empty()).then(|| headers.as_table()),
+        delivery_mode,
+        priority: p.priority,
+        correlation_id,
+        reply_to: short(&p.reply_to),
+        expiration: expiration.as_deref(),
+        message_id: short(&p.message_id),
+        timestamp: p.timestamp,
+        r#type: short(&p.kind),
+        user_id: short(&p.user_id),
+        app_id: short(&p.app_id),
+        reserved: short(&p.cluster_id),
+    }
+    .to_buf()
+}
+
+/// A text that fits; one that does not is left out, since a part of it would
+/// say something else.
+fn short(text: &Option<Arc<str>>) -> Option<&str> {
+    text.as_deref().filter(|text| text.len() <= SHORT)
+}

@@ -1,0 +1,159 @@
+//! What the destinations mean. STOMP leaves that to the server; these are
+//! RabbitMQ's.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::exchange::TOPIC_EXCHANGE;
+use crate::message::Message;
+
+/// A destination of SEND or SUBSCRIBE, or a reply-to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Destination<'a> {
+    /// `/queue/N`: a durable queue, made when it is first named.
+    Queue(Cow<'a, str>),
+    /// `/amq/queue/N`: a queue that exists.
+    ExistingQueue(Cow<'a, str>),
+    /// `/topic/K`: through `amq.topic`.
+    Topic(Cow<'a, str>),
+    /// `/exchange/X` or `/exchange/X/K`.
+    Exchange(Cow<'a, str>, Cow<'a, str>),
+    /// `/temp-queue/N`: only as reply-to; a queue of this connection alone.
+    TemporaryQueue(Cow<'a, str>),
+    /// `/reply-queue/N`: where to answer; a queue that is not made.
+    ReplyQueue(Cow<'a, str>),
+}
+
+/// Decodes `%` with two hexadecimal digits: how a name has a `/` or a `%`.
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [high, low, tail @ ..]) => {
+                let digit = |b: &u8| char::from(*b).to_digit(16);
+                let byte = digit(high)? * 16 + digit(low)?;
+                bytes.push(u8::try_from(byte).ok()?);
+                rest = tail;
+            }
+            (b'%', _) => return None,
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+/// The reverse of [`decode`].
+fn encode(text: &str) -> String {
+    text.replace('%', "%25").replace('/', "%2F")
+}
+
+impl<'a> Destination<'a> {
+    /// Reads a destination; None: it is none.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        type Make<'a> = fn(Cow<'a, str>) -> Destination<'a>;
+        let kinds: [(&str, Make<'a>); 5] = [
+            ("/queue/", Destination::Queue),
+            ("/amq/queue/", Destination::ExistingQueue),
+            ("/topic/", Destination::Topic),
+            ("/temp-queue/", Destination::TemporaryQueue),
+            ("/reply-queue/", Destination::ReplyQueue),
+        ];
+        for (prefix, make) in kinds {
+            if let Some(name) = text.strip_prefix(prefix) {
+                return decode(name).filter(|n| !n.is_empty()).map(make);
+            }
+        }
+        let rest = text.strip_prefix("/exchange/")?;
+        let (exchange, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let exchange = decode(exchange).filter(|x| !x.is_empty())?;
+        Some(Destination::Exchange(exchange, decode(key)?))
+    }
+
+    /// The exchange and routing key that SEND publishes with.
+    pub(super) fn route(&self) -> Option<(&str, &str)> {
+        match self {
+            Destination::Queue(name)
+            | Destination::ExistingQueue(name)
+            | Destination::ReplyQueue(name) => Some(("", name)),
+            Destination::Topic(key) => Some((TOPIC_EXCHANGE, key)),
+            Destination::Exchange(exchange, key) => Some((exchange, key)),
+            Destination::TemporaryQueue(_) => None,
+        }
+    }
+}
+
+/// The destination of a message for MESSAGE: as its publisher wrote it in SEND,
+/// or one that SEND would take to the same place.
+pub(super) fn of(message: &Message) -> Cow<'_, str> {
+    if let Some(destination) = &message.destination {
+        return Cow::Borrowed(destination);
+    }
+    let key = encode(&message.routing_key);
+    Cow::Owned(match &*message.exchange {
+        "" => alloc::format!("/queue/{key}"),
+        TOPIC_EXCHANGE => alloc::format!("/topic/{key}"),
+        exchange => alloc::format!("/exchange/{}/{key}", encode(exchange)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations() {
+        const CASES: &[(&str, Option<(&str, &str)>)] = &[
+            ("/queue/a", Some(("", "a"))),
+            ("/queue/a%2Fb", Some(("", "a/b"))),
+            ("/queue/a/b", Some(("", "a/b"))),
+            ("/queue/a%", None),
+            ("/queue/a%zz", None),
+            ("/queue/%ff", None),
+            ("/queue/", None),
+            ("/topic/a.b", Some(("amq.topic", "a.b"))),
+            ("/exchange/x", Some(("x", ""))),
+            ("/exchange/x/k", Some(("x", "k"))),
+            ("/exchange/x/k/l", Some(("x", "k/l"))),
+            ("/exchange/x%2Fy/k", Some(("x/y", "k"))),
+            ("/amq/queue/q", Some(("", "q"))),
+            ("/reply-queue/q", Some(("", "q"))),
+            ("queue/a", None),
+            ("/nope/a", None),
+            ("", None),
+        ];
+        for (text, expected) in CASES {
+            let parsed = Destination::parse(text);
+            assert_eq!(
+                parsed.as_ref().and_then(Destination::route),
+                *expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_of_another_protocol_gets_a_destination_that_leads_there() {
+        for (exchange, key, expected) in [
+            ("", "q", "/queue/q"),
+            ("", "a/b%", "/queue/a%2Fb%25"),
+            ("amq.topic", "a.b", "/topic/a.b"),
+            ("x/y", "k", "/exchange/x%2Fy/k"),
+        ] {
+            let mut message = crate::queue::tests::message("");
+            message.exchange = exchange.into();
+            message.routing_key = key.into();
+            let text = of(&message);
+            assert_eq!(text, expected);
+            let parsed = Destination::parse(&text).unwrap();
+            assert_eq!(parsed.route(), Some((exchange, key)));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! STOMP headers and the properties of a message: the names that RabbitMQ
+//! gives the properties, and all others as headers of the application.
+
+use alloc::borrow::Cow;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+use crate::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
+
+/// AMQP's delivery mode of a message that survives a restart.
+const PERSISTENT: u8 = 2;
+
+/// Takes one header of a SEND into the properties; false if it is none of them.
+fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
+    let text = || Some(Name::from(value));
+    match name {
+        "content-type" => properties.content_type = text(),
+        "content-encoding" => properties.content_encoding = text(),
+        "reply-to" => properties.reply_to = text(),
+        "amqp-message-id" => properties.message_id = text(),
+        "type" => properties.kind = text(),
+        "app-id" => properties.app_id = text(),
+        "cluster-id" => properties.cluster_id = text(),
+        "correlation-id" => {
+            properties.correlation_id = Some(Bytes::copy_from_slice(value.as_bytes()));
+        }
+        "persistent" if value == "true" => {
+            properties.delivery_mode = Some(PERSISTENT);
+            properties.qos = Qos::AtLeastOnce;
+        }
+        "priority" => match value.parse() {
+            Ok(priority) => properties.priority = Some(priority),
+            Err(_) => return false,
+        },
+        "timestamp" => match value.parse() {
+            Ok(timestamp) => properties.timestamp = Some(timestamp),
+            Err(_) => return false,
+        },
+        "expiration" => match value.parse() {
+            Ok(millis) => properties.expiration = Some(Duration::from_millis(millis)),
+            Err(_) => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// The properties that the headers of a SEND say. Of a repeated header the
+/// first counts (STOMP 1.2, "Repeated Header Entries").
+pub(super) fn properties<'a>(
+    headers: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+) -> Properties {
+    let mut properties = Properties::default();
+    let mut seen: Vec<Cow<'a, str>> = Vec::new();
+    for (name, value) in headers {
+        if seen.contains(&name) {
+            continue;
+        }
+        if !take(&mut properties, &name, &value) {
+            properties.headers.push(&name, Value::string(&value));
+        }
+        seen.push(name);
+    }
+    properties
+}
+
+/// The headers of a MESSAGE, without those that the protocol itself gives it.
+pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    let p = &message.properties;
+    let mut headers: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    let texts = [
+        ("content-type", &p.content_type),
+        ("content-encoding", &p.content_encoding),
+        ("amqp-message-id", &p.message_id),
+        ("type", &p.kind),
+        ("user-id", &p.user_id),
+        ("app-id", &p.app_id),
+        ("cluster-id", &p.cluster_id),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            headers.push((name.into(), Cow::Borrowed(value)));
+        }
+    }
+    if let Some(reply_to) = &p.reply_to {
+        // A name that is no destination is that of a queue, as in AMQP.
+        let destination = if reply_to.starts_with('/') {
+            Cow::Borrowed(&**reply_to)
+        } else {
+            Cow::Owned(alloc::format!("/reply-queue/{reply_to}"))
+        };
+        headers.push(("reply-to".into(), destination));
+    }
+    if let Some(id) = p
+        .correlation_id
+        .as_ref()
+        .and_then(|id| core::str::from_utf8(id).ok())
+    {
+        headers.push(("correlation-id".into(), id.into()));
+    }
+    let numbers = [
+        ("priority", p.priority.map(u64::from)),
+        ("timestamp", p.timestamp),
+        (
+            "expiration",
+            p.expiration
+                .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+        ),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            headers.push((name.into(), number.to_string().into()));
+        }
+    }
+    if p.delivery_mode == Some(PERSISTENT) || p.qos > Qos::AtMostOnce {
+        headers.push(("persistent".into(), "true".into()));
+    }
+    if redelivered {
+        headers.push(("redelivered".into(), "true".into()));
+    }
+    for (name, value) in &p.headers.0 {
+        if let Some(value) = text(value) {
+            headers.push((Cow::Borrowed(name), value));
+        }
+    }
+    headers
+}
+
+/// A value as text. Arrays, tables and bytes have none.
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    Some(match value {
+        Value::String(bytes) => Cow::Borrowed(core::str::from_utf8(bytes).ok()?),
+        Value::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+        Value::Int(_, n) => n.to_string().into(),
+        Value::Timestamp(n) => n.to_string().into(),
+        Value::F32(n) => n.to_string().into(),
+        Value::F64(n) => n.to_string().into(),
+        _ => return None,
+    })
+}
+
+/// The headers of SUBSCRIBE or SEND that are arguments of the queue, and what
+/// kind of value each has.
+const QUEUE_ARGUMENTS: &[(&str, bool)] = &[
+    ("x-dead-letter-exchange", false),
+    ("x-dead-letter-routing-key", false),
+    ("x-queue-type", false),
+    ("x-overflow", false),
+    ("x-message-ttl", true),
+    ("x-expires", true),
+    ("x-max-length", true),
+    ("x-max-length-bytes", true),
+    ("x-max-priority", true),
+];
+
+/// The arguments of a queue that a frame's headers ask for.
+pub(super) fn queue_arguments<'a>(
+    header: impl Fn(&'static str) -> Option<Cow<'a, str>>,
+) -> Headers {
+    let mut arguments = Headers::default();
+    for (name, is_number) in QUEUE_ARGUMENTS {
+        let Some(value) = header(name) else { continue };
+        let value = match (is_number, value.parse()) {
+            (true, Ok(number)) => Value::Int(Integer::I64, number),
+            // What is no number is refused where the queue is declared.
+            _ => Value::string(&value),
+        };
+        arguments.push(name, value);
+    }
+    arguments
+}

@@ -1,0 +1,542 @@
+//! STOMP 1.0, 1.1 and 1.2.
+
+mod destination;
+mod headers;
+mod subscribing;
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use core::time::Duration;
+use stomp_codec::Command;
+use stomp_codec::connection::{
+    Accept, Connect, Operation, Send, ServerConfig, ServerConnection, ServerEvent, Subscription,
+};
+
+use super::{ByConsumer, Context, FrontEnd, Progress};
+use crate::broker::ConnectionId;
+use crate::config::Config;
+use crate::message::{Message, Name};
+use crate::queue::{ChannelId, ConsumerId, QueueSettings};
+use crate::refusal::Refusal;
+use crate::vhost::{
+    DeclareQueue, Delivery, Effect, Lease, PublishOutcome, Settlement, VirtualHost,
+};
+use destination::Destination;
+
+/// What this server calls itself in CONNECTED.
+const SERVER: &str = concat!("mq-core/", env!("CARGO_PKG_VERSION"));
+
+/// Where the messages of a consumer go.
+#[derive(Debug, Clone)]
+enum Receiver {
+    /// To a subscription of the client.
+    Subscription(Subscription),
+    /// To a temporary queue, under its own name.
+    Temporary(Name),
+}
+
+/// One STOMP connection.
+pub(super) struct StompFrontEnd {
+    codec: ServerConnection,
+    /// The virtual host, by number.
+    vhost: usize,
+    /// From CONNECTED on.
+    session: Option<Session>,
+}
+
+/// What a connection has after login.
+struct Session {
+    connection: ConnectionId,
+    channel: ChannelId,
+    consumers: ByConsumer<Receiver>,
+    by_subscription: BTreeMap<Subscription, ConsumerId>,
+    /// Queues that replies come to, by the client's name for them.
+    temporary: BTreeMap<String, Name>,
+    /// What the client holds, by the number that the codec knows it by.
+    held: BTreeMap<u64, Lease>,
+    last_message: u64,
+}
+
+/// Why a frame could not be served: the ERROR says so and ends the connection.
+#[derive(Debug)]
+struct Failure {
+    message: &'static str,
+    detail: String,
+}
+
+impl Failure {
+    fn new(message: &'static str, detail: impl Into<String>) -> Self {
+        Failure {
+            message,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        use crate::refusal::RefusalKind as Kind;
+        let message = match refusal.kind {
+            Kind::AccessRefused => "access_refused",
+            Kind::NotFound => "not_found",
+            Kind::ResourceLocked => "resource_locked",
+            Kind::PreconditionFailed => "precondition_failed",
+            Kind::NotAllowed => "not_allowed",
+            Kind::NotImplemented => "not_implemented",
+        };
+        Failure::new(message, refusal.text)
+    }
+}
+
+impl StompFrontEnd {
+    pub(super) fn new(config: &Config, now: Duration) -> Self {
+        let mut codec = ServerConfig::default();
+        codec.limits.body = config.limits.message_size;
+        codec.limits.subscriptions = config.limits.consumers;
+        codec.limits.transactions = config.limits.transactions;
+        codec.limits.transaction_operations = config.limits.transaction_operations;
+        StompFrontEnd {
+            codec: ServerConnection::new(codec, now),
+            vhost: 0,
+            session: None,
+        }
+    }
+
+    fn connect(&mut self, context: &mut Context<'_>, connect: &Connect<'_>) {
+        let known = match (&connect.login, &connect.passcode) {
+            (None, None) => context.config.allow_anonymous,
+            (login, passcode) => {
+                let login = login.as_deref().unwrap_or_default();
+                let passcode = passcode.as_deref().unwrap_or_default();
+                context.password_is(login, passcode.as_bytes())
+            }
+        };
+        if !known {
+            let _ = self.codec.refuse("Bad CONNECT", b"Access refused for the given login.\n");
+            return;
+        }
+        let host = connect.host.as_deref().unwrap_or_default();
+        let named = context.vhosts.iter().position(|v| *v.name == *host);
+        let fallback = context.config.stomp_host_fallback || connect.host.is_none();
+        let Some(vhost) = named.or(fallback.then_some(0)) else {
+            let detail = alloc::format!("Virtual host '{host}' does not exist.\n");
+            let _ = self.codec.refuse("Bad CONNECT", detail.as_bytes());
+            return;
+        };
+        self.vhost = vhost;
+        let connection = context.connection;
+        let (now, index) = (context.now, vhost);
+        let Some(vhost) = context.vhost(index) else {
+            return;
+        };
+        let name = vhost.made_up_name("session-");
+        let accept = Accept {
+            session: Some(&name),
+            server: Some(SERVER),
+            ..Accept::default()
+        };
+        if self.codec.accept(now, &accept).is_ok() {
+            self.session = Some(Session {
+                connection,
+                channel: vhost.open_channel(connection),
+                consumers: BTreeMap::new(),
+                by_subscription: BTreeMap::new(),
+                temporary: BTreeMap::new(),
+                held: BTreeMap::new(),
+                last_message: 0,
+            });
+        }
+    }
+
+    /// Acts on an event of an open session, and answers its receipt.
+    fn serve(&mut self, context: &mut Context<'_>, event: ServerEvent<'_>) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let index = self.vhost;
+        let (receipt, result) = match event {
+            ServerEvent::Send(send) => {
+                let body = context.keep(send.body());
+                let result = session.send(context, index, &send, body);
+                (send.receipt, result)
+            }
+            ServerEvent::Subscribe(subscribe) => {
+                let result = match context.vhost(index) {
+                    Some(vhost) => session.subscribe(vhost, &subscribe),
+                    None => Ok(()),
+                };
+                (subscribe.receipt, result)
+            }
+            ServerEvent::Unsubscribe {
+                subscription,
+                unacknowledged,
+                receipt,
+                ..
+            } => {
+                if let Some(vhost) = context.vhost(index) {
+                    session.settle(vhost, &unacknowledged, Settlement::Requeue);
+                    session.unsubscribe(vhost, subscription);
+                }
+                (receipt, Ok(()))
+            }
+            ServerEvent::Ack(ack) => {
+                if let Some(vhost) = context.vhost(index) {
+                    session.settle(vhost, &ack.messages, Settlement::Acknowledge);
+                }
+                (ack.receipt, Ok(()))
+            }
+            ServerEvent::Nack(nack) => {
+                let settlement = refused(nack.frame.header("requeue"));
+                if let Some(vhost) = context.vhost(index) {
+                    session.settle(vhost, &nack.messages, settlement);
+                }
+                (nack.receipt, Ok(()))
+            }
+            ServerEvent::Commit {
+                operations,
+                receipt,
+                ..
+            } => (receipt, session.commit(context, index, &operations)),
+            ServerEvent::Disconnect { receipt, .. } => {
+                if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index)) {
+                    session.leave(vhost);
+                }
+                (receipt, Ok(()))
+            }
+            _ => return,
+        };
+        let _ = match (result, receipt) {
+            (Ok(()), None) => Ok(()),
+            (Ok(()), Some(receipt)) => self.codec.receipt(&receipt),
+            (Err(failure), receipt) => {
+                let detail = alloc::format!("{}\n", failure.detail);
+                self.codec
+                    .error(receipt.as_deref(), failure.message, detail.as_bytes())
+            }
+        };
+    }
+}
+
+/// NACK: back to the queue, unless the header says otherwise.
+fn refused(requeue: Option<Cow<'_, str>>) -> Settlement {
+    match requeue.as_deref() {
+        Some("false") => Settlement::Reject,
+        _ => Settlement::Requeue,
+    }
+}
+
+impl Session {
+    fn settle(&mut self, vhost: &mut VirtualHost, messages: &[u64], settlement: Settlement) {
+        for message in messages {
+            if let Some(lease) = self.held.remove(message) {
+                vhost.settle(lease, settlement);
+            }
+        }
+    }
+
+    /// SEND outside of a transaction.
+    fn send(
+        &mut self,
+        context: &mut Context<'_>,
+        index: usize,
+        send: &Send<'_>,
+        body: Bytes,
+    ) -> Result<(), Failure> {
+        let now = context.now;
+        let Some(vhost) = context.vhost(index) else {
+            return Ok(());
+        };
+        check_send(vhost, self.connection, send)?;
+        let message = self.message(vhost, send, body, now)?;
+        match vhost.publish(&message, None) {
+            PublishOutcome::Refused => Err(Failure::new(
+                "resource_limit",
+                "a queue for this destination is full",
+            )),
+            PublishOutcome::Routed | PublishOutcome::Unroutable => Ok(()),
+        }
+    }
+
+    /// COMMIT: looks at everything first, so that all of it is done or nothing.
+    fn commit(
+        &mut self,
+        context: &mut Context<'_>,
+        index: usize,
+        operations: &[Operation],
+    ) -> Result<(), Failure> {
+        let now = context.now;
+        let Some(vhost) = context.vhost(index) else {
+            return Ok(());
+        };
+        let mut messages = Vec::new();
+        for operation in operations {
+            if let Operation::Send(held) = operation {
+                check_send(vhost, self.connection, &held.send())?;
+            }
+        }
+        for operation in operations {
+            if let Operation::Send(held) = operation {
+                let body = held.frame().body().clone();
+                messages.push(self.message(vhost, &held.send(), body, now)?);
+            }
+        }
+        let mut messages = messages.into_iter();
+        for operation in operations {
+            match operation {
+                Operation::Send(_) => {
+                    if let Some(message) = messages.next() {
+                        vhost.publish(&message, None);
+                    }
+                }
+                Operation::Ack { messages, .. } => {
+                    self.settle(vhost, messages, Settlement::Acknowledge);
+                }
+                Operation::Nack {
+                    messages, frame, ..
+                } => {
+                    let settlement = refused(frame.frame().header("requeue"));
+                    self.settle(vhost, messages, settlement);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The message that a SEND is, its destination made ready.
+    fn message(
+        &mut self,
+        vhost: &mut VirtualHost,
+        send: &Send<'_>,
+        body: Bytes,
+        now: Duration,
+    ) -> Result<Arc<Message>, Failure> {
+        let destination = parse(&send.destination)?;
+        if let Destination::Queue(name) = &destination {
+            let header = |name| send.frame.header(name);
+            make_queue(vhost, self.connection, name, header)?;
+        }
+        let Some((exchange, routing_key)) = destination.route() else {
+            return Err(invalid(&send.destination));
+        };
+        let headers = send.user_headers().map(|h| (h.name, h.value));
+        let mut properties = headers::properties(headers);
+        if let Some(reply_to) = &mut properties.reply_to {
+            if let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to) {
+                let name = name.into_owned();
+                *reply_to = self.temporary_queue(vhost, &name)?;
+            }
+        }
+        Ok(Arc::new(Message {
+            exchange: Name::from(exchange),
+            routing_key: Name::from(routing_key),
+            properties,
+            body,
+            published: now,
+            retain: false,
+            destination: Some(Name::from(&*send.destination)),
+            amqp: None,
+        }))
+    }
+
+    /// Gives back everything, and closes the channel.
+    fn leave(self, vhost: &mut VirtualHost) {
+        for lease in self.held.into_values() {
+            vhost.settle(lease, Settlement::Requeue);
+        }
+        vhost.close_channel(self.channel);
+        vhost.connection_closed(self.connection);
+    }
+}
+
+fn parse(text: &str) -> Result<Destination<'_>, Failure> {
+    Destination::parse(text).ok_or_else(|| invalid(text))
+}
+
+fn invalid(destination: &str) -> Failure {
+    Failure::new(
+        "invalid_destination",
+        alloc::format!("'{destination}' is not a valid destination here"),
+    )
+}
+
+/// Whether a SEND can be done.
+fn check_send(
+    vhost: &VirtualHost,
+    connection: ConnectionId,
+    send: &Send<'_>,
+) -> Result<(), Failure> {
+    let destination = parse(&send.destination)?;
+    let Some((exchange, routing_key)) = destination.route() else {
+        return Err(invalid(&send.destination));
+    };
+    vhost.check_publish(exchange)?;
+    if let Destination::ExistingQueue(_) = destination {
+        vhost.queue(routing_key, connection)?;
+    }
+    Ok(())
+}
+
+/// Makes the queue of `/queue/N`, unless it is there.
+fn make_queue<'h>(
+    vhost: &mut VirtualHost,
+    connection: ConnectionId,
+    name: &str,
+    header: impl Fn(&'static str) -> Option<Cow<'h, str>>,
+) -> Result<(), Refusal> {
+    if vhost.queue_id(name).is_some() {
+        return Ok(());
+    }
+    vhost
+        .declare_queue(DeclareQueue {
+            name,
+            settings: QueueSettings {
+                durable: true,
+                exclusive: None,
+                auto_delete: false,
+                arguments: headers::queue_arguments(header),
+            },
+            connection,
+        })
+        .map(|_| ())
+}
+
+impl FrontEnd for StompFrontEnd {
+    fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress {
+        match self.codec.receive(context.now, input) {
+            Ok(Some(ServerEvent::Connect(connect))) => {
+                self.connect(context, &connect);
+                Progress::Event
+            }
+            Ok(Some(event)) => {
+                self.serve(context, event);
+                Progress::Event
+            }
+            // The ERROR is on its way, and the connection over.
+            Ok(None) | Err(_) => Progress::Idle,
+        }
+    }
+
+    fn vhost(&self) -> usize {
+        self.vhost
+    }
+
+    fn deliver(&mut self, vhost: &mut VirtualHost, delivery: Delivery) {
+        let sent = self.send_message(&delivery);
+        if let (false, Some(lease)) = (sent, delivery.lease) {
+            // It cannot be said in this version of the protocol.
+            vhost.settle(lease, Settlement::Reject);
+        }
+    }
+
+    fn effect(&mut self, _vhost: &mut VirtualHost, effect: Effect) {
+        let (Some(session), Effect::ConsumerCancelled { consumer, .. }) =
+            (&mut self.session, effect)
+        else {
+            return;
+        };
+        if let Some(Receiver::Subscription(subscription)) = session.consumers.remove(&consumer) {
+            session.by_subscription.remove(&subscription);
+            let _ = self
+                .codec
+                .error(None, "Server cancelled subscription", b"The queue is gone.\n");
+        }
+    }
+
+    fn taken_over(&mut self, _context: &mut Context<'_>) {}
+
+    fn resume(&mut self, _context: &mut Context<'_>) {}
+
+    fn set_writable(&mut self, vhost: &mut VirtualHost, writable: bool) {
+        if let Some(session) = &self.session {
+            vhost.update_channel(session.channel, |c| c.writable = writable);
+        }
+    }
+
+    fn poll_transmit(&mut self, out: &mut BytesMut) {
+        self.codec.poll_transmit(out);
+    }
+
+    fn transmit_len(&self) -> usize {
+        self.codec.transmit_len()
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.codec.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        // An error has closed the connection, which is_closed() tells.
+        let _ = self.codec.handle_timeout(context.now);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.codec.is_closed()
+    }
+
+    fn shutdown(&mut self, _context: &mut Context<'_>) {
+        let _ = self
+            .codec
+            .error(None, "Server shutting down", b"The broker stops.\n");
+    }
+
+    fn disconnected(&mut self, context: &mut Context<'_>) {
+        let index = self.vhost;
+        if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index)) {
+            session.leave(vhost);
+        }
+    }
+}
+
+impl StompFrontEnd {
+    /// Sends a MESSAGE, and says whether that was possible.
+    fn send_message(&mut self, delivery: &Delivery) -> bool {
+        let Some(session) = &mut self.session else {
+            return false;
+        };
+        let (Some(receiver), Some(version)) =
+            (session.consumers.get(&delivery.consumer), self.codec.version())
+        else {
+            return false;
+        };
+        session.last_message += 1;
+        let number = session.last_message;
+        let message = &delivery.message;
+        let destination = destination::of(message);
+        let headers = headers::of(message, delivery.redelivered);
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            // What this version cannot carry stays behind.
+            .filter(|(name, value)| version.check_header(Command::Message, name, value).is_ok());
+        let sent = match receiver {
+            Receiver::Subscription(subscription) => {
+                self.codec
+                    .message(*subscription, number, &destination, headers, &message.body)
+            }
+            Receiver::Temporary(name) => self.codec.message_unsubscribed(
+                name,
+                number,
+                &destination,
+                headers,
+                &message.body,
+            ),
+        };
+        if sent.is_err() {
+            return false;
+        }
+        if let Some(lease) = delivery.lease {
+            session.held.insert(number, lease);
+        }
+        true
+    }
+}
+
+/// A name as text, for the maps of a session.
+fn owned(name: &str) -> String {
+    name.to_string()
+}
