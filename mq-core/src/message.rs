@@ -167,7 +167,7 @@ pub(crate) struct Message {
     /// RETAIN as the publisher set it (MQTT 5.0 section 3.3.1.3).
     pub(crate) retain: bool,
     /// The content as it came over AMQP, to go out over AMQP unchanged.
-    pub(crate) amqp: Option<amqp_codec::Content>,
+    pub(crate) amqp: Option<()>,
     /// The destination that a STOMP publisher wrote; it comes back unchanged
     /// in MESSAGE (STOMP 1.2, MESSAGE).
     pub(crate) destination: Option<Name>,

@@ -1,10 +1,13 @@
 //! The front ends: each owns the protocol state of one connection and
 //! translates between its events and the model.
 
+mod stomp;
+
+use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-use crate::broker::ConnectionId;
+use crate::broker::{ConnectionId, Protocol};
 use crate::config::Config;
 use crate::queue::ConsumerId;
 use crate::vhost::{Delivery, Effect, VirtualHost};
@@ -109,9 +112,12 @@ pub(crate) type ByConsumer<T> = alloc::collections::BTreeMap<ConsumerId, T>;
 
 /// The front end for a new connection.
 pub(crate) fn new(
-    _protocol: crate::broker::Protocol,
-    _config: &Config,
-    _now: Duration,
-) -> Option<alloc::boxed::Box<dyn FrontEnd + Send>> {
-    None
+    protocol: Protocol,
+    config: &Config,
+    now: Duration,
+) -> Option<Box<dyn FrontEnd + Send>> {
+    match protocol {
+        Protocol::Stomp => Some(Box::new(stomp::StompFrontEnd::new(config, now))),
+        Protocol::Amqp | Protocol::Mqtt => None,
+    }
 }

@@ -116,7 +116,9 @@ impl StompFrontEnd {
             }
         };
         if !known {
-            let _ = self.codec.refuse("Bad CONNECT", b"Access refused for the given login.\n");
+            let _ = self
+                .codec
+                .refuse("Bad CONNECT", b"Access refused for the given login.\n");
             return;
         }
         let host = connect.host.as_deref().unwrap_or_default();
@@ -441,9 +443,11 @@ impl FrontEnd for StompFrontEnd {
         };
         if let Some(Receiver::Subscription(subscription)) = session.consumers.remove(&consumer) {
             session.by_subscription.remove(&subscription);
-            let _ = self
-                .codec
-                .error(None, "Server cancelled subscription", b"The queue is gone.\n");
+            let _ = self.codec.error(
+                None,
+                "Server cancelled subscription",
+                b"The queue is gone.\n",
+            );
         }
     }
 
@@ -498,9 +502,10 @@ impl StompFrontEnd {
         let Some(session) = &mut self.session else {
             return false;
         };
-        let (Some(receiver), Some(version)) =
-            (session.consumers.get(&delivery.consumer), self.codec.version())
-        else {
+        let (Some(receiver), Some(version)) = (
+            session.consumers.get(&delivery.consumer),
+            self.codec.version(),
+        ) else {
             return false;
         };
         session.last_message += 1;
@@ -518,13 +523,7 @@ impl StompFrontEnd {
                 self.codec
                     .message(*subscription, number, &destination, headers, &message.body)
             }
-            Receiver::Temporary(name) => self.codec.message_unsubscribed(
-                name,
-                number,
-                &destination,
-                headers,
-                &message.body,
-            ),
+            Receiver::Temporary(_) => return false,
         };
         if sent.is_err() {
             return false;

@@ -26,9 +26,9 @@ impl Session {
         }
         let prefetch = match subscribe.frame.header("prefetch-count") {
             None => 0,
-            Some(count) => count.parse().map_err(|_| {
-                Failure::new("Invalid header", "prefetch-count has to be a number")
-            })?,
+            Some(count) => count
+                .parse()
+                .map_err(|_| Failure::new("Invalid header", "prefetch-count has to be a number"))?,
         };
         let queue = self.source(vhost, subscribe)?;
         let consumer = vhost.consume(ConsumeRequest {
@@ -67,9 +67,7 @@ impl Session {
             }
             Destination::ExistingQueue(name) => Ok(vhost.queue(&name, self.connection)?),
             Destination::Topic(key) => self.bound(vhost, subscribe, TOPIC_EXCHANGE, &key),
-            Destination::Exchange(exchange, key) => {
-                self.bound(vhost, subscribe, &exchange, &key)
-            }
+            Destination::Exchange(exchange, key) => self.bound(vhost, subscribe, &exchange, &key),
             Destination::TemporaryQueue(_) | Destination::ReplyQueue(_) => {
                 Err(invalid(&subscribe.destination))
             }

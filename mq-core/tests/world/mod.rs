@@ -1,0 +1,140 @@
+//! A broker, its clients in memory, and a clock that tests turn.
+
+#![allow(dead_code, reason = "each test uses its part of it")]
+
+pub(crate) mod stomp;
+
+use bytes::Bytes;
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What goes into a broker, to be done again.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Handle(Duration, Input),
+    Timeout(Duration),
+}
+
+/// What a client's socket holds.
+#[derive(Debug, Default)]
+pub(crate) struct Socket {
+    pub(crate) received: Vec<u8>,
+    pub(crate) closed: bool,
+    pub(crate) paused: bool,
+    /// Bytes that the broker was not told about yet, because the peer is slow.
+    pub(crate) untold: usize,
+    pub(crate) slow: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) broker: Broker,
+    pub(crate) now: Duration,
+    pub(crate) sockets: BTreeMap<ConnectionId, Socket>,
+    pub(crate) log: Vec<Step>,
+    pub(crate) outputs: Vec<Output>,
+    last: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        World {
+            broker: Broker::new(config).unwrap(),
+            now: Duration::ZERO,
+            sockets: BTreeMap::new(),
+            log: Vec::new(),
+            outputs: Vec::new(),
+            last: 0,
+        }
+    }
+
+    pub(crate) fn connect(&mut self, protocol: Protocol) -> ConnectionId {
+        self.last += 1;
+        let connection = ConnectionId(self.last);
+        self.sockets.insert(connection, Socket::default());
+        self.handle(Input::Connected {
+            connection,
+            protocol,
+        });
+        connection
+    }
+
+    pub(crate) fn send(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        self.handle(Input::Received {
+            connection,
+            bytes: Bytes::copy_from_slice(bytes),
+        });
+    }
+
+    /// The connection breaks.
+    pub(crate) fn cut(&mut self, connection: ConnectionId) {
+        self.socket(connection).closed = true;
+        self.handle(Input::Disconnected { connection });
+    }
+
+    pub(crate) fn socket(&mut self, connection: ConnectionId) -> &mut Socket {
+        self.sockets.get_mut(&connection).unwrap()
+    }
+
+    pub(crate) fn is_closed(&self, connection: ConnectionId) -> bool {
+        self.sockets[&connection].closed
+    }
+
+    pub(crate) fn handle(&mut self, input: Input) {
+        self.log.push(Step::Handle(self.now, input.clone()));
+        self.broker.handle(self.now, input);
+        self.drain();
+    }
+
+    /// Lets time pass, with every timeout in its moment.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.broker.poll_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.log.push(Step::Timeout(self.now));
+            self.broker.handle_timeout(self.now);
+            self.drain();
+            let next = self.broker.poll_timeout();
+            assert!(next.is_none_or(|at| at > self.now), "{next:?} at {at:?}");
+        }
+        self.now = until;
+    }
+
+    /// A slow peer reads: the broker hears of `len` more bytes.
+    pub(crate) fn tell(&mut self, connection: ConnectionId, len: usize) {
+        let socket = self.socket(connection);
+        let len = len.min(socket.untold);
+        socket.untold -= len;
+        self.handle(Input::Transmitted { connection, len });
+    }
+
+    fn drain(&mut self) {
+        let mut told = Vec::new();
+        while let Some(output) = self.broker.poll_output() {
+            match &output {
+                Output::Transmit { connection, bytes } => {
+                    let socket = self.sockets.get_mut(connection).unwrap();
+                    assert!(!socket.closed, "bytes after the close");
+                    socket.received.extend_from_slice(bytes);
+                    if socket.slow {
+                        socket.untold += bytes.len();
+                    } else {
+                        told.push((*connection, bytes.len()));
+                    }
+                }
+                Output::Close { connection } => self.socket(*connection).closed = true,
+                Output::Pause { connection } => self.socket(*connection).paused = true,
+                Output::Resume { connection } => self.socket(*connection).paused = false,
+                other => panic!("{other:?}"),
+            }
+            self.outputs.push(output);
+        }
+        for (connection, len) in told {
+            self.handle(Input::Transmitted { connection, len });
+        }
+    }
+}
