@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::case::{Level, Section, Windows, sections, selects};
+use crate::embedded::Embedded;
 use crate::expectation::{ExpectationError, Expectations};
 use crate::report;
 use crate::runner::{self, Answer, Question, Rules};
@@ -51,7 +52,8 @@ struct Selection {
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// amqp://USER:PASSWORD@HOST:PORT/VHOST, mqtt://..., stomp://...
+    /// amqp://USER:PASSWORD@HOST:PORT/VHOST, mqtt://..., stomp://... Without
+    /// any, the reference broker is started in this process and judged
     #[arg(value_name = "URL")]
     urls: Vec<String>,
     #[command(flatten)]
@@ -126,8 +128,8 @@ pub(crate) enum CliError {
     Target(#[from] TargetError),
     #[error(transparent)]
     Expectation(#[from] ExpectationError),
-    #[error("which broker? Give at least one amqp://, mqtt:// or stomp:// URL")]
-    NoTarget,
+    #[error("cannot start the reference broker: {0}")]
+    Embedded(#[from] mq_server::StartError),
     #[error("no case is selected by {0}; `mqspec list` shows what there is")]
     NothingSelected(String),
     #[error("no case is selected for the protocol of {0}")]
@@ -146,11 +148,11 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Target(TargetError::Unreachable { .. })
+            | Self::Embedded(_)
             | Self::Output { .. }
             | Self::Stdout(_) => 1,
             Self::Target(_)
             | Self::Expectation(_)
-            | Self::NoTarget
             | Self::NothingSelected(_)
             | Self::NothingForTarget(_) => 2,
         }
@@ -184,15 +186,23 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
 
 fn run(args: &RunArgs) -> Result<bool, CliError> {
     let selected = args.selection.apply()?;
-    let targets: Vec<Target> = args
+    let mut targets: Vec<Target> = args
         .urls
         .iter()
         .map(|url| url.parse())
         .collect::<Result<_, _>>()?;
-    if targets.is_empty() {
-        return Err(CliError::NoTarget);
-    }
     let expectations = Expectations::read(&args.expectations)?;
+
+    let embedded = if targets.is_empty() {
+        Some(Embedded::start()?)
+    } else {
+        None
+    };
+    if let Some(embedded) = &embedded {
+        targets.clone_from(&embedded.targets);
+        // What was not selected is not asked; of a URL that would be a mistake.
+        targets.retain(|target| selected.iter().any(|(s, _)| s.protocol == target.protocol));
+    }
 
     let mut questions = Vec::new();
     for target in &targets {

@@ -6,7 +6,7 @@
 //! mistake that a codec and a broker share would otherwise go unseen.
 //!
 //! What happens from the command line to the exit code, in order of reading:
-//! [`cli`] (what the user asks for), [`target`] (which broker), [`case`] (what
+//! [`cli`] (what the user asks for), [`target`] (which broker; without one, [`embedded`]), [`case`] (what
 //! there is to ask), [`wire`] (the conversation and its transcript),
 //! [`runner`] (many at once, each with a deadline), [`verdict`] (what the
 //! broker did), [`expectation`] (what it was known to do), [`report`].
@@ -17,6 +17,7 @@
 mod amqp;
 mod case;
 mod cli;
+mod embedded;
 mod expectation;
 mod mqtt;
 mod report;

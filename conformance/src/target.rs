@@ -116,25 +116,18 @@ impl FromStr for Target {
             None | Some("") => return Err(TargetError::NoHost(text.into())),
             Some(host) => host.to_string(),
         };
-        let (default_user, default_password) = match protocol {
-            Protocol::Mqtt => (None, None),
-            Protocol::Amqp | Protocol::Stomp => (Some("guest".into()), Some("guest".into())),
-        };
-        let (user, password) = match url.username() {
-            "" => (default_user, default_password),
-            user => (Some(decode(user)?), url.password().map(decode).transpose()?),
-        };
-        Ok(Self {
-            protocol,
-            host,
-            port: url.port().unwrap_or(protocol.default_port()),
-            user,
-            password,
-            virtual_host: match url.path().strip_prefix('/') {
-                None | Some("") => "/".into(),
-                Some(path) => decode(path)?,
-            },
-        })
+        let port = url.port().unwrap_or(protocol.default_port());
+        let mut target = Self::new(protocol, host, port);
+        if !url.username().is_empty() {
+            target.user = Some(decode(url.username())?);
+            target.password = url.password().map(decode).transpose()?;
+        }
+        if let Some(path) = url.path().strip_prefix('/')
+            && !path.is_empty()
+        {
+            target.virtual_host = decode(path)?;
+        }
+        Ok(target)
     }
 }
 
@@ -146,6 +139,23 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// A broker with the credentials and virtual host that a URL without any
+    /// means.
+    pub(crate) fn new(protocol: Protocol, host: String, port: u16) -> Self {
+        let guest = match protocol {
+            Protocol::Mqtt => None,
+            Protocol::Amqp | Protocol::Stomp => Some("guest".to_string()),
+        };
+        Self {
+            protocol,
+            host,
+            port,
+            user: guest.clone(),
+            password: guest,
+            virtual_host: "/".into(),
+        }
+    }
+
     /// Opens a TCP connection, trying every address of the host.
     ///
     /// # Errors
