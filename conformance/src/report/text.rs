@@ -144,7 +144,8 @@ impl<W: Write> Printer<W> {
                 )?;
             }
         }
-        write!(self.out, "\n{} cases:", answers.len())?;
+        let plural = if answers.len() == 1 { "" } else { "s" };
+        write!(self.out, "\n{} case{plural}:", answers.len())?;
         let mut separator = " ";
         for (status, _, style, name) in STATUSES {
             let count = answers
