@@ -142,4 +142,7 @@ pub enum EncodeError {
     /// A long string, table, array or frame has a length of four octets.
     #[error("{0} octets do not fit a length of 32 bits")]
     TooLong(usize),
+    /// The buffer has no room for so many octets.
+    #[error("no room for {0} octets")]
+    NoRoom(usize),
 }

@@ -4,7 +4,7 @@ use bytes::BufMut;
 use nom::number::streaming;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::method::{self, Arguments};
+use crate::method::{self, Arguments, Identified};
 use crate::wire::{Fault, Measure, Reader};
 use crate::{Limits, Method, MethodId, Properties};
 
@@ -233,6 +233,13 @@ impl<'a> RawFrame<'a> {
         frame.map_err(|fault| self.error(fault))
     }
 
+    /// The content header, of a header frame.
+    #[inline]
+    pub(crate) fn content_header(&self, limits: &Limits) -> Result<ContentHeader<'a>, DecodeError> {
+        ContentHeader::read(&mut Reader::new(self.payload, limits))
+            .map_err(|fault| self.error(fault))
+    }
+
     fn error(&self, fault: Fault) -> DecodeError {
         DecodeError {
             offset: 7 + self.payload.len() - fault.remaining,
@@ -326,26 +333,24 @@ impl Frame<'_> {
     /// Writes the whole frame.
     ///
     /// # Errors
-    /// When a short string is over 255 octets or a length over 32 bits;
-    /// nothing is written then.
+    /// When a short string is over 255 octets, a length over 32 bits, or `out`
+    /// has no room for [`encoded_len`](Self::encoded_len) octets; nothing is
+    /// written then.
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        let payload_len = self.measure().finish()? - FRAME_OVERHEAD;
+        let len = self.measure().finish()?;
+        if out.remaining_mut() < len {
+            return Err(EncodeError::NoRoom(len));
+        }
         match self {
             Self::Method { channel, method } => {
-                put_header(TYPE_METHOD, *channel, payload_len, out);
+                put_header(TYPE_METHOD, *channel, len - FRAME_OVERHEAD, out);
                 method::write_payload(method.id(), method, out);
+                out.put_u8(FRAME_END);
             }
-            Self::Header { channel, header } => {
-                put_header(TYPE_HEADER, *channel, payload_len, out);
-                header.write_payload(out);
-            }
-            Self::Body { channel, payload } => {
-                put_header(TYPE_BODY, *channel, payload_len, out);
-                out.put_slice(payload);
-            }
-            Self::Heartbeat => put_header(TYPE_HEARTBEAT, 0, 0, out),
+            Self::Header { channel, header } => encode_header(*channel, header, out),
+            Self::Body { channel, payload } => encode_body(*channel, payload, out),
+            Self::Heartbeat => encode_heartbeat(out),
         }
-        out.put_u8(FRAME_END);
         Ok(())
     }
 }
@@ -357,17 +362,37 @@ fn put_header(frame_type: u8, channel: u16, payload_len: usize, out: &mut impl B
 }
 
 /// Writes one method frame without going through [`Method`].
-pub(crate) fn encode_method<'a>(
+#[inline]
+pub(crate) fn encode_method<'a, A: Arguments<'a> + Identified>(
     channel: u16,
-    id: MethodId,
-    arguments: &impl Arguments<'a>,
+    arguments: &A,
     out: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
     let payload_len = method::payload_len(arguments).finish()?;
     put_header(TYPE_METHOD, channel, payload_len, out);
-    method::write_payload(id, arguments, out);
+    method::write_payload(A::ID, arguments, out);
     out.put_u8(FRAME_END);
     Ok(())
+}
+
+/// Writes a content header frame. Properties come from a frame or a
+/// [`PropertiesBuf`](crate::PropertiesBuf), so they fit one.
+pub(crate) fn encode_header(channel: u16, header: &ContentHeader<'_>, out: &mut impl BufMut) {
+    put_header(TYPE_HEADER, channel, header.payload_len(), out);
+    header.write_payload(out);
+    out.put_u8(FRAME_END);
+}
+
+/// Writes a body frame; the payload is within frame-max, so within 32 bits.
+pub(crate) fn encode_body(channel: u16, payload: &[u8], out: &mut impl BufMut) {
+    put_header(TYPE_BODY, channel, payload.len(), out);
+    out.put_slice(payload);
+    out.put_u8(FRAME_END);
+}
+
+pub(crate) fn encode_heartbeat(out: &mut impl BufMut) {
+    put_header(TYPE_HEARTBEAT, 0, 0, out);
+    out.put_u8(FRAME_END);
 }
 
 /// What a client sends first, and a server only to refuse (section 4.2.2).

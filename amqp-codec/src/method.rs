@@ -141,6 +141,11 @@ pub(crate) trait Arguments<'a>: Sized {
     fn write<B: BufMut>(&self, writer: &mut Writer<'_, B>);
 }
 
+/// A method's struct knows its numbers.
+pub(crate) trait Identified {
+    const ID: MethodId;
+}
+
 /// A Rust type that is a field on the wire.
 trait Field<'a>: Sized {
     const TYPE: FieldType;

@@ -5,7 +5,7 @@ use core::fmt;
 
 use bytes::BufMut;
 
-use super::{Arguments, Field, FieldInfo, MethodId, MethodInfo, Secret, SentBy, plain};
+use super::{Arguments, Field, FieldInfo, Identified, MethodId, MethodInfo, Secret, SentBy, plain};
 use crate::Table;
 use crate::error::DecodeErrorKind;
 use crate::wire::{Fault, Measure, Reader, Writer};
@@ -68,6 +68,10 @@ macro_rules! methods {
                             $(FieldInfo::of::<$type>(stringify!($field)),)*
                             $(FieldInfo::of::<$after>("reserved"),)*
                         ];
+                    }
+
+                    impl $(<$lt>)? Identified for $method $(<$lt>)? {
+                        const ID: MethodId = MethodId::new($class_id, $method_id);
                     }
 
                     impl<$a> Arguments<$a> for $method $(<$lt>)? {

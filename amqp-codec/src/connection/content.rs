@@ -1,0 +1,281 @@
+//! Contents (section 4.2.6): method, header and body frames put together, each
+//! channel for itself.
+
+use core::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::frame::{ContentHeader, RawFrame, RawType};
+use crate::wire::Reader;
+use crate::{Limits, Method, Properties, ReplyCode};
+
+use super::error::ReplyError;
+
+/// What every content method carries, borrowed: to publish, to deliver, to
+/// answer a get, to return.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The exchange that it is or was published to.
+    pub exchange: &'a str,
+    /// Its routing key.
+    pub routing_key: &'a str,
+    /// Its properties.
+    pub properties: Properties<'a>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// A content that came in, whole: method, properties and body in one
+/// allocation. To clone it is to count a reference.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    bytes: Bytes,
+    /// Where the content header's payload begins; the method's is before.
+    header_at: usize,
+    /// Where the body begins.
+    body_at: usize,
+}
+
+impl Content {
+    /// The method that brought it: publish, deliver, get-ok or return.
+    #[must_use]
+    pub fn method(&self) -> Method<'_> {
+        let mut reader = Reader::new(&self.bytes[..self.header_at], &Limits::DEFAULT);
+        // It was decoded before it got here, so there is no other case.
+        Method::read_payload(&mut reader).unwrap_or(Method::BasicPublish(
+            crate::method::basic::Publish::default(),
+        ))
+    }
+
+    /// The exchange that it was published to.
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        match self.method() {
+            Method::BasicPublish(method) => method.exchange,
+            Method::BasicDeliver(method) => method.exchange,
+            Method::BasicGetOk(method) => method.exchange,
+            Method::BasicReturn(method) => method.exchange,
+            _ => "",
+        }
+    }
+
+    /// Its routing key.
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        match self.method() {
+            Method::BasicPublish(method) => method.routing_key,
+            Method::BasicDeliver(method) => method.routing_key,
+            Method::BasicGetOk(method) => method.routing_key,
+            Method::BasicReturn(method) => method.routing_key,
+            _ => "",
+        }
+    }
+
+    /// Its properties.
+    #[must_use]
+    pub fn properties(&self) -> Properties<'_> {
+        // Class, weight and body size are before.
+        Properties::from_checked(&self.bytes[self.header_at + 12..self.body_at])
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.body_at..]
+    }
+
+    /// Its body as [`Bytes`], which keep the one allocation alive.
+    #[must_use]
+    pub fn body_bytes(&self) -> Bytes {
+        self.bytes.slice(self.body_at..)
+    }
+
+    /// All of it that goes on to somebody else.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        Message {
+            exchange: self.exchange(),
+            routing_key: self.routing_key(),
+            properties: self.properties(),
+            body: self.body(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {:?} <{} octets>",
+            self.method(),
+            self.properties(),
+            self.body().len()
+        )
+    }
+}
+
+/// A content on its way in, on one channel.
+#[derive(Debug, Default)]
+pub(super) enum Assembly {
+    /// None.
+    #[default]
+    Idle,
+    /// The method came: its payload is in the buffer.
+    Method(BytesMut),
+    /// The header came too.
+    Body {
+        buffer: BytesMut,
+        header_at: usize,
+        body_at: usize,
+        /// Octets that are still to come.
+        remaining: u64,
+    },
+}
+
+/// What a frame did to an assembly.
+pub(super) enum Assembled {
+    /// It is not complete yet.
+    Partly,
+    /// It is complete.
+    Complete(Content),
+    /// The body would be larger than is allowed.
+    TooLarge(u64),
+}
+
+impl Assembly {
+    /// Starts with a content method's frame. When all the frames of a content
+    /// are there already, which is how small messages arrive, they are taken
+    /// from `input` and copied once, into an allocation of just their size.
+    pub(super) fn start(
+        &mut self,
+        method: RawFrame<'_>,
+        input: &mut &[u8],
+        limits: &Limits,
+    ) -> Assembled {
+        if let Some((content, rest)) = at_once(method, input, limits) {
+            *input = rest;
+            return Assembled::Complete(content);
+        }
+        *self = Self::Method(BytesMut::from(method.payload));
+        Assembled::Partly
+    }
+
+    /// Goes on with the next frame of the channel.
+    pub(super) fn frame(
+        &mut self,
+        raw: RawFrame<'_>,
+        limits: &Limits,
+    ) -> Result<Assembled, super::ConnectionError> {
+        match self {
+            Self::Idle => {
+                Err(unexpected("expected method frame, got non method frame instead").into())
+            }
+            Self::Method(_) if raw.raw_type() != RawType::Header => Err(unexpected(
+                "expected content header for class 60, got non content header frame instead",
+            )
+            .into()),
+            Self::Method(buffer) => {
+                let header = raw.content_header(limits)?;
+                if header.body_size > limits.body_size {
+                    *self = Self::Idle;
+                    return Ok(Assembled::TooLarge(header.body_size));
+                }
+                let header_at = buffer.len();
+                buffer.extend_from_slice(raw.payload);
+                let buffer = core::mem::take(buffer);
+                *self = Self::Body {
+                    body_at: buffer.len(),
+                    buffer,
+                    header_at,
+                    remaining: header.body_size,
+                };
+                Ok(self.complete())
+            }
+            Self::Body { .. } if raw.raw_type() != RawType::Body => {
+                Err(unexpected("expected content body, got non content body frame instead").into())
+            }
+            Self::Body {
+                buffer, remaining, ..
+            } => {
+                let len = raw.payload.len() as u64;
+                let Some(rest) = remaining.checked_sub(len) else {
+                    return Err(unexpected("content body is longer than its header says").into());
+                };
+                // The buffer grows by what has come, never by what was claimed.
+                buffer.extend_from_slice(raw.payload);
+                *remaining = rest;
+                Ok(self.complete())
+            }
+        }
+    }
+
+    /// Whether a content has begun.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
+    }
+
+    fn complete(&mut self) -> Assembled {
+        match self {
+            Self::Body {
+                buffer,
+                header_at,
+                body_at,
+                remaining: 0,
+            } => {
+                let content = Content {
+                    bytes: core::mem::take(buffer).freeze(),
+                    header_at: *header_at,
+                    body_at: *body_at,
+                };
+                *self = Self::Idle;
+                Assembled::Complete(content)
+            }
+            _ => Assembled::Partly,
+        }
+    }
+}
+
+/// A content whose header and body frames are at the front of `input`, whole
+/// and without fault; and what is left after them.
+fn at_once<'a>(
+    method: RawFrame<'_>,
+    input: &'a [u8],
+    limits: &Limits,
+) -> Option<(Content, &'a [u8])> {
+    let (raw, len) = RawFrame::split(input, limits).ok()??;
+    if raw.raw_type() != RawType::Header || raw.channel() != method.channel() {
+        return None;
+    }
+    let ContentHeader { body_size, .. } = raw.content_header(limits).ok()?;
+    let (body, rest) = if body_size == 0 {
+        (&[][..], &input[len..])
+    } else {
+        let (body, body_len) = RawFrame::split(&input[len..], limits).ok()??;
+        if body.raw_type() != RawType::Body
+            || body.channel() != method.channel()
+            || body.payload.len() as u64 != body_size
+            || body_size > limits.body_size
+        {
+            return None;
+        }
+        (body.payload, &input[len + body_len..])
+    };
+    let header_at = method.payload.len();
+    let body_at = header_at + raw.payload.len();
+    let mut bytes = alloc::vec::Vec::with_capacity(body_at + body.len());
+    bytes.extend_from_slice(method.payload);
+    bytes.extend_from_slice(raw.payload);
+    bytes.extend_from_slice(body);
+    Some((
+        Content {
+            bytes: bytes.into(),
+            header_at,
+            body_at,
+        },
+        rest,
+    ))
+}
+
+fn unexpected(text: &str) -> ReplyError {
+    ReplyError::connection(ReplyCode::UnexpectedFrame, text)
+}

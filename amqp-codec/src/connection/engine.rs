@@ -1,0 +1,513 @@
+//! What both roles share: frames in, frames out, channels, timers, the end.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::BufMut;
+
+use super::content::{Assembled, Assembly, Content, Message};
+use super::error::{ConnectionError, ReplyError, Scope, SendError};
+use super::heartbeat::Heartbeat;
+use crate::frame::{self, ContentHeader, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, RawFrame, RawType};
+use crate::method::{Arguments, Identified, SentBy, channel, connection};
+use crate::{EncodeError, Limits, Method, ReplyCode};
+
+/// Octets that an idle connection keeps for what it will send.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// Frames that wait to be transmitted.
+#[derive(Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    /// Octets of `bytes` that are gone.
+    start: usize,
+}
+
+impl Output {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    fn transmit(&mut self, out: &mut impl BufMut) -> usize {
+        let len = self.len().min(out.remaining_mut());
+        out.put_slice(&self.bytes[self.start..self.start + len]);
+        self.start += len;
+        if self.start == self.bytes.len() {
+            self.start = 0;
+            self.bytes.clear();
+            // One large burst must not be held on to for good.
+            self.bytes.shrink_to(KEPT_CAPACITY);
+        }
+        len
+    }
+}
+
+/// How far a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChannelState {
+    /// The client has asked; open-ok is to come.
+    Opening,
+    Open,
+    /// This side has sent channel.close: all is discarded but close and close-ok.
+    Closing,
+}
+
+/// One channel; `data` is what its role keeps.
+pub(super) struct Channel<C> {
+    pub(super) state: ChannelState,
+    assembly: Assembly,
+    pub(super) data: C,
+}
+
+/// What a frame comes to.
+pub(super) enum Incoming<'a> {
+    /// Nothing to tell: a heartbeat, a part of a content, what is discarded.
+    Nothing,
+    /// A method on channel 0.
+    Connection(Method<'a>),
+    /// channel.open on a channel that is not.
+    Open(u16),
+    /// A method without content on a channel that is open or opening.
+    Method(u16, Method<'a>),
+    /// A content, whole.
+    Content(u16, Content),
+    /// The answer to our channel.close: the number is free.
+    ChannelCloseOk(u16),
+    /// The channel is being closed for this reason.
+    ChannelFailed(u16, ReplyError),
+}
+
+pub(super) struct Engine<C> {
+    pub(super) limits: Limits,
+    /// Which peer this is; the other must send its own methods only.
+    role: SentBy,
+    /// Largest frame to send, in octets, 0 for no limit.
+    pub(super) frame_max: u32,
+    pub(super) output: Output,
+    pub(super) channels: BTreeMap<u16, Channel<C>>,
+    pub(super) heartbeat: Heartbeat,
+    /// When the handshake or the close must be done.
+    deadline: Option<(Duration, ConnectionError)>,
+    close_timeout: Duration,
+    now: Duration,
+    failed: Option<ConnectionError>,
+    pub(super) closed: bool,
+}
+
+impl<C: Default> Engine<C> {
+    pub(super) fn new(
+        role: SentBy,
+        limits: Limits,
+        now: Duration,
+        handshake_timeout: Duration,
+        close_timeout: Duration,
+    ) -> Self {
+        Self {
+            // Until tune is over (rule connection / tune / frame-max / minimum).
+            limits: limits.with_frame_size(FRAME_MIN_SIZE + FRAME_OVERHEAD as u32),
+            role,
+            frame_max: FRAME_MIN_SIZE,
+            output: Output::default(),
+            channels: BTreeMap::new(),
+            heartbeat: Heartbeat::default(),
+            deadline: Some((now + handshake_timeout, ConnectionError::HandshakeTimeout)),
+            close_timeout,
+            now,
+            failed: None,
+            closed: false,
+        }
+    }
+
+    /// Takes tune's limits into force. `frame_size` is this side's own limit.
+    pub(super) fn tuned(&mut self, now: Duration, tune: connection::TuneOk, frame_size: u32) {
+        self.frame_max = tune.frame_max;
+        // Clients exist that count the payload only, so RabbitMQ lets frames be
+        // longer than frame-max by what is not payload. So does this.
+        let agreed = match tune.frame_max {
+            0 => u32::MAX,
+            octets => octets.saturating_add(FRAME_OVERHEAD as u32),
+        };
+        self.limits.frame_size = agreed.min(frame_size);
+        if tune.channel_max != 0 {
+            self.limits.channel_max = self.limits.channel_max.min(tune.channel_max);
+        }
+        self.heartbeat.start(now, tune.heartbeat);
+    }
+
+    /// The handshake is over.
+    pub(super) fn opened(&mut self) {
+        self.deadline = None;
+    }
+
+    // Receiving.
+
+    /// What every call to `receive` begins with: sticky errors, and signs of life.
+    pub(super) fn begin(&mut self, now: Duration, input: &[u8]) -> Result<(), ConnectionError> {
+        self.now = now;
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.heartbeat.presented(now, input.len());
+        Ok(())
+    }
+
+    /// The frame at the front of `input`, which is taken.
+    #[inline]
+    pub(super) fn next_frame<'a>(
+        &self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<RawFrame<'a>>, ConnectionError> {
+        let Some((raw, len)) = RawFrame::split(input, &self.limits)? else {
+            return Ok(None);
+        };
+        *input = &input[len..];
+        Ok(Some(raw))
+    }
+
+    /// A method on channel 0 during the handshake; `None` for a heartbeat.
+    pub(super) fn handshake_method<'a>(
+        &self,
+        raw: RawFrame<'a>,
+    ) -> Result<Option<Method<'a>>, ConnectionError> {
+        match raw.decode(&self.limits)? {
+            Frame::Heartbeat => Ok(None),
+            Frame::Method { channel: 0, method } => Ok(Some(method)),
+            _ => Err(ConnectionError::Handshake(raw.method_id())),
+        }
+    }
+
+    /// A frame on an open connection.
+    pub(super) fn incoming<'a>(
+        &mut self,
+        raw: RawFrame<'a>,
+        input: &mut &'a [u8],
+    ) -> Result<Incoming<'a>, ConnectionError> {
+        if raw.raw_type() == RawType::Heartbeat {
+            raw.decode(&self.limits)?;
+            return Ok(Incoming::Nothing);
+        }
+        let number = raw.channel();
+        if number == 0 {
+            return self.on_channel_zero(raw);
+        }
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return self.on_closed_channel(raw);
+        };
+        if channel.state == ChannelState::Closing {
+            // Looked at no further than to know whether it is one of the two
+            // that count (rule channel / close / stability).
+            match raw.method_id() {
+                channel::CloseOk::ID => {
+                    self.channels.remove(&number);
+                    return Ok(Incoming::ChannelCloseOk(number));
+                }
+                channel::Close::ID => self.answer_short(number, &channel::CloseOk {}),
+                _ => {}
+            }
+            return Ok(Incoming::Nothing);
+        }
+        if raw.raw_type() != RawType::Method || !channel.assembly.is_idle() {
+            return match channel.assembly.frame(raw, &self.limits)? {
+                Assembled::Partly => Ok(Incoming::Nothing),
+                Assembled::Complete(content) => Ok(Incoming::Content(number, content)),
+                Assembled::TooLarge(size) => {
+                    let limit = self.limits.body_size;
+                    let text =
+                        alloc::format!("content of {size} octets, at most {limit} are allowed");
+                    let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text);
+                    let closing = self.send_channel_close(number, &error);
+                    debug_assert_eq!(closing, Ok(()));
+                    Ok(Incoming::ChannelFailed(number, error))
+                }
+            };
+        }
+        let Frame::Method { method, .. } = raw.decode(&self.limits)? else {
+            return Ok(Incoming::Nothing);
+        };
+        let info = method.info();
+        if info.id.class_id == connection::Close::ID.class_id || info.sent_by == self.role {
+            return Err(
+                ReplyError::connection(ReplyCode::CommandInvalid, "unimplemented method")
+                    .caused_by(info.id)
+                    .into(),
+            );
+        }
+        if info.has_content {
+            return match channel.assembly.start(raw, input, &self.limits) {
+                Assembled::Complete(content) => Ok(Incoming::Content(number, content)),
+                _ => Ok(Incoming::Nothing),
+            };
+        }
+        Ok(Incoming::Method(number, method))
+    }
+
+    fn on_channel_zero<'a>(&self, raw: RawFrame<'a>) -> Result<Incoming<'a>, ConnectionError> {
+        if raw.raw_type() != RawType::Method {
+            // Section 4.2.6.1: contents are never on channel 0.
+            return Err(ReplyError::connection(
+                ReplyCode::ChannelError,
+                "content frame on channel 0",
+            )
+            .into());
+        }
+        let Frame::Method { method, .. } = raw.decode(&self.limits)? else {
+            return Ok(Incoming::Nothing);
+        };
+        let info = method.info();
+        let error = |code, text: &str| ReplyError::connection(code, text).caused_by(info.id).into();
+        if info.id.class_id != connection::Close::ID.class_id {
+            return Err(error(ReplyCode::ChannelError, "method needs a channel"));
+        }
+        if info.sent_by == self.role {
+            return Err(error(ReplyCode::CommandInvalid, "unimplemented method"));
+        }
+        Ok(Incoming::Connection(method))
+    }
+
+    fn on_closed_channel<'a>(&self, raw: RawFrame<'a>) -> Result<Incoming<'a>, ConnectionError> {
+        let number = raw.channel();
+        let error = |code, text: &str| {
+            ReplyError::connection(code, text)
+                .caused_by(raw.method_id())
+                .into()
+        };
+        if self.role != SentBy::Server || raw.method_id() != channel::Open::ID {
+            return Err(error(ReplyCode::ChannelError, "expected 'channel.open'"));
+        }
+        raw.decode(&self.limits)?;
+        if number > self.limits.channel_max {
+            return Err(error(
+                ReplyCode::NotAllowed,
+                "channel number is above the negotiated channel-max",
+            ));
+        }
+        Ok(Incoming::Open(number))
+    }
+
+    /// A frame after this side's connection.close: all is discarded but close
+    /// and close-ok (rule connection / close / stability). Whether it is over.
+    pub(super) fn on_closing(&mut self, raw: RawFrame<'_>) -> bool {
+        if raw.channel() != 0 {
+            return false;
+        }
+        match raw.method_id() {
+            connection::CloseOk::ID => {
+                self.set_closed();
+                true
+            }
+            connection::Close::ID => {
+                self.answer_short(0, &connection::CloseOk {});
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// What every call to `receive` ends with.
+    pub(super) fn end(&mut self, now: Duration, before: usize, left: usize) {
+        self.heartbeat.left(now, before, left);
+    }
+
+    // Channels.
+
+    pub(super) fn insert_channel(&mut self, number: u16, state: ChannelState) {
+        let channel = Channel {
+            state,
+            assembly: Assembly::Idle,
+            data: C::default(),
+        };
+        self.channels.insert(number, channel);
+    }
+
+    pub(super) fn open_channel(&mut self, number: u16) -> Result<&mut Channel<C>, SendError> {
+        match self.channels.get_mut(&number) {
+            Some(channel) if channel.state == ChannelState::Open => Ok(channel),
+            _ => Err(SendError::ChannelNotOpen(number)),
+        }
+    }
+
+    /// Sends channel.close; from here on the channel's frames are discarded.
+    pub(super) fn send_channel_close(
+        &mut self,
+        number: u16,
+        error: &ReplyError,
+    ) -> Result<(), SendError> {
+        let Some(channel) = self
+            .channels
+            .get_mut(&number)
+            .filter(|channel| channel.state != ChannelState::Closing)
+        else {
+            return Err(SendError::ChannelNotOpen(number));
+        };
+        channel.state = ChannelState::Closing;
+        channel.assembly = Assembly::Idle;
+        channel.data = C::default();
+        let text = error.reply_text();
+        let close = channel::Close {
+            reply_code: error.reply_code.code(),
+            reply_text: &text,
+            class_id: error.method.class_id,
+            method_id: error.method.method_id,
+        };
+        self.answer_short(number, &close);
+        Ok(())
+    }
+
+    // Sending.
+
+    /// Queues a method frame.
+    #[inline]
+    pub(super) fn answer<'m, A: Arguments<'m> + Identified>(
+        &mut self,
+        channel: u16,
+        arguments: &A,
+    ) -> Result<(), EncodeError> {
+        frame::encode_method(channel, arguments, &mut self.output.bytes)
+    }
+
+    /// Queues a method frame whose strings, if any, are known to be short.
+    pub(super) fn answer_short<'m, A: Arguments<'m> + Identified>(
+        &mut self,
+        channel: u16,
+        arguments: &A,
+    ) {
+        let answered = self.answer(channel, arguments);
+        debug_assert_eq!(answered, Ok(()));
+    }
+
+    /// Queues a content: method, header, and the body in frames of frame-max.
+    #[inline]
+    pub(super) fn content<'m, A: Arguments<'m> + Identified>(
+        &mut self,
+        channel: u16,
+        arguments: &A,
+        message: &Message<'_>,
+    ) -> Result<(), EncodeError> {
+        let most = match self.frame_max {
+            0 => u32::MAX as usize,
+            octets => (octets as usize).saturating_sub(FRAME_OVERHEAD).max(1),
+        };
+        self.answer(channel, arguments)?;
+        let out = &mut self.output.bytes;
+        let header = ContentHeader {
+            body_size: message.body.len() as u64,
+            properties: message.properties,
+        };
+        frame::encode_header(channel, &header, out);
+        for part in message.body.chunks(most) {
+            frame::encode_body(channel, part, out);
+        }
+        Ok(())
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.output.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn transmit(&mut self, out: &mut impl BufMut) -> usize {
+        let len = self.output.transmit(out);
+        if len > 0 {
+            self.heartbeat.transmitted();
+        }
+        len
+    }
+
+    pub(super) fn transmit_len(&self) -> usize {
+        self.output.len()
+    }
+
+    // Time.
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        if self.closed {
+            return None;
+        }
+        let deadline = self.deadline.as_ref().map(|(at, _)| *at);
+        match (deadline, self.heartbeat.timeout()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// What is overdue; heartbeats are queued here.
+    pub(super) fn overdue(&mut self, now: Duration) -> Result<(), ConnectionError> {
+        self.now = now;
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if self.closed {
+            return Ok(());
+        }
+        if let Some((at, error)) = &self.deadline
+            && *at <= now
+        {
+            return Err(error.clone());
+        }
+        if self.heartbeat.is_dead(now) {
+            return Err(ConnectionError::HeartbeatTimeout);
+        }
+        // What waits to be transmitted is as good a sign of life.
+        if self.heartbeat.is_due(now) && self.output.len() == 0 {
+            frame::encode_heartbeat(&mut self.output.bytes);
+        }
+        Ok(())
+    }
+
+    // The end.
+
+    /// Sends connection.close; close-ok must come in time.
+    pub(super) fn send_close(&mut self, error: &ReplyError) {
+        self.channels.clear();
+        self.heartbeat.stop();
+        self.deadline = Some((self.now + self.close_timeout, ConnectionError::CloseTimeout));
+        let text = error.reply_text();
+        let close = connection::Close {
+            reply_code: error.reply_code.code(),
+            reply_text: &text,
+            class_id: error.method.class_id,
+            method_id: error.method.method_id,
+        };
+        self.answer_short(0, &close);
+    }
+
+    /// The protocol is over; what is queued is still transmitted.
+    pub(super) fn set_closed(&mut self) {
+        self.closed = true;
+        self.deadline = None;
+        self.heartbeat.stop();
+        self.channels.clear();
+    }
+
+    /// Ends for an error, which every later call tells again. `goodbye` says
+    /// whether there is a connection to be closed with a method.
+    pub(super) fn fail(&mut self, error: ConnectionError, goodbye: bool) -> ConnectionError {
+        if self.failed.is_none() {
+            if goodbye && let Some(reply) = error.reply() {
+                self.send_close(&reply);
+            }
+            self.set_closed();
+            self.failed = Some(error.clone());
+        }
+        error
+    }
+
+    /// The peer closed its side.
+    pub(super) fn eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
+        self.now = now;
+        match &self.failed {
+            Some(error) => Err(error.clone()),
+            None if self.closed => Ok(()),
+            None => Err(self.fail(ConnectionError::UnexpectedEof, false)),
+        }
+    }
+}
+
+impl Scope {
+    pub(super) fn channel(self) -> Option<u16> {
+        match self {
+            Self::Connection => None,
+            Self::Channel(channel) => Some(channel),
+        }
+    }
+}

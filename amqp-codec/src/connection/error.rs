@@ -1,0 +1,195 @@
+//! What ends a channel or a connection, and what a caller may not do.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use thiserror::Error;
+
+use crate::{DecodeError, EncodeError, MethodId, ProtocolHeader, ReplyCode};
+
+/// What a [`ReplyError`] closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The connection: a hard error.
+    Connection,
+    /// This channel only: a soft error.
+    Channel(u16),
+}
+
+/// A reason to close a channel or the connection. It carries the whole answer:
+/// reply code and text, and the method that caused it.
+///
+/// ```
+/// use amqp_codec::connection::{ReplyError, Scope};
+/// use amqp_codec::{ReplyCode, method::queue};
+///
+/// let error = ReplyError::new(ReplyCode::NotFound, 3, "no queue 'q' in vhost '/'")
+///     .caused_by(queue::Declare::ID);
+/// assert_eq!(error.scope, Scope::Channel(3));
+/// assert_eq!(error.reply_text(), "NOT_FOUND - no queue 'q' in vhost '/'");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplyError {
+    /// The reply code.
+    pub reply_code: ReplyCode,
+    /// What is closed.
+    pub scope: Scope,
+    /// The method that caused it, or [`MethodId::NONE`].
+    pub method: MethodId,
+    /// The reason in words.
+    pub text: String,
+}
+
+impl ReplyError {
+    /// An error on `channel`. A soft code closes that channel, a hard one the
+    /// connection (section 1.2).
+    pub fn new(reply_code: ReplyCode, channel: u16, text: impl Into<String>) -> Self {
+        let scope = if reply_code.is_hard() || channel == 0 {
+            Scope::Connection
+        } else {
+            Scope::Channel(channel)
+        };
+        Self {
+            reply_code,
+            scope,
+            method: MethodId::NONE,
+            text: text.into(),
+        }
+    }
+
+    /// An error that closes the connection, whatever its code says: a refused
+    /// login is 403, for example.
+    pub fn connection(reply_code: ReplyCode, text: impl Into<String>) -> Self {
+        Self::new(reply_code, 0, text)
+    }
+
+    /// The same, naming the method that caused it.
+    #[must_use]
+    pub fn caused_by(mut self, method: MethodId) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// The text on the wire, `NOT_FOUND - text`: at most 255 octets, cut
+    /// between characters.
+    #[must_use]
+    pub fn reply_text(&self) -> String {
+        let mut text = alloc::format!("{} - {}", self.reply_code.name(), self.text);
+        if text.len() > 255 {
+            let end = (0..=255).rev().find(|&at| text.is_char_boundary(at));
+            text.truncate(end.unwrap_or(0));
+        }
+        text
+    }
+}
+
+impl fmt::Display for ReplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Connection => f.write_str("connection")?,
+            Scope::Channel(channel) => write!(f, "channel {channel}")?,
+        }
+        write!(f, " error {}: {}", self.reply_code, self.text)?;
+        if self.method != MethodId::NONE {
+            write!(f, " ({})", self.method)?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for ReplyError {}
+
+/// Why a connection is over. It is terminal: every later call tells the same.
+///
+/// Where the protocol has a goodbye for it, a `connection.close` with its reply
+/// code, that is among what is still to be transmitted. Before the virtual host
+/// is opened it has none: the socket is closed (section 2.2.4).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The peer sent bytes that are no frames.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The peer broke a rule of the protocol.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+    /// The peer wants another protocol or version (section 4.2.2): the header
+    /// that it sent, if it was one.
+    #[error("the peer does not speak AMQP 0-9-1")]
+    Version(Option<ProtocolHeader>),
+    /// A method that has no place in the handshake, or not yet.
+    #[error("{0} during the handshake")]
+    Handshake(MethodId),
+    /// A mechanism that the server does not offer.
+    #[error("SASL mechanism {0:?} is not offered")]
+    Mechanism(String),
+    /// A limit of tune that the peers cannot agree on.
+    #[error("{field} {answered} against {offered} offered")]
+    Tune {
+        /// `channel-max` or `frame-max`.
+        field: &'static str,
+        /// The server's value.
+        offered: u32,
+        /// The client's value.
+        answered: u32,
+    },
+    /// What this side was configured to say cannot be encoded.
+    #[error("cannot say what is configured: {0}")]
+    Configuration(EncodeError),
+    /// The handshake took longer than its timeout.
+    #[error("the handshake took too long")]
+    HandshakeTimeout,
+    /// Nothing came for two heartbeat intervals (section 4.2.7).
+    #[error("nothing heard for two heartbeat intervals")]
+    HeartbeatTimeout,
+    /// The peer did not answer `connection.close` in time.
+    #[error("connection.close was not answered")]
+    CloseTimeout,
+    /// The peer closed the socket without a close handshake.
+    #[error("the peer closed the socket without connection.close")]
+    UnexpectedEof,
+}
+
+impl ConnectionError {
+    /// The answer that goes with it, if the protocol has one.
+    #[must_use]
+    pub fn reply(&self) -> Option<ReplyError> {
+        match self {
+            Self::Decode(error) => Some(
+                ReplyError::connection(error.reply_code(), error.to_string())
+                    .caused_by(error.method),
+            ),
+            Self::Reply(error) => Some(error.clone()),
+            Self::HeartbeatTimeout => Some(ReplyError::connection(
+                ReplyCode::ConnectionForced,
+                self.to_string(),
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// What cannot be sent now, or not at all. The state is as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is not open, not yet or not any more.
+    #[error("the connection is not open")]
+    NotOpen,
+    /// The channel is not open, not yet or not any more.
+    #[error("channel {0} is not open")]
+    ChannelNotOpen(u16),
+    /// All channels up to the negotiated channel-max are in use.
+    #[error("no channel is free")]
+    NoFreeChannel,
+    /// An answer to what was not asked, or not next.
+    #[error("{0} is not the next request to be answered")]
+    NotRequested(MethodId),
+    /// The peer has paused contents on this channel with `channel.flow`.
+    #[error("contents are paused on channel {0}")]
+    FlowInactive(u16),
+    /// A value that AMQP cannot carry.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
