@@ -51,10 +51,11 @@ fn can_carry(version: Version, command: Command, name: &str, value: &str) -> boo
     let opening = matches!(command, Command::Connect | Command::Connected);
     let escapes = version != Version::V1_0 && !opening;
     let both = [name, value].into_iter().all(|part| {
-        !part.contains('\0')
-            && (escapes || !part.contains('\n'))
-            && !(opening && part.contains('\r'))
-            && !(version == Version::V1_0 && part != part.trim_matches([' ', '\t']))
+        let refused = part.contains('\0')
+            || (!escapes && part.contains('\n'))
+            || (opening && part.contains('\r'))
+            || (version == Version::V1_0 && part != part.trim_matches([' ', '\t']));
+        !refused
     });
     both && !name.is_empty() && (escapes || !name.contains(':'))
 }

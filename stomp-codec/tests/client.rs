@@ -1,0 +1,452 @@
+//! What a client writes and what it makes of a server's bytes.
+
+use std::time::Duration;
+
+use Version::{V1_0, V1_1, V1_2};
+use stomp_codec::ConnectionError::{
+    self, Decode, HeartBeatTimeout, InvalidHeader, MissingHeader, NoCommonVersion,
+    UnexpectedCommand, UnexpectedEof, UnknownReceipt,
+};
+use stomp_codec::connection::{
+    AckMode, AckToken, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, HeartBeat,
+    Options, Tolerance,
+};
+use stomp_codec::{Command, EncodeError, SendError, Version};
+
+const NOW: Duration = Duration::ZERO;
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn new(versions: &[Version]) -> ClientConnection {
+    let mut config = ClientConfig::default();
+    config.versions = versions.to_vec();
+    config.heart_beat = HeartBeat::NONE;
+    ClientConnection::new(config, NOW)
+}
+
+fn transmit(client: &mut ClientConnection) -> String {
+    let mut out = Vec::new();
+    let len = client.transmit_len();
+    assert_eq!(client.poll_transmit(&mut out), len);
+    String::from_utf8(out).unwrap().replace('\0', "^@")
+}
+
+/// Events in words, and the tokens of messages.
+fn receive(
+    client: &mut ClientConnection,
+    bytes: &str,
+) -> (Vec<String>, Vec<AckToken<'static>>, Option<ConnectionError>) {
+    let bytes = bytes.replace("^@", "\0");
+    let mut input = bytes.as_bytes();
+    let (mut events, mut tokens) = (Vec::new(), Vec::new());
+    loop {
+        let text = match client.receive(NOW, &mut input) {
+            Ok(None) => return (events, tokens, None),
+            Err(error) => return (events, tokens, Some(error)),
+            Ok(Some(ClientEvent::Connected(connected))) => format!(
+                "connected {} session={} server={} heart-beat={}",
+                connected.version,
+                connected.session.as_deref().unwrap_or("-"),
+                connected.server.as_deref().unwrap_or("-"),
+                connected.heart_beat,
+            ),
+            Ok(Some(ClientEvent::Message(message))) => {
+                let subscription = message.subscription.map_or(0, |s| s.get());
+                let body = String::from_utf8_lossy(message.body()).into_owned();
+                let ack = if message.ack.is_some() {
+                    " to be acknowledged"
+                } else {
+                    ""
+                };
+                tokens.extend(message.ack.map(AckToken::into_owned));
+                format!("message {subscription} {} {body}{ack}", message.destination)
+            }
+            Ok(Some(ClientEvent::Receipt(receipt))) => format!("{receipt:?}"),
+            Ok(Some(ClientEvent::Error(error))) => format!(
+                "error {} {:?} {}",
+                error.message.as_deref().unwrap_or("-"),
+                error.receipt,
+                String::from_utf8_lossy(error.frame.body()),
+            ),
+            Ok(Some(_)) => panic!("an event that the test does not know"),
+        };
+        events.push(text);
+    }
+}
+
+fn open(version: Version) -> ClientConnection {
+    let mut client = new(&Version::ALL);
+    client.connect(&ConnectOptions::default()).unwrap();
+    transmit(&mut client);
+    let connected = format!("CONNECTED\nversion:{version}\n\n^@");
+    let (events, _, error) = receive(&mut client, &connected);
+    assert_eq!((events.len(), error), (1, None));
+    assert_eq!(client.version(), Some(version));
+    client
+}
+
+/// "CONNECT or STOMP Frame".
+#[test]
+fn connect() {
+    let guest = ConnectOptions {
+        host: "h",
+        login: Some("guest"),
+        passcode: Some("a:b\\"),
+        headers: &[("client-id", "c")],
+        stomp_command: false,
+    };
+    let stomp = ConnectOptions {
+        stomp_command: true,
+        ..guest
+    };
+    for (versions, options, expected) in [
+        (
+            &[V1_0][..],
+            &guest,
+            "CONNECT\nhost:h\nlogin:guest\npasscode:a:b\\\nclient-id:c\n\n^@",
+        ),
+        (
+            &[V1_2, V1_0],
+            &guest,
+            "CONNECT\naccept-version:1.0,1.2\nheart-beat:0,0\nhost:h\nlogin:guest\npasscode:a:b\\\nclient-id:c\n\n^@",
+        ),
+        (
+            &[V1_1],
+            &stomp,
+            "STOMP\naccept-version:1.1\nheart-beat:0,0\nhost:h\nlogin:guest\npasscode:a\\cb\\\\\nclient-id:c\n\n^@",
+        ),
+    ] {
+        let mut client = new(versions);
+        client.connect(options).unwrap();
+        assert_eq!(transmit(&mut client), expected);
+        assert_eq!(client.connect(options), Err(SendError::Closed));
+        assert_eq!(client.version(), None);
+    }
+    let refused = ConnectOptions {
+        passcode: Some("a\nb"),
+        ..guest
+    };
+    let mut client = new(&Version::ALL);
+    let error = SendError::Encode(EncodeError::HeaderOctet(b'\n'));
+    assert_eq!(client.connect(&refused), Err(error));
+    assert_eq!(transmit(&mut client), "");
+    assert_eq!(
+        new(&[V1_0]).connect(&stomp).err(),
+        Some(SendError::Encode(EncodeError::CommandNotInVersion(
+            Command::Stomp,
+            V1_0
+        )))
+    );
+}
+
+/// What may answer CONNECT.
+#[test]
+fn answers_to_connect() {
+    type Row = (
+        &'static str,
+        &'static [Version],
+        &'static str,
+        Option<ConnectionError>,
+    );
+    let heart_beat = InvalidHeader {
+        command: Command::Connected,
+        header: "heart-beat",
+    };
+    #[rustfmt::skip]
+    let table: &[Row] = &[
+        ("CONNECTED\nversion:1.2\nserver:a\\cb/1\nsession:x\nheart-beat:0,500\n\n^@", &Version::ALL, "connected 1.2 session=x server=a\\cb/1 heart-beat=0,500", None),
+        ("\r\nCONNECTED\r\nversion:1.2\r\n\r\n^@", &Version::ALL, "connected 1.2 session=- server=- heart-beat=0,0", None),
+        ("CONNECTED\nsession: x\n\n^@", &Version::ALL, "connected 1.0 session=x server=- heart-beat=0,0", None),
+        ("CONNECTED\nversion:1.1\nsession: x\n\n^@", &Version::ALL, "connected 1.1 session= x server=- heart-beat=0,0", None),
+        ("ERROR\nmessage:no\\way\nversion:1.1\n\nSupported^@", &[V1_2], "error no\\way None Supported", None),
+        ("CONNECTED\nversion:1.1\n\n^@", &[V1_0, V1_2], "", Some(NoCommonVersion)),
+        ("CONNECTED\nversion:2.0\n\n^@", &Version::ALL, "", Some(NoCommonVersion)),
+        ("CONNECTED\n\n^@", &[V1_1], "", Some(NoCommonVersion)),
+        ("CONNECTED\nversion:1.1\nheart-beat:x\n\n^@", &Version::ALL, "", Some(heart_beat)),
+        ("RECEIPT\nreceipt-id:1\n\n^@", &Version::ALL, "", Some(UnexpectedCommand(Command::Receipt))),
+        ("CONNECT\n\n^@", &Version::ALL, "", Some(UnexpectedCommand(Command::Connect))),
+    ];
+    for (bytes, versions, event, error) in table {
+        let mut client = new(versions);
+        client.connect(&ConnectOptions::default()).unwrap();
+        let (events, _, found) = receive(&mut client, bytes);
+        assert_eq!(events.concat(), *event, "{bytes}");
+        assert_eq!(found, *error, "{bytes}");
+        assert_eq!(
+            client.is_closed(),
+            !event.starts_with("connected"),
+            "{bytes}"
+        );
+    }
+    // Nothing may come before CONNECT was sent.
+    let (_, _, error) = receive(&mut new(&Version::ALL), "CONNECTED\n\n^@");
+    assert_eq!(error, Some(UnexpectedCommand(Command::Connected)));
+}
+
+/// Each frame by version.
+#[test]
+fn frames() {
+    for (version, subscription, ack, nack) in [
+        (V1_0, "", "ACK\nmessage-id:m\\c1\n\n^@", None),
+        (
+            V1_1,
+            "subscription:1\n",
+            "ACK\nmessage-id:m\\c1\ntransaction:1\nreceipt:4\nsubscription:1\n\n^@",
+            Some("NACK\nmessage-id:m\\c1\nsubscription:1\n\n^@"),
+        ),
+        (
+            V1_2,
+            "subscription:1\nack:a\\c1\n",
+            "ACK\nid:a\\c1\ntransaction:1\nreceipt:4\n\n^@",
+            Some("NACK\nid:a\\c1\n\n^@"),
+        ),
+    ] {
+        let mut client = open(version);
+        let receipt = Options::RECEIPT;
+        let mode = AckMode::Client;
+        let (s, none) = client
+            .subscribe(
+                "/queue/a",
+                mode,
+                [("selector", "x"), ("id", "9")],
+                Options::default(),
+            )
+            .unwrap();
+        assert_eq!((s.get(), none), (1, None));
+        assert_eq!(
+            transmit(&mut client),
+            "SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client\nselector:x\n\n^@"
+        );
+        let individual = client.subscribe("b", AckMode::ClientIndividual, [], Options::default());
+        assert_eq!(
+            individual.err(),
+            (version == V1_0).then_some(SendError::AckMode)
+        );
+        transmit(&mut client);
+
+        client
+            .send(
+                "/queue/a",
+                [("content-type", "t"), ("receipt", "9")],
+                b"x",
+                receipt,
+            )
+            .unwrap();
+        assert_eq!(
+            transmit(&mut client),
+            "SEND\ndestination:/queue/a\nreceipt:1\ncontent-type:t\ncontent-length:1\n\nx^@"
+        );
+        let (transaction, _) = client.begin(receipt).unwrap();
+        assert_eq!(
+            transmit(&mut client),
+            "BEGIN\ntransaction:1\nreceipt:2\n\n^@"
+        );
+        let within = Options {
+            transaction: Some(transaction),
+            receipt: true,
+        };
+        client.send("/queue/a", [], b"", within).unwrap();
+        assert_eq!(
+            transmit(&mut client),
+            "SEND\ndestination:/queue/a\ntransaction:1\nreceipt:3\n\n^@"
+        );
+
+        let message =
+            format!("MESSAGE\nmessage-id:m\\c1\ndestination:/queue/a\n{subscription}\nhello^@");
+        let (events, tokens, error) = receive(&mut client, &message);
+        assert_eq!(error, None);
+        let number = if version == V1_0 { 0 } else { 1 };
+        assert_eq!(
+            events,
+            [format!(
+                "message {number} /queue/a hello to be acknowledged"
+            )]
+        );
+        let options = if version == V1_0 {
+            Options::default()
+        } else {
+            within
+        };
+        client.ack(&tokens[0], options).unwrap();
+        assert_eq!(transmit(&mut client), ack, "{version}");
+        let refused = client.nack(&tokens[0], Options::default()).err();
+        let no_nack = SendError::Encode(EncodeError::CommandNotInVersion(Command::Nack, version));
+        assert_eq!(refused, nack.is_none().then_some(no_nack));
+        assert_eq!(transmit(&mut client), nack.unwrap_or_default(), "{version}");
+
+        client.commit(transaction, Options::default()).unwrap();
+        assert_eq!(transmit(&mut client), "COMMIT\ntransaction:1\n\n^@");
+        assert_eq!(
+            client.commit(transaction, receipt),
+            Err(SendError::UnknownTransaction)
+        );
+        assert_eq!(
+            client.send("a", [], b"", within),
+            Err(SendError::UnknownTransaction)
+        );
+        let (transaction, _) = client.begin(Options::default()).unwrap();
+        client.abort(transaction, Options::default()).unwrap();
+        assert_eq!(
+            transmit(&mut client),
+            "BEGIN\ntransaction:2\n\n^@ABORT\ntransaction:2\n\n^@"
+        );
+        client.unsubscribe(s, Options::default()).unwrap();
+        assert_eq!(transmit(&mut client), "UNSUBSCRIBE\nid:1\n\n^@");
+        assert_eq!(
+            client.unsubscribe(s, receipt),
+            Err(SendError::UnknownSubscription)
+        );
+        // What is refused leaves nothing behind.
+        assert!(client.send("a", [("x", "\0")], b"", receipt).is_err());
+        assert_eq!(transmit(&mut client), "");
+    }
+}
+
+#[test]
+fn events() {
+    let missing = |header| {
+        Some(MissingHeader {
+            command: Command::Message,
+            header,
+        })
+    };
+    type Row = (Version, &'static str, &'static str, Option<ConnectionError>);
+    #[rustfmt::skip]
+    let table: &[Row] = &[
+        // Subscription 1 has mode auto, 2 client.
+        (V1_2, "MESSAGE\nsubscription:1\nmessage-id:m\ndestination:a\n\nx^@", "message 1 a x", None),
+        (V1_2, "MESSAGE\nsubscription:2\nmessage-id:m\ndestination:a\nack:k\n\nx^@", "message 2 a x to be acknowledged", None),
+        (V1_2, "MESSAGE\nsubscription:2\nmessage-id:m\ndestination:a\n\nx^@", "", missing("ack")),
+        (V1_2, "MESSAGE\nmessage-id:m\ndestination:a\n\nx^@", "", missing("subscription")),
+        (V1_1, "MESSAGE\nmessage-id:m\ndestination:a\n\nx^@", "", missing("subscription")),
+        (V1_2, "MESSAGE\nsubscription:1\ndestination:a\n\nx^@", "", missing("message-id")),
+        (V1_2, "MESSAGE\nsubscription:1\nmessage-id:m\n\nx^@", "", missing("destination")),
+        (V1_0, "MESSAGE\nmessage-id:m\ndestination: a\n\nx^@", "message 0 a x to be acknowledged", None),
+        (V1_0, "MESSAGE\nsubscription:1\nmessage-id:m\ndestination: a\n\nx^@", "message 1 a x", None),
+        // RabbitMQ: replies to a temporary queue come under its name.
+        (V1_2, "MESSAGE\nsubscription:/temp-queue/r\nmessage-id:m\ndestination:a\n\nx^@", "message 0 a x", None),
+        (V1_2, "MESSAGE\nsubscription:3\nmessage-id:m\ndestination:a\n\nx^@", "message 0 a x", None),
+        (V1_2, "RECEIPT\nreceipt-id:1\n\n^@", "ReceiptId(1)", None),
+        (V1_2, "RECEIPT\nreceipt-id:2\n\n^@", "", Some(UnknownReceipt)),
+        (V1_2, "RECEIPT\nreceipt-id:x\n\n^@", "", Some(UnknownReceipt)),
+        (V1_2, "RECEIPT\n\n^@", "", Some(MissingHeader { command: Command::Receipt, header: "receipt-id" })),
+        (V1_2, "ERROR\nmessage:a\\cb\nreceipt-id:1\n\nwhy^@", "error a:b Some(ReceiptId(1)) why", None),
+        (V1_2, "ERROR\n\n^@", "error - None ", None),
+        (V1_2, "CONNECTED\nversion:1.2\n\n^@", "", Some(UnexpectedCommand(Command::Connected))),
+        (V1_2, "SEND\ndestination:a\n\n^@", "", Some(UnexpectedCommand(Command::Send))),
+        (V1_2, "\n\r\n\n", "", None),
+    ];
+    for (version, bytes, event, error) in table {
+        let mut client = open(*version);
+        client
+            .subscribe("a", AckMode::Auto, [], Options::default())
+            .unwrap();
+        client
+            .subscribe("b", AckMode::Client, [], Options::RECEIPT)
+            .unwrap();
+        let (events, _, found) = receive(&mut client, bytes);
+        assert_eq!(events.concat(), *event, "{version} {bytes}");
+        assert_eq!(found, *error, "{version} {bytes}");
+        let over = error.is_some() || bytes.starts_with("ERROR");
+        assert_eq!(client.is_closed(), over, "{bytes}");
+        assert_eq!(
+            client.send("a", [], b"", Options::default()).is_err(),
+            over,
+            "{bytes}"
+        );
+    }
+    let (_, _, error) = receive(&mut open(V1_2), "MESSAGE\nx:\\t\n\n^@");
+    assert!(matches!(error, Some(Decode(_))));
+}
+
+/// "DISCONNECT": messages and earlier receipts may still come, then its own.
+#[test]
+fn disconnect() {
+    let mut client = open(V1_2);
+    assert_eq!(client.receive_eof(NOW), Err(UnexpectedEof));
+    let mut client = open(V1_2);
+    client
+        .subscribe("a", AckMode::Auto, [], Options::RECEIPT)
+        .unwrap();
+    transmit(&mut client);
+    client.disconnect().unwrap();
+    assert_eq!(transmit(&mut client), "DISCONNECT\nreceipt:2\n\n^@");
+    assert_eq!(client.disconnect(), Err(SendError::Closed));
+    assert_eq!(
+        client.send("a", [], b"", Options::default()),
+        Err(SendError::Closed)
+    );
+    let bytes =
+        "MESSAGE\nsubscription:1\nmessage-id:m\ndestination:a\n\nx^@RECEIPT\nreceipt-id:1\n\n^@";
+    let (events, _, error) = receive(&mut client, bytes);
+    assert_eq!((events.len(), error, client.is_closed()), (2, None, false));
+    let mut lost = open(V1_2);
+    lost.disconnect().unwrap();
+    assert_eq!((lost.receive_eof(NOW), lost.is_closed()), (Ok(()), true));
+    let (events, _, error) = receive(&mut client, "RECEIPT\nreceipt-id:2\n\n^@garbage");
+    assert_eq!((events.len(), error, client.is_closed()), (1, None, true));
+    assert_eq!(client.receive_eof(NOW), Ok(()));
+}
+
+#[test]
+fn nothing_is_sent_before_connected() {
+    let mut client = new(&Version::ALL);
+    for _ in 0..2 {
+        let refused = client.send("a", [], b"", Options::default());
+        assert_eq!(refused, Err(SendError::NotConnected));
+        assert_eq!(client.disconnect(), Err(SendError::NotConnected));
+        client.connect(&ConnectOptions::default()).ok();
+    }
+}
+
+#[test]
+fn heart_beats_and_timeouts() {
+    let mut config = ClientConfig::default();
+    config.heart_beat = HeartBeat {
+        send: ms(100),
+        receive: ms(200),
+    };
+    config.tolerance = Tolerance {
+        percent: 50,
+        at_least: ms(0),
+    };
+    config.connect_timeout = Some(ms(1000));
+    let mut client = ClientConnection::new(config.clone(), NOW);
+    client.connect(&ConnectOptions::default()).unwrap();
+    assert_eq!(client.poll_timeout(), Some(ms(1000)));
+    client.handle_timeout(ms(999)).unwrap();
+    assert!(transmit(&mut client).contains("\nheart-beat:100,200\n"));
+    let connected = "CONNECTED\nversion:1.2\nheart-beat:0,400\n\n\0";
+    let mut input = connected.as_bytes();
+    client.receive(ms(999), &mut input).unwrap().unwrap();
+    // The server sends none, and wants one every 400 ms.
+    assert_eq!(client.poll_timeout(), Some(ms(1299)));
+    client.handle_timeout(ms(1299)).unwrap();
+    assert_eq!(transmit(&mut client), "\n");
+    assert_eq!(client.poll_timeout(), Some(ms(1599)));
+
+    let mut client = ClientConnection::new(config.clone(), NOW);
+    client.connect(&ConnectOptions::default()).unwrap();
+    let connected = "CONNECTED\nversion:1.2\nheart-beat:100,0\n\n\0";
+    client
+        .receive(ms(0), &mut connected.as_bytes())
+        .unwrap()
+        .unwrap();
+    assert_eq!(client.poll_timeout(), Some(ms(300)));
+    assert_eq!(client.receive(ms(250), &mut &b"\n"[..]), Ok(None));
+    assert_eq!(client.handle_timeout(ms(549)), Ok(()));
+    assert_eq!(client.handle_timeout(ms(550)), Err(HeartBeatTimeout));
+    assert_eq!(
+        client.receive(ms(550), &mut &b"\n"[..]),
+        Err(HeartBeatTimeout)
+    );
+    assert!(client.is_closed());
+
+    let mut client = ClientConnection::new(config, NOW);
+    assert_eq!(
+        client.handle_timeout(ms(1000)),
+        Err(ConnectionError::ConnectTimeout)
+    );
+}

@@ -1,0 +1,202 @@
+//! A server application that a client's bytes fully determine, so that whole
+//! conversations can be written as bytes and compared.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::time::Duration;
+
+use stomp_codec::ConnectionError;
+use stomp_codec::connection::{Accept, Operation, ServerConfig, ServerConnection, ServerEvent};
+
+/// What happened, in words; what was sent; how it ended.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Transcript {
+    pub(crate) events: Vec<String>,
+    /// As text, CONNECTED left out, NUL as `^@`.
+    pub(crate) sent: String,
+    pub(crate) error: Option<ConnectionError>,
+    pub(crate) closed: bool,
+}
+
+pub(crate) struct Application {
+    pub(crate) server: ServerConnection,
+    pub(crate) transcript: Transcript,
+    /// All that was sent and not taken, and all without CONNECTED.
+    raw: Vec<u8>,
+    out: Vec<u8>,
+    messages: u64,
+}
+
+impl Application {
+    pub(crate) fn new(config: ServerConfig) -> Self {
+        Application {
+            server: ServerConnection::new(config, Duration::ZERO),
+            transcript: Transcript::default(),
+            raw: Vec::new(),
+            out: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    /// Gives `input` to the server and acts on all events. Gives what is left.
+    pub(crate) fn receive<'a>(&mut self, now: Duration, mut input: &'a [u8]) -> &'a [u8] {
+        loop {
+            match self.server.receive(now, &mut input) {
+                Ok(None) => break,
+                Ok(Some(event)) => self.act(now, event),
+                Err(error) => {
+                    self.transcript.error = Some(error);
+                    break;
+                }
+            }
+        }
+        let start = self.out.len();
+        self.server.poll_transmit(&mut self.out);
+        self.raw.extend_from_slice(&self.out[start..]);
+        self.transcript.sent = String::from_utf8_lossy(&self.out).replace('\0', "^@");
+        self.transcript.closed = self.server.is_closed();
+        input
+    }
+
+    /// Takes the bytes that were sent.
+    pub(crate) fn take_sent(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.raw)
+    }
+
+    /// Accepts all but the login `nobody`; sends as many messages to a
+    /// subscription as its header `send` says, numbered from 1 over all; gives
+    /// receipts at once; answers a SEND to `/error` with ERROR.
+    fn act(&mut self, now: Duration, event: ServerEvent<'_>) {
+        let server = &mut self.server;
+        let (text, receipt) = match event {
+            ServerEvent::Connect(connect) => {
+                let text = format!(
+                    "connect {} host={} login={} passcode={} heart-beat={}",
+                    connect.version,
+                    connect.host.as_deref().unwrap_or("-"),
+                    connect.login.as_deref().unwrap_or("-"),
+                    connect.passcode.as_deref().unwrap_or("-"),
+                    connect.heart_beat,
+                );
+                if connect.login.as_deref() == Some("nobody") {
+                    server.refuse("Access refused", b"Who: nobody").unwrap();
+                } else {
+                    server.accept(now, &Accept::default()).unwrap();
+                    server.poll_transmit(&mut self.raw);
+                }
+                (text, None)
+            }
+            ServerEvent::Send(send) => {
+                let headers: Vec<_> = send
+                    .user_headers()
+                    .map(|h| format!("{}={}", h.name, h.value))
+                    .collect();
+                let body = String::from_utf8_lossy(send.body()).into_owned();
+                let text = format!("send {} [{}] {body}", send.destination, headers.join(" "));
+                if send.destination == "/error" {
+                    let receipt = send.receipt.as_deref();
+                    server.error(receipt, "No such place", b"").unwrap();
+                    (text, None)
+                } else {
+                    (text, send.receipt)
+                }
+            }
+            ServerEvent::Subscribe(subscribe) => {
+                let count = subscribe.frame.header("send");
+                let count = count.map_or(0, |count| count.parse().unwrap());
+                for _ in 0..count {
+                    self.messages += 1;
+                    let destination = &subscribe.destination;
+                    server
+                        .message(subscribe.subscription, self.messages, destination, [], b"")
+                        .unwrap();
+                }
+                let text = format!(
+                    "subscribe {} id={} {} {}",
+                    subscribe.subscription.get(),
+                    subscribe.id.as_deref().unwrap_or("-"),
+                    subscribe.destination,
+                    subscribe.ack.as_str(),
+                );
+                (text, subscribe.receipt)
+            }
+            ServerEvent::Unsubscribe {
+                subscription,
+                unacknowledged,
+                receipt,
+            } => {
+                let text = format!("unsubscribe {} {unacknowledged:?}", subscription.get());
+                (text, receipt)
+            }
+            ServerEvent::Ack(ack) => {
+                let text = format!("ack {} {:?}", ack.subscription.get(), ack.messages);
+                (text, ack.receipt)
+            }
+            ServerEvent::Nack(ack) => {
+                let text = format!("nack {} {:?}", ack.subscription.get(), ack.messages);
+                (text, ack.receipt)
+            }
+            ServerEvent::Commit {
+                transaction,
+                operations,
+                receipt,
+            } => {
+                let operations: Vec<_> = operations.iter().map(operation).collect();
+                (
+                    format!("commit {transaction} ({})", operations.join("; ")),
+                    receipt,
+                )
+            }
+            ServerEvent::Disconnect {
+                unacknowledged,
+                receipt,
+            } => {
+                let left: Vec<_> = unacknowledged.iter().map(|(s, m)| (s.get(), *m)).collect();
+                (format!("disconnect {left:?}"), receipt)
+            }
+            _ => panic!("an event that the test does not know"),
+        };
+        self.transcript.events.push(text);
+        if let Some(receipt) = receipt {
+            self.server.receipt(&receipt).unwrap();
+        }
+    }
+}
+
+fn operation(operation: &Operation) -> String {
+    match operation {
+        Operation::Send(send) => {
+            let send = send.send();
+            let body = String::from_utf8_lossy(send.body()).into_owned();
+            format!("send {} {body}", send.destination)
+        }
+        Operation::Ack { messages, .. } => format!("ack {messages:?}"),
+        Operation::Nack { messages, .. } => format!("nack {messages:?}"),
+        _ => panic!("an operation that the test does not know"),
+    }
+}
+
+/// A whole conversation, in one piece.
+pub(crate) fn converse(config: ServerConfig, input: &[u8]) -> Transcript {
+    let mut application = Application::new(config);
+    application.receive(Duration::ZERO, input);
+    application.transcript
+}
+
+/// The same conversation with the bytes cut into these pieces.
+pub(crate) fn converse_in_pieces(config: ServerConfig, input: &[u8], cuts: &[usize]) -> Transcript {
+    let mut application = Application::new(config);
+    let mut kept = Vec::new();
+    let mut rest = input;
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let (piece, tail) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
+        rest = tail;
+        kept.extend_from_slice(piece);
+        let left = application.receive(Duration::ZERO, &kept).len();
+        kept.drain(..kept.len() - left);
+        if application.transcript.error.is_some() {
+            break;
+        }
+    }
+    application.transcript
+}
