@@ -245,6 +245,28 @@ impl Fields {
     }
 }
 
+/// Every type of the errata, each with a value that is not zero.
+pub(super) fn every_type() -> Fields {
+    fields()
+        .field("x-t", b"t\x01")
+        .field("x-b", b"b\xFE")
+        .field("x-B", b"B\xFE")
+        .field("x-s", b"s\xFF\xFE")
+        .field("x-u", b"u\xFF\xFE")
+        .field("x-I", b"I\xFF\xFF\xFF\xFE")
+        .field("x-i", b"i\xFF\xFF\xFF\xFE")
+        .field("x-l", b"l\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE")
+        .field("x-f", b"f\x3F\xC0\x00\x00")
+        .field("x-d", b"d\x3F\xF8\x00\x00\x00\x00\x00\x00")
+        .field("x-D", b"D\x02\x00\x00\x01\x3A")
+        .field("x-S", b"S\x00\x00\x00\x02hi")
+        .field("x-A", b"A\x00\x00\x00\x07t\x00S\x00\x00\x00\x00")
+        .field("x-T", b"T\x00\x00\x00\x00\x65\x53\xF1\x00")
+        .field("x-F", b"F\x00\x00\x00\x04\x01kt\x01")
+        .field("x-V", b"V")
+        .field("x-x", b"x\x00\x00\x00\x02\x00\xFF")
+}
+
 /// Reads arguments in order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);

@@ -4,7 +4,10 @@ use super::bytes::{
     CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_FLOW, CHANNEL_FLOW_OK, CHANNEL_OPEN, EXCHANGE_DECLARE,
     QUEUE_DECLARE, args, fields, method,
 };
-use super::client::{Client, EXCLUSIVE, Limits, PASSIVE, close_args, declare_args, exchange_args};
+use super::client::{
+    Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, Limits, NO_ACK, NO_WAIT, PASSIVE, close_args,
+    declare_args, exchange_args,
+};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Section};
 use crate::target::Protocol;
@@ -178,12 +181,12 @@ pub(super) const SECTION: Section = Section {
                 let fine = exchange_args(
                     &ctx.name("x."),
                     "fanout",
-                    super::client::EXCHANGE_AUTO_DELETE | super::client::NO_WAIT,
+                    EXCHANGE_AUTO_DELETE | NO_WAIT,
                     &fields(),
                 );
                 client.send(1, EXCHANGE_DECLARE, fine);
                 client.expect_well(1, "basic.qos-ok and no declare-ok before")?;
-                let bits = super::client::NO_WAIT;
+                let bits = NO_WAIT;
                 let other = exchange_args(&ctx.name("x."), "direct", bits, &fields());
                 client.send(1, EXCHANGE_DECLARE, other);
                 client.expect_exception(1, &[406], &[530], "another type for an exchange")
@@ -222,7 +225,7 @@ pub(super) const SECTION: Section = Section {
                     return Err(fail("flow-ok that is not active", flow_ok.to_string()));
                 }
                 let queue = client.queue(ctx)?;
-                client.consume(&queue, "c", super::client::NO_ACK)?;
+                client.consume(&queue, "c", NO_ACK)?;
                 client.publish("", &queue, b"later");
                 client.wire.expect_silence("no delivery while paused")?;
                 client.send(1, CHANNEL_FLOW, args().octet(1));

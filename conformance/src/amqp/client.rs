@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::bytes::{
-    ANY_CODE, BASIC_ACK, BASIC_CONSUME, BASIC_CONSUME_OK, BASIC_DELIVER, BASIC_GET,
+    ANY_CODE, BASIC, BASIC_ACK, BASIC_CONSUME, BASIC_CONSUME_OK, BASIC_DELIVER, BASIC_GET,
     BASIC_GET_EMPTY, BASIC_GET_OK, BASIC_PUBLISH, BASIC_QOS, BASIC_QOS_OK, BASIC_REJECT,
     BASIC_RETURN, BODY, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK,
     CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN, CONNECTION_OPEN_OK, CONNECTION_START,
@@ -527,7 +527,7 @@ impl Client {
         let mut fields = Reader(&header.payload);
         let class_and_weight = (fields.short()?, fields.short()?);
         let size = fields.longlong()?;
-        if class_and_weight != (super::bytes::BASIC, 0) {
+        if class_and_weight != (BASIC, 0) {
             return Err(fail(
                 "a content header of class 60 and weight 0",
                 header.to_string(),
@@ -661,6 +661,16 @@ pub(super) fn exchange_args(name: &str, kind: &str, bits: u8, arguments: &Fields
         .shortstr(kind)
         .octet(bits)
         .table(arguments)
+}
+
+/// Bits: if-unused 1, no-wait 2.
+pub(super) fn exchange_delete_args(exchange: &str, bits: u8) -> Args {
+    args().short(0).shortstr(exchange).octet(bits)
+}
+
+/// Bits: if-unused 1, if-empty 2, no-wait 4.
+pub(super) fn queue_delete_args(queue: &str, bits: u8) -> Args {
+    args().short(0).shortstr(queue).octet(bits)
 }
 
 /// Bits: mandatory 1, immediate 2.

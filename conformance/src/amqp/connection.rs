@@ -2,7 +2,8 @@
 
 use super::bytes::{
     CHANNEL_OPEN, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN, CONNECTION_START_OK,
-    CONNECTION_TUNE_OK, FRAME_MIN_SIZE, Frame, args, fields, method, parse_frame,
+    CONNECTION_TUNE, CONNECTION_TUNE_OK, FRAME_MIN_SIZE, Frame, PROTOCOL_HEADER, Reader, args,
+    fields, method, parse_frame,
 };
 use super::client::{
     Client, Limits, close_args, open_args, require_capability, start_ok, start_ok_with,
@@ -79,7 +80,7 @@ pub(super) const SECTION: Section = Section {
                 let (_, start) = Client::start(ctx)?;
                 let mut args = start.args();
                 args.short()?;
-                let properties = super::bytes::Reader(args.longstr()?);
+                let properties = Reader(args.longstr()?);
                 for name in ["product", "version", "platform", "copyright", "information"] {
                     if properties.field(name)?.is_none() {
                         return Err(fail(
@@ -147,7 +148,7 @@ pub(super) const SECTION: Section = Section {
                 let mut wire = ctx.connect()?;
                 let start_ok = method(0, CONNECTION_START_OK, start_ok(ctx, &fields()));
                 for (bytes, expected) in [
-                    (super::bytes::PROTOCOL_HEADER, "connection.start"),
+                    (PROTOCOL_HEADER, "connection.start"),
                     (&start_ok, "connection.tune"),
                 ] {
                     for byte in bytes {
@@ -362,9 +363,7 @@ fn frame_of_min_size(ctx: &Context<'_>) -> Result<(), Stop> {
     assert_eq!(bytes.len(), FRAME_MIN_SIZE);
     client.wire.send(&bytes);
     let expected = "connection.tune after a start-ok of 4096 octets";
-    client
-        .expect(0, super::bytes::CONNECTION_TUNE, expected)
-        .map(drop)
+    client.expect(0, CONNECTION_TUNE, expected).map(drop)
 }
 
 fn no_limit(tune: &Frame) -> Stop {

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::bytes::{
-    BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, BASIC_QOS, BASIC_QOS_OK, args, fields,
+    BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, BASIC_GET_OK, BASIC_QOS, BASIC_QOS_OK,
+    args, fields,
 };
-use super::client::{Client, DURABLE, EXCLUSIVE_CONSUMER, NO_ACK, NO_WAIT, consume_args};
+use super::client::{
+    Client, DURABLE, EXCLUSIVE, EXCLUSIVE_CONSUMER, NO_ACK, NO_WAIT, consume_args,
+};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
@@ -58,9 +61,7 @@ pub(super) const SECTION: Section = Section {
                 let mut client = Client::with_channel(ctx)?;
                 client.open_channel(2)?;
                 let queue = client.queue(ctx)?;
-                let other = client
-                    .declare(2, &ctx.name("other."), super::client::EXCLUSIVE)?
-                    .name;
+                let other = client.declare(2, &ctx.name("other."), EXCLUSIVE)?.name;
                 client.consume(&queue, "c", NO_ACK)?;
                 client.consume_on(2, &other, "c", NO_ACK)?;
                 client.call(
@@ -111,7 +112,7 @@ pub(super) const SECTION: Section = Section {
                 for (first, second) in [(EXCLUSIVE_CONSUMER, 0), (0, EXCLUSIVE_CONSUMER)] {
                     let mut client = Client::with_channel(ctx)?;
                     client.open_channel(2)?;
-                    let queue = client.declare(1, "", super::client::EXCLUSIVE)?.name;
+                    let queue = client.declare(1, "", EXCLUSIVE)?.name;
                     client.consume(&queue, "c", first)?;
                     client.send(
                         2,
@@ -282,7 +283,7 @@ pub(super) const SECTION: Section = Section {
                     client.publish("", &queue, body);
                 }
                 client.send(1, BASIC_GET, args().short(0).shortstr(&queue).octet(1));
-                let frame = client.expect(1, super::bytes::BASIC_GET_OK, "basic.get-ok")?;
+                let frame = client.expect(1, BASIC_GET_OK, "basic.get-ok")?;
                 let mut args = frame.args();
                 args.longlong()?;
                 args.octet()?;
@@ -381,7 +382,7 @@ pub(super) const SECTION: Section = Section {
                 let mut client = Client::with_channel(ctx)?;
                 let arguments = fields().int("x-max-priority", 9);
                 let queue = client
-                    .declare_with(1, &ctx.name("q."), super::client::EXCLUSIVE, &arguments)?
+                    .declare_with(1, &ctx.name("q."), EXCLUSIVE, &arguments)?
                     .name;
                 for (priority, body) in [(0, b"low1"), (9, b"high"), (0, b"low2")] {
                     // Property flags: bit 11 is priority.

@@ -2,10 +2,11 @@
 
 use super::bytes::{
     ANY_CODE, BASIC_PUBLISH, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, EXCHANGE_DELETE,
-    EXCHANGE_DELETE_OK, NO_PROPERTIES, args, content, fields, method,
+    EXCHANGE_DELETE_OK, NO_PROPERTIES, content, fields, method,
 };
 use super::client::{
-    Client, DURABLE, EXCHANGE_AUTO_DELETE, INTERNAL, PASSIVE, exchange_args, publish_args,
+    Client, DURABLE, EXCHANGE_AUTO_DELETE, INTERNAL, PASSIVE, exchange_args, exchange_delete_args,
+    publish_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
@@ -63,7 +64,7 @@ pub(super) const SECTION: Section = Section {
                     "a declare of the default exchange",
                 )?;
                 let mut client = Client::with_channel(ctx)?;
-                client.send(1, EXCHANGE_DELETE, delete_args("", 0));
+                client.send(1, EXCHANGE_DELETE, exchange_delete_args("", 0));
                 client.expect_exception(1, ANY_CODE, ANY_CODE, "a delete of the default exchange")
             },
         },
@@ -83,7 +84,7 @@ pub(super) const SECTION: Section = Section {
                     client.call(
                         1,
                         EXCHANGE_DELETE,
-                        delete_args(&name(i), 0),
+                        exchange_delete_args(&name(i), 0),
                         EXCHANGE_DELETE_OK,
                     )?;
                 }
@@ -175,7 +176,7 @@ pub(super) const SECTION: Section = Section {
                     client.call(
                         1,
                         EXCHANGE_DELETE,
-                        delete_args(&name, 0),
+                        exchange_delete_args(&name, 0),
                         EXCHANGE_DELETE_OK,
                     )?;
                 }
@@ -197,7 +198,7 @@ pub(super) const SECTION: Section = Section {
                 client.call(
                     1,
                     EXCHANGE_DELETE,
-                    delete_args(&name, 0),
+                    exchange_delete_args(&name, 0),
                     EXCHANGE_DELETE_OK,
                 )?;
                 client.call(1, EXCHANGE_DECLARE, declare, EXCHANGE_DECLARE_OK)?;
@@ -206,7 +207,7 @@ pub(super) const SECTION: Section = Section {
                 client.call(
                     1,
                     EXCHANGE_DELETE,
-                    delete_args(&name, 0),
+                    exchange_delete_args(&name, 0),
                     EXCHANGE_DELETE_OK,
                 )?;
                 client.send(
@@ -224,7 +225,11 @@ pub(super) const SECTION: Section = Section {
             title: "Deleting an exchange that does not exist is a channel exception 404",
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
-                client.send(1, EXCHANGE_DELETE, delete_args(&ctx.name("none."), 0));
+                client.send(
+                    1,
+                    EXCHANGE_DELETE,
+                    exchange_delete_args(&ctx.name("none."), 0),
+                );
                 client.expect_channel_close(1, &[404], "an exchange that does not exist")
             },
         },
@@ -238,7 +243,7 @@ pub(super) const SECTION: Section = Section {
                 let name = client.exchange(ctx, "fanout")?;
                 let queue = client.queue(ctx)?;
                 client.bind(&queue, &name, "")?;
-                client.send(1, EXCHANGE_DELETE, delete_args(&name, 1));
+                client.send(1, EXCHANGE_DELETE, exchange_delete_args(&name, 1));
                 client.expect_channel_close(1, &[406], "an exchange with a binding")?;
                 client.open_channel(1)?;
                 client.publish(&name, "", b"still there");
@@ -257,7 +262,7 @@ pub(super) const SECTION: Section = Section {
                     .call(
                         1,
                         EXCHANGE_DELETE,
-                        delete_args(&name, 1),
+                        exchange_delete_args(&name, 1),
                         EXCHANGE_DELETE_OK,
                     )
                     .map(drop)
@@ -282,7 +287,7 @@ pub(super) const SECTION: Section = Section {
                     .call(
                         1,
                         EXCHANGE_DELETE,
-                        delete_args(&name, 0),
+                        exchange_delete_args(&name, 0),
                         EXCHANGE_DELETE_OK,
                     )
                     .map(drop)
@@ -312,11 +317,6 @@ pub(super) const SECTION: Section = Section {
     ],
 };
 
-/// Bits: if-unused 1, no-wait 2.
-pub(super) fn delete_args(name: &str, bits: u8) -> super::bytes::Args {
-    args().short(0).shortstr(name).octet(bits)
-}
-
 fn pre_declared(ctx: &Context<'_>, names: &[&str]) -> Result<(), Stop> {
     let mut client = Client::with_channel(ctx)?;
     for name in names {
@@ -335,7 +335,7 @@ fn types(ctx: &Context<'_>, kinds: &[&str]) -> Result<(), Stop> {
         client.call(
             1,
             EXCHANGE_DELETE,
-            delete_args(&name, 0),
+            exchange_delete_args(&name, 0),
             EXCHANGE_DELETE_OK,
         )?;
     }

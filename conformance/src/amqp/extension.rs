@@ -1,12 +1,17 @@
 //! Extensions that brokers announce as capabilities in their server-properties.
 
-use super::bytes::Args;
 use super::bytes::{
     ANY_CODE, BASIC_CANCEL, BASIC_CONSUME, BASIC_CONSUME_OK, BASIC_NACK, EXCHANGE_BIND,
     EXCHANGE_BIND_OK, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, EXCHANGE_UNBIND, EXCHANGE_UNBIND_OK,
     args, fields,
 };
-use super::client::{Client, EXCHANGE_AUTO_DELETE, NO_ACK, consume_args, exchange_args};
+use super::bytes::{
+    Args, EXCHANGE_DELETE, EXCHANGE_DELETE_OK, QUEUE_DELETE, QUEUE_DELETE_OK, Reader,
+};
+use super::client::{
+    Client, EXCHANGE_AUTO_DELETE, NO_ACK, consume_args, exchange_args, exchange_delete_args,
+    queue_delete_args,
+};
 use crate::case::Level::Must;
 use crate::case::{Case, Section};
 use crate::target::Protocol;
@@ -112,13 +117,8 @@ pub(super) const SECTION: Section = Section {
                 client.expect_get(&queue, b"once")?;
                 client.expect_empty(&queue, "one message, round in circles")?;
                 for name in [&one, &two] {
-                    let delete = super::exchange::delete_args(name, 0);
-                    client.call(
-                        1,
-                        super::bytes::EXCHANGE_DELETE,
-                        delete,
-                        super::bytes::EXCHANGE_DELETE_OK,
-                    )?;
+                    let delete = exchange_delete_args(name, 0);
+                    client.call(1, EXCHANGE_DELETE, delete, EXCHANGE_DELETE_OK)?;
                 }
                 Ok(())
             },
@@ -148,13 +148,8 @@ pub(super) const SECTION: Section = Section {
                 client.open_channel(2)?;
                 let queue = client.queue(ctx)?;
                 client.consume(&queue, "c", 0)?;
-                let delete = super::queue::delete_args(&queue, 0);
-                client.call(
-                    2,
-                    super::bytes::QUEUE_DELETE,
-                    delete,
-                    super::bytes::QUEUE_DELETE_OK,
-                )?;
+                let delete = queue_delete_args(&queue, 0);
+                client.call(2, QUEUE_DELETE, delete, QUEUE_DELETE_OK)?;
                 let cancel = client.expect(1, BASIC_CANCEL, "basic.cancel for consumer \"c\"")?;
                 if cancel.args().shortstr()? == b"c" {
                     Ok(())
@@ -174,13 +169,8 @@ pub(super) const SECTION: Section = Section {
                 client.open_channel(2)?;
                 let queue = client.queue(ctx)?;
                 client.consume(&queue, "c", 0)?;
-                let delete = super::queue::delete_args(&queue, 0);
-                client.call(
-                    2,
-                    super::bytes::QUEUE_DELETE,
-                    delete,
-                    super::bytes::QUEUE_DELETE_OK,
-                )?;
+                let delete = queue_delete_args(&queue, 0);
+                client.call(2, QUEUE_DELETE, delete, QUEUE_DELETE_OK)?;
                 client.wire.expect_silence("no basic.cancel")
             },
         },
@@ -223,7 +213,7 @@ pub(super) const SECTION: Section = Section {
                 let properties = args().short(1 << 9).shortstr(REPLY_TO);
                 client.publish_with(1, "", &queue, 0, &properties.0, b"question");
                 let question = client.expect_get(&queue, b"question")?;
-                let mut given = super::bytes::Reader(&question.properties);
+                let mut given = Reader(&question.properties);
                 given.short()?;
                 let address = String::from_utf8_lossy(given.shortstr()?).into_owned();
                 if !address.starts_with(REPLY_TO) || address == REPLY_TO {

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::bytes::{
-    BASIC_QOS, BASIC_QOS_OK, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK, CONNECTION_TUNE_OK,
-    FRAME_MIN_SIZE, FRAME_OVERHEAD, Fields, HEARTBEAT, METHOD, NO_PROPERTIES, QUEUE_DECLARE,
-    QUEUE_DECLARE_OK, args, fields, frame, header, method, parse_frame,
+    BASIC_GET, BASIC_PUBLISH, BASIC_QOS, BASIC_QOS_OK, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK,
+    CONNECTION_TUNE_OK, FRAME_MIN_SIZE, FRAME_OVERHEAD, HEADER, HEARTBEAT, METHOD,
+    NO_PROPERTIES, QUEUE_DECLARE, QUEUE_DECLARE_OK, args, content, every_type, fields, frame,
+    header, method, parse_frame,
 };
 use super::client::{Client, EXCLUSIVE, Limits, declare_args, publish_args};
 use crate::case::Level::{Must, Should};
@@ -44,7 +45,7 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let mut client = with_frame_max(ctx, FRAME_MIN_SIZE)?;
                 let queue = client.queue(ctx)?;
-                let mut bytes = method(1, super::bytes::BASIC_PUBLISH, publish_args("", &queue, 0));
+                let mut bytes = method(1, BASIC_PUBLISH, publish_args("", &queue, 0));
                 bytes.extend(header(1, 5000, NO_PROPERTIES));
                 bytes.extend(frame(BODY, 1, &[b'x'; 5000]));
                 client.wire.send(&bytes);
@@ -79,8 +80,8 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
                 let queue = client.queue(ctx)?;
-                let mut bytes = method(1, super::bytes::BASIC_PUBLISH, publish_args("", &queue, 0));
-                bytes.extend(super::bytes::content(1, NO_PROPERTIES, b"bit by bit"));
+                let mut bytes = method(1, BASIC_PUBLISH, publish_args("", &queue, 0));
+                bytes.extend(content(1, NO_PROPERTIES, b"bit by bit"));
                 for byte in bytes {
                     client.wire.send(&[byte]);
                 }
@@ -352,17 +353,13 @@ fn sent_within_frame_max(ctx: &Context<'_>) -> Result<(), Stop> {
     let mut client = with_frame_max(ctx, FRAME_MIN_SIZE)?;
     let queue = client.queue(ctx)?;
     let body: Vec<u8> = (0..10_000_u32).map(|i| i as u8).collect();
-    let mut bytes = method(1, super::bytes::BASIC_PUBLISH, publish_args("", &queue, 0));
+    let mut bytes = method(1, BASIC_PUBLISH, publish_args("", &queue, 0));
     bytes.extend(header(1, body.len() as u64, NO_PROPERTIES));
     for chunk in body.chunks(FRAME_MIN_SIZE - FRAME_OVERHEAD) {
         bytes.extend(frame(BODY, 1, chunk));
     }
     client.wire.send(&bytes);
-    client.send(
-        1,
-        super::bytes::BASIC_GET,
-        args().short(0).shortstr(&queue).octet(1),
-    );
+    client.send(1, BASIC_GET, args().short(0).shortstr(&queue).octet(1));
     let mut received = Vec::new();
     while received.len() < body.len() {
         match client.next(1)? {
@@ -373,7 +370,7 @@ fn sent_within_frame_max(ctx: &Context<'_>) -> Result<(), Stop> {
                 ));
             }
             Seen::Frame(frame) if frame.kind == BODY => received.extend(frame.payload),
-            Seen::Frame(frame) if matches!(frame.kind, METHOD | super::bytes::HEADER) => {}
+            Seen::Frame(frame) if matches!(frame.kind, METHOD | HEADER) => {}
             other => return Err(fail("the message in frames", other.to_string())),
         }
     }
@@ -405,28 +402,6 @@ fn silent_client(ctx: &Context<'_>) -> Result<(), Stop> {
         "the connection closed within 6 s",
         "heart-beats, and it is still open",
     ))
-}
-
-/// Every type of the errata, each with a value that is not zero.
-pub(super) fn every_type() -> Fields {
-    fields()
-        .field("x-t", b"t\x01")
-        .field("x-b", b"b\xFE")
-        .field("x-B", b"B\xFE")
-        .field("x-s", b"s\xFF\xFE")
-        .field("x-u", b"u\xFF\xFE")
-        .field("x-I", b"I\xFF\xFF\xFF\xFE")
-        .field("x-i", b"i\xFF\xFF\xFF\xFE")
-        .field("x-l", b"l\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE")
-        .field("x-f", b"f\x3F\xC0\x00\x00")
-        .field("x-d", b"d\x3F\xF8\x00\x00\x00\x00\x00\x00")
-        .field("x-D", b"D\x02\x00\x00\x01\x3A")
-        .field("x-S", b"S\x00\x00\x00\x02hi")
-        .field("x-A", b"A\x00\x00\x00\x07t\x00S\x00\x00\x00\x00")
-        .field("x-T", b"T\x00\x00\x00\x00\x65\x53\xF1\x00")
-        .field("x-F", b"F\x00\x00\x00\x04\x01kt\x01")
-        .field("x-V", b"V")
-        .field("x-x", b"x\x00\x00\x00\x02\x00\xFF")
 }
 
 fn nested_deeply(ctx: &Context<'_>) -> Result<(), Stop> {

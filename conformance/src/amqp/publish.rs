@@ -3,7 +3,7 @@
 
 use super::bytes::{
     Args, BASIC_PUBLISH, BASIC_QOS, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK, HEADER, HEARTBEAT,
-    NO_PROPERTIES, args, content, fields, frame, header, method,
+    NO_PROPERTIES, args, content, every_type, fields, frame, header, method,
 };
 use super::client::{Client, EXCLUSIVE, publish_args};
 use crate::case::Level::{Must, Should};
@@ -104,7 +104,7 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "Headers with a field of every type arrive as they were sent, octet by octet",
             run: |ctx| {
-                let headers = super::framing::every_type();
+                let headers = every_type();
                 passes_through(ctx, &args().short(1 << 13).table(&headers).0)
             },
         },

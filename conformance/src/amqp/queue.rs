@@ -3,11 +3,12 @@
 use super::bytes::{
     ANY_CODE, BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, Method, QUEUE_BIND,
     QUEUE_DECLARE, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_PURGE, QUEUE_PURGE_OK, args, fields,
+    method_name,
 };
 use super::bytes::{Args, Frame};
 use super::client::{
     AUTO_DELETE, Client, DURABLE, Declared, EXCLUSIVE, NO_ACK, NO_WAIT, PASSIVE, bind_args,
-    consume_args, declare_args,
+    consume_args, declare_args, queue_delete_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
@@ -234,7 +235,7 @@ pub(super) const SECTION: Section = Section {
                 for (name, args) in [
                     (QUEUE_BIND, bind_args("", "amq.direct", "k", &fields())),
                     (QUEUE_PURGE, purge_args("")),
-                    (QUEUE_DELETE, delete_args("", 0)),
+                    (QUEUE_DELETE, queue_delete_args("", 0)),
                 ] {
                     let mut client = Client::with_channel(ctx)?;
                     client.send(1, name, args);
@@ -299,8 +300,12 @@ pub(super) const SECTION: Section = Section {
                 for body in [b"1", b"2"] {
                     client.publish("", &queue, body);
                 }
-                let deleted =
-                    client.call(1, QUEUE_DELETE, delete_args(&queue, 0), QUEUE_DELETE_OK)?;
+                let deleted = client.call(
+                    1,
+                    QUEUE_DELETE,
+                    queue_delete_args(&queue, 0),
+                    QUEUE_DELETE_OK,
+                )?;
                 expect_count(&deleted, 2)?;
                 client.send(1, QUEUE_DECLARE, declare_args(&queue, PASSIVE, &fields()));
                 client.expect_channel_close(1, &[404], "a queue that was deleted")
@@ -313,7 +318,7 @@ pub(super) const SECTION: Section = Section {
             title: "Deleting a queue that does not exist is a channel exception 404",
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
-                client.send(1, QUEUE_DELETE, delete_args(&ctx.name("none."), 0));
+                client.send(1, QUEUE_DELETE, queue_delete_args(&ctx.name("none."), 0));
                 client.expect_channel_close(1, &[404], "a queue that does not exist")
             },
         },
@@ -327,7 +332,7 @@ pub(super) const SECTION: Section = Section {
                 client.open_channel(2)?;
                 let queue = client.queue(ctx)?;
                 client.consume(&queue, "c", NO_ACK)?;
-                client.send(2, QUEUE_DELETE, delete_args(&queue, 1));
+                client.send(2, QUEUE_DELETE, queue_delete_args(&queue, 1));
                 client.expect_channel_close(2, &[406], "a queue with a consumer")?;
                 client.publish("", &queue, b"still there");
                 client.expect_delivery(b"still there").map(drop)
@@ -342,7 +347,7 @@ pub(super) const SECTION: Section = Section {
                 let mut client = Client::with_channel(ctx)?;
                 let queue = client.queue(ctx)?;
                 client.publish("", &queue, b"still there");
-                client.send(1, QUEUE_DELETE, delete_args(&queue, 2));
+                client.send(1, QUEUE_DELETE, queue_delete_args(&queue, 2));
                 client.expect_channel_close(1, &[406], "a queue with a message")?;
                 client.open_channel(1)?;
                 client.expect_get(&queue, b"still there").map(drop)
@@ -356,21 +361,20 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
                 let queue = client.queue(ctx)?;
-                let deleted =
-                    client.call(1, QUEUE_DELETE, delete_args(&queue, 3), QUEUE_DELETE_OK)?;
+                let deleted = client.call(
+                    1,
+                    QUEUE_DELETE,
+                    queue_delete_args(&queue, 3),
+                    QUEUE_DELETE_OK,
+                )?;
                 expect_count(&deleted, 0)
             },
         },
     ],
 };
 
-pub(super) fn purge_args(queue: &str) -> Args {
+fn purge_args(queue: &str) -> Args {
     args().short(0).shortstr(queue).octet(0)
-}
-
-/// Bits: if-unused 1, if-empty 2, no-wait 4.
-pub(super) fn delete_args(queue: &str, bits: u8) -> Args {
-    args().short(0).shortstr(queue).octet(bits)
 }
 
 /// The message-count of purge-ok and delete-ok.
@@ -413,14 +417,14 @@ fn exclusive(ctx: &Context<'_>) -> Result<(), Stop> {
             bind_args(&queue, "amq.direct", &queue, &fields()),
         ),
         (QUEUE_PURGE, purge_args(&queue)),
-        (QUEUE_DELETE, delete_args(&queue, 0)),
+        (QUEUE_DELETE, queue_delete_args(&queue, 0)),
         (BASIC_CONSUME, consume_args(&queue, "", 0, &fields())),
         (BASIC_GET, args().short(0).shortstr(&queue).octet(0)),
     ];
     for (channel, (name, args)) in (1..).zip(uses) {
         other.open_channel(channel)?;
         other.send(channel, name, args);
-        let why = format!("{} of a locked queue", super::bytes::method_name(name));
+        let why = format!("{} of a locked queue", method_name(name));
         other.expect_channel_close(channel, &[405], &why)?;
     }
     owner.publish("", &queue, b"mine");
