@@ -1,11 +1,28 @@
-//! STOMP frames as bytes, written from the specification and without the
-//! workspace's codec, and one client's conversation.
+//! STOMP frames as bytes, written from the specifications and without the
+//! workspace's codec.
 
 use std::fmt;
 
-use crate::case::Context;
-use crate::verdict::{Stop, fail};
-use crate::wire::{Parsed, Seen, Wire};
+use crate::wire::Parsed;
+
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Version {
+    V10,
+    V11,
+    V12,
+}
+
+impl Version {
+    /// As in the headers `accept-version` and `version`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::V10 => "1.0",
+            Self::V11 => "1.1",
+            Self::V12 => "1.2",
+        }
+    }
+}
 
 /// A frame as it came: header names and values as they are on the wire,
 /// escapes included.
@@ -17,12 +34,22 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    pub(super) fn is(&self, command: &str) -> bool {
+        self.command == command.as_bytes()
+    }
+
     /// The first value of the header, which is the one that counts.
     pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers
             .iter()
             .find(|(known, _)| known == name.as_bytes())
             .map(|(_, value)| value.as_slice())
+    }
+
+    /// The same for a header that goes back to the broker, escaped as it came.
+    pub(super) fn header_text(&self, name: &str) -> Option<&str> {
+        self.header(name)
+            .and_then(|value| str::from_utf8(value).ok())
     }
 }
 
@@ -49,8 +76,9 @@ pub(super) fn frame(command: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec
     bytes
 }
 
-/// End-of-lines between frames (heart-beats too) are passed over.
-fn parse_frame(bytes: &[u8]) -> Parsed<Frame> {
+/// The frame at the front, as this version writes it. End-of-lines between
+/// frames (heart-beats too) are passed over.
+pub(super) fn parse_frame(version: Version, bytes: &[u8]) -> Parsed<Frame> {
     let start = bytes
         .iter()
         .position(|b| !matches!(b, b'\r' | b'\n'))
@@ -60,11 +88,12 @@ fn parse_frame(bytes: &[u8]) -> Parsed<Frame> {
         let rest = &bytes[at..];
         let length = rest.iter().position(|&b| b == b'\n')?;
         at += length + 1;
-        Some(
-            rest[..length]
-                .strip_suffix(b"\r")
-                .unwrap_or(&rest[..length]),
-        )
+        // Only 1.2 ends a line with a carriage return; before that it is an
+        // octet of the value.
+        Some(match rest[..length].strip_suffix(b"\r") {
+            Some(line) if version == Version::V12 => line,
+            _ => &rest[..length],
+        })
     };
     let Some(command) = line() else {
         return Parsed::Incomplete;
@@ -110,53 +139,56 @@ fn parse_frame(bytes: &[u8]) -> Parsed<Frame> {
     }
 }
 
-/// One client's connection, up to where the case takes over.
-pub(super) struct Client {
-    pub(super) wire: Wire,
-}
+#[cfg(test)]
+mod tests {
+    use super::Version::{V11, V12};
+    use super::*;
 
-impl Client {
-    /// A TCP connection without a CONNECT.
-    pub(super) fn new(ctx: &Context<'_>) -> Result<Self, Stop> {
-        Ok(Self {
-            wire: ctx.connect()?,
-        })
-    }
-
-    /// Sends a CONNECT for these versions with the target's credentials and
-    /// virtual host.
-    pub(super) fn send_connect(&mut self, ctx: &Context<'_>, accept_version: &str) {
-        let mut headers = vec![
-            ("accept-version", accept_version),
-            ("host", ctx.target.virtual_host.as_str()),
-        ];
-        if let Some(user) = &ctx.target.user {
-            headers.push(("login", user));
+    fn parsed(version: Version, bytes: &[u8]) -> String {
+        match parse_frame(version, bytes) {
+            Parsed::Whole(frame, length) => format!("{frame} in {length}"),
+            Parsed::Incomplete => "incomplete".into(),
+            Parsed::Malformed(why) => why,
         }
-        if let Some(password) = &ctx.target.password {
-            headers.push(("passcode", password));
+    }
+
+    #[test]
+    fn frames_as_they_come() {
+        for (version, bytes, expected) in [
+            (V12, &b"\n"[..], "incomplete"),
+            (V12, b"A\nb:c\n\nbody", "incomplete"),
+            (V12, b"\r\n\nA\n\n\0", r#"A body "" in 7"#),
+            (V12, b"A\r\nb:c\r\n\r\n\0", r#"A "b:c" body "" in 11"#),
+            (V11, b"A\nb:c\r\n\n\0", r#"A "b:c\r" body "" in 9"#),
+            (V12, b"A\nb:c:d\n\nx\0y", r#"A "b:c:d" body "x" in 11"#),
+            (
+                V12,
+                b"A\ncontent-length:3\n\n\0\0\0\0",
+                r#"A "content-length:3" body "\x00\x00\x00" in 24"#,
+            ),
+            (V12, b"A\ncontent-length:3\n\n\0\0\0", "incomplete"),
+            (
+                V12,
+                b"A\ncontent-length:1\n\nxy\0",
+                "no NUL after content-length octets",
+            ),
+            (
+                V12,
+                b"A\ncontent-length:x\n\n\0",
+                "a content-length that is no number",
+            ),
+            (V12, b"A\nb\n\n\0", "a header without a colon"),
+        ] {
+            assert_eq!(parsed(version, bytes), expected, "{}", bytes.escape_ascii());
         }
-        self.wire.send(&frame("CONNECT", &headers, b""));
     }
 
-    /// Connects with this version.
-    pub(super) fn connected(ctx: &Context<'_>, version: &str) -> Result<Self, Stop> {
-        let mut client = Self::new(ctx)?;
-        client.send_connect(ctx, version);
-        client.expect("CONNECTED", "CONNECTED after a correct CONNECT")?;
-        Ok(client)
-    }
-
-    /// The next frame.
-    pub(super) fn next(&mut self) -> Result<Seen<Frame>, Stop> {
-        self.wire.next(parse_frame)
-    }
-
-    /// A frame with this command next.
-    pub(super) fn expect(&mut self, command: &str, expected: &str) -> Result<Frame, Stop> {
-        match self.next()? {
-            Seen::Frame(frame) if frame.command == command.as_bytes() => Ok(frame),
-            other => Err(fail(expected, other.to_string())),
-        }
+    #[test]
+    fn the_first_of_repeated_headers_counts() {
+        let bytes = frame("A", &[("k", "1"), ("k", "2")], b"");
+        let Parsed::Whole(frame, _) = parse_frame(V12, &bytes) else {
+            panic!("{} is a frame", bytes.escape_ascii());
+        };
+        assert_eq!(frame.header("k"), Some(&b"1"[..]));
     }
 }
