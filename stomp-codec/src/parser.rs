@@ -132,11 +132,6 @@ impl Scan {
         }
     }
 
-    /// Whether nothing of a frame has been seen.
-    pub(crate) fn is_new(&self) -> bool {
-        matches!(self.stage, Stage::Command) && self.seen == 0
-    }
-
     pub(crate) fn decode_with<'a>(
         &mut self,
         input: &'a [u8],

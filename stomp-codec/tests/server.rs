@@ -168,6 +168,10 @@ fn table() -> Vec<Row> { vec![
         "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n0123456789012345678901234567890123456789012345678901234567890123456789^@\
          SEND\ndestination:a\ntransaction:t\n\n0123456789012345678901234567890123456789012345678901234567890123456789^@", &[],
         "ERROR\nmessage:transactions too large\n\n^@", Some(TransactionTooLarge)),
+    ("so are operations", ALL,
+        "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n^@ABORT\ntransaction:t\n\n^@\
+         BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n^@COMMIT\ntransaction:t\n\n^@",
+        &["commit t (send a ; send a )"], "", None),
     ("limits are free again after ABORT", ALL,
         "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n0123456789012345678901234567890123456789012345678901234567890123456789^@ABORT\ntransaction:t\n\n^@\
          BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n0123456789012345678901234567890123456789012345678901234567890123456789^@COMMIT\ntransaction:t\n\n^@",
@@ -229,6 +233,8 @@ fn table() -> Vec<Row> { vec![
         decode_error("BEGIN\ntransaction:t\nreceipt:r\n\nbody\0", 31, V1_2)),
     ("an undefined escape; the receipt that came before it", NEW, "SEND\nreceipt:a\\cb\ndestination:\\t\n\n^@", &[],
         "ERROR\nreceipt-id:a\\cb\nmessage:undefined escape sequence (byte 30)\n\n^@", decode_error("SEND\nreceipt:a\\cb\ndestination:\\t\n\n\0", 30, V1_2)),
+    ("1.0: a padded receipt before an error", &[V1_0], "SEND\nreceipt: r \nx\n\n^@", &[],
+        "ERROR\nreceipt-id:r\nmessage:header line without a colon (byte 17)\n\n^@", decode_error("SEND\nreceipt: r \nx\n\n\0", 17, V1_0)),
     ("a wrong content-length", ALL, "SEND\nreceipt:r\ndestination:a\ncontent-length:1\n\nab^@", &[],
         "ERROR\nreceipt-id:r\nmessage:no NUL after content-length octets of body (byte 48)\n\n^@",
         decode_error("SEND\nreceipt:r\ndestination:a\ncontent-length:1\n\nab\0", 48, V1_2)),
@@ -430,6 +436,40 @@ fn connected_names_version_heart_beat_session_and_server() {
         sent,
         "CONNECTED\nversion:1.0\nsession:s-1\nserver:mq/0.1\nx:y\n\n^@"
     );
+}
+
+/// Replies to a temporary destination come under its name, and need no ACK.
+#[test]
+fn a_message_without_a_subscription() {
+    let opening = "CONNECT\naccept-version:1.2\nhost:h\n\n\0";
+    let (mut server, _) = connect(config(), opening);
+    for number in 1..3 {
+        let headers = [("x", "y"), ("subscription", "no")];
+        server
+            .message_unsubscribed("/temp-queue/r", "/q", headers, b"")
+            .unwrap();
+        let expected = format!(
+            "MESSAGE\nsubscription:/temp-queue/r\nmessage-id:s-1-0-{number}\ndestination:/q\nx:y\n\n^@"
+        );
+        assert_eq!(transmit(&mut server), expected);
+    }
+    assert_eq!(server.unacknowledged().count(), 0);
+    let mut input = &b"ACK\nid:0-1\n\n\0"[..];
+    assert_eq!(
+        server.receive(Duration::ZERO, &mut input),
+        Err(UnknownMessage)
+    );
+}
+
+/// Connections move between threads.
+#[test]
+fn everything_can_be_sent() {
+    fn is_send<T: Send>() {}
+    is_send::<ServerConnection>();
+    is_send::<stomp_codec::connection::ClientConnection>();
+    is_send::<stomp_codec::connection::Operation>();
+    is_send::<stomp_codec::connection::Messages>();
+    is_send::<stomp_codec::OwnedFrame>();
 }
 
 /// Frames that come before the answer to CONNECT wait for it.

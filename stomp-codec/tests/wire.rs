@@ -106,6 +106,7 @@ const TABLE: &[Row] = &[
     ("escapes in STOMP", NEW, b"STOMP\npasscode:a\\cb\n\n\0", Ok("STOMP [passcode=a:b] | ", 0)),
     ("escapes in ERROR", NEW, b"ERROR\nmessage:a\\nb\n\n\0", Ok("ERROR [message=a\nb] | ", 0)),
     ("escapes in RECEIPT", NEW, b"RECEIPT\nreceipt-id:a\\cb\n\n\0", Ok("RECEIPT [receipt-id=a:b] | ", 0)),
+    ("a CR in CONNECT", &[V1_2], b"CONNECT\npasscode:a\rb\n\n\0", Ok("CONNECT [passcode=a\rb] | ", 0)),
     ("a colon in CONNECT", ALL, b"CONNECT\npasscode:a:b\n\n\0", Ok("CONNECT [passcode=a:b] | ", 0)),
     ("UTF-8 in names and values", ALL, "SEND\nclé:größe ☃\n\n\0".as_bytes(), Ok("SEND [clé=größe ☃] | ", 0)),
     ("UTF-8 beside an escape", NEW, "SEND\na:ö\\cß\\\\é\n\n\0".as_bytes(), Ok("SEND [a=ö:ß\\é] | ", 0)),

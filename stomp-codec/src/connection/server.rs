@@ -2,6 +2,7 @@
 
 mod event;
 mod request;
+mod response;
 
 pub use event::{Acknowledge, Connect, Send, ServerEvent, Subscribe};
 
@@ -13,6 +14,7 @@ use core::time::Duration;
 use bytes::BufMut;
 
 use self::request::{Known, receipt_before};
+use self::response::{MessageFrame, put_error, put_receipt};
 use super::handshake::{negotiate, version_list};
 use super::heart_beat::{HeartBeat, Pulse, Tolerance};
 use super::stream::{Inbound, Outbound};
@@ -97,6 +99,8 @@ pub struct ServerConnection {
     session: String,
     subscriptions: Subscriptions,
     transactions: Transactions,
+    /// How many messages were sent without a subscription.
+    unsubscribed: u64,
 }
 
 impl ServerConnection {
@@ -113,6 +117,7 @@ impl ServerConnection {
             session: String::new(),
             subscriptions: Subscriptions::default(),
             transactions: Transactions::default(),
+            unsubscribed: 0,
         }
     }
 
@@ -377,31 +382,57 @@ impl ServerConnection {
         };
         let entry = self.subscriptions.get(subscription);
         let entry = entry.ok_or(SendError::UnknownSubscription)?;
+        let number = entry.next();
+        let needs_ack = entry.needs_ack();
         let named = Named {
             subscription,
-            number: entry.next(),
+            number,
         };
-        let ack = alloc::format!("{named}");
-        let mut encoder = Encoder::new(self.outbound.buffer(), version, Command::Message)?;
-        if let Some(id) = &entry.id {
-            encoder.header("subscription", id)?;
-        }
-        if self.session.is_empty() {
-            encoder.header("message-id", &ack)?;
-        } else {
-            encoder.header("message-id", &alloc::format!("{}-{ack}", self.session))?;
-        }
-        encoder.header("destination", destination)?;
-        if version >= Version::V1_2 && entry.needs_ack() {
-            encoder.header("ack", &ack)?;
-        }
-        for (name, value) in headers {
-            if !event::NOT_USER_HEADERS.contains(&name) {
-                encoder.header(name, value)?;
-            }
-        }
-        encoder.body(body)?;
+        let frame = MessageFrame {
+            subscription: entry.id.as_deref(),
+            session: &self.session,
+            named,
+            needs_ack,
+            destination,
+            body,
+        };
+        frame.write(self.outbound.buffer(), version, headers)?;
         self.subscriptions.sent(subscription, message);
+        Ok(())
+    }
+
+    /// Sends a message that no SUBSCRIBE asked for, under a name of the server's
+    /// own in the header `subscription`, as brokers do for replies to a temporary
+    /// destination. It cannot be acknowledged. Otherwise as
+    /// [`message`](Self::message).
+    ///
+    /// # Errors
+    ///
+    /// No session is open; or a header that the version cannot carry.
+    pub fn message_unsubscribed<'h>(
+        &mut self,
+        subscription: &str,
+        destination: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        body: &[u8],
+    ) -> Result<(), SendError> {
+        let State::Open(version) = self.state else {
+            return Err(self.not_connected());
+        };
+        let frame = MessageFrame {
+            subscription: Some(subscription),
+            session: &self.session,
+            // No SUBSCRIBE gets the number 0.
+            named: Named {
+                subscription: Subscription(0),
+                number: self.unsubscribed + 1,
+            },
+            needs_ack: false,
+            destination,
+            body,
+        };
+        frame.write(self.outbound.buffer(), version, headers)?;
+        self.unsubscribed += 1;
         Ok(())
     }
 
@@ -635,9 +666,7 @@ impl ServerConnection {
     }
 
     fn put_receipt(&mut self, version: Version, receipt: &str) -> Result<(), EncodeError> {
-        let mut encoder = Encoder::new(self.outbound.buffer(), version, Command::Receipt)?;
-        encoder.header("receipt-id", receipt)?;
-        encoder.body(b"")
+        put_receipt(self.outbound.buffer(), version, receipt)
     }
 
     fn put_error(
@@ -653,18 +682,8 @@ impl ServerConnection {
             State::Open(version) | State::Disconnecting(version, _) => version,
             _ => Version::V1_0,
         };
-        let mut encoder = Encoder::new(self.outbound.buffer(), version, Command::Error)?;
-        if let Some(receipt) = receipt {
-            encoder.header("receipt-id", receipt)?;
-        }
-        encoder.header("message", message)?;
-        for (name, value) in headers {
-            encoder.header(name, value)?;
-        }
-        if !body.is_empty() {
-            encoder.header("content-type", "text/plain")?;
-        }
-        encoder.body(body)
+        let out = self.outbound.buffer();
+        put_error(out, version, receipt, message, headers, body)
     }
 
     /// Ends the connection for what the client did: ERROR, and closed.

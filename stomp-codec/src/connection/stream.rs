@@ -36,9 +36,8 @@ impl Inbound {
         syntax: Syntax,
         limits: &Limits,
     ) -> Result<Option<Frame<'a>>, DecodeError> {
-        if self.scan.is_new() {
-            input.advance(eols(input, syntax));
-        }
+        // At the first byte of a frame there are none.
+        input.advance(eols(input, syntax));
         let bytes = *input;
         let found = self.scan.decode_with(bytes, syntax, limits)?;
         Ok(found.map(|(frame, taken)| {

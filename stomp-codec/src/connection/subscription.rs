@@ -274,14 +274,14 @@ impl Subscriptions {
         let Some(entry) = self.open.get_mut(&named.subscription) else {
             return Messages::none();
         };
-        let position = entry.position(named.number);
-        let settled = match (entry.ack, position) {
-            (AckMode::Client, Ok(last)) => 0..last + 1,
-            (AckMode::Client, Err(next)) => 0..next,
-            (_, Ok(one)) => one..one + 1,
-            (_, Err(_)) => return Messages::none(),
+        let Ok(position) = entry.position(named.number) else {
+            return Messages::none();
         };
-        let settled = entry.unacknowledged.drain(settled);
+        let first = match entry.ack {
+            AckMode::Client => 0,
+            AckMode::Auto | AckMode::ClientIndividual => position,
+        };
+        let settled = entry.unacknowledged.drain(first..=position);
         settled.map(|(_, message)| message).collect()
     }
 

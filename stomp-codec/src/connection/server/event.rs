@@ -87,7 +87,7 @@ pub struct Send<'a> {
 impl<'a> Send<'a> {
     /// The headers that belong to the message, to be passed through in the
     /// MESSAGE frame: all but those that mean something between this client and
-    /// this server, and those that [`ServerConnection::message`] writes itself.
+    /// this server, and those that [`ServerConnection::message`](super::ServerConnection::message) writes itself.
     pub fn user_headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let headers = self.frame.headers();
         headers.filter(|header| !NOT_USER_HEADERS.contains(&&*header.name))

@@ -1,0 +1,81 @@
+//! The frames that a server answers with.
+
+use alloc::vec::Vec;
+
+use super::event::NOT_USER_HEADERS;
+use crate::connection::subscription::Named;
+use crate::{Command, EncodeError, Encoder, Version};
+
+/// RECEIPT.
+pub(super) fn put_receipt(
+    out: &mut Vec<u8>,
+    version: Version,
+    receipt: &str,
+) -> Result<(), EncodeError> {
+    let mut encoder = Encoder::new(out, version, Command::Receipt)?;
+    encoder.header("receipt-id", receipt)?;
+    encoder.body(b"")
+}
+
+/// ERROR.
+pub(super) fn put_error(
+    out: &mut Vec<u8>,
+    version: Version,
+    receipt: Option<&str>,
+    message: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<(), EncodeError> {
+    let mut encoder = Encoder::new(out, version, Command::Error)?;
+    if let Some(receipt) = receipt {
+        encoder.header("receipt-id", receipt)?;
+    }
+    encoder.header("message", message)?;
+    for (name, value) in headers {
+        encoder.header(name, value)?;
+    }
+    if !body.is_empty() {
+        encoder.header("content-type", "text/plain")?;
+    }
+    encoder.body(body)
+}
+
+/// The parts of a MESSAGE frame, but for the headers that come with the message.
+pub(super) struct MessageFrame<'a> {
+    pub(super) subscription: Option<&'a str>,
+    pub(super) session: &'a str,
+    pub(super) named: Named,
+    pub(super) needs_ack: bool,
+    pub(super) destination: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+impl MessageFrame<'_> {
+    pub(super) fn write<'h>(
+        &self,
+        out: &mut Vec<u8>,
+        version: Version,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+    ) -> Result<(), EncodeError> {
+        let ack = alloc::format!("{}", self.named);
+        let mut encoder = Encoder::new(out, version, Command::Message)?;
+        if let Some(name) = self.subscription {
+            encoder.header("subscription", name)?;
+        }
+        if self.session.is_empty() {
+            encoder.header("message-id", &ack)?;
+        } else {
+            encoder.header("message-id", &alloc::format!("{}-{ack}", self.session))?;
+        }
+        encoder.header("destination", self.destination)?;
+        if self.needs_ack && version >= Version::V1_2 {
+            encoder.header("ack", &ack)?;
+        }
+        for (name, value) in headers {
+            if !NOT_USER_HEADERS.contains(&name) {
+                encoder.header(name, value)?;
+            }
+        }
+        encoder.body(self.body)
+    }
+}
