@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::bytes::{
     BASIC_GET, BASIC_PUBLISH, BASIC_QOS, BASIC_QOS_OK, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK,
-    CONNECTION_TUNE_OK, FRAME_MIN_SIZE, FRAME_OVERHEAD, HEADER, HEARTBEAT, METHOD,
-    NO_PROPERTIES, QUEUE_DECLARE, QUEUE_DECLARE_OK, args, content, every_type, fields, frame,
-    header, method, parse_frame,
+    CONNECTION_TUNE_OK, FRAME_MIN_SIZE, FRAME_OVERHEAD, HEADER, HEARTBEAT, METHOD, NO_PROPERTIES,
+    QUEUE_DECLARE, QUEUE_DECLARE_OK, args, content, every_type, fields, frame, header, method,
+    parse_frame,
 };
 use super::client::{Client, EXCLUSIVE, Limits, declare_args, publish_args};
 use crate::case::Level::{Must, Should};

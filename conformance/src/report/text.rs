@@ -88,8 +88,11 @@ impl<W: Write> Printer<W> {
             "    {style}{mark}{style:#} {}  {DIM}{}{DIM:#}",
             case.title, case.id
         )?;
-        let mut detail =
-            |name: &str, text: &str| writeln!(self.out, "        {DIM}{name:<9}{DIM:#} {text}");
+        let verbose = self.verbose;
+        let mut detail = |name: &str, text: &str| {
+            let text = if verbose { text } else { &shorten(text) };
+            writeln!(self.out, "        {DIM}{name:<9}{DIM:#} {text}")
+        };
         match &answer.verdict.0 {
             Ok(()) => {}
             Err(Stop::Fail { expected, seen }) => {
@@ -159,6 +162,16 @@ impl<W: Write> Printer<W> {
         }
         writeln!(self.out, " in {:.1} s", self.start.elapsed().as_secs_f64())?;
         self.out.flush()
+    }
+}
+
+/// A broker may put a whole stack trace into an answer. The beginning says what
+/// it is; the rest is in the verbose report, and in those for programs.
+fn shorten(text: &str) -> String {
+    const LIMIT: usize = 500;
+    match text.char_indices().nth(LIMIT) {
+        None => text.into(),
+        Some((end, _)) => format!("{} ...", &text[..end]),
     }
 }
 
