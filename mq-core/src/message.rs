@@ -4,7 +4,8 @@
 //! exchange and routing key it was published with, and the properties that
 //! have a counterpart elsewhere. Each front end translates at its edge.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -63,6 +64,20 @@ impl Value {
             Value::Int(_, number) => Some(*number),
             _ => None,
         }
+    }
+
+    /// The value where only text can be said, as in MQTT and STOMP. Tables,
+    /// arrays and bytes cannot be.
+    pub(crate) fn as_text(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            Value::String(bytes) => Cow::Borrowed(core::str::from_utf8(bytes).ok()?),
+            Value::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+            Value::Int(_, n) => n.to_string().into(),
+            Value::Timestamp(n) => n.to_string().into(),
+            Value::F32(n) => n.to_string().into(),
+            Value::F64(n) => n.to_string().into(),
+            _ => return None,
+        })
     }
 
     /// Equality as declarations and header matching need it: an integer is
@@ -166,6 +181,8 @@ pub(crate) struct Message {
     pub(crate) published: Duration,
     /// RETAIN as the publisher set it (MQTT 5.0 section 3.3.1.3).
     pub(crate) retain: bool,
+    /// The topic name as it came over MQTT; otherwise the routing key tells it.
+    pub(crate) topic: Option<Name>,
     /// The content as it came over AMQP, to go out over AMQP unchanged.
     pub(crate) amqp: Option<()>,
     /// The destination that a STOMP publisher wrote; it comes back unchanged

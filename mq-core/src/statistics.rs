@@ -34,7 +34,7 @@ pub struct Statistics {
     pub dead_lettered: u64,
     /// Copies in queues and sessions that wait for a consumer, now.
     pub ready: u64,
-    /// Copies in queues that a consumer holds, now.
+    /// Copies that a consumer, or the client of a session, holds, now.
     pub unacknowledged: u64,
 }
 

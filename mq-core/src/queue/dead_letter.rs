@@ -43,6 +43,7 @@ pub(crate) fn letter(
     letter.retain = false;
     letter.destination = None;
     letter.amqp = None;
+    letter.topic = None;
     let expiration = letter.properties.expiration.take();
     let headers = &mut letter.properties.headers;
     record(headers, message, queue, reason, expiration, unix_time);

@@ -166,6 +166,7 @@ pub(crate) mod tests {
             retain: false,
             destination: None,
             amqp: None,
+            topic: None,
         }
     }
 

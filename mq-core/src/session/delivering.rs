@@ -132,9 +132,23 @@ impl VirtualHost {
             session.pending_bytes -= pending.message.size();
             if !expired {
                 self.statistics.delivered += 1;
+                session.in_flight += 1;
                 return Some(pending);
             }
             self.statistics.expired += 1;
+        }
+    }
+}
+
+impl VirtualHost {
+    /// A message that [`next_pending`](Self::next_pending) gave has done its
+    /// way: it was sent with QoS 0, or the client has settled it.
+    pub(crate) fn settle_pending(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.all.get_mut(&id) {
+            if session.in_flight > 0 {
+                session.in_flight -= 1;
+                self.statistics.acknowledged += 1;
+            }
         }
     }
 }

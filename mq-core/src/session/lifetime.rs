@@ -73,6 +73,7 @@ impl VirtualHost {
                 subscriptions: BTreeMap::new(),
                 pending: VecDeque::new(),
                 pending_bytes: 0,
+                in_flight: 0,
                 will: attach.will,
                 will_due: None,
                 ends: None,
@@ -147,7 +148,7 @@ impl VirtualHost {
             self.unsubscribe(id, &filter);
         }
         if let Some(session) = self.sessions.all.remove(&id) {
-            self.statistics.discarded += session.pending.len() as u64;
+            self.statistics.discarded += (session.pending.len() + session.in_flight) as u64;
             self.sessions.names.remove(&session.client_identifier);
             self.publish_will(id, session.will);
         }

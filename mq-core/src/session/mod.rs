@@ -60,6 +60,8 @@ pub(crate) struct Session {
     subscriptions: BTreeMap<Name, SubscriptionOptions>,
     pending: VecDeque<Pending>,
     pending_bytes: usize,
+    /// Sent, and not settled by the client yet.
+    in_flight: usize,
     will: Option<Will>,
     will_due: Option<Duration>,
     ends: Option<Duration>,
@@ -115,6 +117,11 @@ impl Sessions {
     /// Copies that wait in sessions.
     pub(crate) fn pending_count(&self) -> u64 {
         self.all.values().map(|s| s.pending.len() as u64).sum()
+    }
+
+    /// Copies that clients of sessions have not settled.
+    pub(crate) fn in_flight_count(&self) -> u64 {
+        self.all.values().map(|s| s.in_flight as u64).sum()
     }
 
     /// Finds the subscriptions to the topic that the routing key is. A key that

@@ -233,6 +233,7 @@ impl VirtualHost {
             counts.unacknowledged += queue.unacknowledged.len() as u64;
         }
         counts.ready += self.sessions.pending_count();
+        counts.unacknowledged += self.sessions.in_flight_count();
         counts
     }
 

@@ -183,6 +183,7 @@ pub(super) fn message(content: Content, user: &str, now: Duration) -> Result<Mes
         retain: false,
         destination: None,
         amqp: unchanged.then_some(content),
+        topic: None,
     })
 }
 

@@ -121,24 +121,11 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
         headers.push(("redelivered".into(), "true".into()));
     }
     for (name, value) in &p.headers.0 {
-        if let Some(value) = text(value) {
+        if let Some(value) = value.as_text() {
             headers.push((Cow::Borrowed(name), value));
         }
     }
     headers
-}
-
-/// A value as text. Arrays, tables and bytes have none.
-fn text(value: &Value) -> Option<Cow<'_, str>> {
-    Some(match value {
-        Value::String(bytes) => Cow::Borrowed(core::str::from_utf8(bytes).ok()?),
-        Value::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
-        Value::Int(_, n) => n.to_string().into(),
-        Value::Timestamp(n) => n.to_string().into(),
-        Value::F32(n) => n.to_string().into(),
-        Value::F64(n) => n.to_string().into(),
-        _ => return None,
-    })
 }
 
 /// The headers of SUBSCRIBE or SEND that are arguments of the queue, and what

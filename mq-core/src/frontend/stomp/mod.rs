@@ -342,6 +342,7 @@ impl Session {
             retain: false,
             destination: Some(Name::from(&*send.destination)),
             amqp: None,
+            topic: None,
         }))
     }
 

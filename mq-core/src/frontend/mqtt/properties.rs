@@ -1,0 +1,139 @@
+//! MQTT messages and the neutral message.
+
+use bytes::Bytes;
+use core::time::Duration;
+use mqtt_codec::connection::Message as Outbound;
+use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
+
+use crate::exchange::TOPIC_EXCHANGE;
+use crate::message::{Headers, Message, Name, Properties, Qos, Value, swap_separators};
+use crate::session::Pending;
+
+/// How a response topic is said to the other protocols: as STOMP's destination
+/// for a topic.
+const TOPIC: &str = "/topic/";
+/// The same through the exchange by name.
+const THROUGH_EXCHANGE: &str = "/exchange/amq.topic/";
+
+pub(super) fn qos(qos: QoS) -> Qos {
+    match qos {
+        QoS::AtMostOnce => Qos::AtMostOnce,
+        QoS::AtLeastOnce => Qos::AtLeastOnce,
+        QoS::ExactlyOnce => Qos::ExactlyOnce,
+    }
+}
+
+pub(super) fn wire_qos(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+/// What a PUBLISH or a will says.
+pub(super) struct Inbound<'a> {
+    pub(super) topic: Name,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    pub(super) properties: Wire<'a>,
+}
+
+/// The neutral message.
+pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Message {
+    let p = inbound.properties;
+    let mut headers = Headers::default();
+    for (name, value) in p.user_properties() {
+        headers.push(name, Value::string(value));
+    }
+    let quality = qos(inbound.qos);
+    Message {
+        exchange: Name::from(TOPIC_EXCHANGE),
+        routing_key: Name::from(swap_separators(&inbound.topic)),
+        properties: Properties {
+            content_type: p.content_type().map(Name::from),
+            correlation_id: p.correlation_data().map(Bytes::copy_from_slice),
+            reply_to: p
+                .response_topic()
+                .map(|topic| Name::from(alloc::format!("{TOPIC}{}", swap_separators(topic)))),
+            expiration: p
+                .message_expiry_interval()
+                .map(|seconds| Duration::from_secs(seconds.into())),
+            payload_is_utf8: p.payload_format_indicator(),
+            qos: quality,
+            headers,
+            ..Properties::default()
+        },
+        body,
+        published: now,
+        retain: inbound.retain,
+        topic: Some(inbound.topic),
+        destination: None,
+        amqp: None,
+    }
+}
+
+/// The message as it goes out to one session.
+pub(super) fn outbound(pending: &Pending, properties: bool, now: Duration) -> Outbound {
+    let message = &pending.message;
+    let topic_name = match &message.topic {
+        Some(topic) => topic.clone(),
+        None => Name::from(swap_separators(&message.routing_key)),
+    };
+    Outbound {
+        topic_name,
+        payload: message.body.clone(),
+        qos: wire_qos(pending.qos),
+        retain: pending.retain,
+        properties: if properties {
+            wire(pending, now).build()
+        } else {
+            Default::default()
+        },
+    }
+}
+
+fn wire(pending: &Pending, now: Duration) -> PropertiesBuilder {
+    let p = &pending.message.properties;
+    let mut builder = PropertiesBuilder::new();
+    // What MQTT cannot say (a text with U+0000, one that is too long) it leaves out.
+    let mut add = |property: Property<'_>| drop(builder.push(property).map(drop));
+    if let Some(is_utf8) = p.payload_is_utf8 {
+        add(Property::PayloadFormatIndicator(is_utf8));
+    }
+    if let Some(ttl) = p.expiration {
+        let waited = now.saturating_sub(pending.message.published);
+        let left = ttl.saturating_sub(waited);
+        // Whole seconds, and not less than there is left.
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        add(Property::MessageExpiryInterval(seconds));
+    }
+    if let Some(content_type) = &p.content_type {
+        add(Property::ContentType(content_type));
+    }
+    if let Some(topic) = p.reply_to.as_deref().and_then(response_topic) {
+        add(Property::ResponseTopic(&topic));
+    }
+    if let Some(correlation_data) = &p.correlation_id {
+        add(Property::CorrelationData(correlation_data));
+    }
+    for identifier in &pending.identifiers {
+        add(Property::SubscriptionIdentifier(*identifier));
+    }
+    for (name, value) in &p.headers.0 {
+        if let Some(value) = value.as_text() {
+            add(Property::UserProperty(name, &value));
+        }
+    }
+    builder
+}
+
+/// The topic that a reply-to means, if it means one.
+fn response_topic(reply_to: &str) -> Option<alloc::string::String> {
+    let key = reply_to
+        .strip_prefix(TOPIC)
+        .or_else(|| reply_to.strip_prefix(THROUGH_EXCHANGE))?;
+    let fine = !key.is_empty() && !key.contains(['+', '#']);
+    fine.then(|| swap_separators(key))
+}
