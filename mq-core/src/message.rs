@@ -184,7 +184,7 @@ pub(crate) struct Message {
     /// The topic name as it came over MQTT; otherwise the routing key tells it.
     pub(crate) topic: Option<Name>,
     /// The content as it came over AMQP, to go out over AMQP unchanged.
-    pub(crate) amqp: Option<()>,
+    pub(crate) amqp: Option<amqp_codec::connection::Content>,
     /// The destination that a STOMP publisher wrote; it comes back unchanged
     /// in MESSAGE (STOMP 1.2, MESSAGE).
     pub(crate) destination: Option<Name>,

@@ -1,6 +1,7 @@
 //! The front ends: each owns the protocol state of one connection and
 //! translates between its events and the model.
 
+mod amqp;
 mod stomp;
 
 use alloc::boxed::Box;
@@ -118,6 +119,7 @@ pub(crate) fn new(
 ) -> Option<Box<dyn FrontEnd + Send>> {
     match protocol {
         Protocol::Stomp => Some(Box::new(stomp::StompFrontEnd::new(config, now))),
-        Protocol::Amqp | Protocol::Mqtt => None,
+        Protocol::Amqp => Some(Box::new(amqp::AmqpFrontEnd::new(config, now))),
+        Protocol::Mqtt => None,
     }
 }

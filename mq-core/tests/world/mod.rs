@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses its part of it")]
 
+pub(crate) mod amqp;
 pub(crate) mod stomp;
 
 use bytes::Bytes;

@@ -3,8 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use amqp_codec::connection::{Request, Unacknowledged};
 use amqp_codec::ReplyCode;
+use amqp_codec::connection::{Request, Unacknowledged};
 
 use super::{Answer, Serving};
 use crate::message::{Message, Name};
@@ -104,9 +104,7 @@ impl Channel {
             Request::BasicAck(m) => {
                 self.settle(s, m.delivery_tag, m.multiple, Settlement::Acknowledge)
             }
-            Request::BasicReject(m) => {
-                self.settle(s, m.delivery_tag, false, rejection(m.requeue))
-            }
+            Request::BasicReject(m) => self.settle(s, m.delivery_tag, false, rejection(m.requeue)),
             Request::BasicNack(m) => {
                 self.settle(s, m.delivery_tag, m.multiple, rejection(m.requeue))
             }
@@ -115,9 +113,9 @@ impl Channel {
                 Ok(s.codec.recover_ok(s.number)?)
             }
             Request::BasicRecoverAsync(m) => self.recover(s, m.requeue),
-            Request::TxSelect => self.tx_select(s),
-            Request::TxCommit => self.tx_commit(s),
-            Request::TxRollback => self.tx_rollback(s),
+            Request::TxSelect(_) => self.tx_select(s),
+            Request::TxCommit(_) => self.tx_commit(s),
+            Request::TxRollback(_) => self.tx_rollback(s),
             Request::ConfirmSelect(_) => self.confirm_select(s),
             Request::ChannelFlow(m) if m.active => Ok(s.codec.flow_ok(s.number, true)?),
             Request::ChannelFlow(_) => Err(s.fail(ReplyCode::NotImplemented, "active=false")),

@@ -3,9 +3,9 @@
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use amqp_codec::connection::Content;
 use amqp_codec::{
-    Array, ArrayBuf, Content, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table,
-    TableBuf,
+    Array, ArrayBuf, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table, TableBuf,
 };
 use bytes::Bytes;
 use core::time::Duration;
@@ -25,7 +25,12 @@ const SHORT: usize = 255;
 
 /// A field table as headers or arguments.
 pub(super) fn headers(table: Table<'_>) -> Headers {
-    Headers(table.iter().map(|(n, v)| (Name::from(n), value(v))).collect())
+    Headers(
+        table
+            .iter()
+            .map(|(n, v)| (Name::from(n), value(v)))
+            .collect(),
+    )
 }
 
 /// The codec has bounded the depth already.
@@ -57,7 +62,7 @@ fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
     let mut seen: Vec<&str> = Vec::new();
     for (name, value) in &headers.0 {
         if !seen.contains(&&**name) {
-            with_field(value, |field| table.insert(name, field))?;
+            with_field(value, &mut |field| table.insert(name, field))?;
             seen.push(name);
         }
     }
@@ -67,14 +72,14 @@ fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
 /// Calls `then` with the value as the codec wants it: tables and arrays lent.
 fn with_field(
     value: &Value,
-    then: impl FnOnce(FieldValue<'_>) -> Result<(), EncodeError>,
+    then: &mut dyn FnMut(FieldValue<'_>) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     match value {
         Value::Table(headers) => then(FieldValue::Table(table(headers)?.as_table())),
         Value::Array(values) => {
             let mut array = ArrayBuf::new();
             for value in values {
-                with_field(value, |field| array.push(field))?;
+                with_field(value, &mut |field| array.push(field))?;
             }
             then(FieldValue::Array(array.as_array()))
         }

@@ -71,11 +71,7 @@ impl Channel {
         Ok(s.codec.exchange_delete_ok(s.number)?)
     }
 
-    pub(super) fn exchange_bind(
-        &mut self,
-        s: &mut Serving<'_>,
-        m: &exchange::Bind<'_>,
-    ) -> Answer {
+    pub(super) fn exchange_bind(&mut self, s: &mut Serving<'_>, m: &exchange::Bind<'_>) -> Answer {
         s.vhost
             .bind(BindRequest {
                 source: m.source,
@@ -103,11 +99,7 @@ impl Channel {
         Ok(s.codec.exchange_unbind_ok(s.number)?)
     }
 
-    pub(super) fn queue_declare(
-        &mut self,
-        s: &mut Serving<'_>,
-        m: &queue::Declare<'_>,
-    ) -> Answer {
+    pub(super) fn queue_declare(&mut self, s: &mut Serving<'_>, m: &queue::Declare<'_>) -> Answer {
         if m.queue.starts_with(REPLY_QUEUE) {
             return self.declare_reply(s, m.queue);
         }

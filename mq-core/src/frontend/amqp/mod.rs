@@ -9,10 +9,9 @@ mod taking;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use amqp_codec::connection::{
-    Message as Outbound, ReplyError, Request, Scope, SendError, ServerConfig, ServerConnection,
-    ServerEvent, sasl,
+    Message as Outbound, ReplyError, Scope, SendError, ServerConfig, ServerConnection, ServerEvent,
 };
-use amqp_codec::{MethodId, PropertiesBuf, ReplyCode};
+use amqp_codec::{MethodId, PropertiesBuf, ReplyCode, sasl};
 use bytes::BytesMut;
 use core::time::Duration;
 
@@ -121,6 +120,8 @@ impl AmqpFrontEnd {
                 .filter(|plain| context.password_is(plain.username, plain.password))
                 .map(|plain| Name::from(plain.username)),
             "AMQPLAIN" => sasl::AmqPlain::parse(response, &amqp_codec::Limits::default())
+                .ok()
+                .flatten()
                 .filter(|plain| context.password_is(plain.username, plain.password))
                 .map(|plain| Name::from(plain.username)),
             _ => None,
@@ -210,8 +211,7 @@ impl AmqpFrontEnd {
         serve: impl FnOnce(&mut Channel, &mut Serving<'_>) -> Answer,
     ) {
         let (now, connection, index) = (context.now, context.connection, self.vhost);
-        let (Some(channel), Some(vhost)) =
-            (self.channels.get_mut(&number), context.vhost(index))
+        let (Some(channel), Some(vhost)) = (self.channels.get_mut(&number), context.vhost(index))
         else {
             return;
         };
@@ -230,7 +230,7 @@ impl AmqpFrontEnd {
     }
 
     fn fail(&mut self, context: &mut Context<'_>, error: ReplyError) {
-        match error.scope() {
+        match error.scope {
             Scope::Channel(number) => self.close_channel(context, number),
             Scope::Connection => {
                 self.leave(context);
@@ -242,8 +242,7 @@ impl AmqpFrontEnd {
 
     fn close_channel(&mut self, context: &mut Context<'_>, number: u16) {
         let index = self.vhost;
-        if let (Some(channel), Some(vhost)) =
-            (self.channels.remove(&number), context.vhost(index))
+        if let (Some(channel), Some(vhost)) = (self.channels.remove(&number), context.vhost(index))
         {
             self.numbers.remove(&channel.id);
             channel.close(vhost);

@@ -1,7 +1,8 @@
 //! `basic.publish`.
 
 use alloc::sync::Arc;
-use amqp_codec::{Content, ReplyCode};
+use amqp_codec::ReplyCode;
+use amqp_codec::connection::Content;
 
 use super::channel::{Channel, Mode, Operation};
 use super::{Answer, Serving, Trouble, content, with_outbound};
