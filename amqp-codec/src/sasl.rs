@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn plain_has_three_parts() {
-        let rows: &[(&[u8], Option<(&str, &str, &[u8])>)] = &[
+        type Parts<'a> = (&'a str, &'a str, &'a [u8]);
+        let rows: &[(&[u8], Option<Parts<'_>>)] = &[
             (b"\0guest\0guest", Some(("", "guest", b"guest"))),
             (b"other\0user\0pass", Some(("other", "user", b"pass"))),
             (b"\0\0", Some(("", "", b""))),

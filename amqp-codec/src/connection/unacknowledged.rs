@@ -153,7 +153,9 @@ mod tests {
     /// Rule basic / ack / multiple / exists, and what RabbitMQ was seen to answer.
     #[test]
     fn an_acknowledgement_settles_what_it_should() {
-        let rows: &[(&[u64], u64, bool, Result<&[u64], u64>)] = &[
+        // Outstanding, tag, multiple, settled.
+        type Row = (&'static [u64], u64, bool, Result<&'static [u64], u64>);
+        let rows: &[Row] = &[
             (&[1, 2, 3], 2, false, Ok(&[2])),
             (&[1, 2, 3], 2, true, Ok(&[1, 2])),
             (&[1, 2, 3], 0, true, Ok(&[1, 2, 3])),

@@ -5,7 +5,7 @@
 use amqp_codec::method::{FieldType, MethodInfo};
 use arbitrary::{Result, Unstructured};
 
-pub fn shortstr(u: &mut Unstructured<'_>, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn shortstr(u: &mut Unstructured<'_>, out: &mut Vec<u8>) -> Result<()> {
     let len = u.int_in_range(0..=20)?;
     let mut text = String::new();
     for _ in 0..len {
@@ -21,7 +21,7 @@ fn fill(u: &mut Unstructured<'_>, len: usize, out: &mut Vec<u8>) {
     out.extend((0..len).map(|_| u.arbitrary::<u8>().unwrap_or(0)));
 }
 
-pub fn longstr(u: &mut Unstructured<'_>, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn longstr(u: &mut Unstructured<'_>, out: &mut Vec<u8>) -> Result<()> {
     let len = u.int_in_range(0..=40)?;
     out.extend((len as u32).to_be_bytes());
     fill(u, len, out);
@@ -36,7 +36,7 @@ fn sized(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Re
     Ok(())
 }
 
-pub fn value(u: &mut Unstructured<'_>, depth: usize, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn value(u: &mut Unstructured<'_>, depth: usize, out: &mut Vec<u8>) -> Result<()> {
     let letters: &[u8] = if depth == 0 {
         b"tbBsuIilLfdDSxTV"
     } else {
@@ -77,7 +77,7 @@ pub fn value(u: &mut Unstructured<'_>, depth: usize, out: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-pub fn table(u: &mut Unstructured<'_>, depth: usize, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn table(u: &mut Unstructured<'_>, depth: usize, out: &mut Vec<u8>) -> Result<()> {
     sized(out, |out| {
         for _ in 0..u.int_in_range(0..=4)? {
             shortstr(u, out)?;
@@ -89,7 +89,7 @@ pub fn table(u: &mut Unstructured<'_>, depth: usize, out: &mut Vec<u8>) -> Resul
 
 /// The payload of a method frame. `reserved` tells whether reserved fields
 /// get entropy too, rather than zeros.
-pub fn method(
+pub(crate) fn method(
     u: &mut Unstructured<'_>,
     info: &MethodInfo,
     reserved: bool,
@@ -135,7 +135,11 @@ pub fn method(
 }
 
 /// The payload of a content header with any of the fourteen properties.
-pub fn content_header(u: &mut Unstructured<'_>, body_size: u64, out: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn content_header(
+    u: &mut Unstructured<'_>,
+    body_size: u64,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     out.extend([0, 60, 0, 0]);
     out.extend(body_size.to_be_bytes());
     let flags = u.arbitrary::<u16>()? & !0b11;
@@ -154,7 +158,7 @@ pub fn content_header(u: &mut Unstructured<'_>, body_size: u64, out: &mut Vec<u8
     Ok(())
 }
 
-pub fn frame(frame_type: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(frame_type: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![frame_type];
     bytes.extend(channel.to_be_bytes());
     bytes.extend((payload.len() as u32).to_be_bytes());

@@ -1,0 +1,512 @@
+//! A client and a server joined in memory agree on every publish, return,
+//! confirm, delivery and acknowledgement, whatever the order in which they act
+//! and the bytes between them move.
+
+mod peers;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use amqp_codec::connection::{
+    ClientConfig, ClientConnection, ClientEvent, Message, Reply, ReplyError, Request, SendError,
+    ServerConnection, ServerEvent, Unacknowledged,
+};
+use amqp_codec::method::basic;
+use amqp_codec::{PropertyFields, ReplyCode};
+use arbitrary::Unstructured;
+use peers::*;
+use proptest::prelude::*;
+
+/// What is carried from one side to the other, and not yet there.
+#[derive(Default)]
+struct Wire {
+    in_flight: Vec<u8>,
+    arrived: Vec<u8>,
+}
+
+/// What both sides should come to know of a channel.
+#[derive(Default)]
+struct Channel {
+    // The client's knowledge.
+    open: bool,
+    confirm: bool,
+    consuming: bool,
+    sent: Vec<(String, Vec<u8>)>,
+    outcomes: BTreeMap<u64, bool>,
+    returned: Vec<String>,
+    received: Vec<(u64, Vec<u8>)>,
+    acknowledged: Vec<(u64, bool, bool)>,
+    // The server's.
+    published: Vec<(String, Vec<u8>)>,
+    to_confirm: Vec<u64>,
+    confirmed: BTreeMap<u64, bool>,
+    gave_back: Vec<String>,
+    delivered: Vec<(u64, Vec<u8>)>,
+    unacknowledged: Unacknowledged<Vec<u8>>,
+    settled: Vec<(u64, bool)>,
+}
+
+struct World {
+    client: ClientConnection,
+    server: ServerConnection,
+    to_server: Wire,
+    to_client: Wire,
+    channels: BTreeMap<u16, Channel>,
+    /// Requests that the server's application has not answered yet.
+    owed: VecDeque<(u16, &'static str)>,
+    count: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut config = ClientConfig::default();
+        config.frame_max = 4096;
+        config.channel_max = 4;
+        let mut world = Self {
+            client: ClientConnection::new(config, NOW),
+            server: ServerConnection::new(server_config(), NOW),
+            to_server: Wire::default(),
+            to_client: Wire::default(),
+            channels: BTreeMap::new(),
+            owed: VecDeque::new(),
+            count: 0,
+        };
+        while !world.client.is_open() {
+            world.settle();
+        }
+        world
+    }
+
+    /// Moves up to so many octets to the server, and lets it look at them.
+    fn server_reads(&mut self, len: usize) {
+        self.client.poll_transmit(&mut self.to_server.in_flight);
+        let len = len.min(self.to_server.in_flight.len());
+        self.to_server
+            .arrived
+            .extend(self.to_server.in_flight.drain(..len));
+        let arrived = std::mem::take(&mut self.to_server.arrived);
+        let mut input = &arrived[..];
+        while let Some(event) = self.server.receive(NOW, &mut input).unwrap() {
+            self.on_server(event);
+        }
+        self.to_server.arrived = input.to_vec();
+    }
+
+    fn client_reads(&mut self, len: usize) {
+        self.server.poll_transmit(&mut self.to_client.in_flight);
+        let len = len.min(self.to_client.in_flight.len());
+        self.to_client
+            .arrived
+            .extend(self.to_client.in_flight.drain(..len));
+        let arrived = std::mem::take(&mut self.to_client.arrived);
+        let mut input = &arrived[..];
+        while let Some(event) = self.client.receive(NOW, &mut input).unwrap() {
+            self.on_client(event);
+        }
+        self.to_client.arrived = input.to_vec();
+    }
+
+    fn on_server(&mut self, event: ServerEvent<'_>) {
+        match event {
+            ServerEvent::Authenticate { .. } => self.server.accept().unwrap(),
+            ServerEvent::Open { .. } => self.server.open_ok().unwrap(),
+            ServerEvent::ChannelOpened { .. } => {}
+            ServerEvent::ChannelClosed { channel, .. }
+            | ServerEvent::ChannelCloseOk { channel } => {
+                self.owed.retain(|(owed, _)| *owed != channel);
+            }
+            ServerEvent::Publish {
+                channel,
+                publish_tag,
+                mandatory,
+                immediate: false,
+                content,
+            } => {
+                let of = self.channels.get_mut(&channel).unwrap();
+                let properties = content.properties();
+                let name = properties.message_id().unwrap();
+                of.published.push((name.into(), content.body().into()));
+                if mandatory {
+                    of.gave_back.push(name.into());
+                    self.server
+                        .return_message(channel, ReplyCode::NoRoute, "NO_ROUTE", &content.message())
+                        .unwrap();
+                }
+                of.to_confirm.extend(publish_tag);
+            }
+            ServerEvent::Request { channel, request } => match request {
+                Request::BasicAck(ack) => {
+                    self.settle_tags(channel, ack.delivery_tag, ack.multiple, true);
+                }
+                Request::BasicNack(nack) => {
+                    self.settle_tags(channel, nack.delivery_tag, nack.multiple, false);
+                }
+                Request::BasicReject(reject) => {
+                    self.settle_tags(channel, reject.delivery_tag, false, false);
+                }
+                Request::BasicConsume(_) => self.owed.push_back((channel, "consume")),
+                Request::ConfirmSelect(_) => self.owed.push_back((channel, "confirm")),
+                Request::BasicGet(_) => self.owed.push_back((channel, "get")),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn settle_tags(&mut self, channel: u16, tag: u64, multiple: bool, acked: bool) {
+        let of = self.channels.get_mut(&channel).unwrap();
+        let settled = of.unacknowledged.take(tag, multiple).unwrap();
+        of.settled.extend(settled.map(|(tag, _)| (tag, acked)));
+    }
+
+    fn on_client(&mut self, event: ClientEvent<'_>) {
+        match event {
+            ClientEvent::Start { .. } | ClientEvent::Opened => {}
+            ClientEvent::ChannelOpened { channel } => {
+                self.channels.get_mut(&channel).unwrap().open = true;
+            }
+            ClientEvent::ChannelClosed { channel, .. }
+            | ClientEvent::ChannelCloseOk { channel } => {
+                self.channels.get_mut(&channel).unwrap().open = false;
+            }
+            ClientEvent::Reply { channel, reply } => match reply {
+                Reply::BasicConsumeOk(ok) => {
+                    assert_eq!(ok.consumer_tag, "consumer");
+                    self.channels.get_mut(&channel).unwrap().consuming = true;
+                }
+                Reply::ConfirmSelectOk(_) | Reply::BasicGetEmpty(_) => {}
+                other => panic!("{other:?}"),
+            },
+            ClientEvent::Deliver {
+                channel,
+                delivery_tag,
+                content,
+                ..
+            }
+            | ClientEvent::GetOk {
+                channel,
+                delivery_tag,
+                content,
+                ..
+            } => {
+                let of = self.channels.get_mut(&channel).unwrap();
+                of.received.push((delivery_tag, content.body().into()));
+            }
+            ClientEvent::Return {
+                channel, content, ..
+            } => {
+                let of = self.channels.get_mut(&channel).unwrap();
+                let properties = content.properties();
+                of.returned.push(properties.message_id().unwrap().into());
+            }
+            ClientEvent::Confirm {
+                channel,
+                publish_tags,
+                acknowledged,
+            } => {
+                let of = self.channels.get_mut(&channel).unwrap();
+                for tag in publish_tags {
+                    assert_eq!(
+                        of.outcomes.insert(tag, acknowledged),
+                        None,
+                        "confirmed twice"
+                    );
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The client or its application does something, if it can.
+    fn client_acts(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let number = u.int_in_range(1..=4)?;
+        let open = self.channels.get(&number).is_some_and(|of| of.open);
+        if !open {
+            if let Ok(number) = self.client.open_channel() {
+                // What was known of a channel that had the number is over.
+                self.agree_on(number, true);
+                self.channels.insert(number, Channel::default());
+            }
+            return Ok(());
+        }
+        let of = self.channels.get_mut(&number).unwrap();
+        match u.int_in_range(0..=11)? {
+            0 => {
+                let asked = self.client.confirm_select(number, u.arbitrary()?);
+                of.confirm |= asked.is_ok();
+            }
+            1 if !of.consuming => {
+                let consume = basic::Consume {
+                    queue: "q",
+                    consumer_tag: "consumer",
+                    ..Default::default()
+                };
+                self.client.consume(number, &consume).unwrap();
+            }
+            2 => self
+                .client
+                .get(
+                    number,
+                    &basic::Get {
+                        queue: "q",
+                        no_ack: false,
+                    },
+                )
+                .unwrap(),
+            3 if u.ratio(1, 8)? => {
+                self.client.close_channel(number).unwrap();
+                of.open = false;
+            }
+            4..=6 => {
+                let outstanding: Vec<u64> = of.received.iter().map(|(tag, _)| *tag).collect();
+                let outstanding: Vec<u64> = outstanding
+                    .into_iter()
+                    .filter(|tag| {
+                        !of.acknowledged
+                            .iter()
+                            .any(|(up_to, multiple, _)| tag == up_to || (*multiple && tag < up_to))
+                    })
+                    .collect();
+                if outstanding.is_empty() {
+                    return Ok(());
+                }
+                let tag = *u.choose(&outstanding)?;
+                let multiple = u.arbitrary()?;
+                let acked = u.arbitrary()?;
+                if acked {
+                    self.client.ack(number, tag, multiple).unwrap();
+                } else {
+                    self.client.nack(number, tag, multiple, true).unwrap();
+                }
+                of.acknowledged.push((tag, multiple, acked));
+            }
+            _ => {
+                self.count += 1;
+                let name = self.count.to_string();
+                let body = vec![
+                    self.count as u8;
+                    u.int_in_range(0..=9000usize)? / u.int_in_range(1..=50usize)?
+                ];
+                let properties = PropertyFields {
+                    message_id: Some(&name),
+                    ..Default::default()
+                }
+                .to_buf()
+                .unwrap();
+                let message = Message {
+                    exchange: "e",
+                    routing_key: "q",
+                    properties: properties.as_properties(),
+                    body: &body,
+                };
+                let tag = self
+                    .client
+                    .publish(number, u.ratio(1, 5)?, &message)
+                    .unwrap();
+                assert_eq!(tag.is_some(), of.confirm);
+                of.sent.push((name, body));
+            }
+        }
+        Ok(())
+    }
+
+    /// The server or its broker does something, if it can.
+    fn server_acts(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let number = u.int_in_range(1..=4)?;
+        match u.int_in_range(0..=7)? {
+            0..=2 => self.answer_one(u.arbitrary()?),
+            3 | 4 => self.confirm_some(number, u)?,
+            5 if u.ratio(1, 10)? => {
+                let error = ReplyError::new(ReplyCode::NotFound, number, "gone");
+                if self.server.fail(&error).is_ok() {
+                    self.owed.retain(|(owed, _)| *owed != number);
+                }
+            }
+            _ => {
+                let body = vec![7; u.int_in_range(0..=9000usize)? / u.int_in_range(1..=50usize)?];
+                self.deliver(number, &body);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_one(&mut self, message: bool) {
+        let Some((channel, asked)) = self.owed.pop_front() else {
+            return;
+        };
+        match asked {
+            "consume" => self.server.consume_ok(channel, "consumer").unwrap(),
+            "confirm" => self.server.confirm_select_ok(channel).unwrap(),
+            "get" if message => {
+                let got = Message {
+                    routing_key: "q",
+                    body: b"got",
+                    ..Default::default()
+                };
+                let tag = self.server.get_ok(channel, false, 0, &got).unwrap();
+                let of = self.channels.get_mut(&channel).unwrap();
+                of.delivered.push((tag, got.body.into()));
+                of.unacknowledged.insert(tag, got.body.into());
+            }
+            _ => self.server.get_empty(channel).unwrap(),
+        }
+    }
+
+    /// Confirms some publishes in any order; an ack of many is one of all up to there.
+    fn confirm_some(&mut self, number: u16, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let Some(of) = self.channels.get_mut(&number) else {
+            return Ok(());
+        };
+        if of.to_confirm.is_empty() {
+            return Ok(());
+        }
+        let (tag, multiple, acked) = (*u.choose(&of.to_confirm)?, u.arbitrary()?, u.arbitrary()?);
+        let sent = if acked {
+            self.server.ack(number, tag, multiple)
+        } else {
+            self.server.nack(number, tag, multiple)
+        };
+        if sent.is_ok() {
+            let means = |one: &u64| *one == tag || (multiple && *one < tag);
+            of.confirmed.extend(
+                of.to_confirm
+                    .iter()
+                    .filter(|one| means(one))
+                    .map(|one| (*one, acked)),
+            );
+            of.to_confirm.retain(|one| !means(one));
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, number: u16, body: &[u8]) {
+        let message = Message {
+            exchange: "e",
+            routing_key: "q",
+            body,
+            ..Default::default()
+        };
+        match self.server.deliver(number, "consumer", false, &message) {
+            Ok(tag) => {
+                let of = self.channels.get_mut(&number).unwrap();
+                assert_eq!(tag, of.delivered.len() as u64 + 1);
+                of.delivered.push((tag, body.into()));
+                of.unacknowledged.insert(tag, body.into());
+            }
+            Err(error) => assert_eq!(error, SendError::ChannelNotOpen(number)),
+        }
+    }
+
+    /// Lets all that is on its way arrive.
+    fn settle(&mut self) {
+        self.server_reads(usize::MAX);
+        self.client_reads(usize::MAX);
+    }
+
+    /// What one side sent, the other got: all of it, or, of a channel that was
+    /// closed before all had arrived, the first of it.
+    fn agree_on(&self, number: u16, closed: bool) {
+        let Some(of) = self.channels.get(&number) else {
+            return;
+        };
+        let agree = |sent: usize, got: usize| {
+            assert!(
+                got == sent || (closed && got < sent),
+                "{number}: {got} of {sent}"
+            );
+        };
+        agree(of.sent.len(), of.published.len());
+        assert!(of.sent.starts_with(&of.published));
+        agree(of.delivered.len(), of.received.len());
+        assert!(of.delivered.starts_with(&of.received));
+        agree(of.gave_back.len(), of.returned.len());
+        assert!(of.gave_back.starts_with(&of.returned));
+        agree(of.confirmed.len(), of.outcomes.len());
+        for (tag, outcome) in &of.outcomes {
+            assert_eq!(of.confirmed.get(tag), Some(outcome));
+        }
+        // Acknowledgements, in the order in which they were made.
+        let mut outstanding: Vec<u64> = of.received.iter().map(|(tag, _)| *tag).collect();
+        let mut expected = Vec::new();
+        for (tag, multiple, acked) in &of.acknowledged {
+            let means = |one: &u64| one == tag || (*multiple && one < tag);
+            expected.extend(
+                outstanding
+                    .iter()
+                    .filter(|one| means(one))
+                    .map(|one| (*one, *acked)),
+            );
+            outstanding.retain(|one| !means(one));
+        }
+        agree(expected.len(), of.settled.len());
+        assert!(expected.starts_with(&of.settled));
+        if !closed {
+            assert_eq!(self.client.unconfirmed(number), of.to_confirm.len() as u64);
+        }
+    }
+
+    fn play(u: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        let mut world = Self::new();
+        while !u.is_empty() {
+            match u.int_in_range(0..=4)? {
+                0 | 1 => world.client_acts(u)?,
+                2 => world.server_acts(u)?,
+                3 => world
+                    .server_reads(u.int_in_range(0..=6000usize)? / u.int_in_range(1..=100usize)?),
+                _ => world
+                    .client_reads(u.int_in_range(0..=6000usize)? / u.int_in_range(1..=100usize)?),
+            }
+        }
+        Ok(world)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn peers_agree_on_everything(entropy in proptest::collection::vec(any::<u8>(), 0..2500)) {
+        let mut world = World::play(&mut Unstructured::new(&entropy)).unwrap();
+        while !world.owed.is_empty() {
+            world.answer_one(false);
+        }
+        for _ in 0..4 {
+            world.settle();
+        }
+        for (number, of) in &world.channels {
+            world.agree_on(*number, !of.open);
+        }
+        // And they part in peace.
+        world.client.close().unwrap();
+        let mut bytes = Vec::new();
+        world.client.poll_transmit(&mut bytes);
+        let events = feed_server(&mut world.server, NOW, &bytes).unwrap();
+        let closed = matches!(events[..], [ServerEvent::Closed { .. }]);
+        prop_assert!(closed);
+        let mut bytes = Vec::new();
+        world.server.poll_transmit(&mut bytes);
+        prop_assert_eq!(feed_client(&mut world.client, NOW, &bytes).unwrap(), [ClientEvent::CloseOk]);
+        prop_assert!(world.client.is_closed() && world.server.is_closed());
+    }
+}
+
+/// The property above is worth what its conversations hold.
+#[test]
+fn conversations_hold_something() {
+    let entropy: Vec<u8> = (0..20_000u64)
+        .map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
+        .collect();
+    let mut world = World::play(&mut Unstructured::new(&entropy)).unwrap();
+    for _ in 0..4 {
+        world.settle();
+    }
+    let sum = |count: fn(&Channel) -> usize| world.channels.values().map(count).sum::<usize>();
+    let counts = [
+        sum(|of| of.published.len()),
+        sum(|of| of.received.len()),
+        sum(|of| of.outcomes.len()),
+        sum(|of| of.settled.len()),
+        sum(|of| of.returned.len()),
+    ];
+    assert!(counts.iter().all(|count| *count >= 3), "{counts:?}");
+    assert!(world.count > 200, "{}", world.count);
+}
