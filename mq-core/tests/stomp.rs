@@ -293,6 +293,30 @@ fn durable_topic_subscriptions_wait_for_their_client() {
 }
 
 #[test]
+fn replies_come_to_a_temporary_queue_without_a_subscription() {
+    let mut world = World::new();
+    let server = Stomp::connect(&mut world);
+    server.subscribe(&mut world, "s", "/queue/service", "");
+    server.frames(&mut world);
+    let client = Stomp::connect(&mut world);
+    client.send(
+        &mut world,
+        "SEND\ndestination:/queue/service\nreply-to:/temp-queue/mine\n\nquestion",
+    );
+    let question = &server.frames(&mut world)[0];
+    let reply_to = question.header("reply-to").unwrap();
+    assert!(reply_to.starts_with("/reply-queue/"), "{reply_to}");
+    server.send(
+        &mut world,
+        &format!("SEND\ndestination:{reply_to}\n\nanswer"),
+    );
+    let answers = client.frames(&mut world);
+    assert_eq!(commands(&answers), ["MESSAGE"]);
+    assert_eq!(answers[0].body, "answer");
+    assert_eq!(answers[0].header("subscription"), Some("/temp-queue/mine"));
+}
+
+#[test]
 fn a_queue_that_is_deleted_tells_its_subscribers() {
     let mut world = World::new();
     let client = Stomp::connect(&mut world);

@@ -524,7 +524,10 @@ impl StompFrontEnd {
                 self.codec
                     .message(*subscription, number, &destination, headers, &message.body)
             }
-            Receiver::Temporary(_) => return false,
+            Receiver::Temporary(name) => {
+                self.codec
+                    .message_unsubscribed(name, &destination, headers, &message.body)
+            }
         };
         if sent.is_err() {
             return false;
