@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) sockets: BTreeMap<ConnectionId, Socket>,
     pub(crate) log: Vec<Step>,
     pub(crate) outputs: Vec<Output>,
+    /// What clients send is cut into pieces of this many bytes.
+    pub(crate) piece: usize,
     last: u64,
 }
 
@@ -49,6 +51,7 @@ impl World {
             sockets: BTreeMap::new(),
             log: Vec::new(),
             outputs: Vec::new(),
+            piece: usize::MAX,
             last: 0,
         }
     }
@@ -65,10 +68,12 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        self.handle(Input::Received {
-            connection,
-            bytes: Bytes::copy_from_slice(bytes),
-        });
+        for piece in bytes.chunks(self.piece) {
+            self.handle(Input::Received {
+                connection,
+                bytes: Bytes::copy_from_slice(piece),
+            });
+        }
     }
 
     /// The connection breaks.
