@@ -1,58 +1,377 @@
-//! CONNECT and CONNACK (3.1, 3.2).
+//! CONNECT and CONNACK: who is let in, and what is said to it (3.1, 3.2).
 
-use super::wire::{CONNACK, Client, PINGREQ, PINGRESP, Version, connect};
-use crate::case::Level::Must;
-use crate::case::{Case, Context, Section};
+use std::time::Duration;
+
+use super::client::{Play, Played};
+use super::property::{ASSIGNED_CLIENT_IDENTIFIER, RECEIVE_MAXIMUM, RESPONSE_INFORMATION};
+use super::wire::{CONNACK, Connect, PING, PINGRESP, PUBLISH, SUBACK, Version};
+use crate::case::Section;
 use crate::target::Protocol;
-use crate::verdict::{Stop, fail};
+use crate::verdict::{fail, not_applicable};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
     title: "Connecting",
-    cases: &[
-        Case {
-            id: "mqtt311/MQTT-3.1.2-3/connect-reserved-flag",
-            rule: "MQTT-3.1.2-3",
-            level: Must,
-            title: "A CONNECT with the reserved flag set is answered by closing the connection",
-            run: |ctx| reserved_flag(ctx, Version::V311),
-        },
-        Case {
-            id: "mqtt5/MQTT-3.1.2-3/connect-reserved-flag",
-            rule: "MQTT-3.1.2-3",
-            level: Must,
-            title: "A CONNECT with the reserved flag set is a malformed packet",
-            run: |ctx| reserved_flag(ctx, Version::V5),
-        },
-        Case {
-            id: "mqtt311/MQTT-3.12.4-1/pingresp",
-            rule: "MQTT-3.12.4-1",
-            level: Must,
-            title: "A PINGREQ is answered with a PINGRESP",
-            run: |ctx| {
-                let mut client = Client::connected(ctx, Version::V311)?;
-                client.wire.send(PINGREQ);
-                client.expect(PINGRESP, "PINGRESP [D0 00]").map(drop)
-            },
-        },
-    ],
+    cases: cases! {
+        "accepted" Must [V31 "CONNECT", V311 "MQTT-3.1.4-4", V5 "MQTT-3.1.4-5"]
+            "A correct CONNECT is acknowledged with success and without a session"
+            accepted;
+        "connack-properties" Must [V5 "3.2.2.3"]
+            "The properties of a CONNACK are ones that it may have, in their range"
+            connack_properties;
+        "response-information" Must [V5 "MQTT-3.1.2-28"]
+            "Response Information is not sent to a client that has not asked for it"
+            response_information;
+        "pipelined" Must [V311 "MQTT-3.2.0-1", V5 "MQTT-3.2.0-1"]
+            "What is sent right behind the CONNECT is answered, and after the CONNACK"
+            pipelined;
+        "octet-by-octet" Must [V311 "MQTT-3.1.4-4", V5 "MQTT-4.2-1"]
+            "A CONNECT that comes one octet at a time is acknowledged like any other"
+            octet_by_octet;
+        "client-id-23" Must [V31 "CONNECT", V311 "MQTT-3.1.3-5", V5 "MQTT-3.1.3-5"]
+            "A client identifier of 23 letters and digits is allowed"
+            client_id_23;
+        "client-id-empty" Must [V311 "MQTT-3.1.3-6", V5 "MQTT-3.1.3-7"]
+            "Clients with an empty client identifier get one each, in 5.0 told by the CONNACK"
+            client_id_empty;
+        "client-id-empty-without-clean-session" Must [V311 "MQTT-3.1.3-8"]
+            "An empty client identifier without a clean session is answered with 0x02 and the end"
+            client_id_empty_without_clean_session;
+        "password-without-user-name" Must [V5 "3.1.2.9"]
+            "A password without a user name is no error of form"
+            password_without_user_name;
+        "second-connect" Must [V31 "CONNECT", V311 "MQTT-3.1.0-2", V5 "MQTT-3.1.0-2"]
+            "A second CONNECT closes the connection"
+            second_connect;
+        "takeover" Must [V31 "CONNECT", V311 "MQTT-3.1.4-2", V5 "MQTT-3.1.4-3"]
+            "A second connection of a client identifier closes the first one"
+            |p| takeover(p).map(drop);
+        "takeover-reason" Should [V5 "3.1.4"]
+            "The first connection of a client identifier that is taken over learns 0x8E"
+            takeover_reason;
+        "pingresp" Must [V31 "PINGREQ", V311 "MQTT-3.12.4-1", V5 "MQTT-3.12.4-1"]
+            "A PINGREQ is answered with a PINGRESP"
+            |p| {
+                let mut client = p.client()?;
+                client.wire.send(PING);
+                client.wire.expect_bytes(&[0xD0, 0x00], "PINGRESP")
+            };
+        "keep-alive-expires" Must [V311 "MQTT-3.1.2-24", V5 "MQTT-3.1.2-22"]
+            "A client that is silent for one and a half times the keep alive is cut off"
+            keep_alive_expires;
+        "keep-alive-kept" Must [V311 "MQTT-3.1.2-24", V5 "MQTT-3.1.2-22"]
+            "A client that sends any packet within the keep alive stays connected"
+            keep_alive_kept;
+    },
 };
 
-fn reserved_flag(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
-    // Without a broker that takes this version, its refusal of the packet
-    // would say nothing.
-    drop(Client::connected(ctx, version)?);
-    let mut client = Client::new(ctx)?;
-    client
-        .wire
-        .send(&connect(ctx, version, &ctx.name("r"), 0x01));
-    let expected = "the connection closed, after a CONNACK with an error at most";
-    match client.next()? {
-        Seen::Frame(p) if p.kind() == CONNACK && p.body.get(1).is_some_and(|&code| code != 0) => {
-            client.wire.expect_end(expected).map(drop)
-        }
-        Seen::Ended(..) => Ok(()),
-        other => Err(fail(expected, other.to_string())),
+fn accepted(p: &Play<'_>) -> Played {
+    let client = p.client()?;
+    if client.connack.session_present {
+        return Err(fail("session present 0", client.connack.text));
     }
+    client.disconnect()
+}
+
+fn connack_properties(p: &Play<'_>) -> Played {
+    // That they are well formed, and sent once, has been seen by `client`.
+    let client = p.client()?;
+    let properties = &client.connack.properties;
+    let wrong = |what: &str| Err(fail(what, client.connack.text.clone()));
+    for flag in [0x24, 0x25, 0x28, 0x29, 0x2A] {
+        if properties.numbers(flag).iter().any(|&value| value > 1) {
+            return wrong(&format!("0 or 1 in the property 0x{flag:02X}"));
+        }
+    }
+    if properties.number(RECEIVE_MAXIMUM) == Some(0) || properties.number(0x27) == Some(0) {
+        return wrong("a receive maximum and a maximum packet size other than 0");
+    }
+    if properties.has(ASSIGNED_CLIENT_IDENTIFIER) {
+        return wrong("no assigned client identifier for a client that has one");
+    }
+    Ok(())
+}
+
+fn response_information(p: &Play<'_>) -> Played {
+    for properties in [&[][..], &[0x19, 0x00]] {
+        let client = p.join(&Connect {
+            properties: properties.to_vec(),
+            ..p.connect()
+        })?;
+        if client.connack.properties.has(RESPONSE_INFORMATION) {
+            return Err(fail("no Response Information", client.connack.text));
+        }
+    }
+    Ok(())
+}
+
+fn pipelined(p: &Play<'_>) -> Played {
+    let topic = p.name("t");
+    drop(p.client()?);
+    let mut client = p.open()?;
+    let bytes = [
+        p.connect().bytes(),
+        p.subscribe(&topic, 0),
+        p.publish(&topic, b"early").bytes(),
+        PING.to_vec(),
+    ];
+    client.wire.send(&bytes.concat());
+    client.await_connack("CONNACK first")?;
+    client.expect(SUBACK, "SUBACK after the CONNACK")?;
+    client.take(&topic, b"early").map(drop)
+}
+
+fn octet_by_octet(p: &Play<'_>) -> Played {
+    drop(p.client()?);
+    let mut client = p.open()?;
+    for octet in p.connect().bytes() {
+        client.wire.send(&[octet]);
+        p.ctx.sleep(Duration::from_millis(2))?;
+    }
+    client.await_connack("CONNACK with success")?;
+    for octet in PING {
+        client.wire.send(&[*octet]);
+        p.ctx.sleep(Duration::from_millis(20))?;
+    }
+    client.expect(PINGRESP, "PINGRESP").map(drop)
+}
+
+fn client_id_23(p: &Play<'_>) -> Played {
+    drop(p.client()?);
+    let mut client_id = p.name("AZaz09");
+    let filler = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    client_id.push_str(&filler[..23 - client_id.len()]);
+    p.join(&Connect {
+        client_id: client_id.into(),
+        ..p.connect()
+    })?
+    .disconnect()
+}
+
+fn client_id_empty(p: &Play<'_>) -> Played {
+    drop(p.client()?);
+    let connect = Connect {
+        client_id: Vec::new(),
+        ..p.connect()
+    };
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = p.open()?;
+        client.wire.send(&connect.bytes());
+        match client.next()? {
+            Seen::Frame(packet) if matches!(packet.body.get(1), Some(0x02 | 0x85)) => {
+                return Err(not_applicable(format!(
+                    "the broker wants a client identifier: {packet}"
+                )));
+            }
+            _ => drop(client),
+        }
+        clients.push(p.join(&connect)?);
+    }
+    let [first, second] = &mut clients[..] else {
+        unreachable!("two clients were pushed");
+    };
+    // Neither has taken over the other.
+    first.settle()?;
+    second.settle()?;
+    if p.version == Version::V5 {
+        let assigned = |client: &super::client::Client| {
+            let properties = &client.connack.properties;
+            properties
+                .bytes(ASSIGNED_CLIENT_IDENTIFIER)
+                .map(<[u8]>::to_vec)
+                .ok_or_else(|| {
+                    fail(
+                        "an assigned client identifier in the CONNACK",
+                        client.connack.text.clone(),
+                    )
+                })
+        };
+        if assigned(first)? == assigned(second)? {
+            return Err(fail(
+                "different client identifiers",
+                second.connack.text.clone(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn client_id_empty_without_clean_session(p: &Play<'_>) -> Played {
+    let connect = Connect {
+        client_id: Vec::new(),
+        clean: false,
+        ..p.connect()
+    };
+    match p.refuses_connect(&connect.bytes())? {
+        Some(0x02) => Ok(()),
+        Some(code) => Err(fail(
+            "CONNACK 0x02",
+            format!("CONNACK with 0x{code:02X} and the end"),
+        )),
+        None => Err(fail("CONNACK 0x02", "the connection closed without CONNACK")),
+    }
+}
+
+fn password_without_user_name(p: &Play<'_>) -> Played {
+    drop(p.client()?);
+    let mut client = p.open()?;
+    let connect = Connect {
+        user: None,
+        password: Some(b"secret".to_vec()),
+        ..p.connect()
+    };
+    client.wire.send(&connect.bytes());
+    match client.next()? {
+        // Whether the password opens the door is another question.
+        Seen::Frame(packet)
+            if packet.kind() == CONNACK
+                && matches!(packet.body.get(1), Some(0x00 | 0x86 | 0x87 | 0x8C)) =>
+        {
+            Ok(())
+        }
+        other => Err(fail(
+            "CONNACK with success, 0x86, 0x87 or 0x8C",
+            other.to_string(),
+        )),
+    }
+}
+
+fn second_connect(p: &Play<'_>) -> Played {
+    let connect = p.connect();
+    let mut client = p.join(&connect)?;
+    client.settle()?;
+    client.wire.send(&connect.bytes());
+    client
+        .expect_refusal("the connection closed after a second CONNECT")
+        .map(drop)
+}
+
+fn takeover(p: &Play<'_>) -> Played<Option<u8>> {
+    let connect = p.connect();
+    let mut first = p.join(&connect)?;
+    let mut second = p.join(&connect)?;
+    let reason = first.expect_refusal("the connection closed as its client connects again")?;
+    second.settle()?;
+    Ok(reason)
+}
+
+fn takeover_reason(p: &Play<'_>) -> Played {
+    match takeover(p)? {
+        Some(0x8E) => Ok(()),
+        Some(code) => Err(fail(
+            "DISCONNECT with 0x8E",
+            format!("DISCONNECT with 0x{code:02X}"),
+        )),
+        None => Err(fail(
+            "DISCONNECT with 0x8E",
+            "the connection closed without a DISCONNECT",
+        )),
+    }
+}
+
+fn keep_alive_expires(p: &Play<'_>) -> Played {
+    let mut client = p.join(&Connect {
+        keep_alive: 1,
+        ..p.connect()
+    })?;
+    if client.connack.properties.has(0x13) {
+        return Err(not_applicable(format!(
+            "the broker sets a keep alive of its own: {}",
+            client.connack.text
+        )));
+    }
+    let expected = "the connection closed 1.5 s after the last packet";
+    match client.next_within(Duration::from_millis(950))? {
+        Seen::Silence(..) => {}
+        other => return Err(fail(expected, format!("within 0.95 s: {other}"))),
+    }
+    // 1.5 s it should be; twice that is for a broker that looks seldom.
+    match client.next_within(Duration::from_millis(2050))? {
+        Seen::Ended(..) => Ok(()),
+        Seen::Frame(packet) if packet.first == 0xE0 && packet.body.first() == Some(&0x8D) => {
+            client.expect_end(expected)
+        }
+        other => Err(fail(expected, format!("still open after 3 s: {other}"))),
+    }
+}
+
+fn keep_alive_kept(p: &Play<'_>) -> Played {
+    let topic = p.name("t");
+    let mut client = p.join(&Connect {
+        keep_alive: 1,
+        ..p.connect()
+    })?;
+    let publish = p.publish(&topic, b"alive").bytes();
+    for bytes in [&publish[..], PING, &publish, &publish] {
+        p.ctx.sleep(Duration::from_millis(700))?;
+        client.wire.send(bytes);
+    }
+    client.settle().map(drop)
+}
+
+/// The first packet, a packet of no version, and the like: before the CONNECT
+/// is through.
+pub(super) const FIRST: Section = Section {
+    protocol: Protocol::Mqtt,
+    title: "What is no CONNECT",
+    cases: cases! {
+        "first-packet-publish" Must [V311 "MQTT-3.1.0-1", V5 "MQTT-3.1.0-1"]
+            "A PUBLISH before the CONNECT closes the connection"
+            |p| not_first(p, &p.publish("t", b"x").bytes());
+        "first-packet-subscribe" Must [V311 "MQTT-3.1.0-1", V5 "MQTT-3.1.0-1"]
+            "A SUBSCRIBE before the CONNECT closes the connection"
+            |p| not_first(p, &p.subscribe("t", 0));
+        "first-packet-pingreq" Must [V311 "MQTT-3.1.0-1", V5 "MQTT-3.1.0-1"]
+            "A PINGREQ before the CONNECT closes the connection"
+            |p| not_first(p, PING);
+        "first-packet-auth" Must [V5 "MQTT-3.1.0-1"]
+            "An AUTH before the CONNECT closes the connection"
+            |p| not_first(p, &[0xF0, 0x00]);
+        "first-packet-connack" Must [V311 "MQTT-3.1.0-1", V5 "MQTT-3.1.0-1"]
+            "A CONNACK before the CONNECT closes the connection"
+            |p| not_first(p, &[0x20, 0x02, 0x00, 0x00]);
+        "first-packet-of-no-type" Must [V311 "MQTT-3.1.0-1", V5 "MQTT-3.1.0-1"]
+            "A packet of type 0 before the CONNECT closes the connection"
+            |p| not_first(p, &[0x00, 0x00]);
+        // CVE-2023-0809.
+        "first-packet-announces-256-mib" Should [V311 "MQTT-3.1.0-1", V5 "MQTT-3.1.0-1"]
+            "A first packet that is no CONNECT is refused before its 256 MiB have come"
+            |p| not_first(p, &[&[PUBLISH << 4, 0xFF, 0xFF, 0xFF, 0x7F], &[0; 64][..]].concat());
+        "connect-length-of-five-octets" Must [V311 "MQTT-3.1.4-1", V5 "MQTT-3.1.4-1"]
+            "A CONNECT with a remaining length of five octets closes the connection"
+            |p| not_first(p, &[&[0x10, 0x80, 0x80, 0x80, 0x80, 0x01], &[0; 16][..]].concat());
+        "rejected-connect-ends-all" Must [V311 "MQTT-3.1.4-5", V5 "MQTT-3.1.4-6"]
+            "What follows a rejected CONNECT is not processed"
+            rejected_connect_ends_all;
+    },
+};
+
+fn not_first(p: &Play<'_>, bytes: &[u8]) -> Played {
+    drop(p.client()?);
+    let mut client = p.open()?;
+    client.wire.send(bytes);
+    // A CONNACK with an error is not ruled out.
+    client
+        .expect_connect_refusal("the connection closed after a first packet that is no CONNECT")?;
+    // The broker is still there for others.
+    p.client()?.disconnect()
+}
+
+fn rejected_connect_ends_all(p: &Play<'_>) -> Played {
+    let topic = p.name("t");
+    let mut subscriber = p.client()?;
+    subscriber.subscribe(&topic, 0)?;
+    let mut rejected = p.open()?;
+    let connect = Connect {
+        name: "MQTX",
+        ..p.connect()
+    };
+    rejected
+        .wire
+        .send(&[connect.bytes(), p.publish(&topic, b"smuggled").bytes()].concat());
+    rejected.expect_connect_refusal("the connection closed")?;
+    p.client()?.publish(&p.publish(&topic, b"end"))?;
+    subscriber.take(&topic, b"end").map(drop)
 }

@@ -1,12 +1,45 @@
 //! MQTT 5.0, 3.1.1 and 3.1.
 //!
 //! Rules are named by the statement identifiers of the specification
-//! (`[MQTT-3.1.2-3]`), which the ids of the cases repeat after the version.
+//! (`[MQTT-3.1.2-3]`), or by the number of the section where a rule has none;
+//! in 3.1, which numbers nothing, by the packet. A question that two versions
+//! have in common is one function, played once for each.
 
+/// The cases of a section as a table: the question, the level, the rule in each
+/// version that has it, the title, and what plays it.
+macro_rules! cases {
+    ($($question:literal $level:ident [$($version:ident $rule:literal),+]
+        $title:literal $run:expr;)*) => {
+        &[$($(
+            $crate::case::Case {
+                id: concat!(cases!(@$version), "/", $rule, "/", $question),
+                rule: $rule,
+                level: $crate::case::Level::$level,
+                title: $title,
+                run: |ctx| $crate::mqtt::play(ctx, $crate::mqtt::wire::Version::$version, $run),
+            },
+        )+)*]
+    };
+    (@V31) => { "mqtt31" };
+    (@V311) => { "mqtt311" };
+    (@V5) => { "mqtt5" };
+}
+
+mod client;
 mod connect;
+mod property;
 mod wire;
 
-use crate::case::Section;
+use crate::case::{Context, Section};
+use client::{Play, Played};
 
 /// By the order of the specification.
-pub(crate) const SECTIONS: &[&Section] = &[&connect::SECTION];
+pub(crate) const SECTIONS: &[&Section] = &[&connect::SECTION, &connect::FIRST];
+
+fn play(
+    ctx: &Context<'_>,
+    version: wire::Version,
+    run: impl FnOnce(&Play<'_>) -> Played,
+) -> Played {
+    run(&Play::new(ctx, version))
+}

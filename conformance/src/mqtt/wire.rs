@@ -1,17 +1,26 @@
 //! MQTT packets as bytes, written from the specification and without the
-//! workspace's codec, and one client's conversation.
+//! workspace's codec.
 
 use std::fmt;
 
-use crate::case::Context;
 use crate::transcript::hex_line;
-use crate::verdict::{Stop, fail, not_applicable};
-use crate::wire::{Parsed, Seen, Wire};
+use crate::wire::Parsed;
 
 /// Packet types, in the upper half of the first byte (2.1.2).
 pub(super) const CONNACK: u8 = 2;
-pub(super) const PINGREQ: &[u8] = &[0xC0, 0x00];
+pub(super) const PUBLISH: u8 = 3;
+pub(super) const PUBACK: u8 = 4;
+pub(super) const PUBREC: u8 = 5;
+pub(super) const PUBREL: u8 = 6;
+pub(super) const PUBCOMP: u8 = 7;
+pub(super) const SUBACK: u8 = 9;
+pub(super) const UNSUBACK: u8 = 11;
 pub(super) const PINGRESP: u8 = 13;
+pub(super) const DISCONNECT: u8 = 14;
+
+pub(super) const PING: &[u8] = &[0xC0, 0x00];
+/// A normal disconnection, in every version.
+pub(super) const GOODBYE: &[u8] = &[0xE0, 0x00];
 
 const NAMES: [&str; 16] = [
     "a packet of type 0",
@@ -32,55 +41,177 @@ const NAMES: [&str; 16] = [
     "AUTH",
 ];
 
+/// The name of a packet type.
+pub(super) fn name(kind: u8) -> &'static str {
+    NAMES[usize::from(kind & 0x0F)]
+}
+
 /// The protocol level in CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
+    V31 = 3,
     V311 = 4,
     V5 = 5,
 }
 
-/// The bytes of a packet: first byte, remaining length, and the rest.
-pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    let mut length = body.len();
+/// A variable byte integer in its shortest form (1.5.5).
+pub(super) fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
     loop {
-        let more = length > 0x7F;
-        bytes.push((length & 0x7F) as u8 | if more { 0x80 } else { 0 });
-        length >>= 7;
+        let more = value > 0x7F;
+        bytes.push((value & 0x7F) as u8 | if more { 0x80 } else { 0 });
+        value >>= 7;
         if !more {
-            break;
+            return bytes;
         }
     }
-    bytes.extend(body);
-    bytes
+}
+
+/// The bytes of a packet: first byte, remaining length, and the rest.
+pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    [&[first], &varint(body.len())[..], body].concat()
 }
 
 /// A string or binary with its two-byte length.
 pub(super) fn string(text: impl AsRef<[u8]>) -> Vec<u8> {
     let text = text.as_ref();
-    let mut bytes = (text.len() as u16).to_be_bytes().to_vec();
-    bytes.extend(text);
-    bytes
+    [&(text.len() as u16).to_be_bytes(), text].concat()
 }
 
-/// A CONNECT with a clean start, the target's credentials and these bits
-/// besides in the connect flags.
-pub(super) fn connect(ctx: &Context<'_>, version: Version, client_id: &str, flags: u8) -> Vec<u8> {
-    let (user, password) = (&ctx.target.user, &ctx.target.password);
-    let flags = flags
-        | 0x02
-        | if user.is_some() { 0x80 } else { 0 }
-        | if password.is_some() { 0x40 } else { 0 };
-    let mut body = string("MQTT");
-    body.extend([version as u8, flags, 0, 60]);
+/// PUBACK, PUBREC, PUBREL or PUBCOMP: `kind` is the first byte. The short form
+/// means success in 5.0 too.
+pub(super) fn ack(first: u8, id: u16) -> Vec<u8> {
+    packet(first, &id.to_be_bytes())
+}
+
+/// A CONNECT. The flags follow from the fields and `flags`.
+#[derive(Clone, Debug)]
+pub(super) struct Connect {
+    pub(super) version: Version,
+    pub(super) name: &'static str,
+    pub(super) level: u8,
+    /// Bits besides those that the other fields ask for.
+    pub(super) flags: u8,
+    pub(super) clean: bool,
+    pub(super) keep_alive: u16,
+    /// The properties without their length; sent in 5.0 only.
+    pub(super) properties: Vec<u8>,
+    pub(super) client_id: Vec<u8>,
+    pub(super) will: Option<Will>,
+    pub(super) user: Option<Vec<u8>>,
+    pub(super) password: Option<Vec<u8>>,
+    /// Bytes after the payload.
+    pub(super) trailing: Vec<u8>,
+}
+
+/// The will in a CONNECT.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Will {
+    pub(super) topic: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+    pub(super) qos: u8,
+    pub(super) retain: bool,
+    /// Without their length; sent in 5.0 only.
+    pub(super) properties: Vec<u8>,
+}
+
+impl Connect {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let v5 = self.version == Version::V5;
+        let mut flags = self.flags | u8::from(self.clean) << 1;
+        let mut payload = string(&self.client_id);
+        if let Some(will) = &self.will {
+            flags |= 0x04 | will.qos << 3 | u8::from(will.retain) << 5;
+            if v5 {
+                payload.extend(varint(will.properties.len()));
+                payload.extend(&will.properties);
+            }
+            payload.extend(string(&will.topic));
+            payload.extend(string(&will.payload));
+        }
+        for (field, flag) in [(&self.user, 0x80), (&self.password, 0x40)] {
+            if let Some(field) = field {
+                flags |= flag;
+                payload.extend(string(field));
+            }
+        }
+        let mut body = string(self.name);
+        body.extend([self.level, flags]);
+        body.extend(self.keep_alive.to_be_bytes());
+        if v5 {
+            body.extend(varint(self.properties.len()));
+            body.extend(&self.properties);
+        }
+        body.extend(payload);
+        body.extend(&self.trailing);
+        packet(0x10, &body)
+    }
+}
+
+/// A PUBLISH.
+#[derive(Clone, Debug)]
+pub(super) struct Publish {
+    pub(super) version: Version,
+    pub(super) dup: bool,
+    pub(super) qos: u8,
+    pub(super) retain: bool,
+    pub(super) topic: Vec<u8>,
+    /// Sent when the quality of service is not 0.
+    pub(super) id: u16,
+    /// Without their length; sent in 5.0 only.
+    pub(super) properties: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Publish {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut body = string(&self.topic);
+        if self.qos > 0 {
+            body.extend(self.id.to_be_bytes());
+        }
+        if self.version == Version::V5 {
+            body.extend(varint(self.properties.len()));
+            body.extend(&self.properties);
+        }
+        body.extend(&self.payload);
+        let first = 0x30 | u8::from(self.dup) << 3 | self.qos << 1 | u8::from(self.retain);
+        packet(first, &body)
+    }
+}
+
+/// A SUBSCRIBE or UNSUBSCRIBE up to its filters: packet identifier and, in
+/// 5.0, properties.
+pub(super) fn header(version: Version, id: u16, properties: &[u8]) -> Vec<u8> {
+    let mut body = id.to_be_bytes().to_vec();
     if version == Version::V5 {
-        body.push(0);
+        body.extend(varint(properties.len()));
+        body.extend(properties);
     }
-    body.extend(string(client_id));
-    for field in [user, password].into_iter().flatten() {
-        body.extend(string(field));
+    body
+}
+
+/// A SUBSCRIBE: filters with their options (in 3.1.1 the requested QoS).
+pub(super) fn subscribe(
+    version: Version,
+    id: u16,
+    properties: &[u8],
+    filters: &[(&[u8], u8)],
+) -> Vec<u8> {
+    let mut body = header(version, id, properties);
+    for (filter, options) in filters {
+        body.extend(string(filter));
+        body.push(*options);
     }
-    packet(0x10, &body)
+    packet(0x82, &body)
+}
+
+/// An UNSUBSCRIBE.
+pub(super) fn unsubscribe(version: Version, id: u16, filters: &[&[u8]]) -> Vec<u8> {
+    let mut body = header(version, id, &[]);
+    for filter in filters {
+        body.extend(string(filter));
+    }
+    packet(0xA2, &body)
 }
 
 /// A packet as it came.
@@ -96,22 +227,24 @@ impl Packet {
     pub(super) fn kind(&self) -> u8 {
         self.first >> 4
     }
+
+    /// The packet identifier of an acknowledgement.
+    pub(super) fn id(&self) -> Option<u16> {
+        let id = self.body.first_chunk()?;
+        Some(u16::from_be_bytes(*id))
+    }
 }
 
 /// `CONNACK [20 02 00 00]`
 impl fmt::Display for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = packet(self.first, &self.body);
-        write!(
-            f,
-            "{} [{}]",
-            NAMES[usize::from(self.kind())],
-            hex_line(&bytes)
-        )
+        write!(f, "{} [{}]", name(self.kind()), hex_line(&bytes))
     }
 }
 
-fn parse_packet(bytes: &[u8]) -> Parsed<Packet> {
+/// The first packet in `bytes`, for `Wire::next`.
+pub(super) fn parse_packet(bytes: &[u8]) -> Parsed<Packet> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Parsed::Incomplete;
     };
@@ -135,50 +268,5 @@ fn parse_packet(bytes: &[u8]) -> Parsed<Packet> {
         Parsed::Incomplete
     } else {
         Parsed::Malformed("a remaining length of more than four bytes".into())
-    }
-}
-
-/// One client's connection, up to where the case takes over.
-pub(super) struct Client {
-    pub(super) wire: Wire,
-}
-
-impl Client {
-    /// A TCP connection without a CONNECT.
-    pub(super) fn new(ctx: &Context<'_>) -> Result<Self, Stop> {
-        Ok(Self {
-            wire: ctx.connect()?,
-        })
-    }
-
-    /// Connects, and stops with "not applicable" when the broker answers that
-    /// it does not know this version.
-    pub(super) fn connected(ctx: &Context<'_>, version: Version) -> Result<Self, Stop> {
-        let mut client = Self::new(ctx)?;
-        client.wire.send(&connect(ctx, version, &ctx.name("c"), 0));
-        let expected = "CONNACK with success after a correct CONNECT";
-        match client.next()? {
-            Seen::Frame(p) if p.kind() == CONNACK && p.body.get(1) == Some(&0) => Ok(client),
-            // 0x01 in 3.1.1, 0x84 in 5.0: unacceptable protocol version.
-            Seen::Frame(p) if p.kind() == CONNACK && matches!(p.body.get(1), Some(0x01 | 0x84)) => {
-                Err(not_applicable(format!(
-                    "the broker refuses this version: {p}"
-                )))
-            }
-            other => Err(fail(expected, other.to_string())),
-        }
-    }
-
-    /// The next packet.
-    pub(super) fn next(&mut self) -> Result<Seen<Packet>, Stop> {
-        self.wire.next(parse_packet)
-    }
-
-    /// A packet of this type next.
-    pub(super) fn expect(&mut self, kind: u8, expected: &str) -> Result<Packet, Stop> {
-        match self.next()? {
-            Seen::Frame(packet) if packet.kind() == kind => Ok(packet),
-            other => Err(fail(expected, other.to_string())),
-        }
     }
 }

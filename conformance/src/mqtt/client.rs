@@ -1,0 +1,592 @@
+//! One case played in one version, and the clients that it plays with.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use super::property::{
+    self, MAXIMUM_QOS, Properties, RETAIN_AVAILABLE, SESSION_EXPIRY_INTERVAL,
+    SHARED_SUBSCRIPTION_AVAILABLE, WILDCARD_SUBSCRIPTION_AVAILABLE, read_string, take,
+};
+use super::wire::{
+    CONNACK, Connect, DISCONNECT, GOODBYE, PING, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC,
+    PUBREL, Packet, Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe,
+    unsubscribe,
+};
+use crate::case::Context;
+use crate::verdict::{Stop, fail, not_applicable};
+use crate::wire::{Seen, Wire};
+
+/// What a case ends with.
+pub(super) type Played<T = ()> = Result<T, Stop>;
+
+/// The reason codes of a DISCONNECT that a server may close with (3.14.2.1).
+const GOODBYES: &[u8] = &[
+    0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97,
+    0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
+];
+
+/// One case played in one version.
+pub(super) struct Play<'a> {
+    pub(super) ctx: &'a Context<'a>,
+    pub(super) version: Version,
+    clients: Cell<u32>,
+}
+
+impl<'a> Play<'a> {
+    pub(super) fn new(ctx: &'a Context<'a>, version: Version) -> Self {
+        Self {
+            ctx,
+            version,
+            clients: Cell::new(0),
+        }
+    }
+
+    /// A name that no other case and no other run has.
+    pub(super) fn name(&self, hint: &str) -> String {
+        self.ctx.name(hint)
+    }
+
+    /// A CONNECT of a new client, with a clean start, the target's credentials
+    /// and no keep alive.
+    pub(super) fn connect(&self) -> Connect {
+        self.clients.set(self.clients.get() + 1);
+        let target = self.ctx.target;
+        Connect {
+            version: self.version,
+            name: if self.version == Version::V31 {
+                "MQIsdp"
+            } else {
+                "MQTT"
+            },
+            level: self.version as u8,
+            flags: 0,
+            clean: true,
+            keep_alive: 0,
+            properties: Vec::new(),
+            client_id: self.name(&format!("c{}", self.clients.get())).into(),
+            will: None,
+            user: target.user.clone().map(Into::into),
+            password: target.password.clone().map(Into::into),
+            trailing: Vec::new(),
+        }
+    }
+
+    /// A CONNECT of a new client whose session outlives its connection.
+    pub(super) fn durable(&self) -> Connect {
+        Connect {
+            clean: false,
+            properties: property::four_byte(SESSION_EXPIRY_INTERVAL, 60),
+            ..self.connect()
+        }
+    }
+
+    /// A PUBLISH with quality of service 0.
+    pub(super) fn publish(&self, topic: &str, payload: &[u8]) -> Publish {
+        Publish {
+            version: self.version,
+            dup: false,
+            qos: 0,
+            retain: false,
+            topic: topic.into(),
+            id: 1,
+            properties: Vec::new(),
+            payload: payload.into(),
+        }
+    }
+
+    /// A SUBSCRIBE with one filter.
+    pub(super) fn subscribe(&self, filter: &str, options: u8) -> Vec<u8> {
+        subscribe(self.version, 1, &[], &[(filter.as_bytes(), options)])
+    }
+
+    /// A TCP connection without a CONNECT.
+    pub(super) fn open(&self) -> Played<Client> {
+        Ok(Client {
+            wire: self.ctx.connect()?,
+            version: self.version,
+            connack: Connack::default(),
+            early: VecDeque::new(),
+            last_id: 0,
+        })
+    }
+
+    /// A new client with a clean start.
+    pub(super) fn client(&self) -> Played<Client> {
+        self.join(&self.connect())
+    }
+
+    /// Connects, and stops with "not applicable" when the broker answers that
+    /// it does not know this version.
+    pub(super) fn join(&self, connect: &Connect) -> Played<Client> {
+        let mut client = self.open()?;
+        client.wire.send(&connect.bytes());
+        client.await_connack("CONNACK with success after a correct CONNECT")?;
+        Ok(client)
+    }
+
+    /// Ends what is left of a session.
+    pub(super) fn forget(&self, session: &Connect) -> Played {
+        let clean = Connect {
+            clean: true,
+            properties: Vec::new(),
+            will: None,
+            ..session.clone()
+        };
+        self.join(&clean)?.disconnect()
+    }
+
+    /// The broker goes on after `sound`, and refuses `broken` by closing.
+    pub(super) fn refuses(&self, sound: &[u8], broken: &[u8]) -> Played {
+        self.refuses_after(&[], sound, broken)
+    }
+
+    /// As [`Self::refuses`], both after `prelude` has been answered.
+    pub(super) fn refuses_after(&self, prelude: &[u8], sound: &[u8], broken: &[u8]) -> Played {
+        let mut control = self.client()?;
+        control.wire.send(prelude);
+        control.settle()?;
+        control.wire.send(sound);
+        control.settle()?;
+        control.wire.send(GOODBYE);
+        let mut client = self.client()?;
+        client.wire.send(prelude);
+        client.settle()?;
+        // With a PINGREQ behind it, going on shows at once.
+        client.wire.send(&[broken, PING].concat());
+        client
+            .expect_refusal("the connection closed, in 5.0 after a DISCONNECT with the error")
+            .map(drop)
+    }
+
+    /// As [`Self::refuses`] for bytes after which nothing can be told apart.
+    pub(super) fn refuses_unframed(&self, sound: &[u8], broken: &[u8]) -> Played {
+        let mut client = self.client()?;
+        client.wire.send(sound);
+        client.settle()?;
+        client.wire.send(broken);
+        client
+            .expect_refusal("the connection closed, in 5.0 after a DISCONNECT with the error")
+            .map(drop)
+    }
+
+    /// The broker takes a sound CONNECT and refuses this one.
+    pub(super) fn refuses_connect(&self, broken: &[u8]) -> Played<Option<u8>> {
+        self.client()?.wire.send(GOODBYE);
+        let mut client = self.open()?;
+        client.wire.send(broken);
+        client.expect_connect_refusal("the connection closed, after a CONNACK with an error at most")
+    }
+}
+
+/// What a CONNACK says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connack {
+    pub(super) session_present: bool,
+    pub(super) properties: Properties,
+    /// The packet in words and bytes.
+    pub(super) text: String,
+}
+
+/// A message as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    pub(super) dup: bool,
+    pub(super) qos: u8,
+    pub(super) retain: bool,
+    pub(super) topic: Vec<u8>,
+    pub(super) id: u16,
+    pub(super) properties: Properties,
+    pub(super) payload: Vec<u8>,
+    packet: Packet,
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.packet.fmt(f)
+    }
+}
+
+/// One client's connection.
+pub(super) struct Client {
+    pub(super) wire: Wire,
+    pub(super) version: Version,
+    pub(super) connack: Connack,
+    /// Messages that came while an answer was awaited.
+    early: VecDeque<Packet>,
+    last_id: u16,
+}
+
+impl Client {
+    /// The next packet.
+    pub(super) fn next(&mut self) -> Played<Seen<Packet>> {
+        match self.early.pop_front() {
+            Some(packet) => Ok(Seen::Frame(packet)),
+            None => self.wire.next(parse_packet),
+        }
+    }
+
+    /// A packet of this type next; messages may come before it, and are kept.
+    pub(super) fn expect(&mut self, kind: u8, expected: &str) -> Played<Packet> {
+        loop {
+            match self.wire.next(parse_packet)? {
+                Seen::Frame(packet) if packet.kind() == kind => return Ok(packet),
+                Seen::Frame(packet) if packet.kind() == PUBLISH => self.early.push_back(packet),
+                other => return Err(fail(expected, other.to_string())),
+            }
+        }
+    }
+
+    /// Sends bytes and expects a packet of this type.
+    pub(super) fn request(&mut self, bytes: &[u8], kind: u8) -> Played<Packet> {
+        self.wire.send(bytes);
+        self.expect(kind, name(kind))
+    }
+
+    /// A CONNACK with success next.
+    pub(super) fn await_connack(&mut self, expected: &str) -> Played {
+        let seen = self.next()?;
+        let packet = match seen {
+            Seen::Frame(packet) if packet.kind() == CONNACK => packet,
+            other => return Err(fail(expected, other.to_string())),
+        };
+        let text = packet.to_string();
+        match packet.body.get(1) {
+            // 0x01 in 3.1.1, 0x84 in 5.0: unacceptable protocol version.
+            Some(0x01 | 0x84) => Err(not_applicable(format!(
+                "the broker refuses this version: {text}"
+            ))),
+            Some(0) => {
+                let mut rest = &packet.body[2..];
+                let mut properties = Properties::default();
+                if self.version == Version::V5 {
+                    properties = Properties::read(CONNACK, &mut rest)
+                        .map_err(|why| fail(expected, format!("{why}: {text}")))?;
+                }
+                let flags = packet.body[0];
+                if packet.first != 0x20 || flags & 0xFE != 0 || !rest.is_empty() {
+                    return Err(fail(expected, text));
+                }
+                self.connack = Connack {
+                    session_present: flags == 1,
+                    properties,
+                    text,
+                };
+                Ok(())
+            }
+            _ => Err(fail(expected, text)),
+        }
+    }
+
+    /// The broker closes. In 5.0 a DISCONNECT with an error may come before.
+    pub(super) fn expect_refusal(&mut self, expected: &str) -> Played<Option<u8>> {
+        match self.next()? {
+            Seen::Ended(_, rest) if rest.is_empty() => Ok(None),
+            Seen::Frame(packet) if self.version == Version::V5 && packet.kind() == DISCONNECT => {
+                let code = packet.body.first().copied().unwrap_or(0);
+                if packet.first != 0xE0 || !GOODBYES.contains(&code) {
+                    return Err(fail(expected, packet.to_string()));
+                }
+                self.expect_end(expected)?;
+                Ok(Some(code))
+            }
+            other => Err(fail(expected, other.to_string())),
+        }
+    }
+
+    /// The broker closes. A CONNACK with an error may come before.
+    pub(super) fn expect_connect_refusal(&mut self, expected: &str) -> Played<Option<u8>> {
+        match self.next()? {
+            Seen::Ended(_, rest) if rest.is_empty() => Ok(None),
+            Seen::Frame(packet) if packet.kind() == CONNACK => {
+                let code = packet.body.get(1).copied().unwrap_or(0);
+                if packet.first != 0x20 || packet.body.first() != Some(&0) || code == 0 {
+                    return Err(fail(expected, packet.to_string()));
+                }
+                self.expect_end(expected)?;
+                Ok(Some(code))
+            }
+            other => Err(fail(expected, other.to_string())),
+        }
+    }
+
+    /// The end, and nothing before it.
+    pub(super) fn expect_end(&mut self, expected: &str) -> Played {
+        match self.wire.next(parse_packet)? {
+            Seen::Ended(_, rest) if rest.is_empty() => Ok(()),
+            other => Err(fail(expected, other.to_string())),
+        }
+    }
+
+    /// What comes until the answer to a PINGREQ.
+    pub(super) fn settle(&mut self) -> Played<Vec<Packet>> {
+        self.wire.send(PING);
+        let mut packets = Vec::new();
+        loop {
+            match self.next()? {
+                Seen::Frame(packet) if packet.kind() == PINGRESP => return Ok(packets),
+                Seen::Frame(packet) => packets.push(packet),
+                other => return Err(fail("PINGRESP [D0 00]", other.to_string())),
+            }
+        }
+    }
+
+    /// A packet identifier that is not in use.
+    pub(super) fn new_id(&mut self) -> u16 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Stops when the CONNACK says that this is not available.
+    pub(super) fn needs(&self, feature: u8) -> Played {
+        if self.connack.properties.number(feature) == Some(0) {
+            return Err(not_applicable(format!(
+                "property 0x{feature:02X} is 0 in {}",
+                self.connack.text
+            )));
+        }
+        Ok(())
+    }
+
+    /// Stops when the CONNACK names a lower maximum QoS.
+    pub(super) fn needs_qos(&self, qos: u8) -> Played {
+        match self.connack.properties.number(MAXIMUM_QOS) {
+            Some(maximum) if maximum < qos.into() => Err(not_applicable(format!(
+                "the maximum QoS is {maximum} in {}",
+                self.connack.text
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn needs_for(&self, filter: &[u8]) -> Played {
+        if filter.contains(&b'+') || filter.contains(&b'#') {
+            self.needs(WILDCARD_SUBSCRIPTION_AVAILABLE)?;
+        }
+        if filter.starts_with(b"$share/") {
+            self.needs(SHARED_SUBSCRIPTION_AVAILABLE)?;
+        }
+        Ok(())
+    }
+
+    /// Subscribes with these options. Stops as "not applicable" when a lower
+    /// QoS is granted than was asked for: the broker may do that, and what the
+    /// case wants to see at the higher QoS is not to be had.
+    pub(super) fn subscribe(&mut self, filter: &str, options: u8) -> Played {
+        self.subscribe_with(filter, options, &[])
+    }
+
+    /// As [`Self::subscribe`] with properties.
+    pub(super) fn subscribe_with(
+        &mut self,
+        filter: &str,
+        options: u8,
+        properties: &[u8],
+    ) -> Played {
+        self.needs_for(filter.as_bytes())?;
+        let id = self.new_id();
+        let filters = [(filter.as_bytes(), options)];
+        let suback = self.request(&subscribe(self.version, id, properties, &filters), SUBACK)?;
+        match self.codes(&suback)?[..] {
+            [code] if code == options & 3 => Ok(()),
+            [code] if code < options & 3 => Err(not_applicable(format!(
+                "the broker grants QoS {code}: {suback}"
+            ))),
+            _ => Err(fail("SUBACK that grants the subscription", suback.to_string())),
+        }
+    }
+
+    /// Ends a subscription.
+    pub(super) fn unsubscribe(&mut self, filter: &str) -> Played {
+        let id = self.new_id();
+        let unsuback = self.request(
+            &unsubscribe(self.version, id, &[filter.as_bytes()]),
+            UNSUBACK,
+        )?;
+        match self.codes(&unsuback)?[..] {
+            [] if self.version != Version::V5 => Ok(()),
+            [0] => Ok(()),
+            _ => Err(fail("UNSUBACK with success", unsuback.to_string())),
+        }
+    }
+
+    /// The reason codes of a SUBACK or UNSUBACK to the last packet identifier.
+    pub(super) fn codes(&self, packet: &Packet) -> Played<Vec<u8>> {
+        let expected = format!(
+            "{} with the packet identifier {}",
+            name(packet.kind()),
+            self.last_id
+        );
+        if packet.id() != Some(self.last_id) || packet.first & 0x0F != 0 {
+            return Err(fail(expected, packet.to_string()));
+        }
+        let mut rest = &packet.body[2..];
+        if self.version == Version::V5 {
+            Properties::read(packet.kind(), &mut rest)
+                .map_err(|why| fail(expected, format!("{why}: {packet}")))?;
+        }
+        Ok(rest.to_vec())
+    }
+
+    /// Publishes and sees the message acknowledged.
+    pub(super) fn publish(&mut self, publish: &Publish) -> Played {
+        self.needs_qos(publish.qos)?;
+        if publish.retain {
+            self.needs(RETAIN_AVAILABLE)?;
+        }
+        let id = self.new_id();
+        let publish = Publish {
+            id,
+            ..publish.clone()
+        };
+        self.wire.send(&publish.bytes());
+        match publish.qos {
+            0 => Ok(()),
+            1 => self.expect_ack(PUBACK, id),
+            _ => {
+                self.expect_ack(PUBREC, id)?;
+                self.wire.send(&ack(0x62, id));
+                self.expect_ack(PUBCOMP, id)
+            }
+        }
+    }
+
+    /// An acknowledgement without an error next.
+    pub(super) fn expect_ack(&mut self, kind: u8, id: u16) -> Played {
+        let expected = format!("{} of the packet identifier {id}", name(kind));
+        let packet = self.expect(kind, &expected)?;
+        if packet.id() != Some(id) || self.ack_code(&packet)? >= 0x80 {
+            return Err(fail(expected, packet.to_string()));
+        }
+        Ok(())
+    }
+
+    /// The reason code of a PUBACK, PUBREC, PUBREL or PUBCOMP.
+    pub(super) fn ack_code(&self, packet: &Packet) -> Played<u8> {
+        let kind = packet.kind();
+        let flags = if kind == PUBREL { 2 } else { 0 };
+        let wrong = |why: &str| fail(name(kind), format!("{why}: {packet}"));
+        if packet.first & 0x0F != flags {
+            return Err(wrong("reserved bits"));
+        }
+        if packet.body.len() < 2 || packet.body.len() > 2 && self.version != Version::V5 {
+            return Err(wrong("a remaining length other than 2"));
+        }
+        let code = packet.body.get(2).copied().unwrap_or(0);
+        if packet.body.len() > 3 {
+            let mut rest = &packet.body[3..];
+            Properties::read(kind, &mut rest).map_err(|why| wrong(&why))?;
+            if !rest.is_empty() {
+                return Err(wrong("bytes after the properties"));
+            }
+        }
+        Ok(code)
+    }
+
+    /// A message next.
+    pub(super) fn receive(&mut self, expected: &str) -> Played<Delivery> {
+        match self.next()? {
+            Seen::Frame(packet) if packet.kind() == PUBLISH => self
+                .delivery(&packet)
+                .map_err(|why| fail(expected, format!("{why}: {packet}"))),
+            other => Err(fail(expected, other.to_string())),
+        }
+    }
+
+    /// This message next, acknowledged at once.
+    pub(super) fn take(&mut self, topic: &str, payload: &[u8]) -> Played<Delivery> {
+        let delivery = self.take_unacknowledged(topic, payload)?;
+        self.acknowledge(&delivery)?;
+        Ok(delivery)
+    }
+
+    /// This message next.
+    pub(super) fn take_unacknowledged(&mut self, topic: &str, payload: &[u8]) -> Played<Delivery> {
+        let expected = format!("PUBLISH of {:?} to {topic}", String::from_utf8_lossy(payload));
+        let delivery = self.receive(&expected)?;
+        if delivery.topic == topic.as_bytes() && delivery.payload == payload {
+            Ok(delivery)
+        } else {
+            Err(fail(expected, delivery.to_string()))
+        }
+    }
+
+    /// Acknowledges by its QoS, up to the end of the exchange.
+    pub(super) fn acknowledge(&mut self, delivery: &Delivery) -> Played {
+        match delivery.qos {
+            0 => {}
+            1 => self.wire.send(&ack(0x40, delivery.id)),
+            _ => {
+                self.wire.send(&ack(0x50, delivery.id));
+                self.expect_ack(PUBREL, delivery.id)?;
+                self.wire.send(&ack(0x70, delivery.id));
+            }
+        }
+        Ok(())
+    }
+
+    fn delivery(&self, packet: &Packet) -> Result<Delivery, String> {
+        let mut rest = &packet.body[..];
+        let qos = packet.first >> 1 & 3;
+        let dup = packet.first & 8 != 0;
+        let topic = read_string(&mut rest)?.to_vec();
+        let id = match qos {
+            0 if dup => return Err("DUP with QoS 0".into()),
+            0 => 0,
+            3 => return Err("QoS 3".into()),
+            _ => {
+                let id = take(&mut rest, 2)?;
+                u16::from(id[0]) << 8 | u16::from(id[1])
+            }
+        };
+        if qos > 0 && id == 0 {
+            return Err("the packet identifier 0".into());
+        }
+        let mut properties = Properties::default();
+        if self.version == Version::V5 {
+            properties = Properties::read(PUBLISH, &mut rest)?;
+        }
+        Ok(Delivery {
+            dup,
+            qos,
+            retain: packet.first & 1 != 0,
+            topic,
+            id,
+            properties,
+            payload: rest.to_vec(),
+            packet: packet.clone(),
+        })
+    }
+
+    /// Says goodbye and sees the broker close. Whether it does so by itself is
+    /// a rule with a case of its own.
+    pub(super) fn disconnect(mut self) -> Played {
+        self.wire.send(GOODBYE);
+        self.sever()
+    }
+
+    /// Closes without a goodbye, and sees that the broker has noticed.
+    pub(super) fn sever(mut self) -> Played {
+        self.wire.shutdown_write();
+        self.wire
+            .expect_end("the connection closed after we closed our side")
+            .map(drop)
+    }
+
+    /// Nothing comes, for as long as counts as silence.
+    pub(super) fn expect_silence(&mut self, expected: &str) -> Played {
+        match self.early.pop_front() {
+            Some(packet) => Err(fail(expected, packet.to_string())),
+            None => self.wire.expect_silence(expected),
+        }
+    }
+
+    /// A packet within `time`, or the end.
+    pub(super) fn next_within(&mut self, time: Duration) -> Played<Seen<Packet>> {
+        match self.early.pop_front() {
+            Some(packet) => Ok(Seen::Frame(packet)),
+            None => self.wire.next_within(time, parse_packet),
+        }
+    }
+}
