@@ -162,9 +162,11 @@ impl<'a> Play<'a> {
 
     /// As [`Self::refuses`] for bytes after which nothing can be told apart.
     pub(super) fn refuses_unframed(&self, sound: &[u8], broken: &[u8]) -> Played {
+        let mut control = self.client()?;
+        control.wire.send(sound);
+        control.settle()?;
+        control.wire.send(GOODBYE);
         let mut client = self.client()?;
-        client.wire.send(sound);
-        client.settle()?;
         client.wire.send(broken);
         client
             .expect_refusal("the connection closed, in 5.0 after a DISCONNECT with the error")

@@ -27,14 +27,33 @@ macro_rules! cases {
 
 mod client;
 mod connect;
+mod connect_form;
+mod forwarding;
+mod malformed;
+mod options;
 mod property;
+mod publish;
+mod subscribe;
+mod topics;
+mod will;
 mod wire;
 
 use crate::case::{Context, Section};
 use client::{Play, Played};
 
 /// By the order of the specification.
-pub(crate) const SECTIONS: &[&Section] = &[&connect::SECTION, &connect::FIRST];
+pub(crate) const SECTIONS: &[&Section] = &[
+    &connect::SECTION,
+    &connect::FIRST,
+    &connect_form::SECTION,
+    &publish::SECTION,
+    &forwarding::SECTION,
+    &subscribe::SECTION,
+    &options::SECTION,
+    &topics::SECTION,
+    &malformed::SECTION,
+    &will::SECTION,
+];
 
 fn play(
     ctx: &Context<'_>,
