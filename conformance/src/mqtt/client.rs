@@ -1,186 +1,26 @@
-//! One case played in one version, and the clients that it plays with.
+//! The clients that a case plays with.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use super::play::Played;
 use super::property::{
-    self, MAXIMUM_QOS, Properties, RETAIN_AVAILABLE, SESSION_EXPIRY_INTERVAL,
-    SHARED_SUBSCRIPTION_AVAILABLE, WILDCARD_SUBSCRIPTION_AVAILABLE, read_string, take,
+    MAXIMUM_QOS, Properties, RETAIN_AVAILABLE, SHARED_SUBSCRIPTION_AVAILABLE,
+    WILDCARD_SUBSCRIPTION_AVAILABLE, read_string, take,
 };
 use super::wire::{
-    CONNACK, Connect, DISCONNECT, GOODBYE, PING, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC,
-    PUBREL, Packet, Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe,
-    unsubscribe,
+    CONNACK, DISCONNECT, GOODBYE, PING, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Packet,
+    Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe, unsubscribe,
 };
-use crate::case::Context;
-use crate::verdict::{Stop, fail, not_applicable};
+use crate::verdict::{fail, not_applicable};
 use crate::wire::{Seen, Wire};
-
-/// What a case ends with.
-pub(super) type Played<T = ()> = Result<T, Stop>;
 
 /// The reason codes of a DISCONNECT that a server may close with (3.14.2.1).
 const GOODBYES: &[u8] = &[
     0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97,
     0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
 ];
-
-/// One case played in one version.
-pub(super) struct Play<'a> {
-    pub(super) ctx: &'a Context<'a>,
-    pub(super) version: Version,
-    clients: Cell<u32>,
-}
-
-impl<'a> Play<'a> {
-    pub(super) fn new(ctx: &'a Context<'a>, version: Version) -> Self {
-        Self {
-            ctx,
-            version,
-            clients: Cell::new(0),
-        }
-    }
-
-    /// A name that no other case and no other run has.
-    pub(super) fn name(&self, hint: &str) -> String {
-        self.ctx.name(hint)
-    }
-
-    /// A CONNECT of a new client, with a clean start, the target's credentials
-    /// and no keep alive.
-    pub(super) fn connect(&self) -> Connect {
-        self.clients.set(self.clients.get() + 1);
-        let target = self.ctx.target;
-        Connect {
-            version: self.version,
-            name: if self.version == Version::V31 {
-                "MQIsdp"
-            } else {
-                "MQTT"
-            },
-            level: self.version as u8,
-            flags: 0,
-            clean: true,
-            keep_alive: 0,
-            properties: Vec::new(),
-            client_id: self.name(&format!("c{}", self.clients.get())).into(),
-            will: None,
-            user: target.user.clone().map(Into::into),
-            password: target.password.clone().map(Into::into),
-            trailing: Vec::new(),
-        }
-    }
-
-    /// A CONNECT of a new client whose session outlives its connection.
-    pub(super) fn durable(&self) -> Connect {
-        Connect {
-            clean: false,
-            properties: property::four_byte(SESSION_EXPIRY_INTERVAL, 60),
-            ..self.connect()
-        }
-    }
-
-    /// A PUBLISH with quality of service 0.
-    pub(super) fn publish(&self, topic: &str, payload: &[u8]) -> Publish {
-        Publish {
-            version: self.version,
-            dup: false,
-            qos: 0,
-            retain: false,
-            topic: topic.into(),
-            id: 1,
-            properties: Vec::new(),
-            payload: payload.into(),
-        }
-    }
-
-    /// A SUBSCRIBE with one filter.
-    pub(super) fn subscribe(&self, filter: &str, options: u8) -> Vec<u8> {
-        subscribe(self.version, 1, &[], &[(filter.as_bytes(), options)])
-    }
-
-    /// A TCP connection without a CONNECT.
-    pub(super) fn open(&self) -> Played<Client> {
-        Ok(Client {
-            wire: self.ctx.connect()?,
-            version: self.version,
-            connack: Connack::default(),
-            early: VecDeque::new(),
-            last_id: 0,
-        })
-    }
-
-    /// A new client with a clean start.
-    pub(super) fn client(&self) -> Played<Client> {
-        self.join(&self.connect())
-    }
-
-    /// Connects, and stops with "not applicable" when the broker answers that
-    /// it does not know this version.
-    pub(super) fn join(&self, connect: &Connect) -> Played<Client> {
-        let mut client = self.open()?;
-        client.wire.send(&connect.bytes());
-        client.await_connack("CONNACK with success after a correct CONNECT")?;
-        Ok(client)
-    }
-
-    /// Ends what is left of a session.
-    pub(super) fn forget(&self, session: &Connect) -> Played {
-        let clean = Connect {
-            clean: true,
-            properties: Vec::new(),
-            will: None,
-            ..session.clone()
-        };
-        self.join(&clean)?.disconnect()
-    }
-
-    /// The broker goes on after `sound`, and refuses `broken` by closing.
-    pub(super) fn refuses(&self, sound: &[u8], broken: &[u8]) -> Played {
-        self.refuses_after(&[], sound, broken)
-    }
-
-    /// As [`Self::refuses`], both after `prelude` has been answered.
-    pub(super) fn refuses_after(&self, prelude: &[u8], sound: &[u8], broken: &[u8]) -> Played {
-        let mut control = self.client()?;
-        control.wire.send(prelude);
-        control.settle()?;
-        control.wire.send(sound);
-        control.settle()?;
-        control.wire.send(GOODBYE);
-        let mut client = self.client()?;
-        client.wire.send(prelude);
-        client.settle()?;
-        // With a PINGREQ behind it, going on shows at once.
-        client.wire.send(&[broken, PING].concat());
-        client
-            .expect_refusal("the connection closed, in 5.0 after a DISCONNECT with the error")
-            .map(drop)
-    }
-
-    /// As [`Self::refuses`] for bytes after which nothing can be told apart.
-    pub(super) fn refuses_unframed(&self, sound: &[u8], broken: &[u8]) -> Played {
-        let mut control = self.client()?;
-        control.wire.send(sound);
-        control.settle()?;
-        control.wire.send(GOODBYE);
-        let mut client = self.client()?;
-        client.wire.send(broken);
-        client
-            .expect_refusal("the connection closed, in 5.0 after a DISCONNECT with the error")
-            .map(drop)
-    }
-
-    /// The broker takes a sound CONNECT and refuses this one.
-    pub(super) fn refuses_connect(&self, broken: &[u8]) -> Played<Option<u8>> {
-        self.client()?.wire.send(GOODBYE);
-        let mut client = self.open()?;
-        client.wire.send(broken);
-        client.expect_connect_refusal("the connection closed, after a CONNACK with an error at most")
-    }
-}
 
 /// What a CONNACK says.
 #[derive(Clone, Debug, Default)]
@@ -221,6 +61,17 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// A TCP connection over which nothing has gone yet.
+    pub(super) fn new(wire: Wire, version: Version) -> Self {
+        Self {
+            wire,
+            version,
+            connack: Connack::default(),
+            early: VecDeque::new(),
+            last_id: 0,
+        }
+    }
+
     /// The next packet.
     pub(super) fn next(&mut self) -> Played<Seen<Packet>> {
         match self.early.pop_front() {
@@ -395,7 +246,10 @@ impl Client {
             [code] if code < options & 3 => Err(not_applicable(format!(
                 "the broker grants QoS {code}: {suback}"
             ))),
-            _ => Err(fail("SUBACK that grants the subscription", suback.to_string())),
+            _ => Err(fail(
+                "SUBACK that grants the subscription",
+                suback.to_string(),
+            )),
         }
     }
 
@@ -505,7 +359,10 @@ impl Client {
 
     /// This message next.
     pub(super) fn take_unacknowledged(&mut self, topic: &str, payload: &[u8]) -> Played<Delivery> {
-        let expected = format!("PUBLISH of {:?} to {topic}", String::from_utf8_lossy(payload));
+        let expected = format!(
+            "PUBLISH of {:?} to {topic}",
+            String::from_utf8_lossy(payload)
+        );
         let delivery = self.receive(&expected)?;
         if delivery.topic == topic.as_bytes() && delivery.payload == payload {
             Ok(delivery)

@@ -1,6 +1,6 @@
 //! A CONNECT that breaks the form of one (3.1).
 
-use super::client::{Play, Played};
+use super::play::{Play, Played};
 use super::property::{
     AUTHENTICATION_DATA, MAXIMUM_PACKET_SIZE, RECEIVE_MAXIMUM, REQUEST_PROBLEM_INFORMATION,
     REQUEST_RESPONSE_INFORMATION, SESSION_EXPIRY_INTERVAL, TOPIC_ALIAS, byte, four_byte, text,

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Delivery, Play, Played};
+use super::client::{Client, Delivery};
 use super::malformed::reason;
+use super::play::{Play, Played};
 use super::property::{
-    CONTENT_TYPE, CORRELATION_DATA, MESSAGE_EXPIRY_INTERVAL, PAYLOAD_FORMAT_INDICATOR,
-    Properties, REASON_STRING, REQUEST_PROBLEM_INFORMATION, RESPONSE_TOPIC, RETAIN_AVAILABLE, TOPIC_ALIAS,
+    CONTENT_TYPE, CORRELATION_DATA, MESSAGE_EXPIRY_INTERVAL, PAYLOAD_FORMAT_INDICATOR, Properties,
+    REASON_STRING, REQUEST_PROBLEM_INFORMATION, RESPONSE_TOPIC, RETAIN_AVAILABLE, TOPIC_ALIAS,
     TOPIC_ALIAS_MAXIMUM, USER_PROPERTY, byte, four_byte, text, two_byte, user,
 };
 use super::wire::{Connect, PUBCOMP, Publish, UNSUBACK, ack, packet, unsubscribe};
@@ -185,7 +186,10 @@ fn retained_properties(p: &Play<'_>) -> Played {
     if same {
         Ok(())
     } else {
-        Err(fail("the user property a=1 and a content type", message.to_string()))
+        Err(fail(
+            "the user property a=1 and a content type",
+            message.to_string(),
+        ))
     }
 }
 
@@ -273,8 +277,14 @@ fn request_and_response(p: &Play<'_>) -> Played {
     })?;
     let request = responder.take(&requests, b"question")?;
     let missing = || fail("response topic and correlation data", request.to_string());
-    let to = request.properties.bytes(RESPONSE_TOPIC).ok_or_else(missing)?;
-    let correlation = request.properties.bytes(CORRELATION_DATA).ok_or_else(missing)?;
+    let to = request
+        .properties
+        .bytes(RESPONSE_TOPIC)
+        .ok_or_else(missing)?;
+    let correlation = request
+        .properties
+        .bytes(CORRELATION_DATA)
+        .ok_or_else(missing)?;
     responder.publish(&Publish {
         qos: 1,
         topic: to.to_vec(),
@@ -285,7 +295,10 @@ fn request_and_response(p: &Play<'_>) -> Played {
     if response.properties.bytes(CORRELATION_DATA) == Some(b"\x01\x00") {
         Ok(())
     } else {
-        Err(fail("the correlation data of the request", response.to_string()))
+        Err(fail(
+            "the correlation data of the request",
+            response.to_string(),
+        ))
     }
 }
 

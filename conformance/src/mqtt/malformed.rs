@@ -1,7 +1,7 @@
 //! Packets of the wrong form from a client that is connected. Each is refused
 //! by closing the connection (3.1.1: 4.8; 5.0: 4.13).
 
-use super::client::{Play, Played};
+use super::play::{Play, Played};
 use super::property::{SESSION_EXPIRY_INTERVAL, byte, four_byte, text};
 use super::wire::{
     GOODBYE, PING, Publish, Version, ack, header, packet, string, subscribe, unsubscribe,

@@ -25,21 +25,26 @@ macro_rules! cases {
     (@V5) => { "mqtt5" };
 }
 
+mod auth;
 mod client;
 mod connect;
 mod connect_form;
+mod flow;
 mod forwarding;
 mod malformed;
 mod options;
+mod play;
 mod property;
 mod publish;
+mod retained;
+mod sessions;
 mod subscribe;
 mod topics;
 mod will;
 mod wire;
 
 use crate::case::{Context, Section};
-use client::{Play, Played};
+use play::{Play, Played};
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[
@@ -51,8 +56,12 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &subscribe::SECTION,
     &options::SECTION,
     &topics::SECTION,
-    &malformed::SECTION,
+    &retained::SECTION,
     &will::SECTION,
+    &sessions::SECTION,
+    &flow::SECTION,
+    &malformed::SECTION,
+    &auth::SECTION,
 ];
 
 fn play(

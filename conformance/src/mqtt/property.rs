@@ -1,6 +1,8 @@
 //! The properties of MQTT 5.0 (2.2.2): written, and read back strictly.
 
-use super::wire::{CONNACK, DISCONNECT, PUBACK, PUBLISH, PUBREC, SUBACK, UNSUBACK, string, varint};
+use super::wire::{
+    CONNACK, DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBACK, UNSUBACK, string, varint,
+};
 
 pub(super) const PAYLOAD_FORMAT_INDICATOR: u8 = 0x01;
 pub(super) const MESSAGE_EXPIRY_INTERVAL: u8 = 0x02;
@@ -10,12 +12,14 @@ pub(super) const CORRELATION_DATA: u8 = 0x09;
 pub(super) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
 pub(super) const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
 pub(super) const ASSIGNED_CLIENT_IDENTIFIER: u8 = 0x12;
+pub(super) const SERVER_KEEP_ALIVE: u8 = 0x13;
 pub(super) const AUTHENTICATION_METHOD: u8 = 0x15;
 pub(super) const AUTHENTICATION_DATA: u8 = 0x16;
 pub(super) const REQUEST_PROBLEM_INFORMATION: u8 = 0x17;
 pub(super) const WILL_DELAY_INTERVAL: u8 = 0x18;
 pub(super) const REQUEST_RESPONSE_INFORMATION: u8 = 0x19;
 pub(super) const RESPONSE_INFORMATION: u8 = 0x1A;
+const SERVER_REFERENCE: u8 = 0x1C;
 pub(super) const REASON_STRING: u8 = 0x1F;
 pub(super) const RECEIVE_MAXIMUM: u8 = 0x21;
 pub(super) const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
@@ -75,18 +79,18 @@ const FORMS: &[(u8, Form, &[u8])] = &[
     (SUBSCRIPTION_IDENTIFIER, Form::Varint, &[PUBLISH]),
     (SESSION_EXPIRY_INTERVAL, Form::FourByte, &[CONNACK]),
     (ASSIGNED_CLIENT_IDENTIFIER, Form::Text, &[CONNACK]),
-    (0x13, Form::TwoByte, &[CONNACK]),
+    (SERVER_KEEP_ALIVE, Form::TwoByte, &[CONNACK]),
     (AUTHENTICATION_METHOD, Form::Text, &[CONNACK]),
     (AUTHENTICATION_DATA, Form::Binary, &[CONNACK]),
     (RESPONSE_INFORMATION, Form::Text, &[CONNACK]),
-    (0x1C, Form::Text, &[CONNACK, DISCONNECT]),
-    (REASON_STRING, Form::Text, &[CONNACK, PUBACK, PUBREC, 6, 7, SUBACK, UNSUBACK, DISCONNECT]),
+    (SERVER_REFERENCE, Form::Text, &[CONNACK, DISCONNECT]),
+    (REASON_STRING, Form::Text, &[CONNACK, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT]),
     (RECEIVE_MAXIMUM, Form::TwoByte, &[CONNACK]),
     (TOPIC_ALIAS_MAXIMUM, Form::TwoByte, &[CONNACK]),
     (TOPIC_ALIAS, Form::TwoByte, &[PUBLISH]),
     (MAXIMUM_QOS, Form::Byte, &[CONNACK]),
     (RETAIN_AVAILABLE, Form::Byte, &[CONNACK]),
-    (USER_PROPERTY, Form::Pair, &[CONNACK, PUBLISH, PUBACK, PUBREC, 6, 7, SUBACK, UNSUBACK, DISCONNECT]),
+    (USER_PROPERTY, Form::Pair, &[CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT]),
     (MAXIMUM_PACKET_SIZE, Form::FourByte, &[CONNACK]),
     (WILDCARD_SUBSCRIPTION_AVAILABLE, Form::Byte, &[CONNACK]),
     (SUBSCRIPTION_IDENTIFIERS_AVAILABLE, Form::Byte, &[CONNACK]),

@@ -1,7 +1,8 @@
 //! PUBLISH and its acknowledgements: the three qualities of service, from the
 //! client to the broker and from the broker to the client (3.3 to 3.7, 4.3).
 
-use super::client::{Client, Play, Played};
+use super::client::Client;
+use super::play::{Play, Played};
 use super::wire::{PUBACK, PUBCOMP, PUBREC, PUBREL, Publish, Version, ack};
 use crate::case::Section;
 use crate::target::Protocol;

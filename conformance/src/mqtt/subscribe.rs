@@ -1,6 +1,7 @@
 //! SUBSCRIBE, UNSUBSCRIBE and what answers them (3.8 to 3.11).
 
-use super::client::{Client, Play, Played};
+use super::client::Client;
+use super::play::{Play, Played};
 use super::property::RETAIN_AVAILABLE;
 use super::wire::{
     PUBREL, Publish, SUBACK, UNSUBACK, Version, ack, packet, subscribe, unsubscribe,

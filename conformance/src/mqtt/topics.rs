@@ -1,6 +1,6 @@
 //! Which topics a filter matches (4.7), and the characters of both (1.5.4).
 
-use super::client::{Play, Played};
+use super::play::{Play, Played};
 use super::property::text;
 use super::wire::{Publish, string, subscribe, unsubscribe};
 use crate::case::Section;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Delivery, Play, Played};
+use super::client::{Client, Delivery};
+use super::play::{Play, Played};
 use super::property::{
-    CONTENT_TYPE, CORRELATION_DATA, RESPONSE_TOPIC, SESSION_EXPIRY_INTERVAL, WILL_DELAY_INTERVAL,
-    four_byte, text, user,
+    CONTENT_TYPE, CORRELATION_DATA, RESPONSE_TOPIC, RETAIN_AVAILABLE, SERVER_KEEP_ALIVE,
+    SESSION_EXPIRY_INTERVAL, WILL_DELAY_INTERVAL, four_byte, text, user,
 };
 use super::wire::{Connect, GOODBYE, Publish, Will, packet};
 use crate::case::Section;
@@ -106,11 +107,7 @@ fn mortal(p: &Play<'_>, will: Will) -> Played<Client> {
 }
 
 /// The will, after its client has come to this end.
-fn published(
-    p: &Play<'_>,
-    will: Will,
-    end: impl FnOnce(Client) -> Played,
-) -> Played<Delivery> {
+fn published(p: &Play<'_>, will: Will, end: impl FnOnce(Client) -> Played) -> Played<Delivery> {
     let mut watcher = watcher(p)?;
     end(mortal(p, will.clone())?)?;
     watcher.take(&p.name("w"), &will.payload)
@@ -147,7 +144,7 @@ fn published_on_keep_alive(p: &Play<'_>) -> Played {
         will: Some(will(p)),
         ..p.connect()
     })?;
-    if client.connack.properties.has(0x13) {
+    if client.connack.properties.has(SERVER_KEEP_ALIVE) {
         return Err(not_applicable(format!(
             "the broker sets a keep alive of its own: {}",
             client.connack.text
@@ -193,7 +190,7 @@ fn published_once(p: &Play<'_>) -> Played {
 
 fn retained(p: &Play<'_>) -> Played {
     let mut first = watcher(p)?;
-    first.needs(super::property::RETAIN_AVAILABLE)?;
+    first.needs(RETAIN_AVAILABLE)?;
     let mortal = mortal(
         p,
         Will {
