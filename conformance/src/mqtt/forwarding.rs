@@ -101,13 +101,9 @@ pub(super) const SECTION: Section = Section {
         "alias-beyond-the-maximum" Must [V5 "MQTT-3.3.2-9"]
             "A topic alias beyond the broker's maximum closes the connection"
             alias_beyond_the_maximum;
-        "alias-0-reason" Should [V5 "3.3.2.3.4"]
-            "A topic alias of 0 is answered with a DISCONNECT that says 0x94"
-            |p| {
-                let properties = two_byte(TOPIC_ALIAS, 0);
-                let publish = Publish { properties, ..p.publish(&p.name("t"), b"x") };
-                reason(p, 0x94, &publish.bytes())
-            };
+        "alias-beyond-the-maximum-reason" Should [V5 "3.14.2.1"]
+            "A topic alias beyond the broker's maximum is answered with 0x94"
+            alias_beyond_the_maximum_reason;
     },
 };
 
@@ -392,16 +388,23 @@ fn alias_unknown(p: &Play<'_>) -> Played {
         .map(drop)
 }
 
-fn alias_beyond_the_maximum(p: &Play<'_>) -> Played {
+/// One more than the broker takes.
+fn too_high(p: &Play<'_>) -> Played<u16> {
     let client = p.client()?;
     let maximum = client.connack.properties.number(TOPIC_ALIAS_MAXIMUM);
-    let Some(beyond) = (maximum.unwrap_or(0) as u16).checked_add(1) else {
-        return Err(not_applicable(format!(
-            "the maximum is 65535 in {}",
-            client.connack.text
-        )));
-    };
+    (maximum.unwrap_or(0) as u16)
+        .checked_add(1)
+        .ok_or_else(|| not_applicable(format!("the maximum is 65535 in {}", client.connack.text)))
+}
+
+fn alias_beyond_the_maximum(p: &Play<'_>) -> Played {
+    let alias = too_high(p)?;
     super::malformed::publish(p, |publish| {
-        publish.properties = two_byte(TOPIC_ALIAS, beyond);
+        publish.properties = two_byte(TOPIC_ALIAS, alias);
     })
+}
+
+fn alias_beyond_the_maximum_reason(p: &Play<'_>) -> Played {
+    let publish = aliased(p, &p.name("t"), too_high(p)?, b"x");
+    reason(p, 0x94, &publish.bytes())
 }
