@@ -220,6 +220,9 @@ def _():
         equal(depth(ch, name), 0)
         with client.receipt() as receipt:
             client.stomp.commit(transaction, headers={"receipt": receipt})
+        deadline = time.monotonic() + 2
+        while depth(ch, name) != 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
         equal(depth(ch, name), 2)
         ch.queue_delete(name)
 

@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::Config;
 use crate::connection::{self, Gate, Reading};
+use crate::{Config, name};
 
 /// Commands that may wait for the broker. With reads of at most
 /// [`connection::LARGEST_READ`] bytes this bounds what is in flight between
@@ -177,7 +177,11 @@ impl BrokerTask {
                 .then_some(Input::Transmitted { connection, len }),
             Command::Gone { connection } => {
                 let peer = self.peers.remove(&connection)?;
-                tracing::debug!(id = connection.0, protocol = ?peer.protocol, "disconnected");
+                tracing::debug!(
+                    id = connection.0,
+                    protocol = name(peer.protocol),
+                    "disconnected"
+                );
                 peer.gate.set(Reading::Over);
                 Some(Input::Disconnected { connection })
             }
@@ -205,7 +209,7 @@ impl BrokerTask {
     ) -> ConnectionId {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
-        tracing::debug!(id = id.0, ?protocol, %peer, "connected");
+        tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
         let (reader, writer) = stream.into_split();
         let gate = Arc::new(Gate::new());
         let (chunks, outgoing) = mpsc::unbounded_channel();
@@ -257,7 +261,11 @@ impl BrokerTask {
                 Output::Resume { connection } => self.set_reading(connection, Reading::On),
                 Output::Close { connection } => {
                     if let Some(mut peer) = self.peers.remove(&connection) {
-                        tracing::debug!(id = connection.0, protocol = ?peer.protocol, "closed");
+                        tracing::debug!(
+                            id = connection.0,
+                            protocol = name(peer.protocol),
+                            "closed"
+                        );
                         peer.flush();
                         // The writer ends, and sends FIN, when it has written
                         // what it has; the reader waits for the peer's FIN.

@@ -5,6 +5,16 @@ use std::time::Duration;
 
 use mq_core::Protocol;
 
+/// A protocol's name as people write it: `AMQP`, `MQTT`, `STOMP`.
+pub fn name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Amqp => "AMQP",
+        Protocol::Mqtt => "MQTT",
+        Protocol::Stomp => "STOMP",
+        _ => "unknown",
+    }
+}
+
 /// Where each protocol listens. `None` leaves that protocol out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 
 use mq_core::Protocol;
 
+use crate::config::name;
+
 /// The server did not start; nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A listener could not have its address.
-    #[error("cannot listen for {protocol:?} on {address}: {}", advice(.source))]
+    #[error("cannot listen for {} on {address}: {}", name(*.protocol), advice(.source))]
     Bind {
         /// The listener's protocol.
         protocol: Protocol,

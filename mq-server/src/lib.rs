@@ -40,7 +40,7 @@ mod listener;
 mod server;
 
 pub use blocking::BlockingServer;
-pub use config::{Config, Listen};
+pub use config::{Config, Listen, name};
 pub use error::StartError;
 pub use mq_core::Protocol;
 pub use server::Server;

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::broker_task::Command;
+use crate::name;
 
 /// How long to leave a listener alone when the process or the machine has run
 /// out of something. The connections wait in the kernel's backlog meanwhile.
@@ -33,12 +34,12 @@ pub(crate) async fn accept(
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => {
-                tracing::debug!(?protocol, %error, "a connection was gone before it was accepted");
+                tracing::debug!(protocol = name(protocol), %error, "a connection was gone before it was accepted");
                 continue;
             }
             Err(error) => {
                 if !failing {
-                    tracing::error!(?protocol, %error, "cannot accept connections; trying on");
+                    tracing::error!(protocol = name(protocol), %error, "cannot accept connections; trying on");
                     failing = true;
                 }
                 tokio::time::sleep(OUT_OF_RESOURCES).await;
@@ -46,15 +47,15 @@ pub(crate) async fn accept(
             }
         };
         if failing {
-            tracing::info!(?protocol, "accepting connections again");
+            tracing::info!(protocol = name(protocol), "accepting connections again");
             failing = false;
         }
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            tracing::warn!(?protocol, %peer, "refused: the limit of connections is reached");
+            tracing::warn!(protocol = name(protocol), %peer, "refused: the limit of connections is reached");
             continue;
         };
         if let Err(error) = set_options(&stream) {
-            tracing::debug!(?protocol, %peer, %error, "socket options");
+            tracing::debug!(protocol = name(protocol), %peer, %error, "socket options");
         }
         let accepted = Command::Accepted {
             protocol,

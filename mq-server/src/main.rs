@@ -80,7 +80,7 @@ async fn serve(config: Config) -> ExitCode {
 fn announce(server: &Server) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for (protocol, address) in server.addresses().iter() {
-        writeln!(out, "{} listening on {address}", settings::name(protocol))?;
+        writeln!(out, "{} listening on {address}", mq_server::name(protocol))?;
     }
     out.flush()
 }

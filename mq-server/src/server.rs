@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
-use crate::{Config, Listen, StartError, listener};
+use crate::{Config, Listen, StartError, listener, name};
 
 /// A running server. Dropping it shuts it down in the background, as
 /// [`shutdown`](Server::shutdown) does, as long as its runtime lives.
@@ -47,7 +47,7 @@ impl Server {
             };
             let listener = TcpListener::bind(address).await.map_err(bind)?;
             let address = listener.local_addr().map_err(bind)?;
-            tracing::info!(?protocol, %address, "listening");
+            tracing::info!(protocol = name(protocol), %address, "listening");
             bound.set(protocol, address);
             listeners.push((protocol, listener));
         }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mq_server::{Config, Protocol};
+use mq_server::Config;
 use serde::Deserialize;
 
 use crate::cli::{Address, Flags, LogFormat};
@@ -51,16 +51,6 @@ pub(crate) enum SettingsError {
 fn at(line: &Option<usize>) -> String {
     line.map(|line| format!(", line {line}"))
         .unwrap_or_default()
-}
-
-/// The name of a protocol as people write it.
-pub(crate) fn name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Amqp => "AMQP",
-        Protocol::Mqtt => "MQTT",
-        Protocol::Stomp => "STOMP",
-        _ => "unknown",
-    }
 }
 
 /// The file. What is not in it keeps its default.

@@ -1,0 +1,211 @@
+//! The `mq-server` binary: what it prints, and how it ends.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test of the shell that owns the clock"
+)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const ANY_PORTS: [&str; 3] = [
+    "--amqp=127.0.0.1:0",
+    "--mqtt=127.0.0.1:0",
+    "--stomp=127.0.0.1:0",
+];
+
+fn server() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_mq-server"))
+}
+
+/// A server that is killed if the test ends before it does.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Running {
+        let mut child = server()
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Running { child, stdout }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("still running");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+}
+
+#[test]
+fn it_prints_a_line_for_each_listener_that_is_on() {
+    let mut running = Running::start(&["--amqp=127.0.0.1:0", "--mqtt=off", "--stomp=127.0.0.1:0"]);
+    for protocol in ["AMQP", "STOMP"] {
+        let line = running.line();
+        let address = line
+            .strip_prefix(&format!("{protocol} listening on "))
+            .unwrap_or_else(|| panic!("{line:?}"));
+        TcpStream::connect(address).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_and_ctrl_c_end_it_with_success() {
+    for signal in ["TERM", "INT"] {
+        let mut running = Running::start(&ANY_PORTS);
+        let line = running.line();
+        let address = line.rsplit(' ').next().unwrap();
+        // A peer that says nothing must not keep it from stopping.
+        let mut peer = TcpStream::connect(address).unwrap();
+        running.signal(signal);
+        let mut rest = Vec::new();
+        peer.set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let _ = peer.read_to_end(&mut rest);
+        drop(peer);
+        assert_eq!(running.exit_code(), Some(0), "SIG{signal}");
+    }
+}
+
+/// One line on standard error that contains the text, and exit code 2.
+fn assert_complaint(output: &Output, text: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let line = stderr.trim_end();
+    assert!(line.contains(text), "wanted {text:?} in {line:?}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+}
+
+/// Runs with a file of this content, which must be refused.
+fn with_file(content: &str) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mq.toml");
+    std::fs::write(&path, content).unwrap();
+    server()
+        .args(ANY_PORTS)
+        .arg("--config")
+        .arg(&path)
+        .arg("--check-config")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn files_that_cannot_be_used() {
+    for (content, complaint) in [
+        ("colour = 1", "unknown field `colour`"),
+        (
+            "\n\n[listen]\nampq = \"off\"",
+            "line 4: unknown field `ampq`",
+        ),
+        (
+            "[listen]\namqp = \"here\"",
+            "\"here\" is no address: write IP:PORT",
+        ),
+        ("[listen]\namqp = 5672", "line 2: invalid type"),
+        ("allow_anonymous = \"no\"", "line 1: invalid type"),
+        ("max_connections = -1", "line 1: invalid value"),
+        ("virtual_hosts = []", "no virtual host is configured"),
+        ("virtual_hosts = [\"a\", \"a\"]", "configured twice"),
+        ("[amqp]\nframe_max = 1", "at least 4096"),
+        ("[mqtt]\nreceive_maximum = 0", "at least 1"),
+        ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
+        ("[log]\nlevel = \"loud=very\"", "is no log level"),
+        ("[limits]\nqueue = 1", "unknown field `queue`"),
+        ("= 1", "line 1"),
+    ] {
+        assert_complaint(&with_file(content), complaint);
+    }
+}
+
+#[test]
+fn a_good_file_is_good() {
+    let output = with_file("[users]\nalice = \"secret\"\n[limits]\nqueues = 10\n");
+    assert_eq!(output.status.code(), Some(0));
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/mq-server.example.toml");
+    let output = server()
+        .args(["--check-config", "--config", example])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn flags_that_cannot_be_used() {
+    for (args, complaint) in [
+        (
+            &["--config", "/does/not/exist"][..],
+            "cannot read the settings in /does/not/exist",
+        ),
+        (
+            &["--amqp=off", "--mqtt=off", "--stomp=off"][..],
+            "leave at least one",
+        ),
+        (&["--log-level=loud=very"][..], "is no log level"),
+    ] {
+        assert_complaint(&server().args(args).output().unwrap(), complaint);
+    }
+    // Those that clap finds have its usage below the line.
+    for (args, complaint) in [
+        (&["--amqp=5672"][..], "is no address: write IP:PORT"),
+        (&["--user=alice"][..], "write NAME:PASSWORD"),
+        (&["--allow-anonymous=maybe"][..], "invalid value 'maybe'"),
+        (&["--colour"][..], "unexpected argument '--colour'"),
+    ] {
+        let output = server().args(args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(complaint), "{stderr}");
+    }
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let flag = format!("--mqtt={}", taken.local_addr().unwrap());
+    let output = server()
+        .args([
+            "--amqp=127.0.0.1:0",
+            "--stomp=off",
+            "--log-level=off",
+            &flag,
+        ])
+        .output()
+        .unwrap();
+    assert_complaint(&output, "port is in use");
+}
