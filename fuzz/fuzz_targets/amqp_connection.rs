@@ -1,0 +1,206 @@
+//! An AMQP connection of either role, and any bytes from the peer.
+#![no_main]
+
+use std::time::Duration;
+
+use amqp_codec::connection::{
+    ClientConfig, ClientConnection, ClientEvent, Message, ReplyError, Request, SendError,
+    ServerConfig, ServerConnection, ServerEvent,
+};
+use amqp_codec::method::{basic, queue};
+use amqp_codec::{Properties, ReplyCode};
+use libfuzzer_sys::fuzz_target;
+use mq_fuzz::{Cut, Transcript, assert_the_cut_does_not_matter, feed, phrase};
+
+const NOW: Duration = Duration::ZERO;
+
+const MESSAGE: Message<'_> = Message {
+    exchange: "e",
+    routing_key: "k",
+    properties: Properties::EMPTY,
+    body: b"m",
+};
+
+fuzz_target!(|data: &[u8]| {
+    let [how, seed, stream @ ..] = data else {
+        return;
+    };
+    let login = match how & 3 {
+        0 => Vec::new(),
+        1 => phrase::amqp().login,
+        2 => phrase::amqp_server(),
+        // A few things said in a good order, and the fuzzer's after that.
+        _ => {
+            let book = phrase::amqp();
+            let said = usize::from(how >> 2) % book.phrases.len();
+            [book.login, book.phrases[said].clone()].concat()
+        }
+    };
+    let stream = [&login, stream].concat();
+    if how & 3 == 2 {
+        assert_the_cut_does_not_matter(*seed, |cut| consume(&stream, cut));
+    } else {
+        assert_the_cut_does_not_matter(*seed, |cut| serve(&stream, cut));
+    }
+});
+
+/// The server's side, of a broker that has everything that it is asked for.
+fn serve(stream: &[u8], cut: Cut) -> Transcript {
+    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut transcript = Transcript::default();
+    transcript.left = feed(stream, cut, |input| {
+        loop {
+            let event = match server.receive(NOW, input) {
+                Ok(Some(event)) => event,
+                Ok(None) => return true,
+                Err(error) => {
+                    assert_eq!(server.receive(NOW, input), Err(error.clone()));
+                    transcript.events.push(format!("{error:?}"));
+                    return false;
+                }
+            };
+            transcript.events.push(format!("{event:?}"));
+            if let Err(error) = serve_event(&mut server, event) {
+                transcript.events.push(format!("{error:?}"));
+            }
+        }
+    });
+    transcript.closed = server.is_closed();
+    server.poll_transmit(&mut transcript.sent);
+    assert_eq!(server.transmit_len(), 0);
+    transcript
+}
+
+fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<(), SendError> {
+    match event {
+        ServerEvent::Authenticate { mechanism, .. } => match mechanism {
+            "PLAIN" => server.accept(),
+            _ => server.challenge(b"?"),
+        },
+        ServerEvent::Secure { response: b"no" } => server.refuse("no"),
+        ServerEvent::Secure { .. } => server.accept(),
+        ServerEvent::Open { virtual_host: "/" } => server.open_ok(),
+        ServerEvent::Open { .. } => server.close(&ReplyError::connection(
+            ReplyCode::NotAllowed,
+            "no such virtual host",
+        )),
+        ServerEvent::UpdateSecret { .. } => server.update_secret_ok(),
+        ServerEvent::Publish {
+            channel,
+            publish_tag,
+            mandatory,
+            content,
+            ..
+        } => {
+            if mandatory {
+                server.return_message(channel, ReplyCode::NoRoute, "none", &content.message())?;
+            }
+            match publish_tag {
+                Some(tag) => server.ack(channel, tag, tag % 2 == 0),
+                None => Ok(()),
+            }
+        }
+        ServerEvent::Request { channel, request } => answer(server, channel, request),
+        _ => Ok(()),
+    }
+}
+
+fn answer(
+    server: &mut ServerConnection,
+    channel: u16,
+    request: Request<'_>,
+) -> Result<(), SendError> {
+    match request {
+        Request::AccessRequest(_) => server.access_request_ok(channel, 1),
+        Request::ExchangeDeclare(declare) if declare.passive => server.fail(
+            &ReplyError::new(ReplyCode::NotFound, channel, "no exchange").caused_by(request.id()),
+        ),
+        Request::ExchangeDeclare(_) => server.exchange_declare_ok(channel),
+        Request::ExchangeDelete(_) => server.exchange_delete_ok(channel),
+        Request::ExchangeBind(_) => server.exchange_bind_ok(channel),
+        Request::ExchangeUnbind(_) => server.exchange_unbind_ok(channel),
+        Request::QueueDeclare(declare) => server.queue_declare_ok(channel, declare.queue, 1, 2),
+        Request::QueueBind(_) => server.queue_bind_ok(channel),
+        Request::QueueUnbind(_) => server.queue_unbind_ok(channel),
+        Request::QueuePurge(_) => server.queue_purge_ok(channel, 3),
+        Request::QueueDelete(_) => server.queue_delete_ok(channel, 3),
+        Request::BasicQos(_) => server.qos_ok(channel),
+        Request::BasicConsume(consume) => {
+            server.consume_ok(channel, consume.consumer_tag)?;
+            let tag = server.deliver(channel, consume.consumer_tag, false, &MESSAGE)?;
+            assert!(tag > 0);
+            Ok(())
+        }
+        Request::BasicCancel(cancel) => server.cancel_ok(channel, cancel.consumer_tag),
+        Request::BasicGet(get) if get.no_ack => server.get_empty(channel),
+        Request::BasicGet(_) => server.get_ok(channel, true, 0, &MESSAGE).map(drop),
+        Request::BasicRecover(_) => server.recover_ok(channel),
+        Request::TxSelect(_) => server.tx_select_ok(channel),
+        Request::TxCommit(_) => server.tx_commit_ok(channel),
+        Request::TxRollback(_) => server.tx_rollback_ok(channel),
+        Request::ConfirmSelect(_) => server.confirm_select_ok(channel),
+        Request::ChannelFlow(flow) => server.flow_ok(channel, flow.active),
+        _ => Ok(()),
+    }
+}
+
+/// The client's side. It opens a channel, publishes, consumes, acknowledges.
+fn consume(stream: &[u8], cut: Cut) -> Transcript {
+    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+    let mut transcript = Transcript::default();
+    transcript.left = feed(stream, cut, |input| {
+        loop {
+            let event = match client.receive(NOW, input) {
+                Ok(Some(event)) => event,
+                Ok(None) => return true,
+                Err(error) => {
+                    assert_eq!(client.receive(NOW, input), Err(error.clone()));
+                    transcript.events.push(format!("{error:?}"));
+                    return false;
+                }
+            };
+            transcript.events.push(format!("{event:?}"));
+            if let Err(error) = consume_event(&mut client, event) {
+                transcript.events.push(format!("{error:?}"));
+            }
+        }
+    });
+    transcript.closed = client.is_closed();
+    client.poll_transmit(&mut transcript.sent);
+    assert_eq!(client.transmit_len(), 0);
+    transcript
+}
+
+fn consume_event(client: &mut ClientConnection, event: ClientEvent<'_>) -> Result<(), SendError> {
+    match event {
+        ClientEvent::Secure { .. } => client.secure_ok(b"response"),
+        ClientEvent::Opened => client.open_channel().map(drop),
+        ClientEvent::ChannelOpened { channel } => {
+            client.confirm_select(channel, true)?;
+            for _ in 0..3 {
+                client.publish(channel, true, &MESSAGE)?;
+            }
+            client.queue_declare(channel, &queue::Declare::default())?;
+            client.consume(
+                channel,
+                &basic::Consume {
+                    queue: "q",
+                    consumer_tag: "c",
+                    ..Default::default()
+                },
+            )?;
+            client.get(channel, &basic::Get::default())
+        }
+        ClientEvent::Deliver {
+            channel,
+            delivery_tag,
+            ..
+        }
+        | ClientEvent::GetOk {
+            channel,
+            delivery_tag,
+            ..
+        } => client.ack(channel, delivery_tag, false),
+        _ => Ok(()),
+    }
+}
