@@ -130,6 +130,40 @@ rules! {
     // Sections 3.14 and 3.15: DISCONNECT and AUTH.
     DisconnectReasonCode: "DISCONNECT has one of its Reason Codes", "MQTT-3.14.2-1", "§3.14", MalformedPacket;
     AuthReasonCode: "AUTH has one of the Authenticate Reason Codes", "MQTT-3.15.2-1", "§2.2.1", MalformedPacket;
+
+    // What a packet may be at this point of a connection: kept by the connection.
+    PacketDirection: "a packet is one that this side of the connection sends", "§2.1.2", "§2.2.1", ProtocolError;
+    ConnectFirst: "CONNECT is the first packet of a client", "MQTT-3.1.0-1", "MQTT-3.1.0-1", ProtocolError;
+    ConnectTwice: "a client sends CONNECT once", "MQTT-3.1.0-2", "MQTT-3.1.0-2", ProtocolError;
+    OnlyAuthBeforeConnAck: "a client that authenticates by a method sends AUTH and DISCONNECT only until CONNACK", "MQTT-3.1.2-30", "MQTT-3.1.2-30", ProtocolError;
+    ConnAckFirst: "CONNACK is the first packet of a server, but for AUTH", "MQTT-3.2.0-1", "MQTT-3.2.0-1", ProtocolError;
+    ConnAckTwice: "a server sends CONNACK once", "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError;
+    SessionPresentUnknown: "Session Present is 0 when the client has no session", "MQTT-3.2.2-4", "MQTT-3.2.2-1", ProtocolError;
+    AssignedClientIdentifierMissing: "CONNACK assigns an identifier to a client that sent none", "MQTT-3.2.2-16", "MQTT-3.1.3-6", ProtocolError;
+    ResponseInformationNotRequested: "CONNACK has Response Information only when it is requested", "MQTT-3.1.2-28", "MQTT-3.1.2-28", ProtocolError;
+    WillQoSNotSupported: "Will QoS is no higher than the server's Maximum QoS", "MQTT-3.2.2-12", "MQTT-3.2.2-12", QoSNotSupported;
+    WillRetainNotSupported: "Will Retain is 0 when the server does not support retained messages", "MQTT-3.2.2-13", "MQTT-3.2.2-13", RetainNotSupported;
+    QoSNotSupported: "the QoS of PUBLISH is no higher than the server's Maximum QoS", "MQTT-3.2.2-11", "MQTT-3.2.2-11", QoSNotSupported;
+    RetainNotSupported: "RETAIN is 0 when the server does not support retained messages", "MQTT-3.2.2-14", "MQTT-3.2.2-14", RetainNotSupported;
+    PacketIdentifierInUse: "a packet identifier is not in use already", "MQTT-2.2.1-3", "MQTT-2.3.1-2", ProtocolError;
+    ReceiveMaximum: "no more QoS 1 and QoS 2 messages are under way than the Receive Maximum", "MQTT-3.3.4-7", "MQTT-3.3.4-7", ReceiveMaximumExceeded;
+    TopicAliasMaximum: "a topic alias is no higher than the Topic Alias Maximum", "MQTT-3.3.2-9", "MQTT-3.3.2-9", TopicAliasInvalid;
+    TopicAliasUnknown: "a topic alias that stands alone has been given a topic name", "§3.3.2.3.4", "§3.3.2.3.4", ProtocolError;
+    SubscriptionIdentifierFromClient: "a PUBLISH from a client has no subscription identifier", "MQTT-3.3.4-6", "MQTT-3.3.4-6", ProtocolError;
+    AcknowledgementOfAnotherQoS: "an acknowledgement is the one that belongs to the QoS of its PUBLISH", "MQTT-3.3.4-1", "MQTT-3.3.4-1", ProtocolError;
+    PubRelBeforePubRec: "PUBREL answers PUBREC", "MQTT-4.3.3-4", "MQTT-4.3.3-1", ProtocolError;
+    SharedSubscriptionsNotSupported: "a filter is not shared when the server does not support it", "§3.2.2.3.13", "§3.2.2.3.13", SharedSubscriptionsNotSupported;
+    SubscriptionIdentifiersNotSupported: "SUBSCRIBE has no subscription identifier when the server does not support it", "§3.2.2.3.12", "§3.2.2.3.12", SubscriptionIdentifiersNotSupported;
+    WildcardSubscriptionsNotSupported: "a filter has no wildcard when the server does not support it", "§3.2.2.3.11", "§3.2.2.3.11", WildcardSubscriptionsNotSupported;
+    SubAckUnexpected: "SUBACK answers a SUBSCRIBE, by its packet identifier", "MQTT-3.8.4-2", "MQTT-3.8.4-2", ProtocolError;
+    SubAckCount: "SUBACK has one Reason Code for each Topic Filter", "MQTT-3.8.4-6", "MQTT-3.8.4-5", ProtocolError;
+    UnsubAckUnexpected: "UNSUBACK answers an UNSUBSCRIBE, by its packet identifier", "MQTT-3.10.4-5", "MQTT-3.10.4-4", ProtocolError;
+    UnsubAckCount: "UNSUBACK has one Reason Code for each Topic Filter", "MQTT-3.11.3-1", "MQTT-3.11.3-1", ProtocolError;
+    AuthWithoutMethod: "AUTH is sent only when CONNECT had an Authentication Method", "MQTT-4.12.0-7", "§2.2.1", ProtocolError;
+    AuthenticationMethodChanged: "the Authentication Method stays the one of CONNECT", "MQTT-4.12.0-5", "§2.2.1", ProtocolError;
+    AuthReasonUnexpected: "AUTH has the Reason Code that this step of the authentication has", "MQTT-4.12.0-3", "§2.2.1", ProtocolError;
+    SessionExpiryFromServer: "a DISCONNECT from a server has no Session Expiry Interval", "MQTT-3.14.2-2", "§3.14", ProtocolError;
+    SessionExpiryFromZero: "DISCONNECT sets no Session Expiry Interval when CONNECT set 0", "§3.14.2.2.2", "§3.14", ProtocolError;
 }
 
 impl Rule {

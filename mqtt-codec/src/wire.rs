@@ -48,6 +48,7 @@ pub(crate) fn fault(rule: Rule, input: &[u8]) -> nom::Err<Fault> {
 }
 
 /// The fault inside a nom error.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(crate) fn into_fault(error: nom::Err<Fault>) -> Fault {
     match error {
         nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,

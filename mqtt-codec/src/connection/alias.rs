@@ -1,0 +1,151 @@
+//! Topic aliases (5.0 section 3.3.2.3.4). They are worth nothing beyond their
+//! network connection (MQTT-3.3.2-7).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use super::TopicName;
+use crate::{Publish, Rule};
+
+/// Which topic names get a topic alias when they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TopicAliasPolicy {
+    /// None.
+    #[default]
+    Never,
+    /// Each new topic name, until the peer's Topic Alias Maximum is reached.
+    UntilFull,
+}
+
+/// What the peer's topic aliases stand for.
+#[derive(Debug)]
+pub(super) struct InboundAliases {
+    names: BTreeMap<u16, Arc<str>>,
+    maximum: u16,
+}
+
+impl InboundAliases {
+    pub(super) const fn new(maximum: u16) -> Self {
+        Self {
+            names: BTreeMap::new(),
+            maximum,
+        }
+    }
+
+    /// The topic name of a PUBLISH, its topic alias resolved or remembered.
+    #[inline]
+    pub(super) fn resolve<'a>(&mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, Rule> {
+        match publish.properties.topic_alias() {
+            None => Ok(TopicName::Borrowed(publish.topic_name)),
+            Some(alias) => self.resolve_alias(alias, publish.topic_name),
+        }
+    }
+
+    fn resolve_alias<'a>(&mut self, alias: u16, name: &'a str) -> Result<TopicName<'a>, Rule> {
+        if alias > self.maximum {
+            return Err(Rule::TopicAliasMaximum);
+        }
+        if name.is_empty() {
+            return match self.names.get(&alias) {
+                Some(name) => Ok(TopicName::Shared(Arc::clone(name))),
+                None => Err(Rule::TopicAliasUnknown),
+            };
+        }
+        if self.names.get(&alias).is_none_or(|known| **known != *name) {
+            self.names.insert(alias, name.into());
+        }
+        Ok(TopicName::Borrowed(name))
+    }
+}
+
+/// The topic aliases that the peer has been told.
+#[derive(Debug)]
+pub(super) struct OutboundAliases {
+    aliases: BTreeMap<Arc<str>, u16>,
+    /// The peer's Topic Alias Maximum, or 0 when the policy is to use none.
+    maximum: u16,
+}
+
+/// How a topic name is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AliasUse {
+    /// By itself.
+    None,
+    /// With an alias, which the peer is to remember.
+    Introduce(u16),
+    /// As an alias alone.
+    Replace(u16),
+}
+
+impl OutboundAliases {
+    pub(super) const fn new(policy: TopicAliasPolicy, peer_maximum: u16) -> Self {
+        Self {
+            aliases: BTreeMap::new(),
+            maximum: match policy {
+                TopicAliasPolicy::Never => 0,
+                TopicAliasPolicy::UntilFull => peer_maximum,
+            },
+        }
+    }
+
+    /// How `name` is to be sent. Once it has been, [`sent`](Self::sent) is to be told.
+    #[inline]
+    pub(super) fn choose(&self, name: &str) -> AliasUse {
+        if self.maximum == 0 {
+            return AliasUse::None;
+        }
+        match self.aliases.get(name) {
+            Some(&alias) => AliasUse::Replace(alias),
+            None if self.aliases.len() < usize::from(self.maximum) => {
+                // Below the maximum, which is a u16.
+                AliasUse::Introduce(self.aliases.len() as u16 + 1)
+            }
+            None => AliasUse::None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn sent(&mut self, name: &Arc<str>, alias: AliasUse) {
+        if let AliasUse::Introduce(alias) = alias {
+            self.aliases.insert(Arc::clone(name), alias);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inbound() {
+        let mut aliases = InboundAliases::new(2);
+        assert_eq!(aliases.resolve_alias(1, ""), Err(Rule::TopicAliasUnknown));
+        assert_eq!(aliases.resolve_alias(3, "a"), Err(Rule::TopicAliasMaximum));
+        assert_eq!(aliases.resolve_alias(1, "a").unwrap(), "a");
+        assert_eq!(aliases.resolve_alias(2, "b").unwrap(), "b");
+        assert_eq!(aliases.resolve_alias(1, "").unwrap(), "a");
+        assert_eq!(aliases.resolve_alias(1, "c").unwrap(), "c");
+        assert_eq!(aliases.resolve_alias(1, "").unwrap(), "c");
+        assert_eq!(aliases.resolve_alias(2, "").unwrap(), "b");
+    }
+
+    #[test]
+    fn outbound() {
+        let mut aliases = OutboundAliases::new(TopicAliasPolicy::UntilFull, 2);
+        for (name, expected) in [
+            ("a", AliasUse::Introduce(1)),
+            ("a", AliasUse::Replace(1)),
+            ("b", AliasUse::Introduce(2)),
+            ("c", AliasUse::None),
+            ("b", AliasUse::Replace(2)),
+        ] {
+            let name: Arc<str> = name.into();
+            let used = aliases.choose(&name);
+            assert_eq!(used, expected);
+            aliases.sent(&name, used);
+        }
+        let never = OutboundAliases::new(TopicAliasPolicy::Never, 9);
+        assert_eq!(never.choose("a"), AliasUse::None);
+    }
+}

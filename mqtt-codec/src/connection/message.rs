@@ -1,0 +1,154 @@
+//! Application messages: on their way in, and kept.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::ops::Deref;
+
+use bytes::Bytes;
+
+use crate::{
+    PacketIdentifier, Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIdentifier,
+    QoS,
+};
+
+/// An application message that outlives the bytes it came in. A clone counts three
+/// references and copies nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where it is published.
+    pub topic_name: Arc<str>,
+    /// The message.
+    pub payload: Bytes,
+    /// How surely it is delivered.
+    pub qos: QoS,
+    /// Whether it is, or is to become, a retained message.
+    pub retain: bool,
+    /// Properties of the message. A connection of 3.x leaves them out. A Topic Alias
+    /// has no place here: the connection uses aliases by itself.
+    pub properties: PropertiesBuf,
+}
+
+impl Message {
+    /// A message that is not retained and has no properties.
+    #[must_use]
+    pub fn new(topic_name: &str, payload: impl Into<Bytes>, qos: QoS) -> Self {
+        Self {
+            topic_name: topic_name.into(),
+            payload: payload.into(),
+            qos,
+            retain: false,
+            properties: PropertiesBuf::new(),
+        }
+    }
+}
+
+/// A PUBLISH that was received. What a topic alias stood for has been put in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundPublish<'a> {
+    /// Where it is published.
+    pub topic_name: TopicName<'a>,
+    /// The message.
+    pub payload: &'a [u8],
+    /// How surely it is delivered.
+    pub qos: QoS,
+    /// Whether it is, or is to become, a retained message.
+    pub retain: bool,
+    /// Whether it may have come before. A QoS 2 message that has come before does not
+    /// come again, whatever this says.
+    pub dup: bool,
+    /// What to acknowledge it by: there with QoS 1 and 2.
+    pub packet_identifier: Option<PacketIdentifier>,
+    /// Properties as they came, the topic alias among them.
+    pub properties: Properties<'a>,
+}
+
+impl InboundPublish<'_> {
+    /// An owned copy, without the topic alias.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message {
+            topic_name: self.topic_name.to_shared(),
+            payload: Bytes::copy_from_slice(self.payload),
+            qos: self.qos,
+            retain: self.retain,
+            properties: without_topic_alias(self.properties),
+        }
+    }
+}
+
+fn without_topic_alias(properties: Properties<'_>) -> PropertiesBuf {
+    if !properties.contains(PropertyIdentifier::TopicAlias) {
+        return properties.to_buf();
+    }
+    let mut builder = PropertiesBuilder::new();
+    for property in properties {
+        if !matches!(property, Property::TopicAlias(_)) {
+            // Nothing that one packet carried is refused.
+            let _ = builder.push(property);
+        }
+    }
+    builder.build()
+}
+
+/// A topic name: from the packet, or from an earlier one by way of a topic alias.
+#[derive(Clone)]
+pub enum TopicName<'a> {
+    /// It stands in the packet.
+    Borrowed(&'a str),
+    /// A topic alias stands for it.
+    Shared(Arc<str>),
+}
+
+impl TopicName<'_> {
+    /// An owned copy; no copy but a reference where there was a topic alias.
+    #[must_use]
+    pub fn to_shared(&self) -> Arc<str> {
+        match self {
+            Self::Borrowed(name) => Arc::from(*name),
+            Self::Shared(name) => Arc::clone(name),
+        }
+    }
+}
+
+impl Deref for TopicName<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(name) => name,
+            Self::Shared(name) => name,
+        }
+    }
+}
+
+impl PartialEq for TopicName<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for TopicName<'_> {}
+
+impl PartialEq<str> for TopicName<'_> {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&str> for TopicName<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for TopicName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for TopicName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}

@@ -1,0 +1,182 @@
+//! What outlives a network connection (section 4.1).
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Message;
+use crate::PacketIdentifier;
+
+/// The delivery state of a session: the messages that were sent and are not settled, and
+/// the QoS 2 messages that were received and are not settled (section 4.1).
+///
+/// A connection is given it when it begins ([`ServerConnection::accept`],
+/// [`ClientConnection::connect`]) and gives it back when it is over (`into_session`).
+/// The default is a new, empty session. Subscriptions, and messages not yet given to
+/// `publish`, are the embedder's own to keep.
+///
+/// [`ServerConnection::accept`]: super::ServerConnection::accept
+/// [`ClientConnection::connect`]: super::ClientConnection::connect
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Outbound, by packet identifier.
+    pub(super) in_flight: BTreeMap<PacketIdentifier, Sent>,
+    /// The number that the next packet in `in_flight` gets.
+    pub(super) sequence: u64,
+    /// The packet identifier that was assigned last; 0 before the first.
+    pub(super) last_identifier: u16,
+    /// Inbound QoS 2, by packet identifier.
+    pub(super) received: BTreeMap<PacketIdentifier, Received>,
+}
+
+/// A packet that was sent and waits for its acknowledgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InFlight {
+    /// A PUBLISH, which waits for PUBACK or PUBREC.
+    Publish(Box<Message>),
+    /// A PUBREL, which waits for PUBCOMP.
+    PubRel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) packet: InFlight,
+    /// Its place in the order of sending.
+    pub(super) sequence: u64,
+}
+
+/// An inbound QoS 2 message that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The embedder has it and has not acknowledged it.
+    Pending,
+    /// PUBREC has been sent, PUBREL has not come.
+    Acknowledged,
+}
+
+impl Session {
+    /// A new, empty session.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            in_flight: BTreeMap::new(),
+            sequence: 0,
+            last_identifier: 0,
+            received: BTreeMap::new(),
+        }
+    }
+
+    /// A session from what [`in_flight`](Self::in_flight) and [`received`](Self::received)
+    /// gave: for an embedder that keeps sessions on disk.
+    #[must_use]
+    pub fn restore(
+        in_flight: impl IntoIterator<Item = (PacketIdentifier, InFlight)>,
+        received: impl IntoIterator<Item = (PacketIdentifier, Received)>,
+    ) -> Self {
+        let mut session = Self::new();
+        for (identifier, packet) in in_flight {
+            session.insert(identifier, packet);
+            session.last_identifier = identifier.get();
+        }
+        session.received = received.into_iter().collect();
+        session
+    }
+
+    /// Whether nothing is under way in either direction.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.received.is_empty()
+    }
+
+    /// What was sent and is not settled, in the order of sending (MQTT-4.6.0-1).
+    #[must_use]
+    pub fn in_flight(&self) -> Vec<(PacketIdentifier, &InFlight)> {
+        let mut sent: Vec<_> = self.in_flight.iter().collect();
+        sent.sort_unstable_by_key(|(_, sent)| sent.sequence);
+        sent.into_iter()
+            .map(|(&identifier, sent)| (identifier, &sent.packet))
+            .collect()
+    }
+
+    /// The QoS 2 messages that were received and are not settled.
+    pub fn received(&self) -> impl Iterator<Item = (PacketIdentifier, Received)> + '_ {
+        self.received.iter().map(|(&identifier, &state)| (identifier, state))
+    }
+
+    /// Acknowledges a QoS 2 message while there is no connection to do it on. The PUBREC
+    /// goes out when the peer sends the message again. `false` if there is no such message.
+    pub fn acknowledge(&mut self, packet_identifier: PacketIdentifier) -> bool {
+        match self.received.get_mut(&packet_identifier) {
+            Some(state) => {
+                *state = Received::Acknowledged;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Puts a packet at the end of the order of sending.
+    pub(super) fn insert(&mut self, identifier: PacketIdentifier, packet: InFlight) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.in_flight.insert(identifier, Sent { packet, sequence });
+    }
+
+    /// A packet identifier that is not in use here, nor by `is_used` (section 2.2.1).
+    pub(super) fn assign_identifier(
+        &mut self,
+        is_used: impl Fn(PacketIdentifier) -> bool,
+    ) -> Option<PacketIdentifier> {
+        for _ in 0..=u16::MAX {
+            self.last_identifier = self.last_identifier.wrapping_add(1);
+            if let Some(identifier) = PacketIdentifier::new(self.last_identifier)
+                && !self.in_flight.contains_key(&identifier)
+                && !is_used(identifier)
+            {
+                return Some(identifier);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::QoS;
+
+    fn id(value: u16) -> PacketIdentifier {
+        PacketIdentifier::new(value).unwrap()
+    }
+
+    #[test]
+    fn identifiers_go_round_and_leave_out_those_in_use() {
+        let mut session = Session::new();
+        assert_eq!(session.assign_identifier(|_| false), Some(id(1)));
+        session.insert(id(3), InFlight::PubRel);
+        assert_eq!(session.assign_identifier(|i| i == id(2)), Some(id(4)));
+        session.last_identifier = u16::MAX;
+        assert_eq!(session.assign_identifier(|_| false), Some(id(1)));
+        assert_eq!(session.assign_identifier(|_| true), None);
+    }
+
+    #[test]
+    fn a_restored_session_keeps_the_order() {
+        let message = || InFlight::Publish(Box::new(Message::new("t", "p", QoS::ExactlyOnce)));
+        let mut session = Session::new();
+        session.insert(id(9), message());
+        session.insert(id(2), InFlight::PubRel);
+        session.insert(id(5), message());
+        session.received.insert(id(7), Received::Pending);
+        let in_flight: Vec<_> = session
+            .in_flight()
+            .into_iter()
+            .map(|(identifier, packet)| (identifier, packet.clone()))
+            .collect();
+        assert!(in_flight.iter().map(|(i, _)| i.get()).eq([9, 2, 5]));
+        let restored = Session::restore(in_flight, session.received());
+        assert_eq!(restored.in_flight(), session.in_flight());
+        assert_eq!(restored.received, session.received);
+        assert!(!restored.is_empty());
+    }
+}
