@@ -1,4 +1,129 @@
-//! Packets to and from bytes, and the protocol state of one connection, without I/O.
+//! MQTT 3.1, 3.1.1 and 5.0 for any runtime or none, for clients and for servers: packets
+//! to and from bytes, and the protocol state of one connection, without I/O.
+//!
+//! # Packets
+//!
+//! [`decode`] takes a packet from the front of a buffer. It borrows from the buffer and
+//! neither copies nor allocates. It is strict: what the specification does not allow is
+//! refused, and the [`DecodeError`] tells the byte, the normative statement that was
+//! broken, and the reason code to answer with. [`Packet::encode`] appends a packet to
+//! anything that is a [`BufMut`](bytes::BufMut). The version is an argument of both:
+//! CONNECT tells it for the rest of the connection.
+//!
+//! ```
+//! use mqtt_codec::{Limits, Packet, ProtocolVersion, Publish, decode};
+//!
+//! let version = ProtocolVersion::V5_0;
+//! let mut wire = Vec::new();
+//! Packet::Publish(Publish::new("station/12", b"21.5")).encode(version, &mut wire)?;
+//!
+//! let Some((packet, length)) = decode(&wire, version, &Limits::default())? else {
+//!     panic!("more bytes are needed");
+//! };
+//! assert_eq!(length, wire.len());
+//! assert_eq!(packet, Packet::Publish(Publish::new("station/12", b"21.5")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Connections
+//!
+//! [`ClientConnection`] and [`ServerConnection`] keep the protocol's state for one network
+//! connection. **The drive contract**: give what the socket brought to `receive`, with the
+//! time, until it returns `Ok(None)`; what it leaves of the input is the beginning of a
+//! packet, to be kept and presented again in front of the bytes that come next. Each event
+//! borrows from the input and not from the connection, so that it may be answered while it
+//! is looked at. To hold the peer back, stop calling. After anything that was called,
+//! write what `poll_transmit` gives to the socket, and set a timer to `poll_timeout`; when
+//! it goes off, call `handle_timeout`. When the socket ends, call `receive_eof`. When
+//! `is_closed` says so, or an error was returned, write what `poll_transmit` still has, and
+//! close. Time is a [`Duration`](core::time::Duration) since an origin of your choice.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mqtt_codec::connection::{
+//!     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message,
+//!     ServerConfig, ServerConnection, ServerEvent, Session,
+//! };
+//! use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
+//!
+//! /// Takes what the socket has brought, and answers it; `buffer` keeps what is incomplete.
+//! fn drive(
+//!     server: &mut ServerConnection,
+//!     now: Duration,
+//!     buffer: &mut Vec<u8>,
+//!     received: &mut Vec<Message>,
+//! ) -> Result<(), ConnectionError> {
+//!     let mut input = &buffer[..];
+//!     while let Some(event) = server.receive(now, &mut input)? {
+//!         match event {
+//!             ServerEvent::Connect(connect) => {
+//!                 let answer = if connect.user_name == Some("alice") {
+//!                     server.accept(now, &Accept::default(), Session::new())
+//!                 } else {
+//!                     server.reject(ReasonCode::NotAuthorized, Properties::EMPTY)
+//!                 };
+//!                 answer.expect("CONNECT waits for it");
+//!             }
+//!             ServerEvent::Publish(publish) => {
+//!                 received.push(publish.to_message());
+//!                 if let Some(identifier) = publish.packet_identifier {
+//!                     server
+//!                         .acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
+//!                         .expect("the message waits for it");
+//!                 }
+//!             }
+//!             ServerEvent::Subscribe(subscribe) => {
+//!                 let granted: Vec<_> = subscribe
+//!                     .subscriptions
+//!                     .iter()
+//!                     .map(|subscription| ReasonCode::granted(subscription.options.maximum_qos))
+//!                     .collect();
+//!                 server
+//!                     .suback(subscribe.packet_identifier, &granted, Properties::EMPTY)
+//!                     .expect("SUBSCRIBE waits for it");
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     let taken = buffer.len() - input.len();
+//!     buffer.drain(..taken);
+//!     Ok(())
+//! }
+//!
+//! let now = Duration::ZERO;
+//! let mut client = ClientConnection::new(ClientConfig::default());
+//! let mut server = ServerConnection::new(now, ServerConfig::default());
+//!
+//! let connect = Connect {
+//!     user_name: Some("alice"),
+//!     ..Connect::new(ProtocolVersion::V5_0, "station-12")
+//! };
+//! client.connect(now, &connect, Session::new())?;
+//!
+//! // The two are joined by memory in place of sockets.
+//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+//! let mut received = Vec::new();
+//! client.poll_transmit(&mut to_server);
+//! drive(&mut server, now, &mut to_server, &mut received)?;
+//! server.poll_transmit(&mut to_client);
+//!
+//! let mut input = &to_client[..];
+//! let event = client.receive(now, &mut input)?;
+//! assert!(matches!(event, Some(ClientEvent::ConnAck(connack)) if !connack.reason_code.is_error()));
+//!
+//! client.subscribe(&[Subscription::new("station/+", QoS::AtLeastOnce)], Properties::EMPTY)?;
+//! client.publish(&Message::new("station/12", "21.5", QoS::ExactlyOnce))?;
+//! client.poll_transmit(&mut to_server);
+//! drive(&mut server, now, &mut to_server, &mut received)?;
+//! assert_eq!(received, [Message::new("station/12", "21.5", QoS::ExactlyOnce)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Bounds
+//!
+//! Nothing that a peer sends makes this crate panic or allocate in proportion to a length
+//! that is only claimed. What is accepted is bounded by [`Limits`]. The crate is `no_std`
+//! with `alloc` when its `std` feature, on by default, is off.
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
 #![cfg_attr(
@@ -13,6 +138,7 @@
 
 extern crate alloc;
 
+pub mod connection;
 mod error;
 mod limits;
 mod packet;
@@ -24,6 +150,7 @@ pub mod topic;
 mod version;
 mod wire;
 
+pub use connection::{ClientConnection, ServerConnection};
 pub use error::{DecodeError, EncodeError, PropertyError};
 pub use limits::Limits;
 pub use packet::{

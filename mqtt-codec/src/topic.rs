@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn filters() {
         use Rule as R;
-        let table: [(&str, Result<(Option<&str>, &str), Rule>); 34] = [
+        let table = [
             ("a", Ok((None, "a"))),
             ("/", Ok((None, "/"))),
             (" ", Ok((None, " "))),

@@ -1,8 +1,6 @@
 //! What is written is read back as it was, and what is read and accepted is written back.
 
-mod support {
-    pub(crate) mod arbitrary;
-}
+mod support;
 
 use arbitrary::Unstructured;
 use mqtt_codec::{Limits, Packet, ProtocolVersion, decode, needed};

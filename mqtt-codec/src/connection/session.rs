@@ -26,7 +26,7 @@ pub struct Session {
     /// The packet identifier that was assigned last; 0 before the first.
     pub(super) last_identifier: u16,
     /// Inbound QoS 2, by packet identifier.
-    pub(super) received: BTreeMap<PacketIdentifier, Received>,
+    pub(super) received: BTreeMap<PacketIdentifier, ReceivedState>,
 }
 
 /// A packet that was sent and waits for its acknowledgement.
@@ -43,6 +43,8 @@ pub(super) struct Sent {
     pub(super) packet: InFlight,
     /// Its place in the order of sending.
     pub(super) sequence: u64,
+    /// Whether it counts against the peer's Receive Maximum.
+    pub(super) on_this_connection: bool,
 }
 
 /// An inbound QoS 2 message that is not settled.
@@ -52,6 +54,13 @@ pub enum Received {
     Pending,
     /// PUBREC has been sent, PUBREL has not come.
     Acknowledged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ReceivedState {
+    pub(super) state: Received,
+    /// Whether it counts against the Receive Maximum that the peer was told.
+    pub(super) on_this_connection: bool,
 }
 
 impl Session {
@@ -75,10 +84,22 @@ impl Session {
     ) -> Self {
         let mut session = Self::new();
         for (identifier, packet) in in_flight {
-            session.insert(identifier, packet);
+            session.insert(identifier, packet, false);
             session.last_identifier = identifier.get();
         }
-        session.received = received.into_iter().collect();
+        session.received = received
+            .into_iter()
+            .map(|(identifier, state)| {
+                let on_this_connection = false;
+                (
+                    identifier,
+                    ReceivedState {
+                        state,
+                        on_this_connection,
+                    },
+                )
+            })
+            .collect();
         session
     }
 
@@ -100,15 +121,17 @@ impl Session {
 
     /// The QoS 2 messages that were received and are not settled.
     pub fn received(&self) -> impl Iterator<Item = (PacketIdentifier, Received)> + '_ {
-        self.received.iter().map(|(&identifier, &state)| (identifier, state))
+        self.received
+            .iter()
+            .map(|(&identifier, received)| (identifier, received.state))
     }
 
     /// Acknowledges a QoS 2 message while there is no connection to do it on. The PUBREC
     /// goes out when the peer sends the message again. `false` if there is no such message.
     pub fn acknowledge(&mut self, packet_identifier: PacketIdentifier) -> bool {
         match self.received.get_mut(&packet_identifier) {
-            Some(state) => {
-                *state = Received::Acknowledged;
+            Some(received) => {
+                received.state = Received::Acknowledged;
                 true
             }
             None => false,
@@ -116,10 +139,48 @@ impl Session {
     }
 
     /// Puts a packet at the end of the order of sending.
-    pub(super) fn insert(&mut self, identifier: PacketIdentifier, packet: InFlight) {
+    pub(super) fn insert(
+        &mut self,
+        identifier: PacketIdentifier,
+        packet: InFlight,
+        on_this_connection: bool,
+    ) {
         let sequence = self.sequence;
         self.sequence += 1;
-        self.in_flight.insert(identifier, Sent { packet, sequence });
+        self.in_flight.insert(
+            identifier,
+            Sent {
+                packet,
+                sequence,
+                on_this_connection,
+            },
+        );
+    }
+
+    /// Puts a PUBREL in the place of a PUBLISH, at the end of the order: PUBRELs are sent
+    /// in the order of their PUBRECs (MQTT-4.6.0-4).
+    pub(super) fn release(&mut self, identifier: PacketIdentifier) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        if let Some(sent) = self.in_flight.get_mut(&identifier) {
+            sent.packet = InFlight::PubRel;
+            sent.sequence = sequence;
+        }
+    }
+
+    /// Nothing has been sent on the connection that begins; what is to be sent again, in
+    /// order.
+    pub(super) fn begin_connection(&mut self) -> Vec<PacketIdentifier> {
+        for sent in self.in_flight.values_mut() {
+            sent.on_this_connection = false;
+        }
+        for received in self.received.values_mut() {
+            received.on_this_connection = false;
+        }
+        self.in_flight()
+            .into_iter()
+            .map(|(identifier, _)| identifier)
+            .collect()
     }
 
     /// A packet identifier that is not in use here, nor by `is_used` (section 2.2.1).
@@ -153,7 +214,7 @@ mod tests {
     fn identifiers_go_round_and_leave_out_those_in_use() {
         let mut session = Session::new();
         assert_eq!(session.assign_identifier(|_| false), Some(id(1)));
-        session.insert(id(3), InFlight::PubRel);
+        session.insert(id(3), InFlight::PubRel, true);
         assert_eq!(session.assign_identifier(|i| i == id(2)), Some(id(4)));
         session.last_identifier = u16::MAX;
         assert_eq!(session.assign_identifier(|_| false), Some(id(1)));
@@ -164,10 +225,16 @@ mod tests {
     fn a_restored_session_keeps_the_order() {
         let message = || InFlight::Publish(Box::new(Message::new("t", "p", QoS::ExactlyOnce)));
         let mut session = Session::new();
-        session.insert(id(9), message());
-        session.insert(id(2), InFlight::PubRel);
-        session.insert(id(5), message());
-        session.received.insert(id(7), Received::Pending);
+        session.insert(id(9), message(), true);
+        session.insert(id(2), InFlight::PubRel, true);
+        session.insert(id(5), message(), true);
+        session.received.insert(
+            id(7),
+            ReceivedState {
+                state: Received::Pending,
+                on_this_connection: false,
+            },
+        );
         let in_flight: Vec<_> = session
             .in_flight()
             .into_iter()

@@ -17,8 +17,9 @@ pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use kind::{PacketSet, PacketType};
+pub(crate) use publish::AliasedPublish;
 pub use publish::Publish;
-pub(crate) use publish::payload_is_text;
+use publish::payload_is_text;
 pub use subscribe::{
     ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
     Subscriptions,

@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties};
+use super::{PacketSet, PacketType, check_properties, put_fixed_header};
 use crate::property::properties;
 use crate::topic::{has_wildcard, levels};
 use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault, put_binary};
@@ -99,9 +99,13 @@ impl<'a> Publish<'a> {
         })
     }
 
+    /// The first byte of the packet (section 3.3.1).
     #[inline]
-    pub(super) fn first_byte(&self) -> u8 {
-        first_byte(self.dup, self.qos, self.retain)
+    pub(super) const fn first_byte(&self) -> u8 {
+        PacketType::Publish.first_byte()
+            | if self.dup { DUP } else { 0 }
+            | (self.qos as u8) << QOS_SHIFT
+            | if self.retain { RETAIN } else { 0 }
     }
 
     #[inline]
@@ -153,13 +157,76 @@ impl<'a> Publish<'a> {
     }
 }
 
-/// The first byte of a PUBLISH (section 3.3.1).
-#[inline]
-pub(crate) const fn first_byte(dup: bool, qos: QoS, retain: bool) -> u8 {
-    PacketType::Publish.first_byte()
-        | if dup { DUP } else { 0 }
-        | (qos as u8) << QOS_SHIFT
-        | if retain { RETAIN } else { 0 }
+/// A PUBLISH to which a connection adds a Topic Alias (section 3.3.2.3.4). Everything
+/// else in it has been checked.
+#[derive(Clone, Copy)]
+pub(crate) struct AliasedPublish<'a> {
+    pub(crate) publish: Publish<'a>,
+    pub(crate) topic_alias: Option<u16>,
+}
+
+/// Encoded length of a Topic Alias, its identifier included.
+const TOPIC_ALIAS_LEN: usize = 3;
+
+impl AliasedPublish<'_> {
+    /// Encoded length in bytes of the properties, without Property Length.
+    fn properties_len(&self) -> usize {
+        self.publish.properties.bytes().len()
+            + match self.topic_alias {
+                Some(_) => TOPIC_ALIAS_LEN,
+                None => 0,
+            }
+    }
+
+    /// Bytes after the fixed header.
+    #[inline]
+    fn body_len(&self, version: ProtocolVersion) -> usize {
+        let publish = &self.publish;
+        let properties = match version {
+            ProtocolVersion::V5_0 => {
+                let length = self.properties_len();
+                wire::variable_byte_integer_len(length as u32) + length
+            }
+            _ => 0,
+        };
+        let identifier = match publish.qos {
+            QoS::AtMostOnce => 0,
+            _ => 2,
+        };
+        2 + publish.topic_name.len() + identifier + properties + publish.payload.len()
+    }
+
+    /// Length of the whole packet in bytes.
+    #[inline]
+    pub(crate) fn encoded_len(&self, version: ProtocolVersion) -> usize {
+        let body = self.body_len(version);
+        1 + wire::variable_byte_integer_len(body as u32) + body
+    }
+
+    /// Appends the packet; 3.x leaves the properties out.
+    #[inline]
+    pub(crate) fn encode(
+        &self,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) -> Result<(), EncodeError> {
+        let publish = &self.publish;
+        put_fixed_header(publish.first_byte(), self.body_len(version), out)?;
+        put_binary(out, publish.topic_name.as_bytes());
+        if let Some(identifier) = publish.packet_identifier {
+            out.put_u16(identifier.get());
+        }
+        if version.has_properties() {
+            wire::put_variable_byte_integer(out, self.properties_len() as u32);
+            out.put_slice(publish.properties.bytes());
+            if let Some(alias) = self.topic_alias {
+                out.put_u8(PropertyIdentifier::TopicAlias as u8);
+                out.put_u16(alias);
+            }
+        }
+        out.put_slice(publish.payload);
+        Ok(())
+    }
 }
 
 /// The Topic Name, which may be empty.

@@ -175,6 +175,11 @@ impl<'a> Properties<'a> {
         put_variable_byte_integer(out, self.bytes.len() as u32);
         out.put_slice(self.bytes);
     }
+
+    /// The encoded properties, without Property Length.
+    pub(crate) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
 }
 
 impl fmt::Debug for Properties<'_> {

@@ -4,8 +4,8 @@ use arbitrary::{Result, Unstructured};
 use mqtt_codec::{
     Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketSet,
     PacketType, Properties, PropertiesBuilder, Property, PropertyIdentifier, ProtocolVersion,
-    Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe, Subscription,
-    SubscriptionOptions, UnsubAck, Unsubscribe, Will,
+    Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
+    UnsubAck, Unsubscribe, Will,
 };
 
 /// Keeps what packets borrow: tests run for a moment, and leak it.
@@ -50,12 +50,9 @@ fn filter(u: &mut Unstructured<'_>, version: ProtocolVersion) -> Result<String> 
     })
 }
 
-fn property(
-    u: &mut Unstructured<'_>,
-    identifier: PropertyIdentifier,
-) -> Result<Property<'static>> {
+fn property(u: &mut Unstructured<'_>, identifier: PropertyIdentifier) -> Result<Property<'static>> {
     use PropertyIdentifier as P;
-    let string = |u: &mut Unstructured<'_>| Ok(&*keep(text(u)?.into_boxed_str()));
+    let string = |u: &mut Unstructured<'_>| Ok(keep(text(u)?.into_boxed_str()));
     Ok(match identifier {
         P::PayloadFormatIndicator => Property::PayloadFormatIndicator(u.arbitrary()?),
         P::MessageExpiryInterval => Property::MessageExpiryInterval(u.arbitrary()?),
@@ -104,14 +101,20 @@ pub(crate) fn properties(
         for _ in 0..u.int_in_range(0..=5)? {
             let identifier = *u.choose(PropertyIdentifier::ALL)?;
             let there = builder.contains(identifier);
-            let packets = if there { identifier.repeatable() } else { identifier.packets() };
+            let packets = if there {
+                identifier.repeatable()
+            } else {
+                identifier.packets()
+            };
             // Data goes with a method, which a test puts first.
             if packets.contains(packet) && identifier != PropertyIdentifier::AuthenticationData {
                 builder.push(property(u, identifier)?).unwrap();
             }
         }
         if builder.contains(PropertyIdentifier::AuthenticationMethod) && u.arbitrary()? {
-            builder.push(Property::AuthenticationData(data(u)?)).unwrap();
+            builder
+                .push(Property::AuthenticationData(data(u)?))
+                .unwrap();
         }
     }
     Ok(keep(Box::new(builder.build())).as_properties())
@@ -131,12 +134,19 @@ fn identifier(u: &mut Unstructured<'_>) -> Result<PacketIdentifier> {
 }
 
 /// Any valid packet of this version.
-pub(crate) fn packet(u: &mut Unstructured<'_>, version: ProtocolVersion) -> Result<Packet<'static>> {
+pub(crate) fn packet(
+    u: &mut Unstructured<'_>,
+    version: ProtocolVersion,
+) -> Result<Packet<'static>> {
     let is_5 = version == ProtocolVersion::V5_0;
     let acknowledgement = |u: &mut Unstructured<'_>, packet: PacketSet| {
         Ok(Acknowledgement {
             packet_identifier: identifier(u)?,
-            reason_code: if is_5 { reason(u, packet)? } else { ReasonCode::Success },
+            reason_code: if is_5 {
+                reason(u, packet)?
+            } else {
+                ReasonCode::Success
+            },
             properties: properties(u, packet, version, &[])?,
         })
     };
@@ -154,7 +164,7 @@ pub(crate) fn packet(u: &mut Unstructured<'_>, version: ProtocolVersion) -> Resu
                 None
             };
             let user_name = if u.arbitrary()? {
-                Some(&*keep(text(u)?.into_boxed_str()))
+                Some(keep(text(u)?.into_boxed_str()))
             } else {
                 None
             };
@@ -228,7 +238,10 @@ pub(crate) fn packet(u: &mut Unstructured<'_>, version: ProtocolVersion) -> Resu
                         RetainHandling::DoNotSend,
                     ])?;
                 }
-                list.push(Subscription { topic_filter, options });
+                list.push(Subscription {
+                    topic_filter,
+                    options,
+                });
             }
             Packet::Subscribe(Subscribe {
                 packet_identifier: identifier(u)?,

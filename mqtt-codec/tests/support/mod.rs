@@ -1,6 +1,11 @@
-//! What the tests share: packets written as text, and packets made from any bytes.
+//! What the tests share: packets written as text, packets made from any bytes, and two
+//! connections joined.
 
-#![allow(dead_code, reason = "each test file uses a part")]
+// Each test uses a part.
+#![allow(dead_code)]
+
+pub(crate) mod arbitrary;
+pub(crate) mod link;
 
 use mqtt_codec::ProtocolVersion;
 

@@ -1,0 +1,55 @@
+//! Enhanced authentication (5.0 section 4.12): the method stays that of CONNECT.
+
+use alloc::boxed::Box;
+
+use super::SendError;
+use crate::{Properties, PropertiesBuilder, Property, Rule};
+
+/// The Authentication Method of a connection, if CONNECT had one.
+#[derive(Debug, Default)]
+pub(super) struct Method(Option<Box<str>>);
+
+impl Method {
+    pub(super) fn of(properties: &Properties<'_>) -> Self {
+        Self(properties.authentication_method().map(Into::into))
+    }
+
+    pub(super) const fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// That a packet of the peer has this method, AUTH being what has one at all.
+    pub(super) fn check(&self, properties: &Properties<'_>) -> Result<(), Rule> {
+        match (&self.0, properties.authentication_method()) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(Rule::AuthWithoutMethod),
+            (Some(method), Some(given)) if **method == *given => Ok(()),
+            (Some(_), _) => Err(Rule::AuthenticationMethodChanged),
+        }
+    }
+
+    /// Puts the method in front of `properties`, which may name it themselves.
+    pub(super) fn add_to(
+        &self,
+        builder: &mut PropertiesBuilder,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        if let Some(method) = &self.0 {
+            builder.push(Property::AuthenticationMethod(method))?;
+        }
+        for property in properties {
+            match property {
+                Property::AuthenticationMethod(given) if self.0.as_deref() == Some(given) => {}
+                Property::AuthenticationMethod(_) => {
+                    return Err(SendError::Rule {
+                        rule: Rule::AuthenticationMethodChanged,
+                    });
+                }
+                other => {
+                    builder.push(other)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,775 @@
+//! The client's end of a connection.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use bytes::BufMut;
+
+use super::alias::{InboundAliases, OutboundAliases};
+use super::authentication::Method;
+use super::exchange::{Exchange, PeerLimits, Role};
+use super::inbound::check_packets;
+use super::{ConnectionError, InboundPublish, Message, SendError, Session, TopicAliasPolicy};
+use crate::topic::{TopicFilter, has_wildcard};
+use crate::{
+    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Limits, Packet, PacketIdentifier,
+    PacketSet, Properties, PropertiesBuilder, PropertyIdentifier, ProtocolVersion, ReasonCode,
+    Rule, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
+};
+
+/// What a server did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEvent<'a> {
+    /// It answered CONNECT. With an error the connection is over.
+    ConnAck(ConnAck<'a>),
+    /// It takes a step of an authentication. Unless the reason code is
+    /// [`ReasonCode::Success`], to be answered with
+    /// [`authenticate`](ClientConnection::authenticate).
+    Auth(Auth<'a>),
+    /// A message. With QoS 1 and 2, and [`Acknowledgements::Manual`], to be answered with
+    /// [`acknowledge`](ClientConnection::acknowledge). A QoS 2 message comes once,
+    /// however often the server sends it.
+    Publish(InboundPublish<'a>),
+    /// A QoS 1 message to it is settled, and its packet identifier free.
+    PubAck(Acknowledgement<'a>),
+    /// It has a QoS 2 message. The PUBREL goes out by itself. With an error the message
+    /// is settled, and its packet identifier free.
+    PubRec(Acknowledgement<'a>),
+    /// A QoS 2 message to it is settled, and its packet identifier free.
+    PubComp(Acknowledgement<'a>),
+    /// A QoS 2 message from it is settled. The PUBCOMP goes out by itself. Of interest to
+    /// who keeps sessions on disk.
+    PubRel(Acknowledgement<'a>),
+    /// It answered SUBSCRIBE.
+    SubAck(SubAck<'a>),
+    /// It answered UNSUBSCRIBE.
+    UnsubAck(UnsubAck<'a>),
+    /// It answered PINGREQ.
+    PingResp,
+    /// It says goodbye; the connection is over. 5.0 only.
+    Disconnect(Disconnect<'a>),
+}
+
+/// Who acknowledges the messages of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledgements {
+    /// The connection, as it hands a message out.
+    #[default]
+    Automatic,
+    /// The embedder, with [`acknowledge`](ClientConnection::acknowledge).
+    Manual,
+}
+
+/// How a client's connection behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// What is decoded. The Maximum Packet Size of CONNECT, if it is smaller, goes before
+    /// the one in here.
+    pub limits: Limits,
+    /// How long the server may take from CONNECT to CONNACK. Default: 10 seconds.
+    pub connect_timeout: Duration,
+    /// How long the server may take from PINGREQ to PINGRESP. Default: 10 seconds.
+    pub ping_timeout: Duration,
+    /// Who acknowledges the messages of the server. Default: the connection.
+    pub acknowledgements: Acknowledgements,
+    /// Which topic names get a topic alias when they are sent. Default: none.
+    pub topic_alias_policy: TopicAliasPolicy,
+    /// The most QoS 1 and QoS 2 messages to have under way, whatever the server's
+    /// Receive Maximum. Default: 65,535.
+    pub maximum_in_flight: u16,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::DEFAULT,
+            connect_timeout: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(10),
+            acknowledgements: Acknowledgements::Automatic,
+            topic_alias_policy: TopicAliasPolicy::Never,
+            maximum_in_flight: u16::MAX,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing has been sent.
+    New,
+    /// CONNACK is to come.
+    Connecting,
+    Connected,
+    Closed,
+}
+
+/// A request that waits for its answer, and how many topic filters it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Subscribe(usize),
+    Unsubscribe(usize),
+}
+
+/// The client's end of one network connection: a state machine without I/O.
+///
+/// How it is driven is told at [`connection`](crate::connection).
+#[derive(Debug)]
+pub struct ClientConnection {
+    exchange: Exchange,
+    config: ClientConfig,
+    state: State,
+    error: Option<ConnectionError>,
+    /// The latest time that was told.
+    now: Duration,
+    /// For CONNACK, or for PINGRESP while a PINGREQ has none.
+    deadline: Option<Duration>,
+    /// When a packet was queued last.
+    last_sent: Duration,
+    keep_alive: u16,
+    requests: BTreeMap<PacketIdentifier, Request>,
+    method: Method,
+    /// What was sent in CONNECT and goes into the session when it is confirmed.
+    session: Option<Session>,
+    clean_start: bool,
+    anonymous: bool,
+    response_information: bool,
+    session_expires_later: bool,
+    topic_alias_maximum: u16,
+}
+
+impl ClientConnection {
+    /// A connection on which nothing has been sent yet.
+    #[must_use]
+    pub fn new(config: ClientConfig) -> Self {
+        Self {
+            exchange: Exchange::new(Role::Client, config.limits),
+            config,
+            state: State::New,
+            error: None,
+            now: Duration::ZERO,
+            deadline: None,
+            last_sent: Duration::ZERO,
+            keep_alive: 0,
+            requests: BTreeMap::new(),
+            method: Method::default(),
+            session: None,
+            clean_start: true,
+            anonymous: false,
+            response_information: false,
+            session_expires_later: false,
+            topic_alias_maximum: 0,
+        }
+    }
+
+    /// Sends CONNECT. `session` is what an earlier connection left; it goes on if the
+    /// server still has its part of it, and is dropped if not (MQTT-3.2.2-5).
+    ///
+    /// # Errors
+    /// When CONNECT has been sent, cannot be encoded, or wants a Clean Start with a
+    /// session that is not empty.
+    pub fn connect(
+        &mut self,
+        now: Duration,
+        connect: &Connect<'_>,
+        session: Session,
+    ) -> Result<(), SendError> {
+        self.expect(State::New)?;
+        if connect.clean_start && !session.is_empty() {
+            return Err(SendError::SessionPresent);
+        }
+        let exchange = &mut self.exchange;
+        exchange.send(&Packet::Connect(*connect))?;
+        let properties = &connect.properties;
+        exchange.version = connect.protocol_version;
+        if let Some(bytes) = properties.maximum_packet_size() {
+            let limit = &mut exchange.limits.maximum_packet_size;
+            *limit = bytes.min(*limit);
+        }
+        exchange.receive_maximum = properties.receive_maximum().unwrap_or(u16::MAX);
+        exchange.automatic = self.config.acknowledgements == Acknowledgements::Automatic;
+        self.method = Method::of(properties);
+        self.topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
+        self.clean_start = connect.clean_start;
+        self.anonymous = connect.client_identifier.is_empty();
+        self.response_information = properties.request_response_information() == Some(true);
+        self.session_expires_later = properties
+            .session_expiry_interval()
+            .is_some_and(|seconds| seconds > 0);
+        self.keep_alive = connect.keep_alive;
+        self.session = Some(session);
+        self.state = State::Connecting;
+        self.now = now;
+        self.last_sent = now;
+        self.deadline = Some(now + self.config.connect_timeout);
+        Ok(())
+    }
+
+    /// Takes packets from the front of `input` until one makes an event.
+    ///
+    /// `Ok(None)`: what is left is an incomplete packet. Keep it, and present it again in
+    /// front of what comes next.
+    ///
+    /// # Errors
+    /// When the server breaks the protocol. What there is to tell it is then to be had
+    /// from [`poll_transmit`](Self::poll_transmit), and the connection is over.
+    pub fn receive<'a>(
+        &mut self,
+        now: Duration,
+        input: &mut &'a [u8],
+    ) -> Result<Option<ClientEvent<'a>>, ConnectionError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        self.now = self.now.max(now);
+        loop {
+            if self.state == State::Closed {
+                *input = &[];
+                return Ok(None);
+            }
+            let waiting = self.exchange.transmit.len();
+            let handled = match self.exchange.take(input) {
+                Ok(None) => return Ok(None),
+                Ok(Some(packet)) if self.state == State::Connected => self.handle(packet),
+                Ok(Some(packet)) => self.handle_connecting(packet),
+                Err(error) => Err(error),
+            };
+            if self.exchange.transmit.len() != waiting {
+                self.last_sent = self.now;
+            }
+            match handled {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+    }
+
+    /// A packet before CONNACK: AUTH or CONNACK (MQTT-3.2.0-1).
+    fn handle_connecting<'a>(
+        &mut self,
+        packet: Packet<'a>,
+    ) -> Result<Option<ClientEvent<'a>>, ConnectionError> {
+        let rule = match packet {
+            Packet::Auth(auth) if self.state == State::Connecting => {
+                match self.check_auth(&auth, ReasonCode::ContinueAuthentication) {
+                    Ok(()) => return Ok(Some(ClientEvent::Auth(auth))),
+                    Err(rule) => rule,
+                }
+            }
+            Packet::ConnAck(connack) if self.state == State::Connecting => {
+                match self.check_connack(&connack) {
+                    Ok(()) => {
+                        self.receive_connack(&connack);
+                        return Ok(Some(ClientEvent::ConnAck(connack)));
+                    }
+                    Err(rule) => rule,
+                }
+            }
+            _ => Rule::ConnAckFirst,
+        };
+        Err(self.exchange.violation(rule))
+    }
+
+    fn check_connack(&self, connack: &ConnAck<'_>) -> Result<(), Rule> {
+        if connack.reason_code.is_error() {
+            return Ok(());
+        }
+        if connack.session_present && self.clean_start {
+            return Err(Rule::SessionPresentUnknown);
+        }
+        let properties = &connack.properties;
+        if self.exchange.version.has_properties()
+            && self.anonymous
+            && properties.assigned_client_identifier().is_none()
+        {
+            return Err(Rule::AssignedClientIdentifierMissing);
+        }
+        if properties.response_information().is_some() && !self.response_information {
+            return Err(Rule::ResponseInformationNotRequested);
+        }
+        self.method.check(properties)
+    }
+
+    fn receive_connack(&mut self, connack: &ConnAck<'_>) {
+        self.deadline = None;
+        if connack.reason_code.is_error() {
+            // The session is as it was.
+            self.exchange.session = self.session.take().unwrap_or_default();
+            self.state = State::Closed;
+            return;
+        }
+        self.state = State::Connected;
+        let properties = &connack.properties;
+        if let Some(seconds) = properties.server_keep_alive() {
+            self.keep_alive = seconds;
+        }
+        if let Some(seconds) = properties.session_expiry_interval() {
+            self.session_expires_later = seconds > 0;
+        }
+        let exchange = &mut self.exchange;
+        exchange.peer = PeerLimits::from_properties(properties);
+        exchange.inbound_aliases = InboundAliases::new(self.topic_alias_maximum);
+        exchange.outbound_aliases = OutboundAliases::new(
+            self.config.topic_alias_policy,
+            exchange.peer.topic_alias_maximum,
+        );
+        exchange.send_maximum = self
+            .config
+            .maximum_in_flight
+            .min(exchange.peer.receive_maximum);
+        // 3.1 does not tell whether the session is there: without Clean Session it is.
+        let goes_on = connack.session_present
+            || exchange.version == ProtocolVersion::V3_1 && !self.clean_start;
+        let session = self.session.take().filter(|_| goes_on);
+        exchange.resume(session.unwrap_or_default());
+    }
+
+    fn handle<'a>(
+        &mut self,
+        packet: Packet<'a>,
+    ) -> Result<Option<ClientEvent<'a>>, ConnectionError> {
+        let exchange = &mut self.exchange;
+        let rule = match packet {
+            Packet::Publish(publish) => {
+                let message = exchange.receive_publish(&publish)?;
+                return Ok(message.map(ClientEvent::Publish));
+            }
+            Packet::PubAck(ack) => {
+                let settled = exchange.receive_puback(&ack)?;
+                return Ok(settled.then_some(ClientEvent::PubAck(ack)));
+            }
+            Packet::PubRec(ack) => {
+                let news = exchange.receive_pubrec(&ack)?;
+                return Ok(news.then_some(ClientEvent::PubRec(ack)));
+            }
+            Packet::PubRel(ack) => {
+                let settled = exchange.receive_pubrel(&ack)?;
+                return Ok(settled.then_some(ClientEvent::PubRel(ack)));
+            }
+            Packet::PubComp(ack) => {
+                let settled = exchange.receive_pubcomp(&ack)?;
+                return Ok(settled.then_some(ClientEvent::PubComp(ack)));
+            }
+            Packet::SubAck(suback) => match self.check_suback(&suback) {
+                Ok(()) => {
+                    self.requests.remove(&suback.packet_identifier);
+                    return Ok(Some(ClientEvent::SubAck(suback)));
+                }
+                Err(rule) => rule,
+            },
+            Packet::UnsubAck(unsuback) => match self.check_unsuback(&unsuback) {
+                Ok(()) => {
+                    self.requests.remove(&unsuback.packet_identifier);
+                    return Ok(Some(ClientEvent::UnsubAck(unsuback)));
+                }
+                Err(rule) => rule,
+            },
+            Packet::PingResp => {
+                self.deadline = None;
+                return Ok(Some(ClientEvent::PingResp));
+            }
+            Packet::Disconnect(_) if !exchange.version.has_properties() => Rule::PacketDirection,
+            Packet::Disconnect(disconnect)
+                if disconnect
+                    .properties
+                    .contains(PropertyIdentifier::SessionExpiryInterval) =>
+            {
+                Rule::SessionExpiryFromServer
+            }
+            Packet::Disconnect(disconnect) => {
+                self.close();
+                return Ok(Some(ClientEvent::Disconnect(disconnect)));
+            }
+            Packet::Auth(auth) => {
+                let last = self.check_auth(&auth, ReasonCode::Success);
+                match last.or_else(|_| self.check_auth(&auth, ReasonCode::ContinueAuthentication)) {
+                    Ok(()) => return Ok(Some(ClientEvent::Auth(auth))),
+                    Err(rule) => rule,
+                }
+            }
+            Packet::ConnAck(_) => Rule::ConnAckTwice,
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq => Rule::PacketDirection,
+        };
+        Err(self.exchange.violation(rule))
+    }
+
+    fn check_auth(&self, auth: &Auth<'_>, expected: ReasonCode) -> Result<(), Rule> {
+        if self.method.is_none() {
+            return Err(Rule::AuthWithoutMethod);
+        }
+        self.method.check(&auth.properties)?;
+        if auth.reason_code != expected {
+            return Err(Rule::AuthReasonUnexpected);
+        }
+        Ok(())
+    }
+
+    fn check_suback(&self, suback: &SubAck<'_>) -> Result<(), Rule> {
+        match self.requests.get(&suback.packet_identifier) {
+            Some(&Request::Subscribe(count)) if count == suback.reason_codes.len() => Ok(()),
+            Some(Request::Subscribe(_)) => Err(Rule::SubAckCount),
+            _ => Err(Rule::SubAckUnexpected),
+        }
+    }
+
+    fn check_unsuback(&self, unsuback: &UnsubAck<'_>) -> Result<(), Rule> {
+        match self.requests.get(&unsuback.packet_identifier) {
+            Some(&Request::Unsubscribe(count))
+                if count == unsuback.reason_codes.len()
+                    || !self.exchange.version.has_properties() =>
+            {
+                Ok(())
+            }
+            Some(Request::Unsubscribe(_)) => Err(Rule::UnsubAckCount),
+            _ => Err(Rule::UnsubAckUnexpected),
+        }
+    }
+
+    /// The network connection ended on the server's side.
+    ///
+    /// # Errors
+    /// When there was no DISCONNECT and no refusal.
+    pub fn receive_eof(&mut self, _now: Duration) -> Result<(), ConnectionError> {
+        match (self.error, self.state) {
+            (Some(error), _) => Err(error),
+            (None, State::Closed) => Ok(()),
+            (None, _) => Err(self.end(ConnectionError::UnexpectedEof)),
+        }
+    }
+
+    /// Sends SUBSCRIBE: the packet identifier that its SUBACK will name. `properties` may
+    /// have a subscription identifier and user properties.
+    ///
+    /// # Errors
+    /// When the server does not support what is asked for, or the packet cannot be
+    /// encoded.
+    pub fn subscribe(
+        &mut self,
+        subscriptions: &[Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<PacketIdentifier, SendError> {
+        self.expect(State::Connected)?;
+        self.check_subscribe(subscriptions, properties)?;
+        let packet_identifier = self.assign_identifier()?;
+        self.exchange.send(&Packet::Subscribe(Subscribe {
+            packet_identifier,
+            properties,
+            subscriptions: subscriptions.into(),
+        }))?;
+        self.last_sent = self.now;
+        self.requests
+            .insert(packet_identifier, Request::Subscribe(subscriptions.len()));
+        Ok(packet_identifier)
+    }
+
+    fn check_subscribe(
+        &self,
+        subscriptions: &[Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        let broken = |rule| Err(SendError::Rule { rule });
+        let peer = &self.exchange.peer;
+        if !peer.subscription_identifiers_available
+            && properties.contains(PropertyIdentifier::SubscriptionIdentifier)
+        {
+            return broken(Rule::SubscriptionIdentifiersNotSupported);
+        }
+        for subscription in subscriptions {
+            let filter = TopicFilter::parse(subscription.topic_filter, self.exchange.version)
+                .map_err(|rule| SendError::Rule { rule })?;
+            if !peer.shared_subscription_available && filter.share_name().is_some() {
+                return broken(Rule::SharedSubscriptionsNotSupported);
+            }
+            if !peer.wildcard_subscription_available && has_wildcard(filter.filter()) {
+                return broken(Rule::WildcardSubscriptionsNotSupported);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends UNSUBSCRIBE: the packet identifier that its UNSUBACK will name.
+    ///
+    /// # Errors
+    /// When the packet cannot be encoded.
+    pub fn unsubscribe(
+        &mut self,
+        topic_filters: &[&str],
+        properties: Properties<'_>,
+    ) -> Result<PacketIdentifier, SendError> {
+        self.expect(State::Connected)?;
+        let packet_identifier = self.assign_identifier()?;
+        self.exchange.send(&Packet::Unsubscribe(Unsubscribe {
+            packet_identifier,
+            properties,
+            topic_filters: topic_filters.into(),
+        }))?;
+        self.last_sent = self.now;
+        self.requests
+            .insert(packet_identifier, Request::Unsubscribe(topic_filters.len()));
+        Ok(packet_identifier)
+    }
+
+    fn assign_identifier(&mut self) -> Result<PacketIdentifier, SendError> {
+        let requests = &self.requests;
+        self.exchange
+            .session
+            .assign_identifier(|identifier| requests.contains_key(&identifier))
+            .ok_or(SendError::NoPacketIdentifier)
+    }
+
+    /// Sends a message: with QoS 1 and 2, the packet identifier that its acknowledgement
+    /// will name.
+    ///
+    /// # Errors
+    /// [`SendError::ReceiveMaximum`]: as many are under way as the server takes, and the
+    /// message is to wait until one is settled. Others tell what the server does not
+    /// support, or that the packet is too large for it.
+    pub fn publish(&mut self, message: &Message) -> Result<Option<PacketIdentifier>, SendError> {
+        self.expect(State::Connected)?;
+        let requests = &self.requests;
+        let identifier = self
+            .exchange
+            .publish(message, |identifier| requests.contains_key(&identifier))?;
+        self.last_sent = self.now;
+        Ok(identifier)
+    }
+
+    /// How many more QoS 1 and QoS 2 messages may be sent now (section 4.9).
+    #[must_use]
+    pub fn send_quota(&self) -> usize {
+        match self.state {
+            State::Connected => self.exchange.send_quota(),
+            _ => 0,
+        }
+    }
+
+    /// Acknowledges a message of the server: PUBACK with QoS 1, PUBREC with QoS 2. They
+    /// go out in the order of the messages (MQTT-4.6.0-2), each waiting for those before
+    /// it. 3.x has no reason codes, and is told success.
+    ///
+    /// # Errors
+    /// When no message with this identifier waits for it, or the reason code is not one
+    /// for this.
+    pub fn acknowledge(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        self.expect(State::Connected)?;
+        self.exchange
+            .acknowledge(packet_identifier, reason_code, properties)?;
+        self.last_sent = self.now;
+        Ok(())
+    }
+
+    /// Sends AUTH: with [`ReasonCode::ContinueAuthentication`] in answer to one, with
+    /// [`ReasonCode::ReAuthenticate`] to begin a re-authentication (section 4.12.1). The
+    /// Authentication Method is put in.
+    ///
+    /// # Errors
+    /// When CONNECT had no Authentication Method, or the reason code is not one for this.
+    pub fn authenticate(
+        &mut self,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        match self.state {
+            State::New => return Err(SendError::NotConnected),
+            State::Closed => return Err(SendError::Closed),
+            State::Connecting | State::Connected => {}
+        }
+        if self.method.is_none() {
+            return Err(SendError::Rule {
+                rule: Rule::AuthWithoutMethod,
+            });
+        }
+        let allowed = reason_code == ReasonCode::ContinueAuthentication
+            || reason_code == ReasonCode::ReAuthenticate && self.state == State::Connected;
+        if !allowed {
+            return Err(SendError::ReasonCode { reason_code });
+        }
+        let mut builder = PropertiesBuilder::new();
+        self.method.add_to(&mut builder, properties)?;
+        self.exchange.send(&Packet::Auth(Auth {
+            reason_code,
+            properties: builder.as_properties(),
+        }))?;
+        self.last_sent = self.now;
+        Ok(())
+    }
+
+    /// Sends PINGREQ now, and expects PINGRESP in time.
+    ///
+    /// # Errors
+    /// When the connection is not established.
+    pub fn ping(&mut self) -> Result<(), SendError> {
+        self.expect(State::Connected)?;
+        self.exchange.send(&Packet::PingReq)?;
+        self.last_sent = self.now;
+        if self.deadline.is_none() {
+            self.deadline = Some(self.now + self.config.ping_timeout);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection with DISCONNECT. In 3.x, which has no reason codes, anything
+    /// but success ends it without, so that the server publishes the will.
+    ///
+    /// # Errors
+    /// Before CONNECT was sent, or when the reason code or a property is not one for this.
+    pub fn disconnect(
+        &mut self,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        match self.state {
+            State::New => return Err(SendError::NotConnected),
+            State::Closed => return Err(SendError::Closed),
+            State::Connecting | State::Connected => {}
+        }
+        if !reason_code.packets().contains(PacketSet::DISCONNECT) {
+            return Err(SendError::ReasonCode { reason_code });
+        }
+        check_packets(properties, PacketSet::DISCONNECT)?;
+        if !self.session_expires_later
+            && properties.session_expiry_interval().unwrap_or_default() > 0
+        {
+            return Err(SendError::Rule {
+                rule: Rule::SessionExpiryFromZero,
+            });
+        }
+        if self.exchange.version.has_properties() {
+            self.exchange
+                .send_shedding(&Packet::Disconnect(Disconnect {
+                    reason_code,
+                    properties,
+                }))?;
+        } else if reason_code == ReasonCode::Success {
+            self.exchange
+                .send(&Packet::Disconnect(Disconnect::new(reason_code)))?;
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Moves the bytes that wait to be sent to the end of `out`, as many as it has room
+    /// for; how many.
+    pub fn poll_transmit(&mut self, out: &mut impl BufMut) -> usize {
+        self.exchange.transmit.poll(out)
+    }
+
+    /// How many bytes wait to be sent.
+    #[must_use]
+    pub fn transmit_len(&self) -> usize {
+        self.exchange.transmit.len()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called: for PINGREQ, or
+    /// because an answer is late.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.deadline.or_else(|| self.ping_at())
+    }
+
+    /// When a PINGREQ is due (MQTT-3.1.2-20).
+    fn ping_at(&self) -> Option<Duration> {
+        let due = self.last_sent + Duration::from_secs(self.keep_alive.into());
+        (self.state == State::Connected && self.keep_alive > 0).then_some(due)
+    }
+
+    /// Tells the time.
+    ///
+    /// # Errors
+    /// When the server is too late with CONNACK or PINGRESP.
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ConnectionError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        self.now = self.now.max(now);
+        if let Some(deadline) = self.deadline {
+            if self.now < deadline {
+                return Ok(());
+            }
+            return Err(match self.state {
+                State::Connected => self.fail(ConnectionError::PingTimeout),
+                _ => self.end(ConnectionError::ConnectTimeout),
+            });
+        }
+        if self.ping_at().is_some_and(|due| due <= self.now) {
+            // It cannot fail: the connection is established.
+            let _ = self.ping();
+        }
+        Ok(())
+    }
+
+    /// Whether the protocol is over: once `poll_transmit` has nothing more, close.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// The keep alive in seconds that holds; 0 is none.
+    #[must_use]
+    pub const fn keep_alive(&self) -> u16 {
+        self.keep_alive
+    }
+
+    /// What the server takes, as CONNACK told it.
+    #[must_use]
+    pub const fn peer_limits(&self) -> &PeerLimits {
+        &self.exchange.peer
+    }
+
+    /// What is under way. Before CONNACK: what was given to [`connect`](Self::connect).
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        self.session.as_ref().unwrap_or(&self.exchange.session)
+    }
+
+    /// What is under way, to be kept for the next connection.
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        self.session.unwrap_or(self.exchange.session)
+    }
+
+    fn expect(&self, state: State) -> Result<(), SendError> {
+        match self.state {
+            State::Closed => Err(SendError::Closed),
+            now if now == state => Ok(()),
+            _ => Err(SendError::NotConnected),
+        }
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
+        self.deadline = None;
+    }
+
+    /// Ends in failure without telling the server.
+    fn end(&mut self, error: ConnectionError) -> ConnectionError {
+        self.close();
+        self.error = Some(error);
+        error
+    }
+
+    /// Ends in failure, and tells the server what its version has words for.
+    fn fail(&mut self, error: ConnectionError) -> ConnectionError {
+        if let Some(reason_code) = error.reason_code()
+            && self.state != State::New
+            && self.exchange.version.has_properties()
+        {
+            let reason_code = match reason_code.packets().contains(PacketSet::DISCONNECT) {
+                true => reason_code,
+                false => ReasonCode::ProtocolError,
+            };
+            let goodbye = Disconnect::new(reason_code);
+            let _ = self.exchange.send(&Packet::Disconnect(goodbye));
+        }
+        self.end(error)
+    }
+}

@@ -1,0 +1,227 @@
+//! What a connection keeps about the exchange of messages, whichever role it has.
+//! `outbound` and `inbound` say what happens to it.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use super::alias::{InboundAliases, OutboundAliases};
+use super::inbound::{AnswerQueue, Pending};
+use super::transmit::Transmit;
+use super::{ConnectionError, SendError, Session, TopicAliasPolicy};
+use crate::packet::decode;
+use crate::{
+    Acknowledgement, Limits, Packet, PacketIdentifier, Properties, ProtocolVersion, QoS, Rule,
+    SubAck, UnsubAck,
+};
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Client,
+    Server,
+}
+
+/// What the peer said that it takes: a client in CONNECT (section 3.1.2.11), a server in
+/// CONNACK (section 3.2.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerLimits {
+    /// How many QoS 1 and QoS 2 messages may be under way to it.
+    pub receive_maximum: u16,
+    /// The largest packet that it takes, in bytes; `u32::MAX` if it gave no limit.
+    pub maximum_packet_size: u32,
+    /// The highest topic alias that it takes; 0 for none.
+    pub topic_alias_maximum: u16,
+    /// The highest QoS of a PUBLISH to it.
+    pub maximum_qos: QoS,
+    /// Whether a PUBLISH to it may have RETAIN.
+    pub retain_available: bool,
+    /// Whether it takes subscriptions with wildcards.
+    pub wildcard_subscription_available: bool,
+    /// Whether it takes subscription identifiers.
+    pub subscription_identifiers_available: bool,
+    /// Whether it takes shared subscriptions.
+    pub shared_subscription_available: bool,
+    /// Whether it wants reason strings and user properties in every packet that may
+    /// carry them (section 3.1.2.11.7).
+    pub request_problem_information: bool,
+}
+
+impl PeerLimits {
+    /// What holds where the peer said nothing.
+    pub(super) const DEFAULT: Self = Self {
+        receive_maximum: u16::MAX,
+        maximum_packet_size: u32::MAX,
+        topic_alias_maximum: 0,
+        maximum_qos: QoS::ExactlyOnce,
+        retain_available: true,
+        wildcard_subscription_available: true,
+        subscription_identifiers_available: true,
+        shared_subscription_available: true,
+        request_problem_information: true,
+    };
+
+    /// What the properties of a CONNECT or CONNACK say.
+    pub(super) fn from_properties(properties: &Properties<'_>) -> Self {
+        let default = Self::DEFAULT;
+        if properties.is_empty() {
+            return default;
+        }
+        Self {
+            receive_maximum: properties
+                .receive_maximum()
+                .unwrap_or(default.receive_maximum),
+            maximum_packet_size: properties
+                .maximum_packet_size()
+                .unwrap_or(default.maximum_packet_size),
+            topic_alias_maximum: properties
+                .topic_alias_maximum()
+                .unwrap_or(default.topic_alias_maximum),
+            maximum_qos: properties.maximum_qos().unwrap_or(default.maximum_qos),
+            retain_available: properties.retain_available().unwrap_or(true),
+            wildcard_subscription_available: properties
+                .wildcard_subscription_available()
+                .unwrap_or(true),
+            subscription_identifiers_available: properties
+                .subscription_identifiers_available()
+                .unwrap_or(true),
+            shared_subscription_available: properties
+                .shared_subscription_available()
+                .unwrap_or(true),
+            request_problem_information: properties.request_problem_information().unwrap_or(true),
+        }
+    }
+}
+
+/// Messages, acknowledgements and the bytes of them.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) role: Role,
+    pub(super) version: ProtocolVersion,
+    pub(super) limits: Limits,
+    pub(super) peer: PeerLimits,
+    pub(super) transmit: Transmit,
+    pub(super) session: Session,
+
+    // Outbound.
+    /// The most QoS 1 and QoS 2 messages to have under way.
+    pub(super) send_maximum: u16,
+    /// How many have been sent on this connection and are not settled.
+    pub(super) under_way: usize,
+    /// Messages of the session that could not be sent again yet.
+    pub(super) unsent: VecDeque<PacketIdentifier>,
+    pub(super) outbound_aliases: OutboundAliases,
+
+    // Inbound.
+    /// The Receive Maximum that the peer was told.
+    pub(super) receive_maximum: u16,
+    /// How many messages of the peer are under way by its count.
+    pub(super) receiving: usize,
+    /// What the peer waits for an answer to, QoS 2 messages aside.
+    pub(super) pending: BTreeMap<PacketIdentifier, Pending>,
+    pub(super) inbound_aliases: InboundAliases,
+    /// Whether messages are acknowledged as they are handed out.
+    pub(super) automatic: bool,
+    /// Acknowledgements that are sent in the order of their messages: a client's.
+    pub(super) pubacks: AnswerQueue,
+    pub(super) pubrecs: AnswerQueue,
+}
+
+impl Exchange {
+    pub(super) fn new(role: Role, limits: Limits) -> Self {
+        Self {
+            role,
+            version: ProtocolVersion::V5_0,
+            limits,
+            peer: PeerLimits::DEFAULT,
+            transmit: Transmit::default(),
+            session: Session::new(),
+            send_maximum: 0,
+            under_way: 0,
+            unsent: VecDeque::new(),
+            outbound_aliases: OutboundAliases::new(TopicAliasPolicy::Never, 0),
+            receive_maximum: u16::MAX,
+            receiving: 0,
+            pending: BTreeMap::new(),
+            inbound_aliases: InboundAliases::new(0),
+            automatic: false,
+            pubacks: AnswerQueue::default(),
+            pubrecs: AnswerQueue::default(),
+        }
+    }
+
+    /// Takes the packet at the front of `input`.
+    #[inline]
+    pub(super) fn take<'a>(
+        &self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Packet<'a>>, ConnectionError> {
+        match decode(input, self.version, &self.limits)? {
+            Some((packet, length)) => {
+                *input = &input[length..];
+                Ok(Some(packet))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The error for a rule that the peer broke.
+    #[cold]
+    pub(super) fn violation(&self, rule: Rule) -> ConnectionError {
+        ConnectionError::Protocol {
+            rule,
+            version: self.version,
+        }
+    }
+
+    /// Queues a packet, unless the peer takes none so large.
+    pub(super) fn send(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
+        self.check_size(packet.encoded_len(self.version))?;
+        packet.encode(self.version, self.transmit.buffer())?;
+        Ok(())
+    }
+
+    pub(super) fn check_size(&self, length: usize) -> Result<(), SendError> {
+        let maximum = self.peer.maximum_packet_size;
+        if length > maximum as usize {
+            return Err(SendError::PacketTooLarge { length, maximum });
+        }
+        Ok(())
+    }
+
+    /// Queues a packet whose properties may be left out: they are when the peer does not
+    /// want them (MQTT-3.1.2-29), when the version has none, and when they would make the
+    /// packet too large (MQTT-3.4.2-2 and its like).
+    pub(super) fn send_shedding(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
+        let bare = without_properties(packet);
+        let wanted = match packet {
+            Packet::ConnAck(_) | Packet::Disconnect(_) | Packet::Auth(_) => true,
+            _ => self.peer.request_problem_information,
+        };
+        if !wanted || !self.version.has_properties() {
+            return self.send(&bare);
+        }
+        match self.send(packet) {
+            Err(SendError::PacketTooLarge { .. }) => self.send(&bare),
+            other => other,
+        }
+    }
+}
+
+/// The packet with no properties; those that are always needed are not for this.
+fn without_properties<'a>(packet: &Packet<'a>) -> Packet<'a> {
+    let properties = Properties::EMPTY;
+    let bare = |ack: Acknowledgement<'a>| Acknowledgement { properties, ..ack };
+    match *packet {
+        Packet::PubAck(ack) => Packet::PubAck(bare(ack)),
+        Packet::PubRec(ack) => Packet::PubRec(bare(ack)),
+        Packet::PubRel(ack) => Packet::PubRel(bare(ack)),
+        Packet::PubComp(ack) => Packet::PubComp(bare(ack)),
+        Packet::SubAck(ack) => Packet::SubAck(SubAck { properties, ..ack }),
+        Packet::UnsubAck(ack) => Packet::UnsubAck(UnsubAck { properties, ..ack }),
+        Packet::Disconnect(disconnect) => Packet::Disconnect(crate::Disconnect {
+            properties,
+            ..disconnect
+        }),
+        other => other,
+    }
+}

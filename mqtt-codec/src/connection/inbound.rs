@@ -1,0 +1,371 @@
+//! Messages on their way in, and requests that wait for an answer (section 4.3).
+
+use alloc::collections::VecDeque;
+
+use super::exchange::{Exchange, Role};
+use super::session::{Received, ReceivedState};
+use super::{ConnectionError, InboundPublish, SendError};
+use crate::{
+    Acknowledgement, Packet, PacketIdentifier, PacketSet, Properties, PropertiesBuf,
+    ProtocolVersion, Publish, QoS, ReasonCode, ReasonCodes, Rule, SubAck, UnsubAck,
+};
+
+/// What the peer waits for an answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// A QoS 1 message waits for PUBACK.
+    Message,
+    /// So many subscriptions wait for SUBACK.
+    Subscribe(usize),
+    /// So many topic filters wait for UNSUBACK.
+    Unsubscribe(usize),
+}
+
+/// Acknowledgements that go out in the order of their messages (MQTT-4.6.0-2,
+/// MQTT-4.6.0-3): each waits for those before it.
+#[derive(Debug, Default)]
+pub(super) struct AnswerQueue(VecDeque<Answer>);
+
+#[derive(Debug)]
+struct Answer {
+    identifier: PacketIdentifier,
+    given: Option<(ReasonCode, PropertiesBuf)>,
+}
+
+impl AnswerQueue {
+    fn expect(&mut self, identifier: PacketIdentifier) {
+        self.0.push_back(Answer {
+            identifier,
+            given: None,
+        });
+    }
+
+    fn give(
+        &mut self,
+        identifier: PacketIdentifier,
+        reason: ReasonCode,
+        properties: Properties<'_>,
+    ) {
+        // The oldest is usually the one.
+        if let Some(answer) = self.0.iter_mut().find(|a| a.identifier == identifier) {
+            answer.given = Some((reason, properties.to_buf()));
+        }
+    }
+
+    /// The next answer, if it has been given.
+    fn next(&mut self) -> Option<(PacketIdentifier, ReasonCode, PropertiesBuf)> {
+        let front = self.0.front_mut()?;
+        let (reason, properties) = front.given.take()?;
+        let identifier = front.identifier;
+        self.0.pop_front();
+        Some((identifier, reason, properties))
+    }
+}
+
+impl Exchange {
+    /// A PUBLISH: the message, or nothing if it has been handed out before.
+    #[inline]
+    pub(super) fn receive_publish<'a>(
+        &mut self,
+        publish: &Publish<'a>,
+    ) -> Result<Option<InboundPublish<'a>>, ConnectionError> {
+        let topic_name = self
+            .inbound_aliases
+            .resolve(publish)
+            .map_err(|rule| self.violation(rule))?;
+        if let Some(identifier) = publish.packet_identifier
+            && !self.receive_identifier(identifier, publish.qos, publish.dup)?
+        {
+            return Ok(None);
+        }
+        Ok(Some(InboundPublish {
+            topic_name,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_identifier: publish.packet_identifier,
+            properties: publish.properties,
+        }))
+    }
+
+    /// Keeps account of a QoS 1 or QoS 2 message; whether it is new.
+    fn receive_identifier(
+        &mut self,
+        identifier: PacketIdentifier,
+        qos: QoS,
+        dup: bool,
+    ) -> Result<bool, ConnectionError> {
+        if let Some(received) = self.session.received.get(&identifier) {
+            if qos != QoS::ExactlyOnce {
+                return Err(self.violation(Rule::PacketIdentifierInUse));
+            }
+            // MQTT-4.3.3-10
+            if received.state == Received::Acknowledged {
+                let pubrec = Acknowledgement::new(identifier, ReasonCode::Success);
+                let _ = self.send(&Packet::PubRec(pubrec));
+            }
+            return Ok(false);
+        }
+        if let Some(pending) = self.pending.get(&identifier) {
+            // Before 5.0 a sender may send again on the same connection: one
+            // acknowledgement will do for both.
+            let again = self.version < ProtocolVersion::V5_0
+                && dup
+                && qos == QoS::AtLeastOnce
+                && *pending == Pending::Message;
+            return match again {
+                true => Ok(false),
+                false => Err(self.violation(Rule::PacketIdentifierInUse)),
+            };
+        }
+        if self.receiving >= usize::from(self.receive_maximum) {
+            return Err(self.violation(Rule::ReceiveMaximum));
+        }
+        if self.automatic {
+            if qos == QoS::ExactlyOnce {
+                self.insert_received(identifier, Received::Acknowledged);
+            }
+            self.send_answer(identifier, qos, ReasonCode::Success, Properties::EMPTY);
+            return Ok(true);
+        }
+        match qos {
+            QoS::ExactlyOnce => {
+                self.insert_received(identifier, Received::Pending);
+                if self.role == Role::Client {
+                    self.pubrecs.expect(identifier);
+                }
+            }
+            _ => {
+                self.receiving += 1;
+                self.pending.insert(identifier, Pending::Message);
+                if self.role == Role::Client {
+                    self.pubacks.expect(identifier);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn insert_received(&mut self, identifier: PacketIdentifier, state: Received) {
+        self.receiving += 1;
+        let on_this_connection = true;
+        self.session.received.insert(
+            identifier,
+            ReceivedState {
+                state,
+                on_this_connection,
+            },
+        );
+    }
+
+    fn remove_received(&mut self, identifier: PacketIdentifier) {
+        if let Some(received) = self.session.received.remove(&identifier)
+            && received.on_this_connection
+        {
+            self.receiving -= 1;
+        }
+    }
+
+    /// PUBACK or PUBREC for a message that was handed out.
+    pub(super) fn acknowledge(
+        &mut self,
+        identifier: PacketIdentifier,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        let is_pending = |received: &ReceivedState| received.state == Received::Pending;
+        let (qos, packet) = if self
+            .session
+            .received
+            .get(&identifier)
+            .is_some_and(is_pending)
+        {
+            (QoS::ExactlyOnce, PacketSet::PUBREC)
+        } else if self.pending.get(&identifier) == Some(&Pending::Message) {
+            (QoS::AtLeastOnce, PacketSet::PUBACK)
+        } else {
+            return Err(SendError::UnknownPacketIdentifier);
+        };
+        if !reason_code.packets().contains(packet) {
+            return Err(SendError::ReasonCode { reason_code });
+        }
+        check_packets(properties, packet)?;
+        let reason_code = self.in_5_0(reason_code);
+        match qos {
+            // A refused message is forgotten (MQTT-4.3.3-9).
+            QoS::ExactlyOnce if reason_code.is_error() => self.remove_received(identifier),
+            QoS::ExactlyOnce => {
+                if let Some(received) = self.session.received.get_mut(&identifier) {
+                    received.state = Received::Acknowledged;
+                }
+            }
+            _ => {
+                self.pending.remove(&identifier);
+                self.receiving -= 1;
+            }
+        }
+        if self.role == Role::Server {
+            self.send_answer(identifier, qos, reason_code, properties);
+            return Ok(());
+        }
+        let queue = match qos {
+            QoS::ExactlyOnce => &mut self.pubrecs,
+            _ => &mut self.pubacks,
+        };
+        queue.give(identifier, reason_code, properties);
+        loop {
+            let queue = match qos {
+                QoS::ExactlyOnce => &mut self.pubrecs,
+                _ => &mut self.pubacks,
+            };
+            let Some((identifier, reason_code, properties)) = queue.next() else {
+                return Ok(());
+            };
+            self.send_answer(identifier, qos, reason_code, properties.as_properties());
+        }
+    }
+
+    fn send_answer(
+        &mut self,
+        identifier: PacketIdentifier,
+        qos: QoS,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) {
+        let ack = Acknowledgement {
+            packet_identifier: identifier,
+            reason_code,
+            properties,
+        };
+        // Without its properties it is as short as such a packet can be.
+        let _ = self.send_shedding(&match qos {
+            QoS::ExactlyOnce => Packet::PubRec(ack),
+            _ => Packet::PubAck(ack),
+        });
+    }
+
+    /// PUBREL; whether it settled a message. It is answered with PUBCOMP (MQTT-4.3.3-11).
+    pub(super) fn receive_pubrel(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        let identifier = ack.packet_identifier;
+        let (reason_code, known) = match self.session.received.get(&identifier).map(|r| r.state) {
+            Some(Received::Acknowledged) => (ReasonCode::Success, true),
+            Some(Received::Pending) => return Err(self.violation(Rule::PubRelBeforePubRec)),
+            None => (self.in_5_0(ReasonCode::PacketIdentifierNotFound), false),
+        };
+        self.remove_received(identifier);
+        let _ = self.send(&Packet::PubComp(Acknowledgement::new(
+            identifier,
+            reason_code,
+        )));
+        Ok(known)
+    }
+
+    /// A SUBSCRIBE or UNSUBSCRIBE, which waits for its answer.
+    pub(super) fn receive_request(
+        &mut self,
+        identifier: PacketIdentifier,
+        answer: Pending,
+    ) -> Result<(), ConnectionError> {
+        if self.pending.contains_key(&identifier) || self.session.received.contains_key(&identifier)
+        {
+            return Err(self.violation(Rule::PacketIdentifierInUse));
+        }
+        self.pending.insert(identifier, answer);
+        Ok(())
+    }
+
+    /// SUBACK (MQTT-3.8.4-1). An error that 3.x has no code for is 0x80 there.
+    pub(super) fn suback(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        codes: &[ReasonCode],
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        let Some(&Pending::Subscribe(expected)) = self.pending.get(&packet_identifier) else {
+            return Err(SendError::UnknownPacketIdentifier);
+        };
+        check_codes(codes, expected, PacketSet::SUBACK)?;
+        check_packets(properties, PacketSet::SUBACK)?;
+        let of_3: alloc::vec::Vec<ReasonCode>;
+        let codes = if self.version.has_properties() {
+            codes
+        } else {
+            of_3 = codes
+                .iter()
+                .map(|code| match code.is_error() {
+                    true => ReasonCode::UnspecifiedError,
+                    false => *code,
+                })
+                .collect();
+            &of_3
+        };
+        self.send_shedding(&Packet::SubAck(SubAck {
+            packet_identifier,
+            properties,
+            reason_codes: codes.into(),
+        }))?;
+        self.pending.remove(&packet_identifier);
+        Ok(())
+    }
+
+    /// UNSUBACK (MQTT-3.10.4-4). 3.x has no codes.
+    pub(super) fn unsuback(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        codes: &[ReasonCode],
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        let Some(&Pending::Unsubscribe(expected)) = self.pending.get(&packet_identifier) else {
+            return Err(SendError::UnknownPacketIdentifier);
+        };
+        check_codes(codes, expected, PacketSet::UNSUBACK)?;
+        check_packets(properties, PacketSet::UNSUBACK)?;
+        let reason_codes = if self.version.has_properties() {
+            codes.into()
+        } else {
+            ReasonCodes::EMPTY
+        };
+        self.send_shedding(&Packet::UnsubAck(UnsubAck {
+            packet_identifier,
+            properties,
+            reason_codes,
+        }))?;
+        self.pending.remove(&packet_identifier);
+        Ok(())
+    }
+}
+
+/// One code for each topic filter, each of them one that the packet may carry.
+fn check_codes(codes: &[ReasonCode], expected: usize, packet: PacketSet) -> Result<(), SendError> {
+    if codes.len() != expected {
+        return Err(SendError::ReasonCodeCount {
+            expected,
+            given: codes.len(),
+        });
+    }
+    match codes.iter().find(|code| !code.packets().contains(packet)) {
+        Some(&reason_code) => Err(SendError::ReasonCode { reason_code }),
+        None => Ok(()),
+    }
+}
+
+/// That these properties may be in this packet, before anything changes.
+pub(super) fn check_packets(
+    properties: Properties<'_>,
+    packet: PacketSet,
+) -> Result<(), SendError> {
+    if properties.packets().contains(packet) {
+        return Ok(());
+    }
+    let packet = crate::PacketType::ALL
+        .into_iter()
+        .find(|kind| kind.set() == packet)
+        .unwrap_or(crate::PacketType::PubAck);
+    Err(SendError::Encode(crate::EncodeError::PropertyNotAllowed {
+        packet,
+    }))
+}

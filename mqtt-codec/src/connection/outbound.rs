@@ -1,0 +1,278 @@
+//! Messages on their way out: QoS 0, 1 and 2, flow control, and sending again
+//! (sections 4.3, 4.4 and 4.9).
+
+use alloc::boxed::Box;
+
+use super::alias::AliasUse;
+use super::exchange::{Exchange, Role};
+use super::session::InFlight;
+use super::{ConnectionError, Message, SendError, Session};
+use crate::packet::AliasedPublish;
+use crate::wire::field_len;
+use crate::{
+    Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType, Properties,
+    PropertyIdentifier, Publish, QoS, ReasonCode, Rule, topic,
+};
+
+impl Exchange {
+    /// How many more QoS 1 and QoS 2 messages may be sent now.
+    pub(super) fn send_quota(&self) -> usize {
+        // What waits to be sent again goes first.
+        if !self.unsent.is_empty() {
+            return 0;
+        }
+        usize::from(self.send_maximum).saturating_sub(self.under_way)
+    }
+
+    /// Sends a message; its packet identifier, if it has one.
+    pub(super) fn publish(
+        &mut self,
+        message: &Message,
+        is_used: impl Fn(PacketIdentifier) -> bool,
+    ) -> Result<Option<PacketIdentifier>, SendError> {
+        self.check_message(message)?;
+        if message.qos != QoS::AtMostOnce && self.send_quota() == 0 {
+            return Err(SendError::ReceiveMaximum);
+        }
+        let mut alias = self.outbound_aliases.choose(&message.topic_name);
+        if let AliasUse::Introduce(_) = alias
+            && self
+                .check_size(packet(message, None, false, alias).encoded_len(self.version))
+                .is_err()
+        {
+            alias = AliasUse::None;
+        }
+        let draft = packet(message, None, false, alias);
+        self.check_size(draft.encoded_len(self.version))?;
+        let identifier = match message.qos {
+            QoS::AtMostOnce => None,
+            _ => Some(
+                self.session
+                    .assign_identifier(is_used)
+                    .ok_or(SendError::NoPacketIdentifier)?,
+            ),
+        };
+        packet(message, identifier, false, alias).encode(self.version, self.transmit.buffer())?;
+        self.outbound_aliases.sent(&message.topic_name, alias);
+        if let Some(identifier) = identifier {
+            self.session.insert(
+                identifier,
+                InFlight::Publish(Box::new(message.clone())),
+                true,
+            );
+            self.under_way += 1;
+        }
+        Ok(identifier)
+    }
+
+    /// That the peer takes such a message, sizes aside.
+    fn check_message(&self, message: &Message) -> Result<(), SendError> {
+        let broken = |rule| Err(SendError::Rule { rule });
+        if let Err(rule) = topic::validate_name(&message.topic_name) {
+            return broken(rule);
+        }
+        field_len(message.topic_name.as_bytes())?;
+        if message.qos > self.peer.maximum_qos {
+            return broken(Rule::QoSNotSupported);
+        }
+        if message.retain && !self.peer.retain_available {
+            return broken(Rule::RetainNotSupported);
+        }
+        let properties = message.properties.as_properties();
+        if !properties.packets().contains(PacketSet::PUBLISH)
+            || properties.contains(PropertyIdentifier::TopicAlias)
+        {
+            return Err(SendError::Encode(EncodeError::PropertyNotAllowed {
+                packet: PacketType::Publish,
+            }));
+        }
+        if self.role == Role::Client
+            && properties.contains(PropertyIdentifier::SubscriptionIdentifier)
+        {
+            return broken(Rule::SubscriptionIdentifierFromClient);
+        }
+        Ok(())
+    }
+
+    /// Takes up a session: everything that is not settled is sent again, in the order in
+    /// which it was sent first (MQTT-4.4.0-1, MQTT-4.6.0-1). What is beyond the peer's
+    /// Receive Maximum follows as acknowledgements come.
+    pub(super) fn resume(&mut self, session: Session) {
+        self.session = session;
+        let order = self.session.begin_connection();
+        for identifier in order {
+            // PUBREL is never held back (MQTT-3.3.4-8).
+            if !self.send_again(identifier) {
+                self.unsent.push_back(identifier);
+            }
+        }
+    }
+
+    /// Sends again what the Receive Maximum allows by now.
+    fn send_unsent(&mut self) {
+        while let Some(&identifier) = self.unsent.front() {
+            if !self.send_again(identifier) {
+                return;
+            }
+            self.unsent.pop_front();
+        }
+    }
+
+    /// Sends a packet of the session again; `false` if it has to wait.
+    fn send_again(&mut self, identifier: PacketIdentifier) -> bool {
+        let Some(sent) = self.session.in_flight.get(&identifier) else {
+            return true;
+        };
+        match &sent.packet {
+            InFlight::PubRel => {
+                let pubrel = Acknowledgement::new(identifier, ReasonCode::Success);
+                // It is as short as a packet with a packet identifier can be.
+                let _ = self.send(&Packet::PubRel(pubrel));
+            }
+            InFlight::Publish(message) => {
+                if self.under_way >= usize::from(self.send_maximum) {
+                    return false;
+                }
+                let again = packet(message, Some(identifier), true, AliasUse::None);
+                if self.check_size(again.encoded_len(self.version)).is_err()
+                    || again.encode(self.version, self.transmit.buffer()).is_err()
+                {
+                    // As if it had been delivered (MQTT-3.1.2-25).
+                    self.session.in_flight.remove(&identifier);
+                    return true;
+                }
+            }
+        }
+        if let Some(sent) = self.session.in_flight.get_mut(&identifier) {
+            sent.on_this_connection = true;
+            self.under_way += 1;
+        }
+        true
+    }
+
+    /// A packet is settled: its identifier is free, and another may be sent.
+    fn settle(&mut self, identifier: PacketIdentifier) {
+        if let Some(sent) = self.session.in_flight.remove(&identifier)
+            && sent.on_this_connection
+        {
+            self.under_way -= 1;
+        }
+        self.send_unsent();
+    }
+
+    /// PUBACK; whether it settled a message. One that belongs to no message is let pass:
+    /// the message may have been settled by other means.
+    pub(super) fn receive_puback(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        match self.in_flight(ack.packet_identifier) {
+            None => Ok(false),
+            Some(Wait::Acknowledged) => {
+                self.settle(ack.packet_identifier);
+                Ok(true)
+            }
+            Some(Wait::Received | Wait::Complete) => {
+                Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
+            }
+        }
+    }
+
+    /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), unless it
+    /// tells of a failure, which settles the message (MQTT-4.4.0-2).
+    pub(super) fn receive_pubrec(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        let identifier = ack.packet_identifier;
+        let wait = self.in_flight(identifier);
+        let mut answer = ReasonCode::Success;
+        match wait {
+            Some(Wait::Acknowledged) => {
+                return Err(self.violation(Rule::AcknowledgementOfAnotherQoS));
+            }
+            Some(_) if ack.reason_code.is_error() => {
+                self.settle(identifier);
+                return Ok(true);
+            }
+            Some(Wait::Received) => self.session.release(identifier),
+            Some(Wait::Complete) => {}
+            None if ack.reason_code.is_error() => return Ok(false),
+            None => answer = self.in_5_0(ReasonCode::PacketIdentifierNotFound),
+        }
+        let _ = self.send(&Packet::PubRel(Acknowledgement::new(identifier, answer)));
+        Ok(wait == Some(Wait::Received))
+    }
+
+    /// PUBCOMP; whether it settled a message.
+    pub(super) fn receive_pubcomp(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        match self.in_flight(ack.packet_identifier) {
+            None => Ok(false),
+            Some(Wait::Complete) => {
+                self.settle(ack.packet_identifier);
+                Ok(true)
+            }
+            Some(Wait::Acknowledged | Wait::Received) => {
+                Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
+            }
+        }
+    }
+
+    fn in_flight(&self, identifier: PacketIdentifier) -> Option<Wait> {
+        Some(match &self.session.in_flight.get(&identifier)?.packet {
+            InFlight::PubRel => Wait::Complete,
+            InFlight::Publish(message) if message.qos == QoS::ExactlyOnce => Wait::Received,
+            InFlight::Publish(_) => Wait::Acknowledged,
+        })
+    }
+
+    /// A reason code that only 5.0 can tell.
+    pub(super) fn in_5_0(&self, reason_code: ReasonCode) -> ReasonCode {
+        if self.version.has_properties() {
+            reason_code
+        } else {
+            ReasonCode::Success
+        }
+    }
+}
+
+/// What a packet that was sent waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// PUBACK.
+    Acknowledged,
+    /// PUBREC.
+    Received,
+    /// PUBCOMP.
+    Complete,
+}
+
+/// The PUBLISH of a message.
+fn packet(
+    message: &Message,
+    packet_identifier: Option<PacketIdentifier>,
+    dup: bool,
+    alias: AliasUse,
+) -> AliasedPublish<'_> {
+    let (topic_name, topic_alias) = match alias {
+        AliasUse::None => (&*message.topic_name, None),
+        AliasUse::Introduce(alias) => (&*message.topic_name, Some(alias)),
+        AliasUse::Replace(alias) => ("", Some(alias)),
+    };
+    let properties: Properties<'_> = message.properties.as_properties();
+    AliasedPublish {
+        publish: Publish {
+            dup,
+            qos: message.qos,
+            retain: message.retain,
+            topic_name,
+            packet_identifier,
+            properties,
+            payload: &message.payload,
+        },
+        topic_alias,
+    }
+}

@@ -1,0 +1,257 @@
+//! A client and a server joined by a link that fails again and again: with QoS 1 no
+//! message is lost, with QoS 2 none is lost and none comes twice, and each arrives in
+//! order (sections 4.3, 4.4 and 4.6).
+
+mod support;
+
+use std::collections::VecDeque;
+
+use mqtt_codec::connection::{
+    Accept, Acknowledgements, ClientConfig, ClientEvent, Message, SendError, ServerConfig,
+    ServerEvent, Session,
+};
+use mqtt_codec::{Connect, PropertiesBuilder, Property, ProtocolVersion, QoS};
+use proptest::prelude::*;
+use support::link::{Link, acknowledge_with};
+
+/// One step of a run.
+#[derive(Clone, Debug)]
+enum Step {
+    /// So many bytes of what is under way reach the server, and so many the client.
+    Deliver(usize, usize),
+    /// The link fails; what is under way is lost.
+    Drop,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(
+        prop_oneof![
+            6 => (0..60usize, 0..60usize).prop_map(|(up, down)| Step::Deliver(up, down)),
+            1 => Just(Step::Drop),
+        ],
+        1..60,
+    )
+}
+
+/// One side's messages to send, and those of the other that came.
+struct Side {
+    queue: VecDeque<Message>,
+    received: Vec<Message>,
+}
+
+impl Side {
+    fn new(name: &str, qos: &[u8]) -> Self {
+        Self {
+            queue: qos
+                .iter()
+                .enumerate()
+                .map(|(at, &qos)| {
+                    let payload = format!("{at}");
+                    Message::new(name, payload, QoS::from_bits(qos).unwrap())
+                })
+                .collect(),
+            received: Vec::new(),
+        }
+    }
+}
+
+struct Run {
+    link: Link,
+    version: ProtocolVersion,
+    acknowledgements: Acknowledgements,
+    receive_maximum: u16,
+    client: Side,
+    server: Side,
+    client_session: Session,
+    server_session: Option<Session>,
+    connected: bool,
+}
+
+impl Run {
+    fn start(&mut self) {
+        let mut config = ClientConfig::default();
+        config.acknowledgements = self.acknowledgements;
+        let mut server = ServerConfig::default();
+        server.receive_maximum = self.receive_maximum;
+        self.link = Link::new(config, server);
+        self.connected = false;
+        let mut properties = PropertiesBuilder::new();
+        if self.version.has_properties() {
+            properties
+                .push(Property::ReceiveMaximum(self.receive_maximum))
+                .unwrap();
+        }
+        let connect = Connect {
+            clean_start: false,
+            properties: properties.as_properties(),
+            ..Connect::new(self.version, "c")
+        };
+        self.link
+            .client
+            .connect(self.link.now, &connect, self.client_session.clone())
+            .unwrap();
+    }
+
+    /// The link fails: each side keeps its session.
+    fn drop_link(&mut self) {
+        let old = std::mem::replace(
+            &mut self.link,
+            Link::new(ClientConfig::default(), ServerConfig::default()),
+        );
+        // The server took up its session only if it came as far as CONNECT.
+        if old.server.protocol_version().is_some() {
+            self.server_session = Some(old.server.into_session());
+        }
+        self.client_session = old.client.into_session();
+        self.start();
+    }
+
+    fn publish(&mut self) {
+        while self.connected
+            && let Some(message) = self.client.queue.front()
+        {
+            match self.link.client.publish(message) {
+                Ok(_) => self.client.queue.pop_front(),
+                Err(SendError::ReceiveMaximum) => break,
+                Err(error) => panic!("{error}"),
+            };
+        }
+        while let Some(message) = self.server.queue.front() {
+            match self.link.server.publish(message) {
+                Ok(_) => self.server.queue.pop_front(),
+                Err(SendError::ReceiveMaximum | SendError::NotConnected) => break,
+                Err(error) => panic!("{error}"),
+            };
+        }
+    }
+
+    /// At most so many bytes go each way.
+    fn deliver(&mut self, up: usize, down: usize) {
+        let Self {
+            link,
+            client,
+            server,
+            server_session,
+            connected,
+            ..
+        } = self;
+        link.client.poll_transmit(&mut link.to_server);
+        let length = up.min(link.to_server.len());
+        let mut input = &link.to_server[..length];
+        while let Some(event) = link.server.receive(link.now, &mut input).unwrap() {
+            match event {
+                ServerEvent::Connect(_) => {
+                    let session = server_session.take();
+                    let accept = Accept {
+                        session_present: session.is_some(),
+                        ..Accept::default()
+                    };
+                    link.server
+                        .accept(link.now, &accept, session.unwrap_or_default())
+                        .unwrap();
+                }
+                ServerEvent::Publish(publish) => {
+                    server.received.push(publish.to_message());
+                    acknowledge_with(&publish, |i, r, p| link.server.acknowledge(i, r, p));
+                }
+                _ => {}
+            }
+        }
+        let taken = length - input.len();
+        link.to_server.drain(..taken);
+
+        link.server.poll_transmit(&mut link.to_client);
+        let length = down.min(link.to_client.len());
+        let mut input = &link.to_client[..length];
+        while let Some(event) = link.client.receive(link.now, &mut input).unwrap() {
+            match event {
+                ClientEvent::ConnAck(_) => *connected = true,
+                ClientEvent::Publish(publish) => {
+                    client.received.push(publish.to_message());
+                    if self.acknowledgements == Acknowledgements::Manual {
+                        acknowledge_with(&publish, |i, r, p| link.client.acknowledge(i, r, p));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let taken = length - input.len();
+        link.to_client.drain(..taken);
+    }
+}
+
+/// The payloads with this QoS.
+fn of(messages: &[Message], qos: QoS) -> Vec<usize> {
+    messages
+        .iter()
+        .filter(|message| message.qos == qos)
+        .map(|message| {
+            std::str::from_utf8(&message.payload)
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect()
+}
+
+fn judge(sent: &[u8], received: &[Message]) -> Result<(), TestCaseError> {
+    let expected =
+        |qos: u8| -> Vec<usize> { (0..sent.len()).filter(|&at| sent[at] == qos).collect() };
+    prop_assert_eq!(of(received, QoS::ExactlyOnce), expected(2));
+    // Each for the first time, in order; the same once more only when it was sent again.
+    let mut first = of(received, QoS::AtLeastOnce);
+    let mut seen = Vec::new();
+    first.retain(|at| {
+        let new = !seen.contains(at);
+        seen.push(*at);
+        new
+    });
+    prop_assert_eq!(first, expected(1));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn nothing_is_lost_and_qos_2_never_comes_twice(
+        version in prop::sample::select(&ProtocolVersion::ALL[..]),
+        manual in any::<bool>(),
+        receive_maximum in 1..6u16,
+        up in prop::collection::vec(1..=2u8, 0..12),
+        down in prop::collection::vec(1..=2u8, 0..12),
+        steps in steps(),
+    ) {
+        let mut run = Run {
+            link: Link::new(ClientConfig::default(), ServerConfig::default()),
+            version,
+            acknowledgements: match manual {
+                true => Acknowledgements::Manual,
+                false => Acknowledgements::Automatic,
+            },
+            receive_maximum,
+            client: Side::new("up", &up),
+            server: Side::new("down", &down),
+            client_session: Session::new(),
+            server_session: None,
+            connected: false,
+        };
+        run.start();
+        for step in steps {
+            run.publish();
+            match step {
+                Step::Deliver(up, down) => run.deliver(up, down),
+                Step::Drop => run.drop_link(),
+            }
+        }
+        // At last the link holds.
+        for _ in 0..200 {
+            run.publish();
+            run.deliver(usize::MAX, usize::MAX);
+        }
+        judge(&up, &run.server.received)?;
+        judge(&down, &run.client.received)?;
+        prop_assert!(run.link.client.session().is_empty());
+        prop_assert!(run.link.server.session().is_empty());
+    }
+}
