@@ -235,17 +235,16 @@ impl Broker {
     }
 
     fn connect(&mut self, id: ConnectionId, protocol: Protocol) {
+        if self.connections.contains_key(&id) {
+            return;
+        }
         let full = self.connections.len() >= self.config.limits.connections;
-        if self.stopping || full || self.connections.contains_key(&id) {
+        if self.stopping || full {
             self.outputs.push_back(Output::Close { connection: id });
             return;
         }
-        let Some(front) = frontend::new(protocol, &self.config, self.now) else {
-            self.outputs.push_back(Output::Close { connection: id });
-            return;
-        };
         let connection = Connection {
-            front,
+            front: frontend::new(protocol, &self.config, self.now),
             backlog: BytesMut::new(),
             unsent: 0,
             writable: true,
@@ -337,7 +336,7 @@ impl Broker {
             if let Some(vhost) = self.vhosts.get_mut(index) {
                 connection.front.set_writable(vhost, true);
             }
-            self.touched.insert(id);
+            self.after_sending(index, id);
             self.pump(index);
         }
         let waiting = self

@@ -36,6 +36,10 @@ pub struct Config {
     /// Heart-beat interval proposed in AMQP's `connection.tune`, in seconds;
     /// zero proposes none.
     pub heartbeat: u16,
+    /// Smallest interval at which STOMP heart-beats can be sent, and are wanted
+    /// where a client offers them; the slower side's interval holds. Zero turns
+    /// them off.
+    pub stomp_heart_beat: Duration,
     /// Largest number of AMQP channels on one connection.
     pub channel_max: u16,
     /// Largest AMQP frame, in bytes (at least 4096).
@@ -43,6 +47,9 @@ pub struct Config {
     /// Receive Maximum told to MQTT 5 clients: QoS 1 and 2 messages in flight
     /// towards the broker.
     pub receive_maximum: u16,
+    /// Topic Alias Maximum told to MQTT 5 clients: names that a client may
+    /// shorten at one time.
+    pub topic_alias_maximum: u16,
     /// Bounds on what peers can make grow.
     pub limits: Limits,
 }
@@ -58,9 +65,11 @@ impl Default for Config {
             unix_time: Duration::ZERO,
             session_expiry_maximum: u32::MAX,
             heartbeat: 60,
+            stomp_heart_beat: Duration::from_millis(500),
             channel_max: 2047,
             frame_max: 131_072,
             receive_maximum: 1024,
+            topic_alias_maximum: 64,
             limits: Limits::default(),
         }
     }

@@ -1,4 +1,64 @@
-//! A deterministic reference broker, without I/O, clock or thread.
+//! A deterministic message broker for AMQP 0-9-1, MQTT and STOMP, without I/O,
+//! clock or thread.
+//!
+//! One neutral model (virtual hosts, exchanges, queues, topics, sessions) lies
+//! underneath; each connection has a front end that owns the codec's protocol
+//! state and translates between its events and the model. A message published
+//! over one protocol is consumed over the others, its properties mapped:
+//!
+//! | here | AMQP | MQTT | STOMP |
+//! |---|---|---|---|
+//! | topic | exchange `amq.topic`, key `a.b` | topic `a/b` | `/topic/a.b` |
+//! | queue | default exchange, key `q` | – | `/queue/q` |
+//! | lasting | delivery-mode 2 | QoS 1 (2 among MQTT clients) | `persistent:true` |
+//! | time to live | expiration (ms) | message expiry interval (s) | `expiration` (ms) |
+//! | content type | content-type | content type | `content-type` |
+//! | correlation | correlation-id | correlation data | `correlation-id` |
+//! | answer | reply-to | response topic (as `/topic/…`) | `reply-to` |
+//! | headers | headers | user properties | other headers |
+//!
+//! `.` and `/` change places between an MQTT topic and a routing key, in both
+//! directions, so that no two topics share a key. What a protocol cannot say
+//! (a table in a STOMP header, a topic of more than 255 bytes in AMQP) it
+//! leaves out.
+//!
+//! # The drive contract
+//!
+//! Give [`Broker::handle`] every [`Input`] with the time at which it happened,
+//! and after each do what [`Broker::poll_output`] says until it says nothing
+//! more. Call [`Broker::handle_timeout`] when [`Broker::poll_timeout`] is due,
+//! and poll the outputs again. Report what was written with
+//! [`Input::Transmitted`]: that is the flow control. The time is the duration
+//! since an origin of the embedder's choice, and does not go backwards.
+//!
+//! Everything that happens follows from these calls: log the inputs with their
+//! times, and another broker with the same [`Config`] does the same again.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use core::time::Duration;
+//! use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+//!
+//! let mut broker = Broker::new(Config::default())?;
+//! let (now, connection) = (Duration::ZERO, ConnectionId(1));
+//! broker.handle(now, Input::Connected { connection, protocol: Protocol::Stomp });
+//! let hello = Bytes::from_static(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0");
+//! broker.handle(now, Input::Received { connection, bytes: hello });
+//! while let Some(output) = broker.poll_output() {
+//!     match output {
+//!         Output::Transmit { connection, bytes } => {
+//!             // To the socket; and when it is written:
+//!             assert!(bytes.starts_with(b"CONNECTED\nversion:1.2\n"));
+//!             broker.handle(now, Input::Transmitted { connection, len: bytes.len() });
+//!         }
+//!         Output::Pause { .. } | Output::Resume { .. } => { /* reading that socket */ }
+//!         Output::Close { .. } => { /* the socket, once all is written */ }
+//!         _ => {}
+//!     }
+//! }
+//! assert!(broker.poll_timeout().is_some());
+//! # Ok::<(), mq_core::ConfigError>(())
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
 #![cfg_attr(
@@ -10,7 +70,6 @@
         clippy::unreachable
     )
 )]
-#![allow(dead_code)]
 
 extern crate alloc;
 

@@ -100,10 +100,6 @@ impl Headers {
         self.0.iter().find(|(n, _)| &**n == name).map(|(_, v)| v)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn push(&mut self, name: &str, value: Value) {
         self.0.push((Name::from(name), value));
     }
@@ -135,6 +131,7 @@ impl Headers {
 /// messages count as [`AtLeastOnce`](Qos::AtLeastOnce), others as
 /// [`AtMostOnce`](Qos::AtMostOnce).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[expect(clippy::enum_variant_names, reason = "the standard's names")]
 pub(crate) enum Qos {
     #[default]
     AtMostOnce,

@@ -11,7 +11,6 @@ pub(crate) enum RefusalKind {
     NotFound,
     ResourceLocked,
     PreconditionFailed,
-    NotAllowed,
     NotImplemented,
 }
 
@@ -45,10 +44,6 @@ impl Refusal {
 
     pub(crate) fn precondition_failed(text: fmt::Arguments<'_>) -> Self {
         Self::new(RefusalKind::PreconditionFailed, text)
-    }
-
-    pub(crate) fn not_allowed(text: fmt::Arguments<'_>) -> Self {
-        Self::new(RefusalKind::NotAllowed, text)
     }
 
     pub(crate) fn not_implemented(text: fmt::Arguments<'_>) -> Self {

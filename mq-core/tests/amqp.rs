@@ -570,7 +570,7 @@ const DEVIATIONS: &[Deviation] = &[
         |c, _| {
             c.codec
                 .recover(1, &basic::Recover { requeue: false })
-                .unwrap()
+                .unwrap();
         },
         "connection.close 540 NOT_IMPLEMENTED - requeue=false",
     ),
@@ -579,7 +579,7 @@ const DEVIATIONS: &[Deviation] = &[
         |c, _| {
             c.codec
                 .recover(1, &basic::Recover { requeue: true })
-                .unwrap()
+                .unwrap();
         },
         "basic.recover-ok",
     ),

@@ -2,6 +2,7 @@
 //! translates between its events and the model.
 
 mod amqp;
+mod mqtt;
 mod stomp;
 
 use alloc::boxed::Box;
@@ -112,14 +113,10 @@ pub(crate) trait FrontEnd {
 pub(crate) type ByConsumer<T> = alloc::collections::BTreeMap<ConsumerId, T>;
 
 /// The front end for a new connection.
-pub(crate) fn new(
-    protocol: Protocol,
-    config: &Config,
-    now: Duration,
-) -> Option<Box<dyn FrontEnd + Send>> {
+pub(crate) fn new(protocol: Protocol, config: &Config, now: Duration) -> Box<dyn FrontEnd + Send> {
     match protocol {
-        Protocol::Stomp => Some(Box::new(stomp::StompFrontEnd::new(config, now))),
-        Protocol::Amqp => Some(Box::new(amqp::AmqpFrontEnd::new(config, now))),
-        Protocol::Mqtt => None,
+        Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(config, now)),
+        Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(config, now)),
+        Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(config, now)),
     }
 }

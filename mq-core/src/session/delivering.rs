@@ -144,11 +144,11 @@ impl VirtualHost {
     /// A message that [`next_pending`](Self::next_pending) gave has done its
     /// way: it was sent with QoS 0, or the client has settled it.
     pub(crate) fn settle_pending(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.all.get_mut(&id) {
-            if session.in_flight > 0 {
-                session.in_flight -= 1;
-                self.statistics.acknowledged += 1;
-            }
+        if let Some(session) = self.sessions.all.get_mut(&id)
+            && session.in_flight > 0
+        {
+            session.in_flight -= 1;
+            self.statistics.acknowledged += 1;
         }
     }
 }

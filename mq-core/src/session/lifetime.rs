@@ -4,6 +4,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
+use mqtt_codec::connection::Session as InFlight;
 
 use super::{Session, SessionId, Will};
 use crate::broker::ConnectionId;
@@ -46,17 +47,17 @@ impl VirtualHost {
         if let (Some(id), true) = (existing, attach.clean_start) {
             self.end_session(id);
         }
-        if let (Some(id), false) = (existing, attach.clean_start) {
-            if let Some(session) = self.sessions.all.get_mut(&id) {
-                session.connection = Some(attach.connection);
-                session.expiry = attach.expiry;
-                session.will = attach.will;
-                session.will_due = None;
-                session.ends = None;
-                session.announced = false;
-                self.set_session_timer(id, None);
-                return Ok((id, true));
-            }
+        if let (Some(id), false) = (existing, attach.clean_start)
+            && let Some(session) = self.sessions.all.get_mut(&id)
+        {
+            session.connection = Some(attach.connection);
+            session.expiry = attach.expiry;
+            session.will = attach.will;
+            session.will_due = None;
+            session.ends = None;
+            session.announced = false;
+            self.set_session_timer(id, None);
+            return Ok((id, true));
         }
         if self.sessions.all.len() >= self.limits.sessions {
             return Err(TooManySessions);
@@ -78,6 +79,7 @@ impl VirtualHost {
                 will_due: None,
                 ends: None,
                 announced: false,
+                parked: Default::default(),
             },
         );
         Ok((id, false))
@@ -112,6 +114,21 @@ impl VirtualHost {
             .map(|will| now.saturating_add(will.delay));
         self.session_timeout(id);
         true
+    }
+
+    /// Keeps what was in flight on the connection that is over.
+    pub(crate) fn park(&mut self, id: SessionId, in_flight: InFlight) {
+        if let Some(session) = self.sessions.all.get_mut(&id) {
+            session.parked = in_flight;
+        }
+    }
+
+    /// Gives what is in flight to a new connection.
+    pub(crate) fn unpark(&mut self, id: SessionId) -> InFlight {
+        match self.sessions.all.get_mut(&id) {
+            Some(session) => core::mem::take(&mut session.parked),
+            None => InFlight::default(),
+        }
     }
 
     /// Does what is due for a session without a connection.

@@ -67,6 +67,8 @@ pub(crate) struct Session {
     ends: Option<Duration>,
     /// An effect that says that something is pending is on its way.
     announced: bool,
+    /// Packets in flight, while there is no connection that has them.
+    parked: mqtt_codec::connection::Session,
 }
 
 /// A shared subscription (MQTT 5.0 section 4.8.2), by its whole filter.

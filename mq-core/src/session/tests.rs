@@ -361,8 +361,10 @@ fn quota_holds_back_all_but_qos_0() {
 
 #[test]
 fn a_full_session_drops_the_newest() {
-    let mut limits = Limits::default();
-    limits.session_messages = 2;
+    let limits = Limits {
+        session_messages: 2,
+        ..Limits::default()
+    };
     let mut v = VirtualHost::new("/", 0, Duration::ZERO, limits);
     let id = v.join("c", 1, HOUR);
     v.listen(id, "t", PLAIN);

@@ -169,11 +169,11 @@ impl VirtualHost {
     /// Settles a delivery. That of a queue which is gone settles nothing.
     pub(crate) fn settle(&mut self, lease: Lease, settlement: Settlement) {
         let mut freed = false;
-        if lease.consumer.is_some() {
-            if let Some(channel) = self.channels.get_mut(&lease.channel) {
-                freed = channel.prefetch != 0 && channel.unacknowledged >= channel.prefetch;
-                channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
-            }
+        if lease.consumer.is_some()
+            && let Some(channel) = self.channels.get_mut(&lease.channel)
+        {
+            freed = channel.prefetch != 0 && channel.unacknowledged >= channel.prefetch;
+            channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
         }
         if freed {
             self.update_channel(lease.channel, |_| {});

@@ -155,10 +155,10 @@ impl VirtualHost {
             )));
         }
         exchange.bind(&request.destination, request.routing_key, request.arguments)?;
-        if let Destination::Queue(id) = &request.destination {
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.bound_to.insert(Name::from(request.source));
-            }
+        if let Destination::Queue(id) = &request.destination
+            && let Some(queue) = self.queues.get_mut(id)
+        {
+            queue.bound_to.insert(Name::from(request.source));
         }
         Ok(())
     }

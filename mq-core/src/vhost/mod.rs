@@ -28,7 +28,7 @@ use crate::statistics::Statistics;
 pub(crate) use consuming::{ConsumeRequest, Delivery, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
 pub(crate) use publishing::{PublishOutcome, REPLY_QUEUE};
-pub(crate) use queues::{DeclareQueue, QueueState};
+pub(crate) use queues::DeclareQueue;
 use timers::{TimerKey, Timers};
 
 /// Something that a front end other than the one being served has to know.
@@ -251,11 +251,11 @@ impl VirtualHost {
 
 /// Adds a queue to those to look at, unless it is there.
 fn list(listed: &mut VecDeque<QueueId>, queues: &mut BTreeMap<QueueId, Queue>, id: QueueId) {
-    if let Some(queue) = queues.get_mut(&id) {
-        if !queue.listed {
-            queue.listed = true;
-            listed.push_back(id);
-        }
+    if let Some(queue) = queues.get_mut(&id)
+        && !queue.listed
+    {
+        queue.listed = true;
+        listed.push_back(id);
     }
 }
 

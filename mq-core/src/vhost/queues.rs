@@ -7,6 +7,9 @@ use crate::message::Name;
 use crate::queue::{Queue, QueueArguments, QueueId, QueueSettings, inequivalent};
 use crate::refusal::Refusal;
 
+/// Longest name of a queue: one that AMQP can say in a short string.
+const NAME_LEN: usize = 255;
+
 /// `queue.declare`.
 #[derive(Debug, Clone)]
 pub(crate) struct DeclareQueue<'a> {
@@ -118,6 +121,11 @@ impl VirtualHost {
         name: &str,
         mut settings: QueueSettings,
     ) -> Result<QueueState, Refusal> {
+        if name.len() > NAME_LEN {
+            return Err(Refusal::precondition_failed(format_args!(
+                "a queue name has at most {NAME_LEN} bytes"
+            )));
+        }
         let arguments = QueueArguments::parse(name, &self.name, &settings.arguments)?;
         self.check_kind(name, &settings, &arguments)?;
         if self.queues.len() >= self.limits.queues {
@@ -230,22 +238,22 @@ impl VirtualHost {
         };
         self.queue_names.remove(&queue.name);
         self.timers.set(TimerKey::Queue(id), None);
-        if let Some(owner) = queue.settings.exclusive {
-            if let Some(queues) = self.exclusive.get_mut(&owner) {
-                queues.remove(&id);
-            }
+        if let Some(owner) = queue.settings.exclusive
+            && let Some(queues) = self.exclusive.get_mut(&owner)
+        {
+            queues.remove(&id);
         }
         self.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
         self.unbind_queue(id, queue.bound_to);
         for consumer in queue.consumers.iter() {
-            if let Some(channel) = self.channels.get_mut(&consumer.channel) {
-                if channel.consumers.remove(&consumer.id).is_some() {
-                    let connection = channel.connection;
-                    self.emit(Effect::ConsumerCancelled {
-                        connection,
-                        consumer: consumer.id,
-                    });
-                }
+            if let Some(channel) = self.channels.get_mut(&consumer.channel)
+                && channel.consumers.remove(&consumer.id).is_some()
+            {
+                let connection = channel.connection;
+                self.emit(Effect::ConsumerCancelled {
+                    connection,
+                    consumer: consumer.id,
+                });
             }
         }
     }

@@ -47,8 +47,7 @@ impl Amqp {
         loop {
             let mut out = Vec::new();
             self.codec.poll_transmit(&mut out);
-            let idle = out.is_empty();
-            if !idle && !world.is_closed(self.id) {
+            if !out.is_empty() && !world.is_closed(self.id) {
                 world.send(self.id, &out);
             }
             self.buffer.append(&mut world.socket(self.id).received);
@@ -60,7 +59,7 @@ impl Amqp {
                 self.contents.extend(content);
             }
             self.buffer = input.to_vec();
-            if idle {
+            if self.codec.transmit_len() == 0 {
                 return std::mem::take(&mut self.events);
             }
         }

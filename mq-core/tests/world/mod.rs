@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part of it")]
 
 pub(crate) mod amqp;
+pub(crate) mod mqtt;
 pub(crate) mod stomp;
 
 use bytes::Bytes;

@@ -69,7 +69,6 @@ fn reply(channel: u16, refusal: Refusal) -> ReplyError {
         RefusalKind::NotFound => ReplyCode::NotFound,
         RefusalKind::ResourceLocked => ReplyCode::ResourceLocked,
         RefusalKind::PreconditionFailed => ReplyCode::PreconditionFailed,
-        RefusalKind::NotAllowed => ReplyCode::NotAllowed,
         RefusalKind::NotImplemented => ReplyCode::NotImplemented,
     };
     ReplyError::new(code, channel, refusal.text)
@@ -99,6 +98,11 @@ impl Serving<'_> {
 impl AmqpFrontEnd {
     pub(super) fn new(config: &Config, now: Duration) -> Self {
         let mut codec = ServerConfig::default();
+        for (name, value) in SERVER_PROPERTIES {
+            codec.server_properties.remove(name);
+            // Names and values are short literals.
+            let _ = codec.server_properties.insert(name, *value);
+        }
         codec.limits.body_size = config.limits.message_size as u64;
         codec.channel_max = config.channel_max;
         codec.frame_max = config.frame_max;
@@ -226,10 +230,10 @@ impl AmqpFrontEnd {
         let Err(Trouble::Reply(error)) = serve(channel, &mut serving) else {
             return;
         };
-        self.fail(context, error.caused_by(method));
+        self.fail(context, &error.caused_by(method));
     }
 
-    fn fail(&mut self, context: &mut Context<'_>, error: ReplyError) {
+    fn fail(&mut self, context: &mut Context<'_>, error: &ReplyError) {
         match error.scope {
             Scope::Channel(number) => self.close_channel(context, number),
             Scope::Connection => {
@@ -237,7 +241,7 @@ impl AmqpFrontEnd {
                 self.closing = true;
             }
         }
-        let _ = self.codec.fail(&error);
+        let _ = self.codec.fail(error);
     }
 
     fn close_channel(&mut self, context: &mut Context<'_>, number: u16) {
@@ -261,6 +265,16 @@ impl AmqpFrontEnd {
         }
     }
 }
+
+/// What the server says about itself, besides its capabilities (erratum 23:
+/// without its host).
+const SERVER_PROPERTIES: &[(&str, &str)] = &[
+    ("product", "mq"),
+    ("version", env!("CARGO_PKG_VERSION")),
+    ("platform", "Rust"),
+    ("copyright", "The mq authors"),
+    ("information", "Licensed under MIT or Apache-2.0"),
+];
 
 /// basic.publish.
 const PUBLISH: MethodId = MethodId {
@@ -350,7 +364,11 @@ impl FrontEnd for AmqpFrontEnd {
                 let Some(reply) = self.channels.get(number).and_then(|c| c.reply.as_ref()) else {
                     return;
                 };
-                // There is nobody to give it back to: it is sent or lost.
+                // There is nobody to give it back to: it is sent or lost, and
+                // lost where the client has enough on its way already.
+                if !self.writable {
+                    return;
+                }
                 let codec = &mut self.codec;
                 let _ = with_outbound(&message, |message| {
                     codec.deliver(*number, &reply.tag, false, message)

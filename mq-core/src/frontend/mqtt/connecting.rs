@@ -131,7 +131,7 @@ impl MqttFrontEnd {
 
     /// Takes the session, which nobody else has now, and answers CONNACK.
     pub(super) fn attach(&mut self, context: &mut Context<'_>, waiting: Waiting) {
-        let (index, connection) = (self.vhost, context.connection);
+        let (index, connection, now) = (self.vhost, context.connection, context.now);
         let Some(vhost) = context.vhost(index) else {
             return;
         };
@@ -158,7 +158,7 @@ impl MqttFrontEnd {
             ..Accept::default()
         };
         let in_flight = vhost.unpark(id);
-        let _ = self.codec.accept(&accept, in_flight);
+        let _ = self.codec.accept(now, &accept, in_flight);
         vhost.announce(id);
     }
 }

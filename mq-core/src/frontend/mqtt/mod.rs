@@ -17,9 +17,7 @@ use mqtt_codec::{
 
 use super::{Context, FrontEnd, Progress};
 use crate::config::Config;
-use crate::session::{
-    Leaving, RetainHandling, SessionId, SubscribeRequest, SubscriptionOptions,
-};
+use crate::session::{Leaving, RetainHandling, SessionId, SubscribeRequest, SubscriptionOptions};
 use crate::vhost::{Delivery, Effect, PublishOutcome, VirtualHost};
 use connecting::Waiting;
 use properties::Inbound;
@@ -31,7 +29,7 @@ const PACKET_OVERHEAD: usize = 64 * 1024;
 const BURST: usize = 64;
 
 /// Bytes sent before the broker looks whether the peer keeps up.
-const BURST_BYTES: usize = 64 * 1024;
+const BURST_BYTES: usize = 16 * 1024;
 
 /// One MQTT connection.
 pub(super) struct MqttFrontEnd {
@@ -56,8 +54,9 @@ impl MqttFrontEnd {
         codec.limits.maximum_topic_levels =
             u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
         codec.receive_maximum = config.receive_maximum;
+        codec.topic_alias_maximum = config.topic_alias_maximum;
         MqttFrontEnd {
-            codec: ServerConnection::new(codec, now),
+            codec: ServerConnection::new(now, codec),
             vhost: 0,
             session: None,
             waiting: None,
@@ -223,10 +222,10 @@ impl MqttFrontEnd {
     /// Gives the session back to the virtual host, with what is in flight.
     fn detach(&mut self, context: &mut Context<'_>) {
         let index = self.vhost;
-        if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index)) {
-            if vhost.detach(session, self.leaving) {
-                vhost.park(session, self.codec.session().clone());
-            }
+        if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index))
+            && vhost.detach(session, self.leaving)
+        {
+            vhost.park(session, self.codec.session().clone());
         }
     }
 }

@@ -97,7 +97,9 @@ fn wire(pending: &Pending, now: Duration) -> PropertiesBuilder {
     let p = &pending.message.properties;
     let mut builder = PropertiesBuilder::new();
     // What MQTT cannot say (a text with U+0000, one that is too long) it leaves out.
-    let mut add = |property: Property<'_>| drop(builder.push(property).map(drop));
+    let mut add = |property: Property<'_>| {
+        let _ = builder.push(property);
+    };
     if let Some(is_utf8) = p.payload_is_utf8 {
         add(Property::PayloadFormatIndicator(is_utf8));
     }

@@ -85,7 +85,6 @@ impl From<Refusal> for Failure {
             Kind::NotFound => "not_found",
             Kind::ResourceLocked => "resource_locked",
             Kind::PreconditionFailed => "precondition_failed",
-            Kind::NotAllowed => "not_allowed",
             Kind::NotImplemented => "not_implemented",
         };
         Failure::new(message, refusal.text)
@@ -95,6 +94,8 @@ impl From<Refusal> for Failure {
 impl StompFrontEnd {
     pub(super) fn new(config: &Config, now: Duration) -> Self {
         let mut codec = ServerConfig::default();
+        codec.heart_beat.send = config.stomp_heart_beat;
+        codec.heart_beat.receive = config.stomp_heart_beat;
         codec.limits.body = config.limits.message_size;
         codec.limits.subscriptions = config.limits.consumers;
         codec.limits.transactions = config.limits.transactions;
@@ -192,7 +193,7 @@ impl StompFrontEnd {
                 (ack.receipt, Ok(()))
             }
             ServerEvent::Nack(nack) => {
-                let settlement = refused(nack.frame.header("requeue"));
+                let settlement = refused(nack.frame.header("requeue").as_deref());
                 if let Some(vhost) = context.vhost(index) {
                     session.settle(vhost, &nack.messages, settlement);
                 }
@@ -224,8 +225,8 @@ impl StompFrontEnd {
 }
 
 /// NACK: back to the queue, unless the header says otherwise.
-fn refused(requeue: Option<Cow<'_, str>>) -> Settlement {
-    match requeue.as_deref() {
+fn refused(requeue: Option<&str>) -> Settlement {
+    match requeue {
         Some("false") => Settlement::Reject,
         _ => Settlement::Requeue,
     }
@@ -300,7 +301,7 @@ impl Session {
                 Operation::Nack {
                     messages, frame, ..
                 } => {
-                    let settlement = refused(frame.frame().header("requeue"));
+                    let settlement = refused(frame.frame().header("requeue").as_deref());
                     self.settle(vhost, messages, settlement);
                 }
                 _ => {}
@@ -327,11 +328,11 @@ impl Session {
         };
         let headers = send.user_headers().map(|h| (h.name, h.value));
         let mut properties = headers::properties(headers);
-        if let Some(reply_to) = &mut properties.reply_to {
-            if let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to) {
-                let name = name.into_owned();
-                *reply_to = self.temporary_queue(vhost, &name)?;
-            }
+        if let Some(reply_to) = &mut properties.reply_to
+            && let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to)
+        {
+            let name = name.into_owned();
+            *reply_to = self.temporary_queue(vhost, &name)?;
         }
         Ok(Arc::new(Message {
             exchange: Name::from(exchange),

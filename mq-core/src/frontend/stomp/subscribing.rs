@@ -8,9 +8,6 @@ use crate::message::{Headers, Name};
 use crate::queue::{QueueId, QueueSettings};
 use crate::vhost::{BindRequest, ConsumeRequest, DeclareQueue, VirtualHost};
 
-/// Longest name of a queue (AMQP 0-9-1: a short string).
-const NAME_LEN: usize = 255;
-
 impl Session {
     pub(super) fn subscribe(
         &mut self,
@@ -92,16 +89,12 @@ impl Session {
             (true, Some(id)) => {
                 let destination = &subscribe.destination;
                 Some(alloc::format!("stomp-subscription-{id}-{destination}"))
-                    .filter(|name| name.len() <= NAME_LEN)
             }
-            (true, None) => None,
+            (true, None) => {
+                let why = "a durable subscription needs an id";
+                return Err(Failure::new("Missing header", why));
+            }
         };
-        if durable && name.is_none() {
-            return Err(Failure::new(
-                "Missing header",
-                "a durable subscription needs an id, and a short one",
-            ));
-        }
         let state = vhost.declare_queue(DeclareQueue {
             name: name.as_deref().unwrap_or_default(),
             settings: QueueSettings {
