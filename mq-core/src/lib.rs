@@ -56,7 +56,8 @@
 //!         _ => {}
 //!     }
 //! }
-//! assert!(broker.poll_timeout().is_some());
+//! // A client without heart-beats leaves nothing to wait for.
+//! assert_eq!(broker.poll_timeout(), None);
 //! # Ok::<(), mq_core::ConfigError>(())
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
