@@ -41,16 +41,16 @@ enum Repr<'a> {
 pub(crate) struct Layout {
     crlf: bool,
     trim: bool,
-    /// `None` too where the block holds no backslash at all.
+    /// `None` too where it is known that the block holds no backslash.
     escapes: Escapes,
 }
 
 impl Layout {
-    pub(crate) fn new(syntax: Syntax, holds_backslash: bool) -> Self {
+    pub(crate) fn new(syntax: Syntax, may_hold_backslash: bool) -> Self {
         Layout {
             crlf: syntax.crlf,
             trim: syntax.trim,
-            escapes: if holds_backslash {
+            escapes: if may_hold_backslash {
                 syntax.escapes
             } else {
                 Escapes::None

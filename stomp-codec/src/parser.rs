@@ -197,24 +197,31 @@ impl Scan {
             self.seen = self.from;
         }
         let start = self.from;
-        let cap = start.saturating_add(limits.command);
-        let Some(line) = self.line(input, syntax, cap, Limit::Command)? else {
+        let seen = self.seen - start;
+        let rest = input.get(start..).unwrap_or_default();
+        let found = memchr2(b'\n', 0, rest.get(seen..).unwrap_or_default());
+        let line = Line::new(rest, seen, found, syntax.crlf);
+        if line.text.len() > limits.command {
+            let offset = start.saturating_add(limits.command);
+            return Err(error(offset, DecodeErrorKind::Limit(Limit::Command)));
+        }
+        let Some(next) = line.next else {
+            self.seen = start + line.text.len();
             return Ok(false);
         };
         let unknown = error(start, DecodeErrorKind::UnknownCommand);
         if line.nul {
             return Err(unknown);
         }
-        let name = input.get(start..line.end).unwrap_or_default();
-        let command = Command::from_bytes(name).ok_or(unknown)?;
+        let command = Command::from_bytes(line.text).ok_or(unknown)?;
         if command.since() > syntax.version {
             return Err(error(
                 start,
                 DecodeErrorKind::CommandNotInVersion(command, syntax.version),
             ));
         }
-        self.start_line(line.next);
-        self.headers = line.next;
+        self.start_line(start + next);
+        self.headers = start + next;
         self.stage = Stage::Headers(command);
         Ok(true)
     }
@@ -227,34 +234,55 @@ impl Scan {
         limits: &Limits,
         command: Command,
     ) -> Result<bool, DecodeError> {
-        let headers_cap = self.headers.saturating_add(limits.headers);
+        // The state lives in locals for the length of the loop: every line goes
+        // through here.
+        let mut start = self.from;
+        let mut seen = self.seen - start;
+        let mut count = self.header_count;
+        let mut rest = input.get(start..).unwrap_or_default();
+        let mut room = limits.headers.saturating_sub(start - self.headers);
         loop {
-            let start = self.from;
-            let line_cap = start.saturating_add(limits.header_line);
-            let (cap, limit) = if line_cap < headers_cap {
-                (line_cap, Limit::HeaderLine)
-            } else {
-                (headers_cap, Limit::Headers)
-            };
-            let Some(line) = self.line(input, syntax, cap, limit)? else {
+            let found = memchr2(b'\n', 0, rest.get(seen..).unwrap_or_default());
+            let line = Line::new(rest, seen, found, syntax.crlf);
+            let end = line.text.len();
+            if end > room.min(limits.header_line) {
+                let (cap, limit) = if limits.header_line < room {
+                    (limits.header_line, Limit::HeaderLine)
+                } else {
+                    (room, Limit::Headers)
+                };
+                return Err(error(
+                    start.saturating_add(cap),
+                    DecodeErrorKind::Limit(limit),
+                ));
+            }
+            let Some(next) = line.next else {
+                self.from = start;
+                self.seen = start + end;
+                self.header_count = count;
                 return Ok(false);
             };
             if line.nul {
-                return Err(error(line.end, DecodeErrorKind::NulInHeaders));
+                return Err(error(start + end, DecodeErrorKind::NulInHeaders));
             }
-            if line.end == start {
+            if line.text.is_empty() {
                 self.headers_end = start;
-                self.start_line(line.next);
+                self.start_line(start + next);
                 self.stage = Stage::Body(command);
                 return Ok(true);
             }
-            if self.header_count == limits.header_count {
+            if count == limits.header_count {
                 return Err(error(start, DecodeErrorKind::Limit(Limit::HeaderCount)));
             }
-            self.header_count += 1;
-            let text = input.get(start..line.end).unwrap_or_default();
-            self.header(text, start, syntax)?;
-            self.start_line(line.next);
+            count += 1;
+            self.header(line.text, start, syntax)?;
+            if next > room {
+                return Err(error(start + room, DecodeErrorKind::Limit(Limit::Headers)));
+            }
+            start += next;
+            room -= next;
+            seen = 0;
+            rest = rest.get(next..).unwrap_or_default();
         }
     }
 
@@ -274,7 +302,7 @@ impl Scan {
         if name == b"content-length" && self.content_length.is_none() {
             let mut at = start + colon + 1;
             if syntax.trim {
-                at += value.len() - value.trim_ascii_start().len();
+                at += value.iter().take_while(|&&octet| is_blank(octet)).count();
                 value = trim(value);
             }
             let length = decimal(value).ok_or(error(at, DecodeErrorKind::ContentLength))?;
@@ -329,68 +357,72 @@ impl Scan {
         self.seen = at;
     }
 
-    /// Finds the end of the line that starts at `from`. The line, without its
-    /// end, must not reach beyond the byte `cap`.
-    ///
-    /// What this decides for a part of a line it decides for every line that
-    /// begins so: however the bytes are cut, the same error comes out.
-    fn line(
-        &mut self,
-        input: &[u8],
-        syntax: Syntax,
-        cap: usize,
-        limit: Limit,
-    ) -> Result<Option<Line>, DecodeError> {
-        let rest = input.get(self.seen..).unwrap_or_default();
-        let found = memchr2(b'\n', 0, rest).map(|at| self.seen + at);
-        let stop = found.unwrap_or(input.len());
-        let nul = found.is_some_and(|at| input[at] == 0);
-        // A CR is the line's own unless LF follows; at the end of the input that
-        // is not known.
-        let cr = syntax.crlf && !nul && stop > self.from && input[stop - 1] == b'\r';
-        let end = stop - usize::from(cr);
-        if end > cap {
-            return Err(error(cap, DecodeErrorKind::Limit(limit)));
-        }
-        self.seen = if found.is_some() { stop } else { end };
-        Ok(found.map(|at| Line {
-            end,
-            next: at + 1,
-            nul,
-        }))
-    }
-
     /// Checks what is cheapest to check for all headers at a time.
     fn validate<'a>(&self, input: &'a [u8], syntax: Syntax) -> Result<Lines<'a>, DecodeError> {
         let start = self.headers;
         let bytes = input.get(start..self.headers_end).unwrap_or_default();
         let block = core::str::from_utf8(bytes)
             .map_err(|e| error(start + e.valid_up_to(), DecodeErrorKind::HeaderNotUtf8))?;
-        let backslash = syntax.escapes != Escapes::None && memchr(b'\\', bytes).is_some();
-        if backslash && let Some(at) = escape::undefined_escape(syntax.escapes, bytes) {
-            return Err(error(start + at, DecodeErrorKind::UndefinedEscape));
-        }
-        if syntax.bare_cr_is_error {
-            let bare = memchr_iter(b'\r', bytes).find(|at| bytes.get(at + 1) != Some(&b'\n'));
-            if let Some(at) = bare {
+        // Hardly any frame holds one of the two.
+        let suspect = match (syntax.escapes, syntax.bare_cr_is_error) {
+            (Escapes::None, false) => false,
+            (_, false) => memchr(b'\\', bytes).is_some(),
+            (_, true) => memchr2(b'\\', b'\r', bytes).is_some(),
+        };
+        if suspect {
+            if let Some(at) = escape::undefined_escape(syntax.escapes, bytes) {
+                return Err(error(start + at, DecodeErrorKind::UndefinedEscape));
+            }
+            let mut carriage_returns =
+                memchr_iter(b'\r', bytes).filter(|_| syntax.bare_cr_is_error);
+            if let Some(at) = carriage_returns.find(|at| bytes.get(at + 1) != Some(&b'\n')) {
                 return Err(error(start + at, DecodeErrorKind::BareCarriageReturn));
             }
         }
-        Ok(Lines::new(block, Layout::new(syntax, backslash)))
+        Ok(Lines::new(block, Layout::new(syntax, suspect)))
     }
 }
 
-struct Line {
-    /// Where its text ends.
-    end: usize,
-    /// Where the next one starts.
-    next: usize,
+/// One line, or the part of it that there is.
+///
+/// What is decided from a part of a line is what any line that begins so would
+/// get: however the bytes are cut, the same error comes out.
+struct Line<'a> {
+    text: &'a [u8],
+    /// Where the next line starts, if this one has come to its end.
+    next: Option<usize>,
     /// It was ended by a NUL, and not by an end of line.
     nul: bool,
 }
 
+impl<'a> Line<'a> {
+    /// The line at the front of `bytes`. Its LF, or a NUL, was `found` behind
+    /// `seen`.
+    #[inline]
+    fn new(bytes: &'a [u8], seen: usize, found: Option<usize>, crlf: bool) -> Self {
+        let stop = found.map_or(bytes.len(), |at| seen + at);
+        let (text, rest) = bytes.split_at(stop.min(bytes.len()));
+        let nul = rest.first() == Some(&0);
+        // A CR is the line's own unless LF follows; at the end of the input that
+        // is not known.
+        let text = match text {
+            [text @ .., b'\r'] if crlf && !nul => text,
+            text => text,
+        };
+        Line {
+            text,
+            next: found.map(|_| stop + 1),
+            nul,
+        }
+    }
+}
+
 const fn error(offset: usize, kind: DecodeErrorKind) -> DecodeError {
     DecodeError { offset, kind }
+}
+
+const fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
 }
 
 fn trim(mut text: &[u8]) -> &[u8] {
