@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
-use crate::version::{Escapes, Syntax};
-use crate::{Command, EncodeError, Version, escape};
+use crate::escape::{self, Writing};
+use crate::{Command, EncodeError, Version};
 
 pub(crate) const CONTENT_LENGTH: &str = "content-length";
 
@@ -25,7 +25,7 @@ impl Version {
         name: &str,
         value: &str,
     ) -> Result<(), EncodeError> {
-        escape::check(self.syntax().of(command), command, name, value)
+        Writing::new(self, command).check(name, value).map(drop)
     }
 }
 
@@ -52,7 +52,7 @@ pub struct Encoder<'a> {
     keep: usize,
     version: Version,
     command: Command,
-    syntax: Syntax,
+    writing: Writing,
     /// The value of the first `content-length` header, as a range of `out`.
     content_length: Option<core::ops::Range<usize>>,
 }
@@ -77,7 +77,7 @@ impl<'a> Encoder<'a> {
             keep,
             version,
             command,
-            syntax: version.syntax().of(command),
+            writing: Writing::new(version, command),
             content_length: None,
         })
     }
@@ -88,8 +88,12 @@ impl<'a> Encoder<'a> {
     ///
     /// The version cannot carry it. It is as if the call had not been.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), EncodeError> {
-        escape::check(self.syntax, self.command, name, value)?;
-        put_header(self.syntax.escapes, name, value, self.out);
+        if self.writing.check(name, value)? {
+            self.out.reserve(name.len() + value.len() + 2);
+            escape::put_plain(name, value, self.out);
+        } else {
+            self.writing.put(name, value, self.out);
+        }
         if name == CONTENT_LENGTH && self.content_length.is_none() {
             let end = self.out.len() - 1;
             self.content_length = Some(end - value.len()..end);
@@ -146,13 +150,6 @@ pub(crate) fn check_content_length(value: &str, body: &[u8]) -> Result<(), Encod
         Some(length) if length == body.len() => Ok(()),
         _ => Err(EncodeError::ContentLength),
     }
-}
-
-pub(crate) fn put_header(escapes: Escapes, name: &str, value: &str, out: &mut impl BufMut) {
-    escape::put(escapes, name, out);
-    out.put_u8(b':');
-    escape::put(escapes, value, out);
-    out.put_u8(b'\n');
 }
 
 pub(crate) fn put_content_length(length: usize, out: &mut impl BufMut) {

@@ -6,8 +6,8 @@ use alloc::string::String;
 use bytes::BufMut;
 use memchr::{memchr, memchr_iter};
 
-use crate::version::{Escapes, Syntax};
-use crate::{Command, EncodeError};
+use crate::version::Escapes;
+use crate::{Command, EncodeError, Version};
 
 /// The octet that `\` and `letter` stand for.
 const fn unescape_octet(escapes: Escapes, letter: u8) -> Option<u8> {
@@ -81,76 +81,140 @@ pub(crate) fn unescape(escapes: Escapes, raw: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Checks that `syntax`, which is that of `command`, can carry this header.
-pub(crate) fn check(
-    syntax: Syntax,
-    command: Command,
-    name: &str,
-    value: &str,
-) -> Result<(), EncodeError> {
-    if name.is_empty() {
-        return Err(EncodeError::EmptyHeaderName);
+/// The octets that mean something in a header, each a bit.
+mod class {
+    pub(super) const NUL: u8 = 1;
+    pub(super) const LF: u8 = 2;
+    pub(super) const CR: u8 = 4;
+    pub(super) const COLON: u8 = 8;
+    pub(super) const BACKSLASH: u8 = 16;
+
+    /// The class of each octet; most have none.
+    pub(super) const OF: [u8; 256] = {
+        let mut table = [0; 256];
+        table[0] = NUL;
+        table[b'\n' as usize] = LF;
+        table[b'\r' as usize] = CR;
+        table[b':' as usize] = COLON;
+        table[b'\\' as usize] = BACKSLASH;
+        table
+    };
+
+    /// All classes that a text holds.
+    pub(super) fn all(text: &str) -> u8 {
+        let octets = text.bytes();
+        octets.fold(0, |classes, octet| classes | OF[usize::from(octet)])
     }
-    check_part(syntax, command, name, syntax.escapes == Escapes::None)?;
-    check_part(syntax, command, value, false)
 }
 
-fn check_part(
-    syntax: Syntax,
-    command: Command,
-    text: &str,
-    no_colon: bool,
-) -> Result<(), EncodeError> {
-    let escaped = syntax.escapes != Escapes::None;
-    for &octet in text.as_bytes() {
-        let refused = match octet {
-            0 => true,
-            b'\n' => !escaped,
-            b':' => no_colon,
-            // Who reads CONNECT or CONNECTED does not know the version yet, and
-            // takes CR before LF for a part of the end of line.
-            b'\r' => !command.is_escaped(),
-            _ => false,
+/// How the headers of one frame are to be written, and what it cannot carry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writing {
+    escapes: Escapes,
+    trim: bool,
+    /// The classes that a name may not hold.
+    not_in_names: u8,
+    /// Those that a value may not hold.
+    not_in_values: u8,
+    /// Those that are written as escapes.
+    escaped: u8,
+}
+
+impl Writing {
+    pub(crate) const fn new(version: Version, command: Command) -> Self {
+        use class::{BACKSLASH, COLON, CR, LF, NUL};
+        let syntax = version.syntax().of(command);
+        let escaped = match syntax.escapes {
+            Escapes::None => 0,
+            Escapes::V1_1 => LF | COLON | BACKSLASH,
+            Escapes::V1_2 => LF | COLON | BACKSLASH | CR,
         };
-        if refused {
-            return Err(EncodeError::HeaderOctet(octet));
+        // What ends a header line or a frame. And who reads CONNECT or CONNECTED
+        // does not know the version yet, and takes CR before LF for a part of
+        // the end of line.
+        let opening = if command.is_escaped() { 0 } else { CR };
+        let ends = (NUL | LF | opening) & !escaped;
+        Writing {
+            escapes: syntax.escapes,
+            trim: syntax.trim,
+            not_in_names: ends | (COLON & !escaped),
+            not_in_values: ends,
+            escaped,
         }
     }
-    if syntax.trim && trim(text).len() != text.len() {
-        return Err(EncodeError::Padding);
-    }
-    Ok(())
-}
 
-/// How many bytes [`put`] writes.
-pub(crate) fn len(escapes: Escapes, text: &str) -> usize {
-    let escaped = text
-        .bytes()
-        .filter(|&octet| escape_octet(escapes, octet).is_some())
-        .count();
-    text.len() + escaped
-}
-
-/// Writes a name or a value that [`check`] has let through.
-pub(crate) fn put(escapes: Escapes, text: &str, out: &mut impl BufMut) {
-    pieces(escapes, text, |piece| out.put_slice(piece.as_bytes()));
-}
-
-/// The same to the end of a string.
-pub(crate) fn push(escapes: Escapes, text: &str, out: &mut String) {
-    pieces(escapes, text, |piece| out.push_str(piece));
-}
-
-fn pieces(escapes: Escapes, text: &str, mut write: impl FnMut(&str)) {
-    let mut from = 0;
-    for (at, octet) in text.bytes().enumerate() {
-        if let Some(escaped) = escape_octet(escapes, octet) {
-            write(&text[from..at]);
-            write(escaped);
-            from = at + 1;
+    /// Checks that the frame can carry this header, and tells whether it can be
+    /// written [plain](put_plain).
+    #[inline]
+    pub(crate) fn check(&self, name: &str, value: &str) -> Result<bool, EncodeError> {
+        let (in_name, in_value) = (class::all(name), class::all(value));
+        let refused = (in_name & self.not_in_names) | (in_value & self.not_in_values);
+        if name.is_empty() || refused != 0 || self.trim {
+            self.refuse(name, value)?;
         }
+        Ok((in_name | in_value) & self.escaped == 0)
     }
-    write(&text[from..]);
+
+    fn refuse(&self, name: &str, value: &str) -> Result<(), EncodeError> {
+        if name.is_empty() {
+            return Err(EncodeError::EmptyHeaderName);
+        }
+        for (text, refused) in [(name, self.not_in_names), (value, self.not_in_values)] {
+            let mut octets = text.bytes();
+            if let Some(octet) = octets.find(|o| class::OF[usize::from(*o)] & refused != 0) {
+                return Err(EncodeError::HeaderOctet(octet));
+            }
+            if self.trim && trim(text).len() != text.len() {
+                return Err(EncodeError::Padding);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many bytes [`put`](Self::put) writes for a name or value.
+    pub(crate) fn len(&self, text: &str) -> usize {
+        let classes = text.bytes().map(|octet| class::OF[usize::from(octet)]);
+        text.len() + classes.filter(|class| class & self.escaped != 0).count()
+    }
+
+    /// Writes a header line that [`check`](Self::check) has let through.
+    pub(crate) fn put(&self, name: &str, value: &str, out: &mut impl BufMut) {
+        self.pieces(name, |piece| out.put_slice(piece.as_bytes()));
+        out.put_u8(b':');
+        self.pieces(value, |piece| out.put_slice(piece.as_bytes()));
+        out.put_u8(b'\n');
+    }
+
+    /// The same to the end of a string.
+    pub(crate) fn push(&self, name: &str, value: &str, out: &mut String) {
+        self.pieces(name, |piece| out.push_str(piece));
+        out.push(':');
+        self.pieces(value, |piece| out.push_str(piece));
+        out.push('\n');
+    }
+
+    fn pieces(&self, text: &str, mut write: impl FnMut(&str)) {
+        let mut from = 0;
+        for (at, octet) in text.bytes().enumerate() {
+            if class::OF[usize::from(octet)] & self.escaped != 0
+                && let Some(escaped) = escape_octet(self.escapes, octet)
+            {
+                write(&text[from..at]);
+                write(escaped);
+                from = at + 1;
+            }
+        }
+        write(&text[from..]);
+    }
+}
+
+/// Writes a header line that holds nothing to be escaped.
+#[inline]
+pub(crate) fn put_plain(name: &str, value: &str, out: &mut impl BufMut) {
+    out.put_slice(name.as_bytes());
+    out.put_u8(b':');
+    out.put_slice(value.as_bytes());
+    out.put_u8(b'\n');
 }
 
 /// What is left of the text of a 1.0 header without the blanks around it.

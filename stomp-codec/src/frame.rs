@@ -6,8 +6,9 @@ use core::fmt;
 
 use bytes::{BufMut, Bytes};
 
+use crate::escape::{self, Writing};
 use crate::header::{Headers, Layout, Lines};
-use crate::{Command, EncodeError, Version, encoder, escape};
+use crate::{Command, EncodeError, Version, encoder};
 
 /// A frame: command, headers, body.
 ///
@@ -100,16 +101,15 @@ impl<'a> Frame<'a> {
 
     /// How many bytes [`encode`](Frame::encode) writes if it succeeds.
     pub fn encoded_len(&self) -> usize {
-        let headers: usize = match self.headers.lines() {
-            Some(lines) if !lines.hold_crlf() => lines.block().len(),
-            Some(mut lines) => {
+        let headers: usize = match (self.headers.lines(), self.headers.given()) {
+            (Some(lines), _) if !lines.hold_crlf() => lines.block().len(),
+            (Some(mut lines), _) => {
                 core::iter::from_fn(|| lines.next_line().map(|line| line.len() + 1)).sum()
             }
-            None => {
-                let escapes = self.version.syntax().of(self.command).escapes;
-                self.headers
-                    .map(|h| escape::len(escapes, &h.name) + escape::len(escapes, &h.value) + 2)
-                    .sum()
+            (None, given) => {
+                let writing = Writing::new(self.version, self.command);
+                let line = |(name, value)| writing.len(name) + writing.len(value) + 2;
+                given.iter().copied().map(line).sum()
             }
         };
         let content_length = if self.adds_content_length() {
@@ -130,13 +130,14 @@ impl<'a> Frame<'a> {
     /// What the version cannot carry. Nothing was written then.
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         encoder::check_command(self.version, self.command, self.body)?;
-        let syntax = self.version.syntax().of(self.command);
-        if self.headers.lines().is_none() {
-            for header in self.headers {
-                escape::check(syntax, self.command, &header.name, &header.value)?;
-            }
-            if let Some(value) = self.header(encoder::CONTENT_LENGTH) {
-                encoder::check_content_length(&value, self.body)?;
+        let writing = Writing::new(self.version, self.command);
+        let mut plain = true;
+        let mut content_length = None;
+        for (name, value) in self.headers.given() {
+            plain &= writing.check(name, value)?;
+            if *name == encoder::CONTENT_LENGTH && content_length.is_none() {
+                encoder::check_content_length(value, self.body)?;
+                content_length = Some(*value);
             }
         }
         out.put_slice(self.command.as_str().as_bytes());
@@ -150,12 +151,16 @@ impl<'a> Frame<'a> {
                 }
             }
             None => {
-                for header in self.headers {
-                    encoder::put_header(syntax.escapes, &header.name, &header.value, out);
+                for (name, value) in self.headers.given() {
+                    if plain {
+                        escape::put_plain(name, value, out);
+                    } else {
+                        writing.put(name, value, out);
+                    }
                 }
             }
         }
-        if self.adds_content_length() {
+        if content_length.is_none() && self.adds_content_length() {
             encoder::put_content_length(self.body.len(), out);
         }
         out.put_u8(b'\n');
@@ -174,15 +179,13 @@ impl<'a> Frame<'a> {
         let (block, layout) = match self.headers.lines() {
             Some(lines) => (String::from(lines.block()), lines.layout()),
             None => {
-                let syntax = self.version.syntax().of(self.command);
+                let writing = Writing::new(self.version, self.command);
                 let mut block = String::new();
-                for header in self.headers {
-                    escape::check(syntax, self.command, &header.name, &header.value)?;
-                    escape::push(syntax.escapes, &header.name, &mut block);
-                    block.push(':');
-                    escape::push(syntax.escapes, &header.value, &mut block);
-                    block.push('\n');
+                for (name, value) in self.headers.given() {
+                    writing.check(name, value)?;
+                    writing.push(name, value, &mut block);
                 }
+                let syntax = self.version.syntax().of(self.command);
                 let layout = Layout::new(syntax, block.contains('\\'));
                 (block, layout)
             }

@@ -139,6 +139,14 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// The names and values that were given to be written, if they were.
+    pub(crate) fn given(&self) -> &'a [(&'a str, &'a str)] {
+        match self.0 {
+            Repr::Wire(_) => &[],
+            Repr::Pairs(pairs) => pairs,
+        }
+    }
+
     /// The same bytes read by the rules of 1.0: blanks around names and values
     /// are not part of them.
     pub(crate) fn trimmed(mut self) -> Self {
