@@ -17,7 +17,7 @@ pub struct Limits {
     /// Connections at one time. One more is closed at once.
     pub connections: usize,
     /// Size of one message body in bytes. A larger one is refused by the
-    /// protocol's own means (AMQP: channel error 406; MQTT: 0x95; STOMP: ERROR).
+    /// protocol's own means (AMQP: channel error 311; MQTT: 0x95; STOMP: ERROR).
     pub message_size: usize,
     /// Ready messages in one queue. At the limit the queue's `x-overflow`
     /// decides: the oldest is dropped, or the publish is refused.
@@ -42,15 +42,23 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Retained messages. One more is delivered, but not retained.
     pub retained_messages: usize,
+    /// Bytes of retained message bodies; same policy.
+    pub retained_bytes: usize,
     /// Levels of an MQTT topic name or filter. More are refused as invalid.
     pub topic_levels: usize,
     /// Operations held by one open transaction. One more is refused (AMQP:
     /// channel error 406, STOMP: ERROR).
     pub transaction_operations: usize,
+    /// Bytes of message bodies held by one open transaction; same policy.
+    pub transaction_bytes: usize,
     /// Open transactions of one STOMP connection. One more gets an ERROR.
     pub transactions: usize,
     /// Subscriptions (STOMP) or consumers of a channel (AMQP). One more is refused.
     pub consumers: usize,
+    /// Deliveries that one AMQP channel or STOMP connection may hold
+    /// unacknowledged, whatever prefetch it asked for. At the limit it gets no
+    /// more until it acknowledges.
+    pub unacknowledged: u32,
 }
 
 impl Default for Limits {
@@ -70,10 +78,13 @@ impl Default for Limits {
             sessions: 100_000,
             subscriptions: 10_000,
             retained_messages: 100_000,
+            retained_bytes: 256 << 20,
             topic_levels: 200,
             transaction_operations: 100_000,
+            transaction_bytes: 64 << 20,
             transactions: 1_000,
             consumers: 10_000,
+            unacknowledged: 1_000_000,
         }
     }
 }

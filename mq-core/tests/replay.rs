@@ -170,6 +170,10 @@ proptest! {
                 }
             }
         }
+        // Nothing is lost or doubled without a cause.
+        let c = broker.statistics();
+        let gone = c.acknowledged + c.expired + c.overflowed + c.rejected + c.discarded;
+        prop_assert_eq!(c.queued, gone + c.ready + c.unacknowledged);
         // Sessions outlive the last connection, and end.
         while let Some(at) = broker.poll_timeout() {
             broker.handle_timeout(at);

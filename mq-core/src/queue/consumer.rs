@@ -22,6 +22,8 @@ pub(crate) struct Channel {
     /// (`basic.qos` with global set); zero is no limit.
     pub(crate) prefetch: u32,
     pub(crate) unacknowledged: u32,
+    /// The same, whatever the peer asked for.
+    limit: u32,
     /// The peer wants deliveries (`channel.flow`).
     pub(crate) active: bool,
     /// The connection takes deliveries.
@@ -30,11 +32,12 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(connection: ConnectionId) -> Self {
+    pub(crate) fn new(connection: ConnectionId, limit: u32) -> Self {
         Channel {
             connection,
             prefetch: 0,
             unacknowledged: 0,
+            limit,
             active: true,
             writable: true,
             consumers: BTreeMap::new(),
@@ -42,8 +45,16 @@ impl Channel {
     }
 
     fn can_take(&self, acknowledges: bool) -> bool {
-        let room = !acknowledges || self.prefetch == 0 || self.unacknowledged < self.prefetch;
-        self.active && self.writable && room
+        self.active && self.writable && (!acknowledges || !self.is_full())
+    }
+
+    /// Whether it holds as many deliveries as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        let limit = match self.prefetch {
+            0 => self.limit,
+            prefetch => prefetch.min(self.limit),
+        };
+        self.unacknowledged >= limit
     }
 }
 
@@ -168,7 +179,7 @@ mod tests {
     }
 
     fn channels() -> BTreeMap<ChannelId, Channel> {
-        BTreeMap::from([(ChannelId(1), Channel::new(ConnectionId(1)))])
+        BTreeMap::from([(ChannelId(1), Channel::new(ConnectionId(1), 100))])
     }
 
     fn serve(consumers: &mut Consumers, count: usize) -> Vec<u64> {

@@ -16,8 +16,7 @@ impl VirtualHost {
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
         if message.retain {
-            let limit = self.limits.retained_messages;
-            self.sessions.retained.store(message, limit);
+            self.sessions.retained.store(message, &self.limits);
         }
         self.publish(message, publisher)
     }

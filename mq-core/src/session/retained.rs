@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::limits::Limits;
 use crate::message::{Message, Name, swap_separators};
 use crate::topic::filter_matches;
 
@@ -12,17 +13,30 @@ use crate::topic::filter_matches;
 pub(super) struct Retained {
     /// By topic name.
     messages: BTreeMap<Name, Arc<Message>>,
+    /// Sizes of the bodies, added up.
+    bytes: usize,
 }
 
 impl Retained {
     /// Stores a message that has RETAIN set, or removes the one that is stored
-    /// when the body is empty. A new topic beyond `limit` is not stored.
-    pub(super) fn store(&mut self, message: &Arc<Message>, limit: usize) {
+    /// when the body is empty. What is beyond the limits is not stored, and the
+    /// one before it is gone all the same: it is not the last any more.
+    pub(super) fn store(&mut self, message: &Arc<Message>, limits: &Limits) {
         let topic = swap_separators(&message.routing_key);
-        if message.body.is_empty() {
-            self.messages.remove(&*topic);
-        } else if self.messages.len() < limit || self.messages.contains_key(&*topic) {
+        self.remove(&topic);
+        let bytes = self.bytes + message.size();
+        if !message.body.is_empty()
+            && self.messages.len() < limits.retained_messages
+            && bytes <= limits.retained_bytes
+        {
+            self.bytes = bytes;
             self.messages.insert(Name::from(topic), message.clone());
+        }
+    }
+
+    fn remove(&mut self, topic: &str) {
+        if let Some(message) = self.messages.remove(topic) {
+            self.bytes -= message.size();
         }
     }
 
@@ -59,7 +73,7 @@ impl Retained {
             }
         }
         for topic in expired {
-            self.messages.remove(&topic);
+            self.remove(&topic);
         }
     }
 }

@@ -172,7 +172,7 @@ impl VirtualHost {
         if lease.consumer.is_some()
             && let Some(channel) = self.channels.get_mut(&lease.channel)
         {
-            freed = channel.prefetch != 0 && channel.unacknowledged >= channel.prefetch;
+            freed = channel.is_full();
             channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
         }
         if freed {

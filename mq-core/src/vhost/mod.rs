@@ -150,7 +150,8 @@ impl VirtualHost {
 
     pub(crate) fn open_channel(&mut self, connection: ConnectionId) -> ChannelId {
         let id = ChannelId(self.next_id());
-        self.channels.insert(id, Channel::new(connection));
+        let channel = Channel::new(connection, self.limits.unacknowledged);
+        self.channels.insert(id, channel);
         id
     }
 

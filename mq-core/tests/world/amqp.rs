@@ -4,7 +4,7 @@ use super::World;
 use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Content, Message, Reply,
 };
-use amqp_codec::{Frame, Method, PropertiesBuf, PropertyFields, TableBuf, method};
+use amqp_codec::{FieldValue, Frame, Method, PropertiesBuf, PropertyFields, TableBuf, method};
 use mq_core::{ConnectionId, Protocol};
 
 pub(crate) struct Amqp {
@@ -141,6 +141,31 @@ impl Amqp {
         Frame::Method { channel, method }.encode(&mut out).unwrap();
         world.send(self.id, &out);
     }
+}
+
+/// A field table.
+pub(crate) fn table<'v>(entries: impl IntoIterator<Item = (&'v str, FieldValue<'v>)>) -> TableBuf {
+    let mut table = TableBuf::new();
+    for (name, value) in entries {
+        table.insert(name, value).unwrap();
+    }
+    table
+}
+
+/// A long string.
+pub(crate) fn text(value: &str) -> FieldValue<'_> {
+    FieldValue::LongString(value.as_bytes())
+}
+
+/// queue.delete on channel 1.
+pub(crate) fn delete_queue(c: &mut Amqp, queue: &str, if_unused: bool, if_empty: bool) {
+    let delete = method::queue::Delete {
+        queue,
+        if_unused,
+        if_empty,
+        ..Default::default()
+    };
+    c.codec.queue_delete(1, &delete).unwrap();
 }
 
 /// An event in words, and the content that came with it.

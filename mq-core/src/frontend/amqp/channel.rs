@@ -17,7 +17,15 @@ pub(super) enum Mode {
     /// `confirm.select`: each publish is answered.
     Confirm,
     /// `tx.select`: they wait for `tx.commit`.
-    Transaction(Vec<Operation>),
+    Transaction(Transaction),
+}
+
+/// What an open transaction holds.
+#[derive(Default)]
+pub(super) struct Transaction {
+    pub(super) operations: Vec<Operation>,
+    /// Sizes of the bodies, added up.
+    bytes: usize,
 }
 
 /// A step of a transaction.
@@ -142,15 +150,15 @@ impl Channel {
                     "cannot switch from confirm to tx mode",
                 ));
             }
-            Mode::Normal => self.mode = Mode::Transaction(Vec::new()),
+            Mode::Normal => self.mode = Mode::Transaction(Transaction::default()),
             Mode::Transaction(_) => {}
         }
         Ok(s.codec.tx_select_ok(s.number)?)
     }
 
-    fn operations(&mut self, s: &Serving<'_>) -> Result<&mut Vec<Operation>, super::Trouble> {
+    fn transaction(&mut self, s: &Serving<'_>) -> Result<&mut Transaction, super::Trouble> {
         match &mut self.mode {
-            Mode::Transaction(operations) => Ok(operations),
+            Mode::Transaction(transaction) => Ok(transaction),
             _ => Err(s.fail(
                 ReplyCode::PreconditionFailed,
                 "channel is not transactional",
@@ -158,22 +166,29 @@ impl Channel {
         }
     }
 
-    /// Holds a step of the open transaction.
-    pub(super) fn hold(&mut self, s: &Serving<'_>, operation: Operation) -> Answer {
-        let limit = s.vhost.limits.transaction_operations;
-        let operations = self.operations(s)?;
-        if operations.len() >= limit {
-            return Err(s.fail(
-                ReplyCode::PreconditionFailed,
-                alloc::format!("the limit of {limit} operations in a transaction is reached"),
-            ));
+    /// Holds a publish until the transaction is committed.
+    pub(super) fn hold(
+        &mut self,
+        s: &Serving<'_>,
+        message: Arc<Message>,
+        mandatory: bool,
+    ) -> Answer {
+        let transaction = self.transaction(s)?;
+        let bytes = transaction.bytes.saturating_add(message.size());
+        if transaction.operations.len() >= s.vhost.limits.transaction_operations
+            || bytes > s.vhost.limits.transaction_bytes
+        {
+            return Err(s.fail(ReplyCode::PreconditionFailed, TOO_LARGE));
         }
-        operations.push(operation);
+        transaction.bytes = bytes;
+        transaction
+            .operations
+            .push(Operation::Publish { message, mandatory });
         Ok(())
     }
 
     fn tx_commit(&mut self, s: &mut Serving<'_>) -> Answer {
-        for operation in core::mem::take(self.operations(s)?) {
+        for operation in core::mem::take(self.transaction(s)?).operations {
             match operation {
                 Operation::Publish { message, mandatory } => {
                     self.route(s, &message, mandatory)?;
@@ -187,7 +202,7 @@ impl Channel {
     }
 
     fn tx_rollback(&mut self, s: &mut Serving<'_>) -> Answer {
-        self.operations(s)?;
+        self.transaction(s)?;
         self.roll_back();
         Ok(s.codec.tx_rollback_ok(s.number)?)
     }
@@ -195,8 +210,8 @@ impl Channel {
     /// Forgets what the open transaction published; what it acknowledged is
     /// unacknowledged again.
     fn roll_back(&mut self) {
-        if let Mode::Transaction(operations) = &mut self.mode {
-            for operation in core::mem::take(operations) {
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            for operation in core::mem::take(transaction).operations {
                 if let Operation::Settle {
                     delivery_tag,
                     lease,
@@ -209,6 +224,9 @@ impl Channel {
         }
     }
 }
+
+/// Why a transaction can hold no more.
+pub(super) const TOO_LARGE: &str = "too much in one transaction";
 
 fn rejection(requeue: bool) -> Settlement {
     if requeue {

@@ -56,12 +56,13 @@ fn value(value_: FieldValue<'_>) -> Value {
     }
 }
 
-/// Headers as a field table. A name that comes twice goes in once, the first.
+/// Headers as a field table. A name that comes twice goes in once, the first;
+/// one that is too long for a table stays out.
 fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
     let mut table = TableBuf::new();
     let mut seen: Vec<&str> = Vec::new();
     for (name, value) in &headers.0 {
-        if !seen.contains(&&**name) {
+        if name.len() <= SHORT && !seen.contains(&&**name) {
             with_field(value, &mut |field| table.insert(name, field))?;
             seen.push(name);
         }

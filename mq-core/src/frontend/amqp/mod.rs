@@ -9,7 +9,8 @@ mod taking;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use amqp_codec::connection::{
-    Message as Outbound, ReplyError, Scope, SendError, ServerConfig, ServerConnection, ServerEvent,
+    Capabilities, Message as Outbound, ReplyError, Scope, SendError, ServerConfig,
+    ServerConnection, ServerEvent,
 };
 use amqp_codec::{MethodId, PropertiesBuf, ReplyCode, sasl};
 use bytes::BytesMut;
@@ -103,6 +104,13 @@ impl AmqpFrontEnd {
             // Names and values are short literals.
             let _ = codec.server_properties.insert(name, *value);
         }
+        // Publishers are held back by reading no further, not by a word.
+        let mut capabilities = Capabilities::ALL;
+        capabilities.connection_blocked = false;
+        codec.server_properties.remove("capabilities");
+        let _ = codec
+            .server_properties
+            .insert("capabilities", &capabilities.to_table());
         codec.limits.body_size = config.limits.message_size as u64;
         codec.channel_max = config.channel_max;
         codec.frame_max = config.frame_max;

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::Content;
 
-use super::channel::{Channel, Mode, Operation};
+use super::channel::{Channel, Mode};
 use super::{Answer, Serving, Trouble, content, with_outbound};
 use crate::message::Message;
 use crate::vhost::{PublishOutcome, REPLY_QUEUE};
@@ -38,7 +38,7 @@ impl Channel {
         }
         let message = Arc::new(message);
         if let Mode::Transaction(_) = self.mode {
-            return self.hold(s, Operation::Publish { message, mandatory });
+            return self.hold(s, message, mandatory);
         }
         let outcome = self.route(s, &message, mandatory)?;
         match (publish_tag, outcome) {

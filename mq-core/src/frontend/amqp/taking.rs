@@ -5,7 +5,7 @@ use amqp_codec::ReplyCode;
 use amqp_codec::connection::ReplyError;
 use amqp_codec::method::basic;
 
-use super::channel::{Channel, Mode, Operation, ReplyConsumer};
+use super::channel::{Channel, Mode, Operation, ReplyConsumer, TOO_LARGE};
 use super::{Answer, Serving, with_outbound};
 use crate::message::Name;
 use crate::refusal::Refusal;
@@ -149,7 +149,8 @@ impl Channel {
             .take(delivery_tag, multiple)
             .map_err(|unknown| unknown.reply(s.number))?;
         match &mut self.mode {
-            Mode::Transaction(operations) => {
+            Mode::Transaction(transaction) => {
+                let operations = &mut transaction.operations;
                 let room = s
                     .vhost
                     .limits
@@ -160,10 +161,7 @@ impl Channel {
                     for (tag, lease) in leases {
                         self.unacknowledged.insert(tag, lease);
                     }
-                    return Err(s.fail(
-                        ReplyCode::PreconditionFailed,
-                        "too many operations in one transaction",
-                    ));
+                    return Err(s.fail(ReplyCode::PreconditionFailed, TOO_LARGE));
                 }
                 operations.extend(leases.into_iter().map(|(delivery_tag, lease)| {
                     Operation::Settle {

@@ -90,6 +90,12 @@ impl MqttFrontEnd {
     }
 
     fn publish(&mut self, context: &mut Context<'_>, publish: &InboundPublish<'_>) {
+        if publish.payload.len() > context.config.limits.message_size {
+            let _ = self
+                .codec
+                .disconnect(ReasonCode::PacketTooLarge, Properties::EMPTY);
+            return;
+        }
         let body = context.keep(publish.payload);
         let inbound = Inbound {
             topic: publish.topic_name.to_shared(),

@@ -100,6 +100,7 @@ impl StompFrontEnd {
         codec.limits.subscriptions = config.limits.consumers;
         codec.limits.transactions = config.limits.transactions;
         codec.limits.transaction_operations = config.limits.transaction_operations;
+        codec.limits.transaction_bytes = config.limits.transaction_bytes;
         StompFrontEnd {
             codec: ServerConnection::new(codec, now),
             vhost: 0,
