@@ -19,3 +19,13 @@ pub use error::{ConnectionError, ReplyError, Scope, SendError};
 pub use handshake::{Capabilities, ClientConfig, Sasl, ServerConfig};
 pub use server::{Request, ServerConnection, ServerEvent};
 pub use unacknowledged::{Unacknowledged, UnknownDeliveryTag};
+
+/// A connection may be handed from thread to thread, and what it gave out too.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<ServerConnection>();
+    is_send::<ClientConnection>();
+    is_send::<Content>();
+    is_send::<Unacknowledged<Content>>();
+    is_send::<ConnectionError>();
+};

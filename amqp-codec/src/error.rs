@@ -44,7 +44,8 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// The rule that a [`DecodeError`] is about. The codes are those that RabbitMQ
-/// answers with where it answers at all, else the specification's.
+/// answers with, or the specification's where RabbitMQ does not answer or the
+/// specification names one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
@@ -65,7 +66,8 @@ pub enum DecodeErrorKind {
         /// The limit.
         limit: u32,
     },
-    /// A heartbeat on a channel other than 0 (section 4.2.7).
+    /// A heartbeat on a channel other than 0. The code is that of section
+    /// 4.2.3; RabbitMQ says 505.
     #[error("heartbeat on a channel other than 0")]
     HeartbeatChannel,
     /// A heartbeat with a payload (section 4.2.7, erratum 12).
@@ -122,9 +124,8 @@ impl DecodeErrorKind {
             | Self::Trailing
             | Self::Utf8 => ReplyCode::FrameError,
             Self::FieldType(_) | Self::PropertyFlags(_) => ReplyCode::SyntaxError,
-            Self::HeartbeatChannel | Self::ContentClass(_) | Self::ContentWeight(_) => {
-                ReplyCode::UnexpectedFrame
-            }
+            Self::ContentClass(_) | Self::ContentWeight(_) => ReplyCode::UnexpectedFrame,
+            Self::HeartbeatChannel => ReplyCode::CommandInvalid,
             Self::TableDepth(_) | Self::TableSize { .. } => ReplyCode::ResourceError,
             Self::UnknownMethod => ReplyCode::NotImplemented,
         }

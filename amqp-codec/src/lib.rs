@@ -25,10 +25,10 @@
 //! queued inside. After that, and after every call that sends, hand what
 //! `poll_transmit` gives to the socket. Call `handle_timeout` when the clock
 //! reaches `poll_timeout`, which changes with every call. Call `receive_eof` at the end
-//! of the input. Once `is_closed` and nothing is left to transmit, close the
-//! socket: after an error half-close it first and read on for a moment, or the
-//! peer may not see the goodbye. `now` is the time since an origin of your choice,
-//! always the same and never going back.
+//! of the input. An error is terminal, and every later call tells it again; go
+//! on all the same, for the goodbye to be transmitted and its answer received.
+//! Once `is_closed` and nothing is left to transmit, close the socket. `now` is
+//! the time since an origin of your choice, always the same and never going back.
 //!
 //! ```
 //! use amqp_codec::connection::*;

@@ -306,15 +306,22 @@ fn content(u: &mut Unstructured<'_>, number: u16, of: Method<'_>) -> arbitrary::
 /// Two contents, a frame of one after a frame of the other.
 fn two_contents(u: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for number in [1, 2] {
+    for number in *u.choose(&[[1, 2], [2, 1]])? {
         bytes.extend(method(number, basic::Publish::default()));
     }
-    for number in [2, 1] {
-        bytes.extend(header(number, 6));
-    }
-    for _ in 0..u.int_in_range(2..=2)? {
-        bytes.extend(body(1, b"abc"));
-        bytes.extend(body(2, b"def"));
+    let (first, second) = *u.choose(&[(1, 2), (2, 1)])?;
+    if u.arbitrary()? {
+        bytes.extend(header(first, 3));
+        bytes.extend(body(first, b"abc"));
+        bytes.extend(header(second, 3));
+        bytes.extend(body(second, b"def"));
+    } else {
+        for number in [second, first] {
+            bytes.extend(header(number, 6));
+        }
+        for number in [first, second, second, first] {
+            bytes.extend(body(number, b"abc"));
+        }
     }
     Ok(bytes)
 }

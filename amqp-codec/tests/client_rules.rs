@@ -309,7 +309,15 @@ fn a_server_that_breaks_rules_is_told() {
             said[0].starts_with(&format!("0 connection.close reply_code={code} ")),
             "{name}: {said:?}"
         );
-        assert!(client.is_closed());
+        // The answer is waited for, and what comes before it is discarded.
+        assert!(!client.is_closed(), "{name}");
+        let more = joined(&[
+            method(1, basic::Deliver::default()),
+            method(0, connection::CloseOk {}),
+        ]);
+        let mut input = &more[..];
+        assert_eq!(client.receive(NOW, &mut input), Err(error), "{name}");
+        assert!(client.is_closed() && input.is_empty(), "{name}");
     }
 }
 

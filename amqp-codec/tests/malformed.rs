@@ -1,8 +1,9 @@
 //! Malformed input with the octet and the reply code of its error.
 //!
-//! Codes are those that a RabbitMQ 3.10.8 was seen to answer; where it answers
-//! nothing (it drops the socket on an unknown method or a bad type letter, and
-//! closes with 541 on bad property flags), they are the specification's.
+//! Codes are those that a RabbitMQ 3.10.8 was seen to answer. Where it answers
+//! nothing of use (it drops the socket on an unknown method or a bad type
+//! letter, and closes with 541 on bad property flags), or against the letter of
+//! section 4.2.3 (505 to a heartbeat on a channel), they are the specification's.
 
 use amqp_codec::{DecodeErrorKind as Kind, Limits, MethodId, decode};
 
@@ -82,9 +83,9 @@ fn each_is_refused_with_its_code() {
         ("frame-end before the payload", b"\x01\x00\x01\x00\x00\x00\x01\x00\x00".to_vec(), 8, Kind::FrameEnd(0), 501),
         ("one octet over the limit", frame(3, 1, &[0; 4089]), 3, Kind::FrameSize { size: 4097, limit: 4096 }, 501),
         ("size of 4 GiB, and no more octets", b"\x03\x00\x01\xff\xff\xff\xff".to_vec(), 3, Kind::FrameSize { size: (1 << 32) + 7, limit: 4096 }, 501),
-        ("heartbeat on channel 1", frame(8, 1, b""), 7, Kind::HeartbeatChannel, 505),
+        ("heartbeat on channel 1", frame(8, 1, b""), 7, Kind::HeartbeatChannel, 503),
         ("heartbeat with a payload", frame(8, 0, b"x"), 7, Kind::HeartbeatPayload, 501),
-        ("heartbeat with both", frame(8, 1, b"x"), 7, Kind::HeartbeatChannel, 505),
+        ("heartbeat with both", frame(8, 1, b"x"), 7, Kind::HeartbeatChannel, 503),
         // Methods (section 4.2.4).
         ("no class", frame(1, 1, b""), 7, Kind::Truncated, 501),
         ("half a class", frame(1, 1, b"\x00"), 7, Kind::Truncated, 501),

@@ -37,7 +37,7 @@ fn hard_errors() {
         ("frame_bad_end", [&declare[..declare.len() - 1], &[0]].concat(), 501, MethodId::NONE),
         ("frame_too_large", b"\x01\x00\x01\x00\x00\x13\x88".to_vec(), 501, MethodId::NONE),
         ("frame_unknown_type", frame(9, 1, b"abc"), 501, MethodId::NONE),
-        ("heartbeat_nonzero_channel", frame(8, 1, b""), 505, MethodId::NONE),
+        ("heartbeat_nonzero_channel (section 4.2.3)", frame(8, 1, b""), 503, MethodId::NONE),
         ("heartbeat_with_payload", frame(8, 0, b"x"), 501, MethodId::NONE),
         ("method_unknown_class", frame(1, 1, b"\x00\x63\x00\x0a"), 540, MethodId::new(99, 10)),
         ("method_unknown_method", frame(1, 1, b"\x00\x3c\x00\x63"), 540, MethodId::new(60, 99)),
@@ -90,16 +90,79 @@ fn hard_errors() {
             )],
             "{name}"
         );
-        // Terminal and sticky.
+        // Terminal and sticky, but for the answer to the goodbye, if frames can
+        // still be told apart.
+        let lost = bytes.len() < 8 || bytes.ends_with(&[0]) || bytes[0] == 9;
+        assert_eq!(server.is_closed(), lost, "{name}");
+        assert_eq!(server.close(&reply), Err(SendError::NotOpen), "{name}");
+        let more = joined(&[
+            open(),
+            publish(1),
+            method(0, connection::Close::default()),
+        ]);
+        let mut input = &more[..];
+        assert_eq!(server.receive(NOW, &mut input), Err(error.clone()));
+        assert!(input.is_empty());
+        let answer = ["0 connection.close-ok"];
+        assert_eq!(transmitted!(server), answer[..usize::from(!lost)], "{name}");
+        let close_ok = method(0, connection::CloseOk {});
+        assert_eq!(
+            server.receive(NOW, &mut &close_ok[..]),
+            Err(error.clone())
+        );
         assert!(server.is_closed(), "{name}");
         assert_eq!(server.poll_timeout(), None);
-        let mut more = &open()[..];
-        assert_eq!(server.receive(NOW, &mut more), Err(error.clone()));
         assert_eq!(server.handle_timeout(NOW), Err(error.clone()));
         assert_eq!(server.receive_eof(NOW), Err(error));
-        assert_eq!(server.close(&reply), Err(SendError::NotOpen));
         assert_eq!(server.transmit_len(), 0, "{name}");
     }
+}
+
+/// A goodbye that is not answered is given up in time, or at the end of input.
+#[test]
+fn a_goodbye_waits_no_longer_than_the_close_timeout() {
+    for by_eof in [true, false] {
+        let mut server = open_server(server_config(), 4096, 0);
+        let error = feed_server(&mut server, NOW, &body(1, b"x")).unwrap_err();
+        transmitted!(server);
+        let due = NOW + ServerConfig::default().close_timeout;
+        assert_eq!(
+            (server.is_closed(), server.poll_timeout()),
+            (false, Some(due))
+        );
+        if by_eof {
+            assert_eq!(server.receive_eof(NOW), Err(error));
+        } else {
+            assert_eq!(server.handle_timeout(due), Err(error));
+        }
+        assert_eq!((server.is_closed(), server.poll_timeout()), (true, None));
+    }
+}
+
+/// A buffer that is too small takes what it can, and no octet is lost.
+#[test]
+fn transmitting_fills_what_room_there_is() {
+    let mut server = open_server(server_config(), 4096, 0);
+    let message = Message {
+        body: &[5; 3000],
+        ..Default::default()
+    };
+    let mut bytes = Vec::new();
+    for _ in 0..200 {
+        server.deliver(1, "t", false, &message).unwrap();
+        // Somewhat less than a delivery.
+        let mut room = [0; 2900];
+        let len = server.poll_transmit(&mut &mut room[..]);
+        bytes.extend_from_slice(&room[..len]);
+    }
+    while server.transmit_len() > 0 {
+        let mut room = [0; 700];
+        let len = server.poll_transmit(&mut &mut room[..]);
+        bytes.extend_from_slice(&room[..len]);
+    }
+    let frames = shown(&bytes);
+    assert_eq!(frames.len(), 600);
+    assert!(frames[597].contains("delivery_tag=200 "));
 }
 
 /// A channel number above what was agreed is 530.
@@ -470,6 +533,13 @@ fn contents_are_put_together_by_channel() {
         publish(2),
         header(2, 1),
         body(2, b"x"),
+        // All that a content needs comes next, but of the other channel.
+        publish(2),
+        publish(1),
+        header(2, 1),
+        body(2, b"y"),
+        header(1, 1),
+        body(1, b"z"),
     ]);
     let events = feed_server(&mut server, NOW, &bytes).unwrap();
     let contents: Vec<_> = events
@@ -491,7 +561,14 @@ fn contents_are_put_together_by_channel() {
         .collect();
     assert_eq!(
         contents,
-        [(2, &b"abcdef"[..]), (1, b"1234"), (1, b""), (2, b"x")]
+        [
+            (2, &b"abcdef"[..]),
+            (1, b"1234"),
+            (1, b""),
+            (2, b"x"),
+            (2, b"y"),
+            (1, b"z")
+        ]
     );
 }
 
@@ -524,6 +601,16 @@ fn a_body_over_the_limit_closes_its_channel() {
         "{said:?}"
     );
     assert_eq!(said.len(), 1);
+}
+
+/// The same where the content is in one frame, and there at once.
+#[test]
+fn a_body_over_the_limit_is_refused_however_it_comes() {
+    let mut server = open_server(server_config(), 131_072, 0);
+    let bytes = joined(&[publish(1), header(1, 20_001), body(1, &[0; 20_001])]);
+    let events = feed_server(&mut server, NOW, &bytes).unwrap();
+    let failed = matches!(events[..], [ServerEvent::ChannelFailed { channel: 1, .. }]);
+    assert!(failed, "{events:?}");
 }
 
 #[test]

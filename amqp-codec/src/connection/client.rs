@@ -100,7 +100,8 @@ impl ClientConnection {
     ///
     /// # Errors
     /// When the server broke the protocol: the connection is over, and every
-    /// later call says the same. A goodbye may wait to be transmitted.
+    /// later call says the same. A goodbye may wait to be transmitted, and its
+    /// answer to be received: go on until [`is_closed`](Self::is_closed).
     pub fn receive<'a>(
         &mut self,
         now: Duration,
@@ -175,7 +176,7 @@ impl ClientConnection {
     /// Whether the virtual host is open, and neither side has closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open && !self.engine.closed
+        self.phase == Phase::Open && !self.engine.is_over()
     }
 
     /// Publishes on a channel that the server has not confirmed yet.
@@ -344,7 +345,7 @@ impl ClientConnection {
     }
 
     fn in_phase(&self, phase: Phase, answer: MethodId) -> Result<(), SendError> {
-        if self.engine.closed {
+        if self.engine.is_over() {
             Err(SendError::NotOpen)
         } else if self.phase == phase {
             Ok(())

@@ -38,6 +38,10 @@ impl Output {
             self.bytes.clear();
             // One large burst must not be held on to for good.
             self.bytes.shrink_to(KEPT_CAPACITY);
+        } else if self.start > KEPT_CAPACITY.max(self.bytes.len() / 2) {
+            // Nor must what is gone, when there is never nothing left.
+            self.bytes.drain(..self.start);
+            self.start = 0;
         }
         len
     }
@@ -143,10 +147,15 @@ impl<C: Default> Engine<C> {
     // Receiving.
 
     /// What every call to `receive` begins with: sticky errors, and signs of life.
-    pub(super) fn begin(&mut self, now: Duration, input: &[u8]) -> Result<(), ConnectionError> {
+    pub(super) fn begin(
+        &mut self,
+        now: Duration,
+        input: &mut &[u8],
+    ) -> Result<(), ConnectionError> {
         self.now = now;
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+        if let Some(error) = self.failed.clone() {
+            self.linger(input);
+            return Err(error);
         }
         self.heartbeat.presented(now, input.len());
         Ok(())
@@ -304,6 +313,19 @@ impl<C: Default> Engine<C> {
         }
     }
 
+    /// After a goodbye for an error: nothing counts any more but the peer's
+    /// close and close-ok.
+    fn linger(&mut self, input: &mut &[u8]) {
+        while !self.closed {
+            match self.next_frame(input) {
+                Ok(Some(raw)) => drop(self.on_closing(raw)),
+                Ok(None) => return,
+                Err(_) => self.set_closed(),
+            }
+        }
+        *input = &[];
+    }
+
     /// What every call to `receive` ends with.
     pub(super) fn end(&mut self, now: Duration, before: usize, left: usize) {
         self.heartbeat.left(now, before, left);
@@ -433,8 +455,11 @@ impl<C: Default> Engine<C> {
     /// What is overdue; heartbeats are queued here.
     pub(super) fn overdue(&mut self, now: Duration) -> Result<(), ConnectionError> {
         self.now = now;
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+        if let Some(error) = self.failed.clone() {
+            if self.deadline.as_ref().is_some_and(|(at, _)| *at <= now) {
+                self.set_closed();
+            }
+            return Err(error);
         }
         if self.closed {
             return Ok(());
@@ -471,6 +496,11 @@ impl<C: Default> Engine<C> {
         self.answer_short(0, &close);
     }
 
+    /// Whether nothing may be sent any more: closed, or about to be for an error.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed || self.failed.is_some()
+    }
+
     /// The protocol is over; what is queued is still transmitted.
     pub(super) fn set_closed(&mut self) {
         self.closed = true;
@@ -480,13 +510,17 @@ impl<C: Default> Engine<C> {
     }
 
     /// Ends for an error, which every later call tells again. `goodbye` says
-    /// whether there is a connection to be closed with a method.
+    /// whether there is a connection to be closed with a method. The answer to
+    /// it is waited for, unless the peer is beyond answering.
     pub(super) fn fail(&mut self, error: ConnectionError, goodbye: bool) -> ConnectionError {
         if self.failed.is_none() {
-            if goodbye && let Some(reply) = error.reply() {
-                self.send_close(&reply);
+            let reply = error.reply().filter(|_| goodbye);
+            if let Some(reply) = &reply {
+                self.send_close(reply);
             }
-            self.set_closed();
+            if reply.is_none() || !error.leaves_frames() {
+                self.set_closed();
+            }
             self.failed = Some(error.clone());
         }
         error
@@ -495,8 +529,11 @@ impl<C: Default> Engine<C> {
     /// The peer closed its side.
     pub(super) fn eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
         self.now = now;
-        match &self.failed {
-            Some(error) => Err(error.clone()),
+        match self.failed.clone() {
+            Some(error) => {
+                self.set_closed();
+                Err(error)
+            }
             None if self.closed => Ok(()),
             None => Err(self.fail(ConnectionError::UnexpectedEof, false)),
         }

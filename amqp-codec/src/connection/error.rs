@@ -5,7 +5,7 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::{DecodeError, EncodeError, MethodId, ProtocolHeader, ReplyCode};
+use crate::{DecodeError, DecodeErrorKind, EncodeError, MethodId, ProtocolHeader, ReplyCode};
 
 /// What a [`ReplyError`] closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +103,9 @@ impl core::error::Error for ReplyError {}
 /// Why a connection is over. It is terminal: every later call tells the same.
 ///
 /// Where the protocol has a goodbye for it, a `connection.close` with its reply
-/// code, that is among what is still to be transmitted. Before the virtual host
-/// is opened it has none: the socket is closed (section 2.2.4).
+/// code, that is among what is still to be transmitted, and `is_closed` waits
+/// for the answer. Before the virtual host is opened it has none: the socket is
+/// closed (section 2.2.4).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
@@ -166,6 +167,21 @@ impl ConnectionError {
                 self.to_string(),
             )),
             _ => None,
+        }
+    }
+
+    /// Whether the peer's further bytes can still be told into frames, and
+    /// there is a peer: whether it can answer connection.close.
+    pub(super) fn leaves_frames(&self) -> bool {
+        match self {
+            Self::Decode(error) => !matches!(
+                error.kind,
+                DecodeErrorKind::FrameType(_)
+                    | DecodeErrorKind::FrameEnd(_)
+                    | DecodeErrorKind::FrameSize { .. }
+            ),
+            Self::Reply(_) => true,
+            _ => false,
         }
     }
 }

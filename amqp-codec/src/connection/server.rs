@@ -112,7 +112,8 @@ impl ServerConnection {
     ///
     /// # Errors
     /// When the client broke the protocol: the connection is over, and every
-    /// later call says the same. A goodbye may wait to be transmitted.
+    /// later call says the same. A goodbye may wait to be transmitted, and its
+    /// answer to be received: go on until [`is_closed`](Self::is_closed).
     pub fn receive<'a>(
         &mut self,
         now: Duration,
@@ -187,7 +188,7 @@ impl ServerConnection {
     /// Whether the virtual host is open, and neither side has closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open && !self.engine.closed
+        self.phase == Phase::Open && !self.engine.is_over()
     }
 
     fn step<'a>(

@@ -84,7 +84,7 @@ impl ClientConnection {
             self.must_be_open()?;
             return self.engine.send_channel_close(channel, error);
         }
-        if self.engine.closed || self.phase == Phase::Closing {
+        if self.engine.is_over() || self.phase == Phase::Closing {
             return Err(SendError::NotOpen);
         }
         if matches!(self.phase, Phase::Opening | Phase::Open) {

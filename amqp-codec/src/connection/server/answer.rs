@@ -12,7 +12,7 @@ impl ServerConnection {
     // Answers of the handshake.
 
     fn in_phase(&self, phase: Phase, answer: MethodId) -> Result<(), SendError> {
-        if self.engine.closed {
+        if self.engine.is_over() {
             Err(SendError::NotOpen)
         } else if self.phase == phase {
             Ok(())
@@ -420,7 +420,7 @@ impl ServerConnection {
     /// # Errors
     /// When it was closed before.
     pub fn close(&mut self, error: &ReplyError) -> Result<(), SendError> {
-        if self.engine.closed || self.phase == Phase::Closing {
+        if self.engine.is_over() || self.phase == Phase::Closing {
             return Err(SendError::NotOpen);
         }
         if matches!(self.phase, Phase::Opening | Phase::Open) {
