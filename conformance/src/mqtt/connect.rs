@@ -121,6 +121,7 @@ fn pipelined(p: &Play<'_>) -> Played {
     client.wire.send(&bytes.concat());
     client.await_connack("CONNACK first")?;
     client.expect(SUBACK, "SUBACK after the CONNACK")?;
+    client.expect(PINGRESP, "PINGRESP after the SUBACK")?;
     client.take(&topic, b"early").map(drop)
 }
 

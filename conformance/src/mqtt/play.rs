@@ -7,7 +7,8 @@ use super::client::Client;
 use super::property::{self, SESSION_EXPIRY_INTERVAL};
 use super::wire::{Connect, GOODBYE, PING, Publish, Version, subscribe};
 use crate::case::Context;
-use crate::verdict::Stop;
+use crate::verdict::{Stop, not_applicable};
+use crate::wire::Seen;
 
 /// What a case ends with.
 pub(super) type Played<T = ()> = Result<T, Stop>;
@@ -96,13 +97,40 @@ impl<'a> Play<'a> {
         self.join(&self.connect())
     }
 
-    /// Connects, and stops with "not applicable" when the broker answers that
-    /// it does not know this version.
+    /// Connects, and stops with "not applicable" when the broker shows that it
+    /// does not have this version.
     pub(super) fn join(&self, connect: &Connect) -> Played<Client> {
         let mut client = self.open()?;
         client.wire.send(&connect.bytes());
-        client.await_connack("CONNACK with success after a correct CONNECT")?;
-        Ok(client)
+        let connected = client.await_connack("CONNACK with success after a correct CONNECT");
+        if connected.is_err() && self.version == Version::V5 {
+            self.without_v5()?;
+        }
+        connected.map(|()| client)
+    }
+
+    /// A broker without 5.0 may close without a word (3.1.2.2). So it does when
+    /// it says nothing to the plainest CONNECT either, and takes one of 3.1.1.
+    fn without_v5(&self) -> Played {
+        let mut client = self.open()?;
+        client.wire.send(&self.connect().bytes());
+        let Seen::Ended(end, rest) = client.next()? else {
+            return Ok(());
+        };
+        let mut other = Client::new(self.ctx.connect()?, Version::V311);
+        let connect = Connect {
+            version: Version::V311,
+            level: Version::V311 as u8,
+            ..self.connect()
+        };
+        other.wire.send(&connect.bytes());
+        if rest.is_empty() && other.await_connack("CONNACK").is_ok() {
+            return Err(not_applicable(format!(
+                "{end} after a CONNECT of 5.0, and {} after one of 3.1.1",
+                other.connack.text
+            )));
+        }
+        Ok(())
     }
 
     /// Ends what is left of a session.

@@ -43,8 +43,11 @@ pub(super) const SECTION: Section = Section {
             "A subscription that was ended stays ended in the session"
             subscription_ended;
         "messages-kept" Must [V31 "CONNECT", V311 "MQTT-3.1.2-5", V5 "MQTT-4.5.0-1"]
-            "Messages of QoS 1 and 2 wait for the client, in their order"
-            messages_kept;
+            "Messages of QoS 1 wait for the client, in their order"
+            |p| messages_kept(p, 1);
+        "messages-kept-qos2" Must [V311 "MQTT-3.1.2-5", V5 "MQTT-4.5.0-1"]
+            "Messages of QoS 2 wait for the client, in their order"
+            |p| messages_kept(p, 2);
         "resent-qos1" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1"]
             "An unacknowledged PUBLISH of QoS 1 is sent again, with its packet identifier"
             |p| resent(p, 1);
@@ -222,19 +225,20 @@ fn subscription_ended(p: &Play<'_>) -> Played {
     p.forget(&session)
 }
 
-fn messages_kept(p: &Play<'_>) -> Played {
+fn messages_kept(p: &Play<'_>, qos: u8) -> Played {
     let topic = p.name("t");
-    let (session, client) = subscribed(p, &topic, 1)?;
+    let payloads = [b"0", b"1", b"2", b"3"];
+    let (session, client) = subscribed(p, &topic, qos)?;
     client.disconnect()?;
     let mut publisher = p.client()?;
-    for (i, qos) in [1, 2, 1, 2].into_iter().enumerate() {
+    for payload in payloads {
         publisher.publish(&Publish {
             qos,
-            ..p.publish(&topic, &[b'0' + i as u8])
+            ..p.publish(&topic, payload)
         })?;
     }
     let mut client = p.join(&session)?;
-    for payload in [b"0", b"1", b"2", b"3"] {
+    for payload in payloads {
         client.take(&topic, payload)?;
     }
     client.disconnect()?;
