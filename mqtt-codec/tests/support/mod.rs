@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod arbitrary;
+pub(crate) mod ends;
 pub(crate) mod link;
 
 use mqtt_codec::ProtocolVersion;

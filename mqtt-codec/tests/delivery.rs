@@ -1,0 +1,386 @@
+//! Messages on their way, byte for byte: QoS 1 and 2 in both directions, flow control,
+//! resumption and topic aliases.
+
+mod support;
+
+use std::time::Duration;
+
+use mqtt_codec::connection::{
+    Accept, Acknowledgements, ClientConfig, ClientConnection, Message, SendError, ServerConfig,
+    ServerConnection, ServerEvent, Session, TopicAliasPolicy,
+};
+use mqtt_codec::{Connect, Properties, QoS, ReasonCode};
+use support::bytes;
+use support::ends::{
+    V3_1, V3_1_1, V5_0, client_event, client_of, event, id, sent, server_of, transmitted,
+};
+use support::link::{Link, acknowledge_with};
+
+/// Section 4.9, both ends: the quota goes down with PUBLISH and up with what settles it.
+#[test]
+fn flow_control() {
+    let mut config = ServerConfig::default();
+    config.receive_maximum = 2;
+    let mut link = Link::new(ClientConfig::default(), config);
+    link.connect(&Connect::new(V5_0, "c"), Session::new());
+    let message = Message::new("a", "x", QoS::AtLeastOnce);
+    let exactly = Message::new("a", "x", QoS::ExactlyOnce);
+    assert_eq!(link.client.publish(&message), Ok(Some(id(1))));
+    assert_eq!(link.client.publish(&exactly), Ok(Some(id(2))));
+    assert_eq!(
+        link.client.publish(&message),
+        Err(SendError::ReceiveMaximum)
+    );
+    // QoS 0 is not held back.
+    assert_eq!(
+        link.client
+            .publish(&Message::new("a", "x", QoS::AtMostOnce)),
+        Ok(None)
+    );
+    link.server_events(|server, event| {
+        if let ServerEvent::Publish(publish) = event {
+            acknowledge_with(&publish, |i, r, p| server.acknowledge(i, r, p));
+        }
+    })
+    .unwrap();
+    // PUBREC does not settle, PUBACK does.
+    link.at_client().unwrap();
+    assert_eq!(link.client.send_quota(), 1);
+    link.at_server().unwrap();
+    link.at_client().unwrap();
+    assert_eq!(link.client.send_quota(), 2);
+
+    // A client that goes beyond is told 0x93 (MQTT-3.3.4-7).
+    let mut server = server_of(V5_0, config);
+    for input in [
+        "32: 0001'a' 0001 00",
+        "34: 0001'a' 0002 00",
+        "30: 0001'a' 00",
+    ] {
+        assert!(event(&mut server, input).unwrap().starts_with("Publish"));
+    }
+    event(&mut server, "32: 0001'a' 0003 00").unwrap_err();
+    assert_eq!(transmitted(&mut server), [0xE0, 1, 0x93]);
+    // A PUBREC with an error settles (section 4.9).
+    let mut server = server_of(V5_0, config);
+    event(&mut server, "34: 0001'a' 0001 00").unwrap();
+    event(&mut server, "34: 0001'a' 0002 00").unwrap();
+    server
+        .acknowledge(id(2), ReasonCode::QuotaExceeded, Properties::EMPTY)
+        .unwrap();
+    assert!(event(&mut server, "34: 0001'a' 0003 00").is_ok());
+}
+
+/// Sections 4.3.2 and 4.3.3 from the receiving end, byte for byte.
+#[test]
+fn inbound_delivery() {
+    for (version, none) in [(V5_0, "00"), (V3_1_1, "")] {
+        let mut server = server_of(version, ServerConfig::default());
+        let qos_1 = format!("32: 0001'a' 000A {none}");
+        assert!(event(&mut server, &qos_1).unwrap().starts_with("Publish"));
+        assert_eq!(transmitted(&mut server), b"");
+        server
+            .acknowledge(id(10), ReasonCode::Success, Properties::EMPTY)
+            .unwrap();
+        assert_eq!(transmitted(&mut server), bytes("40: 000A"));
+        assert_eq!(
+            server.acknowledge(id(10), ReasonCode::Success, Properties::EMPTY),
+            Err(SendError::UnknownPacketIdentifier)
+        );
+        // After PUBACK the identifier is that of a new message (MQTT-4.3.2-5).
+        assert!(event(&mut server, &qos_1).unwrap().starts_with("Publish"));
+        server
+            .acknowledge(id(10), ReasonCode::NoMatchingSubscribers, Properties::EMPTY)
+            .unwrap();
+        let told = if version == V5_0 {
+            "40: 000A 10"
+        } else {
+            "40: 000A"
+        };
+        assert_eq!(transmitted(&mut server), bytes(told));
+
+        let qos_2 = format!("34: 0001'a' 0001 {none}");
+        let again = format!("3C: 0001'a' 0001 {none}");
+        assert!(event(&mut server, &qos_2).unwrap().starts_with("Publish"));
+        // Not yet acknowledged, it is not handed out again, nor answered.
+        assert_eq!(event(&mut server, &again).unwrap(), "");
+        assert_eq!(transmitted(&mut server), b"");
+        server
+            .acknowledge(id(1), ReasonCode::Success, Properties::EMPTY)
+            .unwrap();
+        assert_eq!(transmitted(&mut server), bytes("50: 0001"));
+        // MQTT-4.3.3-10
+        assert_eq!(event(&mut server, &again).unwrap(), "");
+        assert_eq!(transmitted(&mut server), bytes("50: 0001"));
+        assert!(
+            event(&mut server, "62: 0001")
+                .unwrap()
+                .starts_with("PubRel")
+        );
+        assert_eq!(transmitted(&mut server), bytes("70: 0001"));
+        // A PUBREL for nothing.
+        assert_eq!(event(&mut server, "62: 0001").unwrap(), "");
+        let told = if version == V5_0 {
+            "70: 0001 92"
+        } else {
+            "70: 0001"
+        };
+        assert_eq!(transmitted(&mut server), bytes(told));
+        // After PUBCOMP the identifier is that of a new message (MQTT-4.3.3-12).
+        assert!(event(&mut server, &qos_2).unwrap().starts_with("Publish"));
+        // PUBREL answers PUBREC, and there was none (MQTT-4.3.3-4).
+        assert!(event(&mut server, "62: 0001").is_err());
+    }
+    // A refused message is forgotten (MQTT-4.3.3-9).
+    let mut server = server_of(V5_0, ServerConfig::default());
+    for _ in 0..2 {
+        let publish = event(&mut server, "34: 0001'a' 0001 00").unwrap();
+        assert!(publish.starts_with("Publish"));
+        server
+            .acknowledge(id(1), ReasonCode::NotAuthorized, Properties::EMPTY)
+            .unwrap();
+        assert_eq!(transmitted(&mut server), bytes("50: 0001 87"));
+    }
+}
+
+/// A packet identifier in use (MQTT-2.2.1-3).
+#[test]
+fn identifiers_in_use() {
+    let used = [
+        ("32: 0001'a' 0001 00", "32: 0001'a' 0001 00"),
+        ("32: 0001'a' 0001 00", "34: 0001'a' 0001 00"),
+        ("34: 0001'a' 0001 00", "32: 0001'a' 0001 00"),
+        ("34: 0001'a' 0001 00", "82: 0001 00 0001'a' 00"),
+        ("82: 0001 00 0001'a' 00", "32: 0001'a' 0001 00"),
+        ("82: 0001 00 0001'a' 00", "A2: 0001 00 0001'a'"),
+    ];
+    for (first, second) in used {
+        let mut server = server_of(V5_0, ServerConfig::default());
+        event(&mut server, first).unwrap();
+        let error = event(&mut server, second).unwrap_err();
+        assert_eq!(error.statement(), Some("MQTT-2.2.1-3"), "{first} {second}");
+        assert_eq!(transmitted(&mut server), [0xE0, 1, 0x82]);
+    }
+    // 3.x may send a message again on the same connection.
+    let mut server = server_of(V3_1, ServerConfig::default());
+    event(&mut server, "32: 0001'a' 0001").unwrap();
+    assert_eq!(event(&mut server, "3A: 0001'a' 0001").unwrap(), "");
+    assert!(event(&mut server, "32: 0001'a' 0001").is_err());
+}
+
+/// Sections 4.3.2 and 4.3.3 from the sending end, byte for byte.
+#[test]
+fn outbound_delivery() {
+    for (version, none) in [(V5_0, "00"), (V3_1_1, "")] {
+        let mut server = server_of(version, ServerConfig::default());
+        let exactly = Message::new("a", "x", QoS::ExactlyOnce);
+        assert_eq!(server.publish(&exactly), Ok(Some(id(1))));
+        let publish = format!("34: 0001'a' 0001 {none} 'x'");
+        assert_eq!(transmitted(&mut server), bytes(&publish));
+        assert!(
+            event(&mut server, "50: 0001")
+                .unwrap()
+                .starts_with("PubRec")
+        );
+        assert_eq!(transmitted(&mut server), bytes("62: 0001"));
+        // Again is no news, and answered all the same.
+        assert_eq!(event(&mut server, "50: 0001").unwrap(), "");
+        assert_eq!(transmitted(&mut server), bytes("62: 0001"));
+        assert!(
+            event(&mut server, "70: 0001")
+                .unwrap()
+                .starts_with("PubComp")
+        );
+        assert!(server.session().is_empty());
+        // Nothing waits for these.
+        assert_eq!(event(&mut server, "40: 0009").unwrap(), "");
+        assert_eq!(event(&mut server, "70: 0009").unwrap(), "");
+        assert_eq!(transmitted(&mut server), b"");
+        assert_eq!(event(&mut server, "50: 0009").unwrap(), "");
+        let told = if version == V5_0 {
+            "62: 0009 92"
+        } else {
+            "62: 0009"
+        };
+        assert_eq!(transmitted(&mut server), bytes(told));
+    }
+    // The acknowledgement of another QoS.
+    for (qos, ack) in [
+        (QoS::AtLeastOnce, "50: 0001"),
+        (QoS::AtLeastOnce, "70: 0001"),
+        (QoS::ExactlyOnce, "40: 0001"),
+        (QoS::ExactlyOnce, "70: 0001"),
+    ] {
+        let mut server = server_of(V5_0, ServerConfig::default());
+        server.publish(&Message::new("a", "x", qos)).unwrap();
+        let error = event(&mut server, ack).unwrap_err();
+        assert_eq!(error.statement(), Some("MQTT-3.3.4-1"), "{qos:?} {ack}");
+    }
+    // An error settles (MQTT-4.4.0-2).
+    let mut server = server_of(V5_0, ServerConfig::default());
+    server
+        .publish(&Message::new("a", "x", QoS::ExactlyOnce))
+        .unwrap();
+    transmitted(&mut server);
+    assert!(
+        event(&mut server, "50: 0001 97")
+            .unwrap()
+            .starts_with("PubRec")
+    );
+    assert!(server.session().is_empty());
+    assert_eq!(transmitted(&mut server), b"");
+}
+
+/// Section 4.4: what is not settled is sent again, in order, with DUP; PUBREL too; beyond
+/// the Receive Maximum as acknowledgements come.
+#[test]
+fn resumption() {
+    let mut server = server_of(V5_0, ServerConfig::default());
+    for (payload, qos) in [("1", 1), ("2", 2), ("3", 2), ("4", 1)] {
+        let message = Message::new("a", payload, QoS::from_bits(qos).unwrap());
+        server.publish(&message).unwrap();
+    }
+    event(&mut server, "50: 0002").unwrap();
+    let session = server.into_session();
+
+    let resume = |session: &Session, properties: &str| {
+        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+        let connect = format!("10: 0004'MQTT' 05 00 000A {{{properties}}} 0001'c'");
+        event(&mut server, &connect).unwrap();
+        let accept = Accept {
+            session_present: true,
+            ..Accept::default()
+        };
+        server
+            .accept(Duration::ZERO, &accept, session.clone())
+            .unwrap();
+        let out = transmitted(&mut server);
+        let connack = bytes("20: 01 00 {27 00100000}");
+        assert_eq!(out[..connack.len()], connack);
+        (server, out[connack.len()..].to_vec())
+    };
+    let one = bytes("3A: 0001'a' 0001 00 '1'");
+    let three = bytes("3C: 0001'a' 0003 00 '3'");
+    let four = bytes("3A: 0001'a' 0004 00 '4'");
+    let two = bytes("62: 0002");
+    let (_, all) = resume(&session, "");
+    assert_eq!(all, [&one[..], &three, &four, &two].concat());
+
+    let (mut server, first) = resume(&session, "21 0001");
+    assert_eq!(first, [&one[..], &two].concat());
+    assert_eq!(server.send_quota(), 0);
+    assert_eq!(
+        server.publish(&Message::new("a", "5", QoS::AtLeastOnce)),
+        Err(SendError::ReceiveMaximum)
+    );
+    event(&mut server, "70: 0002").unwrap();
+    event(&mut server, "40: 0001").unwrap();
+    assert_eq!(transmitted(&mut server), three);
+    event(&mut server, "50: 0003").unwrap();
+    event(&mut server, "70: 0003").unwrap();
+    assert_eq!(
+        transmitted(&mut server),
+        [&bytes("62: 0003")[..], &four].concat()
+    );
+    event(&mut server, "40: 0004").unwrap();
+    assert!(server.session().is_empty());
+    // Identifiers go on where they were.
+    assert_eq!(
+        server.publish(&Message::new("a", "5", QoS::AtLeastOnce)),
+        Ok(Some(id(5)))
+    );
+
+    // What has become too large is dropped as if delivered (MQTT-3.1.2-25).
+    let mut server = server_of(V5_0, ServerConfig::default());
+    for payload in ["a long message", "short"] {
+        let message = Message::new("a", payload, QoS::AtLeastOnce);
+        server.publish(&message).unwrap();
+    }
+    let session = server.into_session();
+    let (server, out) = resume(&session, "27 00000010");
+    assert_eq!(out, bytes("3A: 0001'a' 0002 00 'short'"));
+    assert_eq!(server.session().in_flight().len(), 1);
+}
+
+/// A client acknowledges in the order of the messages (MQTT-4.6.0-2, MQTT-4.6.0-3).
+#[test]
+fn a_client_acknowledges_in_order() {
+    let mut config = ClientConfig::default();
+    config.acknowledgements = Acknowledgements::Manual;
+    let mut client = client_of(&Connect::new(V5_0, "c"), config, "20: 00 00 00");
+    for input in [
+        "32: 0001'a' 0001 00",
+        "34: 0001'a' 0002 00",
+        "32: 0001'a' 0003 00",
+        "34: 0001'a' 0004 00",
+    ] {
+        client_event(&mut client, input).unwrap();
+    }
+    let mut acknowledge = |identifier| {
+        client
+            .acknowledge(id(identifier), ReasonCode::Success, Properties::EMPTY)
+            .unwrap();
+        sent(&mut client)
+    };
+    assert_eq!(acknowledge(3), b"");
+    assert_eq!(acknowledge(4), b"");
+    assert_eq!(
+        acknowledge(2),
+        [bytes("50: 0002"), bytes("50: 0004")].concat()
+    );
+    assert_eq!(
+        acknowledge(1),
+        [bytes("40: 0001"), bytes("40: 0003")].concat()
+    );
+}
+
+/// Section 3.3.2.3.4, both ways.
+#[test]
+fn topic_aliases() {
+    let mut config = ServerConfig::default();
+    config.topic_alias_maximum = 2;
+    let mut client = ClientConfig::default();
+    client.topic_alias_policy = TopicAliasPolicy::UntilFull;
+    let mut link = Link::new(client, config);
+    link.connect(&Connect::new(V5_0, "c"), Session::new());
+    for topic in ["t/1", "t/2", "t/1", "t/3", "t/2"] {
+        link.client
+            .publish(&Message::new(topic, "x", QoS::AtMostOnce))
+            .unwrap();
+    }
+    link.client.poll_transmit(&mut link.to_server);
+    assert_eq!(
+        link.to_server,
+        [
+            bytes("30: 0003't/1' {23 0001} 'x'"),
+            bytes("30: 0003't/2' {23 0002} 'x'"),
+            bytes("30: 0000 {23 0001} 'x'"),
+            bytes("30: 0003't/3' {} 'x'"),
+            bytes("30: 0000 {23 0002} 'x'"),
+        ]
+        .concat()
+    );
+    let mut topics = Vec::new();
+    link.server_events(|_, event| {
+        if let ServerEvent::Publish(publish) = event {
+            topics.push(publish.topic_name.to_string());
+            assert!(publish.to_message().properties.is_empty());
+        }
+    })
+    .unwrap();
+    assert_eq!(topics, ["t/1", "t/2", "t/1", "t/3", "t/2"]);
+    // Sent again on another connection it has its topic name (MQTT-3.3.2-7).
+    let again = Message::new("t/1", "y", QoS::AtLeastOnce);
+    link.client.publish(&again).unwrap();
+    assert_eq!(sent(&mut link.client), bytes("32: 0000 0001 {23 0001} 'y'"));
+    let session = link.client.into_session();
+    let mut client = ClientConnection::new(client);
+    let connect = Connect {
+        clean_start: false,
+        ..Connect::new(V5_0, "c")
+    };
+    client.connect(Duration::ZERO, &connect, session).unwrap();
+    sent(&mut client);
+    client_event(&mut client, "20: 01 00 03 22 0002").unwrap();
+    assert_eq!(sent(&mut client), bytes("3A: 0003't/1' 0001 00 'y'"));
+}

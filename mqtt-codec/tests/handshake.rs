@@ -1,0 +1,442 @@
+//! From CONNECT to CONNACK: what is refused, what is settled, and authentication.
+
+mod support;
+
+use std::time::Duration;
+
+use mqtt_codec::connection::{
+    Accept, ClientConfig, ClientConnection, ClientEvent, Message, SendError, ServerConfig,
+    ServerConnection, ServerEvent, Session,
+};
+use mqtt_codec::{
+    Connect, Limits, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription, Will,
+};
+use support::bytes;
+use support::ends::{
+    CONNECT_5_0, V3_1, V5_0, client_event, client_of, event, seconds, sent, server_of, transmitted,
+};
+use support::link::Link;
+
+/// First packets that are no CONNECT that is accepted: the statement, and what is
+/// answered before closing.
+#[test]
+fn a_first_packet_that_is_wrong() {
+    let table = [
+        // Not CONNECT: closed without a word.
+        ("30: 0001'a' 00", "MQTT-3.1.0-1", ""),
+        ("C0 00", "MQTT-3.1.0-1", ""),
+        ("E0 00", "MQTT-3.1.0-1", ""),
+        ("F0 00", "MQTT-3.1.0-1", ""),
+        ("00", "MQTT-3.1.0-1", ""),
+        ("'GET / HTTP/1.1'", "MQTT-3.1.0-1", ""),
+        // Versions: 3.x is told 0x01, what is to come 0x84.
+        (
+            "10: 0004'MQTT' 03 02 003C 0001'a'",
+            "MQTT-3.1.2-2",
+            "20 02 00 01",
+        ),
+        (
+            "10: 0004'MQTT' 02 02 003C 0001'a'",
+            "MQTT-3.1.2-2",
+            "20 02 00 01",
+        ),
+        (
+            "10: 0004'MQTT' 06 02 003C 00 0001'a'",
+            "MQTT-3.1.2-2",
+            "20 03 00 84 00",
+        ),
+        ("10: 0004'HTTP' 04 02 003C 0001'a'", "MQTT-3.1.2-1", ""),
+        // Malformed: 5.0 is told, 3.x is not.
+        (
+            "10: 0004'MQTT' 05 03 003C 00 0001'a'",
+            "MQTT-3.1.2-3",
+            "20 03 00 81 00",
+        ),
+        ("10: 0004'MQTT' 04 03 003C 0001'a'", "MQTT-3.1.2-3", ""),
+        (
+            "10: 0004'MQTT' 05 02 003C 03 21 0000 0001'a'",
+            "§3.1.2.11.3",
+            "20 03 00 82 00",
+        ),
+        (
+            "10: 0004'MQTT' 04 00 003C 0000",
+            "MQTT-3.1.3-7",
+            "20 02 00 02",
+        ),
+        (
+            "10: 0006'MQIsdp' 03 02 003C 0000",
+            "§3.1.3.1",
+            "20 02 00 02",
+        ),
+        ("10: 0004'MQ'", "§2.2.3", ""),
+        // A length before login that is not believed.
+        ("10 FF FF FF 7F", "§2.2.3", ""),
+        ("10 80 80 80 80 01", "§2.2.3", ""),
+    ];
+    for (input, statement, answer) in table {
+        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+        let error = event(&mut server, input).unwrap_err();
+        assert_eq!(error.statement(), Some(statement), "{input}");
+        assert_eq!(transmitted(&mut server), bytes(answer), "{input}");
+        assert!(server.is_closed(), "{input}");
+        assert_eq!(server.poll_timeout(), None);
+        // Final, whatever comes.
+        assert_eq!(event(&mut server, CONNECT_5_0), Err(error));
+        assert_eq!(server.handle_timeout(seconds(99)), Err(error));
+        assert_eq!(server.receive_eof(seconds(99)), Err(error));
+        assert_eq!(
+            server.publish(&Message::new("a", "", QoS::AtMostOnce)),
+            Err(SendError::Closed)
+        );
+    }
+}
+
+/// Section 3.2.2.3: every value that CONNACK settles, as both ends have it.
+#[test]
+fn every_negotiated_value() {
+    let mut config = ServerConfig::default();
+    config.receive_maximum = 7;
+    config.topic_alias_maximum = 3;
+    config.maximum_qos = QoS::AtLeastOnce;
+    config.retain_available = false;
+    config.wildcard_subscription_available = false;
+    config.subscription_identifiers_available = false;
+    config.shared_subscription_available = false;
+    config.limits = Limits::default().with_maximum_packet_size(500);
+    let mut link = Link::new(ClientConfig::default(), config);
+    let mut properties = PropertiesBuilder::new();
+    properties
+        .extend([
+            Property::ReceiveMaximum(5),
+            Property::MaximumPacketSize(400),
+            Property::TopicAliasMaximum(9),
+            Property::RequestProblemInformation(false),
+        ])
+        .unwrap();
+    let connect = Connect {
+        properties: properties.as_properties(),
+        ..Connect::new(V5_0, "")
+    };
+    link.client
+        .connect(link.now, &connect, Session::new())
+        .unwrap();
+    link.at_server().unwrap();
+    let of_client = link.server.peer_limits();
+    assert_eq!(of_client.receive_maximum, 5);
+    assert_eq!(of_client.maximum_packet_size, 400);
+    assert_eq!(of_client.topic_alias_maximum, 9);
+    assert!(!of_client.request_problem_information);
+    // MQTT-3.2.2-16
+    let refused = link
+        .server
+        .accept(link.now, &Accept::default(), Session::new());
+    assert!(matches!(refused, Err(SendError::Rule { .. })));
+    let accept = Accept {
+        assigned_client_identifier: Some("assigned"),
+        session_expiry_interval: Some(99),
+        server_keep_alive: Some(30),
+        ..Accept::default()
+    };
+    link.server
+        .accept(link.now, &accept, Session::new())
+        .unwrap();
+    link.client_events(|_, event| {
+        let ClientEvent::ConnAck(connack) = event else {
+            panic!("CONNACK");
+        };
+        let properties = connack.properties;
+        assert_eq!(properties.assigned_client_identifier(), Some("assigned"));
+        assert_eq!(properties.session_expiry_interval(), Some(99));
+    })
+    .unwrap();
+    let of_server = link.client.peer_limits();
+    assert_eq!(of_server.receive_maximum, 7);
+    assert_eq!(of_server.maximum_packet_size, 500);
+    assert_eq!(of_server.topic_alias_maximum, 3);
+    assert_eq!(of_server.maximum_qos, QoS::AtLeastOnce);
+    assert!(!of_server.retain_available);
+    assert!(!of_server.wildcard_subscription_available);
+    assert!(!of_server.subscription_identifiers_available);
+    assert!(!of_server.shared_subscription_available);
+    assert_eq!(link.client.keep_alive(), 30);
+    assert_eq!(link.server.keep_alive(), 30);
+    assert_eq!(link.client.send_quota(), 7);
+    assert_eq!(link.server.send_quota(), 5);
+
+    // The client keeps to it.
+    let refuses = |result: Result<_, SendError>| {
+        assert!(matches!(result, Err(SendError::Rule { .. })), "{result:?}");
+    };
+    let client = &mut link.client;
+    refuses(client.publish(&Message::new("a", "", QoS::ExactlyOnce)));
+    let retained = Message {
+        retain: true,
+        ..Message::new("a", "", QoS::AtMostOnce)
+    };
+    refuses(client.publish(&retained));
+    let subscribe = |client: &mut ClientConnection, filter, properties| {
+        client
+            .subscribe(&[Subscription::new(filter, QoS::AtMostOnce)], properties)
+            .map(Some)
+    };
+    refuses(subscribe(client, "a/#", Properties::EMPTY));
+    refuses(subscribe(client, "$share/g/a", Properties::EMPTY));
+    let mut identifier = PropertiesBuilder::new();
+    identifier
+        .push(Property::SubscriptionIdentifier(1))
+        .unwrap();
+    refuses(subscribe(client, "a", identifier.as_properties()));
+    assert!(subscribe(client, "a", Properties::EMPTY).is_ok());
+    let large = Message::new("a", vec![0; 500], QoS::AtLeastOnce);
+    assert!(matches!(
+        client.publish(&large),
+        Err(SendError::PacketTooLarge { maximum: 500, .. })
+    ));
+    let large = Message::new("a", vec![0; 400], QoS::AtLeastOnce);
+    assert!(matches!(
+        link.server.publish(&large),
+        Err(SendError::PacketTooLarge { maximum: 400, .. })
+    ));
+    // What was refused took no packet identifier and no quota.
+    assert_eq!(link.client.send_quota(), 7);
+    assert!(link.client.session().is_empty());
+}
+
+/// Session Present goes with the session and with Clean Start (section 3.2.2.1.1).
+#[test]
+fn session_present() {
+    let mut old = server_of(V5_0, ServerConfig::default());
+    old.publish(&Message::new("a", "x", QoS::AtLeastOnce))
+        .unwrap();
+    let session = old.into_session();
+    let accept = |present| Accept {
+        session_present: present,
+        ..Accept::default()
+    };
+    let clean = CONNECT_5_0;
+    let goes_on = "10: 0004'MQTT' 05 00 000A 00 0001'c'";
+    for (connect, present, session, expected) in [
+        (clean, true, Session::new(), Err(SendError::SessionPresent)),
+        (clean, true, session.clone(), Err(SendError::SessionPresent)),
+        (
+            clean,
+            false,
+            session.clone(),
+            Err(SendError::SessionPresent),
+        ),
+        (clean, false, Session::new(), Ok(())),
+        (
+            goes_on,
+            false,
+            session.clone(),
+            Err(SendError::SessionPresent),
+        ),
+        (goes_on, true, session, Ok(())),
+        (goes_on, true, Session::new(), Ok(())),
+    ] {
+        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+        event(&mut server, connect).unwrap();
+        assert_eq!(
+            server.accept(Duration::ZERO, &accept(present), session),
+            expected
+        );
+        assert_eq!(server.transmit_len() > 0, expected.is_ok());
+    }
+    // MQTT-3.2.2-4: a client that wanted a new one.
+    let mut client = ClientConnection::new(ClientConfig::default());
+    client
+        .connect(Duration::ZERO, &Connect::new(V5_0, "c"), Session::new())
+        .unwrap();
+    sent(&mut client);
+    let error = client_event(&mut client, "20: 01 00 00").unwrap_err();
+    assert_eq!(error.statement(), Some("MQTT-3.2.2-4"));
+    assert_eq!(sent(&mut client), [0xE0, 1, 0x82]);
+    // MQTT-3.2.2-5: a client whose session the server has not.
+    let connect = Connect {
+        clean_start: false,
+        ..Connect::new(V5_0, "c")
+    };
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    client
+        .publish(&Message::new("a", "x", QoS::AtLeastOnce))
+        .unwrap();
+    let session = client.into_session();
+    assert!(!session.is_empty());
+    let mut client = ClientConnection::new(ClientConfig::default());
+    client
+        .connect(Duration::ZERO, &connect, session.clone())
+        .unwrap();
+    assert_eq!(*client.session(), session);
+    sent(&mut client);
+    client_event(&mut client, "20: 00 00 00").unwrap();
+    assert!(client.session().is_empty());
+    assert_eq!(sent(&mut client), b"");
+}
+
+/// Until CONNECT is answered nothing further is taken (MQTT-3.1.4-6).
+#[test]
+fn what_comes_before_the_answer_waits() {
+    let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+    let input = [bytes(CONNECT_5_0), bytes("C0 00")].concat();
+    let mut input = &input[..];
+    assert!(matches!(
+        server.receive(Duration::ZERO, &mut input),
+        Ok(Some(ServerEvent::Connect(_)))
+    ));
+    assert_eq!(server.receive(Duration::ZERO, &mut input), Ok(None));
+    assert_eq!(input, [0xC0, 0]);
+    assert_eq!(
+        server.publish(&Message::new("a", "", QoS::AtMostOnce)),
+        Err(SendError::NotConnected)
+    );
+    server
+        .accept(Duration::ZERO, &Accept::default(), Session::new())
+        .unwrap();
+    assert_eq!(server.receive(Duration::ZERO, &mut input), Ok(None));
+    assert_eq!(input, b"");
+    assert_eq!(
+        transmitted(&mut server),
+        [bytes("20: 00 00 {27 00100000}"), bytes("D0 00")].concat()
+    );
+}
+
+/// Section 4.12: authentication in steps, and again.
+#[test]
+fn enhanced_authentication() {
+    let mut link = Link::new(ClientConfig::default(), ServerConfig::default());
+    let mut properties = PropertiesBuilder::new();
+    properties
+        .extend([
+            Property::AuthenticationMethod("M"),
+            Property::AuthenticationData(b"client-first"),
+        ])
+        .unwrap();
+    let connect = Connect {
+        properties: properties.as_properties(),
+        ..Connect::new(V5_0, "c")
+    };
+    link.client
+        .connect(link.now, &connect, Session::new())
+        .unwrap();
+    let data = |data: &'static [u8]| {
+        let mut builder = PropertiesBuilder::new();
+        builder.push(Property::AuthenticationData(data)).unwrap();
+        builder.build()
+    };
+    link.server_events(|server, event| {
+        assert!(matches!(event, ServerEvent::Connect(_)));
+        server
+            .authenticate(
+                Duration::ZERO,
+                ReasonCode::ContinueAuthentication,
+                data(b"server-first").as_properties(),
+            )
+            .unwrap();
+    })
+    .unwrap();
+    assert_eq!(link.server.poll_timeout(), Some(seconds(10)));
+    link.client_events(|client, event| {
+        let ClientEvent::Auth(auth) = event else {
+            panic!("AUTH");
+        };
+        assert_eq!(
+            auth.properties.authentication_data(),
+            Some(&b"server-first"[..])
+        );
+        assert_eq!(auth.properties.authentication_method(), Some("M"));
+        client
+            .authenticate(
+                ReasonCode::ContinueAuthentication,
+                data(b"client-final").as_properties(),
+            )
+            .unwrap();
+    })
+    .unwrap();
+    link.server_events(|server, event| {
+        assert!(matches!(event, ServerEvent::Auth(_)));
+        let last = data(b"server-final");
+        let accept = Accept {
+            properties: last.as_properties(),
+            ..Accept::default()
+        };
+        assert_eq!(
+            server.accept(Duration::ZERO, &accept, Session::new()),
+            Ok(())
+        );
+    })
+    .unwrap();
+    link.client_events(|_, event| {
+        let ClientEvent::ConnAck(connack) = event else {
+            panic!("CONNACK");
+        };
+        // MQTT-4.12.0-5
+        assert_eq!(connack.properties.authentication_method(), Some("M"));
+    })
+    .unwrap();
+    // Again (section 4.12.1), while messages go on.
+    link.client
+        .authenticate(ReasonCode::ReAuthenticate, Properties::EMPTY)
+        .unwrap();
+    link.client
+        .publish(&Message::new("a", "x", QoS::AtMostOnce))
+        .unwrap();
+    link.server_events(|server, event| match event {
+        ServerEvent::Auth(auth) => {
+            assert_eq!(auth.reason_code, ReasonCode::ReAuthenticate);
+            server
+                .authenticate(Duration::ZERO, ReasonCode::Success, Properties::EMPTY)
+                .unwrap();
+        }
+        other => assert!(matches!(other, ServerEvent::Publish(_))),
+    })
+    .unwrap();
+    assert_eq!(link.at_client().unwrap().len(), 1);
+
+    // What breaks it.
+    let connect = "10: 0004'MQTT' 05 02 000A {15 0001'M'} 0001'c'";
+    for (input, statement, answer) in [
+        ("30: 0001'a' 00", "MQTT-3.1.2-30", 0x82),
+        ("F0: 18 {15 0001'N'}", "MQTT-4.12.0-5", 0x82),
+        ("F0: 19 {15 0001'M'}", "MQTT-4.12.0-3", 0x82),
+        (connect, "MQTT-3.1.0-2", 0x82),
+    ] {
+        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+        event(&mut server, connect).unwrap();
+        server
+            .authenticate(
+                Duration::ZERO,
+                ReasonCode::ContinueAuthentication,
+                Properties::EMPTY,
+            )
+            .unwrap();
+        transmitted(&mut server);
+        let error = event(&mut server, input).unwrap_err();
+        assert_eq!(error.statement(), Some(statement), "{input}");
+        assert_eq!(transmitted(&mut server), [0x20, 3, 0, answer, 0]);
+    }
+}
+
+/// What a will is, as the embedder sees it: all of it is in the event.
+#[test]
+fn a_will_is_in_the_event() {
+    let will = Will {
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        ..Will::new("gone", b"c")
+    };
+    let connect = Connect {
+        will: Some(will),
+        ..Connect::new(V3_1, "c")
+    };
+    let mut link = Link::new(ClientConfig::default(), ServerConfig::default());
+    link.client
+        .connect(link.now, &connect, Session::new())
+        .unwrap();
+    link.server_events(|_, event| {
+        let ServerEvent::Connect(connect) = event else {
+            panic!("CONNECT");
+        };
+        assert_eq!(connect.will, Some(will));
+    })
+    .unwrap();
+}
