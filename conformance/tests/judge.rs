@@ -177,12 +177,12 @@ fn what_selects_nothing_is_an_error() {
     for args in [
         &["run", "--case", "amqp/no-such/*", &url][..],
         // One that names nothing is mistyped, whatever the others name.
-        &["run", "--case", UNSUPPORTED, "--case", "nothing", &url],
+        &["run", "--case", UNSUPPORTED, "--case", "no-such-case", &url],
         &["run", "--case", UNSUPPORTED, "--level", "may", &url],
         &["run", "--case", UNSUPPORTED, "--protocol", "mqtt", &url],
         // Cases there are, but none that this broker can be asked.
         &["run", "--protocol", "mqtt", &url],
-        &["list", "--case", "nothing"],
+        &["list", "--case", "no-such-case"],
         &["run", "http://127.0.0.1"],
         &["run", "--jobs", "0", &url],
     ] {

@@ -56,7 +56,7 @@ pub(super) const SECTION: Section = Section {
             pubrel_flags;
         "pingreq-flags" Must [V311 "MQTT-2.2.2-2", V5 "MQTT-2.1.3-1"]
             "A PINGREQ with a reserved flag closes the connection"
-            |p| flags(p, PING.to_vec(), 0xC1);
+            |p| flags(p, PING, 0xC1);
         "subscribe-packet-id-0" Must [V311 "MQTT-2.3.1-1", V5 "MQTT-2.2.1-3"]
             "A SUBSCRIBE with the packet identifier 0 closes the connection"
             |p| refuses(p, p.subscribe("t", 0), subscribe(p.version, 0, &[], &[(b"t", 0)]));
@@ -95,10 +95,10 @@ pub(super) const SECTION: Section = Section {
             |p| refuses(p, p.subscribe("t", 0x20), p.subscribe("t", 0x30));
         "pingreq-with-a-body" Must [V311 "MQTT-4.8.0-1", V5 "MQTT-4.13.1-1"]
             "A PINGREQ with a body closes the connection"
-            |p| refuses(p, PING.to_vec(), packet(0xC0, &[0, 0]));
+            |p| refuses(p, PING, packet(0xC0, &[0, 0]));
         "puback-without-packet-id" Must [V311 "MQTT-4.8.0-1", V5 "MQTT-4.13.1-1"]
             "A PUBACK without a body closes the connection"
-            |p| refuses(p, PING.to_vec(), packet(0x40, &[]));
+            |p| refuses(p, PING, packet(0x40, &[]));
         "pubrel-trailing-octets" Must [V311 "MQTT-4.8.0-1"]
             "A PUBREL with an octet too many closes the connection"
             |p| refuses(p, ack(0x62, 1), packet(0x62, &[0, 1, 0]));
@@ -133,7 +133,7 @@ pub(super) const SECTION: Section = Section {
             |p| p.refuses_unframed(PING, &[0x30, 0x80, 0x80, 0x80, 0x80, 0x01]);
         "remaining-length-not-minimal" Must [V5 "MQTT-1.5.5-1"]
             "A remaining length of 0 in two octets closes the connection"
-            |p| refuses(p, PING.to_vec(), vec![0xC0, 0x80, 0x00]);
+            |p| refuses(p, PING, vec![0xC0, 0x80, 0x00]);
         "publish-property-length-of-five-octets" Must [V5 "1.5.5"]
             "A PUBLISH with a property length of five octets closes the connection"
             |p| property_length(p, &[0x80, 0x80, 0x80, 0x80, 0x00]);
@@ -190,8 +190,8 @@ pub(super) const SECTION: Section = Section {
     },
 };
 
-fn refuses(p: &Play<'_>, sound: Vec<u8>, broken: Vec<u8>) -> Played {
-    p.refuses(&sound, &broken)
+fn refuses(p: &Play<'_>, sound: impl AsRef<[u8]>, broken: impl AsRef<[u8]>) -> Played {
+    p.refuses(sound.as_ref(), broken.as_ref())
 }
 
 /// A PUBLISH that is sound, and refused after `change`.
@@ -203,10 +203,10 @@ pub(super) fn publish(p: &Play<'_>, change: impl FnOnce(&mut Publish)) -> Played
 }
 
 /// A sound packet, and the same with another first octet.
-pub(super) fn flags(p: &Play<'_>, sound: Vec<u8>, first: u8) -> Played {
-    let mut broken = sound.clone();
+fn flags(p: &Play<'_>, sound: impl AsRef<[u8]>, first: u8) -> Played {
+    let mut broken = sound.as_ref().to_vec();
     broken[0] = first;
-    p.refuses(&sound, &broken)
+    p.refuses(sound.as_ref(), &broken)
 }
 
 fn pubrel_flags(p: &Play<'_>) -> Played {
@@ -218,8 +218,8 @@ fn pubrel_flags(p: &Play<'_>) -> Played {
 }
 
 /// What only a server sends, or nobody.
-fn from_a_server(p: &Play<'_>, bytes: Vec<u8>) -> Played {
-    p.refuses(PING, &bytes)
+fn from_a_server(p: &Play<'_>, bytes: impl AsRef<[u8]>) -> Played {
+    p.refuses(PING, bytes.as_ref())
 }
 
 fn property_length(p: &Play<'_>, length: &[u8]) -> Played {

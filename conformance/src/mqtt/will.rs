@@ -108,9 +108,10 @@ fn mortal(p: &Play<'_>, will: Will) -> Played<Client> {
 
 /// The will, after its client has come to this end.
 fn published(p: &Play<'_>, will: Will, end: impl FnOnce(Client) -> Played) -> Played<Delivery> {
+    let payload = will.payload.clone();
     let mut watcher = watcher(p)?;
-    end(mortal(p, will.clone())?)?;
-    watcher.take(&p.name("w"), &will.payload)
+    end(mortal(p, will)?)?;
+    watcher.take(&p.name("w"), &payload)
 }
 
 /// Nothing but a message that comes later.
