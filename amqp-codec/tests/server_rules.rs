@@ -540,6 +540,10 @@ fn contents_are_put_together_by_channel() {
         body(2, b"y"),
         header(1, 1),
         body(1, b"z"),
+        publish(2),
+        publish(1),
+        header(2, 0),
+        header(1, 0),
     ]);
     let events = feed_server(&mut server, NOW, &bytes).unwrap();
     let contents: Vec<_> = events
@@ -567,7 +571,9 @@ fn contents_are_put_together_by_channel() {
             (1, b""),
             (2, b"x"),
             (2, b"y"),
-            (1, b"z")
+            (1, b"z"),
+            (2, b""),
+            (1, b"")
         ]
     );
 }
