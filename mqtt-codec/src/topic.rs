@@ -1,6 +1,6 @@
 //! Topic names and topic filters (5.0 sections 4.7 and 4.8).
 
-use crate::{ProtocolVersion, Rule};
+use crate::{ProtocolVersion, Rule, wire};
 
 /// The character that separates the levels of a topic.
 const SEPARATOR: u8 = b'/';
@@ -17,11 +17,11 @@ pub fn validate_name(name: &str) -> Result<(), Rule> {
     if name.is_empty() {
         return Err(Rule::TopicNameEmpty);
     }
-    if has_wildcard(name) {
-        return Err(Rule::TopicNameWildcard);
-    }
-    if name.as_bytes().contains(&0) {
-        return Err(Rule::Utf8Null);
+    if wire::contains_null_or_wildcard(name.as_bytes()) {
+        return Err(match has_wildcard(name) {
+            true => Rule::TopicNameWildcard,
+            false => Rule::Utf8Null,
+        });
     }
     Ok(())
 }
@@ -30,11 +30,7 @@ pub fn validate_name(name: &str) -> Result<(), Rule> {
 #[must_use]
 #[inline]
 pub fn has_wildcard(topic: &str) -> bool {
-    // No early exit: the compiler compares many bytes at once.
-    topic
-        .as_bytes()
-        .iter()
-        .fold(false, |found, &b| found | (b == b'+') | (b == b'#'))
+    wire::contains_wildcard(topic.as_bytes())
 }
 
 /// How many levels a topic name or filter has: one more than it has separators.

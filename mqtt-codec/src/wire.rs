@@ -97,7 +97,7 @@ pub(crate) fn binary(input: &[u8]) -> Parsed<'_, &[u8]> {
 pub(crate) fn string(input: &[u8]) -> Parsed<'_, &str> {
     let (rest, bytes) = binary(input)?;
     match core::str::from_utf8(bytes) {
-        Ok(string) if !bytes.contains(&0) => Ok((rest, string)),
+        Ok(string) if !contains_null(bytes) => Ok((rest, string)),
         _ => Err(string_fault(input, bytes)),
     }
 }
@@ -117,6 +117,90 @@ fn string_fault(input: &[u8], bytes: &[u8]) -> nom::Err<Fault> {
         rule,
         remaining: input.len() - 2 - at,
     })
+}
+
+const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Not zero if one of the bytes of `word` is zero.
+#[inline]
+const fn zero_byte(word: u64) -> u64 {
+    word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS
+}
+
+/// Not zero if one of the bytes of `word` is `+` or `#`, which differ in one bit.
+#[inline]
+const fn wildcard_byte(word: u64) -> u64 {
+    const DIFFERENCE: u8 = b'+' ^ b'#';
+    zero_byte((word | u64::from_ne_bytes([DIFFERENCE; 8])) ^ u64::from_ne_bytes([b'+' | b'#'; 8]))
+}
+
+/// Whether `test` finds something in one of the bytes, eight of which it is given at a
+/// time. It is to find nothing in a space.
+#[inline]
+fn any_byte(bytes: &[u8], test: impl Fn(u64) -> u64) -> bool {
+    // What is left of whole words is in the last bytes, some of which are seen twice.
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (words, _) = bytes.as_chunks::<8>();
+        let found = words
+            .iter()
+            .fold(0, |found, word| found | test(u64::from_ne_bytes(*word)));
+        return found | test(u64::from_ne_bytes(*last)) != 0;
+    }
+    let word = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last))
+        }
+        _ => match *bytes {
+            [a] => u64::from_ne_bytes([a, b' ', b' ', b' ', b' ', b' ', b' ', b' ']),
+            [a, b] => u64::from_ne_bytes([a, b, b' ', b' ', b' ', b' ', b' ', b' ']),
+            [a, b, c] => u64::from_ne_bytes([a, b, c, b' ', b' ', b' ', b' ', b' ']),
+            _ => return false,
+        },
+    };
+    test(word) != 0
+}
+
+/// Whether a string has U+0000.
+#[inline]
+pub(crate) fn contains_null(bytes: &[u8]) -> bool {
+    any_byte(bytes, zero_byte)
+}
+
+/// Whether a string has a wildcard character.
+#[inline]
+pub(crate) fn contains_wildcard(bytes: &[u8]) -> bool {
+    any_byte(bytes, wildcard_byte)
+}
+
+/// Whether a string has U+0000 or a wildcard character.
+#[inline]
+pub(crate) fn contains_null_or_wildcard(bytes: &[u8]) -> bool {
+    any_byte(bytes, |word| zero_byte(word) | wildcard_byte(word))
+}
+
+/// A string that is to have no wildcard characters either (section 4.7.1).
+#[inline]
+pub(crate) fn topic_name(input: &[u8]) -> Parsed<'_, &str> {
+    let (rest, bytes) = binary(input)?;
+    match core::str::from_utf8(bytes) {
+        Ok(name) if !contains_null_or_wildcard(bytes) => Ok((rest, name)),
+        _ => Err(topic_name_fault(input, bytes)),
+    }
+}
+
+#[cold]
+fn topic_name_fault(input: &[u8], bytes: &[u8]) -> nom::Err<Fault> {
+    match string(input) {
+        Err(error) => error,
+        Ok(_) => {
+            let wildcard = bytes.iter().position(|b| matches!(b, b'+' | b'#'));
+            nom::Err::Error(Fault {
+                rule: Rule::TopicNameWildcard,
+                remaining: input.len() - 2 - wildcard.unwrap_or_default(),
+            })
+        }
+    }
 }
 
 /// A variable byte integer, in its shortest form (section 1.5.5).
@@ -246,6 +330,25 @@ mod tests {
         assert_eq!(string(&figure), Ok((&[][..], "A\u{2A6D4}")));
         let bom = [0x00, 0x04, 0xEF, 0xBB, 0xBF, b'a', b'z'];
         assert_eq!(string(&bom), Ok((&b"z"[..], "\u{FEFF}a")));
+    }
+
+    #[test]
+    fn bytes_are_found_wherever_they_are() {
+        for length in 0..40 {
+            let plain: Vec<u8> = (0..length)
+                .map(|at| b"a\x01\x80\xFF,$*\"/"[at % 9])
+                .collect();
+            assert!(!contains_null_or_wildcard(&plain), "{plain:?}");
+            for at in 0..length {
+                for byte in [0, b'+', b'#'] {
+                    let mut bytes = plain.clone();
+                    bytes[at] = byte;
+                    assert_eq!(contains_null(&bytes), byte == 0);
+                    assert_eq!(contains_wildcard(&bytes), byte != 0);
+                    assert!(contains_null_or_wildcard(&bytes));
+                }
+            }
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use unsubscribe::{TopicFilters, UnsubAck, Unsubscribe};
 use bytes::BufMut;
 
 use crate::wire::{
-    Fault, VARIABLE_BYTE_INTEGER_MAX, field_len, put_variable_byte_integer,
+    Fault, VARIABLE_BYTE_INTEGER_MAX, contains_null, field_len, put_variable_byte_integer,
     variable_byte_integer_len, variable_byte_integer_prefix,
 };
 use crate::{DecodeError, EncodeError, Limits, Properties, ProtocolVersion, Rule};
@@ -90,7 +90,14 @@ pub fn decode<'a>(
     let Some(body) = input.get(header.length..header.total()) else {
         return Ok(None);
     };
-    match Packet::parse(header, body, version, limits) {
+    // What connections are about goes the short way.
+    let parsed = match header.kind {
+        PacketType::Publish => {
+            Publish::parse(header.flags, body, version, limits).map(Packet::Publish)
+        }
+        _ => Packet::parse(header, body, version, limits),
+    };
+    match parsed {
         Ok(packet) => Ok(Some((packet, header.total()))),
         Err(fault) => Err(body_error(fault, header, body, version)),
     }
@@ -186,7 +193,7 @@ impl FixedHeader {
 }
 
 impl<'a> Packet<'a> {
-    #[inline]
+    #[inline(never)]
     fn parse(
         header: FixedHeader,
         body: &'a [u8],
@@ -282,11 +289,27 @@ impl<'a> Packet<'a> {
         version: ProtocolVersion,
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
+        // What connections are about goes the short way.
+        if let Self::Publish(packet) = self {
+            packet.check(version)?;
+            return packet.as_it_is().encode(version, out);
+        }
+        self.encode_other(version, out)
+    }
+
+    #[inline(never)]
+    fn encode_other(
+        &self,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) -> Result<(), EncodeError> {
         self.check(version)?;
         let body = self.body_len(version);
-        put_fixed_header(self.first_byte(), body, out)?;
+        check_room(body, out)?;
+        out.put_u8(self.packet_type().first_byte());
+        put_variable_byte_integer(out, body as u32);
         match self {
-            Self::Publish(packet) => packet.put(version, out),
+            Self::Publish(packet) => return packet.as_it_is().encode(version, out),
             Self::Connect(packet) => packet.put(out),
             Self::ConnAck(packet) => packet.put(version, out),
             Self::PubAck(packet)
@@ -302,14 +325,6 @@ impl<'a> Packet<'a> {
             Self::Auth(packet) => packet.put(out),
         }
         Ok(())
-    }
-
-    #[inline]
-    fn first_byte(&self) -> u8 {
-        match self {
-            Self::Publish(packet) => packet.first_byte(),
-            other => other.packet_type().first_byte(),
-        }
     }
 
     /// That decoding would accept what is going to be written.
@@ -337,7 +352,7 @@ impl<'a> Packet<'a> {
     #[inline]
     fn body_len(&self, version: ProtocolVersion) -> usize {
         match self {
-            Self::Publish(packet) => packet.body_len(version),
+            Self::Publish(packet) => packet.as_it_is().body_len(version),
             Self::Connect(packet) => packet.body_len(),
             Self::ConnAck(packet) => packet.body_len(version),
             Self::PubAck(packet)
@@ -355,23 +370,17 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Writes a fixed header for a body of this many bytes, if `out` has room for both.
+/// That a body of this many bytes may be, and that `out` has room for it and its fixed
+/// header.
 #[inline]
-pub(crate) fn put_fixed_header(
-    first_byte: u8,
-    body: usize,
-    out: &mut impl BufMut,
-) -> Result<(), EncodeError> {
+fn check_room(body: usize, out: &impl BufMut) -> Result<(), EncodeError> {
     if body > VARIABLE_BYTE_INTEGER_MAX as usize {
         return Err(EncodeError::PacketTooLarge { length: body });
     }
-    let length = body as u32;
-    let needed = 1 + variable_byte_integer_len(length) + body;
+    let needed = 1 + variable_byte_integer_len(body as u32) + body;
     if out.remaining_mut() < needed {
         return Err(EncodeError::BufferTooSmall { needed });
     }
-    out.put_u8(first_byte);
-    put_variable_byte_integer(out, length);
     Ok(())
 }
 
@@ -412,7 +421,7 @@ fn check_properties(
 /// That a string has 65,535 bytes at most and no U+0000.
 #[inline]
 fn check_string(string: &str, version: ProtocolVersion) -> Result<(), EncodeError> {
-    if string.as_bytes().contains(&0) {
+    if contains_null(string.as_bytes()) {
         return Err(EncodeError::Rule {
             rule: Rule::Utf8Null,
             version,

@@ -2,10 +2,10 @@
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, put_fixed_header};
+use super::{PacketSet, PacketType, check_properties, check_room};
 use crate::property::properties;
-use crate::topic::{has_wildcard, levels};
-use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault, put_binary};
+use crate::topic::{levels, validate_name};
+use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault};
 use crate::{
     EncodeError, Limits, PacketIdentifier, Properties, PropertyIdentifier, ProtocolVersion, QoS,
     Rule,
@@ -121,39 +121,20 @@ impl<'a> Publish<'a> {
             if let Err(rule) = check_no_topic_name(&self.properties, version) {
                 return broken(rule);
             }
-        } else if has_wildcard(self.topic_name) {
-            return broken(Rule::TopicNameWildcard);
-        }
-        if self.topic_name.as_bytes().contains(&0) {
-            return broken(Rule::Utf8Null);
+        } else if let Err(rule) = validate_name(self.topic_name) {
+            return broken(rule);
         }
         field_len(self.topic_name.as_bytes())?;
         check_properties(&self.properties, PacketType::Publish, version)
     }
 
+    /// It, with no Topic Alias but what is in its properties.
     #[inline]
-    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
-        let properties = match version {
-            ProtocolVersion::V5_0 => self.properties.encoded_len(),
-            _ => 0,
-        };
-        let identifier = match self.packet_identifier {
-            Some(_) => 2,
-            None => 0,
-        };
-        2 + self.topic_name.len() + identifier + properties + self.payload.len()
-    }
-
-    #[inline]
-    pub(super) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        put_binary(out, self.topic_name.as_bytes());
-        if let Some(identifier) = self.packet_identifier {
-            out.put_u16(identifier.get());
+    pub(super) const fn as_it_is(self) -> AliasedPublish<'a> {
+        AliasedPublish {
+            publish: self,
+            topic_alias: None,
         }
-        if version.has_properties() {
-            self.properties.put(out);
-        }
-        out.put_slice(self.payload);
     }
 }
 
@@ -180,7 +161,7 @@ impl AliasedPublish<'_> {
 
     /// Bytes after the fixed header.
     #[inline]
-    fn body_len(&self, version: ProtocolVersion) -> usize {
+    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
         let publish = &self.publish;
         let properties = match version {
             ProtocolVersion::V5_0 => {
@@ -211,13 +192,30 @@ impl AliasedPublish<'_> {
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
         let publish = &self.publish;
-        put_fixed_header(publish.first_byte(), self.body_len(version), out)?;
-        put_binary(out, publish.topic_name.as_bytes());
+        let body = self.body_len(version);
+        check_room(body, out)?;
+        // Few writes of many bytes: each to `out` has its price. The fixed header with the
+        // length of the topic name is seven bytes at most, and so is what follows the name.
+        let mut few = [0; 8];
+        let mut room = &mut few[..];
+        room.put_u8(publish.first_byte());
+        wire::put_variable_byte_integer(&mut room, body as u32);
+        // `check` has seen to it that the length fits.
+        room.put_u16(publish.topic_name.len() as u16);
+        let left = room.len();
+        out.put_slice(&few[..few.len() - left]);
+        out.put_slice(publish.topic_name.as_bytes());
+        let mut few = [0; 8];
+        let mut room = &mut few[..];
         if let Some(identifier) = publish.packet_identifier {
-            out.put_u16(identifier.get());
+            room.put_u16(identifier.get());
         }
         if version.has_properties() {
-            wire::put_variable_byte_integer(out, self.properties_len() as u32);
+            wire::put_variable_byte_integer(&mut room, self.properties_len() as u32);
+        }
+        let left = room.len();
+        out.put_slice(&few[..few.len() - left]);
+        if version.has_properties() && self.properties_len() > 0 {
             out.put_slice(publish.properties.bytes());
             if let Some(alias) = self.topic_alias {
                 out.put_u8(PropertyIdentifier::TopicAlias as u8);
@@ -232,24 +230,12 @@ impl AliasedPublish<'_> {
 /// The Topic Name, which may be empty.
 #[inline]
 fn topic_name<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a, &'a str> {
-    let (rest, name) = wire::string(input)?;
-    if has_wildcard(name) {
-        return Err(wildcard_fault(input, name));
-    }
+    let (rest, name) = wire::topic_name(input)?;
     let maximum_levels = usize::from(limits.maximum_topic_levels);
     if name.len() >= maximum_levels && levels(name) > maximum_levels {
         return Err(fault(Rule::TopicNameLevels, input));
     }
     Ok((rest, name))
-}
-
-#[cold]
-fn wildcard_fault(input: &[u8], name: &str) -> nom::Err<Fault> {
-    let at = name.find(['+', '#']).unwrap_or_default();
-    nom::Err::Error(Fault {
-        rule: Rule::TopicNameWildcard,
-        remaining: input.len() - 2 - at,
-    })
 }
 
 /// Only a Topic Alias can stand for a Topic Name (section 3.3.2.1).

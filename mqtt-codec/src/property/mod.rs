@@ -374,7 +374,7 @@ impl Property<'_> {
 
     /// What parsing has checked already, for a value that was not parsed.
     fn check_format(&self) -> Result<(), Rule> {
-        let null = |string: &str| string.as_bytes().contains(&0);
+        let null = |string: &str| wire::contains_null(string.as_bytes());
         match *self {
             Self::MaximumQoS(QoS::ExactlyOnce) => Err(Rule::MaximumQoSValue),
             Self::SubscriptionIdentifier(value) if value > wire::VARIABLE_BYTE_INTEGER_MAX => {
