@@ -207,6 +207,25 @@ fn transactions() {
 }
 
 #[test]
+fn an_open_transaction_is_rolled_back_with_its_channel() {
+    let (mut world, mut c) = with_messages(&["old"]);
+    c.codec.tx_select(1, &tx::Select::default()).unwrap();
+    c.get("q", false);
+    c.seen(&mut world);
+    c.codec.ack(1, 1, false).unwrap();
+    c.publish(1, "", "q", "new");
+    c.codec.close_channel(1).unwrap();
+    c.seen(&mut world);
+    let mut other = Amqp::connect(&mut world);
+    other.get("q", true);
+    other.get("q", true);
+    assert_eq!(
+        other.seen(&mut world),
+        ["get-ok 1 again old +0", "basic.get-empty"]
+    );
+}
+
+#[test]
 fn cancelling_and_being_cancelled() {
     let (mut world, mut c) = with_messages(&[]);
     c.consume(1, "q", "a", true);

@@ -312,6 +312,33 @@ fn a_session_ends() {
 }
 
 #[test]
+fn a_session_is_granted_no_longer_than_is_configured() {
+    let mut config = Config::default();
+    config.session_expiry_maximum = 10;
+    let mut world = World::with(config);
+    let expiry = hour();
+    let mut c = Mqtt::with(&mut world, &staying("c", &expiry));
+    assert_eq!(c.seen(&mut world), ["connack Success for 10 s"]);
+    world.cut(c.id);
+    world.wait(Duration::from_secs(10));
+    let mut c = Mqtt::with(&mut world, &staying("c", &expiry));
+    assert_eq!(c.seen(&mut world), ["connack Success for 10 s"]);
+    world.cut(c.id);
+    world.wait(Duration::from_secs(9));
+    let mut c = Mqtt::with(&mut world, &staying("c", &expiry));
+    assert_eq!(c.seen(&mut world), ["connack Success present for 10 s"]);
+    // DISCONNECT cannot get more either.
+    let more = hour();
+    c.codec
+        .disconnect(ReasonCode::Success, more.as_properties())
+        .unwrap();
+    c.seen(&mut world);
+    world.wait(Duration::from_secs(10));
+    let mut c = Mqtt::with(&mut world, &staying("c", &expiry));
+    assert_eq!(c.seen(&mut world), ["connack Success for 10 s"]);
+}
+
+#[test]
 fn what_was_in_flight_is_sent_again() {
     let mut world = World::new();
     let expiry = hour();

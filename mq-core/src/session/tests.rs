@@ -160,6 +160,21 @@ fn no_local_and_retain_as_published() {
     assert_eq!(v.heard(me), ["n0"]);
 }
 
+/// MQTT-4.7.2-1.
+#[test]
+fn a_wildcard_in_front_does_not_match_a_dollar() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    for filter in ["#", "+/x", "$share/g/#"] {
+        v.listen(id, filter, PLAIN);
+    }
+    let said = v.say(mqtt("$S/x", "m", Qos::AtMostOnce, false), None);
+    assert_eq!(said, PublishOutcome::Unroutable);
+    v.listen(id, "$S/#", PLAIN);
+    v.say(mqtt("$S/x", "m", Qos::AtMostOnce, false), None);
+    assert_eq!(v.heard(id), ["m0"]);
+}
+
 #[test]
 fn retained_messages() {
     let mut v = vhost();
@@ -202,6 +217,7 @@ fn retained_messages_expire() {
     v.at(5);
     v.listen(id, "t", PLAIN);
     assert_eq!(v.heard(id), [""; 0]);
+    assert_eq!(v.count().expired, 0, "it was not even queued");
 }
 
 #[test]

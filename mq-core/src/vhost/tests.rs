@@ -185,8 +185,9 @@ fn exclusive_queues_are_locked_and_go_with_their_connection() {
             connection,
         })
     };
+    // Durable and exclusive is transient (errata 30), so these are the same.
+    declare(&mut v, ME, true).unwrap();
     declare(&mut v, ME, false).unwrap();
-    // Durable and exclusive is transient (errata 30), so this is the same.
     declare(&mut v, ME, true).unwrap();
     let locked = Some(RefusalKind::ResourceLocked);
     assert_eq!(kind(declare(&mut v, OTHER, false)), locked);

@@ -131,7 +131,12 @@ fn describe(event: ClientEvent<'_>) -> (String, Option<Message>) {
     match event {
         ClientEvent::ConnAck(ack) => {
             let present = if ack.session_present { " present" } else { "" };
-            (format!("connack {:?}{present}", ack.reason_code), None)
+            let expiry = match ack.properties.session_expiry_interval() {
+                Some(seconds) => format!(" for {seconds} s"),
+                None => String::new(),
+            };
+            let text = format!("connack {:?}{present}{expiry}", ack.reason_code);
+            (text, None)
         }
         ClientEvent::Publish(publish) => {
             let message = publish.to_message();

@@ -84,7 +84,9 @@ impl MqttFrontEnd {
             ServerEvent::PubRec(ack) if ack.reason_code.is_error() => self.settled(context),
             ServerEvent::Subscribe(subscribe) => self.subscribe(context, &subscribe),
             ServerEvent::Unsubscribe(unsubscribe) => self.unsubscribe(context, &unsubscribe),
-            ServerEvent::Disconnect(disconnect) => self.disconnect(&disconnect),
+            ServerEvent::Disconnect(disconnect) => {
+                self.disconnect(context.config, &disconnect);
+            }
             _ => {}
         }
     }
@@ -181,12 +183,12 @@ impl MqttFrontEnd {
         let _ = self.codec.unsuback(id, &codes, Properties::EMPTY);
     }
 
-    fn disconnect(&mut self, disconnect: &Disconnect<'_>) {
+    fn disconnect(&mut self, config: &Config, disconnect: &Disconnect<'_>) {
         self.leaving.discard_will = disconnect.reason_code == ReasonCode::Success;
         self.leaving.expiry = disconnect
             .properties
             .session_expiry_interval()
-            .map(connecting::expiry);
+            .map(|asked| connecting::expiry(asked.min(config.session_expiry_maximum)));
     }
 
     /// The client has settled a message, which makes room for another.
