@@ -191,9 +191,10 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
         .iter()
         .map(|url| url.parse())
         .collect::<Result<_, _>>()?;
-    let expectations = Expectations::read(&args.expectations)?;
+    let mut expectations = Expectations::read(&args.expectations)?;
 
     let embedded = if targets.is_empty() {
+        expectations.add_reference()?;
         Some(Embedded::start()?)
     } else {
         None

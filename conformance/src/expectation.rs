@@ -87,6 +87,18 @@ impl Expectations {
         Ok(all)
     }
 
+    /// Adds what is known of the reference broker: where it means to differ.
+    ///
+    /// # Errors
+    ///
+    /// As for a file that says the same.
+    pub(crate) fn add_reference(&mut self) -> Result<(), ExpectationError> {
+        self.add(
+            Path::new("expect/reference.toml"),
+            include_str!("../expect/reference.toml"),
+        )
+    }
+
     fn add(&mut self, path: &Path, text: &str) -> Result<(), ExpectationError> {
         let path = path.to_path_buf();
         let file: File = match toml::from_str(text) {

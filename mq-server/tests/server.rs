@@ -1,0 +1,291 @@
+//! The library half: a server in this process, and raw sockets against it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test of the shell that owns the clock"
+)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use mq_server::{BlockingServer, Config, Listen, Server, StartError};
+
+fn start() -> BlockingServer {
+    BlockingServer::start(Config::ephemeral()).unwrap()
+}
+
+fn connect(address: Option<SocketAddr>) -> TcpStream {
+    let stream = TcpStream::connect(address.unwrap()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    stream
+}
+
+/// What the peer says until it has said `wanted` bytes.
+fn read(stream: &mut TcpStream, wanted: usize) -> Vec<u8> {
+    let mut bytes = vec![0; wanted];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// What the peer says until it closes; a reset counts as closing.
+fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+    bytes
+}
+
+/// MQTT 3.1.1 section 3.1: clean session, keep alive 60 s, client identifier.
+fn mqtt_connect(client_identifier: &str) -> Vec<u8> {
+    let mut packet = vec![0x10, 12 + client_identifier.len() as u8];
+    packet.extend(b"\x00\x04MQTT\x04\x02\x00\x3c\x00");
+    packet.push(client_identifier.len() as u8);
+    packet.extend(client_identifier.bytes());
+    packet
+}
+
+/// MQTT 3.1.1 section 3.2: accepted, no session.
+const MQTT_CONNACK: [u8; 4] = [0x20, 0x02, 0x00, 0x00];
+
+#[test]
+fn amqp_answers_the_protocol_header() {
+    let server = start();
+    let mut peer = connect(server.amqp_addr());
+    peer.write_all(b"AMQP\x00\x00\x09\x01").unwrap();
+    // AMQP 0-9-1 section 2.3.5: a method frame on channel 0; 10.10 is
+    // connection.start, version 0-9.
+    let start = read(&mut peer, 13);
+    assert_eq!(start[..3], [1, 0, 0]);
+    assert_eq!(start[7..13], [0, 10, 0, 10, 0, 9]);
+}
+
+#[test]
+fn mqtt_answers_connect_and_ping() {
+    let server = start();
+    let mut peer = connect(server.mqtt_addr());
+    // Byte by byte: the cuts of the stream mean nothing.
+    for byte in mqtt_connect("shell") {
+        peer.write_all(&[byte]).unwrap();
+    }
+    assert_eq!(read(&mut peer, 4), MQTT_CONNACK);
+    peer.write_all(&[0xC0, 0x00]).unwrap();
+    assert_eq!(read(&mut peer, 2), [0xD0, 0x00]);
+}
+
+#[test]
+fn stomp_answers_connect() {
+    let server = start();
+    let mut peer = connect(server.stomp_addr());
+    peer.write_all(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0")
+        .unwrap();
+    assert_eq!(read(&mut peer, 10), b"CONNECTED\n");
+}
+
+#[test]
+fn one_protocol_reaches_another() {
+    let server = start();
+    let mut subscriber = connect(server.stomp_addr());
+    subscriber
+        .write_all(
+            b"CONNECT\naccept-version:1.2\nhost:/\n\n\0\
+              SUBSCRIBE\nid:1\ndestination:/topic/a.b\nreceipt:r\n\n\0",
+        )
+        .unwrap();
+    let mut seen = Vec::new();
+    let mut wait_for = |text: &str| {
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            seen.extend(read(&mut subscriber, 1));
+        }
+    };
+    wait_for("receipt-id:r");
+    let mut publisher = connect(server.mqtt_addr());
+    publisher.write_all(&mqtt_connect("p")).unwrap();
+    // MQTT 3.1.1 section 3.3: QoS 0, topic "a/b", payload "hello".
+    publisher.write_all(b"\x30\x0a\x00\x03a/bhello").unwrap();
+    wait_for("\n\nhello\0");
+}
+
+#[test]
+fn a_broken_peer_gets_its_goodbye_before_the_end() {
+    let server = start();
+    // AMQP 0-9-1 section 2.2.4: the header of the version that is spoken.
+    let mut peer = connect(server.amqp_addr());
+    peer.write_all(b"HTTP/1.1").unwrap();
+    assert_eq!(read_to_end(&mut peer), b"AMQP\x00\x00\x09\x01");
+
+    let mut peer = connect(server.stomp_addr());
+    // More than the server reads: without a lingering close the reset would
+    // take the ERROR with it.
+    let mut nonsense = b"NONSENSE\n\n\0".to_vec();
+    nonsense.resize(100_000, b'x');
+    peer.write_all(&nonsense).unwrap();
+    let said = read_to_end(&mut peer);
+    assert!(
+        said.starts_with(b"ERROR\n"),
+        "{:?}",
+        String::from_utf8_lossy(&said)
+    );
+}
+
+#[test]
+fn shutdown_says_goodbye_and_frees_the_ports() {
+    let server = start();
+    let (amqp, mqtt) = (server.amqp_addr().unwrap(), server.mqtt_addr().unwrap());
+    let mut peer = connect(Some(mqtt));
+    peer.write_all(&mqtt_connect("bye")).unwrap();
+    assert_eq!(read(&mut peer, 4), MQTT_CONNACK);
+    let begin = Instant::now();
+    let waiting = std::thread::spawn(move || {
+        // MQTT 3.1.1 has no goodbye from the server but the end.
+        assert_eq!(read_to_end(&mut peer), b"");
+    });
+    server.shutdown();
+    waiting.join().unwrap();
+    assert!(
+        begin.elapsed() < Duration::from_secs(4),
+        "a peer that closes too is not waited for until the grace period ends"
+    );
+    for address in [amqp, mqtt] {
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+}
+
+#[test]
+fn shutdown_does_not_wait_for_a_peer_that_never_closes() {
+    let mut config = Config::ephemeral();
+    config.shutdown_grace = Duration::from_millis(300);
+    config.linger = Duration::from_secs(60);
+    let server = BlockingServer::start(config).unwrap();
+    let mut peer = connect(server.mqtt_addr());
+    peer.write_all(&mqtt_connect("deaf")).unwrap();
+    assert_eq!(read(&mut peer, 4), MQTT_CONNACK);
+    let begin = Instant::now();
+    server.shutdown();
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn dropping_stops_too() {
+    let address = start().amqp_addr().unwrap();
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_says_so() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = Config::ephemeral();
+    config.listen.stomp = Some(taken.local_addr().unwrap());
+    let error = BlockingServer::start(config).unwrap_err();
+    assert!(matches!(error, StartError::Bind { .. }));
+    let message = error.to_string();
+    assert!(message.contains("port is in use"), "{message}");
+    assert!(message.contains("STOMP"), "{message}");
+}
+
+#[test]
+fn settings_that_contradict_themselves_are_an_error() {
+    let mut config = Config::ephemeral();
+    config.broker.virtual_hosts.clear();
+    let error = BlockingServer::start(config).unwrap_err();
+    assert!(matches!(error, StartError::Config(_)), "{error}");
+}
+
+#[test]
+fn a_listener_can_be_left_out() {
+    let mut config = Config::ephemeral();
+    config.listen = Listen::none();
+    config.listen.mqtt = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let server = BlockingServer::start(config).unwrap();
+    assert_eq!(server.amqp_addr(), None);
+    assert_eq!(server.stomp_addr(), None);
+    connect(server.mqtt_addr());
+}
+
+#[test]
+fn a_connection_over_the_limit_is_closed_and_its_place_is_given_back() {
+    let mut config = Config::ephemeral();
+    config.max_connections = 1;
+    let server = BlockingServer::start(config).unwrap();
+    let mut first = connect(server.mqtt_addr());
+    first.write_all(&mqtt_connect("1")).unwrap();
+    assert_eq!(read(&mut first, 4), MQTT_CONNACK);
+    assert_eq!(read_to_end(&mut connect(server.mqtt_addr())), b"");
+    drop(first);
+    // The place is free when the server has seen the end of the first.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let mut next = connect(server.mqtt_addr());
+        let _ = next.write_all(&mqtt_connect("2"));
+        let mut answer = [0; 4];
+        if next.read_exact(&mut answer).is_ok() {
+            assert_eq!(answer, MQTT_CONNACK);
+            break;
+        }
+        assert!(Instant::now() < deadline, "the place was never given back");
+    }
+}
+
+#[test]
+fn a_reset_is_not_the_end_of_the_server() {
+    let server = start();
+    for _ in 0..20 {
+        let mut peer = connect(server.mqtt_addr());
+        peer.write_all(&mqtt_connect("reset")).unwrap();
+        assert_eq!(read(&mut peer, 4), MQTT_CONNACK);
+        // Unread bytes at closing make the kernel send a reset.
+        peer.write_all(&[0xC0, 0x00]).unwrap();
+        peer.set_nonblocking(true).unwrap();
+        drop(peer);
+    }
+    mqtt_answers(&server);
+}
+
+/// A peer that publishes to itself and never reads makes the server neither
+/// grow without bound nor stop serving others.
+#[test]
+fn a_slow_reader_harms_nobody_else() {
+    let mut config = Config::ephemeral();
+    config.broker.limits.session_bytes = 1 << 20;
+    let server = BlockingServer::start(config).unwrap();
+    let mut slow = connect(server.mqtt_addr());
+    slow.write_all(&mqtt_connect("slow")).unwrap();
+    // MQTT 3.1.1 section 3.8: packet identifier 1, filter "s", QoS 0.
+    slow.write_all(b"\x82\x06\x00\x01\x00\x01s\x00").unwrap();
+    let mut publish = b"\x30\xff\x7f\x00\x01s".to_vec();
+    publish.resize(3 + 16383, b'x');
+    slow.set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    for _ in 0..2000 {
+        if slow.write_all(&publish).is_err() {
+            break;
+        }
+    }
+    mqtt_answers(&server);
+}
+
+fn mqtt_answers(server: &BlockingServer) {
+    let mut peer = connect(server.mqtt_addr());
+    peer.write_all(&mqtt_connect("other")).unwrap();
+    assert_eq!(read(&mut peer, 4), MQTT_CONNACK);
+}
+
+#[tokio::test]
+async fn the_same_within_a_runtime() {
+    let server = Server::start(Config::ephemeral()).await.unwrap();
+    let address = server.mqtt_addr().unwrap();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut peer = connect(Some(address));
+        peer.write_all(&mqtt_connect("tokio")).unwrap();
+        read(&mut peer, 4)
+    })
+    .await
+    .unwrap();
+    assert_eq!(answer, MQTT_CONNACK);
+    server.shutdown().await;
+    assert!(TcpStream::connect(address).is_err());
+}
