@@ -44,3 +44,8 @@ pub use config::{Config, Listen, name};
 pub use error::StartError;
 pub use mq_core::Protocol;
 pub use server::Server;
+
+/// The examples of the workspace's README, so that they stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
