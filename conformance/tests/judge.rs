@@ -300,5 +300,5 @@ fn the_expectation_files_that_are_shipped_are_sound() {
         assert_exit(&mqspec(&args), 0);
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 4);
 }
