@@ -1,0 +1,147 @@
+//! An MQTT connection of either role, and any bytes from the peer.
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use mq_fuzz::{Cut, Transcript, assert_the_cut_does_not_matter, feed, phrase};
+use mqtt_codec::connection::{
+    Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
+    ServerEvent, Session,
+};
+use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
+
+const NOW: Duration = Duration::ZERO;
+
+fuzz_target!(|data: &[u8]| {
+    let [how, seed, stream @ ..] = data else {
+        return;
+    };
+    let level = if how & 1 == 0 { 4 } else { 5 };
+    if how & 4 == 0 {
+        let login = match how & 2 {
+            0 => Vec::new(),
+            _ => phrase::mqtt(level).login,
+        };
+        let stream = [&login, stream].concat();
+        assert_the_cut_does_not_matter(*seed, |cut| serve(&stream, cut));
+    } else {
+        let (version, connack): (_, &[u8]) = match level {
+            4 => (ProtocolVersion::V3_1_1, b"\x20\x02\0\0"),
+            _ => (ProtocolVersion::V5_0, b"\x20\x03\0\0\0"),
+        };
+        let greeting = if how & 2 == 0 { b"" } else { connack };
+        let stream = [greeting, stream].concat();
+        assert_the_cut_does_not_matter(*seed, |cut| consume(version, &stream, cut));
+    }
+});
+
+/// The server's side. Every subscriber gets a message at once.
+fn serve(stream: &[u8], cut: Cut) -> Transcript {
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
+    let mut transcript = Transcript::default();
+    transcript.left = feed(stream, cut, |input| {
+        loop {
+            let event = match server.receive(NOW, input) {
+                Ok(Some(event)) => event,
+                Ok(None) => return true,
+                Err(error) => {
+                    let again = server.receive(NOW, input).expect_err("errors are sticky");
+                    assert_eq!(again, error, "errors are sticky");
+                    transcript.events.push(format!("{error:?}"));
+                    return false;
+                }
+            };
+            transcript.events.push(format!("{event:?}"));
+            let answer = match event {
+                ServerEvent::Connect(connect) => {
+                    let accept = Accept {
+                        assigned_client_identifier: connect
+                            .client_identifier
+                            .is_empty()
+                            .then_some("assigned"),
+                        ..Accept::default()
+                    };
+                    server.accept(NOW, &accept, Session::new())
+                }
+                ServerEvent::Publish(publish) => match publish.packet_identifier {
+                    Some(identifier) => {
+                        server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
+                    }
+                    None => Ok(()),
+                },
+                ServerEvent::Subscribe(subscribe) => {
+                    let codes: Vec<_> = subscribe
+                        .subscriptions
+                        .iter()
+                        .map(|s| ReasonCode::granted(s.options.maximum_qos))
+                        .collect();
+                    server
+                        .suback(subscribe.packet_identifier, &codes, Properties::EMPTY)
+                        .and_then(|()| {
+                            let message = Message::new("a/b", &b"m"[..], QoS::ExactlyOnce);
+                            server.publish(&message).map(|_| ())
+                        })
+                }
+                ServerEvent::Unsubscribe(unsubscribe) => {
+                    let codes: Vec<_> = unsubscribe
+                        .topic_filters
+                        .iter()
+                        .map(|_| ReasonCode::Success)
+                        .collect();
+                    server.unsuback(unsubscribe.packet_identifier, &codes, Properties::EMPTY)
+                }
+                _ => Ok(()),
+            };
+            if let Err(error) = answer {
+                transcript.events.push(format!("{error:?}"));
+            }
+        }
+    });
+    transcript.closed = server.is_closed();
+    server.poll_transmit(&mut transcript.sent);
+    assert_eq!(server.transmit_len(), 0);
+    transcript
+}
+
+/// The client's side. It subscribes and publishes as soon as it can.
+fn consume(version: ProtocolVersion, stream: &[u8], cut: Cut) -> Transcript {
+    let mut client = ClientConnection::new(ClientConfig::default());
+    client
+        .connect(NOW, &Connect::new(version, "c"), Session::new())
+        .expect("it is the first thing said");
+    let mut transcript = Transcript::default();
+    transcript.left = feed(stream, cut, |input| {
+        loop {
+            let event = match client.receive(NOW, input) {
+                Ok(Some(event)) => event,
+                Ok(None) => return true,
+                Err(error) => {
+                    let again = client.receive(NOW, input).expect_err("errors are sticky");
+                    assert_eq!(again, error, "errors are sticky");
+                    transcript.events.push(format!("{error:?}"));
+                    return false;
+                }
+            };
+            transcript.events.push(format!("{event:?}"));
+            let answer = match event {
+                ClientEvent::ConnAck(_) => client
+                    .subscribe(
+                        &[Subscription::new("a/#", QoS::ExactlyOnce)],
+                        Properties::EMPTY,
+                    )
+                    .map(|_| ()),
+                ClientEvent::SubAck(_) => client
+                    .publish(&Message::new("a/b", &b"m"[..], QoS::ExactlyOnce))
+                    .map(|_| ()),
+                _ => Ok(()),
+            };
+            if let Err(error) = answer {
+                transcript.events.push(format!("{error:?}"));
+            }
+        }
+    });
+    transcript.closed = client.is_closed();
+    client.poll_transmit(&mut transcript.sent);
+    transcript
+}
