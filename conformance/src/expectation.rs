@@ -28,6 +28,10 @@ pub(crate) struct Expectation {
     pub(crate) seen: Option<String>,
     /// Which rule the broker breaks and how, with the bytes.
     pub(crate) reason: String,
+    /// Whether the broker keeps the rule at times, by chance: then a pass is
+    /// accepted too, and the reason says what decides it.
+    #[serde(default)]
+    pub(crate) varies: bool,
 }
 
 #[derive(serde::Deserialize)]

@@ -135,7 +135,8 @@ pub(crate) struct Outcome {
 /// | not applicable | not applicable | known | **unexpected** |
 /// | inconclusive | **inconclusive** | **inconclusive** | **inconclusive** |
 ///
-/// What stands in bold is not accepted. An expected failure is the expected
+/// What stands in bold is not accepted, but for a pass where the expectation
+/// says that the verdict varies. An expected failure is the expected
 /// one only when what was seen contains the text of the expectation.
 pub(crate) fn judge(
     level: Level,
@@ -153,6 +154,9 @@ pub(crate) fn judge(
         return outcome(Status::Inconclusive, false, None);
     }
     if let Some(expectation) = expectation {
+        if kind == Kind::Pass && expectation.varies {
+            return outcome(Status::Pass, true, None);
+        }
         if kind != expectation.verdict {
             let note = format!(
                 "expected {}: {}",
@@ -188,6 +192,7 @@ mod tests {
             verdict,
             seen: seen.map(Into::into),
             reason: "because".into(),
+            varies: false,
         }
     }
 
@@ -274,5 +279,15 @@ mod tests {
                 "{level} {verdict:?} {expectation:?} strict={strict}"
             );
         }
+    }
+
+    #[test]
+    fn a_verdict_that_varies_may_be_a_pass() {
+        let mut expectation = expecting(Kind::Fail, None);
+        let outcome = judge(Level::Must, &Verdict(Ok(())), Some(&expectation), false);
+        assert!(!outcome.accepted);
+        expectation.varies = true;
+        let outcome = judge(Level::Must, &Verdict(Ok(())), Some(&expectation), false);
+        assert_eq!((outcome.status, outcome.accepted), (Status::Pass, true));
     }
 }

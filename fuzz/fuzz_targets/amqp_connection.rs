@@ -48,16 +48,33 @@ fuzz_target!(|data: &[u8]| {
 fn serve(stream: &[u8], cut: Cut) -> Transcript {
     let mut server = ServerConnection::new(ServerConfig::default(), NOW);
     let mut transcript = Transcript::default();
+    let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
         loop {
+            let before = input.len();
             let event = match server.receive(NOW, input) {
-                Ok(Some(event)) => event,
-                Ok(None) => return true,
-                Err(error) => {
-                    assert_eq!(server.receive(NOW, input), Err(error.clone()));
-                    transcript.events.push(format!("{error:?}"));
-                    return false;
+                Ok(event) => {
+                    assert_eq!(failed, None, "errors are sticky");
+                    match event {
+                        Some(event) => event,
+                        None => return true,
+                    }
                 }
+                // What comes after is heard still: it may answer the goodbye.
+                Err(error) => match &failed {
+                    None => {
+                        transcript.events.push(format!("{error:?}"));
+                        failed = Some(error);
+                        continue;
+                    }
+                    Some(first) => {
+                        assert_eq!(&error, first, "errors are sticky");
+                        if input.len() == before {
+                            return true;
+                        }
+                        continue;
+                    }
+                },
             };
             transcript.events.push(format!("{event:?}"));
             if let Err(error) = serve_event(&mut server, event) {
@@ -65,6 +82,9 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
             }
         }
     });
+    if failed.is_some() {
+        transcript.left.clear();
+    }
     transcript.closed = server.is_closed();
     server.poll_transmit(&mut transcript.sent);
     assert_eq!(server.transmit_len(), 0);
@@ -148,16 +168,33 @@ fn answer(
 fn consume(stream: &[u8], cut: Cut) -> Transcript {
     let mut client = ClientConnection::new(ClientConfig::default(), NOW);
     let mut transcript = Transcript::default();
+    let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
         loop {
+            let before = input.len();
             let event = match client.receive(NOW, input) {
-                Ok(Some(event)) => event,
-                Ok(None) => return true,
-                Err(error) => {
-                    assert_eq!(client.receive(NOW, input), Err(error.clone()));
-                    transcript.events.push(format!("{error:?}"));
-                    return false;
+                Ok(event) => {
+                    assert_eq!(failed, None, "errors are sticky");
+                    match event {
+                        Some(event) => event,
+                        None => return true,
+                    }
                 }
+                // What comes after is heard still: it may answer the goodbye.
+                Err(error) => match &failed {
+                    None => {
+                        transcript.events.push(format!("{error:?}"));
+                        failed = Some(error);
+                        continue;
+                    }
+                    Some(first) => {
+                        assert_eq!(&error, first, "errors are sticky");
+                        if input.len() == before {
+                            return true;
+                        }
+                        continue;
+                    }
+                },
             };
             transcript.events.push(format!("{event:?}"));
             if let Err(error) = consume_event(&mut client, event) {
@@ -165,6 +202,9 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
             }
         }
     });
+    if failed.is_some() {
+        transcript.left.clear();
+    }
     transcript.closed = client.is_closed();
     client.poll_transmit(&mut transcript.sent);
     assert_eq!(client.transmit_len(), 0);
