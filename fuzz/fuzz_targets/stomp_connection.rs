@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// The server's side. Every subscriber gets a message at once.
 fn serve(stream: &[u8], cut: Cut) -> Transcript {
-    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {
         loop {
@@ -88,7 +88,7 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
 
 /// The client's side. It subscribes as soon as it can, and acknowledges.
 fn consume(stream: &[u8], cut: Cut) -> Transcript {
-    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     client
         .connect(&ConnectOptions {
             host: "/",

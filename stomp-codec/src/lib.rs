@@ -68,8 +68,8 @@
 //! }
 //!
 //! let now = Duration::ZERO;
-//! let mut server = ServerConnection::new(ServerConfig::default(), now);
-//! let mut client = ClientConnection::new(ClientConfig::default(), now);
+//! let mut server = ServerConnection::new(now, ServerConfig::default());
+//! let mut client = ClientConnection::new(now, ClientConfig::default());
 //! client.connect(&ConnectOptions {
 //!     host: "localhost",
 //!     login: Some("guest"),

@@ -23,7 +23,7 @@ fn new(versions: &[Version]) -> ClientConnection {
     let mut config = ClientConfig::default();
     config.versions = versions.to_vec();
     config.heart_beat = HeartBeat::NONE;
-    ClientConnection::new(config, NOW)
+    ClientConnection::new(NOW, config)
 }
 
 fn transmit(client: &mut ClientConnection) -> String {
@@ -413,7 +413,7 @@ fn heart_beats_and_timeouts() {
         at_least: ms(0),
     };
     config.connect_timeout = Some(ms(1000));
-    let mut client = ClientConnection::new(config.clone(), NOW);
+    let mut client = ClientConnection::new(NOW, config.clone());
     client.connect(&ConnectOptions::default()).unwrap();
     assert_eq!(client.poll_timeout(), Some(ms(1000)));
     client.handle_timeout(ms(999)).unwrap();
@@ -427,7 +427,7 @@ fn heart_beats_and_timeouts() {
     assert_eq!(transmit(&mut client), "\n");
     assert_eq!(client.poll_timeout(), Some(ms(1599)));
 
-    let mut client = ClientConnection::new(config.clone(), NOW);
+    let mut client = ClientConnection::new(NOW, config.clone());
     client.connect(&ConnectOptions::default()).unwrap();
     let connected = "CONNECTED\nversion:1.2\nheart-beat:100,0\n\n\0";
     client
@@ -444,7 +444,7 @@ fn heart_beats_and_timeouts() {
     );
     assert!(client.is_closed());
 
-    let mut client = ClientConnection::new(config, NOW);
+    let mut client = ClientConnection::new(NOW, config);
     assert_eq!(
         client.handle_timeout(ms(1000)),
         Err(ConnectionError::ConnectTimeout)

@@ -74,7 +74,7 @@ impl Joined {
         config.versions = vec![version];
         config.heart_beat = HeartBeat::NONE;
         let mut joined = Joined {
-            client: ClientConnection::new(config, NOW),
+            client: ClientConnection::new(NOW, config),
             server: Application::new(ServerConfig::default()),
             to_server: Vec::new(),
             to_client: Vec::new(),
@@ -254,10 +254,10 @@ proptest! {
         };
         let mut config = ClientConfig::default();
         config.heart_beat = beat(beats.0, beats.1);
-        let mut client = ClientConnection::new(config, NOW);
+        let mut client = ClientConnection::new(NOW, config);
         let mut config = ServerConfig::default();
         config.heart_beat = beat(beats.2, beats.3);
-        let mut server = stomp_codec::connection::ServerConnection::new(config, NOW);
+        let mut server = stomp_codec::connection::ServerConnection::new(NOW, config);
 
         client.connect(&ConnectOptions { host: "h", ..ConnectOptions::default() }).unwrap();
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());

@@ -356,7 +356,7 @@ fn limits_before_and_after_login() {
 }
 
 fn connect(config: ServerConfig, opening: &str) -> (ServerConnection, String) {
-    let mut server = ServerConnection::new(config, Duration::ZERO);
+    let mut server = ServerConnection::new(Duration::ZERO, config);
     let mut input = opening.as_bytes();
     server.receive(Duration::ZERO, &mut input).unwrap().unwrap();
     let accept = Accept {
@@ -475,7 +475,7 @@ fn everything_can_be_sent() {
 /// Frames that come before the answer to CONNECT wait for it.
 #[test]
 fn nothing_is_taken_before_the_answer() {
-    let mut server = ServerConnection::new(config(), Duration::ZERO);
+    let mut server = ServerConnection::new(Duration::ZERO, config());
     let mut input = &b"CONNECT\n\n\0SEND\ndestination:a\n\n\0"[..];
     assert!(
         server
@@ -517,7 +517,7 @@ fn nothing_is_taken_before_the_answer() {
 /// connection with one ERROR frame.
 #[test]
 fn errors_are_sticky() {
-    let mut server = ServerConnection::new(config(), Duration::ZERO);
+    let mut server = ServerConnection::new(Duration::ZERO, config());
     let mut input = &b"SEND\n\n\0CONNECT\n\n\0"[..];
     let error = UnexpectedCommand(Command::Send);
     for _ in 0..2 {
@@ -629,7 +629,7 @@ fn no_heart_beats_where_none_are_agreed_on() {
 
 #[test]
 fn connect_has_to_come_in_time() {
-    let mut server = ServerConnection::new(ServerConfig::default(), ms(5));
+    let mut server = ServerConnection::new(ms(5), ServerConfig::default());
     assert_eq!(server.poll_timeout(), Some(ms(10_005)));
     assert_eq!(server.handle_timeout(ms(10_004)), Ok(()));
     assert_eq!(

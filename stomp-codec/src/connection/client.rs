@@ -122,7 +122,7 @@ pub struct ClientConnection {
 
 impl ClientConnection {
     /// A connection that has just been opened, or will be.
-    pub fn new(config: ClientConfig, now: Duration) -> Self {
+    pub fn new(now: Duration, config: ClientConfig) -> Self {
         ClientConnection {
             deadline: config
                 .connect_timeout

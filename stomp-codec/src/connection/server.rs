@@ -105,7 +105,7 @@ pub struct ServerConnection {
 
 impl ServerConnection {
     /// A connection that a client has just opened.
-    pub fn new(config: ServerConfig, now: Duration) -> Self {
+    pub fn new(now: Duration, config: ServerConfig) -> Self {
         let deadline = config.connect_timeout;
         ServerConnection {
             state: State::Opening(deadline.and_then(|time| now.checked_add(time))),

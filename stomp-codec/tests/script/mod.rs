@@ -29,7 +29,7 @@ pub(crate) struct Application {
 impl Application {
     pub(crate) fn new(config: ServerConfig) -> Self {
         Application {
-            server: ServerConnection::new(config, Duration::ZERO),
+            server: ServerConnection::new(Duration::ZERO, config),
             transcript: Transcript::default(),
             raw: Vec::new(),
             out: Vec::new(),

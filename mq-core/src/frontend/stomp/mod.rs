@@ -102,7 +102,7 @@ impl StompFrontEnd {
         codec.limits.transaction_operations = config.limits.transaction_operations;
         codec.limits.transaction_bytes = config.limits.transaction_bytes;
         StompFrontEnd {
-            codec: ServerConnection::new(codec, now),
+            codec: ServerConnection::new(now, codec),
             vhost: 0,
             session: None,
         }
