@@ -72,8 +72,8 @@
 //!     }
 //! }
 //!
-//! let mut client = ClientConnection::new(ClientConfig::default(), Duration::ZERO);
-//! let mut server = ServerConnection::new(ServerConfig::default(), Duration::ZERO);
+//! let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
+//! let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
 //! let mut confirmed = None;
 //! while confirmed.is_none() {
 //!     drive!(client, server, event => serve(&mut server, event)?);

@@ -18,6 +18,10 @@ pub struct Limits {
     pub table_depth: u16,
     /// The largest body of one content, in octets.
     pub body_size: u64,
+    /// The largest body that a connection puts together, in octets. A larger
+    /// one is handed out in parts as its frames come, and never held: see
+    /// [large bodies](crate::connection#large-bodies).
+    pub assembled_size: u64,
     /// The largest channel number, whatever the peers negotiate.
     pub channel_max: u16,
 }
@@ -28,12 +32,13 @@ impl Limits {
     pub const MAX_TABLE_DEPTH: u16 = 1024;
 
     /// The defaults: frames and tables of 128 KiB, tables 128 deep, bodies of
-    /// 128 MiB, 2047 channels.
+    /// 128 MiB, all of them put together, 2047 channels.
     pub const DEFAULT: Self = Self {
         frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
         table_size: 131_072,
         table_depth: 128,
         body_size: 134_217_728,
+        assembled_size: u64::MAX,
         channel_max: 2047,
     };
 
@@ -62,6 +67,13 @@ impl Limits {
     #[must_use]
     pub const fn with_body_size(mut self, octets: u64) -> Self {
         self.body_size = octets;
+        self
+    }
+
+    /// The same with another [`assembled_size`](Self::assembled_size), in octets.
+    #[must_use]
+    pub const fn with_assembled_size(mut self, octets: u64) -> Self {
+        self.assembled_size = octets;
         self
     }
 

@@ -47,8 +47,11 @@ fn play<C>(
     (events, Ok(()))
 }
 
-fn play_server(bytes: &[u8], chunks: &[usize]) -> Outcome {
-    let mut server = ServerConnection::new(server_config(), NOW);
+/// `assembled_size` is the size above which bodies come in parts.
+fn play_server(bytes: &[u8], chunks: &[usize], assembled_size: u64) -> Outcome {
+    let mut config = server_config();
+    config.limits.assembled_size = assembled_size;
+    let mut server = ServerConnection::new(NOW, config);
     let (events, end) = play(&mut server, bytes, chunks, |server, input, events| {
         while let Some(event) = server.receive(NOW, input)? {
             events.push(format!("{event:?}"));
@@ -96,8 +99,10 @@ fn answer(server: &mut ServerConnection, event: &ServerEvent<'_>) {
     let _ = answered;
 }
 
-fn play_client(bytes: &[u8], chunks: &[usize]) -> Outcome {
-    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+fn play_client(bytes: &[u8], chunks: &[usize], assembled_size: u64) -> Outcome {
+    let mut config = ClientConfig::default();
+    config.limits.assembled_size = assembled_size;
+    let mut client = ClientConnection::new(NOW, config);
     let (events, end) = play(&mut client, bytes, chunks, |client, input, events| {
         while let Some(event) = client.receive(NOW, input)? {
             events.push(format!("{event:?}"));
@@ -345,21 +350,30 @@ fn chunks() -> impl Strategy<Value = Vec<usize>> {
     ]
 }
 
+/// Where bodies begin to come in parts: all of them, the larger, none.
+fn parts() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), 0u64..3000, Just(u64::MAX)]
+}
+
 proptest! {
     #[test]
-    fn any_chunks_make_the_same_of_a_client(entropy in entropy(), chunks in chunks()) {
+    fn any_chunks_make_the_same_of_a_client(
+        entropy in entropy(), chunks in chunks(), parts in parts(),
+    ) {
         let bytes = client_stream(&mut Unstructured::new(&entropy)).unwrap();
-        let whole = play_server(&bytes, &[usize::MAX]);
-        prop_assert_eq!(&play_server(&bytes, &[1]), &whole);
-        prop_assert_eq!(&play_server(&bytes, &chunks), &whole);
+        let whole = play_server(&bytes, &[usize::MAX], parts);
+        prop_assert_eq!(&play_server(&bytes, &[1], parts), &whole);
+        prop_assert_eq!(&play_server(&bytes, &chunks, parts), &whole);
     }
 
     #[test]
-    fn any_chunks_make_the_same_of_a_server(entropy in entropy(), chunks in chunks()) {
+    fn any_chunks_make_the_same_of_a_server(
+        entropy in entropy(), chunks in chunks(), parts in parts(),
+    ) {
         let bytes = server_stream(&mut Unstructured::new(&entropy)).unwrap();
-        let whole = play_client(&bytes, &[usize::MAX]);
-        prop_assert_eq!(&play_client(&bytes, &[1]), &whole);
-        prop_assert_eq!(&play_client(&bytes, &chunks), &whole);
+        let whole = play_client(&bytes, &[usize::MAX], parts);
+        prop_assert_eq!(&play_client(&bytes, &[1], parts), &whole);
+        prop_assert_eq!(&play_client(&bytes, &chunks, parts), &whole);
     }
 
     /// Whatever the bytes are, nobody panics and an end is an end.
@@ -367,13 +381,13 @@ proptest! {
     fn garbage_ends_in_an_error_or_waits(entropy in entropy(), after_handshake: bool) {
         let mut bytes = if after_handshake { client_handshake(4096, 60) } else { Vec::new() };
         bytes.extend(&entropy);
-        let outcome = play_server(&bytes, &[7]);
+        let outcome = play_server(&bytes, &[7], u64::MAX);
         if let Err(error) = outcome.end {
             prop_assert!(!error.to_string().is_empty());
         }
         let mut bytes = if after_handshake { server_handshake(4096, 60) } else { Vec::new() };
         bytes.extend(&entropy);
-        play_client(&bytes, &[7]);
+        play_client(&bytes, &[7], u64::MAX);
     }
 }
 
@@ -404,11 +418,15 @@ fn cut_at_every_octet() {
         method(0, connection::Close::default()),
     ]
     .concat();
-    let whole = play_server(&bytes, &[usize::MAX]);
-    assert_eq!(whole.events.len(), 8, "{:#?}", whole.events);
-    assert_eq!(whole.end, Ok(true));
-    for cut in 1..bytes.len() {
-        assert_eq!(play_server(&bytes, &[cut, usize::MAX]), whole, "{cut}");
+    // The body whole, and as a part of its own.
+    for (assembled_size, events) in [(u64::MAX, 8), (0, 9)] {
+        let whole = play_server(&bytes, &[usize::MAX], assembled_size);
+        assert_eq!(whole.events.len(), events, "{:#?}", whole.events);
+        assert_eq!(whole.end, Ok(true));
+        for cut in 1..bytes.len() {
+            let parts = play_server(&bytes, &[cut, usize::MAX], assembled_size);
+            assert_eq!(parts, whole, "{cut}");
+        }
     }
 }
 

@@ -49,7 +49,7 @@ fn ack(delivery_tag: u64, multiple: bool) -> Vec<u8> {
 
 #[test]
 fn the_handshake_is_answered_by_itself() {
-    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     let mut out = Vec::new();
     client.poll_transmit(&mut out);
     assert_eq!(out, b"AMQP\x00\x00\x09\x01");
@@ -107,7 +107,7 @@ fn each_mechanism_sends_its_response() {
     for (sasl, name, len) in rows {
         let mut config = ClientConfig::default();
         config.sasl = sasl;
-        let mut client = ClientConnection::new(config.clone(), NOW);
+        let mut client = ClientConnection::new(NOW, config.clone());
         client.poll_transmit(&mut Vec::new());
         let bytes = start(b"EXTERNAL AMQPLAIN PLAIN");
         feed_client(&mut client, NOW, &bytes).unwrap();
@@ -116,7 +116,7 @@ fn each_mechanism_sends_its_response() {
         assert!(said[0].contains(&expected), "{said:?}");
 
         // Not offered: nothing is said.
-        let mut client = ClientConnection::new(config, NOW);
+        let mut client = ClientConnection::new(NOW, config);
         client.poll_transmit(&mut Vec::new());
         let error = feed_client(&mut client, NOW, &start(b"PLAINER SCRAM")).unwrap_err();
         assert_eq!(error, ConnectionError::Mechanism(name.into()));
@@ -128,7 +128,7 @@ fn each_mechanism_sends_its_response() {
 fn another_mechanism_is_the_applications() {
     let mut config = ClientConfig::default();
     config.sasl = Sasl::Application;
-    let mut client = ClientConnection::new(config, NOW);
+    let mut client = ClientConnection::new(NOW, config);
     client.poll_transmit(&mut Vec::new());
     let bytes = joined(&[
         start(b"RABBIT-CR-DEMO"),
@@ -204,7 +204,7 @@ fn handshakes_that_fail() {
         ),
     ];
     for (name, bytes, expected) in rows {
-        let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+        let mut client = ClientConnection::new(NOW, ClientConfig::default());
         assert_eq!(
             feed_client(&mut client, NOW, &bytes),
             Err(expected),
@@ -220,7 +220,7 @@ fn handshakes_that_fail() {
 /// authentication_failure_close, as the client sees it.
 #[test]
 fn a_refused_login_is_an_event() {
-    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     let close = connection::Close {
         reply_code: 403,
         reply_text: "ACCESS_REFUSED - Login was refused",

@@ -1,6 +1,6 @@
 //! A client and a server joined in memory agree on every publish, return,
 //! confirm, delivery and acknowledgement, whatever the order in which they act
-//! and the bytes between them move.
+//! and the bytes between them move, bodies whole and in parts.
 
 mod peers;
 
@@ -11,7 +11,7 @@ use amqp_codec::connection::{
     ServerConnection, ServerEvent, Unacknowledged,
 };
 use amqp_codec::method::basic;
-use amqp_codec::{PropertyFields, ReplyCode};
+use amqp_codec::{Limits, PropertyFields, ReplyCode};
 use arbitrary::Unstructured;
 use peers::*;
 use proptest::prelude::*;
@@ -34,6 +34,8 @@ struct Channel {
     outcomes: BTreeMap<u64, bool>,
     returned: Vec<String>,
     received: Vec<(u64, Vec<u8>)>,
+    /// What is left to be sent of the last body.
+    to_publish: Vec<u8>,
     acknowledged: Vec<(u64, bool, bool)>,
     // The server's.
     published: Vec<(String, Vec<u8>)>,
@@ -43,7 +45,11 @@ struct Channel {
     delivered: Vec<(u64, Vec<u8>)>,
     unacknowledged: Unacknowledged<Vec<u8>>,
     settled: Vec<(u64, bool)>,
+    to_deliver: Vec<u8>,
 }
+
+/// Bodies over this come in parts; those of the schedules have up to 9000 octets.
+const ASSEMBLED_SIZE: u64 = 500;
 
 struct World {
     client: ClientConnection,
@@ -54,6 +60,8 @@ struct World {
     /// Requests that the server's application has not answered yet.
     owed: VecDeque<(u16, &'static str)>,
     count: u64,
+    /// Parts of bodies that came, at the server and at the client.
+    parts: [usize; 2],
 }
 
 impl World {
@@ -61,14 +69,18 @@ impl World {
         let mut config = ClientConfig::default();
         config.frame_max = 4096;
         config.channel_max = 4;
+        config.limits = Limits::default().with_assembled_size(ASSEMBLED_SIZE);
+        let mut of_server = server_config();
+        of_server.limits.assembled_size = ASSEMBLED_SIZE;
         let mut world = Self {
-            client: ClientConnection::new(config, NOW),
-            server: ServerConnection::new(server_config(), NOW),
+            client: ClientConnection::new(NOW, config),
+            server: ServerConnection::new(NOW, of_server),
             to_server: Wire::default(),
             to_client: Wire::default(),
             channels: BTreeMap::new(),
             owed: VecDeque::new(),
             count: 0,
+            parts: [0; 2],
         };
         while !world.client.is_open() {
             world.settle();
@@ -113,6 +125,8 @@ impl World {
             ServerEvent::ChannelClosed { channel, .. }
             | ServerEvent::ChannelCloseOk { channel } => {
                 self.owed.retain(|(owed, _)| *owed != channel);
+                let of = self.channels.get_mut(&channel).unwrap();
+                of.to_deliver.clear();
             }
             ServerEvent::Publish {
                 channel,
@@ -127,11 +141,29 @@ impl World {
                 of.published.push((name.into(), content.body().into()));
                 if mandatory {
                     of.gave_back.push(name.into());
+                    let message = Message {
+                        body: b"",
+                        ..content.message()
+                    };
+                    self.go_on_delivering(channel, usize::MAX);
                     self.server
-                        .return_message(channel, ReplyCode::NoRoute, "NO_ROUTE", &content.message())
+                        .return_message(channel, ReplyCode::NoRoute, "NO_ROUTE", &message)
                         .unwrap();
                 }
+                let of = self.channels.get_mut(&channel).unwrap();
                 of.to_confirm.extend(publish_tag);
+            }
+            ServerEvent::Body {
+                channel,
+                part,
+                remaining,
+            } => {
+                let of = self.channels.get_mut(&channel).unwrap();
+                let (_, sent) = &of.sent[of.published.len() - 1];
+                let (_, body) = of.published.last_mut().unwrap();
+                body.extend_from_slice(part);
+                self.parts[0] += 1;
+                assert_eq!(sent.len() as u64, body.len() as u64 + remaining);
             }
             ServerEvent::Request { channel, request } => match request {
                 Request::BasicAck(ack) => {
@@ -166,7 +198,9 @@ impl World {
             }
             ClientEvent::ChannelClosed { channel, .. }
             | ClientEvent::ChannelCloseOk { channel } => {
-                self.channels.get_mut(&channel).unwrap().open = false;
+                let of = self.channels.get_mut(&channel).unwrap();
+                of.open = false;
+                of.to_publish.clear();
             }
             ClientEvent::Reply { channel, reply } => match reply {
                 Reply::BasicConsumeOk(ok) => {
@@ -190,6 +224,18 @@ impl World {
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 of.received.push((delivery_tag, content.body().into()));
+            }
+            ClientEvent::Body {
+                channel,
+                part,
+                remaining,
+            } => {
+                let of = self.channels.get_mut(&channel).unwrap();
+                let (_, sent) = &of.delivered[of.received.len() - 1];
+                let (_, body) = of.received.last_mut().unwrap();
+                body.extend_from_slice(part);
+                self.parts[1] += 1;
+                assert_eq!(sent.len() as u64, body.len() as u64 + remaining);
             }
             ClientEvent::Return {
                 channel, content, ..
@@ -255,6 +301,9 @@ impl World {
             3 if u.ratio(1, 8)? => {
                 self.client.close_channel(number).unwrap();
                 of.open = false;
+                // The close waits for the end of what has begun.
+                let rest = std::mem::take(&mut of.to_publish);
+                assert_eq!(self.client.send_body(number, &rest), Ok(0));
             }
             4..=6 => {
                 let outstanding: Vec<u64> = of.received.iter().map(|(tag, _)| *tag).collect();
@@ -279,6 +328,12 @@ impl World {
                 }
                 of.acknowledged.push((tag, multiple, acked));
             }
+            _ if !of.to_publish.is_empty() => {
+                let len = u.int_in_range(0..=of.to_publish.len())?;
+                let part: Vec<u8> = of.to_publish.drain(..len).collect();
+                let left = self.client.send_body(number, &part).unwrap();
+                assert_eq!(left, of.to_publish.len() as u64);
+            }
             _ => {
                 self.count += 1;
                 let name = self.count.to_string();
@@ -298,11 +353,20 @@ impl World {
                     properties: properties.as_properties(),
                     body: &body,
                 };
-                let tag = self
-                    .client
-                    .publish(number, u.ratio(1, 5)?, &message)
-                    .unwrap();
-                assert_eq!(tag.is_some(), of.confirm);
+                let mandatory = u.ratio(1, 5)?;
+                let tag = if u.arbitrary()? {
+                    self.client.publish(number, mandatory, &message)
+                } else {
+                    let (first, rest) = body.split_at(u.int_in_range(0..=body.len())?);
+                    of.to_publish = rest.to_vec();
+                    let size = body.len() as u64;
+                    let message = Message {
+                        body: first,
+                        ..message
+                    };
+                    self.client.begin_publish(number, mandatory, &message, size)
+                };
+                assert_eq!(tag.unwrap().is_some(), of.confirm);
                 of.sent.push((name, body));
             }
         }
@@ -319,11 +383,17 @@ impl World {
                 let error = ReplyError::new(ReplyCode::NotFound, number, "gone");
                 if self.server.fail(&error).is_ok() {
                     self.owed.retain(|(owed, _)| *owed != number);
+                    self.go_on_delivering(number, usize::MAX);
                 }
             }
             _ => {
                 let body = vec![7; u.int_in_range(0..=9000usize)? / u.int_in_range(1..=50usize)?];
-                self.deliver(number, &body);
+                let first = u.int_in_range(0..=body.len())?;
+                self.deliver(
+                    number,
+                    &body,
+                    if u.arbitrary()? { body.len() } else { first },
+                );
             }
         }
         Ok(())
@@ -337,6 +407,7 @@ impl World {
             "consume" => self.server.consume_ok(channel, "consumer").unwrap(),
             "confirm" => self.server.confirm_select_ok(channel).unwrap(),
             "get" if message => {
+                self.go_on_delivering(channel, usize::MAX);
                 let got = Message {
                     routing_key: "q",
                     body: b"got",
@@ -378,21 +449,58 @@ impl World {
         Ok(())
     }
 
-    fn deliver(&mut self, number: u16, body: &[u8]) {
+    /// Delivers a body, for now its first octets, or more of the one before.
+    fn deliver(&mut self, number: u16, body: &[u8], first: usize) {
+        if self.go_on_delivering(number, first) {
+            return;
+        }
+        let (first, rest) = body.split_at(first);
         let message = Message {
             exchange: "e",
             routing_key: "q",
-            body,
+            body: first,
             ..Default::default()
         };
-        match self.server.deliver(number, "consumer", false, &message) {
+        let size = body.len() as u64;
+        match self
+            .server
+            .begin_deliver(number, "consumer", false, &message, size)
+        {
             Ok(tag) => {
                 let of = self.channels.get_mut(&number).unwrap();
+                of.to_deliver = rest.to_vec();
                 assert_eq!(tag, of.delivered.len() as u64 + 1);
                 of.delivered.push((tag, body.into()));
                 of.unacknowledged.insert(tag, body.into());
             }
             Err(error) => assert_eq!(error, SendError::ChannelNotOpen(number)),
+        }
+    }
+
+    /// Sends up to so many more octets of a delivery; whether there were any.
+    fn go_on_delivering(&mut self, number: u16, most: usize) -> bool {
+        let Some(of) = self.channels.get_mut(&number) else {
+            return false;
+        };
+        let len = most.min(of.to_deliver.len());
+        let part: Vec<u8> = of.to_deliver.drain(..len).collect();
+        if !part.is_empty() {
+            let left = self.server.send_body(number, &part).unwrap();
+            assert_eq!(left, of.to_deliver.len() as u64);
+        }
+        len > 0 || !of.to_deliver.is_empty()
+    }
+
+    /// Sends the rest of each body that has begun.
+    fn finish_bodies(&mut self) {
+        for number in 1..=4 {
+            self.go_on_delivering(number, usize::MAX);
+            if let Some(of) = self.channels.get_mut(&number) {
+                let rest = std::mem::take(&mut of.to_publish);
+                if !rest.is_empty() {
+                    assert_eq!(self.client.send_body(number, &rest), Ok(0));
+                }
+            }
         }
     }
 
@@ -415,9 +523,9 @@ impl World {
             );
         };
         agree(of.sent.len(), of.published.len());
-        assert!(of.sent.starts_with(&of.published));
+        assert!(starts_with(&of.sent, &of.published, closed));
         agree(of.delivered.len(), of.received.len());
-        assert!(of.delivered.starts_with(&of.received));
+        assert!(starts_with(&of.delivered, &of.received, closed));
         agree(of.gave_back.len(), of.returned.len());
         assert!(of.gave_back.starts_with(&of.returned));
         agree(of.confirmed.len(), of.outcomes.len());
@@ -460,12 +568,24 @@ impl World {
     }
 }
 
+/// Whether what was got is the first of what was sent; of the last body, on a
+/// channel that was closed, perhaps not all.
+fn starts_with<T: PartialEq>(sent: &[(T, Vec<u8>)], got: &[(T, Vec<u8>)], closed: bool) -> bool {
+    let Some(((name, body), before)) = got.split_last() else {
+        return true;
+    };
+    let (of, whole) = &sent[before.len()];
+    let last = body == whole || (closed && whole.starts_with(body));
+    sent.starts_with(before) && name == of && last
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     #[test]
     fn peers_agree_on_everything(entropy in proptest::collection::vec(any::<u8>(), 0..2500)) {
         let mut world = World::play(&mut Unstructured::new(&entropy)).unwrap();
+        world.finish_bodies();
         while !world.owed.is_empty() {
             world.answer_one(false);
         }
@@ -496,6 +616,7 @@ fn conversations_hold_something() {
         .map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
         .collect();
     let mut world = World::play(&mut Unstructured::new(&entropy)).unwrap();
+    world.finish_bodies();
     for _ in 0..4 {
         world.settle();
     }
@@ -506,6 +627,8 @@ fn conversations_hold_something() {
         sum(|of| of.outcomes.len()),
         sum(|of| of.settled.len()),
         sum(|of| of.returned.len()),
+        world.parts[0],
+        world.parts[1],
     ];
     assert!(counts.iter().all(|count| *count >= 3), "{counts:?}");
     assert!(world.count > 200, "{}", world.count);

@@ -168,7 +168,7 @@ fn transmitting_fills_what_room_there_is() {
 /// A channel number above what was agreed is 530.
 #[test]
 fn channels_above_channel_max_are_not_allowed() {
-    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let handshake = joined(&[
         b"AMQP\0\0\x09\x01".to_vec(),
         start_ok(Capabilities::ALL),
@@ -214,7 +214,7 @@ fn handshakes_that_end_in_silence() {
         ("frame-end before open", joined(&[header, b"\x08\x00\x00\x00\x00\x00\x00\x00".to_vec()])),
     ];
     for (name, bytes) in rows {
-        let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+        let mut server = ServerConnection::new(NOW, ServerConfig::default());
         // What was sent before the error is not looked at here.
         let error = feed_server(&mut server, NOW, &bytes).expect_err(name);
         let said = transmitted!(server);
@@ -234,7 +234,7 @@ fn another_protocol_is_answered_with_our_header() {
         b"AMQX",
         b"\x16\x03\x01",
     ] {
-        let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+        let mut server = ServerConnection::new(NOW, ServerConfig::default());
         let error = feed_server(&mut server, NOW, bytes).unwrap_err();
         assert!(matches!(error, ConnectionError::Version(_)), "{error:?}");
         let mut out = Vec::new();
@@ -249,7 +249,7 @@ fn a_refused_login_is_told_to_those_who_can_hear_it() {
     for told in [true, false] {
         let mut capabilities = Capabilities::ALL;
         capabilities.authentication_failure_close = told;
-        let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+        let mut server = ServerConnection::new(NOW, ServerConfig::default());
         let bytes = joined(&[b"AMQP\0\0\x09\x01".to_vec(), start_ok(capabilities)]);
         let mut input = &bytes[..];
         let event = server.receive(NOW, &mut input).unwrap();
@@ -294,7 +294,7 @@ fn a_refused_login_is_told_to_those_who_can_hear_it() {
 
 #[test]
 fn a_mechanism_may_take_another_round() {
-    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let bytes = joined(&[b"AMQP\0\0\x09\x01".to_vec(), start_ok(Capabilities::ALL)]);
     let mut input = &bytes[..];
     server.receive(NOW, &mut input).unwrap();
@@ -325,7 +325,7 @@ fn a_mechanism_may_take_another_round() {
 
 #[test]
 fn a_virtual_host_can_be_refused_with_a_close() {
-    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let bytes = client_handshake(131_072, 0);
     let mut input = &bytes[..];
     server.receive(NOW, &mut input).unwrap();
@@ -864,7 +864,7 @@ fn notices_are_for_those_who_declared_them() {
         let mut capabilities = Capabilities::default();
         capabilities.connection_blocked = declared;
         capabilities.consumer_cancel_notify = declared;
-        let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+        let mut server = ServerConnection::new(NOW, ServerConfig::default());
         let bytes = joined(&[
             b"AMQP\0\0\x09\x01".to_vec(),
             start_ok(capabilities),

@@ -100,7 +100,7 @@ fn the_client_keeps_the_same_time() {
 
 #[test]
 fn a_handshake_ends_in_time_or_in_silence() {
-    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
     assert_eq!(server.poll_timeout(), Some(at(10_000)));
     feed_server(&mut server, at(9_000), b"AMQP\0\0\x09\x01").unwrap();
     transmitted!(server);
@@ -109,7 +109,7 @@ fn a_handshake_ends_in_time_or_in_silence() {
     assert_eq!(error, ConnectionError::HandshakeTimeout);
     assert_eq!((server.is_closed(), server.transmit_len()), (true, 0));
 
-    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     let error = client.handle_timeout(at(10_000)).unwrap_err();
     assert_eq!(error, ConnectionError::HandshakeTimeout);
 

@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// The server's side, of a broker that has everything that it is asked for.
 fn serve(stream: &[u8], cut: Cut) -> Transcript {
-    let mut server = ServerConnection::new(ServerConfig::default(), NOW);
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let mut transcript = Transcript::default();
     let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
@@ -166,7 +166,7 @@ fn answer(
 
 /// The client's side. It opens a channel, publishes, consumes, acknowledges.
 fn consume(stream: &[u8], cut: Cut) -> Transcript {
-    let mut client = ClientConnection::new(ClientConfig::default(), NOW);
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     let mut transcript = Transcript::default();
     let mut failed = None;
     transcript.left = feed(stream, cut, |input| {

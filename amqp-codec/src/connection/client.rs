@@ -72,7 +72,7 @@ pub struct ClientConnection {
 impl ClientConnection {
     /// A connection to a server; the protocol header waits to be transmitted.
     #[must_use]
-    pub fn new(config: ClientConfig, now: Duration) -> Self {
+    pub fn new(now: Duration, config: ClientConfig) -> Self {
         let mut engine = Engine::new(
             SentBy::Client,
             config.limits,
@@ -371,6 +371,11 @@ impl ClientConnection {
             Incoming::Content(channel, content) => {
                 return self.on_content(channel, content).map(Some);
             }
+            Incoming::Body(channel, part, remaining) => ClientEvent::Body {
+                channel,
+                part,
+                remaining,
+            },
             // Only a server is asked to open channels.
             Incoming::Open(_) => return Err(invalid(channel::Open::ID)),
             Incoming::ChannelCloseOk(channel) => ClientEvent::ChannelCloseOk { channel },
@@ -407,7 +412,7 @@ impl ClientConnection {
             return Ok(None);
         };
         if let Method::ChannelClose(close) = method {
-            self.engine.channels.remove(&number);
+            self.engine.remove_channel(number);
             self.engine.answer_short(number, &channel::CloseOk {});
             return Ok(Some(ClientEvent::ChannelClosed {
                 channel: number,
@@ -430,7 +435,7 @@ impl ClientConnection {
                 let consumer_tag = cancel.consumer_tag;
                 if !cancel.no_wait {
                     self.engine
-                        .answer_short(number, &basic::CancelOk { consumer_tag });
+                        .answer_bounded(number, &basic::CancelOk { consumer_tag })?;
                 }
                 Ok(Some(ClientEvent::ConsumerCancelled {
                     channel: number,
@@ -440,7 +445,7 @@ impl ClientConnection {
             Method::ChannelFlow(channel::Flow { active }) => {
                 channel.data.paused = !active;
                 self.engine
-                    .answer_short(number, &channel::FlowOk { active });
+                    .answer_bounded(number, &channel::FlowOk { active })?;
                 Ok(Some(ClientEvent::Flow {
                     channel: number,
                     active,

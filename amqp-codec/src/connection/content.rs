@@ -25,8 +25,12 @@ pub struct Message<'a> {
     pub body: &'a [u8],
 }
 
-/// A content that came in, whole: method, properties and body in one
-/// allocation. To clone it is to count a reference.
+/// A content that came in: method, properties and body in one allocation. To
+/// clone it is to count a reference.
+///
+/// It is whole, unless its body is over
+/// [`Limits::assembled_size`](crate::Limits::assembled_size): then
+/// [`body`](Self::body) is empty, and parts follow as events.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
     bytes: Bytes,
@@ -84,6 +88,28 @@ impl Content {
         &self.bytes[self.body_at..]
     }
 
+    /// Octets of its body, as its header says.
+    #[must_use]
+    pub fn body_size(&self) -> u64 {
+        let size = self.bytes[self.header_at + 4..].first_chunk();
+        size.map_or(0, |size| u64::from_be_bytes(*size))
+    }
+
+    /// Whether its body is here; else it follows in parts.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.body_size() == self.body().len() as u64
+    }
+
+    /// The consumer that it is delivered to; `None` of other contents.
+    #[must_use]
+    pub fn consumer_tag(&self) -> Option<&str> {
+        match self.method() {
+            Method::BasicDeliver(method) => Some(method.consumer_tag),
+            _ => None,
+        }
+    }
+
     /// Its body as [`Bytes`], which keep the one allocation alive.
     #[must_use]
     pub fn body_bytes(&self) -> Bytes {
@@ -130,14 +156,19 @@ pub(super) enum Assembly {
         /// Octets that are still to come.
         remaining: u64,
     },
+    /// The content was handed out without its body, of which so many octets
+    /// are still to come.
+    Parts(u64),
 }
 
 /// What a frame did to an assembly.
 pub(super) enum Assembled {
     /// It is not complete yet.
     Partly,
-    /// It is complete.
+    /// It can be handed out: it is whole, or its body follows in parts.
     Complete(Content),
+    /// The frame is a part of the body, after which so many octets remain.
+    Part(u64),
     /// The body would be larger than is allowed.
     TooLarge(u64),
 }
@@ -183,6 +214,14 @@ impl Assembly {
                 let header_at = buffer.len();
                 buffer.extend_from_slice(raw.payload);
                 let buffer = core::mem::take(buffer);
+                if header.body_size > limits.assembled_size {
+                    *self = Self::Parts(header.body_size);
+                    return Ok(Assembled::Complete(Content {
+                        header_at,
+                        body_at: buffer.len(),
+                        bytes: buffer.freeze(),
+                    }));
+                }
                 *self = Self::Body {
                     body_at: buffer.len(),
                     buffer,
@@ -191,25 +230,37 @@ impl Assembly {
                 };
                 Ok(self.complete())
             }
-            Self::Body { .. } if raw.raw_type() != RawType::Body => {
+            Self::Body { .. } | Self::Parts(_) if raw.raw_type() != RawType::Body => {
                 Err(unexpected("expected content body, got non content body frame instead").into())
             }
             Self::Body {
                 buffer, remaining, ..
             } => {
-                let len = raw.payload.len() as u64;
-                let Some(rest) = remaining.checked_sub(len) else {
-                    return Err(unexpected("content body is longer than its header says").into());
-                };
+                *remaining = rest_of(*remaining, raw)?;
                 // The buffer grows by what has come, never by what was claimed.
                 buffer.extend_from_slice(raw.payload);
-                *remaining = rest;
                 Ok(self.complete())
+            }
+            Self::Parts(remaining) => {
+                *remaining = rest_of(*remaining, raw)?;
+                let rest = *remaining;
+                if rest == 0 {
+                    *self = Self::Idle;
+                }
+                Ok(match raw.payload {
+                    [] => Assembled::Partly,
+                    _ => Assembled::Part(rest),
+                })
             }
         }
     }
 
-    /// Whether a content has begun.
+    /// Whether the body of a content that was handed out is still to come.
+    pub(super) fn is_in_parts(&self) -> bool {
+        matches!(self, Self::Parts(_))
+    }
+
+    /// Whether no content has begun.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
     }
@@ -254,7 +305,7 @@ fn at_once<'a>(
         if body.raw_type() != RawType::Body
             || body.channel() != method.channel()
             || body.payload.len() as u64 != body_size
-            || body_size > limits.body_size
+            || body_size > limits.body_size.min(limits.assembled_size)
         {
             return None;
         }
@@ -274,6 +325,13 @@ fn at_once<'a>(
         },
         rest,
     ))
+}
+
+/// What remains of a body after this frame of it.
+fn rest_of(remaining: u64, raw: RawFrame<'_>) -> Result<u64, ReplyError> {
+    remaining
+        .checked_sub(raw.payload.len() as u64)
+        .ok_or_else(|| unexpected("content body is longer than its header says"))
 }
 
 fn unexpected(text: &str) -> ReplyError {

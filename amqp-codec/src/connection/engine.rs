@@ -47,6 +47,16 @@ impl Output {
     }
 }
 
+/// A body that is being sent in parts.
+#[derive(Default)]
+struct Sending {
+    /// Octets that are still to be sent.
+    remaining: u64,
+    /// Methods of the channel: they may not break into the content (section
+    /// 4.2.6), so they wait for its end.
+    waiting: Vec<u8>,
+}
+
 /// How far a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChannelState {
@@ -74,8 +84,10 @@ pub(super) enum Incoming<'a> {
     Open(u16),
     /// A method without content on a channel that is open or opening.
     Method(u16, Method<'a>),
-    /// A content, whole.
+    /// A content, whole, or to be followed by parts of its body.
     Content(u16, Content),
+    /// A part of a body, after which so many octets remain.
+    Body(u16, &'a [u8], u64),
     /// The answer to our channel.close: the number is free.
     ChannelCloseOk(u16),
     /// The channel is being closed for this reason.
@@ -90,6 +102,8 @@ pub(super) struct Engine<C> {
     pub(super) frame_max: u32,
     pub(super) output: Output,
     pub(super) channels: BTreeMap<u16, Channel<C>>,
+    /// Bodies on their way out in parts, by channel.
+    sending: BTreeMap<u16, Sending>,
     pub(super) heartbeat: Heartbeat,
     /// When the handshake or the close must be done.
     deadline: Option<(Duration, ConnectionError)>,
@@ -114,6 +128,7 @@ impl<C: Default> Engine<C> {
             frame_max: FRAME_MIN_SIZE,
             output: Output::default(),
             channels: BTreeMap::new(),
+            sending: BTreeMap::new(),
             heartbeat: Heartbeat::default(),
             deadline: Some((now + handshake_timeout, ConnectionError::HandshakeTimeout)),
             close_timeout,
@@ -208,10 +223,17 @@ impl<C: Default> Engine<C> {
             // that count (rule channel / close / stability).
             match raw.method_id() {
                 channel::CloseOk::ID => {
-                    self.channels.remove(&number);
+                    self.remove_channel(number);
                     return Ok(Incoming::ChannelCloseOk(number));
                 }
-                channel::Close::ID => self.answer_short(number, &channel::CloseOk {}),
+                channel::Close::ID => {
+                    // A content that was being sent is of no use any more, but
+                    // this side's own close may wait behind it.
+                    if let Some(sending) = self.sending.remove(&number) {
+                        self.output.bytes.extend_from_slice(&sending.waiting);
+                    }
+                    self.answer_short(number, &channel::CloseOk {});
+                }
                 _ => {}
             }
             return Ok(Incoming::Nothing);
@@ -220,6 +242,7 @@ impl<C: Default> Engine<C> {
             return match channel.assembly.frame(raw, &self.limits)? {
                 Assembled::Partly => Ok(Incoming::Nothing),
                 Assembled::Complete(content) => Ok(Incoming::Content(number, content)),
+                Assembled::Part(remaining) => Ok(Incoming::Body(number, raw.payload, remaining)),
                 Assembled::TooLarge(size) => {
                     let limit = self.limits.body_size;
                     let text =
@@ -342,6 +365,24 @@ impl<C: Default> Engine<C> {
         self.channels.insert(number, channel);
     }
 
+    /// Forgets a channel: its number is free.
+    pub(super) fn remove_channel(&mut self, number: u16) {
+        self.channels.remove(&number);
+        self.sending.remove(&number);
+    }
+
+    fn remove_channels(&mut self) {
+        self.channels.clear();
+        self.sending.clear();
+    }
+
+    /// Whether the body of a content that was handed out is still to come.
+    pub(super) fn is_in_parts(&self, number: u16) -> bool {
+        self.channels
+            .get(&number)
+            .is_some_and(|channel| channel.assembly.is_in_parts())
+    }
+
     pub(super) fn open_channel(&mut self, number: u16) -> Result<&mut Channel<C>, SendError> {
         match self.channels.get_mut(&number) {
             Some(channel) if channel.state == ChannelState::Open => Ok(channel),
@@ -378,14 +419,37 @@ impl<C: Default> Engine<C> {
 
     // Sending.
 
-    /// Queues a method frame.
+    /// Queues a method frame, behind a body that is being sent on its channel.
     #[inline]
     pub(super) fn answer<'m, A: Arguments<'m> + Identified>(
         &mut self,
         channel: u16,
         arguments: &A,
     ) -> Result<(), EncodeError> {
-        frame::encode_method(channel, arguments, &mut self.output.bytes)
+        let out = match self.sending.get_mut(&channel) {
+            None => &mut self.output.bytes,
+            Some(sending) => &mut sending.waiting,
+        };
+        frame::encode_method(channel, arguments, out)
+    }
+
+    /// As [`answer_short`](Self::answer_short), to a method that the peer may
+    /// repeat: it must not be able to fill what waits behind a body.
+    pub(super) fn answer_bounded<'m, A: Arguments<'m> + Identified>(
+        &mut self,
+        channel: u16,
+        arguments: &A,
+    ) -> Result<(), ConnectionError> {
+        self.answer_short(channel, arguments);
+        match self.sending.get(&channel) {
+            Some(sending) if sending.waiting.len() > KEPT_CAPACITY => Err(ReplyError::connection(
+                ReplyCode::ResourceError,
+                "too many answers wait for the end of a body",
+            )
+            .caused_by(A::ID)
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     /// Queues a method frame whose strings, if any, are known to be short.
@@ -399,28 +463,60 @@ impl<C: Default> Engine<C> {
     }
 
     /// Queues a content: method, header, and the body in frames of frame-max.
+    /// What the body falls short of `body_size` is to be sent in parts.
     #[inline]
     pub(super) fn content<'m, A: Arguments<'m> + Identified>(
         &mut self,
         channel: u16,
         arguments: &A,
         message: &Message<'_>,
-    ) -> Result<(), EncodeError> {
+        body_size: u64,
+    ) -> Result<(), SendError> {
+        if self.sending.contains_key(&channel) {
+            return Err(SendError::BodyIncomplete(channel));
+        }
+        let remaining = rest_of_body(message.body, body_size)?;
+        self.answer(channel, arguments)?;
+        let header = ContentHeader {
+            body_size,
+            properties: message.properties,
+        };
+        frame::encode_header(channel, &header, &mut self.output.bytes);
+        self.body_frames(channel, message.body);
+        if remaining > 0 {
+            let waiting = Vec::new();
+            self.sending.insert(channel, Sending { remaining, waiting });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn body_frames(&mut self, channel: u16, octets: &[u8]) {
         let most = match self.frame_max {
             0 => u32::MAX as usize,
             octets => (octets as usize).saturating_sub(FRAME_OVERHEAD).max(1),
         };
-        self.answer(channel, arguments)?;
-        let out = &mut self.output.bytes;
-        let header = ContentHeader {
-            body_size: message.body.len() as u64,
-            properties: message.properties,
-        };
-        frame::encode_header(channel, &header, out);
-        for part in message.body.chunks(most) {
-            frame::encode_body(channel, part, out);
+        for part in octets.chunks(most) {
+            frame::encode_body(channel, part, &mut self.output.bytes);
         }
-        Ok(())
+    }
+
+    /// Queues the next part of a body; how many octets remain to be sent.
+    pub(super) fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
+        if !self.channels.contains_key(&channel) {
+            return Err(SendError::ChannelNotOpen(channel));
+        }
+        let before = self.sending.get(&channel).map_or(0, |body| body.remaining);
+        let remaining = rest_of_body(part, before)?;
+        self.body_frames(channel, part);
+        if let Some(sending) = self.sending.get_mut(&channel) {
+            sending.remaining = remaining;
+            if remaining == 0 {
+                let sending = self.sending.remove(&channel).unwrap_or_default();
+                self.output.bytes.extend_from_slice(&sending.waiting);
+            }
+        }
+        Ok(remaining)
     }
 
     pub(super) fn raw(&mut self, bytes: &[u8]) {
@@ -483,7 +579,7 @@ impl<C: Default> Engine<C> {
 
     /// Sends connection.close; close-ok must come in time.
     pub(super) fn send_close(&mut self, error: &ReplyError) {
-        self.channels.clear();
+        self.remove_channels();
         self.heartbeat.stop();
         self.deadline = Some((self.now + self.close_timeout, ConnectionError::CloseTimeout));
         let text = error.reply_text();
@@ -506,7 +602,7 @@ impl<C: Default> Engine<C> {
         self.closed = true;
         self.deadline = None;
         self.heartbeat.stop();
-        self.channels.clear();
+        self.remove_channels();
     }
 
     /// Ends for an error, which every later call tells again. `goodbye` says
@@ -538,6 +634,14 @@ impl<C: Default> Engine<C> {
             None => Err(self.fail(ConnectionError::UnexpectedEof, false)),
         }
     }
+}
+
+/// What remains of a body of `remaining` octets after this part of it.
+fn rest_of_body(part: &[u8], remaining: u64) -> Result<u64, SendError> {
+    let octets = part.len();
+    remaining
+        .checked_sub(octets as u64)
+        .ok_or(SendError::BodySize { octets, remaining })
 }
 
 impl Scope {

@@ -205,6 +205,17 @@ pub enum SendError {
     /// The peer has paused contents on this channel with `channel.flow`.
     #[error("contents are paused on channel {0}")]
     FlowInactive(u16),
+    /// A content on a channel where the body of the one before is not all sent.
+    #[error("the body on channel {0} is not all sent")]
+    BodyIncomplete(u16),
+    /// More of a body than its content header has announced.
+    #[error("{octets} octets of a body of which {remaining} remain to be sent")]
+    BodySize {
+        /// Octets that were to be sent.
+        octets: usize,
+        /// Octets that remain of the body.
+        remaining: u64,
+    },
     /// A value that AMQP cannot carry.
     #[error(transparent)]
     Encode(#[from] EncodeError),

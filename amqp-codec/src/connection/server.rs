@@ -76,7 +76,7 @@ pub struct ServerConnection {
 impl ServerConnection {
     /// A connection that a client has just made.
     #[must_use]
-    pub fn new(config: ServerConfig, now: Duration) -> Self {
+    pub fn new(now: Duration, config: ServerConfig) -> Self {
         let frame_size = config.limits.frame_size.max(FRAME_MIN_SIZE);
         let offer = |value: u32, limit: u32| if value == 0 { limit } else { value.min(limit) };
         let channel_max = offer(config.channel_max.into(), config.limits.channel_max.into());
@@ -337,7 +337,7 @@ impl ServerConnection {
                 ServerEvent::ChannelOpened { channel }
             }
             Incoming::Method(channel, Method::ChannelClose(close)) => {
-                self.engine.channels.remove(&channel);
+                self.engine.remove_channel(channel);
                 self.engine.answer_short(channel, &channel::CloseOk {});
                 ServerEvent::ChannelClosed { channel, close }
             }
@@ -360,6 +360,11 @@ impl ServerConnection {
                 ServerEvent::Request { channel, request }
             }
             Incoming::Content(channel, content) => return Ok(self.published(channel, content)),
+            Incoming::Body(channel, part, remaining) => ServerEvent::Body {
+                channel,
+                part,
+                remaining,
+            },
             Incoming::ChannelCloseOk(channel) => ServerEvent::ChannelCloseOk { channel },
             Incoming::ChannelFailed(channel, error) => {
                 ServerEvent::ChannelFailed { channel, error }

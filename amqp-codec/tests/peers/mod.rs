@@ -170,7 +170,7 @@ pub(crate) fn open_server(
     frame_max: u32,
     heartbeat: u16,
 ) -> ServerConnection {
-    let mut server = ServerConnection::new(config, NOW);
+    let mut server = ServerConnection::new(NOW, config);
     feed_server(&mut server, NOW, &client_handshake(frame_max, heartbeat)).unwrap();
     feed_server(&mut server, NOW, &method(1, channel::Open {})).unwrap();
     assert!(server.is_open());
@@ -184,7 +184,7 @@ pub(crate) fn open_client(
     frame_max: u32,
     heartbeat: u16,
 ) -> ClientConnection {
-    let mut client = ClientConnection::new(config, NOW);
+    let mut client = ClientConnection::new(NOW, config);
     feed_client(&mut client, NOW, &server_handshake(frame_max, heartbeat)).unwrap();
     assert_eq!(client.open_channel(), Ok(1));
     feed_client(&mut client, NOW, &method(1, channel::OpenOk {})).unwrap();

@@ -35,7 +35,7 @@ impl Amqp {
     pub(crate) fn new(world: &mut World, config: ClientConfig) -> Amqp {
         Amqp {
             id: world.connect(Protocol::Amqp),
-            codec: ClientConnection::new(config, world.now),
+            codec: ClientConnection::new(world.now, config),
             buffer: Vec::new(),
             events: Vec::new(),
             contents: Vec::new(),

@@ -133,7 +133,7 @@ pub enum ClientEvent<'a> {
         /// Exchange, routing key, properties and body.
         content: Content,
     },
-    /// basic.deliver with its content, whose method has the consumer tag.
+    /// basic.deliver with its content, which has the consumer tag.
     Deliver {
         /// Its channel.
         channel: u16,
@@ -153,6 +153,17 @@ pub enum ClientEvent<'a> {
         reply_code: u16,
         /// Reply text, exchange, routing key, properties and body.
         content: Content,
+    },
+    /// The next part of a body that is too large to be put together: its
+    /// content was handed out before. None is empty; the channel may close
+    /// before the last.
+    Body {
+        /// Its channel.
+        channel: u16,
+        /// The octets, as many as their frame had.
+        part: &'a [u8],
+        /// Octets of the body that are still to come, 0 after the last part.
+        remaining: u64,
     },
     /// These publishes, none of them confirmed before, are the server's now,
     /// or are refused. An ack of many makes one event for each unbroken range.

@@ -99,13 +99,29 @@ impl ClientConnection {
     /// basic.publish; in confirm mode its publish tag, which `Confirm` will name.
     ///
     /// # Errors
-    /// When the channel is not open, the server has paused it, or a string is
-    /// over 255 octets.
+    /// When the channel is not open, the server has paused it, the body of the
+    /// publish before is not all sent, or a string is over 255 octets.
     pub fn publish(
         &mut self,
         channel: u16,
         mandatory: bool,
         message: &Message<'_>,
+    ) -> Result<Option<u64>, SendError> {
+        self.begin_publish(channel, mandatory, message, message.body.len() as u64)
+    }
+
+    /// basic.publish of a body of `body_size` octets, of which the message has
+    /// the first, or none: the rest is for [`send_body`](Self::send_body).
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish), and when the message has more than
+    /// `body_size`.
+    pub fn begin_publish(
+        &mut self,
+        channel: u16,
+        mandatory: bool,
+        message: &Message<'_>,
+        body_size: u64,
     ) -> Result<Option<u64>, SendError> {
         self.must_be_open()?;
         let data = &self.engine.open_channel(channel)?.data;
@@ -118,13 +134,24 @@ impl ClientConnection {
             mandatory,
             immediate: false,
         };
-        self.engine.content(channel, &publish, message)?;
+        self.engine.content(channel, &publish, message, body_size)?;
         let data = &mut self.engine.open_channel(channel)?.data;
         Ok(data.published.as_mut().map(|last| {
             *last += 1;
             data.unconfirmed.push(*last);
             *last
         }))
+    }
+
+    /// Sends the next part of the body of [`begin_publish`](Self::begin_publish);
+    /// how many octets remain to be sent. What else is sent on the channel
+    /// waits for the last of them.
+    ///
+    /// # Errors
+    /// When the channel is closed, or the part is more than remains.
+    pub fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
+        self.must_be_open()?;
+        self.engine.send_body(channel, part)
     }
 
     /// confirm.select: publishes from here on are numbered from 1 and confirmed.

@@ -199,13 +199,32 @@ impl ServerConnection {
     /// basic.get-ok; the delivery tag that it got.
     ///
     /// # Errors
-    /// As for all answers, and when the client has paused the channel.
+    /// As for all answers, when the client has paused the channel, and when the
+    /// body of the content before is not all sent.
     pub fn get_ok(
         &mut self,
         channel: u16,
         redelivered: bool,
         message_count: u32,
         message: &Message<'_>,
+    ) -> Result<u64, SendError> {
+        let body_size = message.body.len() as u64;
+        self.begin_get_ok(channel, redelivered, message_count, message, body_size)
+    }
+
+    /// basic.get-ok of a body of `body_size` octets, of which the message has
+    /// the first, or none: the rest is for [`send_body`](Self::send_body).
+    ///
+    /// # Errors
+    /// As for [`get_ok`](Self::get_ok), and when the message has more than
+    /// `body_size`.
+    pub fn begin_get_ok(
+        &mut self,
+        channel: u16,
+        redelivered: bool,
+        message_count: u32,
+        message: &Message<'_>,
+        body_size: u64,
     ) -> Result<u64, SendError> {
         self.asked(channel, basic::Get::ID, basic::GetOk::ID)?;
         let delivery_tag = self.next_delivery(channel)?;
@@ -216,7 +235,7 @@ impl ServerConnection {
             routing_key: message.routing_key,
             message_count,
         };
-        self.engine.content(channel, &get_ok, message)?;
+        self.engine.content(channel, &get_ok, message, body_size)?;
         self.delivered(channel, delivery_tag);
         self.answered(channel);
         Ok(delivery_tag)
@@ -225,14 +244,32 @@ impl ServerConnection {
     /// basic.deliver; the delivery tag that it got: 1, 2, and so on on each channel.
     ///
     /// # Errors
-    /// When the channel is not open, the client has paused it, or a string is
-    /// over 255 octets.
+    /// When the channel is not open, the client has paused it, the body of the
+    /// content before is not all sent, or a string is over 255 octets.
     pub fn deliver(
         &mut self,
         channel: u16,
         consumer_tag: &str,
         redelivered: bool,
         message: &Message<'_>,
+    ) -> Result<u64, SendError> {
+        let body_size = message.body.len() as u64;
+        self.begin_deliver(channel, consumer_tag, redelivered, message, body_size)
+    }
+
+    /// basic.deliver of a body of `body_size` octets, of which the message has
+    /// the first, or none: the rest is for [`send_body`](Self::send_body).
+    ///
+    /// # Errors
+    /// As for [`deliver`](Self::deliver), and when the message has more than
+    /// `body_size`.
+    pub fn begin_deliver(
+        &mut self,
+        channel: u16,
+        consumer_tag: &str,
+        redelivered: bool,
+        message: &Message<'_>,
+        body_size: u64,
     ) -> Result<u64, SendError> {
         let delivery_tag = self.next_delivery(channel)?;
         let deliver = basic::Deliver {
@@ -242,9 +279,21 @@ impl ServerConnection {
             exchange: message.exchange,
             routing_key: message.routing_key,
         };
-        self.engine.content(channel, &deliver, message)?;
+        self.engine.content(channel, &deliver, message, body_size)?;
         self.delivered(channel, delivery_tag);
         Ok(delivery_tag)
+    }
+
+    /// Sends the next part of the body of [`begin_deliver`](Self::begin_deliver),
+    /// [`begin_get_ok`](Self::begin_get_ok) or
+    /// [`begin_return`](Self::begin_return); how many octets remain to be sent.
+    /// What else is sent on the channel waits for the last of them.
+    ///
+    /// # Errors
+    /// When the channel is closed, or the part is more than remains.
+    pub fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
+        self.must_be_open()?;
+        self.engine.send_body(channel, part)
     }
 
     fn next_delivery(&mut self, channel: u16) -> Result<u64, SendError> {
@@ -265,13 +314,32 @@ impl ServerConnection {
     /// basic.return: gives a publish back. In confirm mode it goes before the ack.
     ///
     /// # Errors
-    /// When the channel is not open or a string is over 255 octets.
+    /// When the channel is not open, the body of the content before is not all
+    /// sent, or a string is over 255 octets.
     pub fn return_message(
         &mut self,
         channel: u16,
         reply_code: ReplyCode,
         reply_text: &str,
         message: &Message<'_>,
+    ) -> Result<(), SendError> {
+        let body_size = message.body.len() as u64;
+        self.begin_return(channel, reply_code, reply_text, message, body_size)
+    }
+
+    /// basic.return of a body of `body_size` octets, of which the message has
+    /// the first, or none: the rest is for [`send_body`](Self::send_body).
+    ///
+    /// # Errors
+    /// As for [`return_message`](Self::return_message), and when the message
+    /// has more than `body_size`.
+    pub fn begin_return(
+        &mut self,
+        channel: u16,
+        reply_code: ReplyCode,
+        reply_text: &str,
+        message: &Message<'_>,
+        body_size: u64,
     ) -> Result<(), SendError> {
         self.on_channel(channel)?;
         let method = basic::Return {
@@ -280,7 +348,7 @@ impl ServerConnection {
             exchange: message.exchange,
             routing_key: message.routing_key,
         };
-        Ok(self.engine.content(channel, &method, message)?)
+        self.engine.content(channel, &method, message, body_size)
     }
 
     fn on_channel(&mut self, channel: u16) -> Result<(), SendError> {
@@ -288,11 +356,15 @@ impl ServerConnection {
         self.engine.open_channel(channel).map(drop)
     }
 
-    /// The publish tag has to be one that was given out.
+    /// The publish tag has to be one that was given out, of a publish that has
+    /// all come, and is never 0.
     fn confirms(&mut self, channel: u16, publish_tag: u64, by: MethodId) -> Result<(), SendError> {
         self.must_be_open()?;
+        let in_parts = self.engine.is_in_parts(channel);
         match self.engine.open_channel(channel)?.data.published {
-            Some(last) if publish_tag <= last => Ok(()),
+            Some(last) if (1..=last.saturating_sub(in_parts.into())).contains(&publish_tag) => {
+                Ok(())
+            }
             _ => Err(SendError::NotRequested(by)),
         }
     }
@@ -300,7 +372,8 @@ impl ServerConnection {
     /// Confirms a publish: it is the broker's now. With `multiple`, all up to it.
     ///
     /// # Errors
-    /// When the channel is not open, not in confirm mode, or has no such publish yet.
+    /// When the channel is not open, not in confirm mode, or has no such
+    /// publish yet, not to its end.
     pub fn ack(&mut self, channel: u16, publish_tag: u64, multiple: bool) -> Result<(), SendError> {
         self.confirms(channel, publish_tag, basic::Ack::ID)?;
         let ack = basic::Ack {
@@ -403,7 +476,7 @@ impl ServerConnection {
         }
     }
 
-    /// channel.close. What the client sends on the channel is discarded until
+    /// channel.close, behind a body that is being sent. What the client sends on the channel is discarded until
     /// its close-ok, which is the event `ChannelCloseOk`.
     ///
     /// # Errors

@@ -196,6 +196,17 @@ pub enum ServerEvent<'a> {
         /// Exchange, routing key, properties and body.
         content: Content,
     },
+    /// The next part of a body that is too large to be put together: its
+    /// content was handed out before. None is empty; the channel may close
+    /// before the last.
+    Body {
+        /// Its channel.
+        channel: u16,
+        /// The octets, as many as their frame had.
+        part: &'a [u8],
+        /// Octets of the body that are still to come, 0 after the last part.
+        remaining: u64,
+    },
     /// connection.close, which was answered: the connection is closed.
     Closed {
         /// The client's reason.

@@ -116,7 +116,7 @@ impl AmqpFrontEnd {
         codec.frame_max = config.frame_max;
         codec.heartbeat = config.heartbeat;
         AmqpFrontEnd {
-            codec: ServerConnection::new(codec, now),
+            codec: ServerConnection::new(now, codec),
             vhost: 0,
             user: None,
             channels: BTreeMap::new(),
