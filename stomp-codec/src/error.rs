@@ -112,6 +112,10 @@ pub enum EncodeError {
     /// the body.
     #[error("content-length is not the length of the body")]
     ContentLength,
+    /// The frame is one that was received without its body, which comes in
+    /// parts ([`Limits::assembled_body`](crate::Limits::assembled_body)).
+    #[error("frame without its body, which comes in parts")]
+    BodyInParts,
 }
 
 /// Why a connection is over: the peer broke the protocol, or is gone.

@@ -32,6 +32,8 @@ pub struct Frame<'a> {
     command: Command,
     headers: Headers<'a>,
     body: &'a [u8],
+    /// False: the body comes in parts.
+    whole: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -47,20 +49,23 @@ impl<'a> Frame<'a> {
             command,
             headers: Headers::pairs(headers),
             body,
+            whole: true,
         }
     }
 
+    /// What was read; without a body if that comes in parts.
     pub(crate) fn decoded(
         version: Version,
         command: Command,
         headers: Headers<'a>,
-        body: &'a [u8],
+        body: Option<&'a [u8]>,
     ) -> Self {
         Frame {
             version,
             command,
             headers,
-            body,
+            body: body.unwrap_or_default(),
+            whole: body.is_some(),
         }
     }
 
@@ -94,9 +99,16 @@ impl<'a> Frame<'a> {
         self.headers.get(name)
     }
 
-    /// The body; empty if there is none.
+    /// The body; empty if there is none, or if it comes in parts.
     pub fn body(&self) -> &'a [u8] {
         self.body
+    }
+
+    /// Whether the body, if there is one, is here. It is, but for a frame that a
+    /// connection hands out before its body has come
+    /// ([`Limits::assembled_body`](crate::Limits::assembled_body)).
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// How many bytes [`encode`](Frame::encode) writes if it succeeds.
@@ -129,6 +141,9 @@ impl<'a> Frame<'a> {
     ///
     /// What the version cannot carry. Nothing was written then.
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        if !self.whole {
+            return Err(EncodeError::BodyInParts);
+        }
         encoder::check_command(self.version, self.command, self.body)?;
         let writing = Writing::new(self.version, self.command);
         let mut plain = true;
@@ -174,8 +189,16 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// As [`encode`](Frame::encode); never for a frame that was decoded.
+    /// As [`encode`](Frame::encode); never for a whole frame that was decoded.
     pub fn to_owned(&self) -> Result<OwnedFrame, EncodeError> {
+        if !self.whole {
+            return Err(EncodeError::BodyInParts);
+        }
+        self.with_body(Bytes::copy_from_slice(self.body))
+    }
+
+    /// The same with the headers of this frame and another body.
+    pub(crate) fn with_body(&self, body: Bytes) -> Result<OwnedFrame, EncodeError> {
         let (block, layout) = match self.headers.lines() {
             Some(lines) => (String::from(lines.block()), lines.layout()),
             None => {
@@ -195,7 +218,7 @@ impl<'a> Frame<'a> {
             command: self.command,
             block,
             layout,
-            body: Bytes::copy_from_slice(self.body),
+            body,
         })
     }
 
@@ -238,7 +261,12 @@ impl OwnedFrame {
             command: self.command,
             headers: Headers::wire(Lines::new(&self.block, self.layout)),
             body: &self.body,
+            whole: true,
         }
+    }
+
+    pub(crate) fn set_body(&mut self, body: Bytes) {
+        self.body = body;
     }
 
     /// The command.

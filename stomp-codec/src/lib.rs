@@ -102,8 +102,69 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Over WebSocket (sub-protocols `v10.stomp`, `v11.stomp`, `v12.stomp`) nothing
-//! differs: the contents of the messages, one after the other, are the stream.
+//! # Large bodies
+//!
+//! A body is handed out whole and borrowed, for which all of it has to be in the
+//! buffer. Longer ones than [`Limits::assembled_body`] come in parts, whether a
+//! `content-length` or only a NUL ends them: first the frame with all headers,
+//! as soon as the headers have come, and then each part as it arrives. With a
+//! bound on `assembled_body` a buffer never holds more than the headers, so much
+//! of a body, and one read.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use stomp_codec::connection::*;
+//! # let now = Duration::ZERO;
+//! # let mut socket = b"CONNECT\naccept-version:1.2\nhost:h\n\n\0".to_vec();
+//! # socket.extend_from_slice(b"SEND\ndestination:/upload\nreceipt:r\n\n");
+//! # socket.resize(socket.len() + 1_000_000, b'x');
+//! # socket.push(0);
+//! let mut config = ServerConfig::default();
+//! config.limits.assembled_body = 4096;
+//! config.limits.body = usize::MAX;
+//! let mut server = ServerConnection::new(now, config);
+//!
+//! let mut buffer = Vec::new();
+//! let mut upload = None;
+//! for read in socket.chunks(1460) {
+//!     buffer.extend_from_slice(read);
+//!     assert!(buffer.len() < 8192);
+//!     let mut input = buffer.as_slice();
+//!     while let Some(event) = server.receive(now, &mut input)? {
+//!         match event {
+//!             ServerEvent::Connect(_) => server.accept(now, &Accept::default())?,
+//!             ServerEvent::Send(send) if !send.is_whole() => {
+//!                 upload = Some((Vec::new(), send.receipt.map(String::from)));
+//!             }
+//!             ServerEvent::Body { part, last } => {
+//!                 let (file, receipt) = upload.as_mut().expect("its SEND came first");
+//!                 file.extend_from_slice(part);
+//!                 if last && let Some(receipt) = receipt {
+//!                     server.receipt(receipt)?;
+//!                 }
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     let taken = buffer.len() - input.len();
+//!     buffer.drain(..taken);
+//! }
+//! assert_eq!(upload.map(|(file, _)| file.len()), Some(1_000_000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A SEND in a transaction is held by the connection, and comes whole at COMMIT;
+//! [`Limits::transaction_bytes`] bounds it.
+//!
+//! # WebSocket
+//!
+//! Over WebSocket nothing differs: the contents of the messages, text or binary,
+//! one after the other, are the stream. A message may hold a part of a frame, a
+//! frame, many, or an EOL as heart-beat; what `poll_transmit` gives can be sent
+//! as one binary message. The sub-protocols are `v10.stomp`, `v11.stomp` and
+//! `v12.stomp`: [`Version::subprotocol`] and [`Version::parse_subprotocol`].
+//! CONNECT and CONNECTED still agree on the version; put the one of the
+//! sub-protocol into `versions` of the configuration.
 //!
 //! # Features
 //!
@@ -137,6 +198,7 @@ mod escape;
 mod frame;
 mod header;
 mod parser;
+mod parts;
 
 pub mod connection;
 

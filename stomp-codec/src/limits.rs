@@ -25,6 +25,11 @@ pub struct Limits {
     pub headers: usize,
     /// Longest body, in bytes, whether its length is declared or not.
     pub body: usize,
+    /// Longest body, in bytes, that a connection waits for and hands out whole;
+    /// a longer one comes in parts as it arrives. With this the buffer of a
+    /// reader needs room for headers, so many bytes and one read, however long
+    /// the bodies are.
+    pub assembled_body: usize,
     /// Most subscriptions open at a time on one connection.
     pub subscriptions: usize,
     /// Most transactions open at a time on one connection.
@@ -39,7 +44,7 @@ pub struct Limits {
 
 impl Default for Limits {
     /// Generous to a peer that has logged in: 16 KiB a header line, 1000
-    /// headers, 128 KiB of headers, 16 MiB of body.
+    /// headers, 128 KiB of headers, 16 MiB of body, which is handed out whole.
     fn default() -> Self {
         Limits {
             command: 32,
@@ -47,6 +52,7 @@ impl Default for Limits {
             header_count: 1000,
             headers: 128 * 1024,
             body: 16 * 1024 * 1024,
+            assembled_body: usize::MAX,
             subscriptions: 1000,
             transactions: 100,
             transaction_operations: 10_000,

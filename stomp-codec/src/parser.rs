@@ -116,7 +116,7 @@ impl Scan {
         version: Version,
         limits: &Limits,
     ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
-        self.decode_with(input, version.syntax(), limits)
+        self.decode_with(input, version.syntax(), limits, usize::MAX)
     }
 
     /// After `None`: the least length of an input in which the frame could be
@@ -132,17 +132,21 @@ impl Scan {
         }
     }
 
+    /// The same, but a frame whose body is longer than `assembled` is given
+    /// without it as soon as that shows. Its body is then to be read by
+    /// [`Parts`](crate::parts::Parts).
     pub(crate) fn decode_with<'a>(
         &mut self,
         input: &'a [u8],
         syntax: Syntax,
         limits: &Limits,
+        assembled: usize,
     ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
         if input.len() < self.seen {
             // Not the same bytes: begin again.
             *self = Scan::default();
         }
-        let result = self.advance(input, syntax, limits);
+        let result = self.advance(input, syntax, limits, assembled);
         if !matches!(result, Ok(None)) {
             *self = Scan::default();
         }
@@ -154,6 +158,7 @@ impl Scan {
         input: &'a [u8],
         syntax: Syntax,
         limits: &Limits,
+        assembled: usize,
     ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
         if let Stage::Command = self.stage
             && !self.command(input, syntax, limits)?
@@ -171,17 +176,19 @@ impl Scan {
         let Stage::Body(command) = self.stage else {
             return Ok(None);
         };
-        let Some(body_end) = self.body(input, syntax, limits, command)? else {
-            return Ok(None);
+        let body_end = match self.body(input, syntax, limits, assembled, command)? {
+            End::NotYet => return Ok(None),
+            End::At(end) => Some(end),
+            End::TooFar => None,
         };
         let syntax = syntax.of(command);
         let lines = match lines {
             Some(lines) => lines,
             None => self.validate(input, syntax)?,
         };
-        let body = input.get(self.from..body_end).unwrap_or_default();
+        let body = body_end.map(|end| input.get(self.from..end).unwrap_or_default());
         let frame = Frame::decoded(syntax.version, command, Headers::wire(lines), body);
-        Ok(Some((frame, body_end + 1)))
+        Ok(Some((frame, body_end.map_or(self.from, |end| end + 1))))
     }
 
     /// Reads the EOLs before the frame and the command. False: more bytes are
@@ -311,14 +318,15 @@ impl Scan {
         Ok(())
     }
 
-    /// Finds the end of the body. `None`: more bytes are needed.
+    /// Finds the end of the body.
     fn body(
         &mut self,
         input: &[u8],
         syntax: Syntax,
         limits: &Limits,
+        assembled: usize,
         command: Command,
-    ) -> Result<Option<usize>, DecodeError> {
+    ) -> Result<End, DecodeError> {
         let start = self.from;
         let too_long = error(
             start.saturating_add(limits.body),
@@ -333,10 +341,13 @@ impl Scan {
             if length > limits.body {
                 return Err(too_long);
             }
+            if length > assembled {
+                return Ok(End::TooFar);
+            }
             let end = start.saturating_add(length);
             return match input.get(end) {
-                None => Ok(None),
-                Some(0) => Ok(Some(end)),
+                None => Ok(End::NotYet),
+                Some(0) => Ok(End::At(end)),
                 Some(_) => Err(error(end, DecodeErrorKind::MissingNul)),
             };
         }
@@ -346,10 +357,15 @@ impl Scan {
         if end > start && !may_have_body {
             return Err(not_allowed);
         }
-        if end - start > limits.body {
-            return Err(too_long);
+        if end - start > assembled.min(limits.body) {
+            // Which of the two it is must not depend on how much has come.
+            return if assembled < limits.body {
+                Ok(End::TooFar)
+            } else {
+                Err(too_long)
+            };
         }
-        Ok(found.map(|_| end))
+        Ok(found.map_or(End::NotYet, |_| End::At(end)))
     }
 
     fn start_line(&mut self, at: usize) {
@@ -381,6 +397,16 @@ impl Scan {
         }
         Ok(Lines::new(block, Layout::new(syntax, suspect)))
     }
+}
+
+/// Where a body ends.
+enum End {
+    /// More bytes are needed to tell.
+    NotYet,
+    /// At this byte, which is NUL.
+    At(usize),
+    /// Behind more body than is wanted in one piece.
+    TooFar,
 }
 
 /// One line, or the part of it that there is.
@@ -417,7 +443,7 @@ impl<'a> Line<'a> {
     }
 }
 
-const fn error(offset: usize, kind: DecodeErrorKind) -> DecodeError {
+pub(crate) const fn error(offset: usize, kind: DecodeErrorKind) -> DecodeError {
     DecodeError { offset, kind }
 }
 

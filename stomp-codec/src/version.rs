@@ -34,6 +34,32 @@ impl Version {
         Version::ALL.into_iter().find(|v| v.as_str() == name)
     }
 
+    /// The version as the name of a WebSocket sub-protocol, which the header
+    /// `Sec-WebSocket-Protocol` lists.
+    ///
+    /// ```
+    /// use stomp_codec::Version;
+    ///
+    /// // A client offers what it speaks, and a server takes the highest.
+    /// let offered = "v10.stomp, v11.stomp, v12.stomp, chat";
+    /// let names = offered.split(',').map(str::trim);
+    /// let version = names.filter_map(Version::parse_subprotocol).max();
+    /// assert_eq!(version, Some(Version::V1_2));
+    /// assert_eq!(Version::V1_2.subprotocol(), "v12.stomp");
+    /// ```
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Version::V1_0 => "v10.stomp",
+            Version::V1_1 => "v11.stomp",
+            Version::V1_2 => "v12.stomp",
+        }
+    }
+
+    /// The version that a WebSocket sub-protocol stands for. Case counts.
+    pub fn parse_subprotocol(name: &str) -> Option<Version> {
+        Version::ALL.into_iter().find(|v| v.subprotocol() == name)
+    }
+
     pub(crate) const fn syntax(self) -> Syntax {
         SYNTAX[self as usize]
     }

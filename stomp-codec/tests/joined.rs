@@ -40,7 +40,7 @@ fn actions() -> impl Strategy<Value = Vec<Do>> {
         (0usize..4).prop_map(Do::Unsubscribe),
         (
             "[a-z:\\\\]{0,5}",
-            prop::collection::vec(any::<u8>(), 0..8),
+            prop::collection::vec(any::<u8>(), 0..24),
             within()
         )
             .prop_map(|(header, body, within)| Do::Send(header, body, within)),
@@ -69,13 +69,17 @@ struct Joined {
 }
 
 impl Joined {
-    fn new(version: Version, cuts: Vec<usize>) -> Self {
+    /// Bodies of more than `assembled` bytes come in parts on both sides.
+    fn new(version: Version, assembled: usize, cuts: Vec<usize>) -> Self {
         let mut config = ClientConfig::default();
         config.versions = vec![version];
         config.heart_beat = HeartBeat::NONE;
+        config.limits.assembled_body = assembled;
+        let mut server = ServerConfig::default();
+        server.limits.assembled_body = assembled;
         let mut joined = Joined {
             client: ClientConnection::new(NOW, config),
-            server: Application::new(ServerConfig::default()),
+            server: Application::new(server),
             to_server: Vec::new(),
             to_client: Vec::new(),
             cuts,
@@ -130,10 +134,17 @@ impl Joined {
             match event {
                 ClientEvent::Message(message) => {
                     let subscription = message.subscription;
-                    self.events
-                        .push(format!("message {subscription:?} {}", message.destination));
+                    let body = String::from_utf8_lossy(message.body());
+                    self.events.push(format!(
+                        "message {subscription:?} {} {body}",
+                        message.destination
+                    ));
                     let token = message.ack.map(AckToken::into_owned);
                     self.messages.extend(subscription.zip(token));
+                }
+                ClientEvent::Body { part, .. } => {
+                    let message = self.events.last_mut().expect("its MESSAGE came before");
+                    *message += &String::from_utf8_lossy(part);
                 }
                 ClientEvent::Receipt(_) => self.receipts += 1,
                 event => self.events.push(format!("{event:?}")),
@@ -163,8 +174,9 @@ impl Joined {
             Do::Subscribe(mode, count) => {
                 let (count, number) = (count.to_string(), self.subscriptions.len());
                 let destination = format!("/queue/{number}");
+                let headers = [("send", &*count), ("size", "12")];
                 let (subscription, _) = client
-                    .subscribe(&destination, *mode, [("send", &*count)], Options::RECEIPT)
+                    .subscribe(&destination, *mode, headers, Options::RECEIPT)
                     .unwrap();
                 self.subscriptions.push(subscription);
             }
@@ -213,8 +225,13 @@ impl Joined {
 }
 
 /// Everything that happened on both sides.
-fn play(version: Version, actions: &[Do], cuts: Vec<usize>) -> (Vec<String>, Vec<String>) {
-    let mut joined = Joined::new(version, cuts);
+fn play(
+    version: Version,
+    actions: &[Do],
+    assembled: usize,
+    cuts: Vec<usize>,
+) -> (Vec<String>, Vec<String>) {
+    let mut joined = Joined::new(version, assembled, cuts);
     let mut receipts = 1;
     for action in actions {
         receipts += usize::from(joined.act(action));
@@ -234,11 +251,15 @@ proptest! {
     fn the_same_happens_however_it_is_cut(
         version in prop::sample::select(Version::ALL.to_vec()),
         actions in actions(),
+        assembled in 0usize..16,
         cuts in prop::collection::vec(1usize..30, 1..10),
     ) {
-        let whole = play(version, &actions, vec![usize::MAX]);
-        prop_assert_eq!(play(version, &actions, cuts), whole.clone());
-        prop_assert_eq!(play(version, &actions, vec![1]), whole);
+        let whole = play(version, &actions, usize::MAX, vec![usize::MAX]);
+        for assembled in [usize::MAX, assembled] {
+            for cuts in [cuts.clone(), vec![1], vec![usize::MAX]] {
+                prop_assert_eq!(play(version, &actions, assembled, cuts), whole.clone());
+            }
+        }
     }
 
     /// After `handle_timeout(t)` the next time is none or later than `t`, and an
@@ -300,13 +321,16 @@ proptest! {
             "SEND\ndestination:a\ntransaction:t\n\n\0", "SEND\ndestination:a\ncontent-length:3\n\na\0b\0",
             "DISCONNECT\nreceipt:z\n\n\0", "\\", ":", "\r\n", "\u{e9}",
         ]), 0..14),
+        assembled in prop::sample::select(vec![0, 1, 3, usize::MAX]),
         cuts in prop::collection::vec(1usize..20, 1..10),
     ) {
+        let mut config = ServerConfig::default();
+        config.limits.assembled_body = assembled;
         let input = format!("CONNECT\naccept-version:{version}\nhost:h\n\n\0{}", pieces.concat());
-        let whole = script::converse(ServerConfig::default(), input.as_bytes());
-        let cut = script::converse_in_pieces(ServerConfig::default(), input.as_bytes(), &cuts);
+        let whole = script::converse(config.clone(), input.as_bytes());
+        let cut = script::converse_in_pieces(config.clone(), input.as_bytes(), &cuts);
         prop_assert_eq!(&cut, &whole);
-        let bytewise = script::converse_in_pieces(ServerConfig::default(), input.as_bytes(), &[1]);
+        let bytewise = script::converse_in_pieces(config, input.as_bytes(), &[1]);
         prop_assert_eq!(&bytewise, &whole);
     }
 }

@@ -274,10 +274,17 @@ fn conversations() {
                 "{place}"
             );
 
-            // And cut in every way.
+            // And cut in every way, and with bodies in parts.
             for size in 1..8 {
-                let pieces = converse_in_pieces(config(), bytes.as_bytes(), &[size]);
-                assert_eq!(pieces, found, "{place}, in pieces of {size}");
+                for assembled in [usize::MAX, 5, 1, 0] {
+                    let mut config = config();
+                    config.limits.assembled_body = assembled;
+                    let pieces = converse_in_pieces(config, bytes.as_bytes(), &[size]);
+                    assert_eq!(
+                        pieces, found,
+                        "{place}, in pieces of {size}, parts after {assembled}"
+                    );
+                }
             }
         }
     }

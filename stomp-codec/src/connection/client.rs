@@ -12,9 +12,10 @@ use bytes::BufMut;
 
 use super::handshake::version_list;
 use super::heart_beat::{HeartBeat, Pulse, Tolerance};
-use super::stream::{Inbound, Outbound};
+use super::stream::{Inbound, Incoming, Outbound};
 use super::subscription::{AckMode, Subscription, parse_number};
 use crate::encoder::Decimal;
+use crate::parts::Part;
 use crate::version::Syntax;
 use crate::{Command, ConnectionError, Encoder, Frame, Limits, SendError, Version};
 
@@ -95,6 +96,8 @@ enum State {
     Open(Version),
     /// DISCONNECT has been sent with this receipt.
     Disconnecting(Version, u64),
+    /// The body of the ERROR that ends it is coming in parts.
+    Ending,
     Closed,
 }
 
@@ -167,16 +170,18 @@ impl ClientConnection {
                 *input = &[];
                 return Ok(None);
             }
-            State::Idle | State::Connecting => {
+            // In the middle of a body neither of the two matters.
+            State::Idle | State::Connecting | State::Ending => {
                 (Syntax::FIRST_FROM_SERVER, &self.config.limits_before_login)
             }
             State::Open(version) | State::Disconnecting(version, _) => {
                 (version.syntax(), &self.config.limits)
             }
         };
-        let event = match self.inbound.frame(input, syntax, limits) {
+        let event = match self.inbound.next(input, syntax, limits) {
             Ok(None) => Ok(None),
-            Ok(Some(frame)) => self.frame(now, frame).map(Some),
+            Ok(Some(Incoming::Frame(frame))) => self.frame(now, frame).map(Some),
+            Ok(Some(Incoming::Part(part))) => Ok(Some(self.part(part))),
             Err(error) => Err(error.into()),
         };
         self.inbound.leave(input);
@@ -194,7 +199,7 @@ impl ClientConnection {
             State::Idle | State::Connecting | State::Open(_) => {
                 Err(self.fail(ConnectionError::UnexpectedEof))
             }
-            State::Disconnecting(..) | State::Closed => {
+            State::Disconnecting(..) | State::Ending | State::Closed => {
                 self.state = State::Closed;
                 self.error.map_or(Ok(()), Err)
             }
@@ -217,6 +222,8 @@ impl ClientConnection {
         match self.state {
             State::Idle | State::Connecting => self.deadline,
             State::Open(_) | State::Disconnecting(..) => self.pulse.next(),
+            // What has begun before CONNECTED has to end in time too.
+            State::Ending => self.pulse.expires().or(self.deadline),
             State::Closed => None,
         }
     }
@@ -234,10 +241,14 @@ impl ClientConnection {
             return Err(error);
         }
         match self.state {
-            State::Idle | State::Connecting if self.deadline.is_some_and(|at| at <= now) => {
+            State::Idle | State::Connecting | State::Ending
+                if self.deadline.is_some_and(|at| at <= now) =>
+            {
                 Err(self.fail(ConnectionError::ConnectTimeout))
             }
-            State::Open(_) | State::Disconnecting(..) if self.pulse.is_expired(now) => {
+            State::Open(_) | State::Disconnecting(..) | State::Ending
+                if self.pulse.is_expired(now) =>
+            {
                 Err(self.fail(ConnectionError::HeartBeatTimeout))
             }
             State::Open(_) | State::Disconnecting(..) => {
@@ -248,7 +259,7 @@ impl ClientConnection {
                 }
                 Ok(())
             }
-            State::Idle | State::Connecting | State::Closed => Ok(()),
+            State::Idle | State::Connecting | State::Ending | State::Closed => Ok(()),
         }
     }
 
@@ -263,7 +274,7 @@ impl ClientConnection {
     pub fn version(&self) -> Option<Version> {
         match self.state {
             State::Open(version) | State::Disconnecting(version, _) => Some(version),
-            State::Idle | State::Connecting | State::Closed => None,
+            State::Idle | State::Connecting | State::Ending | State::Closed => None,
         }
     }
 
@@ -503,7 +514,7 @@ impl ClientConnection {
         match self.state {
             State::Open(version) => Ok(version),
             State::Idle | State::Connecting => Err(SendError::NotConnected),
-            State::Disconnecting(..) | State::Closed => Err(SendError::Closed),
+            State::Disconnecting(..) | State::Ending | State::Closed => Err(SendError::Closed),
         }
     }
 
@@ -590,6 +601,7 @@ impl ClientConnection {
             let ours = self.config.heart_beat;
             self.pulse = Pulse::new(now, ours, heart_beat, self.config.tolerance);
         }
+        self.deadline = None;
         self.state = State::Open(version);
         Ok(ClientEvent::Connected(Connected {
             version,
@@ -641,6 +653,16 @@ impl ClientConnection {
         }))
     }
 
+    fn part<'a>(&mut self, part: Part<'a>) -> ClientEvent<'a> {
+        if part.last && matches!(self.state, State::Ending) {
+            self.state = State::Closed;
+        }
+        ClientEvent::Body {
+            part: part.bytes,
+            last: part.last,
+        }
+    }
+
     fn receipt<'a>(&mut self, frame: Frame<'a>) -> Result<ClientEvent<'a>, ConnectionError> {
         let command = Command::Receipt;
         let header = "receipt-id";
@@ -658,7 +680,11 @@ impl ClientConnection {
         let receipt = frame.header("receipt-id");
         let receipt = receipt.as_deref().and_then(parse_number);
         let receipt = receipt.filter(|id| self.receipts.contains(id));
-        self.state = State::Closed;
+        self.state = if frame.is_whole() {
+            State::Closed
+        } else {
+            State::Ending
+        };
         ClientEvent::Error(ErrorFrame {
             message: frame.header("message"),
             receipt: receipt.map(ReceiptId),

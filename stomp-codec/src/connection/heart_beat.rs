@@ -122,7 +122,8 @@ impl Pulse {
         [send, self.expires()].into_iter().flatten().min()
     }
 
-    fn expires(&self) -> Option<Duration> {
+    /// When the peer has been silent for too long.
+    pub(crate) fn expires(&self) -> Option<Duration> {
         self.receive
             .and_then(|(silence, since)| since.checked_add(silence))
     }

@@ -17,9 +17,10 @@ use self::request::{Known, receipt_before};
 use self::response::{MessageFrame, put_error, put_receipt};
 use super::handshake::{negotiate, version_list};
 use super::heart_beat::{HeartBeat, Pulse, Tolerance};
-use super::stream::{Inbound, Outbound};
+use super::stream::{Inbound, Incoming, Outbound};
 use super::subscription::{AckMode, Named, Subscription, Subscriptions};
 use super::transaction::{Held, Transactions};
+use crate::parts::Part;
 use crate::version::Syntax;
 use crate::{
     Command, ConnectionError, EncodeError, Encoder, Frame, Limits, Role, SendError, Version,
@@ -99,8 +100,18 @@ pub struct ServerConnection {
     session: String,
     subscriptions: Subscriptions,
     transactions: Transactions,
+    /// The SEND whose body is coming.
+    partial: Option<Partial>,
     /// How many messages were sent without a subscription.
     unsubscribed: u64,
+}
+
+/// A SEND that was not whole.
+#[derive(Debug)]
+struct Partial {
+    /// Held in a transaction, and not handed out.
+    is_held: bool,
+    receipt: Option<String>,
 }
 
 impl ServerConnection {
@@ -117,6 +128,7 @@ impl ServerConnection {
             session: String::new(),
             subscriptions: Subscriptions::default(),
             transactions: Transactions::default(),
+            partial: None,
             unsubscribed: 0,
         }
     }
@@ -162,15 +174,23 @@ impl ServerConnection {
                     return Ok(None);
                 }
             };
-            match self.inbound.frame(input, syntax, limits) {
+            match self.inbound.next(input, syntax, limits) {
                 Ok(None) => return Ok(None),
-                Ok(Some(frame)) => match self.frame(frame) {
+                Ok(Some(Incoming::Frame(frame))) => match self.frame(frame) {
                     Ok(None) => {}
                     Ok(event) => return Ok(event),
                     Err(error) => return Err(self.fail(error, frame.header("receipt").as_deref())),
                 },
+                Ok(Some(Incoming::Part(part))) => {
+                    if let Some(event) = self.part(part)? {
+                        return Ok(Some(event));
+                    }
+                }
                 Err(error) => {
-                    let receipt = receipt_before(input, error, syntax);
+                    let receipt = match self.partial.take() {
+                        Some(partial) => partial.receipt.map(Cow::Owned),
+                        None => receipt_before(input, error, syntax),
+                    };
                     return Err(self.fail(error.into(), receipt.as_deref()));
                 }
             }
@@ -516,10 +536,19 @@ impl ServerConnection {
         frame: Frame<'a>,
         known: Known<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
+        if !frame.is_whole() {
+            self.partial = Some(Partial {
+                is_held: known.transaction.is_some(),
+                receipt: known.receipt.as_deref().map(String::from),
+            });
+        }
         if let Some(transaction) = known.transaction {
             let limits = &self.config.limits;
             self.transactions
                 .hold(&transaction, Held::Send, &frame, limits)?;
+            if !frame.is_whole() {
+                return Ok(None);
+            }
             return Ok(self.answer(frame.version(), known.receipt));
         }
         Ok(Some(ServerEvent::Send(Send {
@@ -527,6 +556,26 @@ impl ServerConnection {
             receipt: known.receipt,
             frame,
         })))
+    }
+
+    /// Acts on a part of the body of a SEND.
+    fn part<'a>(&mut self, part: Part<'a>) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
+        let is_held = self.partial.as_ref().is_some_and(|partial| partial.is_held);
+        if is_held && let Err(error) = self.transactions.hold_part(part, &self.config.limits) {
+            let receipt = self.partial.take().and_then(|partial| partial.receipt);
+            return Err(self.fail(error, receipt.as_deref()));
+        }
+        if part.last
+            && let Some(partial) = self.partial.take()
+            && is_held
+            && let State::Open(version) = self.state
+        {
+            return Ok(self.answer(version, partial.receipt.map(Cow::Owned)));
+        }
+        Ok((!is_held).then_some(ServerEvent::Body {
+            part: part.bytes,
+            last: part.last,
+        }))
     }
 
     fn subscribe<'a>(

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::{Buf, BufMut};
 
 use crate::parser::{Scan, eols};
+use crate::parts::{Part, Parts};
 use crate::version::Syntax;
 use crate::{DecodeError, Frame, Limits};
 
@@ -13,6 +14,8 @@ use crate::{DecodeError, Frame, Limits};
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
     scan: Scan,
+    /// The body that is coming, if its frame was handed out without it.
+    parts: Option<Parts>,
     /// How many bytes were left to the caller, to be presented again.
     left: usize,
 }
@@ -29,22 +32,44 @@ impl Inbound {
         self.left = input.len();
     }
 
-    /// Takes one frame and the EOLs before it, or only EOLs.
-    pub(crate) fn frame<'a>(
+    /// Takes one frame and the EOLs before it, or only EOLs, or a part of the
+    /// body of a frame that was not whole.
+    pub(crate) fn next<'a>(
         &mut self,
         input: &mut &'a [u8],
         syntax: Syntax,
         limits: &Limits,
-    ) -> Result<Option<Frame<'a>>, DecodeError> {
+    ) -> Result<Option<Incoming<'a>>, DecodeError> {
+        if let Some(parts) = &mut self.parts {
+            let Some((part, taken)) = parts.next(input)? else {
+                return Ok(None);
+            };
+            input.advance(taken);
+            if part.last {
+                self.parts = None;
+            }
+            return Ok(Some(Incoming::Part(part)));
+        }
         // At the first byte of a frame there are none.
         input.advance(eols(input, syntax));
         let bytes = *input;
-        let found = self.scan.decode_with(bytes, syntax, limits)?;
+        let assembled = limits.assembled_body;
+        let found = self.scan.decode_with(bytes, syntax, limits, assembled)?;
         Ok(found.map(|(frame, taken)| {
             input.advance(taken);
-            frame
+            if !frame.is_whole() {
+                self.parts = Some(Parts::new(&frame, taken, limits.body));
+            }
+            Incoming::Frame(frame)
         }))
     }
+}
+
+/// What has come in.
+#[derive(Debug)]
+pub(crate) enum Incoming<'a> {
+    Frame(Frame<'a>),
+    Part(Part<'a>),
 }
 
 /// What goes out, until it is asked for.

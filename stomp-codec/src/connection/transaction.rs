@@ -5,8 +5,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use super::server::Send;
 use super::subscription::{Messages, Named, Subscription, Subscriptions};
+use crate::parts::Part;
 use crate::{ConnectionError, Frame, Limits, OwnedFrame};
 
 /// One step of a transaction that was committed.
@@ -72,6 +75,15 @@ pub(crate) struct Transactions {
     open: BTreeMap<String, Vec<(Held, OwnedFrame)>>,
     operations: usize,
     bytes: usize,
+    /// A SEND whose body is coming.
+    partial: Option<Partial>,
+}
+
+#[derive(Debug)]
+struct Partial {
+    transaction: String,
+    frame: OwnedFrame,
+    body: Vec<u8>,
 }
 
 impl Transactions {
@@ -101,13 +113,52 @@ impl Transactions {
         if self.operations >= limits.transaction_operations || bytes > limits.transaction_bytes {
             return Err(ConnectionError::TransactionTooLarge);
         }
-        let Ok(frame) = frame.to_owned() else {
+        let body = Bytes::copy_from_slice(frame.body());
+        let Ok(owned) = frame.with_body(body) else {
             // Only a frame that was never decoded can be refused.
             return Err(ConnectionError::TransactionTooLarge);
         };
-        operations.push((held, frame));
+        if !frame.is_whole() {
+            self.partial = Some(Partial {
+                transaction: id.into(),
+                frame: owned,
+                body: Vec::new(),
+            });
+            return Ok(());
+        }
+        operations.push((held, owned));
         self.operations += 1;
         self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Takes a part of the body of the SEND that was held last, if that was not
+    /// whole.
+    pub(crate) fn hold_part(
+        &mut self,
+        part: Part<'_>,
+        limits: &Limits,
+    ) -> Result<(), ConnectionError> {
+        let Some(partial) = &mut self.partial else {
+            return Ok(());
+        };
+        // The buffer grows by what has come, never by what was claimed.
+        let head = partial.frame.frame().encoded_len();
+        let bytes = self.bytes.saturating_add(head);
+        let body = partial.body.len().saturating_add(part.bytes.len());
+        if bytes.saturating_add(body) > limits.transaction_bytes {
+            return Err(ConnectionError::TransactionTooLarge);
+        }
+        partial.body.extend_from_slice(part.bytes);
+        if part.last
+            && let Some(mut partial) = self.partial.take()
+            && let Some(operations) = self.open.get_mut(&partial.transaction)
+        {
+            partial.frame.set_body(Bytes::from(partial.body));
+            self.bytes += partial.frame.frame().encoded_len();
+            self.operations += 1;
+            operations.push((Held::Send, partial.frame));
+        }
         Ok(())
     }
 

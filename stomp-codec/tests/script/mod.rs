@@ -24,6 +24,16 @@ pub(crate) struct Application {
     raw: Vec<u8>,
     out: Vec<u8>,
     messages: u64,
+    /// A SEND whose body comes in parts.
+    partial: Option<Partial>,
+}
+
+struct Partial {
+    /// What the event of the whole SEND says before the body.
+    head: String,
+    destination: String,
+    receipt: Option<String>,
+    body: Vec<u8>,
 }
 
 impl Application {
@@ -34,6 +44,7 @@ impl Application {
             raw: Vec::new(),
             out: Vec::new(),
             messages: 0,
+            partial: None,
         }
     }
 
@@ -63,7 +74,8 @@ impl Application {
     }
 
     /// Accepts all but the login `nobody`; sends as many messages to a
-    /// subscription as its header `send` says, numbered from 1 over all; gives
+    /// subscription as its header `send` says, numbered from 1 over all, each
+    /// with a body as long as the header `size` says; gives
     /// receipts at once; answers a SEND to `/error` with ERROR.
     fn act(&mut self, now: Duration, event: ServerEvent<'_>) {
         let server = &mut self.server;
@@ -86,28 +98,50 @@ impl Application {
                 (text, None)
             }
             ServerEvent::Send(send) => {
+                assert!(self.partial.is_none(), "the last part of the one before");
                 let headers: Vec<_> = send
                     .user_headers()
                     .map(|h| format!("{}={}", h.name, h.value))
                     .collect();
-                let body = String::from_utf8_lossy(send.body()).into_owned();
-                let text = format!("send {} [{}] {body}", send.destination, headers.join(" "));
-                if send.destination == "/error" {
-                    let receipt = send.receipt.as_deref();
-                    server.error(receipt, "No such place", b"").unwrap();
-                    (text, None)
-                } else {
-                    (text, send.receipt)
+                let partial = Partial {
+                    head: format!("send {} [{}] ", send.destination, headers.join(" ")),
+                    destination: send.destination.to_string(),
+                    receipt: send.receipt.as_deref().map(String::from),
+                    body: send.body().to_vec(),
+                };
+                if send.is_whole() {
+                    return self.act_on_send(partial);
                 }
+                assert_eq!(partial.body, b"");
+                self.partial = Some(partial);
+                return;
+            }
+            ServerEvent::Body { part, last } => {
+                assert!(last || !part.is_empty(), "only the last part can be empty");
+                let mut partial = self.partial.take().expect("its SEND came before");
+                partial.body.extend_from_slice(part);
+                if last {
+                    return self.act_on_send(partial);
+                }
+                self.partial = Some(partial);
+                return;
             }
             ServerEvent::Subscribe(subscribe) => {
                 let count = subscribe.frame.header("send");
                 let count = count.map_or(0, |count| count.parse().unwrap());
+                let size = subscribe.frame.header("size");
+                let body = vec![b'm'; size.map_or(0, |size| size.parse().unwrap())];
                 for _ in 0..count {
                     self.messages += 1;
                     let destination = &subscribe.destination;
                     server
-                        .message(subscribe.subscription, self.messages, destination, [], b"")
+                        .message(
+                            subscribe.subscription,
+                            self.messages,
+                            destination,
+                            [],
+                            &body,
+                        )
                         .unwrap();
                 }
                 let text = format!(
@@ -158,6 +192,22 @@ impl Application {
         self.transcript.events.push(text);
         if let Some(receipt) = receipt {
             self.server.receipt(&receipt).unwrap();
+        }
+    }
+
+    /// The same however the body came.
+    fn act_on_send(&mut self, send: Partial) {
+        let text = send.head + &String::from_utf8_lossy(&send.body);
+        self.transcript.events.push(text);
+        let server = &mut self.server;
+        match send.receipt {
+            receipt if send.destination == "/error" => {
+                server
+                    .error(receipt.as_deref(), "No such place", b"")
+                    .unwrap();
+            }
+            Some(receipt) => server.receipt(&receipt).unwrap(),
+            None => {}
         }
     }
 }

@@ -40,10 +40,19 @@ pub enum ClientEvent<'a> {
     Connected(Connected<'a>),
     /// MESSAGE.
     Message(Message<'a>),
+    /// The next part of the body of a MESSAGE or ERROR that was [not
+    /// whole](Message::is_whole). Nothing else comes before the last part.
+    Body {
+        /// The octets, as they arrived. Only the last part can be empty.
+        part: &'a [u8],
+        /// The body has ended with it: now the message can be acknowledged.
+        last: bool,
+    },
     /// RECEIPT: the frame was processed. After that for DISCONNECT the
     /// connection is closed.
     Receipt(ReceiptId),
-    /// ERROR. The connection is closed.
+    /// ERROR. The connection is closed; if the body comes in parts, after the
+    /// last of them.
     Error(ErrorFrame<'a>),
 }
 
@@ -81,9 +90,16 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The body.
+    /// The body; empty if it comes in parts.
     pub fn body(&self) -> &'a [u8] {
         self.frame.body()
+    }
+
+    /// Whether the body is here. If not, [`ClientEvent::Body`] comes next: the
+    /// body is longer than
+    /// [`Limits::assembled_body`](crate::Limits::assembled_body).
+    pub fn is_whole(&self) -> bool {
+        self.frame.is_whole()
     }
 }
 
@@ -94,6 +110,7 @@ pub struct ErrorFrame<'a> {
     pub message: Option<Cow<'a, str>>,
     /// The frame that it is about, if that had asked for a receipt.
     pub receipt: Option<ReceiptId>,
-    /// The frame, for its body.
+    /// The frame, for its body; which can come in parts, as that of a
+    /// [`Message`] can.
     pub frame: Frame<'a>,
 }

@@ -20,6 +20,15 @@ pub enum ServerEvent<'a> {
     Connect(Connect<'a>),
     /// SEND outside of a transaction.
     Send(Send<'a>),
+    /// The next part of the body of a SEND that was [not whole](Send::is_whole).
+    /// Nothing else comes before the last part.
+    Body {
+        /// The octets, as they arrived. Only the last part can be empty.
+        part: &'a [u8],
+        /// The body has ended with it: now the SEND can be acted on, and its
+        /// receipt given.
+        last: bool,
+    },
     /// SUBSCRIBE. From here on messages can be sent to the subscription.
     Subscribe(Subscribe<'a>),
     /// UNSUBSCRIBE. The subscription has ended.
@@ -93,9 +102,16 @@ impl<'a> Send<'a> {
         headers.filter(|header| !NOT_USER_HEADERS.contains(&&*header.name))
     }
 
-    /// The body.
+    /// The body; empty if it comes in parts.
     pub fn body(&self) -> &'a [u8] {
         self.frame.body()
+    }
+
+    /// Whether the body is here. If not, [`ServerEvent::Body`] comes next: the
+    /// body is longer than
+    /// [`Limits::assembled_body`](crate::Limits::assembled_body).
+    pub fn is_whole(&self) -> bool {
+        self.frame.is_whole()
     }
 }
 

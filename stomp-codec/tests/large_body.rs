@@ -1,0 +1,286 @@
+//! Bodies that come in parts: which do, what comes of them, and how much a
+//! reader has to keep.
+
+mod script;
+
+use std::time::Duration;
+
+use script::{Application, converse_in_pieces};
+use stomp_codec::connection::{
+    Accept, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ServerConfig,
+    ServerConnection, ServerEvent,
+};
+use stomp_codec::{Command, ConnectionError, EncodeError, Frame, SendError, Version};
+
+const NOW: Duration = Duration::ZERO;
+const OPENING: &str = "CONNECT\naccept-version:1.2\nhost:h\n\n\0";
+
+/// Bodies of up to 8 bytes come whole, and may have 100.
+fn config() -> ServerConfig {
+    let mut config = ServerConfig::default();
+    config.limits.assembled_body = 8;
+    config.limits.body = 100;
+    config.limits.transaction_bytes = 200;
+    config
+}
+
+/// A server that has heard `input` behind CONNECT in reads of `size` bytes, and
+/// the events of its frames: the parts of a body put together, with `...` in
+/// between, so that it shows whether it came in parts.
+fn events(input: &str, size: usize) -> (Vec<String>, String) {
+    let mut server = ServerConnection::new(NOW, config());
+    let mut events: Vec<String> = Vec::new();
+    let mut kept = Vec::new();
+    let stream = OPENING.to_owned() + input;
+    for read in stream.as_bytes().chunks(size) {
+        kept.extend_from_slice(read);
+        let mut rest = kept.as_slice();
+        loop {
+            match server.receive(NOW, &mut rest) {
+                Ok(None) => break,
+                Err(error) => return (events, error.to_string()),
+                Ok(Some(ServerEvent::Connect(_))) => {
+                    server.accept(NOW, &Accept::default()).unwrap();
+                }
+                Ok(Some(ServerEvent::Send(send))) if send.is_whole() => {
+                    events.push(String::from_utf8_lossy(send.body()).into_owned());
+                }
+                Ok(Some(ServerEvent::Send(send))) => {
+                    assert_eq!(send.body(), b"");
+                    events.push("...".into());
+                }
+                Ok(Some(ServerEvent::Body { part, last })) => {
+                    let body = events.last_mut().unwrap();
+                    *body += &String::from_utf8_lossy(part);
+                    *body += if last { "." } else { "" };
+                }
+                Ok(Some(event)) => panic!("{event:?}"),
+            }
+        }
+        let taken = kept.len() - rest.len();
+        kept.drain(..taken);
+        // The headers, the 8 bytes that come whole, and their NUL.
+        assert!(kept.len() <= "SEND\ndestination:a\ncontent-length:100\n\n".len() + 9);
+    }
+    (events, String::new())
+}
+
+#[test]
+fn which_bodies_come_in_parts() {
+    const HUNDRED: &str = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+    let nul_ends = format!("SEND\ndestination:a\n\n{HUNDRED}^@");
+    let one_more = format!("SEND\ndestination:a\n\n{HUNDRED}x^@");
+    let without_end = format!("SEND\ndestination:a\n\n{HUNDRED}x");
+    let declared = format!("SEND\ndestination:a\ncontent-length:100\n\n{HUNDRED}^@");
+    let hundred = format!("...{HUNDRED}.");
+    let open = format!("...{HUNDRED}");
+    #[rustfmt::skip]
+    let table: &[(&str, &str, &[&str], &str)] = &[
+        ("8 bytes", "SEND\ndestination:a\n\n01234567^@", &["01234567"], ""),
+        ("9 bytes", "SEND\ndestination:a\n\n012345678^@", &["...012345678."], ""),
+        ("8 bytes by content-length", "SEND\ndestination:a\ncontent-length:8\n\n0123^@567^@", &["0123\x00567"], ""),
+        ("9 bytes by content-length", "SEND\ndestination:a\ncontent-length:9\n\n0123^@567\n^@", &["...0123\x00567\n."], ""),
+        ("a body of EOLs", "SEND\ndestination:a\n\n\n\n\n\n\n\n\n\n\n\n^@\n\n", &["...\n\n\n\n\n\n\n\n\n\n."], ""),
+        ("a body of NULs", "SEND\ndestination:a\ncontent-length:9\n\n^@^@^@^@^@^@^@^@^@^@", &["...\0\0\0\0\0\0\0\0\0."], ""),
+        ("frames follow", "SEND\ndestination:a\n\n012345678^@\nSEND\ndestination:a\n\nx^@SEND\ndestination:a\ncontent-length:9\n\n876543210^@",
+            &["...012345678.", "x", "...876543210."], ""),
+        ("headers come before the body does", "SEND\ndestination:a\ncontent-length:9\n\n", &["..."], ""),
+        ("parts come before the end does", "SEND\ndestination:a\ncontent-length:12\n\n0123", &["...0123"], ""),
+        ("the NUL is waited for", "SEND\ndestination:a\ncontent-length:9\n\n012345678", &["...012345678"], ""),
+        ("as long as may be", &nul_ends, &[&hundred], ""),
+        ("as long as may be, by content-length", &declared, &[&hundred], ""),
+        // Size Limits.
+        ("too long", &one_more, &[&open], "maximum size of a body exceeded (byte 120)"),
+        ("too long before its end", &without_end, &[&open], "maximum size of a body exceeded (byte 120)"),
+        ("too long by content-length, before any of it", "SEND\ndestination:a\ncontent-length:101\n\n", &[], "maximum size of a body exceeded (byte 139)"),
+        // Header content-length.
+        ("content-length too small", "SEND\ndestination:a\ncontent-length:9\n\n0123456789^@", &["...012345678"], "no NUL after content-length octets of body (byte 46)"),
+        ("content-length too great", "SEND\ndestination:a\ncontent-length:10\n\n012345678^@SEND\n", &["...012345678\0"], "no NUL after content-length octets of body (byte 48)"),
+        // Body.
+        ("no other command has one", "BEGIN\ntransaction:t\ncontent-length:9\n\n012345678^@", &[],
+            "BEGIN with a body (byte 38)"),
+    ];
+    for (title, input, expected, error) in table {
+        let input = input.replace("^@", "\0");
+        for size in (1..30).chain([1000]) {
+            let found = events(&input, size);
+            assert_eq!(found.0, *expected, "{title}, in reads of {size}");
+            assert_eq!(found.1, *error, "{title}, in reads of {size}");
+        }
+    }
+}
+
+/// Receipts, errors and transactions are the same as with whole bodies.
+#[test]
+fn what_comes_of_them() {
+    #[rustfmt::skip]
+    let table: &[(&str, &str, &[&str], &str, &str)] = &[
+        ("the receipt comes with the last part", "SEND\ndestination:a\nreceipt:r\n\n0123456789^@", &["send a [] 0123456789"], "",
+            "RECEIPT\nreceipt-id:r\n\n^@"),
+        ("no receipt before", "SEND\ndestination:a\nreceipt:r\n\n0123456789", &[], "", ""),
+        ("ERROR names the receipt", "SEND\ndestination:a\nreceipt:r\\c\ncontent-length:9\n\n0123456789^@", &[],
+            "no NUL after content-length octets of body (byte 58)",
+            "ERROR\nreceipt-id:r\\c\nmessage:no NUL after content-length octets of body (byte 58)\n\n^@"),
+        ("a destination that is refused", "SEND\ndestination:/error\nreceipt:r\n\n0123456789^@SEND\n", &["send /error [] 0123456789"], "",
+            "ERROR\nreceipt-id:r\nmessage:No such place\n\n^@"),
+        ("without a destination", "SEND\nreceipt:r\n\n0123456789^@", &[],
+            "SEND without the header destination",
+            "ERROR\nreceipt-id:r\nmessage:SEND without the header destination\n\n^@"),
+        ("in a transaction it is held, and comes whole", "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\nreceipt:r\n\n0123456789^@\
+            SEND\ndestination:b\ntransaction:t\ncontent-length:10\n\n^@123456789^@SEND\ndestination:c\ntransaction:t\n\nx^@COMMIT\ntransaction:t\n\n^@",
+            &["commit t (send a 0123456789; send b \u{0}123456789; send c x)"], "", "RECEIPT\nreceipt-id:r\n\n^@"),
+        ("ABORT drops it", "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n0123456789^@ABORT\ntransaction:t\nreceipt:r\n\n^@",
+            &[], "", "RECEIPT\nreceipt-id:r\n\n^@"),
+        ("in a transaction that there is not", "SEND\ndestination:a\ntransaction:t\n\n0123456789^@", &[],
+            "unknown transaction", "ERROR\nmessage:unknown transaction\n\n^@"),
+        ("the transaction is too large", "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\nreceipt:1\n\n0123456789^@\
+            SEND\ndestination:a\ntransaction:t\nreceipt:2\n\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789^@", &[],
+            "transactions too large",
+            "RECEIPT\nreceipt-id:1\n\n^@ERROR\nreceipt-id:2\nmessage:transactions too large\n\n^@"),
+        ("it is not when another was dropped", "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n01234567890123456789012345678901234567890123456789^@\
+            ABORT\ntransaction:t\n\n^@BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n01234567890123456789012345678901234567890123456789^@COMMIT\ntransaction:t\n\n^@",
+            &["commit t (send a 01234567890123456789012345678901234567890123456789)"], "", ""),
+    ];
+    for (title, input, expected, error, sent) in table {
+        let input = (OPENING.to_owned() + input).replace("^@", "\0");
+        for size in (1..30).chain([1000]) {
+            let found = converse_in_pieces(config(), input.as_bytes(), &[size]);
+            assert_eq!(found.events[1..], **expected, "{title}, in reads of {size}");
+            let why = found.error.map(|error| error.to_string());
+            assert_eq!(
+                why.unwrap_or_default(),
+                *error,
+                "{title}, in reads of {size}"
+            );
+            assert_eq!(found.sent, *sent, "{title}, in reads of {size}");
+        }
+    }
+}
+
+/// A stream that ends in the middle of a body.
+#[test]
+fn the_end_of_the_stream() {
+    let mut application = Application::new(config());
+    let stream = OPENING.to_owned() + "SEND\ndestination:a\n\n0123456789";
+    assert_eq!(application.receive(NOW, stream.as_bytes()), b"");
+    let end = application.server.receive_eof(NOW);
+    assert_eq!(end, Err(ConnectionError::UnexpectedEof));
+}
+
+/// The head of a frame is no frame: it cannot be passed on as one.
+#[test]
+fn a_head_is_not_encoded() {
+    let mut server = ServerConnection::new(NOW, config());
+    let stream = OPENING.to_owned() + "SEND\ndestination:a\ncontent-length:9\n\n";
+    let mut input = stream.as_bytes();
+    server.receive(NOW, &mut input).unwrap();
+    server.accept(NOW, &Accept::default()).unwrap();
+    let Ok(Some(ServerEvent::Send(send))) = server.receive(NOW, &mut input) else {
+        panic!("no SEND");
+    };
+    assert!(!send.frame.is_whole());
+    assert_eq!(send.frame.header("content-length").as_deref(), Some("9"));
+    let mut out = Vec::new();
+    assert_eq!(send.frame.encode(&mut out), Err(EncodeError::BodyInParts));
+    assert_eq!(send.frame.to_owned(), Err(EncodeError::BodyInParts));
+    assert!(out.is_empty());
+    assert!(Frame::new(Version::V1_2, Command::Send, &[], b"").is_whole());
+}
+
+/// The client's side, byte by byte: whole or in parts, the same is put together.
+#[test]
+fn a_client_reads_parts() {
+    let stream = "CONNECTED\nversion:1.2\n\n\0\
+        MESSAGE\ndestination:a\nmessage-id:1\nsubscription:1\n\n0123\0\
+        \nMESSAGE\ndestination:a\nmessage-id:2\nsubscription:1\n\n\n\n0123456\0\
+        MESSAGE\ndestination:a\nmessage-id:3\nsubscription:1\ncontent-length:9\n\n\0\0\0\0\0\0\0\0\0\0\
+        ERROR\nreceipt-id:1\nmessage:m\n\nthe reason why\0RECEIPT\n";
+    for size in [1, 2, 3, 7, 1000] {
+        let mut config = ClientConfig::default();
+        config.limits.assembled_body = 8;
+        let mut client = ClientConnection::new(NOW, config);
+        client.connect(&ConnectOptions::default()).unwrap();
+        let (mut kept, mut events) = (Vec::new(), Vec::<String>::new());
+        for read in stream.as_bytes().chunks(size) {
+            kept.extend_from_slice(read);
+            let mut input = kept.as_slice();
+            while let Some(event) = client.receive(NOW, &mut input).unwrap() {
+                match event {
+                    ClientEvent::Connected(_) => {
+                        client.send("a", [], b"", Options::RECEIPT).unwrap();
+                    }
+                    ClientEvent::Message(message) => {
+                        let whole = message.is_whole();
+                        let body = String::from_utf8_lossy(message.body());
+                        events.push(format!("{} {whole} {body}", message.message_id));
+                    }
+                    ClientEvent::Error(error) => {
+                        assert!(!error.frame.is_whole() && error.receipt.is_some());
+                        events.push(format!("error {} ", error.message.unwrap()));
+                    }
+                    ClientEvent::Body { part, last } => {
+                        let event = events.last_mut().unwrap();
+                        *event += &String::from_utf8_lossy(part);
+                        *event += if last { "." } else { "" };
+                    }
+                    event => panic!("{event:?}"),
+                }
+                // Between ERROR and the end of its body nothing can be said.
+                let over = events
+                    .last()
+                    .is_some_and(|event| event.starts_with("error"));
+                let ended = over && events.last().is_some_and(|event| event.ends_with('.'));
+                assert_eq!(client.is_closed(), ended);
+                if over {
+                    let refused = client.send("a", [], b"", Options::default());
+                    assert_eq!(refused, Err(SendError::Closed));
+                }
+            }
+            let taken = kept.len() - input.len();
+            kept.drain(..taken);
+        }
+        assert_eq!(
+            events,
+            [
+                "1 true 0123",
+                "2 false \n\n0123456.",
+                "3 false \0\0\0\0\0\0\0\0\0.",
+                "error m the reason why."
+            ],
+            "in reads of {size}"
+        );
+        assert_eq!(client.receive_eof(NOW), Ok(()));
+    }
+}
+
+/// An ERROR whose body stops in the middle ends too: by the end of the stream, or
+/// by time, before CONNECTED and behind it.
+#[test]
+fn an_error_that_does_not_end() {
+    let start = |stream: &str| {
+        let mut config = ClientConfig::default();
+        config.limits.assembled_body = 0;
+        config.limits_before_login.assembled_body = 0;
+        let mut client = ClientConnection::new(NOW, config);
+        client.connect(&ConnectOptions::default()).unwrap();
+        let mut input = stream.as_bytes();
+        while client.receive(NOW, &mut input).unwrap().is_some() {}
+        assert!(!client.is_closed());
+        client
+    };
+    let before = "ERROR\nmessage:m\n\nbecause";
+    let behind = "CONNECTED\nversion:1.2\nheart-beat:1000,0\n\n\0ERROR\nmessage:m\n\nbecause";
+    for (stream, end, error) in [
+        (before, 30, ConnectionError::ConnectTimeout),
+        (behind, 20, ConnectionError::HeartBeatTimeout),
+    ] {
+        let mut client = start(stream);
+        assert_eq!(client.receive_eof(NOW), Ok(()));
+        assert!(client.is_closed());
+        let mut client = start(stream);
+        let end = Duration::from_secs(end);
+        assert_eq!(client.poll_timeout(), Some(end));
+        assert_eq!(client.handle_timeout(end), Err(error));
+        assert!(client.is_closed());
+    }
+}
