@@ -321,4 +321,11 @@ mod tests {
             }
         }
     }
+
+    /// How many statements the two standards number (5.0 appendix B, 3.1.1 appendix B).
+    #[test]
+    fn no_statement_of_mqtt_is_left_out() {
+        assert_eq!(list(Specification::Mqtt5_0).len(), 251);
+        assert_eq!(list(Specification::Mqtt3_1_1).len(), 143);
+    }
 }
