@@ -10,6 +10,7 @@ use crate::case::{Level, Section, Windows, sections, selects};
 use crate::embedded::Embedded;
 use crate::expectation::{ExpectationError, Expectations};
 use crate::report;
+use crate::requirement::asked;
 use crate::runner::{self, Answer, Question, Rules};
 use crate::target::{Protocol, Target, TargetError};
 
@@ -32,7 +33,7 @@ struct Cli {
 enum Command {
     /// Judge brokers. The default
     Run(RunArgs),
-    /// List the cases
+    /// List the cases, or what they could ask about
     List(ListArgs),
 }
 
@@ -95,6 +96,10 @@ struct RunArgs {
 struct ListArgs {
     #[command(flatten)]
     selection: Selection,
+    /// List what the specifications require instead, and how many of the cases ask
+    /// about each
+    #[arg(long)]
+    requirements: bool,
     /// The form of the list
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: ListFormat,
@@ -176,9 +181,11 @@ pub(crate) fn main() -> Result<bool, CliError> {
 fn list(args: &ListArgs) -> Result<(), CliError> {
     let selected = args.selection.apply()?;
     let mut stdout = anstream::stdout().lock();
-    match args.format {
-        ListFormat::Text => report::text::list(&mut stdout, &selected),
-        ListFormat::Json => report::json::list(&mut stdout, &selected),
+    match (args.requirements, args.format) {
+        (false, ListFormat::Text) => report::text::list(&mut stdout, &selected),
+        (false, ListFormat::Json) => report::json::list(&mut stdout, &selected),
+        (true, ListFormat::Text) => report::text::requirements(&mut stdout, &asked(&selected)),
+        (true, ListFormat::Json) => report::json::requirements(&mut stdout, &asked(&selected)),
     }
     .and_then(|()| stdout.flush())
     .or_else(ignore_closed_pipe)

@@ -7,7 +7,7 @@
 //!
 //! What happens from the command line to the exit code, in order of reading:
 //! [`cli`] (what the user asks for), [`target`] (which broker; without one, [`embedded`]), [`case`] (what
-//! there is to ask), [`wire`] (the conversation and its transcript),
+//! there is to ask, and [`requirement`]: about what), [`wire`] (the conversation and its transcript),
 //! [`runner`] (many at once, each with a deadline), [`verdict`] (what the
 //! broker did), [`expectation`] (what it was known to do), [`report`].
 
@@ -21,6 +21,7 @@ mod embedded;
 mod expectation;
 mod mqtt;
 mod report;
+mod requirement;
 mod runner;
 mod stomp;
 mod target;

@@ -250,6 +250,29 @@ fn reports_for_programs() {
     );
 }
 
+/// What is required is listed with the cases that ask, also where none does.
+#[test]
+fn requirements_are_listed_with_their_cases() {
+    let args = ["list", "--requirements", "--case", "mqtt5/MQTT-3.1.2-3/*"];
+    let list = mqspec(&[&args[..], &["--format", "json"]].concat());
+    assert_exit(&list, 0);
+    let value: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let rows = value.as_array().unwrap();
+    assert_eq!(rows.len(), 251);
+    for row in rows {
+        let expected = i32::from(row["identifier"] == "MQTT-3.1.2-3");
+        assert_eq!(row["cases"], expected, "{row}");
+    }
+    let list = mqspec(&args);
+    assert_exit(&list, 0);
+    let text = stdout(&list);
+    assert!(text.starts_with("MQTT 5.0\n"), "{text}");
+    assert!(
+        text.ends_with("251 requirements, cases ask about 1\n"),
+        "{text}"
+    );
+}
+
 /// A broker that says nothing of the protocol keeps none of its rules, so a
 /// case that it passes asks nothing.
 #[test]

@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
+use requirements::Specification;
 use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::cli::Selected;
+use crate::requirement::Asked;
 use crate::runner::Answer;
 use crate::verdict::Stop;
 
@@ -73,5 +75,33 @@ pub(crate) fn list(out: &mut impl Write, selected: &[Selected]) -> io::Result<()
         .flat_map(|(section, cases)| cases.iter().map(|case| case_fields(section.title, case)))
         .collect();
     serde_json::to_writer_pretty(&mut *out, &cases)?;
+    writeln!(out)
+}
+
+/// `mqspec list --requirements --format json`: an array of requirements.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub(crate) fn requirements(
+    out: &mut impl Write,
+    asked: &[(Specification, Vec<Asked>)],
+) -> io::Result<()> {
+    let rows: Vec<Value> = asked
+        .iter()
+        .flat_map(|(_, asked)| asked)
+        .map(|Asked { requirement, cases }| {
+            json!({
+                "specification": requirement.specification.name(),
+                "identifier": requirement.identifier,
+                "section": requirement.section,
+                "level": requirement.level.as_str(),
+                "keeper": requirement.keeper.as_str(),
+                "requirement": requirement.text,
+                "cases": cases,
+            })
+        })
+        .collect();
+    serde_json::to_writer_pretty(&mut *out, &rows)?;
     writeln!(out)
 }

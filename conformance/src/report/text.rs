@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
+use requirements::Specification;
 
 use crate::cli::Selected;
+use crate::requirement::Asked;
 use crate::runner::Answer;
 use crate::target::Target;
 use crate::verdict::{Status, Stop};
@@ -194,4 +196,37 @@ pub(crate) fn list(out: &mut impl Write, selected: &[Selected]) -> io::Result<()
         }
     }
     writeln!(out, "{} cases", cases().count())
+}
+
+/// `mqspec list --requirements`.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub(crate) fn requirements(
+    out: &mut impl Write,
+    asked: &[(Specification, Vec<Asked>)],
+) -> io::Result<()> {
+    for (specification, asked) in asked {
+        let width = asked
+            .iter()
+            .map(|row| row.requirement.identifier.len())
+            .max()
+            .unwrap_or(0);
+        writeln!(out, "{BOLD}{specification}{BOLD:#}")?;
+        for Asked { requirement, cases } in asked {
+            writeln!(
+                out,
+                "  {:<width$}  {:<10}  {:<11}  {cases:>3}  {}",
+                requirement.identifier, requirement.level, requirement.keeper, requirement.text
+            )?;
+        }
+        let covered = asked.iter().filter(|row| row.cases > 0).count();
+        writeln!(
+            out,
+            "{} requirements, cases ask about {covered}",
+            asked.len()
+        )?;
+    }
+    Ok(())
 }

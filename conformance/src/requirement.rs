@@ -1,0 +1,81 @@
+//! What the specifications require, and how many cases ask about it.
+
+use requirements::{Requirement, Specification};
+
+use crate::case::Case;
+use crate::cli::Selected;
+
+/// A requirement, and the number of cases whose rule it is.
+pub(crate) struct Asked {
+    pub(crate) requirement: Requirement,
+    pub(crate) cases: usize,
+}
+
+/// The specification whose requirements the rule of a case names, told by what its id
+/// begins with. MQTT 3.1 numbers no requirements.
+pub(crate) fn specification(case: &Case) -> Option<Specification> {
+    Some(match case.id.split('/').next()? {
+        "mqtt5" => Specification::Mqtt5_0,
+        "mqtt311" => Specification::Mqtt3_1_1,
+        "amqp" => Specification::Amqp0_9_1,
+        "stomp12" | "stomp11" | "stomp10" => Specification::Stomp,
+        _ => return None,
+    })
+}
+
+/// The requirements of each specification that one of the cases is about, if they are
+/// listed.
+pub(crate) fn asked(selected: &[Selected]) -> Vec<(Specification, Vec<Asked>)> {
+    let rules: Vec<_> = selected
+        .iter()
+        .flat_map(|(_, cases)| cases)
+        .filter_map(|case| Some((specification(case)?, case.rule)))
+        .collect();
+    Specification::ALL
+        .into_iter()
+        .filter(|specification| rules.iter().any(|(about, _)| about == specification))
+        .map(|specification| {
+            let count = |requirement: Requirement| Asked {
+                requirement,
+                cases: rules
+                    .iter()
+                    .filter(|rule| **rule == (specification, requirement.identifier))
+                    .count(),
+            };
+            let requirements = requirements::list(specification);
+            (specification, requirements.into_iter().map(count).collect())
+        })
+        .filter(|(_, asked): &(_, Vec<_>)| !asked.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::sections;
+
+    fn is_section(rule: &str) -> bool {
+        rule.split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    #[test]
+    fn a_rule_of_mqtt_is_a_requirement_or_a_section() {
+        for case in sections().flat_map(|section| section.cases) {
+            let Some(specification @ (Specification::Mqtt5_0 | Specification::Mqtt3_1_1)) =
+                specification(case)
+            else {
+                continue;
+            };
+            assert!(
+                is_section(case.rule)
+                    || requirements::list(specification)
+                        .iter()
+                        .any(|requirement| requirement.identifier == case.rule),
+                "{}: {} has no such requirement",
+                case.id,
+                specification,
+            );
+        }
+    }
+}
