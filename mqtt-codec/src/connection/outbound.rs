@@ -7,10 +7,9 @@ use super::alias::AliasUse;
 use super::exchange::{Exchange, Role};
 use super::session::InFlight;
 use super::{ConnectionError, Message, SendError, Session};
-use crate::packet::AliasedPublish;
 use crate::wire::field_len;
 use crate::{
-    Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType, Properties,
+    Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType,
     PropertyIdentifier, Publish, QoS, ReasonCode, Rule, topic,
 };
 
@@ -35,15 +34,16 @@ impl Exchange {
             return Err(SendError::ReceiveMaximum);
         }
         let mut alias = self.outbound_aliases.choose(&message.topic_name);
+        let (mut publish, mut topic_alias) = packet(message, alias);
+        let mut length = publish.encoded_len(topic_alias, self.version);
         if let AliasUse::Introduce(_) = alias
-            && self
-                .check_size(packet(message, None, false, alias).encoded_len(self.version))
-                .is_err()
+            && self.check_size(length).is_err()
         {
             alias = AliasUse::None;
+            (publish, topic_alias) = packet(message, alias);
+            length = publish.encoded_len(topic_alias, self.version);
         }
-        let draft = packet(message, None, false, alias);
-        self.check_size(draft.encoded_len(self.version))?;
+        self.check_size(length)?;
         let identifier = match message.qos {
             QoS::AtMostOnce => None,
             _ => Some(
@@ -52,7 +52,8 @@ impl Exchange {
                     .ok_or(SendError::NoPacketIdentifier)?,
             ),
         };
-        packet(message, identifier, false, alias).encode(self.version, self.transmit.buffer())?;
+        publish.packet_identifier = identifier;
+        publish.encode(topic_alias, self.version, self.transmit.buffer())?;
         self.outbound_aliases.sent(&message.topic_name, alias);
         if let Some(identifier) = identifier {
             self.session.insert(
@@ -133,9 +134,15 @@ impl Exchange {
                 if self.under_way >= usize::from(self.send_maximum) {
                     return false;
                 }
-                let again = packet(message, Some(identifier), true, AliasUse::None);
-                if self.check_size(again.encoded_len(self.version)).is_err()
-                    || again.encode(self.version, self.transmit.buffer()).is_err()
+                let again = Publish {
+                    dup: true,
+                    packet_identifier: Some(identifier),
+                    ..packet(message, AliasUse::None).0
+                };
+                let length = again.encoded_len(None, self.version);
+                let out = self.transmit.buffer();
+                if length > self.peer.maximum_packet_size as usize
+                    || again.encode(None, self.version, out).is_err()
                 {
                     // As if it had been delivered (MQTT-3.1.2-25).
                     self.session.in_flight.remove(&identifier);
@@ -250,29 +257,19 @@ enum Wait {
     Complete,
 }
 
-/// The PUBLISH of a message.
-fn packet(
-    message: &Message,
-    packet_identifier: Option<PacketIdentifier>,
-    dup: bool,
-    alias: AliasUse,
-) -> AliasedPublish<'_> {
+/// The PUBLISH of a message, without a packet identifier, and the Topic Alias to be added
+/// to it.
+fn packet(message: &Message, alias: AliasUse) -> (Publish<'_>, Option<u16>) {
     let (topic_name, topic_alias) = match alias {
         AliasUse::None => (&*message.topic_name, None),
         AliasUse::Introduce(alias) => (&*message.topic_name, Some(alias)),
         AliasUse::Replace(alias) => ("", Some(alias)),
     };
-    let properties: Properties<'_> = message.properties.as_properties();
-    AliasedPublish {
-        publish: Publish {
-            dup,
-            qos: message.qos,
-            retain: message.retain,
-            topic_name,
-            packet_identifier,
-            properties,
-            payload: &message.payload,
-        },
-        topic_alias,
-    }
+    let publish = Publish {
+        qos: message.qos,
+        retain: message.retain,
+        properties: message.properties.as_properties(),
+        ..Publish::new(topic_name, &message.payload)
+    };
+    (publish, topic_alias)
 }

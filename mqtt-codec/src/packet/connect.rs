@@ -80,22 +80,24 @@ impl<'a> Connect<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn parse(body: &'a [u8], limits: &Limits) -> Result<Self, Fault> {
         Self::parse_fields(body, limits).map_err(into_fault)
     }
 
+    #[inline(always)]
     fn parse_fields(body: &'a [u8], limits: &Limits) -> Result<Self, nom::Err<Fault>> {
         let (rest, name) = wire::binary(body)?;
-        if ProtocolVersion::ALL
-            .iter()
-            .all(|v| v.name().as_bytes() != name)
-        {
+        if !matches!(name, b"MQTT" | b"MQIsdp") {
             return Err(fault(Rule::ProtocolName, body));
         }
         let (after_level, level) = wire::u8(rest)?;
-        let version = ProtocolVersion::from_level(level)
-            .filter(|v| v.name().as_bytes() == name)
-            .ok_or_else(|| fault(Rule::ProtocolVersionUnsupported, rest))?;
+        let version = match (name.len(), level) {
+            (4, 5) => ProtocolVersion::V5_0,
+            (4, 4) => ProtocolVersion::V3_1_1,
+            (6, 3) => ProtocolVersion::V3_1,
+            _ => return Err(fault(Rule::ProtocolVersionUnsupported, rest)),
+        };
         let (rest, flags) = wire::u8(after_level)?;
         check_flags(flags, version).map_err(|rule| fault(rule, after_level))?;
         let (properties_at, keep_alive) = wire::u16(rest)?;
@@ -252,6 +254,7 @@ impl<'a> Will<'a> {
         }
     }
 
+    #[inline(never)]
     fn parse(
         input: &'a [u8],
         flags: u8,
@@ -298,6 +301,7 @@ fn will_topic_rule(rule: Rule) -> Rule {
 }
 
 /// Connect Flags (sections 3.1.2.3 to 3.1.2.9).
+#[inline(always)]
 fn check_flags(flags: u8, version: ProtocolVersion) -> Result<(), Rule> {
     if flags & RESERVED != 0 {
         return Err(Rule::ConnectReservedFlag);
@@ -329,6 +333,7 @@ pub(super) fn check_authentication(properties: &Properties<'_>) -> Result<(), Ru
 }
 
 /// The client identifiers that a version has (section 3.1.3.1).
+#[inline(always)]
 fn check_client_identifier(
     client_identifier: &str,
     clean_start: bool,

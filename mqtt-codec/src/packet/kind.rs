@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::publish::PublishFlags;
 use crate::{Limits, ProtocolVersion, Rule};
 
 macro_rules! packet_types {
@@ -90,6 +91,12 @@ impl PacketType {
         (self as u8) << 4 | self.flags()
     }
 
+    /// Whether a packet with this first byte is one.
+    #[inline]
+    pub(crate) const fn is_of(self, first: u8) -> bool {
+        first >> 4 == self as u8
+    }
+
     /// The set of only this packet.
     #[must_use]
     #[inline]
@@ -109,11 +116,7 @@ impl PacketType {
             .filter(|&kind| kind != Self::Auth || version == ProtocolVersion::V5_0)
             .ok_or(Rule::PacketType)?;
         match kind {
-            Self::Publish => match (flags >> 1) & 0b11 {
-                3 => Err(Rule::PublishQoSValue),
-                0 if flags & 0b1000 != 0 && !limits.allow_dup_on_qos_0 => Err(Rule::DupOnQoS0),
-                _ => Ok(kind),
-            },
+            Self::Publish => PublishFlags::parse(first, limits).map(|_| kind),
             _ if flags == kind.flags() => Ok(kind),
             // 3.1 may set DUP when it sends one of these again (3.1 section 2.1).
             Self::PubRel | Self::Subscribe | Self::Unsubscribe
@@ -143,6 +146,16 @@ impl PacketSet {
     pub const ALL: Self = Self(u16::MAX);
     /// The will inside a CONNECT (section 3.1.3.2).
     pub const WILL: Self = Self(1);
+
+    #[inline]
+    pub(crate) const fn bits(self) -> u16 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
 
     /// What is in one of the two.
     #[must_use]

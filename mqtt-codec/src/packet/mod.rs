@@ -1,10 +1,11 @@
-//! Control packets: what they are ([`Packet`]), from bytes ([`decode`]) and to bytes
+//! Control packets: what they are ([`Packet`]), from bytes ([`decode`](decode()) and to bytes
 //! ([`Packet::encode`]). One file holds one packet, or a pair that belongs together.
 
 mod acknowledgement;
 mod auth;
 mod connack;
 mod connect;
+mod decode;
 mod disconnect;
 mod kind;
 mod publish;
@@ -15,9 +16,10 @@ pub use acknowledgement::Acknowledgement;
 pub use auth::Auth;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
+use decode::end;
+pub use decode::{decode, needed};
 pub use disconnect::Disconnect;
 pub use kind::{PacketSet, PacketType};
-pub(crate) use publish::AliasedPublish;
 pub use publish::Publish;
 use publish::payload_is_text;
 pub use subscribe::{
@@ -29,10 +31,10 @@ pub use unsubscribe::{TopicFilters, UnsubAck, Unsubscribe};
 use bytes::BufMut;
 
 use crate::wire::{
-    Fault, VARIABLE_BYTE_INTEGER_MAX, contains_null, field_len, put_variable_byte_integer,
-    variable_byte_integer_len, variable_byte_integer_prefix,
+    VARIABLE_BYTE_INTEGER_MAX, contains_null, field_len, variable_byte_integer_bytes,
+    variable_byte_integer_len,
 };
-use crate::{DecodeError, EncodeError, Limits, Properties, ProtocolVersion, Rule};
+use crate::{EncodeError, Properties, ProtocolVersion, Rule};
 
 /// An MQTT Control Packet (section 2), borrowed from the bytes that it was decoded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,186 +71,7 @@ pub enum Packet<'a> {
     Auth(Auth<'a>),
 }
 
-/// Takes the packet at the front of `input`: the packet and its length in bytes, or
-/// `None` while more bytes are needed ([`needed`] tells how many).
-///
-/// `version` is what the connection speaks; CONNECT tells its own, and `version` is of
-/// no account for it.
-///
-/// # Errors
-/// The first rule that the packet breaks. What the fixed header breaks is told without
-/// waiting for the rest of the packet.
-#[inline]
-pub fn decode<'a>(
-    input: &'a [u8],
-    version: ProtocolVersion,
-    limits: &Limits,
-) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
-    let Some(header) = FixedHeader::parse(input, version, limits)? else {
-        return Ok(None);
-    };
-    let Some(body) = input.get(header.length..header.total()) else {
-        return Ok(None);
-    };
-    // What connections are about goes the short way.
-    let parsed = match header.kind {
-        PacketType::Publish => {
-            Publish::parse(header.flags, body, version, limits).map(Packet::Publish)
-        }
-        _ => Packet::parse(header, body, version, limits),
-    };
-    match parsed {
-        Ok(packet) => Ok(Some((packet, header.total()))),
-        Err(fault) => Err(body_error(fault, header, body, version)),
-    }
-}
-
-#[cold]
-fn body_error(
-    fault: Fault,
-    header: FixedHeader,
-    body: &[u8],
-    version: ProtocolVersion,
-) -> DecodeError {
-    DecodeError {
-        offset: header.total() - fault.remaining,
-        rule: fault.rule,
-        version: match header.kind {
-            PacketType::Connect => connect::version_of(body).unwrap_or(version),
-            _ => version,
-        },
-    }
-}
-
-/// The length in bytes of the packet at the front of `input`; while its fixed header is
-/// incomplete, how many bytes there must be at least to say more.
-///
-/// # Errors
-/// A rule that the fixed header breaks.
-pub fn needed(
-    input: &[u8],
-    version: ProtocolVersion,
-    limits: &Limits,
-) -> Result<usize, DecodeError> {
-    Ok(match FixedHeader::parse(input, version, limits)? {
-        Some(header) => header.total(),
-        None => (input.len() + 1).max(2),
-    })
-}
-
-/// The fixed header (section 2.1).
-#[derive(Clone, Copy)]
-pub(crate) struct FixedHeader {
-    pub(crate) kind: PacketType,
-    pub(crate) flags: u8,
-    /// Length in bytes of the fixed header.
-    pub(crate) length: usize,
-    /// Remaining Length: the bytes that follow it.
-    pub(crate) remaining: usize,
-}
-
-impl FixedHeader {
-    /// The fixed header at the front of `input`, `None` while it is incomplete.
-    #[inline]
-    pub(crate) fn parse(
-        input: &[u8],
-        version: ProtocolVersion,
-        limits: &Limits,
-    ) -> Result<Option<Self>, DecodeError> {
-        let error = |offset, rule| DecodeError {
-            offset,
-            rule,
-            version,
-        };
-        let Some((&first, rest)) = input.split_first() else {
-            return Ok(None);
-        };
-        let (kind, flags) = match PacketType::from_first_byte(first, version, limits) {
-            Ok(kind) => (kind, first & 0x0F),
-            Err(rule) => return Err(error(0, rule)),
-        };
-        match variable_byte_integer_prefix(rest) {
-            Ok(Some((remaining, bytes))) => {
-                let header = Self {
-                    kind,
-                    flags,
-                    length: 1 + bytes,
-                    remaining: remaining as usize,
-                };
-                if header.total() > limits.maximum_packet_size as usize {
-                    return Err(error(1, Rule::PacketTooLarge));
-                }
-                Ok(Some(header))
-            }
-            Ok(None) => Ok(None),
-            Err(rule) => Err(error(1, rule)),
-        }
-    }
-
-    /// Length in bytes of the whole packet.
-    #[inline]
-    pub(crate) const fn total(self) -> usize {
-        self.length + self.remaining
-    }
-}
-
-impl<'a> Packet<'a> {
-    #[inline(never)]
-    fn parse(
-        header: FixedHeader,
-        body: &'a [u8],
-        version: ProtocolVersion,
-        limits: &Limits,
-    ) -> Result<Self, Fault> {
-        Ok(match header.kind {
-            PacketType::Publish => {
-                Self::Publish(Publish::parse(header.flags, body, version, limits)?)
-            }
-            PacketType::Connect => Self::Connect(Connect::parse(body, limits)?),
-            PacketType::ConnAck => Self::ConnAck(ConnAck::parse(body, version)?),
-            PacketType::PubAck => Self::PubAck(Acknowledgement::parse(
-                body,
-                version,
-                PacketSet::PUBACK,
-                Rule::PubAckReasonCode,
-            )?),
-            PacketType::PubRec => Self::PubRec(Acknowledgement::parse(
-                body,
-                version,
-                PacketSet::PUBREC,
-                Rule::PubRecReasonCode,
-            )?),
-            PacketType::PubRel => Self::PubRel(Acknowledgement::parse(
-                body,
-                version,
-                PacketSet::PUBREL,
-                Rule::PubRelReasonCode,
-            )?),
-            PacketType::PubComp => Self::PubComp(Acknowledgement::parse(
-                body,
-                version,
-                PacketSet::PUBCOMP,
-                Rule::PubCompReasonCode,
-            )?),
-            PacketType::Subscribe => Self::Subscribe(Subscribe::parse(body, version, limits)?),
-            PacketType::SubAck => Self::SubAck(SubAck::parse(body, version)?),
-            PacketType::Unsubscribe => {
-                Self::Unsubscribe(Unsubscribe::parse(body, version, limits)?)
-            }
-            PacketType::UnsubAck => Self::UnsubAck(UnsubAck::parse(body, version)?),
-            PacketType::PingReq => {
-                end(body)?;
-                Self::PingReq
-            }
-            PacketType::PingResp => {
-                end(body)?;
-                Self::PingResp
-            }
-            PacketType::Disconnect => Self::Disconnect(Disconnect::parse(body, version)?),
-            PacketType::Auth => Self::Auth(Auth::parse(body)?),
-        })
-    }
-
+impl Packet<'_> {
     /// Which packet it is.
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
@@ -292,11 +115,12 @@ impl<'a> Packet<'a> {
         // What connections are about goes the short way.
         if let Self::Publish(packet) = self {
             packet.check(version)?;
-            return packet.as_it_is().encode(version, out);
+            return packet.encode(None, version, out);
         }
         self.encode_other(version, out)
     }
 
+    /// Appends a packet that is no PUBLISH.
     #[inline(never)]
     fn encode_other(
         &self,
@@ -305,11 +129,10 @@ impl<'a> Packet<'a> {
     ) -> Result<(), EncodeError> {
         self.check(version)?;
         let body = self.body_len(version);
-        check_room(body, out)?;
+        let (bytes, length) = check_room(body, out)?;
         out.put_u8(self.packet_type().first_byte());
-        put_variable_byte_integer(out, body as u32);
+        out.put_slice(&bytes[..length]);
         match self {
-            Self::Publish(packet) => return packet.as_it_is().encode(version, out),
             Self::Connect(packet) => packet.put(out),
             Self::ConnAck(packet) => packet.put(version, out),
             Self::PubAck(packet)
@@ -320,7 +143,7 @@ impl<'a> Packet<'a> {
             Self::SubAck(packet) => packet.put(version, out),
             Self::Unsubscribe(packet) => packet.put(version, out),
             Self::UnsubAck(packet) => packet.put(version, out),
-            Self::PingReq | Self::PingResp => {}
+            Self::Publish(_) | Self::PingReq | Self::PingResp => {}
             Self::Disconnect(packet) => packet.put(version, out),
             Self::Auth(packet) => packet.put(out),
         }
@@ -352,7 +175,7 @@ impl<'a> Packet<'a> {
     #[inline]
     fn body_len(&self, version: ProtocolVersion) -> usize {
         match self {
-            Self::Publish(packet) => packet.as_it_is().body_len(version),
+            Self::Publish(packet) => packet.body_len(None, version),
             Self::Connect(packet) => packet.body_len(),
             Self::ConnAck(packet) => packet.body_len(version),
             Self::PubAck(packet)
@@ -371,29 +194,18 @@ impl<'a> Packet<'a> {
 }
 
 /// That a body of this many bytes may be, and that `out` has room for it and its fixed
-/// header.
+/// header: the bytes of the Remaining Length (section 2.1.4), and how many they are.
 #[inline]
-fn check_room(body: usize, out: &impl BufMut) -> Result<(), EncodeError> {
+fn check_room(body: usize, out: &impl BufMut) -> Result<([u8; 4], usize), EncodeError> {
     if body > VARIABLE_BYTE_INTEGER_MAX as usize {
         return Err(EncodeError::PacketTooLarge { length: body });
     }
-    let needed = 1 + variable_byte_integer_len(body as u32) + body;
+    let (bytes, length) = variable_byte_integer_bytes(body as u32);
+    let needed = 1 + length + body;
     if out.remaining_mut() < needed {
         return Err(EncodeError::BufferTooSmall { needed });
     }
-    Ok(())
-}
-
-/// That a packet ends where its last field did.
-#[inline]
-fn end(rest: &[u8]) -> Result<(), Fault> {
-    if rest.is_empty() {
-        return Ok(());
-    }
-    Err(Fault {
-        rule: Rule::TrailingBytes,
-        remaining: rest.len(),
-    })
+    Ok((bytes, length))
 }
 
 /// That `packet` may carry these properties in this version.

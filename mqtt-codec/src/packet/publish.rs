@@ -35,6 +35,33 @@ const RETAIN: u8 = 0b0001;
 const QOS_SHIFT: u8 = 1;
 const DUP: u8 = 0b1000;
 
+/// What the first byte of a PUBLISH tells.
+#[derive(Clone, Copy)]
+pub(crate) struct PublishFlags {
+    dup: bool,
+    pub(crate) qos: QoS,
+    retain: bool,
+}
+
+impl PublishFlags {
+    #[inline]
+    pub(crate) fn parse(first: u8, limits: &Limits) -> Result<Self, Rule> {
+        let qos = QoS::from_bits((first >> QOS_SHIFT) & 0b11).ok_or(Rule::PublishQoSValue)?;
+        let mut dup = first & DUP != 0;
+        if dup && qos == QoS::AtMostOnce {
+            if !limits.allow_dup_on_qos_0 {
+                return Err(Rule::DupOnQoS0);
+            }
+            dup = false;
+        }
+        Ok(Self {
+            dup,
+            qos,
+            retain: first & RETAIN != 0,
+        })
+    }
+}
+
 impl<'a> Publish<'a> {
     /// A message with QoS 0, not retained, without properties.
     #[must_use]
@@ -52,7 +79,7 @@ impl<'a> Publish<'a> {
 
     #[inline]
     pub(super) fn parse(
-        flags: u8,
+        flags: PublishFlags,
         body: &'a [u8],
         version: ProtocolVersion,
         limits: &Limits,
@@ -62,14 +89,12 @@ impl<'a> Publish<'a> {
 
     #[inline]
     fn parse_fields(
-        flags: u8,
+        flags: PublishFlags,
         body: &'a [u8],
         version: ProtocolVersion,
         limits: &Limits,
     ) -> Result<Self, nom::Err<Fault>> {
-        // The fixed header has been checked: three cannot be.
-        let qos = QoS::from_bits((flags >> QOS_SHIFT) & 0b11)
-            .ok_or_else(|| fault(Rule::PublishQoSValue, body))?;
+        let PublishFlags { dup, qos, retain } = flags;
         let (rest, topic_name) = topic_name(body, limits)?;
         let (rest, packet_identifier) = match qos {
             QoS::AtMostOnce => (rest, None),
@@ -89,9 +114,9 @@ impl<'a> Publish<'a> {
             return Err(fault(Rule::PayloadFormat, payload));
         }
         Ok(Self {
-            dup: flags & DUP != 0 && qos != QoS::AtMostOnce,
+            dup,
             qos,
-            retain: flags & RETAIN != 0,
+            retain,
             topic_name,
             packet_identifier,
             properties,
@@ -110,6 +135,21 @@ impl<'a> Publish<'a> {
 
     #[inline]
     pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+        let identified = self.packet_identifier.is_some();
+        let name = self.topic_name.as_bytes();
+        if identified == (self.qos != QoS::AtMostOnce)
+            && (identified || !self.dup)
+            && !name.is_empty()
+            && name.len() <= usize::from(u16::MAX)
+            && !wire::contains_null_or_wildcard(name)
+        {
+            return check_properties(&self.properties, PacketType::Publish, version);
+        }
+        self.check_each(version)
+    }
+
+    #[cold]
+    fn check_each(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
         let broken = |rule| Err(EncodeError::Rule { rule, version });
         if self.packet_identifier.is_some() != (self.qos != QoS::AtMostOnce) {
             return broken(Rule::PacketIdentifierZero);
@@ -128,32 +168,12 @@ impl<'a> Publish<'a> {
         check_properties(&self.properties, PacketType::Publish, version)
     }
 
-    /// It, with no Topic Alias but what is in its properties.
+    /// Encoded length in bytes of the properties and a Topic Alias that is added to them,
+    /// without Property Length.
     #[inline]
-    pub(super) const fn as_it_is(self) -> AliasedPublish<'a> {
-        AliasedPublish {
-            publish: self,
-            topic_alias: None,
-        }
-    }
-}
-
-/// A PUBLISH to which a connection adds a Topic Alias (section 3.3.2.3.4). Everything
-/// else in it has been checked.
-#[derive(Clone, Copy)]
-pub(crate) struct AliasedPublish<'a> {
-    pub(crate) publish: Publish<'a>,
-    pub(crate) topic_alias: Option<u16>,
-}
-
-/// Encoded length of a Topic Alias, its identifier included.
-const TOPIC_ALIAS_LEN: usize = 3;
-
-impl AliasedPublish<'_> {
-    /// Encoded length in bytes of the properties, without Property Length.
-    fn properties_len(&self) -> usize {
-        self.publish.properties.bytes().len()
-            + match self.topic_alias {
+    fn properties_len(&self, topic_alias: Option<u16>) -> usize {
+        self.properties.bytes().len()
+            + match topic_alias {
                 Some(_) => TOPIC_ALIAS_LEN,
                 None => 0,
             }
@@ -161,84 +181,89 @@ impl AliasedPublish<'_> {
 
     /// Bytes after the fixed header.
     #[inline]
-    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
-        let publish = &self.publish;
+    pub(super) fn body_len(&self, topic_alias: Option<u16>, version: ProtocolVersion) -> usize {
         let properties = match version {
             ProtocolVersion::V5_0 => {
-                let length = self.properties_len();
+                let length = self.properties_len(topic_alias);
                 wire::variable_byte_integer_len(length as u32) + length
             }
             _ => 0,
         };
-        let identifier = match publish.qos {
+        let identifier = match self.qos {
             QoS::AtMostOnce => 0,
             _ => 2,
         };
-        2 + publish.topic_name.len() + identifier + properties + publish.payload.len()
+        2 + self.topic_name.len() + identifier + properties + self.payload.len()
     }
 
     /// Length of the whole packet in bytes.
     #[inline]
-    pub(crate) fn encoded_len(&self, version: ProtocolVersion) -> usize {
-        let body = self.body_len(version);
+    pub(crate) fn encoded_len(&self, topic_alias: Option<u16>, version: ProtocolVersion) -> usize {
+        let body = self.body_len(topic_alias, version);
         1 + wire::variable_byte_integer_len(body as u32) + body
     }
 
-    /// Appends the packet; 3.x leaves the properties out.
+    /// Appends the packet, which has been checked, with a Topic Alias (section 3.3.2.3.4)
+    /// if a connection adds one; 3.x leaves the properties out.
     #[inline]
     pub(crate) fn encode(
         &self,
+        topic_alias: Option<u16>,
         version: ProtocolVersion,
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
-        let publish = &self.publish;
-        let body = self.body_len(version);
-        check_room(body, out)?;
-        // Few writes of many bytes: each to `out` has its price. The fixed header with the
-        // length of the topic name is seven bytes at most, and so is what follows the name.
-        let mut few = [0; 8];
-        let mut room = &mut few[..];
-        room.put_u8(publish.first_byte());
-        wire::put_variable_byte_integer(&mut room, body as u32);
+        let length = check_room(self.body_len(topic_alias, version), out)?;
+        // Few writes, of as many bytes as can be told beforehand: each has its price.
+        let first = self.first_byte();
         // `check` has seen to it that the length fits.
-        room.put_u16(publish.topic_name.len() as u16);
-        let left = room.len();
-        out.put_slice(&few[..few.len() - left]);
-        out.put_slice(publish.topic_name.as_bytes());
-        let mut few = [0; 8];
-        let mut room = &mut few[..];
-        if let Some(identifier) = publish.packet_identifier {
-            room.put_u16(identifier.get());
+        let [high, low] = (self.topic_name.len() as u16).to_be_bytes();
+        match length {
+            ([a, ..], 1) => out.put_slice(&[first, a, high, low]),
+            ([a, b, ..], 2) => out.put_slice(&[first, a, b, high, low]),
+            ([a, b, c, _], 3) => out.put_slice(&[first, a, b, c, high, low]),
+            ([a, b, c, d], _) => out.put_slice(&[first, a, b, c, d, high, low]),
+        }
+        out.put_slice(self.topic_name.as_bytes());
+        if let Some(identifier) = self.packet_identifier {
+            out.put_u16(identifier.get());
         }
         if version.has_properties() {
-            wire::put_variable_byte_integer(&mut room, self.properties_len() as u32);
-        }
-        let left = room.len();
-        out.put_slice(&few[..few.len() - left]);
-        if version.has_properties() && self.properties_len() > 0 {
-            out.put_slice(publish.properties.bytes());
-            if let Some(alias) = self.topic_alias {
+            wire::put_variable_byte_integer(out, self.properties_len(topic_alias) as u32);
+            out.put_slice(self.properties.bytes());
+            if let Some(alias) = topic_alias {
                 out.put_u8(PropertyIdentifier::TopicAlias as u8);
                 out.put_u16(alias);
             }
         }
-        out.put_slice(publish.payload);
+        out.put_slice(self.payload);
         Ok(())
     }
 }
+
+/// Encoded length of a Topic Alias, its identifier included.
+const TOPIC_ALIAS_LEN: usize = 3;
 
 /// The Topic Name, which may be empty.
 #[inline]
 fn topic_name<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a, &'a str> {
     let (rest, name) = wire::topic_name(input)?;
-    let maximum_levels = usize::from(limits.maximum_topic_levels);
-    if name.len() >= maximum_levels && levels(name) > maximum_levels {
-        return Err(fault(Rule::TopicNameLevels, input));
+    // A level takes a byte at least.
+    if name.len() >= usize::from(limits.maximum_topic_levels) {
+        check_levels(name, limits).map_err(|rule| fault(rule, input))?;
     }
     Ok((rest, name))
 }
 
+#[inline(never)]
+fn check_levels(name: &str, limits: &Limits) -> Result<(), Rule> {
+    if levels(name) > usize::from(limits.maximum_topic_levels) {
+        return Err(Rule::TopicNameLevels);
+    }
+    Ok(())
+}
+
 /// Only a Topic Alias can stand for a Topic Name (section 3.3.2.1).
+#[inline(never)]
 fn check_no_topic_name(properties: &Properties<'_>, version: ProtocolVersion) -> Result<(), Rule> {
     if version < ProtocolVersion::V5_0 {
         Err(Rule::TopicNameEmpty)
@@ -250,6 +275,7 @@ fn check_no_topic_name(properties: &Properties<'_>, version: ProtocolVersion) ->
 }
 
 /// Whether a payload is what its Payload Format Indicator says (section 3.3.2.3.2).
+#[inline(never)]
 pub(crate) fn payload_is_text(properties: &Properties<'_>, payload: &[u8]) -> bool {
     properties.payload_format_indicator() != Some(true) || core::str::from_utf8(payload).is_ok()
 }

@@ -88,7 +88,7 @@ impl PropertiesBuilder {
     /// Whether this property has been added.
     #[must_use]
     pub const fn contains(&self, identifier: PropertyIdentifier) -> bool {
-        self.contents.present & identifier.bit() != 0
+        self.contents.contains(identifier)
     }
 
     /// What has been added, to put into a packet.

@@ -18,6 +18,13 @@ use crate::{EncodeError, QoS, Rule};
 /// How a kind of value stands on the wire.
 trait Format<'a> {
     type Value: Copy;
+    /// Passes over a value that is well-formed.
+    #[inline]
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, _) = Self::parse(input)?;
+        Ok((rest, ()))
+    }
+    /// Reads a value that [`check`](Self::check) has passed over before.
     fn parse(input: &'a [u8]) -> Parsed<'a, Self::Value>;
     /// Encoded length in bytes, or that the value has no encoding.
     fn len(value: Self::Value) -> Result<usize, EncodeError>;
@@ -122,8 +129,12 @@ impl<'a> Format<'a> for VariableByte {
 impl<'a> Format<'a> for Utf8String {
     type Value = &'a str;
     #[inline]
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        wire::check_string(input)
+    }
+    #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, &'a str> {
-        wire::string(input)
+        wire::checked_string(input)
     }
     fn len(value: &'a str) -> Result<usize, EncodeError> {
         field_len(value.as_bytes())
@@ -150,9 +161,14 @@ impl<'a> Format<'a> for Binary {
 impl<'a> Format<'a> for StringPair {
     type Value = (&'a str, &'a str);
     #[inline]
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, ()) = wire::check_string(input)?;
+        wire::check_string(rest)
+    }
+    #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, (&'a str, &'a str)> {
-        let (rest, name) = wire::string(input)?;
-        let (rest, value) = wire::string(rest)?;
+        let (rest, name) = wire::checked_string(input)?;
+        let (rest, value) = wire::checked_string(rest)?;
         Ok((rest, (name, value)))
     }
     fn len((name, value): Self::Value) -> Result<usize, EncodeError> {
@@ -225,23 +241,33 @@ macro_rules! properties {
                 match self { $( Self::$name(..) => PropertyIdentifier::$name, )* }
             }
 
-            /// The property at the front of `input`, its value checked.
+            /// Passes over the property at the front of `input`; which it was, if it is
+            /// well-formed.
+            #[inline]
+            fn check_at(input: &'a [u8]) -> Parsed<'a, PropertyIdentifier> {
+                let (value, identifier) = property_identifier(input)?;
+                let rest = match identifier {
+                    $( PropertyIdentifier::$name => $format::check(value)?.0, )*
+                };
+                if identifier.has_rule() {
+                    let (_, property) = Self::parse(input)?;
+                    property.check().map_err(|rule| fault(rule, value))?;
+                }
+                Ok((rest, identifier))
+            }
+
+            /// The property at the front of `input`, which has been checked.
             #[inline]
             // One pattern for formats of one value and of two.
             #[allow(unused_parens)]
             fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-                let (value, identifier) = wire::variable_byte_integer(input)?;
-                let (rest, property) = match identifier {
-                    $( $identifier => {
+                let (value, identifier) = property_identifier(input)?;
+                Ok(match identifier {
+                    $( PropertyIdentifier::$name => {
                         let (rest, ($($field),+)) = $format::parse(value)?;
                         (rest, Self::$name($($field),+))
                     } )*
-                    _ => return Err(fault(Rule::PropertyUnknown, input)),
-                };
-                match property.check() {
-                    Ok(()) => Ok((rest, property)),
-                    Err(rule) => Err(fault(rule, value)),
-                }
+                })
             }
 
             /// Encoded length in bytes, identifier included.
@@ -350,8 +376,40 @@ properties! {
 
 impl PropertyIdentifier {
     /// Its bit in a set of properties: identifiers end at 0x2A.
+    #[inline]
     const fn bit(self) -> u64 {
         1 << (self as u8)
+    }
+
+    /// Whether [`Property::check`] has something to say of its value.
+    #[inline]
+    const fn has_rule(self) -> bool {
+        const WITH_RULE: u64 = PropertyIdentifier::ReceiveMaximum.bit()
+            | PropertyIdentifier::MaximumPacketSize.bit()
+            | PropertyIdentifier::TopicAlias.bit()
+            | PropertyIdentifier::SubscriptionIdentifier.bit()
+            | PropertyIdentifier::ResponseTopic.bit();
+        WITH_RULE & self.bit() != 0
+    }
+}
+
+/// The identifier of the property at the front of `input`. It is a variable byte integer
+/// (section 2.2.2.2), and all of them take one byte.
+#[inline]
+fn property_identifier(input: &[u8]) -> Parsed<'_, PropertyIdentifier> {
+    if let Some((&byte, value)) = input.split_first()
+        && let Some(identifier) = PropertyIdentifier::from_byte(byte)
+    {
+        return Ok((value, identifier));
+    }
+    Err(property_identifier_fault(input))
+}
+
+#[cold]
+fn property_identifier_fault(input: &[u8]) -> nom::Err<Fault> {
+    match wire::variable_byte_integer(input) {
+        Ok(_) => fault(Rule::PropertyUnknown, input),
+        Err(error) => error,
     }
 }
 
@@ -406,32 +464,38 @@ impl fmt::Display for PropertyIdentifier {
 /// What a set of properties is known to be: which are there, and which packets may
 /// carry all of them. It grows as properties are added, so that whether a packet may
 /// carry them is one look at a bit.
+///
+/// The lower bits are the identifiers that are there, the upper 16 the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Contents {
-    present: u64,
-    packets: PacketSet,
-}
+struct Contents(u64);
 
 impl Contents {
-    const EMPTY: Self = Self {
-        present: 0,
-        packets: PacketSet::ALL,
-    };
+    const PACKETS_SHIFT: u32 = 48;
+    const EMPTY: Self = Self((PacketSet::ALL.bits() as u64) << Self::PACKETS_SHIFT);
+
+    /// Whether this property is there.
+    #[inline]
+    const fn contains(self, identifier: PropertyIdentifier) -> bool {
+        self.0 & identifier.bit() != 0
+    }
+
+    /// The packets that may carry all of them.
+    #[inline]
+    const fn packets(self) -> PacketSet {
+        PacketSet::from_bits((self.0 >> Self::PACKETS_SHIFT) as u16)
+    }
 
     /// The contents with one more property; the rule that a packet in `packets` breaks by it.
     #[inline]
     fn with(self, identifier: PropertyIdentifier, packets: PacketSet) -> Result<Self, Rule> {
-        let repeated = self.present & identifier.bit() != 0;
-        let (allowed, rule) = if repeated {
+        let (allowed, rule) = if self.contains(identifier) {
             (identifier.repeatable(), Rule::PropertyRepeated)
         } else {
             (identifier.packets(), Rule::PropertyNotAllowed)
         };
-        let next = Self {
-            present: self.present | identifier.bit(),
-            packets: self.packets.intersection(allowed),
-        };
-        if next.packets.intersection(packets) == PacketSet::NONE {
+        let others = u64::from(!allowed.bits()) << Self::PACKETS_SHIFT;
+        let next = Self((self.0 | identifier.bit()) & !others);
+        if next.packets().intersection(packets) == PacketSet::NONE {
             return Err(rule);
         }
         Ok(next)

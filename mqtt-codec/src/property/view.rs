@@ -49,18 +49,16 @@ impl<'a> Properties<'a> {
     };
 
     /// The properties that `bytes` hold, without their Property Length.
-    #[inline]
+    #[inline(never)]
     pub(super) fn validate(bytes: &'a [u8], packet: PacketSet) -> Result<Self, Fault> {
         let mut contents = Contents::EMPTY;
         let mut input = bytes;
         while !input.is_empty() {
-            let (rest, property) = Property::parse(input).map_err(into_fault)?;
-            contents = contents
-                .with(property.identifier(), packet)
-                .map_err(|rule| Fault {
-                    rule,
-                    remaining: input.len(),
-                })?;
+            let (rest, identifier) = Property::check_at(input).map_err(into_fault)?;
+            contents = contents.with(identifier, packet).map_err(|rule| Fault {
+                rule,
+                remaining: input.len(),
+            })?;
             input = rest;
         }
         Ok(Self { bytes, contents })
@@ -81,7 +79,7 @@ impl<'a> Properties<'a> {
     /// Whether this property is there.
     #[must_use]
     pub const fn contains(&self, identifier: PropertyIdentifier) -> bool {
-        self.contents.present & identifier.bit() != 0
+        self.contents.contains(identifier)
     }
 
     /// The first property with this identifier.
@@ -96,7 +94,7 @@ impl<'a> Properties<'a> {
     /// The packets that may carry all of them, each as often as it is here.
     #[must_use]
     pub const fn packets(&self) -> PacketSet {
-        self.contents.packets
+        self.contents.packets()
     }
 
     /// The subscription identifiers, in order.

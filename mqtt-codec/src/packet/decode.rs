@@ -1,0 +1,249 @@
+//! From bytes to packets: the fixed header (section 2.1), and which body belongs to it.
+
+use super::publish::PublishFlags;
+use super::{
+    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Publish, SubAck,
+    Subscribe, UnsubAck, Unsubscribe, connect,
+};
+use crate::wire::{Fault, variable_byte_integer_prefix};
+use crate::{DecodeError, Limits, ProtocolVersion, Rule};
+
+/// Takes the packet at the front of `input`: the packet and its length in bytes, or
+/// `None` while more bytes are needed ([`needed`] tells how many).
+///
+/// `version` is what the connection speaks; CONNECT tells its own, and `version` is of
+/// no account for it.
+///
+/// # Errors
+/// The first rule that the packet breaks. What the fixed header breaks is told without
+/// waiting for the rest of the packet.
+#[inline]
+pub fn decode<'a>(
+    input: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
+    // What connections are about goes the short way, and is made where it is wanted: a
+    // packet is large to move.
+    const CONNECT: u8 = PacketType::Connect.first_byte();
+    match input.first() {
+        Some(&first) if PacketType::Publish.is_of(first) => {
+            match decode_publish(first, input, version, limits) {
+                Ok(Some((publish, length))) => Ok(Some((Packet::Publish(publish), length))),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+        Some(&CONNECT) => decode_connect(input, version, limits),
+        _ => decode_other(input, version, limits),
+    }
+}
+
+/// [`decode`] of a PUBLISH, whose first byte is `first`.
+#[inline]
+pub(crate) fn decode_publish<'a>(
+    first: u8,
+    input: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Option<(Publish<'a>, usize)>, DecodeError> {
+    let flags = match PublishFlags::parse(first, limits) {
+        Ok(flags) => flags,
+        Err(rule) => return Err(error(0, rule, version)),
+    };
+    let Some(length) = Length::parse(input, version, limits)? else {
+        return Ok(None);
+    };
+    let Some(body) = length.body(input) else {
+        return Ok(None);
+    };
+    match Publish::parse(flags, body, version, limits) {
+        Ok(publish) => Ok(Some((publish, length.total))),
+        Err(fault) => Err(error(length.total - fault.remaining, fault.rule, version)),
+    }
+}
+
+/// [`decode`] of a CONNECT.
+#[inline(never)]
+fn decode_connect<'a>(
+    input: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
+    let Some(length) = Length::parse(input, version, limits)? else {
+        return Ok(None);
+    };
+    let Some(body) = length.body(input) else {
+        return Ok(None);
+    };
+    match Connect::parse(body, limits) {
+        Ok(connect) => Ok(Some((Packet::Connect(connect), length.total))),
+        Err(fault) => {
+            let version = connect::version_of(body).unwrap_or(version);
+            Err(error(length.total - fault.remaining, fault.rule, version))
+        }
+    }
+}
+
+/// [`decode`] of any other packet.
+#[inline(never)]
+fn decode_other<'a>(
+    input: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
+    let Some(header) = FixedHeader::parse(input, version, limits)? else {
+        return Ok(None);
+    };
+    let length = header.length;
+    let Some(body) = length.body(input) else {
+        return Ok(None);
+    };
+    // The packet is made where it is wanted: it is large to move.
+    macro_rules! packet {
+        ($name:ident, $fields:expr) => {
+            match $fields {
+                Ok(fields) => return Ok(Some((Packet::$name(fields), length.total))),
+                Err(fault) => fault,
+            }
+        };
+    }
+    let acknowledgement = |rule| Acknowledgement::parse(body, version, header.kind.set(), rule);
+    let fault = match header.kind {
+        PacketType::Connect => return decode_connect(input, version, limits),
+        PacketType::ConnAck => packet!(ConnAck, ConnAck::parse(body, version)),
+        PacketType::Publish => match decode_publish(header.first, input, version, limits)? {
+            Some((publish, length)) => return Ok(Some((Packet::Publish(publish), length))),
+            None => return Ok(None),
+        },
+        PacketType::PubAck => packet!(PubAck, acknowledgement(Rule::PubAckReasonCode)),
+        PacketType::PubRec => packet!(PubRec, acknowledgement(Rule::PubRecReasonCode)),
+        PacketType::PubRel => packet!(PubRel, acknowledgement(Rule::PubRelReasonCode)),
+        PacketType::PubComp => packet!(PubComp, acknowledgement(Rule::PubCompReasonCode)),
+        PacketType::Subscribe => packet!(Subscribe, Subscribe::parse(body, version, limits)),
+        PacketType::SubAck => packet!(SubAck, SubAck::parse(body, version)),
+        PacketType::Unsubscribe => {
+            packet!(Unsubscribe, Unsubscribe::parse(body, version, limits))
+        }
+        PacketType::UnsubAck => packet!(UnsubAck, UnsubAck::parse(body, version)),
+        PacketType::PingReq => match end(body) {
+            Ok(()) => return Ok(Some((Packet::PingReq, length.total))),
+            Err(fault) => fault,
+        },
+        PacketType::PingResp => match end(body) {
+            Ok(()) => return Ok(Some((Packet::PingResp, length.total))),
+            Err(fault) => fault,
+        },
+        PacketType::Disconnect => packet!(Disconnect, Disconnect::parse(body, version)),
+        PacketType::Auth => packet!(Auth, Auth::parse(body)),
+    };
+    Err(error(length.total - fault.remaining, fault.rule, version))
+}
+
+#[cold]
+fn error(offset: usize, rule: Rule, version: ProtocolVersion) -> DecodeError {
+    DecodeError {
+        offset,
+        rule,
+        version,
+    }
+}
+
+/// The length in bytes of the packet at the front of `input`; while its fixed header is
+/// incomplete, how many bytes there must be at least to say more.
+///
+/// # Errors
+/// A rule that the fixed header breaks.
+pub fn needed(
+    input: &[u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<usize, DecodeError> {
+    Ok(match FixedHeader::parse(input, version, limits)? {
+        Some(header) => header.length.total,
+        None => (input.len() + 1).max(2),
+    })
+}
+
+/// How long a packet is.
+#[derive(Clone, Copy)]
+pub(crate) struct Length {
+    /// Bytes of the fixed header.
+    pub(crate) header: usize,
+    /// Bytes of the whole packet: those of the fixed header, and as many as its Remaining
+    /// Length tells (section 2.1.4).
+    pub(crate) total: usize,
+}
+
+impl Length {
+    /// The length of the packet at the front of `input`, `None` while it cannot be told.
+    #[inline]
+    pub(crate) fn parse(
+        input: &[u8],
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<Option<Self>, DecodeError> {
+        let rest = input.get(1..).unwrap_or_default();
+        match variable_byte_integer_prefix(rest) {
+            Ok(Some((remaining, bytes))) => {
+                let length = Self {
+                    header: 1 + bytes,
+                    total: 1 + bytes + remaining as usize,
+                };
+                if length.total > limits.maximum_packet_size as usize {
+                    return Err(error(1, Rule::PacketTooLarge, version));
+                }
+                Ok(Some(length))
+            }
+            Ok(None) => Ok(None),
+            Err(rule) => Err(error(1, rule, version)),
+        }
+    }
+
+    /// What follows the fixed header, if all of it is there.
+    #[inline]
+    fn body(self, input: &[u8]) -> Option<&[u8]> {
+        input.get(self.header..self.total)
+    }
+}
+
+/// The fixed header (section 2.1).
+#[derive(Clone, Copy)]
+struct FixedHeader {
+    kind: PacketType,
+    first: u8,
+    length: Length,
+}
+
+impl FixedHeader {
+    /// The fixed header at the front of `input`, `None` while it is incomplete.
+    fn parse(
+        input: &[u8],
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some(&first) = input.first() else {
+            return Ok(None);
+        };
+        let kind = PacketType::from_first_byte(first, version, limits)
+            .map_err(|rule| error(0, rule, version))?;
+        let length = Length::parse(input, version, limits)?;
+        Ok(length.map(|length| Self {
+            kind,
+            first,
+            length,
+        }))
+    }
+}
+
+/// That a packet ends where its last field did.
+#[inline]
+pub(super) fn end(rest: &[u8]) -> Result<(), Fault> {
+    if rest.is_empty() {
+        return Ok(());
+    }
+    Err(Fault {
+        rule: Rule::TrailingBytes,
+        remaining: rest.len(),
+    })
+}
