@@ -1,5 +1,6 @@
 //! Who does what in MQTT: ours and nine others, on the same bytes.
 
+mod connections;
 mod ours;
 mod packets;
 mod peer;
@@ -9,5 +10,7 @@ use benches::Group;
 
 /// Everything that is measured.
 pub(crate) fn groups() -> Vec<Group> {
-    packets::groups()
+    let mut groups = packets::groups();
+    groups.extend(connections::groups());
+    groups
 }

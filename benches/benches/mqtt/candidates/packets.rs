@@ -13,7 +13,8 @@ use super::{ours, peers};
 
 pub(crate) const TOPIC_NAME: &str = "sensors/kitchen/temp";
 pub(crate) const IDENTIFIER: PacketIdentifier = PacketIdentifier::new(42).unwrap();
-const USER_PROPERTIES: [(&str, &str); 2] = [("unit", "celsius"), ("source", "gateway-17")];
+pub(crate) const USER_PROPERTIES: [(&str, &str); 2] =
+    [("unit", "celsius"), ("source", "gateway-17")];
 
 /// A packet that the candidates of a column work on.
 pub(crate) struct Work {
