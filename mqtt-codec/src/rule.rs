@@ -55,6 +55,7 @@ rules! {
     Truncated: "a packet holds every field of its type whole", "§2.1.4", "§2.2.3", MalformedPacket;
     TrailingBytes: "a packet ends where its last field ends", "§2.1.4", "§2.2.3", MalformedPacket;
     PacketIdentifierZero: "a packet identifier is not zero", "MQTT-2.2.1-3", "MQTT-2.3.1-1", ProtocolError;
+    PacketIdentifierOnQoS0: "PUBLISH with QoS 0 has no packet identifier", "MQTT-2.2.1-2", "MQTT-2.3.1-5", ProtocolError;
     Utf8IllFormed: "a string is well-formed UTF-8 without surrogates", "MQTT-1.5.4-1", "MQTT-1.5.3-1", MalformedPacket;
     Utf8Null: "a string has no U+0000", "MQTT-1.5.4-2", "MQTT-1.5.3-2", MalformedPacket;
 
@@ -68,10 +69,10 @@ rules! {
     MaximumQoSValue: "Maximum QoS is 0 or 1", "§3.2.2.3.4", "§3.2.2.3.4", ProtocolError;
     ReceiveMaximumZero: "Receive Maximum is not 0", "§3.1.2.11.3", "§3.1.2.11.3", ProtocolError;
     MaximumPacketSizeZero: "Maximum Packet Size is not 0", "§3.1.2.11.4", "§3.1.2.11.4", ProtocolError;
-    TopicAliasZero: "a topic alias is not 0", "MQTT-3.3.2-8", "MQTT-3.3.2-8", ProtocolError;
+    TopicAliasZero: "a topic alias is not 0", "MQTT-3.3.2-8", "5.0 MQTT-3.3.2-8", ProtocolError;
     SubscriptionIdentifierZero: "a subscription identifier is not 0", "§3.8.2.1.2", "§3.8.2.1.2", ProtocolError;
-    ResponseTopicWildcard: "a Response Topic has no wildcard characters", "MQTT-3.3.2-14", "MQTT-3.3.2-14", ProtocolError;
-    ResponseTopicEmpty: "a Response Topic has one character at least", "MQTT-4.7.3-1", "MQTT-4.7.3-1", ProtocolError;
+    ResponseTopicWildcard: "a Response Topic has no wildcard characters", "MQTT-3.3.2-14", "5.0 MQTT-3.3.2-14", ProtocolError;
+    ResponseTopicEmpty: "a Response Topic has one character at least", "MQTT-4.7.3-1", "5.0 MQTT-4.7.3-1", ProtocolError;
     AuthenticationDataAlone: "Authentication Data comes with an Authentication Method", "§3.1.2.11.10", "§3.1.2.11.10", ProtocolError;
     AuthenticationMethodMissing: "AUTH has an Authentication Method", "§3.15.2.2.2", "§3.15.2.2.2", ProtocolError;
     PayloadFormat: "a payload marked as UTF-8 is well-formed UTF-8", "§3.3.2.3.2", "§3.3.2.3.2", PayloadFormatInvalid;
@@ -86,7 +87,7 @@ rules! {
     WillTopicWildcard: "a Will Topic has no wildcard characters", "MQTT-4.7.0-1", "MQTT-4.7.1-1", MalformedPacket;
     WillTopicEmpty: "a Will Topic has one character at least", "MQTT-4.7.3-1", "MQTT-4.7.3-1", MalformedPacket;
     PasswordWithoutUserName: "the Password Flag is 0 when the User Name Flag is 0", "§3.1.2.9", "MQTT-3.1.2-22", MalformedPacket;
-    ClientIdentifierEmpty: "an empty client identifier comes with Clean Session", "MQTT-3.1.3-6", "MQTT-3.1.3-7", ClientIdentifierNotValid;
+    ClientIdentifierEmpty: "an empty client identifier comes with Clean Session", "3.1.1 MQTT-3.1.3-7", "MQTT-3.1.3-7", ClientIdentifierNotValid;
     ClientIdentifierLength: "a client identifier of 3.1 has 1 to 23 characters", "§3.1.3.1", "§3.1.3.1", ClientIdentifierNotValid;
 
     // Section 3.2: CONNACK.
@@ -113,7 +114,7 @@ rules! {
     SubscriptionQoSValue: "the QoS of a subscription is 0, 1 or 2", "§3.8.3.1", "MQTT-3.8.3-4", ProtocolError;
     SubscriptionReservedBits: "reserved bits of the Subscription Options are 0", "MQTT-3.8.3-5", "MQTT-3.8.3-4", MalformedPacket;
     RetainHandlingValue: "Retain Handling is 0, 1 or 2", "§3.8.3.1", "MQTT-3.8.3-4", ProtocolError;
-    NoLocalOnShared: "No Local is 0 on a Shared Subscription", "MQTT-3.8.3-4", "MQTT-3.8.3-4", ProtocolError;
+    NoLocalOnShared: "No Local is 0 on a Shared Subscription", "MQTT-3.8.3-4", "5.0 MQTT-3.8.3-4", ProtocolError;
     TopicFilterEmpty: "a Topic Filter has one character at least", "MQTT-4.7.3-1", "MQTT-4.7.3-1", MalformedPacket;
     TopicFilterMultiLevel: "# stands on its own in the last level of a filter", "MQTT-4.7.1-1", "MQTT-4.7.1-2", MalformedPacket;
     TopicFilterSingleLevel: "+ occupies an entire level of a filter", "MQTT-4.7.1-2", "MQTT-4.7.1-3", MalformedPacket;
@@ -135,21 +136,21 @@ rules! {
     PacketDirection: "a packet is one that this side of the connection sends", "§2.1.2", "§2.2.1", ProtocolError;
     ConnectFirst: "CONNECT is the first packet of a client", "MQTT-3.1.0-1", "MQTT-3.1.0-1", ProtocolError;
     ConnectTwice: "a client sends CONNECT once", "MQTT-3.1.0-2", "MQTT-3.1.0-2", ProtocolError;
-    OnlyAuthBeforeConnAck: "a client that authenticates by a method sends AUTH and DISCONNECT only until CONNACK", "MQTT-3.1.2-30", "MQTT-3.1.2-30", ProtocolError;
+    OnlyAuthBeforeConnAck: "a client that authenticates by a method sends AUTH and DISCONNECT only until CONNACK", "MQTT-3.1.2-30", "5.0 MQTT-3.1.2-30", ProtocolError;
     ConnAckFirst: "CONNACK is the first packet of a server, but for AUTH", "MQTT-3.2.0-1", "MQTT-3.2.0-1", ProtocolError;
     ConnAckTwice: "a server sends CONNACK once", "MQTT-3.2.0-2", "MQTT-3.2.0-1", ProtocolError;
     SessionPresentUnknown: "Session Present is 0 when the client has no session", "MQTT-3.2.2-4", "MQTT-3.2.2-1", ProtocolError;
-    AssignedClientIdentifierMissing: "CONNACK assigns an identifier to a client that sent none", "MQTT-3.2.2-16", "MQTT-3.1.3-6", ProtocolError;
-    ResponseInformationNotRequested: "CONNACK has Response Information only when it is requested", "MQTT-3.1.2-28", "MQTT-3.1.2-28", ProtocolError;
-    WillQoSNotSupported: "Will QoS is no higher than the server's Maximum QoS", "MQTT-3.2.2-12", "MQTT-3.2.2-12", QoSNotSupported;
-    WillRetainNotSupported: "Will Retain is 0 when the server does not support retained messages", "MQTT-3.2.2-13", "MQTT-3.2.2-13", RetainNotSupported;
-    QoSNotSupported: "the QoS of PUBLISH is no higher than the server's Maximum QoS", "MQTT-3.2.2-11", "MQTT-3.2.2-11", QoSNotSupported;
-    RetainNotSupported: "RETAIN is 0 when the server does not support retained messages", "MQTT-3.2.2-14", "MQTT-3.2.2-14", RetainNotSupported;
+    AssignedClientIdentifierMissing: "CONNACK assigns an identifier to a client that sent none", "MQTT-3.2.2-16", "5.0 MQTT-3.2.2-16", ProtocolError;
+    ResponseInformationNotRequested: "CONNACK has Response Information only when it is requested", "MQTT-3.1.2-28", "5.0 MQTT-3.1.2-28", ProtocolError;
+    WillQoSNotSupported: "Will QoS is no higher than the server's Maximum QoS", "MQTT-3.2.2-12", "5.0 MQTT-3.2.2-12", QoSNotSupported;
+    WillRetainNotSupported: "Will Retain is 0 when the server does not support retained messages", "MQTT-3.2.2-13", "5.0 MQTT-3.2.2-13", RetainNotSupported;
+    QoSNotSupported: "the QoS of PUBLISH is no higher than the server's Maximum QoS", "MQTT-3.2.2-11", "5.0 MQTT-3.2.2-11", QoSNotSupported;
+    RetainNotSupported: "RETAIN is 0 when the server does not support retained messages", "MQTT-3.2.2-14", "5.0 MQTT-3.2.2-14", RetainNotSupported;
     PacketIdentifierInUse: "a packet identifier is not in use already", "MQTT-2.2.1-3", "MQTT-2.3.1-2", ProtocolError;
-    ReceiveMaximum: "no more QoS 1 and QoS 2 messages are under way than the Receive Maximum", "MQTT-3.3.4-7", "MQTT-3.3.4-7", ReceiveMaximumExceeded;
-    TopicAliasMaximum: "a topic alias is no higher than the Topic Alias Maximum", "MQTT-3.3.2-9", "MQTT-3.3.2-9", TopicAliasInvalid;
+    ReceiveMaximum: "no more QoS 1 and QoS 2 messages are under way than the Receive Maximum", "MQTT-3.3.4-7", "5.0 MQTT-3.3.4-7", ReceiveMaximumExceeded;
+    TopicAliasMaximum: "a topic alias is no higher than the Topic Alias Maximum", "MQTT-3.3.2-9", "5.0 MQTT-3.3.2-9", TopicAliasInvalid;
     TopicAliasUnknown: "a topic alias that stands alone has been given a topic name", "§3.3.2.3.4", "§3.3.2.3.4", ProtocolError;
-    SubscriptionIdentifierFromClient: "a PUBLISH from a client has no subscription identifier", "MQTT-3.3.4-6", "MQTT-3.3.4-6", ProtocolError;
+    SubscriptionIdentifierFromClient: "a PUBLISH from a client has no subscription identifier", "MQTT-3.3.4-6", "5.0 MQTT-3.3.4-6", ProtocolError;
     AcknowledgementOfAnotherQoS: "an acknowledgement is the one that belongs to the QoS of its PUBLISH", "MQTT-3.3.4-1", "MQTT-3.3.4-1", ProtocolError;
     PubRelBeforePubRec: "PUBREL answers PUBREC", "MQTT-4.3.3-4", "MQTT-4.3.3-1", ProtocolError;
     SharedSubscriptionsNotSupported: "a filter is not shared when the server does not support it", "§3.2.2.3.13", "§3.2.2.3.13", SharedSubscriptionsNotSupported;
@@ -158,7 +159,7 @@ rules! {
     SubAckUnexpected: "SUBACK answers a SUBSCRIBE, by its packet identifier", "MQTT-3.8.4-2", "MQTT-3.8.4-2", ProtocolError;
     SubAckCount: "SUBACK has one Reason Code for each Topic Filter", "MQTT-3.8.4-6", "MQTT-3.8.4-5", ProtocolError;
     UnsubAckUnexpected: "UNSUBACK answers an UNSUBSCRIBE, by its packet identifier", "MQTT-3.10.4-5", "MQTT-3.10.4-4", ProtocolError;
-    UnsubAckCount: "UNSUBACK has one Reason Code for each Topic Filter", "MQTT-3.11.3-1", "MQTT-3.11.3-1", ProtocolError;
+    UnsubAckCount: "UNSUBACK has one Reason Code for each Topic Filter", "MQTT-3.11.3-1", "5.0 MQTT-3.11.3-1", ProtocolError;
     AuthWithoutMethod: "AUTH is sent only when CONNECT had an Authentication Method", "MQTT-4.12.0-7", "§2.2.1", ProtocolError;
     AuthenticationMethodChanged: "the Authentication Method stays the one of CONNECT", "MQTT-4.12.0-5", "§2.2.1", ProtocolError;
     AuthReasonUnexpected: "AUTH has the Reason Code that this step of the authentication has", "MQTT-4.12.0-3", "§2.2.1", ProtocolError;
@@ -169,7 +170,8 @@ rules! {
 impl Rule {
     /// The identifier of the normative statement in the specification of this version,
     /// or the section where a rule has no identifier. MQTT 3.1 has no identifiers: what
-    /// 3.1.1 calls the same rule stands for it.
+    /// 3.1.1 calls the same rule stands for it. For a rule that one version alone has, the
+    /// other gives its version too: `5.0 MQTT-3.3.2-8`.
     #[must_use]
     pub const fn statement(self, version: ProtocolVersion) -> &'static str {
         let (v5, v3) = self.statements();

@@ -9,10 +9,7 @@ use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, SendError,
     ServerConfig, ServerConnection, ServerEvent, Session,
 };
-use mqtt_codec::{
-    Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
-    Subscription,
-};
+use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 use support::bytes;
 use support::ends::{
     CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, client_event, client_of, event, id,
@@ -364,49 +361,6 @@ fn goodbyes() {
         assert!(server.is_closed());
         assert_eq!(server.receive_eof(Duration::ZERO), Ok(()));
     }
-}
-
-/// Reason strings and user properties are left out where they are not wanted
-/// (MQTT-3.1.2-29) or would make the packet too large (MQTT-3.4.2-2).
-#[test]
-fn properties_that_are_shed() {
-    let mut builder = PropertiesBuilder::new();
-    builder.push(Property::ReasonString("because")).unwrap();
-    let because = builder.as_properties();
-    for (properties, expected) in [
-        ("", "40: 0001 87 {1F 0007'because'}"),
-        ("17 00", "40: 0001 87"),
-        ("27 00000010", "40: 0001 87 {1F 0007'because'}"),
-        ("27 0000000F", "40: 0001 87"),
-    ] {
-        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
-        let connect = format!("10: 0004'MQTT' 05 02 000A {{{properties}}} 0001'c'");
-        event(&mut server, &connect).unwrap();
-        server
-            .accept(Duration::ZERO, &Accept::default(), Session::new())
-            .unwrap();
-        transmitted(&mut server);
-        event(&mut server, "32: 0001'a' 0001 00").unwrap();
-        server
-            .acknowledge(id(1), ReasonCode::NotAuthorized, because)
-            .unwrap();
-        assert_eq!(transmitted(&mut server), bytes(expected), "{properties}");
-    }
-    // And those of CONNACK (MQTT-3.2.2-19).
-    let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
-    event(
-        &mut server,
-        "10: 0004'MQTT' 05 02 000A {27 00000010} 0001'c'",
-    )
-    .unwrap();
-    let accept = Accept {
-        properties: because,
-        ..Accept::default()
-    };
-    server
-        .accept(Duration::ZERO, &accept, Session::new())
-        .unwrap();
-    assert_eq!(transmitted(&mut server), bytes("20: 00 00 {27 00100000}"));
 }
 
 /// An idle connection takes less than 1 KiB.

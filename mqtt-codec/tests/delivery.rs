@@ -1,75 +1,18 @@
-//! Messages on their way, byte for byte: QoS 1 and 2 in both directions, flow control,
-//! resumption and topic aliases.
+//! Messages on their way, byte for byte: QoS 1 and 2 in both directions, and resumption.
 
 mod support;
 
 use std::time::Duration;
 
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, ClientConnection, Message, SendError, ServerConfig,
-    ServerConnection, ServerEvent, Session, TopicAliasPolicy,
+    Accept, Acknowledgements, ClientConfig, Message, SendError, ServerConfig, ServerConnection,
+    Session,
 };
 use mqtt_codec::{Connect, Properties, QoS, ReasonCode};
 use support::bytes;
 use support::ends::{
     V3_1, V3_1_1, V5_0, client_event, client_of, event, id, sent, server_of, transmitted,
 };
-use support::link::{Link, acknowledge_with};
-
-/// Section 4.9, both ends: the quota goes down with PUBLISH and up with what settles it.
-#[test]
-fn flow_control() {
-    let mut config = ServerConfig::default();
-    config.receive_maximum = 2;
-    let mut link = Link::new(ClientConfig::default(), config);
-    link.connect(&Connect::new(V5_0, "c"), Session::new());
-    let message = Message::new("a", "x", QoS::AtLeastOnce);
-    let exactly = Message::new("a", "x", QoS::ExactlyOnce);
-    assert_eq!(link.client.publish(&message), Ok(Some(id(1))));
-    assert_eq!(link.client.publish(&exactly), Ok(Some(id(2))));
-    assert_eq!(
-        link.client.publish(&message),
-        Err(SendError::ReceiveMaximum)
-    );
-    // QoS 0 is not held back.
-    assert_eq!(
-        link.client
-            .publish(&Message::new("a", "x", QoS::AtMostOnce)),
-        Ok(None)
-    );
-    link.server_events(|server, event| {
-        if let ServerEvent::Publish(publish) = event {
-            acknowledge_with(&publish, |i, r, p| server.acknowledge(i, r, p));
-        }
-    })
-    .unwrap();
-    // PUBREC does not settle, PUBACK does.
-    link.at_client().unwrap();
-    assert_eq!(link.client.send_quota(), 1);
-    link.at_server().unwrap();
-    link.at_client().unwrap();
-    assert_eq!(link.client.send_quota(), 2);
-
-    // A client that goes beyond is told 0x93 (MQTT-3.3.4-7).
-    let mut server = server_of(V5_0, config);
-    for input in [
-        "32: 0001'a' 0001 00",
-        "34: 0001'a' 0002 00",
-        "30: 0001'a' 00",
-    ] {
-        assert!(event(&mut server, input).unwrap().starts_with("Publish"));
-    }
-    event(&mut server, "32: 0001'a' 0003 00").unwrap_err();
-    assert_eq!(transmitted(&mut server), [0xE0, 1, 0x93]);
-    // A PUBREC with an error settles (section 4.9).
-    let mut server = server_of(V5_0, config);
-    event(&mut server, "34: 0001'a' 0001 00").unwrap();
-    event(&mut server, "34: 0001'a' 0002 00").unwrap();
-    server
-        .acknowledge(id(2), ReasonCode::QuotaExceeded, Properties::EMPTY)
-        .unwrap();
-    assert!(event(&mut server, "34: 0001'a' 0003 00").is_ok());
-}
 
 /// Sections 4.3.2 and 4.3.3 from the receiving end, byte for byte.
 #[test]
@@ -332,55 +275,4 @@ fn a_client_acknowledges_in_order() {
         acknowledge(1),
         [bytes("40: 0001"), bytes("40: 0003")].concat()
     );
-}
-
-/// Section 3.3.2.3.4, both ways.
-#[test]
-fn topic_aliases() {
-    let mut config = ServerConfig::default();
-    config.topic_alias_maximum = 2;
-    let mut client = ClientConfig::default();
-    client.topic_alias_policy = TopicAliasPolicy::UntilFull;
-    let mut link = Link::new(client, config);
-    link.connect(&Connect::new(V5_0, "c"), Session::new());
-    for topic in ["t/1", "t/2", "t/1", "t/3", "t/2"] {
-        link.client
-            .publish(&Message::new(topic, "x", QoS::AtMostOnce))
-            .unwrap();
-    }
-    link.client.poll_transmit(&mut link.to_server);
-    assert_eq!(
-        link.to_server,
-        [
-            bytes("30: 0003't/1' {23 0001} 'x'"),
-            bytes("30: 0003't/2' {23 0002} 'x'"),
-            bytes("30: 0000 {23 0001} 'x'"),
-            bytes("30: 0003't/3' {} 'x'"),
-            bytes("30: 0000 {23 0002} 'x'"),
-        ]
-        .concat()
-    );
-    let mut topics = Vec::new();
-    link.server_events(|_, event| {
-        if let ServerEvent::Publish(publish) = event {
-            topics.push(publish.topic_name.to_string());
-            assert!(publish.to_message().properties.is_empty());
-        }
-    })
-    .unwrap();
-    assert_eq!(topics, ["t/1", "t/2", "t/1", "t/3", "t/2"]);
-    // Sent again on another connection it has its topic name (MQTT-3.3.2-7).
-    let again = Message::new("t/1", "y", QoS::AtLeastOnce);
-    link.client.publish(&again).unwrap();
-    assert_eq!(sent(&mut link.client), bytes("32: 0000 0001 {23 0001} 'y'"));
-    let session = link.client.into_session();
-    let mut client = ClientConnection::new(client);
-    let connect = Connect {
-        clean_start: false,
-        ..Connect::new(V5_0, "c")
-    };
-    client.connect(Duration::ZERO, &connect, session).unwrap();
-    sent(&mut client);
-    client_event(&mut client, "20: 01 00 03 22 0002").unwrap();
-    assert_eq!(sent(&mut client), bytes("3A: 0003't/1' 0001 00 'y'"));
 }

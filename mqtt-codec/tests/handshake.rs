@@ -1,4 +1,4 @@
-//! From CONNECT to CONNACK: what is refused, what is settled, and authentication.
+//! From CONNECT to CONNACK: what is refused, and what is settled.
 
 mod support;
 
@@ -9,12 +9,10 @@ use mqtt_codec::connection::{
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{
-    Connect, Limits, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription, Will,
+    Connect, Limits, Properties, PropertiesBuilder, Property, QoS, Subscription, Will,
 };
 use support::bytes;
-use support::ends::{
-    CONNECT_5_0, V3_1, V5_0, client_event, client_of, event, seconds, sent, server_of, transmitted,
-};
+use support::ends::{CONNECT_5_0, V3_1, V5_0, asked, event, seconds, transmitted};
 use support::link::Link;
 
 /// First packets that are no CONNECT that is accepted: the statement, and what is
@@ -202,77 +200,6 @@ fn every_negotiated_value() {
     assert!(link.client.session().is_empty());
 }
 
-/// Session Present goes with the session and with Clean Start (section 3.2.2.1.1).
-#[test]
-fn session_present() {
-    let mut old = server_of(V5_0, ServerConfig::default());
-    old.publish(&Message::new("a", "x", QoS::AtLeastOnce))
-        .unwrap();
-    let session = old.into_session();
-    let accept = |present| Accept {
-        session_present: present,
-        ..Accept::default()
-    };
-    let clean = CONNECT_5_0;
-    let goes_on = "10: 0004'MQTT' 05 00 000A 00 0001'c'";
-    for (connect, present, session, expected) in [
-        (clean, true, Session::new(), Err(SendError::SessionPresent)),
-        (clean, true, session.clone(), Err(SendError::SessionPresent)),
-        (
-            clean,
-            false,
-            session.clone(),
-            Err(SendError::SessionPresent),
-        ),
-        (clean, false, Session::new(), Ok(())),
-        (
-            goes_on,
-            false,
-            session.clone(),
-            Err(SendError::SessionPresent),
-        ),
-        (goes_on, true, session, Ok(())),
-        (goes_on, true, Session::new(), Ok(())),
-    ] {
-        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
-        event(&mut server, connect).unwrap();
-        assert_eq!(
-            server.accept(Duration::ZERO, &accept(present), session),
-            expected
-        );
-        assert_eq!(server.transmit_len() > 0, expected.is_ok());
-    }
-    // MQTT-3.2.2-4: a client that wanted a new one.
-    let mut client = ClientConnection::new(ClientConfig::default());
-    client
-        .connect(Duration::ZERO, &Connect::new(V5_0, "c"), Session::new())
-        .unwrap();
-    sent(&mut client);
-    let error = client_event(&mut client, "20: 01 00 00").unwrap_err();
-    assert_eq!(error.statement(), Some("MQTT-3.2.2-4"));
-    assert_eq!(sent(&mut client), [0xE0, 1, 0x82]);
-    // MQTT-3.2.2-5: a client whose session the server has not.
-    let connect = Connect {
-        clean_start: false,
-        ..Connect::new(V5_0, "c")
-    };
-    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
-    client
-        .publish(&Message::new("a", "x", QoS::AtLeastOnce))
-        .unwrap();
-    let session = client.into_session();
-    assert!(!session.is_empty());
-    let mut client = ClientConnection::new(ClientConfig::default());
-    client
-        .connect(Duration::ZERO, &connect, session.clone())
-        .unwrap();
-    assert_eq!(*client.session(), session);
-    sent(&mut client);
-    client_event(&mut client, "20: 00 00 00").unwrap();
-    assert!(client.session().is_empty());
-    assert_eq!(sent(&mut client), b"");
-}
-
 /// Until CONNECT is answered nothing further is taken (MQTT-3.1.4-6).
 #[test]
 fn what_comes_before_the_answer_waits() {
@@ -300,119 +227,25 @@ fn what_comes_before_the_answer_waits() {
     );
 }
 
-/// Section 4.12: authentication in steps, and again.
+/// A server sends Response Information only to who asked for it.
+// shows: 5.0 MQTT-3.1.2-28
 #[test]
-fn enhanced_authentication() {
-    let mut link = Link::new(ClientConfig::default(), ServerConfig::default());
+fn response_information() {
     let mut properties = PropertiesBuilder::new();
     properties
-        .extend([
-            Property::AuthenticationMethod("M"),
-            Property::AuthenticationData(b"client-first"),
-        ])
+        .push(Property::ResponseInformation("r/"))
         .unwrap();
-    let connect = Connect {
+    let accept = Accept {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, "c")
+        ..Accept::default()
     };
-    link.client
-        .connect(link.now, &connect, Session::new())
-        .unwrap();
-    let data = |data: &'static [u8]| {
-        let mut builder = PropertiesBuilder::new();
-        builder.push(Property::AuthenticationData(data)).unwrap();
-        builder.build()
-    };
-    link.server_events(|server, event| {
-        assert!(matches!(event, ServerEvent::Connect(_)));
-        server
-            .authenticate(
-                Duration::ZERO,
-                ReasonCode::ContinueAuthentication,
-                data(b"server-first").as_properties(),
-            )
-            .unwrap();
-    })
-    .unwrap();
-    assert_eq!(link.server.poll_timeout(), Some(seconds(10)));
-    link.client_events(|client, event| {
-        let ClientEvent::Auth(auth) = event else {
-            panic!("AUTH");
-        };
-        assert_eq!(
-            auth.properties.authentication_data(),
-            Some(&b"server-first"[..])
-        );
-        assert_eq!(auth.properties.authentication_method(), Some("M"));
-        client
-            .authenticate(
-                ReasonCode::ContinueAuthentication,
-                data(b"client-final").as_properties(),
-            )
-            .unwrap();
-    })
-    .unwrap();
-    link.server_events(|server, event| {
-        assert!(matches!(event, ServerEvent::Auth(_)));
-        let last = data(b"server-final");
-        let accept = Accept {
-            properties: last.as_properties(),
-            ..Accept::default()
-        };
-        assert_eq!(
-            server.accept(Duration::ZERO, &accept, Session::new()),
-            Ok(())
-        );
-    })
-    .unwrap();
-    link.client_events(|_, event| {
-        let ClientEvent::ConnAck(connack) = event else {
-            panic!("CONNACK");
-        };
-        // MQTT-4.12.0-5
-        assert_eq!(connack.properties.authentication_method(), Some("M"));
-    })
-    .unwrap();
-    // Again (section 4.12.1), while messages go on.
-    link.client
-        .authenticate(ReasonCode::ReAuthenticate, Properties::EMPTY)
-        .unwrap();
-    link.client
-        .publish(&Message::new("a", "x", QoS::AtMostOnce))
-        .unwrap();
-    link.server_events(|server, event| match event {
-        ServerEvent::Auth(auth) => {
-            assert_eq!(auth.reason_code, ReasonCode::ReAuthenticate);
-            server
-                .authenticate(Duration::ZERO, ReasonCode::Success, Properties::EMPTY)
-                .unwrap();
-        }
-        other => assert!(matches!(other, ServerEvent::Publish(_))),
-    })
-    .unwrap();
-    assert_eq!(link.at_client().unwrap().len(), 1);
-
-    // What breaks it.
-    let connect = "10: 0004'MQTT' 05 02 000A {15 0001'M'} 0001'c'";
-    for (input, statement, answer) in [
-        ("30: 0001'a' 00", "MQTT-3.1.2-30", 0x82),
-        ("F0: 18 {15 0001'N'}", "MQTT-4.12.0-5", 0x82),
-        ("F0: 19 {15 0001'M'}", "MQTT-4.12.0-3", 0x82),
-        (connect, "MQTT-3.1.0-2", 0x82),
-    ] {
-        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
-        event(&mut server, connect).unwrap();
-        server
-            .authenticate(
-                Duration::ZERO,
-                ReasonCode::ContinueAuthentication,
-                Properties::EMPTY,
-            )
-            .unwrap();
-        transmitted(&mut server);
-        let error = event(&mut server, input).unwrap_err();
-        assert_eq!(error.statement(), Some(statement), "{input}");
-        assert_eq!(transmitted(&mut server), [0x20, 3, 0, answer, 0]);
+    let connack = "20: 00 00 {27 00100000 1A 0002'r/'}";
+    for (asked_for, answer) in [("", ""), ("19 00", ""), ("19 01", connack)] {
+        let connect = format!("10: 0004'MQTT' 05 02 000A {{{asked_for}}} 0001'c'");
+        let mut server = asked(&connect, ServerConfig::default());
+        let accepted = server.accept(Duration::ZERO, &accept, Session::new());
+        assert_eq!(accepted.is_ok(), !answer.is_empty(), "{asked_for}");
+        assert_eq!(transmitted(&mut server), bytes(answer), "{asked_for}");
     }
 }
 

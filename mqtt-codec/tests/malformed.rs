@@ -2,19 +2,10 @@
 
 mod support;
 
-use mqtt_codec::{Limits, ProtocolVersion, decode};
-use support::{bytes, rows, versions};
+use mqtt_codec::{Limits, decode};
+use support::{bytes, of_version, rows, versions};
 
 const TABLE: &str = include_str!("data/malformed.txt");
-
-/// The column's part for a version: `5.0/3.x`, or one for all.
-fn of_version(column: &str, version: ProtocolVersion) -> &str {
-    match column.split_once('/') {
-        Some((five, _)) if version == ProtocolVersion::V5_0 => five,
-        Some((_, three)) => three,
-        None => column,
-    }
-}
 
 #[test]
 fn each_row_is_refused_as_it_says() {

@@ -34,7 +34,7 @@ pub struct ServerConfig {
     /// Which topic names get a topic alias when they are sent. Default: none.
     pub topic_alias_policy: TopicAliasPolicy,
     /// The most QoS 1 and QoS 2 messages to have under way to a client, whatever its
-    /// Receive Maximum. Default: 65,535.
+    /// Receive Maximum; 0 counts as 1 (MQTT-4.9.0-1). Default: 65,535.
     pub maximum_in_flight: u16,
 }
 
@@ -80,13 +80,11 @@ pub struct Accept<'a> {
 }
 
 impl Accept<'_> {
-    /// The properties of the CONNACK, of which the last are those of `self.properties`;
-    /// without reason string and user properties if they are to be shed.
+    /// The properties of the CONNACK, of which the last are those of `self.properties`.
     pub(super) fn connack_properties(
         &self,
         config: &ServerConfig,
         method: &Method,
-        shed: bool,
     ) -> Result<PropertiesBuilder, SendError> {
         let default = ServerConfig::DEFAULT;
         let mut builder = PropertiesBuilder::new();
@@ -114,21 +112,7 @@ impl Accept<'_> {
             self.server_keep_alive.map(Property::ServerKeepAlive),
         ];
         builder.extend(announced.into_iter().flatten())?;
-        if !shed {
-            method.add_to(&mut builder, self.properties)?;
-            return Ok(builder);
-        }
-        method.add_to(&mut builder, Properties::EMPTY)?;
-        for property in self.properties {
-            match property {
-                Property::ReasonString(_)
-                | Property::UserProperty(..)
-                | Property::AuthenticationMethod(_) => {}
-                other => {
-                    builder.push(other)?;
-                }
-            }
-        }
+        method.add_to(&mut builder, self.properties)?;
         Ok(builder)
     }
 }

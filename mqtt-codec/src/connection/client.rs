@@ -77,7 +77,7 @@ pub struct ClientConfig {
     /// Which topic names get a topic alias when they are sent. Default: none.
     pub topic_alias_policy: TopicAliasPolicy,
     /// The most QoS 1 and QoS 2 messages to have under way, whatever the server's
-    /// Receive Maximum. Default: 65,535.
+    /// Receive Maximum; 0 counts as 1 (MQTT-4.9.0-1). Default: 65,535.
     pub maximum_in_flight: u16,
 }
 
@@ -102,6 +102,17 @@ enum State {
     Connecting,
     Connected,
     Closed,
+}
+
+/// Whose the next step of an authentication is (section 4.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// There is no authentication going on.
+    None,
+    /// The server is to answer.
+    Server,
+    /// The embedder is to answer.
+    Client,
 }
 
 /// A request that waits for its answer, and how many topic filters it has.
@@ -129,6 +140,7 @@ pub struct ClientConnection {
     keep_alive: u16,
     requests: BTreeMap<PacketIdentifier, Request>,
     method: Method,
+    turn: Turn,
     /// What was sent in CONNECT and goes into the session when it is confirmed.
     session: Option<Session>,
     clean_start: bool,
@@ -153,6 +165,7 @@ impl ClientConnection {
             keep_alive: 0,
             requests: BTreeMap::new(),
             method: Method::default(),
+            turn: Turn::None,
             session: None,
             clean_start: true,
             anonymous: false,
@@ -189,6 +202,7 @@ impl ClientConnection {
         exchange.receive_maximum = properties.receive_maximum().unwrap_or(u16::MAX);
         exchange.automatic = self.config.acknowledgements == Acknowledgements::Automatic;
         self.method = Method::of(properties);
+        self.turn = Turn::Server;
         self.topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
         self.clean_start = connect.clean_start;
         self.anonymous = connect.client_identifier.is_empty();
@@ -252,7 +266,7 @@ impl ClientConnection {
     ) -> Result<Option<ClientEvent<'a>>, ConnectionError> {
         let rule = match packet {
             Packet::Auth(auth) if self.state == State::Connecting => {
-                match self.check_auth(&auth, ReasonCode::ContinueAuthentication) {
+                match self.receive_auth(&auth) {
                     Ok(()) => return Ok(Some(ClientEvent::Auth(auth))),
                     Err(rule) => rule,
                 }
@@ -300,6 +314,7 @@ impl ClientConnection {
             return;
         }
         self.state = State::Connected;
+        self.turn = Turn::None;
         let properties = &connack.properties;
         if let Some(seconds) = properties.server_keep_alive() {
             self.keep_alive = seconds;
@@ -317,7 +332,8 @@ impl ClientConnection {
         exchange.send_maximum = self
             .config
             .maximum_in_flight
-            .min(exchange.peer.receive_maximum);
+            .min(exchange.peer.receive_maximum)
+            .max(1);
         // 3.1 does not tell whether the session is there: without Clean Session it is.
         let goes_on = connack.session_present
             || exchange.version == ProtocolVersion::V3_1 && !self.clean_start;
@@ -381,13 +397,10 @@ impl ClientConnection {
                 self.close();
                 return Ok(Some(ClientEvent::Disconnect(disconnect)));
             }
-            Packet::Auth(auth) => {
-                let last = self.check_auth(&auth, ReasonCode::Success);
-                match last.or_else(|_| self.check_auth(&auth, ReasonCode::ContinueAuthentication)) {
-                    Ok(()) => return Ok(Some(ClientEvent::Auth(auth))),
-                    Err(rule) => rule,
-                }
-            }
+            Packet::Auth(auth) => match self.receive_auth(&auth) {
+                Ok(()) => return Ok(Some(ClientEvent::Auth(auth))),
+                Err(rule) => rule,
+            },
             Packet::ConnAck(_) => Rule::ConnAckTwice,
             Packet::Connect(_)
             | Packet::Subscribe(_)
@@ -397,14 +410,18 @@ impl ClientConnection {
         Err(self.exchange.violation(rule))
     }
 
-    fn check_auth(&self, auth: &Auth<'_>, expected: ReasonCode) -> Result<(), Rule> {
+    /// A step of the server: it is one only in answer to one of the client. What ends an
+    /// authentication is CONNACK at first, later an AUTH.
+    fn receive_auth(&mut self, auth: &Auth<'_>) -> Result<(), Rule> {
         if self.method.is_none() {
             return Err(Rule::AuthWithoutMethod);
         }
         self.method.check(&auth.properties)?;
-        if auth.reason_code != expected {
-            return Err(Rule::AuthReasonUnexpected);
-        }
+        self.turn = match (self.turn, auth.reason_code) {
+            (Turn::Server, ReasonCode::ContinueAuthentication) => Turn::Client,
+            (Turn::Server, ReasonCode::Success) if self.state == State::Connected => Turn::None,
+            _ => return Err(Rule::AuthReasonUnexpected),
+        };
         Ok(())
     }
 
@@ -572,7 +589,8 @@ impl ClientConnection {
     /// Authentication Method is put in.
     ///
     /// # Errors
-    /// When CONNECT had no Authentication Method, or the reason code is not one for this.
+    /// When CONNECT had no Authentication Method, or the reason code is not one for this
+    /// step: there is no AUTH to answer, or an authentication is going on.
     pub fn authenticate(
         &mut self,
         reason_code: ReasonCode,
@@ -588,17 +606,21 @@ impl ClientConnection {
                 rule: Rule::AuthWithoutMethod,
             });
         }
-        let allowed = reason_code == ReasonCode::ContinueAuthentication
-            || reason_code == ReasonCode::ReAuthenticate && self.state == State::Connected;
-        if !allowed {
+        let expected = match self.turn {
+            Turn::None => ReasonCode::ReAuthenticate,
+            Turn::Client => ReasonCode::ContinueAuthentication,
+            Turn::Server => return Err(SendError::ReasonCode { reason_code }),
+        };
+        if reason_code != expected {
             return Err(SendError::ReasonCode { reason_code });
         }
         let mut builder = PropertiesBuilder::new();
         self.method.add_to(&mut builder, properties)?;
-        self.exchange.send(&Packet::Auth(Auth {
+        self.exchange.send_shedding(&Packet::Auth(Auth {
             reason_code,
             properties: builder.as_properties(),
         }))?;
+        self.turn = Turn::Server;
         self.last_sent = self.now;
         Ok(())
     }

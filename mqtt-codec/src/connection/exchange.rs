@@ -9,8 +9,8 @@ use super::transmit::Transmit;
 use super::{ConnectionError, SendError, Session, TopicAliasPolicy};
 use crate::packet::decode;
 use crate::{
-    Acknowledgement, Limits, Packet, PacketIdentifier, Properties, ProtocolVersion, QoS, Rule,
-    SubAck, UnsubAck,
+    Limits, Packet, PacketIdentifier, Properties, PropertiesBuilder, Property, ProtocolVersion,
+    QoS, Rule,
 };
 
 /// Which end of the connection this is.
@@ -188,40 +188,64 @@ impl Exchange {
         Ok(())
     }
 
-    /// Queues a packet whose properties may be left out: they are when the peer does not
-    /// want them (MQTT-3.1.2-29), when the version has none, and when they would make the
-    /// packet too large (MQTT-3.4.2-2 and its like).
+    /// Queues a packet without its problem information, the reason string and the user
+    /// properties, where the peer does not want it (MQTT-3.1.2-29), and where it would
+    /// make the packet too large (MQTT-3.4.2-2 and its like). 3.x has no properties at all.
     pub(super) fn send_shedding(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
-        let bare = without_properties(packet);
-        let wanted = match packet {
-            Packet::ConnAck(_) | Packet::Disconnect(_) | Packet::Auth(_) => true,
-            _ => self.peer.request_problem_information,
-        };
-        if !wanted || !self.version.has_properties() {
-            return self.send(&bare);
+        let properties = properties(packet);
+        if properties.is_empty() {
+            return self.send(packet);
         }
-        match self.send(packet) {
-            Err(SendError::PacketTooLarge { .. }) => self.send(&bare),
-            other => other,
+        let mut kept = PropertiesBuilder::new();
+        if self.version.has_properties() {
+            if self.peer.request_problem_information
+                || matches!(packet, Packet::ConnAck(_) | Packet::Disconnect(_))
+            {
+                match self.send(packet) {
+                    Err(SendError::PacketTooLarge { .. }) => {}
+                    other => return other,
+                }
+            }
+            for property in properties {
+                if !matches!(
+                    property,
+                    Property::ReasonString(_) | Property::UserProperty(..)
+                ) {
+                    kept.push(property)?;
+                }
+            }
         }
+        self.send(&with_properties(*packet, kept.as_properties()))
     }
 }
 
-/// The packet with no properties; those that are always needed are not for this.
-fn without_properties<'a>(packet: &Packet<'a>) -> Packet<'a> {
-    let properties = Properties::EMPTY;
-    let bare = |ack: Acknowledgement<'a>| Acknowledgement { properties, ..ack };
-    match *packet {
-        Packet::PubAck(ack) => Packet::PubAck(bare(ack)),
-        Packet::PubRec(ack) => Packet::PubRec(bare(ack)),
-        Packet::PubRel(ack) => Packet::PubRel(bare(ack)),
-        Packet::PubComp(ack) => Packet::PubComp(bare(ack)),
-        Packet::SubAck(ack) => Packet::SubAck(SubAck { properties, ..ack }),
-        Packet::UnsubAck(ack) => Packet::UnsubAck(UnsubAck { properties, ..ack }),
-        Packet::Disconnect(disconnect) => Packet::Disconnect(crate::Disconnect {
-            properties,
-            ..disconnect
-        }),
-        other => other,
+/// The properties of a packet that may have problem information.
+fn properties<'a>(packet: &Packet<'a>) -> Properties<'a> {
+    match packet {
+        Packet::ConnAck(connack) => connack.properties,
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            ack.properties
+        }
+        Packet::SubAck(suback) => suback.properties,
+        Packet::UnsubAck(unsuback) => unsuback.properties,
+        Packet::Disconnect(disconnect) => disconnect.properties,
+        Packet::Auth(auth) => auth.properties,
+        _ => Properties::EMPTY,
     }
+}
+
+/// Such a packet with other properties.
+fn with_properties<'a>(mut packet: Packet<'a>, properties: Properties<'a>) -> Packet<'a> {
+    match &mut packet {
+        Packet::ConnAck(connack) => connack.properties = properties,
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            ack.properties = properties;
+        }
+        Packet::SubAck(suback) => suback.properties = properties,
+        Packet::UnsubAck(unsuback) => unsuback.properties = properties,
+        Packet::Disconnect(disconnect) => disconnect.properties = properties,
+        Packet::Auth(auth) => auth.properties = properties,
+        _ => {}
+    }
+    packet
 }

@@ -95,6 +95,8 @@ pub struct ServerConnection {
     clean_start: bool,
     /// CONNECT had no client identifier.
     anonymous: bool,
+    /// CONNECT asked for Response Information.
+    response_information: bool,
     /// CONNECT had a Session Expiry Interval that is not 0.
     session_expires_later: bool,
 }
@@ -123,6 +125,7 @@ impl ServerConnection {
             keep_alive: 0,
             clean_start: true,
             anonymous: false,
+            response_information: false,
             session_expires_later: false,
         }
     }
@@ -208,6 +211,7 @@ impl ServerConnection {
         self.keep_alive = connect.keep_alive;
         self.clean_start = connect.clean_start;
         self.anonymous = connect.client_identifier.is_empty();
+        self.response_information = connect.properties.request_response_information() == Some(true);
         self.session_expires_later = connect
             .properties
             .session_expiry_interval()
@@ -386,10 +390,18 @@ impl ServerConnection {
                     rule: Rule::AssignedClientIdentifierMissing,
                 });
             }
-            match self.send_connack(accept, false) {
-                Err(SendError::PacketTooLarge { .. }) => self.send_connack(accept, true)?,
-                other => other?,
+            let properties = accept.connack_properties(&self.config, &self.method)?;
+            let properties = properties.as_properties();
+            if properties.response_information().is_some() && !self.response_information {
+                return Err(SendError::Rule {
+                    rule: Rule::ResponseInformationNotRequested,
+                });
             }
+            self.exchange.send_shedding(&Packet::ConnAck(ConnAck {
+                session_present: accept.session_present,
+                reason_code: ReasonCode::Success,
+                properties,
+            }))?;
         } else {
             self.exchange.send(&Packet::ConnAck(ConnAck {
                 session_present: accept.session_present,
@@ -416,18 +428,10 @@ impl ServerConnection {
         exchange.send_maximum = self
             .config
             .maximum_in_flight
-            .min(exchange.peer.receive_maximum);
+            .min(exchange.peer.receive_maximum)
+            .max(1);
         exchange.resume(session);
         Ok(())
-    }
-
-    fn send_connack(&mut self, accept: &Accept<'_>, shed: bool) -> Result<(), SendError> {
-        let properties = accept.connack_properties(&self.config, &self.method, shed)?;
-        self.exchange.send(&Packet::ConnAck(ConnAck {
-            session_present: accept.session_present,
-            reason_code: ReasonCode::Success,
-            properties: properties.as_properties(),
-        }))
     }
 
     /// Answers CONNECT with a CONNACK that refuses it; the connection is over. 3.x is
@@ -456,7 +460,7 @@ impl ServerConnection {
         let bare = ConnAck::new(reason_code);
         let full = ConnAck { properties, ..bare };
         // What the version or the client has no place for is left out, at last all of it.
-        if self.exchange.send(&Packet::ConnAck(full)).is_err() {
+        if self.exchange.send_shedding(&Packet::ConnAck(full)).is_err() {
             let _ = self.exchange.send(&Packet::ConnAck(bare));
         }
     }
@@ -493,7 +497,7 @@ impl ServerConnection {
         }
         let mut builder = PropertiesBuilder::new();
         self.method.add_to(&mut builder, properties)?;
-        self.exchange.send(&Packet::Auth(Auth {
+        self.exchange.send_shedding(&Packet::Auth(Auth {
             reason_code,
             properties: builder.as_properties(),
         }))?;

@@ -151,8 +151,12 @@ impl<'a> Publish<'a> {
     #[cold]
     fn check_each(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
         let broken = |rule| Err(EncodeError::Rule { rule, version });
-        if self.packet_identifier.is_some() != (self.qos != QoS::AtMostOnce) {
-            return broken(Rule::PacketIdentifierZero);
+        match (self.packet_identifier, self.qos) {
+            (Some(_), QoS::AtMostOnce) => return broken(Rule::PacketIdentifierOnQoS0),
+            (None, QoS::AtLeastOnce | QoS::ExactlyOnce) => {
+                return broken(Rule::PacketIdentifierZero);
+            }
+            _ => {}
         }
         if self.dup && self.qos == QoS::AtMostOnce {
             return broken(Rule::DupOnQoS0);

@@ -34,19 +34,30 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A server that has accepted a client of this version, its CONNACK taken.
-pub(crate) fn server_of(version: ProtocolVersion, config: ServerConfig) -> ServerConnection {
+/// A server that has received this CONNECT and is to answer it.
+pub(crate) fn asked(connect: &str, config: ServerConfig) -> ServerConnection {
     let mut server = ServerConnection::new(Duration::ZERO, config);
-    let connect = bytes(connect_of(version));
+    let connect = bytes(connect);
     assert!(matches!(
         server.receive(Duration::ZERO, &mut &connect[..]),
         Ok(Some(ServerEvent::Connect(_)))
     ));
     server
+}
+
+/// A server that has accepted this CONNECT, its CONNACK taken.
+pub(crate) fn accepted(connect: &str, config: ServerConfig) -> ServerConnection {
+    let mut server = asked(connect, config);
+    server
         .accept(Duration::ZERO, &Accept::default(), Session::new())
         .unwrap();
     transmitted(&mut server);
     server
+}
+
+/// A server that has accepted a client of this version, its CONNACK taken.
+pub(crate) fn server_of(version: ProtocolVersion, config: ServerConfig) -> ServerConnection {
+    accepted(connect_of(version), config)
 }
 
 pub(crate) fn transmitted(server: &mut ServerConnection) -> Vec<u8> {
@@ -71,17 +82,25 @@ pub(crate) fn event(server: &mut ServerConnection, input: &str) -> Result<String
     Ok(event.map_or_else(String::new, |event| format!("{event:?}")))
 }
 
+/// A client that waits for CONNACK; its CONNECT has been taken.
+pub(crate) fn connecting(
+    connect: &Connect<'_>,
+    config: ClientConfig,
+    session: Session,
+) -> ClientConnection {
+    let mut client = ClientConnection::new(config);
+    client.connect(Duration::ZERO, connect, session).unwrap();
+    sent(&mut client);
+    client
+}
+
 /// A client that a server has accepted with this CONNACK; its CONNECT has been taken.
 pub(crate) fn client_of(
     connect: &Connect<'_>,
     config: ClientConfig,
     connack: &str,
 ) -> ClientConnection {
-    let mut client = ClientConnection::new(config);
-    client
-        .connect(Duration::ZERO, connect, Session::new())
-        .unwrap();
-    sent(&mut client);
+    let mut client = connecting(connect, config, Session::new());
     let connack = bytes(connack);
     assert!(matches!(
         client.receive(Duration::ZERO, &mut &connack[..]),

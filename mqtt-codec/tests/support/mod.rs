@@ -83,3 +83,12 @@ pub(crate) fn versions(column: &str) -> Vec<ProtocolVersion> {
         })
         .collect()
 }
+
+/// The column's part for a version: `5.0/3.x`, or one for all.
+pub(crate) fn of_version(column: &str, version: ProtocolVersion) -> &str {
+    match column.split_once('/') {
+        Some((five, _)) if version == ProtocolVersion::V5_0 => five,
+        Some((_, three)) => three,
+        None => column,
+    }
+}

@@ -1,0 +1,339 @@
+//! What outlives a network connection, and what is made of it on the next (sections
+//! 3.1.2.4, 3.2.2.1.1, 4.1 and 4.4): both ends, 5.0 and 3.1.1.
+
+mod support;
+
+use std::time::Duration;
+
+use mqtt_codec::connection::{
+    Accept, ClientConfig, ClientConnection, Message, SendError, ServerConfig, ServerConnection,
+    Session,
+};
+use mqtt_codec::{
+    Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
+};
+use support::bytes;
+use support::ends::{
+    V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent, server_of,
+    transmitted,
+};
+
+/// A version, a Clean Start of it and what goes on, the Property Length, and a CONNACK
+/// with Session Present 0 and 1.
+const VERSIONS: [(ProtocolVersion, &str, &str, &str, [&str; 2]); 2] = [
+    (
+        V5_0,
+        "10: 0004'MQTT' 05 02 000A 00 0001'c'",
+        "10: 0004'MQTT' 05 00 000A 00 0001'c'",
+        "00",
+        ["20: 00 00 00", "20: 01 00 00"],
+    ),
+    (
+        V3_1_1,
+        "10: 0004'MQTT' 04 02 000A 0001'c'",
+        "10: 0004'MQTT' 04 00 000A 0001'c'",
+        "",
+        ["20: 00 00", "20: 01 00"],
+    ),
+];
+
+fn goes_on(version: ProtocolVersion) -> Connect<'static> {
+    Connect {
+        clean_start: false,
+        ..Connect::new(version, "c")
+    }
+}
+
+/// A session with one message unacknowledged.
+fn left_by_server(version: ProtocolVersion) -> Session {
+    let mut server = server_of(version, ServerConfig::default());
+    server
+        .publish(&Message::new("a", "x", QoS::AtLeastOnce))
+        .unwrap();
+    server.into_session()
+}
+
+/// A server resumes the session: what it sends behind CONNACK.
+fn resumed(connect: &str, session: Session) -> (ServerConnection, Vec<u8>) {
+    let mut server = asked(connect, ServerConfig::default());
+    let accept = Accept {
+        session_present: true,
+        ..Accept::default()
+    };
+    server.accept(Duration::ZERO, &accept, session).unwrap();
+    let out = transmitted(&mut server);
+    let connack = 2 + usize::from(out[1]);
+    assert_eq!(out[..3], [0x20, out[1], 1]);
+    (server, out[connack..].to_vec())
+}
+
+// shows: 5.0 MQTT-3.1.2-4, 5.0 MQTT-3.2.2-2, 5.0 MQTT-3.2.2-3
+// shows: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-3.1.2-6, 3.1.1 MQTT-3.2.2-1, 3.1.1 MQTT-3.2.2-2,
+// shows: 3.1.1 MQTT-3.2.2-3
+#[test]
+fn session_present_goes_with_the_session() {
+    for (version, clean, goes_on, _, _) in VERSIONS {
+        let old = || left_by_server(version);
+        let new = Session::new;
+        for (connect, session_present, session, expected) in [
+            (clean, true, new(), None),
+            (clean, true, old(), None),
+            (clean, false, old(), None),
+            (clean, false, new(), Some(0)),
+            (goes_on, false, old(), None),
+            (goes_on, false, new(), Some(0)),
+            (goes_on, true, old(), Some(1)),
+            (goes_on, true, new(), Some(1)),
+        ] {
+            let mut server = asked(connect, ServerConfig::default());
+            let accept = Accept {
+                session_present,
+                ..Accept::default()
+            };
+            let accepted = server.accept(Duration::ZERO, &accept, session);
+            let out = transmitted(&mut server);
+            match expected {
+                Some(flag) => {
+                    assert_eq!(accepted, Ok(()), "{version} {connect}");
+                    assert_eq!((out[0], out[2], out[3]), (0x20, flag, 0));
+                }
+                None => {
+                    assert_eq!(accepted, Err(SendError::SessionPresent));
+                    assert_eq!(out, b"");
+                }
+            }
+        }
+    }
+}
+
+// shows: 5.0 MQTT-3.1.2-4, 5.0 MQTT-3.2.2-4, 5.0 MQTT-3.2.2-5
+// shows: 3.1.1 MQTT-3.1.2-6, 3.1.1 MQTT-3.2.2-1
+#[test]
+fn a_client_has_the_session_that_the_server_has() {
+    for (version, _, _, none, connack) in VERSIONS {
+        let mut client = client_of(&goes_on(version), ClientConfig::default(), connack[0]);
+        client
+            .publish(&Message::new("a", "x", QoS::AtLeastOnce))
+            .unwrap();
+        let session = client.into_session();
+        assert!(!session.is_empty());
+
+        // A Clean Start goes with no session.
+        let mut client = ClientConnection::new(ClientConfig::default());
+        let clean = Connect::new(version, "c");
+        assert_eq!(
+            client.connect(Duration::ZERO, &clean, session.clone()),
+            Err(SendError::SessionPresent)
+        );
+        assert_eq!(sent(&mut client), b"");
+        // And with a server that has none.
+        let mut client = connecting(&clean, ClientConfig::default(), Session::new());
+        let error = client_event(&mut client, connack[1]).unwrap_err();
+        let (statement, goodbye) = match version {
+            ProtocolVersion::V5_0 => ("MQTT-3.2.2-4", "E0 01 82"),
+            _ => ("MQTT-3.2.2-1", ""),
+        };
+        assert_eq!(error.statement(), Some(statement));
+        assert_eq!(sent(&mut client), bytes(goodbye));
+        assert!(client.is_closed());
+
+        // A server that has lost it.
+        let connect = goes_on(version);
+        let mut client = connecting(&connect, ClientConfig::default(), session.clone());
+        assert_eq!(*client.session(), session);
+        client_event(&mut client, connack[0]).unwrap();
+        assert!(client.session().is_empty());
+        assert_eq!(sent(&mut client), b"");
+        // One that has it.
+        let mut client = connecting(&connect, ClientConfig::default(), session.clone());
+        client_event(&mut client, connack[1]).unwrap();
+        let again = format!("3A: 0001'a' 0001 {none} 'x'");
+        assert_eq!(sent(&mut client), bytes(&again));
+        // One that refuses: the session is as it was.
+        let mut client = connecting(&connect, ClientConfig::default(), session.clone());
+        let refusal = match version {
+            ProtocolVersion::V5_0 => "20: 00 88 00",
+            _ => "20: 00 03",
+        };
+        client_event(&mut client, refusal).unwrap();
+        assert!(client.is_closed());
+        assert_eq!(client.into_session(), session);
+    }
+}
+
+// shows: 5.0 MQTT-3.1.2-23, 5.0 MQTT-4.1.0-1
+// shows: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-4.1.0-1, 3.1.1 MQTT-4.1.0-2
+#[test]
+fn a_session_survives_whatever_ends_the_connection() {
+    let ends: [fn(&mut ServerConnection); 5] = [
+        |server| assert!(event(server, "E0 00").is_ok()),
+        |server| assert!(event(server, "00").is_err()),
+        |server| assert!(server.receive_eof(Duration::ZERO).is_err()),
+        |server| assert!(server.handle_timeout(seconds(99)).is_err()),
+        |server| {
+            server
+                .disconnect(ReasonCode::ServerShuttingDown, Properties::EMPTY)
+                .unwrap();
+        },
+    ];
+    for (version, _, _, none, _) in VERSIONS {
+        for end in ends {
+            let mut server = server_of(version, ServerConfig::default());
+            for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::ExactlyOnce] {
+                server.publish(&Message::new("a", "x", qos)).unwrap();
+            }
+            event(&mut server, "50: 0003").unwrap();
+            event(&mut server, &format!("34: 0001'b' 0009 {none} 'y'")).unwrap();
+            let before = server.session().clone();
+            end(&mut server);
+            assert!(server.is_closed());
+            assert_eq!(*server.session(), before);
+            let after = server.into_session();
+            assert_eq!(after.in_flight().len(), 3);
+            assert_eq!(after.received().count(), 1);
+        }
+    }
+}
+
+// shows: 5.0 MQTT-3.3.1-1, 5.0 MQTT-4.3.2-3, 5.0 MQTT-4.3.3-3, 5.0 MQTT-4.3.3-5,
+// shows: 5.0 MQTT-4.3.3-6, 5.0 MQTT-4.4.0-1, 5.0 MQTT-4.6.0-1, 5.0 MQTT-4.6.0-4
+// shows: 3.1.1 MQTT-2.3.1-3, 3.1.1 MQTT-2.3.1-4, 3.1.1 MQTT-3.3.1-1, 3.1.1 MQTT-4.3.2-1,
+// shows: 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.4.0-1, 3.1.1 MQTT-4.6.0-1, 3.1.1 MQTT-4.6.0-4
+#[test]
+fn what_is_unacknowledged_is_sent_again_in_its_order() {
+    let messages = [("1", 1), ("2", 2), ("3", 2), ("4", 1), ("5", 1), ("6", 2)];
+    for (version, _, resume, none, connack) in VERSIONS {
+        // 5 is settled; 2 and 6 were received, 6 first, and are not complete.
+        let acknowledgements = ["40: 0005", "50: 0006", "50: 0002"];
+        let expected = [
+            format!("3A: 0001'a' 0001 {none} '1'"),
+            format!("3C: 0001'a' 0003 {none} '3'"),
+            format!("3A: 0001'a' 0004 {none} '4'"),
+            "62: 0006".into(),
+            "62: 0002".into(),
+        ]
+        .map(|packet| bytes(&packet))
+        .concat();
+
+        let mut server = server_of(version, ServerConfig::default());
+        for (payload, qos) in messages {
+            let message = Message::new("a", payload, QoS::from_bits(qos).unwrap());
+            server.publish(&message).unwrap();
+        }
+        for input in acknowledgements {
+            event(&mut server, input).unwrap();
+        }
+        let (server, out) = resumed(resume, server.into_session());
+        assert_eq!(out, expected, "{version}");
+        // And on each connection to come, until it is settled.
+        let (_, out) = resumed(resume, server.into_session());
+        assert_eq!(out, expected, "{version}");
+
+        let connect = goes_on(version);
+        let mut client = client_of(&connect, ClientConfig::default(), connack[0]);
+        for (payload, qos) in messages {
+            let message = Message::new("a", payload, QoS::from_bits(qos).unwrap());
+            client.publish(&message).unwrap();
+        }
+        for input in acknowledgements {
+            client_event(&mut client, input).unwrap();
+        }
+        let session = client.into_session();
+        let mut client = connecting(&connect, ClientConfig::default(), session);
+        client_event(&mut client, connack[1]).unwrap();
+        assert_eq!(sent(&mut client), expected, "{version}");
+    }
+}
+
+// shows: 5.0 MQTT-4.4.0-1
+#[test]
+fn nothing_is_sent_again_while_the_connection_lasts() {
+    let mut server = server_of(V5_0, ServerConfig::default());
+    server
+        .publish(&Message::new("a", "x", QoS::AtLeastOnce))
+        .unwrap();
+    let mut client = client_of(
+        &Connect::new(V5_0, "c"),
+        ClientConfig::default(),
+        "20: 00 00 00",
+    );
+    client
+        .publish(&Message::new("a", "x", QoS::ExactlyOnce))
+        .unwrap();
+    transmitted(&mut server);
+    sent(&mut client);
+    for hour in 1..5 {
+        let now = seconds(3600 * hour);
+        for input in [bytes("C0 00"), bytes("32: 0001'b' 0001 00")] {
+            server.receive(now, &mut &input[..]).unwrap();
+        }
+        server
+            .acknowledge(id(1), ReasonCode::Success, Properties::EMPTY)
+            .unwrap();
+        server.handle_timeout(now).unwrap();
+        assert_eq!(
+            transmitted(&mut server),
+            [bytes("D0 00"), bytes("40: 0001")].concat()
+        );
+        client.handle_timeout(now).unwrap();
+        let pong = bytes("D0 00");
+        client.receive(now, &mut &pong[..]).unwrap();
+        assert_eq!(sent(&mut client), bytes("C0 00"));
+    }
+}
+
+// shows: 5.0 MQTT-4.3.3-7, 5.0 MQTT-4.3.3-13
+#[test]
+fn a_message_under_way_does_not_expire() {
+    // Outbound: it is sent again long after.
+    let mut properties = PropertiesBuilder::new();
+    properties.push(Property::MessageExpiryInterval(1)).unwrap();
+    let message = Message {
+        properties: properties.build(),
+        ..Message::new("a", "x", QoS::ExactlyOnce)
+    };
+    let mut server = server_of(V5_0, ServerConfig::default());
+    server.publish(&message).unwrap();
+    server.receive_eof(Duration::ZERO).unwrap_err();
+    let session = server.into_session();
+    let mut server = asked(
+        "10: 0004'MQTT' 05 00 000A 00 0001'c'",
+        ServerConfig::default(),
+    );
+    let accept = Accept {
+        session_present: true,
+        ..Accept::default()
+    };
+    server.accept(seconds(3600), &accept, session).unwrap();
+    let out = transmitted(&mut server);
+    assert!(out.ends_with(&bytes("3C: 0001'a' 0001 {02 00000001} 'x'")));
+
+    // Inbound: it is acknowledged to the end.
+    let mut server = server_of(V5_0, ServerConfig::default());
+    event(&mut server, "34: 0001'a' 0001 {02 00000001} 'x'").unwrap();
+    server.handle_timeout(seconds(14)).unwrap();
+    server
+        .acknowledge(id(1), ReasonCode::Success, Properties::EMPTY)
+        .unwrap();
+    assert_eq!(transmitted(&mut server), bytes("50: 0001"));
+    event(&mut server, "62: 0001").unwrap();
+    assert_eq!(transmitted(&mut server), bytes("70: 0001"));
+}
+
+// shows: 5.0 MQTT-4.4.0-2
+#[test]
+fn what_was_refused_is_not_sent_again() {
+    let mut server = server_of(V5_0, ServerConfig::default());
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtLeastOnce] {
+        server.publish(&Message::new("a", "x", qos)).unwrap();
+    }
+    transmitted(&mut server);
+    event(&mut server, "40: 0001 97").unwrap();
+    event(&mut server, "50: 0002 80").unwrap();
+    assert_eq!(transmitted(&mut server), b"");
+    let (_, out) = resumed(
+        "10: 0004'MQTT' 05 00 000A 00 0001'c'",
+        server.into_session(),
+    );
+    assert_eq!(out, bytes("3A: 0001'a' 0003 00 'x'"));
+}
