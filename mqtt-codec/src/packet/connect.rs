@@ -2,7 +2,9 @@
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, check_string, end, payload_is_text};
+use super::{
+    PacketSet, PacketType, check_properties, check_room, end, payload_is_text, string_len,
+};
 use crate::property::properties;
 use crate::wire::{self, Fault, fault, field_len, into_fault, put_binary};
 use crate::{EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, topic};
@@ -157,80 +159,33 @@ impl<'a> Connect<'a> {
             | bit(self.password.is_some(), PASSWORD)
     }
 
-    pub(super) fn check(&self) -> Result<(), EncodeError> {
+    /// Appends the packet, in its own version.
+    #[inline]
+    pub(super) fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        let (length, count) = check_room(self.checked_len()?, out)?;
         let version = self.protocol_version;
-        let broken = |rule| EncodeError::Rule { rule, version };
-        check_flags(self.flags(), version).map_err(broken)?;
-        check_properties(&self.properties, PacketType::Connect, version)?;
-        check_authentication(&self.properties).map_err(broken)?;
-        check_string(self.client_identifier, version)?;
-        check_client_identifier(self.client_identifier, self.clean_start, version)
-            .map_err(broken)?;
-        if let Some(will) = &self.will {
-            topic::validate_name(will.topic)
-                .map_err(will_topic_rule)
-                .map_err(broken)?;
-            check_string(will.topic, version)?;
-            field_len(will.payload)?;
-            if !will.properties.is_empty() {
-                if !version.has_properties() {
-                    return Err(EncodeError::NotInVersion {
-                        version,
-                        what: "properties",
-                    });
-                }
-                if !will.properties.packets().contains(PacketSet::WILL) {
-                    return Err(EncodeError::PropertyNotAllowed {
-                        packet: PacketType::Connect,
-                    });
-                }
+        let (level, flags) = (version.level(), self.flags());
+        let [high, low] = self.keep_alive.to_be_bytes();
+        let first = PacketType::Connect.first_byte();
+        // Fixed header, protocol name, level, flags and keep alive in as few pieces as may
+        // be: each has its price.
+        match (version, count) {
+            (ProtocolVersion::V3_1_1 | ProtocolVersion::V5_0, 1) => out.put_slice(&[
+                first, length[0], 0, 4, b'M', b'Q', b'T', b'T', level, flags, high, low,
+            ]),
+            _ => {
+                out.put_u8(first);
+                out.put_slice(&length[..count]);
+                put_binary(out, version.name().as_bytes());
+                out.put_slice(&[level, flags, high, low]);
             }
         }
-        if let Some(user_name) = self.user_name {
-            check_string(user_name, version)?;
-        }
-        if let Some(password) = self.password {
-            field_len(password)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn body_len(&self) -> usize {
-        let version = self.protocol_version;
-        let optional = |length: usize| 2 + length;
-        let properties = |properties: &Properties<'_>| match version.has_properties() {
-            true => properties.encoded_len(),
-            false => 0,
-        };
-        // Protocol name, level, flags and keep alive; then the payload.
-        (2 + version.name().len() + 1 + 1 + 2)
-            + properties(&self.properties)
-            + optional(self.client_identifier.len())
-            + self.will.map_or(0, |will| {
-                properties(&will.properties)
-                    + optional(will.topic.len())
-                    + optional(will.payload.len())
-            })
-            + self.user_name.map_or(0, |name| optional(name.len()))
-            + self.password.map_or(0, |word| optional(word.len()))
-    }
-
-    pub(super) fn put(&self, out: &mut impl BufMut) {
-        let version = self.protocol_version;
-        put_binary(out, version.name().as_bytes());
-        out.put_u8(version.level());
-        out.put_u8(self.flags());
-        out.put_u16(self.keep_alive);
         if version.has_properties() {
             self.properties.put(out);
         }
         put_binary(out, self.client_identifier.as_bytes());
         if let Some(will) = &self.will {
-            if version.has_properties() {
-                will.properties.put(out);
-            }
-            put_binary(out, will.topic.as_bytes());
-            put_binary(out, will.payload);
+            will.put(version, out);
         }
         if let Some(user_name) = self.user_name {
             put_binary(out, user_name.as_bytes());
@@ -238,6 +193,40 @@ impl<'a> Connect<'a> {
         if let Some(password) = self.password {
             put_binary(out, password);
         }
+        Ok(())
+    }
+
+    /// Bytes after the fixed header, once decoding would accept them.
+    #[inline(always)]
+    pub(super) fn checked_len(&self) -> Result<usize, EncodeError> {
+        let version = self.protocol_version;
+        let broken = |rule| EncodeError::Rule { rule, version };
+        // Protocol name, level, flags and keep alive.
+        let mut length = 2 + version.name().len() + 1 + 1 + 2;
+        if version.has_properties() {
+            length += self.properties.encoded_len();
+        }
+        if !self.properties.is_empty() {
+            check_properties(&self.properties, PacketType::Connect, version)?;
+            check_authentication(&self.properties).map_err(broken)?;
+        }
+        length += string_len(self.client_identifier, version)?;
+        check_client_identifier(self.client_identifier, self.clean_start, version)
+            .map_err(broken)?;
+        if let Some(will) = &self.will {
+            length += will.checked_len(version)?;
+        }
+        if let Some(user_name) = self.user_name {
+            length += string_len(user_name, version)?;
+        }
+        if let Some(password) = self.password {
+            length += field_len(password)?;
+            // 5.0 allows it: section 3.1.2.9.
+            if version < ProtocolVersion::V5_0 && self.user_name.is_none() {
+                return Err(broken(Rule::PasswordWithoutUserName));
+            }
+        }
+        Ok(length)
     }
 }
 
@@ -252,6 +241,40 @@ impl<'a> Will<'a> {
             retain: false,
             properties: Properties::EMPTY,
         }
+    }
+
+    /// Encoded length in bytes, properties included, once decoding would accept it.
+    #[inline(never)]
+    fn checked_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
+        topic::validate_name(self.topic).map_err(|rule| EncodeError::Rule {
+            rule: will_topic_rule(rule),
+            version,
+        })?;
+        let properties = match version.has_properties() {
+            true => self.properties.encoded_len(),
+            false if self.properties.is_empty() => 0,
+            false => {
+                return Err(EncodeError::NotInVersion {
+                    version,
+                    what: "properties",
+                });
+            }
+        };
+        if !self.properties.packets().contains(PacketSet::WILL) {
+            return Err(EncodeError::PropertyNotAllowed {
+                packet: PacketType::Connect,
+            });
+        }
+        Ok(properties + field_len(self.topic.as_bytes())? + field_len(self.payload)?)
+    }
+
+    #[inline(never)]
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        if version.has_properties() {
+            self.properties.put(out);
+        }
+        put_binary(out, self.topic.as_bytes());
+        put_binary(out, self.payload);
     }
 
     #[inline(never)]

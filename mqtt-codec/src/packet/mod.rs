@@ -113,14 +113,17 @@ impl Packet<'_> {
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
         // What connections are about goes the short way.
-        if let Self::Publish(packet) = self {
-            packet.check(version)?;
-            return packet.encode(None, version, out);
+        match self {
+            Self::Publish(packet) => {
+                packet.check(version)?;
+                packet.encode(None, version, out)
+            }
+            Self::Connect(packet) => packet.encode(out),
+            _ => self.encode_other(version, out),
         }
-        self.encode_other(version, out)
     }
 
-    /// Appends a packet that is no PUBLISH.
+    /// Appends a packet that is no PUBLISH and no CONNECT.
     #[inline(never)]
     fn encode_other(
         &self,
@@ -133,7 +136,6 @@ impl Packet<'_> {
         out.put_u8(self.packet_type().first_byte());
         out.put_slice(&bytes[..length]);
         match self {
-            Self::Connect(packet) => packet.put(out),
             Self::ConnAck(packet) => packet.put(version, out),
             Self::PubAck(packet)
             | Self::PubRec(packet)
@@ -143,7 +145,7 @@ impl Packet<'_> {
             Self::SubAck(packet) => packet.put(version, out),
             Self::Unsubscribe(packet) => packet.put(version, out),
             Self::UnsubAck(packet) => packet.put(version, out),
-            Self::Publish(_) | Self::PingReq | Self::PingResp => {}
+            Self::Connect(_) | Self::Publish(_) | Self::PingReq | Self::PingResp => {}
             Self::Disconnect(packet) => packet.put(version, out),
             Self::Auth(packet) => packet.put(out),
         }
@@ -154,8 +156,6 @@ impl Packet<'_> {
     #[inline]
     fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
         match self {
-            Self::Publish(packet) => packet.check(version),
-            Self::Connect(packet) => packet.check(),
             Self::ConnAck(packet) => packet.check(version),
             Self::PubAck(packet)
             | Self::PubRec(packet)
@@ -166,6 +166,8 @@ impl Packet<'_> {
             Self::Unsubscribe(packet) => packet.check(version),
             Self::UnsubAck(packet) => packet.check(version),
             Self::PingReq | Self::PingResp => Ok(()),
+            // Their own `encode` sees to it.
+            Self::Publish(_) | Self::Connect(_) => Ok(()),
             Self::Disconnect(packet) => packet.check(version),
             Self::Auth(packet) => packet.check(version),
         }
@@ -176,7 +178,7 @@ impl Packet<'_> {
     fn body_len(&self, version: ProtocolVersion) -> usize {
         match self {
             Self::Publish(packet) => packet.body_len(None, version),
-            Self::Connect(packet) => packet.body_len(),
+            Self::Connect(packet) => packet.checked_len().unwrap_or_default(),
             Self::ConnAck(packet) => packet.body_len(version),
             Self::PubAck(packet)
             | Self::PubRec(packet)
@@ -230,14 +232,14 @@ fn check_properties(
     Ok(())
 }
 
-/// That a string has 65,535 bytes at most and no U+0000.
-#[inline]
-fn check_string(string: &str, version: ProtocolVersion) -> Result<(), EncodeError> {
+/// Encoded length in bytes of a string, which has 65,535 bytes at most and no U+0000.
+#[inline(always)]
+fn string_len(string: &str, version: ProtocolVersion) -> Result<usize, EncodeError> {
     if contains_null(string.as_bytes()) {
         return Err(EncodeError::Rule {
             rule: Rule::Utf8Null,
             version,
         });
     }
-    field_len(string.as_bytes()).map(|_| ())
+    field_len(string.as_bytes())
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, check_string};
+use super::{PacketSet, PacketType, check_properties, string_len};
 use crate::property::properties;
 use crate::topic::{TopicFilter, levels};
 use crate::wire::{self, Fault, Parsed, fault, into_fault, put_binary};
@@ -300,7 +300,7 @@ impl<'a> Subscribe<'a> {
             return Err(broken(Rule::SubscribeEmpty));
         }
         for entry in self.subscriptions.iter() {
-            check_string(entry.topic_filter, version)?;
+            string_len(entry.topic_filter, version)?;
             let filter = TopicFilter::parse(entry.topic_filter, version).map_err(broken)?;
             check_no_local(filter, entry.options).map_err(broken)?;
             if version < ProtocolVersion::V5_0

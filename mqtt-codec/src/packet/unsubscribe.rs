@@ -5,7 +5,7 @@ use core::fmt;
 use bytes::BufMut;
 
 use super::subscribe::{ReasonCodes, check_filter};
-use super::{PacketSet, PacketType, check_properties, check_string, end};
+use super::{PacketSet, PacketType, check_properties, end, string_len};
 use crate::property::properties;
 use crate::topic::TopicFilter;
 use crate::wire::{self, Fault, fault, into_fault, put_binary};
@@ -155,7 +155,7 @@ impl<'a> Unsubscribe<'a> {
             return Err(broken(Rule::UnsubscribeEmpty));
         }
         for filter in self.topic_filters.iter() {
-            check_string(filter, version)?;
+            string_len(filter, version)?;
             TopicFilter::parse(filter, version).map_err(broken)?;
         }
         Ok(())
