@@ -9,7 +9,10 @@ use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, SendError,
     ServerConfig, ServerConnection, ServerEvent, Session,
 };
-use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
+use mqtt_codec::{
+    Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
+    Subscription,
+};
 use support::bytes;
 use support::ends::{
     CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, client_event, client_of, event, id,
@@ -19,6 +22,9 @@ use support::link::Link;
 
 /// What a client may not send once it is connected: the statement, and the DISCONNECT of
 /// 5.0. 3.x is closed without a word.
+// shows: 5.0 MQTT-3.1.0-2, 5.0 MQTT-3.3.2-9, 5.0 MQTT-3.3.4-6, 5.0 MQTT-4.12.0-7,
+// shows: 5.0 MQTT-4.13.1-1
+// shows: 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-3.1.0-2, 3.1.1 MQTT-4.8.0-1
 #[test]
 fn what_breaks_an_established_connection() {
     let table = [
@@ -48,6 +54,8 @@ fn what_breaks_an_established_connection() {
 }
 
 /// What a server does not offer is refused with the reason code for it.
+// shows: 5.0 MQTT-3.2.2-9, 5.0 MQTT-3.2.2-11, 5.0 MQTT-3.2.2-12, 5.0 MQTT-3.2.2-13,
+// shows: 5.0 MQTT-3.2.2-14, 5.0 MQTT-4.13.1-1
 #[test]
 fn what_the_server_does_not_offer() {
     let mut config = ServerConfig::default();
@@ -92,6 +100,9 @@ fn what_the_server_does_not_offer() {
 }
 
 /// Sections 3.8 to 3.11 between the two ends.
+// shows: 5.0 MQTT-2.2.1-6, 5.0 MQTT-3.8.4-2, 5.0 MQTT-3.8.4-6, 5.0 MQTT-3.8.4-7,
+// shows: 5.0 MQTT-3.10.4-5, 5.0 MQTT-3.11.3-1
+// shows: 3.1.1 MQTT-2.3.1-7, 3.1.1 MQTT-3.8.4-2, 3.1.1 MQTT-3.8.4-5, 3.1.1 MQTT-3.10.4-4
 #[test]
 fn subscriptions() {
     for version in ProtocolVersion::ALL {
@@ -172,6 +183,8 @@ fn subscriptions() {
 }
 
 /// What a server may not send.
+// shows: 5.0 MQTT-3.1.2-28, 5.0 MQTT-3.2.0-1, 5.0 MQTT-3.2.0-2, 5.0 MQTT-3.2.2-16,
+// shows: 5.0 MQTT-3.14.2-2, 5.0 MQTT-4.12.0-6
 #[test]
 fn what_a_client_refuses() {
     let connect = Connect::new(V5_0, "c");
@@ -214,6 +227,9 @@ fn what_a_client_refuses() {
 }
 
 /// MQTT-3.1.2-20, MQTT-3.1.2-22: silence on either side.
+// shows: 5.0 MQTT-3.1.2-20, 5.0 MQTT-3.1.2-21, 5.0 MQTT-3.1.2-22, 5.0 MQTT-3.2.2-21,
+// shows: 5.0 MQTT-3.2.2-22, 5.0 MQTT-3.12.4-1
+// shows: 3.1.1 MQTT-3.1.2-23, 3.1.1 MQTT-3.1.2-24, 3.1.1 MQTT-3.12.4-1
 #[test]
 fn keep_alive() {
     // The server waits one and a half times 10 seconds, for whole packets.
@@ -252,31 +268,34 @@ fn keep_alive() {
     assert_eq!(server.poll_timeout(), None);
 
     // The client pings after 60 seconds of its own silence, and wants an answer in 10.
-    let connect = Connect::new(V5_0, "c");
-    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
-    assert_eq!(client.poll_timeout(), Some(seconds(60)));
-    client.handle_timeout(seconds(30)).unwrap();
-    client
-        .publish(&Message::new("a", "x", QoS::AtMostOnce))
-        .unwrap();
-    sent(&mut client);
-    assert_eq!(client.poll_timeout(), Some(seconds(90)));
-    client.handle_timeout(seconds(90)).unwrap();
-    assert_eq!(sent(&mut client), bytes("C0 00"));
-    assert_eq!(client.poll_timeout(), Some(seconds(100)));
-    let pong = bytes("D0 00");
-    assert_eq!(
-        client.receive(seconds(95), &mut &pong[..]),
-        Ok(Some(ClientEvent::PingResp))
-    );
-    assert_eq!(client.poll_timeout(), Some(seconds(150)));
-    client.handle_timeout(seconds(150)).unwrap();
-    assert_eq!(
-        client.handle_timeout(seconds(160)),
-        Err(ConnectionError::PingTimeout)
-    );
-    assert!(client.is_closed());
+    for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
+        let connect = Connect::new(version, "c");
+        let mut client = client_of(&connect, ClientConfig::default(), connack);
+        assert_eq!(client.poll_timeout(), Some(seconds(60)));
+        client.handle_timeout(seconds(30)).unwrap();
+        client
+            .publish(&Message::new("a", "x", QoS::AtMostOnce))
+            .unwrap();
+        sent(&mut client);
+        assert_eq!(client.poll_timeout(), Some(seconds(90)));
+        client.handle_timeout(seconds(90)).unwrap();
+        assert_eq!(sent(&mut client), bytes("C0 00"));
+        assert_eq!(client.poll_timeout(), Some(seconds(100)));
+        let pong = bytes("D0 00");
+        assert_eq!(
+            client.receive(seconds(95), &mut &pong[..]),
+            Ok(Some(ClientEvent::PingResp))
+        );
+        assert_eq!(client.poll_timeout(), Some(seconds(150)));
+        client.handle_timeout(seconds(150)).unwrap();
+        assert_eq!(
+            client.handle_timeout(seconds(160)),
+            Err(ConnectionError::PingTimeout)
+        );
+        assert!(client.is_closed());
+    }
     // MQTT-3.1.2-21
+    let connect = Connect::new(V5_0, "c");
     let client = client_of(&connect, ClientConfig::default(), "20: 00 00 03 13 0005");
     assert_eq!(client.poll_timeout(), Some(seconds(5)));
     // CONNACK is to come in time.
@@ -292,6 +311,8 @@ fn keep_alive() {
 }
 
 /// Goodbyes, from both ends.
+// shows: 5.0 MQTT-3.2.2-7, 5.0 MQTT-3.14.4-2, 5.0 MQTT-4.13.2-1
+// shows: 3.1.1 MQTT-3.2.2-5, 3.1.1 MQTT-3.2.2-6, 3.1.1 MQTT-3.14.4-1
 #[test]
 fn goodbyes() {
     // The client's: with a reason in 5.0; in 3.x the packet itself says that all is well.
@@ -361,6 +382,53 @@ fn goodbyes() {
         assert!(server.is_closed());
         assert_eq!(server.receive_eof(Duration::ZERO), Ok(()));
     }
+}
+
+/// A server of any Maximum QoS takes subscriptions of every QoS: it grants what it can.
+// shows: 5.0 MQTT-3.2.2-10
+#[test]
+fn a_subscription_may_ask_for_any_qos() {
+    for maximum_qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut config = ServerConfig::default();
+        config.maximum_qos = maximum_qos;
+        let mut server = server_of(V5_0, config);
+        let input = "82: 0001 00 0001'a' 00 0001'b' 01 0001'c' 02";
+        assert!(event(&mut server, input).unwrap().starts_with("Subscribe"));
+        let granted = [QoS::AtMostOnce, maximum_qos, maximum_qos].map(ReasonCode::granted);
+        server.suback(id(1), &granted, Properties::EMPTY).unwrap();
+        let code = maximum_qos as u8;
+        assert_eq!(
+            transmitted(&mut server),
+            [0x90, 6, 0, 1, 0, 0, code, code],
+            "{maximum_qos:?}"
+        );
+    }
+}
+
+// shows: 5.0 MQTT-3.3.4-6
+#[test]
+fn a_subscription_identifier_goes_to_clients_only() {
+    let mut properties = PropertiesBuilder::new();
+    properties
+        .extend([1, 2].map(Property::SubscriptionIdentifier))
+        .unwrap();
+    let message = Message {
+        properties: properties.build(),
+        ..Message::new("a", "x", QoS::AtMostOnce)
+    };
+    let mut server = server_of(V5_0, ServerConfig::default());
+    server.publish(&message).unwrap();
+    let wire = bytes("30: 0001'a' {0B 01 0B 02} 'x'");
+    assert_eq!(transmitted(&mut server), wire);
+
+    let connect = Connect::new(V5_0, "c");
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    assert!(matches!(
+        client.publish(&message),
+        Err(SendError::Rule { rule }) if rule.statement(V5_0) == "MQTT-3.3.4-6"
+    ));
+    assert_eq!(sent(&mut client), b"");
+    assert!(client.receive(Duration::ZERO, &mut &wire[..]).is_ok());
 }
 
 /// An idle connection takes less than 1 KiB.

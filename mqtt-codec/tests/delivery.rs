@@ -5,16 +5,21 @@ mod support;
 use std::time::Duration;
 
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, Message, SendError, ServerConfig, ServerConnection,
-    Session,
+    Accept, Acknowledgements, ClientConfig, InFlight, Message, SendError, ServerConfig,
+    ServerConnection, ServerEvent, Session,
 };
-use mqtt_codec::{Connect, Properties, QoS, ReasonCode};
+use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
 use support::bytes;
 use support::ends::{
-    V3_1, V3_1_1, V5_0, client_event, client_of, event, id, sent, server_of, transmitted,
+    V3_1, V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, sent, server_of,
+    transmitted,
 };
 
 /// Sections 4.3.2 and 4.3.3 from the receiving end, byte for byte.
+// shows: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.2-5,
+// shows: 5.0 MQTT-4.3.3-8, 5.0 MQTT-4.3.3-9, 5.0 MQTT-4.3.3-10, 5.0 MQTT-4.3.3-11,
+// shows: 5.0 MQTT-4.3.3-12
+// shows: 3.1.1 MQTT-2.3.1-6, 3.1.1 MQTT-3.3.4-1, 3.1.1 MQTT-4.3.2-2, 3.1.1 MQTT-4.3.3-2
 #[test]
 fn inbound_delivery() {
     for (version, none) in [(V5_0, "00"), (V3_1_1, "")] {
@@ -87,6 +92,7 @@ fn inbound_delivery() {
 }
 
 /// A packet identifier in use (MQTT-2.2.1-3).
+// shows: 5.0 MQTT-2.2.1-3
 #[test]
 fn identifiers_in_use() {
     let used = [
@@ -112,6 +118,9 @@ fn identifiers_in_use() {
 }
 
 /// Sections 4.3.2 and 4.3.3 from the sending end, byte for byte.
+// shows: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.3-2, 5.0 MQTT-4.3.3-4,
+// shows: 5.0 MQTT-4.4.0-2
+// shows: 3.1.1 MQTT-2.3.1-6, 3.1.1 MQTT-4.3.3-1
 #[test]
 fn outbound_delivery() {
     for (version, none) in [(V5_0, "00"), (V3_1_1, "")] {
@@ -176,6 +185,7 @@ fn outbound_delivery() {
 
 /// Section 4.4: what is not settled is sent again, in order, with DUP; PUBREL too; beyond
 /// the Receive Maximum as acknowledgements come.
+// shows: 5.0 MQTT-3.1.2-25, 5.0 MQTT-3.3.1-1, 5.0 MQTT-3.3.4-9, 5.0 MQTT-4.4.0-1, 5.0 MQTT-4.6.0-1
 #[test]
 fn resumption() {
     let mut server = server_of(V5_0, ServerConfig::default());
@@ -245,34 +255,180 @@ fn resumption() {
     assert_eq!(server.session().in_flight().len(), 1);
 }
 
-/// A client acknowledges in the order of the messages (MQTT-4.6.0-2, MQTT-4.6.0-3).
+/// A client acknowledges in the order of the messages, whatever the order of its embedder.
+// shows: 5.0 MQTT-4.6.0-2, 5.0 MQTT-4.6.0-3, 3.1.1 MQTT-4.6.0-2, 3.1.1 MQTT-4.6.0-3
 #[test]
 fn a_client_acknowledges_in_order() {
-    let mut config = ClientConfig::default();
-    config.acknowledgements = Acknowledgements::Manual;
-    let mut client = client_of(&Connect::new(V5_0, "c"), config, "20: 00 00 00");
-    for input in [
-        "32: 0001'a' 0001 00",
-        "34: 0001'a' 0002 00",
-        "32: 0001'a' 0003 00",
-        "34: 0001'a' 0004 00",
-    ] {
-        client_event(&mut client, input).unwrap();
+    for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
+        let mut config = ClientConfig::default();
+        config.acknowledgements = Acknowledgements::Manual;
+        let mut client = client_of(&Connect::new(version, "c"), config, connack);
+        for (first, identifier) in [("32", 1), ("34", 2), ("32", 3), ("34", 4)] {
+            let input = format!("{first}: 0001'a' 000{identifier} {none}");
+            client_event(&mut client, &input).unwrap();
+        }
+        let mut acknowledge = |identifier| {
+            client
+                .acknowledge(id(identifier), ReasonCode::Success, Properties::EMPTY)
+                .unwrap();
+            sent(&mut client)
+        };
+        assert_eq!(acknowledge(3), b"");
+        assert_eq!(acknowledge(4), b"");
+        assert_eq!(
+            acknowledge(2),
+            [bytes("50: 0002"), bytes("50: 0004")].concat()
+        );
+        assert_eq!(
+            acknowledge(1),
+            [bytes("40: 0001"), bytes("40: 0003")].concat()
+        );
     }
-    let mut acknowledge = |identifier| {
-        client
-            .acknowledge(id(identifier), ReasonCode::Success, Properties::EMPTY)
-            .unwrap();
-        sent(&mut client)
+}
+
+// shows: 5.0 MQTT-4.6.0-4, 3.1.1 MQTT-4.6.0-4
+#[test]
+fn pubrels_go_out_in_the_order_of_their_pubrecs() {
+    for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
+        let mut client = client_of(
+            &Connect::new(version, "c"),
+            ClientConfig::default(),
+            connack,
+        );
+        for _ in 0..3 {
+            let message = Message::new("a", "x", QoS::ExactlyOnce);
+            client.publish(&message).unwrap();
+        }
+        sent(&mut client);
+        let mut expected = Vec::new();
+        for identifier in [3, 1, 2] {
+            client_event(&mut client, &format!("50: 000{identifier}")).unwrap();
+            expected.extend(bytes(&format!("62: 000{identifier}")));
+        }
+        assert_eq!(sent(&mut client), expected);
+    }
+}
+
+/// The connection acknowledges for a client that does nothing with the messages.
+// shows: 5.0 MQTT-4.5.0-2, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.2-5,
+// shows: 5.0 MQTT-4.3.3-8, 5.0 MQTT-4.3.3-10, 5.0 MQTT-4.3.3-11, 5.0 MQTT-4.3.3-12
+// shows: 3.1.1 MQTT-4.5.0-2, 3.1.1 MQTT-3.3.4-1, 3.1.1 MQTT-4.3.2-2, 3.1.1 MQTT-4.3.3-2
+#[test]
+fn a_client_acknowledges_by_itself() {
+    for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
+        let mut client = client_of(
+            &Connect::new(version, "c"),
+            ClientConfig::default(),
+            connack,
+        );
+        // The packet, whether it is news, and the answer.
+        for (input, event, answer) in [
+            ("30: 0001'a' N", "Publish", ""),
+            ("32: 0001'a' 0007 N", "Publish", "40: 0007"),
+            ("3A: 0001'a' 0007 N", "Publish", "40: 0007"),
+            ("34: 0001'a' 0007 N", "Publish", "50: 0007"),
+            ("3C: 0001'a' 0007 N", "", "50: 0007"),
+            ("62: 0007", "PubRel", "70: 0007"),
+            ("3C: 0001'a' 0007 N", "Publish", "50: 0007"),
+        ] {
+            let input = input.replace('N', none);
+            let got = client_event(&mut client, &input).unwrap();
+            assert!(got.starts_with(event), "{input}: {got}");
+            assert_eq!(got.is_empty(), event.is_empty(), "{input}: {got}");
+            assert_eq!(sent(&mut client), bytes(answer), "{input}");
+        }
+    }
+}
+
+// shows: 5.0 MQTT-4.3.1-1, 5.0 MQTT-4.3.2-2, 5.0 MQTT-4.3.3-2
+// shows: 3.1.1 MQTT-4.3.1-1, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
+#[test]
+fn a_new_message_has_its_qos_and_no_dup() {
+    for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
+        let connect = Connect::new(version, "c");
+        let mut client = client_of(&connect, ClientConfig::default(), connack);
+        let mut server = server_of(version, ServerConfig::default());
+        for (qos, expected) in [
+            (QoS::AtMostOnce, "30: 0001'a' N 'x'"),
+            (QoS::AtLeastOnce, "32: 0001'a' 0001 N 'x'"),
+            (QoS::ExactlyOnce, "34: 0001'a' 0002 N 'x'"),
+        ] {
+            let message = Message::new("a", "x", qos);
+            client.publish(&message).unwrap();
+            server.publish(&message).unwrap();
+            let expected = bytes(&expected.replace('N', none));
+            assert_eq!(sent(&mut client), expected);
+            assert_eq!(transmitted(&mut server), expected);
+        }
+    }
+}
+
+// shows: 5.0 MQTT-2.2.1-3, 5.0 MQTT-2.2.1-4, 5.0 MQTT-4.3.2-1, 5.0 MQTT-4.3.3-1
+// shows: 3.1.1 MQTT-2.3.1-2, 3.1.1 MQTT-2.3.1-3, 3.1.1 MQTT-2.3.1-4, 3.1.1 MQTT-4.3.2-1,
+// shows: 3.1.1 MQTT-4.3.3-1
+#[test]
+fn a_new_packet_gets_an_identifier_that_is_not_in_use() {
+    // 1 and 3 are in use, and 65,535 was the last to be given.
+    let session = || {
+        let in_flight = [1, 3, 65_535].map(|identifier| (id(identifier), InFlight::PubRel));
+        Session::restore(in_flight, [])
     };
-    assert_eq!(acknowledge(3), b"");
-    assert_eq!(acknowledge(4), b"");
-    assert_eq!(
-        acknowledge(2),
-        [bytes("50: 0002"), bytes("50: 0004")].concat()
-    );
-    assert_eq!(
-        acknowledge(1),
-        [bytes("40: 0001"), bytes("40: 0003")].concat()
-    );
+    let message = |qos| Message::new("a", "x", qos);
+    for (version, goes_on, connack) in [
+        (V5_0, "10: 0004'MQTT' 05 00 000A 00 0001'c'", "20: 01 00 00"),
+        (V3_1_1, "10: 0004'MQTT' 04 00 000A 0001'c'", "20: 01 00"),
+    ] {
+        let mut server = asked(goes_on, ServerConfig::default());
+        let accept = Accept {
+            session_present: true,
+            ..Accept::default()
+        };
+        server.accept(Duration::ZERO, &accept, session()).unwrap();
+        let mut publish = |qos| server.publish(&message(qos)).unwrap();
+        assert_eq!(publish(QoS::AtLeastOnce), Some(id(2)));
+        assert_eq!(publish(QoS::AtMostOnce), None);
+        assert_eq!(publish(QoS::ExactlyOnce), Some(id(4)));
+
+        let connect = Connect {
+            clean_start: false,
+            ..Connect::new(version, "c")
+        };
+        let mut client = connecting(&connect, ClientConfig::default(), session());
+        client_event(&mut client, connack).unwrap();
+        let filter = [Subscription::new("a", QoS::AtMostOnce)];
+        let none = Properties::EMPTY;
+        assert_eq!(client.subscribe(&filter, none), Ok(id(2)));
+        assert_eq!(client.unsubscribe(&["a"], none), Ok(id(4)));
+        let published = client.publish(&message(QoS::AtLeastOnce));
+        assert_eq!(published, Ok(Some(id(5))));
+        // An acknowledgement frees one; it is given when its turn comes again.
+        client_event(&mut client, "70: 0001").unwrap();
+        for expected in (6..=65_534).chain([1, 6]) {
+            let published = client.publish(&message(QoS::AtLeastOnce));
+            assert_eq!(published, Ok(Some(id(expected))));
+            if expected != 1 {
+                client_event(&mut client, &format!("40: {expected:04X}")).unwrap();
+            }
+        }
+    }
+}
+
+/// A message that came with DUP, from one connection to another.
+// shows: 5.0 MQTT-3.3.1-3, 3.1.1 MQTT-3.3.1-3
+#[test]
+fn dup_is_not_passed_on() {
+    for (version, none) in [(V5_0, "00"), (V3_1_1, "")] {
+        let mut from = server_of(version, ServerConfig::default());
+        let input = bytes(&format!("3A: 0001'a' 0007 {none} 'x'"));
+        let mut to = server_of(version, ServerConfig::default());
+        match from.receive(Duration::ZERO, &mut &input[..]).unwrap() {
+            Some(ServerEvent::Publish(publish)) => {
+                assert!(publish.dup);
+                to.publish(&publish.to_message()).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+        let expected = format!("32: 0001'a' 0001 {none} 'x'");
+        assert_eq!(transmitted(&mut to), bytes(&expected));
+    }
 }

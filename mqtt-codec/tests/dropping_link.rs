@@ -213,6 +213,10 @@ fn judge(sent: &[u8], received: &[Message]) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
+    // shows: 5.0 MQTT-4.3.2-3, 5.0 MQTT-4.3.3-3, 5.0 MQTT-4.3.3-5, 5.0 MQTT-4.3.3-10,
+    // shows: 5.0 MQTT-4.4.0-1, 5.0 MQTT-4.6.0-1
+    // shows: 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.3.3-2, 3.1.1 MQTT-4.4.0-1,
+    // shows: 3.1.1 MQTT-4.6.0-1
     #[test]
     fn nothing_is_lost_and_qos_2_never_comes_twice(
         version in prop::sample::select(&ProtocolVersion::ALL[..]),

@@ -17,6 +17,10 @@ use support::link::Link;
 
 /// First packets that are no CONNECT that is accepted: the statement, and what is
 /// answered before closing.
+// shows: 5.0 MQTT-3.1.0-1, 5.0 MQTT-3.1.2-1, 5.0 MQTT-3.1.2-2, 5.0 MQTT-3.1.4-1,
+// shows: 5.0 MQTT-4.13.1-1
+// shows: 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-3.1.0-1, 3.1.1 MQTT-3.1.2-1, 3.1.1 MQTT-3.1.2-2,
+// shows: 3.1.1 MQTT-3.1.2-3, 3.1.1 MQTT-3.1.3-8, 3.1.1 MQTT-3.1.4-1
 #[test]
 fn a_first_packet_that_is_wrong() {
     let table = [
@@ -90,6 +94,8 @@ fn a_first_packet_that_is_wrong() {
 }
 
 /// Section 3.2.2.3: every value that CONNACK settles, as both ends have it.
+// shows: 5.0 MQTT-3.1.2-24, 5.0 MQTT-3.1.3-7, 5.0 MQTT-3.2.2-9, 5.0 MQTT-3.2.2-11,
+// shows: 5.0 MQTT-3.2.2-14, 5.0 MQTT-3.2.2-15, 5.0 MQTT-3.2.2-16, 5.0 MQTT-3.2.2-21
 #[test]
 fn every_negotiated_value() {
     let mut config = ServerConfig::default();
@@ -201,6 +207,7 @@ fn every_negotiated_value() {
 }
 
 /// Until CONNECT is answered nothing further is taken (MQTT-3.1.4-6).
+// shows: 5.0 MQTT-3.1.4-5, 5.0 MQTT-3.2.0-1, 5.0 MQTT-3.12.4-1
 #[test]
 fn what_comes_before_the_answer_waits() {
     let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());

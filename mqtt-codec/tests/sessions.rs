@@ -245,6 +245,44 @@ fn what_is_unacknowledged_is_sent_again_in_its_order() {
     }
 }
 
+/// A server that offers less than it did: what it does not take waits for one that does.
+// shows: 5.0 MQTT-3.2.2-11, 5.0 MQTT-3.2.2-14, 5.0 MQTT-3.2.2-15
+#[test]
+fn a_client_sends_again_only_what_the_server_takes() {
+    let connect = goes_on(V5_0);
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    let messages = [
+        Message::new("a", "x", QoS::AtLeastOnce),
+        Message::new("a", "x", QoS::ExactlyOnce),
+        Message {
+            retain: true,
+            ..Message::new("a", "x", QoS::AtLeastOnce)
+        },
+        Message::new("a", "a long message", QoS::AtLeastOnce),
+    ];
+    for message in &messages {
+        client.publish(message).unwrap();
+    }
+    let session = client.into_session();
+    let first = "3A: 0001'a' 0001 00 'x'";
+    let exactly = "3C: 0001'a' 0002 00 'x'";
+    let retained = "3B: 0001'a' 0003 00 'x'";
+    let long = "3A: 0001'a' 0004 00 'a long message'";
+    for (connack, expected) in [
+        ("20: 01 00 {24 01}", &[first, retained, long][..]),
+        ("20: 01 00 {25 00}", &[first, exactly, long]),
+        ("20: 01 00 {27 00000010}", &[first, exactly, retained]),
+        ("20: 01 00 {24 00}", &[]),
+        ("20: 01 00 {}", &[first, exactly, retained, long]),
+    ] {
+        let mut client = connecting(&connect, ClientConfig::default(), session.clone());
+        client_event(&mut client, connack).unwrap();
+        let expected: Vec<_> = expected.iter().flat_map(|packet| bytes(packet)).collect();
+        assert_eq!(sent(&mut client), expected, "{connack}");
+        assert_eq!(client.session().in_flight(), session.in_flight());
+    }
+}
+
 // shows: 5.0 MQTT-4.4.0-1
 #[test]
 fn nothing_is_sent_again_while_the_connection_lasts() {

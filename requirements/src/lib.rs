@@ -21,7 +21,8 @@
 //! kept; between the two there may be attributes and comments, but no empty line:
 //!
 //! ```text
-//! // keeps: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23      in src
+//! // keeps: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23,     in src; a list that does not fit
+//! // keeps: 5.0 MQTT-3.1.2-21                           goes on in another marker
 //! // shows: 5.0 MQTT-3.1.2-20                           above a test, or a row of its table
 //! # shows: 5.0 MQTT-3.1.2-20                            in tests/data/*.txt, above a row
 //! ```

@@ -78,8 +78,8 @@ impl Map {
                         .push(format!("{path}:{}: a test keeps nothing", at + 1));
                 }
                 Some(place) => {
-                    for identifier in identifiers.split(',') {
-                        self.keeps(identifier.trim(), &place.path);
+                    for identifier in split(identifiers) {
+                        self.keeps(identifier, &place.path);
                     }
                 }
                 None => self.above_nothing(path, at),
@@ -92,8 +92,8 @@ impl Map {
                     self.faults.push(fault);
                 }
                 Some(place) => {
-                    for identifier in identifiers.split(',') {
-                        self.shows(identifier.trim(), &place.path);
+                    for identifier in split(identifiers) {
+                        self.shows(identifier, &place.path);
                     }
                 }
                 None => self.above_nothing(path, at),
@@ -110,8 +110,8 @@ impl Map {
                 continue;
             };
             if lines.peek().is_some_and(|(_, next)| !next.is_empty()) {
-                for identifier in identifiers.split(',') {
-                    self.row_shows(identifier.trim(), path);
+                for identifier in split(identifiers) {
+                    self.row_shows(identifier, path);
                 }
             } else {
                 self.above_nothing(path, at);
@@ -338,6 +338,16 @@ impl Map {
             problems.join("\n")
         );
     }
+}
+
+/// The identifiers of a marker. A comma at the end says that another marker follows.
+fn split(identifiers: &str) -> impl Iterator<Item = &str> {
+    let identifiers = identifiers.trim();
+    identifiers
+        .strip_suffix(',')
+        .unwrap_or(identifiers)
+        .split(',')
+        .map(str::trim)
 }
 
 /// The files below `directory`, each as a path that begins with `name`.

@@ -140,12 +140,16 @@ impl Exchange {
                     ..packet(message, AliasUse::None).0
                 };
                 let length = again.encoded_len(None, self.version);
+                let is_taken = message.qos <= self.peer.maximum_qos
+                    && (!message.retain || self.peer.retain_available)
+                    && length <= self.peer.maximum_packet_size as usize;
                 let out = self.transmit.buffer();
-                if length > self.peer.maximum_packet_size as usize
-                    || again.encode(None, self.version, out).is_err()
-                {
-                    // As if it had been delivered (MQTT-3.1.2-25).
-                    self.session.in_flight.remove(&identifier);
+                if !is_taken || again.encode(None, self.version, out).is_err() {
+                    // A server drops it as if it had been delivered (MQTT-3.1.2-25). A
+                    // client keeps it for a connection on which it is taken.
+                    if self.role == Role::Server {
+                        self.session.in_flight.remove(&identifier);
+                    }
                     return true;
                 }
             }
