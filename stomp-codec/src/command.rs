@@ -133,6 +133,36 @@ const TABLE: [Row; 15] = [
     row(C::Error, "ERROR", V1_0, Server, Yes, NONE),
 ];
 
+/// Rows of the table by the [`slot`] of their name.
+const BY_NAME: [u8; 64] = {
+    let mut rows = [u8::MAX; 64];
+    let mut row = 0;
+    while row < TABLE.len() {
+        if let Some(slot) = slot(TABLE[row].name.as_bytes()) {
+            assert!(rows[slot] == u8::MAX, "two commands have one slot");
+            rows[slot] = row as u8;
+        }
+        row += 1;
+    }
+    // What is left over holds any row: the name is compared.
+    let mut slot = 0;
+    while slot < rows.len() {
+        if rows[slot] == u8::MAX {
+            rows[slot] = 0;
+        }
+        slot += 1;
+    }
+    rows
+};
+
+/// A number below 64 that no two commands share.
+const fn slot(name: &[u8]) -> Option<usize> {
+    match name {
+        [first, ..] => Some((*first as usize + 6 * name.len()) % 64),
+        [] => None,
+    }
+}
+
 impl Command {
     /// All commands of all versions.
     pub fn all() -> impl Iterator<Item = Command> {
@@ -150,10 +180,8 @@ impl Command {
 
     /// The command that these bytes are. Case counts.
     pub fn from_bytes(name: &[u8]) -> Option<Command> {
-        TABLE
-            .iter()
-            .find(|row| row.name.as_bytes() == name)
-            .map(|row| row.command)
+        let row = &TABLE[usize::from(BY_NAME[slot(name)?])];
+        (row.name.as_bytes() == name).then_some(row.command)
     }
 
     /// The first version that has this command.

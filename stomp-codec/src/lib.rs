@@ -197,6 +197,7 @@ mod encoder;
 mod escape;
 mod frame;
 mod header;
+mod marks;
 mod parser;
 mod parts;
 

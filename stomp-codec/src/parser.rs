@@ -1,9 +1,10 @@
 //! Bytes to frames, incrementally.
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 
 use crate::header::{Headers, Layout, Lines};
-use crate::version::{Escapes, Syntax};
+use crate::marks::Marks;
+use crate::version::Syntax;
 use crate::{Command, DecodeError, DecodeErrorKind, Frame, Limit, Limits, Version, escape};
 
 /// Decodes the frame at the front of `input`.
@@ -92,6 +93,12 @@ pub struct Scan {
     /// First byte of the empty line after the header block.
     headers_end: usize,
     header_count: usize,
+    /// The first colon of the line that is being read.
+    colon: Option<usize>,
+    /// There may be a backslash in the header block.
+    backslash: bool,
+    /// There may be a CR in it without an LF behind it.
+    bare_cr: bool,
     content_length: Option<usize>,
 }
 
@@ -146,32 +153,51 @@ impl Scan {
             // Not the same bytes: begin again.
             *self = Scan::default();
         }
-        let result = self.advance(input, syntax, limits, assembled);
-        if !matches!(result, Ok(None)) {
-            *self = Scan::default();
-        }
-        result
+        let located = match self.locate(input, syntax, limits, assembled) {
+            Ok(Some(located)) => located,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                *self = Scan::default();
+                return Err(error);
+            }
+        };
+        let Located {
+            command,
+            block,
+            body_end,
+        } = located;
+        let layout = Layout::new(syntax.of(command), self.backslash);
+        let headers = Headers::wire(Lines::new(block, layout));
+        let (body, taken) = match body_end {
+            Some(end) => (input.get(self.from..end), end + 1),
+            None => (None, self.from),
+        };
+        *self = Scan::default();
+        let frame = Frame::decoded(syntax.version, command, headers, body);
+        Ok(Some((frame, taken)))
     }
 
-    fn advance<'a>(
+    /// Finds the parts of the frame, as far as they have come.
+    #[inline]
+    fn locate<'a>(
         &mut self,
         input: &'a [u8],
         syntax: Syntax,
         limits: &Limits,
         assembled: usize,
-    ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
+    ) -> Result<Option<Located<'a>>, DecodeError> {
         if let Stage::Command = self.stage
             && !self.command(input, syntax, limits)?
         {
             return Ok(None);
         }
-        let mut lines = None;
+        let mut block = None;
         if let Stage::Headers(command) = self.stage {
             let syntax = syntax.of(command);
             if !self.headers(input, syntax, limits, command)? {
                 return Ok(None);
             }
-            lines = Some(self.validate(input, syntax)?);
+            block = Some(self.block(input, syntax)?);
         }
         let Stage::Body(command) = self.stage else {
             return Ok(None);
@@ -181,14 +207,15 @@ impl Scan {
             End::At(end) => Some(end),
             End::TooFar => None,
         };
-        let syntax = syntax.of(command);
-        let lines = match lines {
-            Some(lines) => lines,
-            None => self.validate(input, syntax)?,
+        let block = match block {
+            Some(block) => block,
+            None => self.block(input, syntax.of(command))?,
         };
-        let body = body_end.map(|end| input.get(self.from..end).unwrap_or_default());
-        let frame = Frame::decoded(syntax.version, command, Headers::wire(lines), body);
-        Ok(Some((frame, body_end.map_or(self.from, |end| end + 1))))
+        Ok(Some(Located {
+            command,
+            block,
+            body_end,
+        }))
     }
 
     /// Reads the EOLs before the frame and the command. False: more bytes are
@@ -206,8 +233,9 @@ impl Scan {
         let start = self.from;
         let seen = self.seen - start;
         let rest = input.get(start..).unwrap_or_default();
-        let found = memchr2(b'\n', 0, rest.get(seen..).unwrap_or_default());
-        let line = Line::new(rest, seen, found, syntax.crlf);
+        let end = |at: &usize| matches!(rest.get(*at), Some(b'\n' | 0));
+        let found = Marks::new(rest, seen).find(end);
+        let line = Line::new(rest, found, syntax);
         if line.text.len() > limits.command {
             let offset = start.saturating_add(limits.command);
             return Err(error(offset, DecodeErrorKind::Limit(Limit::Command)));
@@ -216,11 +244,10 @@ impl Scan {
             self.seen = start + line.text.len();
             return Ok(false);
         };
-        let unknown = error(start, DecodeErrorKind::UnknownCommand);
-        if line.nul {
-            return Err(unknown);
-        }
-        let command = Command::from_bytes(line.text).ok_or(unknown)?;
+        let command = Command::from_bytes(line.text).filter(|_| !line.nul);
+        let Some(command) = command else {
+            return Err(error(start, DecodeErrorKind::UnknownCommand));
+        };
         if command.since() > syntax.version {
             return Err(error(
                 start,
@@ -244,62 +271,79 @@ impl Scan {
         // The state lives in locals for the length of the loop: every line goes
         // through here.
         let mut start = self.from;
-        let mut seen = self.seen - start;
+        let mut colon = self.colon;
         let mut count = self.header_count;
-        let mut rest = input.get(start..).unwrap_or_default();
-        let mut room = limits.headers.saturating_sub(start - self.headers);
-        loop {
-            let found = memchr2(b'\n', 0, rest.get(seen..).unwrap_or_default());
-            let line = Line::new(rest, seen, found, syntax.crlf);
-            let end = line.text.len();
-            if end > room.min(limits.header_line) {
-                let (cap, limit) = if limits.header_line < room {
-                    (limits.header_line, Limit::HeaderLine)
-                } else {
-                    (room, Limit::Headers)
-                };
-                return Err(error(
-                    start.saturating_add(cap),
-                    DecodeErrorKind::Limit(limit),
-                ));
-            }
-            let Some(next) = line.next else {
-                self.from = start;
-                self.seen = start + end;
-                self.header_count = count;
-                return Ok(false);
+        // Where all headers have to end, and where the line has to.
+        let block_end = self.headers.saturating_add(limits.headers);
+        let line_end = |start: usize| start.saturating_add(limits.header_line).min(block_end);
+        let mut cap = line_end(start);
+        let too_long = |cap| {
+            let limit = if cap < block_end {
+                Limit::HeaderLine
+            } else {
+                Limit::Headers
             };
-            if line.nul {
-                return Err(error(start + end, DecodeErrorKind::NulInHeaders));
+            error(cap, DecodeErrorKind::Limit(limit))
+        };
+        for at in Marks::new(input, self.seen) {
+            match input.get(at) {
+                Some(b':') => {
+                    colon.get_or_insert(at);
+                }
+                Some(b'\n') => {
+                    let line = without_cr(input.get(start..at).unwrap_or_default(), syntax);
+                    if start + line.len() > cap {
+                        return Err(too_long(cap));
+                    }
+                    if line.is_empty() {
+                        self.headers_end = start;
+                        self.start_line(at + 1);
+                        self.stage = Stage::Body(command);
+                        return Ok(true);
+                    }
+                    if count == limits.header_count {
+                        return Err(error(start, DecodeErrorKind::Limit(Limit::HeaderCount)));
+                    }
+                    count += 1;
+                    self.header(line, colon.take(), start, syntax)?;
+                    start = at + 1;
+                    if start > block_end {
+                        return Err(too_long(block_end));
+                    }
+                    cap = line_end(start);
+                }
+                Some(b'\r') => self.bare_cr |= input.get(at + 1) != Some(&b'\n'),
+                Some(b'\\') => self.backslash = true,
+                Some(0) if at > cap => return Err(too_long(cap)),
+                Some(0) => return Err(error(at, DecodeErrorKind::NulInHeaders)),
+                _ => {}
             }
-            if line.text.is_empty() {
-                self.headers_end = start;
-                self.start_line(start + next);
-                self.stage = Stage::Body(command);
-                return Ok(true);
-            }
-            if count == limits.header_count {
-                return Err(error(start, DecodeErrorKind::Limit(Limit::HeaderCount)));
-            }
-            count += 1;
-            self.header(line.text, start, syntax)?;
-            if next > room {
-                return Err(error(start + room, DecodeErrorKind::Limit(Limit::Headers)));
-            }
-            start += next;
-            room -= next;
-            seen = 0;
-            rest = rest.get(next..).unwrap_or_default();
         }
+        let line = without_cr(input.get(start..).unwrap_or_default(), syntax);
+        if start + line.len() > cap {
+            return Err(too_long(cap));
+        }
+        self.from = start;
+        self.seen = input.len();
+        self.colon = colon;
+        self.header_count = count;
+        Ok(false)
     }
 
-    /// Looks at one header line: its colon, its name, and whether it is the
-    /// `content-length` that counts.
-    fn header(&mut self, line: &[u8], start: usize, syntax: Syntax) -> Result<(), DecodeError> {
-        let Some(colon) = memchr(b':', line) else {
+    /// Looks at one header line: its name, and whether it is the `content-length`
+    /// that counts.
+    #[inline]
+    fn header(
+        &mut self,
+        line: &[u8],
+        colon: Option<usize>,
+        start: usize,
+        syntax: Syntax,
+    ) -> Result<(), DecodeError> {
+        let halves = colon.and_then(|colon| line.split_at_checked(colon - start));
+        let Some((mut name, [_, value @ ..])) = halves else {
             return Err(error(start, DecodeErrorKind::HeaderWithoutColon));
         };
-        let (mut name, mut value) = (&line[..colon], &line[colon + 1..]);
         if syntax.trim {
             name = trim(name);
         }
@@ -307,7 +351,8 @@ impl Scan {
             return Err(error(start, DecodeErrorKind::EmptyHeaderName));
         }
         if name == b"content-length" && self.content_length.is_none() {
-            let mut at = start + colon + 1;
+            let mut at = start + line.len() - value.len();
+            let mut value = value;
             if syntax.trim {
                 at += value.iter().take_while(|&&octet| is_blank(octet)).count();
                 value = trim(value);
@@ -328,18 +373,18 @@ impl Scan {
         command: Command,
     ) -> Result<End, DecodeError> {
         let start = self.from;
-        let too_long = error(
-            start.saturating_add(limits.body),
-            DecodeErrorKind::Limit(Limit::Body),
-        );
-        let not_allowed = error(start, DecodeErrorKind::BodyNotAllowed(command));
+        let too_long = || {
+            let offset = start.saturating_add(limits.body);
+            error(offset, DecodeErrorKind::Limit(Limit::Body))
+        };
+        let not_allowed = || error(start, DecodeErrorKind::BodyNotAllowed(command));
         let may_have_body = command.may_have_body(syntax.version);
         if let Some(length) = self.content_length {
             if length > 0 && !may_have_body {
-                return Err(not_allowed);
+                return Err(not_allowed());
             }
             if length > limits.body {
-                return Err(too_long);
+                return Err(too_long());
             }
             if length > assembled {
                 return Ok(End::TooFar);
@@ -355,14 +400,14 @@ impl Scan {
         let end = found.map_or(input.len(), |at| self.seen + at);
         self.seen = end;
         if end > start && !may_have_body {
-            return Err(not_allowed);
+            return Err(not_allowed());
         }
         if end - start > assembled.min(limits.body) {
             // Which of the two it is must not depend on how much has come.
             return if assembled < limits.body {
                 Ok(End::TooFar)
             } else {
-                Err(too_long)
+                Err(too_long())
             };
         }
         Ok(found.map_or(End::NotYet, |_| End::At(end)))
@@ -371,32 +416,53 @@ impl Scan {
     fn start_line(&mut self, at: usize) {
         self.from = at;
         self.seen = at;
+        self.colon = None;
     }
 
-    /// Checks what is cheapest to check for all headers at a time.
-    fn validate<'a>(&self, input: &'a [u8], syntax: Syntax) -> Result<Lines<'a>, DecodeError> {
+    /// The header block, once what is cheapest to check for all headers at a time
+    /// is checked.
+    #[inline]
+    fn block<'a>(&self, input: &'a [u8], syntax: Syntax) -> Result<&'a str, DecodeError> {
         let start = self.headers;
         let bytes = input.get(start..self.headers_end).unwrap_or_default();
-        let block = core::str::from_utf8(bytes)
-            .map_err(|e| error(start + e.valid_up_to(), DecodeErrorKind::HeaderNotUtf8))?;
-        // Hardly any frame holds one of the two.
-        let suspect = match (syntax.escapes, syntax.bare_cr_is_error) {
-            (Escapes::None, false) => false,
-            (_, false) => memchr(b'\\', bytes).is_some(),
-            (_, true) => memchr2(b'\\', b'\r', bytes).is_some(),
-        };
-        if suspect {
-            if let Some(at) = escape::undefined_escape(syntax.escapes, bytes) {
-                return Err(error(start + at, DecodeErrorKind::UndefinedEscape));
+        let block = match core::str::from_utf8(bytes) {
+            Ok(block) => block,
+            Err(e) => {
+                let offset = start + e.valid_up_to();
+                return Err(error(offset, DecodeErrorKind::HeaderNotUtf8));
             }
-            let mut carriage_returns =
-                memchr_iter(b'\r', bytes).filter(|_| syntax.bare_cr_is_error);
+        };
+        // Hardly any frame holds one of the two.
+        if self.backslash || self.bare_cr {
+            self.check_escapes(bytes, syntax)?;
+        }
+        Ok(block)
+    }
+
+    #[cold]
+    fn check_escapes(&self, bytes: &[u8], syntax: Syntax) -> Result<(), DecodeError> {
+        let start = self.headers;
+        if self.backslash
+            && let Some(at) = escape::undefined_escape(syntax.escapes, bytes)
+        {
+            return Err(error(start + at, DecodeErrorKind::UndefinedEscape));
+        }
+        if self.bare_cr && syntax.bare_cr_is_error {
+            let mut carriage_returns = memchr_iter(b'\r', bytes);
             if let Some(at) = carriage_returns.find(|at| bytes.get(at + 1) != Some(&b'\n')) {
                 return Err(error(start + at, DecodeErrorKind::BareCarriageReturn));
             }
         }
-        Ok(Lines::new(block, Layout::new(syntax, suspect)))
+        Ok(())
     }
+}
+
+/// The parts of a frame in the input.
+struct Located<'a> {
+    command: Command,
+    block: &'a str,
+    /// Where the NUL is, if the body is not too far.
+    body_end: Option<usize>,
 }
 
 /// Where a body ends.
@@ -409,7 +475,7 @@ enum End {
     TooFar,
 }
 
-/// One line, or the part of it that there is.
+/// The command's line, or the part of it that there is.
 ///
 /// What is decided from a part of a line is what any line that begins so would
 /// get: however the bytes are cut, the same error comes out.
@@ -422,24 +488,27 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// The line at the front of `bytes`. Its LF, or a NUL, was `found` behind
-    /// `seen`.
+    /// The line at the front of `bytes`. Its LF, or a NUL, was `found`.
     #[inline]
-    fn new(bytes: &'a [u8], seen: usize, found: Option<usize>, crlf: bool) -> Self {
-        let stop = found.map_or(bytes.len(), |at| seen + at);
-        let (text, rest) = bytes.split_at(stop.min(bytes.len()));
+    fn new(bytes: &'a [u8], found: Option<usize>, syntax: Syntax) -> Self {
+        let stop = found.map_or(bytes.len(), |at| at.min(bytes.len()));
+        let (text, rest) = bytes.split_at(stop);
         let nul = rest.first() == Some(&0);
-        // A CR is the line's own unless LF follows; at the end of the input that
-        // is not known.
-        let text = match text {
-            [text @ .., b'\r'] if crlf && !nul => text,
-            text => text,
-        };
         Line {
-            text,
-            next: found.map(|_| stop + 1),
+            text: if nul { text } else { without_cr(text, syntax) },
+            next: found.map(|at| at + 1),
             nul,
         }
+    }
+}
+
+/// A CR is the line's own unless LF follows; at the end of the input that is not
+/// known.
+#[inline]
+fn without_cr(line: &[u8], syntax: Syntax) -> &[u8] {
+    match line {
+        [text @ .., b'\r'] if syntax.crlf => text,
+        text => text,
     }
 }
 

@@ -61,7 +61,7 @@ fn talk(messages: &[&[u8]]) -> (Vec<String>, Application) {
 fn a_message_holds_any_part_of_the_stream() {
     let connected = "connect 1.2 host=h login=- passcode=- heart-beat=1000,1000";
     let one = "send a [] one";
-    let table: &[Row] = &[
+    let table: &[Row<'_>] = &[
         (
             "a frame each",
             &[CONNECT, SEND, SEND],

@@ -1,0 +1,102 @@
+//! Finds the octets that shape a header block, eight at a time.
+//!
+//! Headers are short: what it costs to begin a search for one octet, line by line,
+//! is more than what a word of eight octets costs here.
+
+use core::slice;
+
+/// An octet in all eight places.
+const fn all(octet: u8) -> u64 {
+    u64::from_le_bytes([octet; 8])
+}
+
+/// The top bit of each octet of a word that is below 0x20 (LF, CR and NUL are), a
+/// colon or a backslash. Above one of these, others may be marked too.
+#[inline]
+const fn marks(word: u64) -> u64 {
+    // An octet that is less than what is subtracted from it borrows into its top
+    // bit, if that was clear.
+    let control = word.wrapping_sub(all(0x20));
+    let colon = (word ^ all(b':')).wrapping_sub(all(1));
+    let backslash = (word ^ all(b'\\')).wrapping_sub(all(1));
+    (control | colon | backslash) & !word & all(0x80)
+}
+
+/// The places of the octets of a slice that are below 0x20, colons or backslashes,
+/// in order; and now and then of another one.
+pub(crate) struct Marks<'a> {
+    words: slice::Iter<'a, [u8; 8]>,
+    /// The octets behind the words.
+    rest: &'a [u8],
+    /// Where the word at hand ends.
+    end: usize,
+    /// The marks of it that are still to be named.
+    mask: u64,
+}
+
+impl<'a> Marks<'a> {
+    /// Those from a place on.
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8], from: usize) -> Self {
+        let (words, rest) = bytes.get(from..).unwrap_or_default().as_chunks();
+        Marks {
+            words: words.iter(),
+            rest,
+            end: from,
+            mask: 0,
+        }
+    }
+
+    /// Makes a word of the octets behind the words.
+    #[cold]
+    fn last(&mut self) -> Option<u64> {
+        let rest = core::mem::take(&mut self.rest);
+        let mut octets = [0xff; 8];
+        octets[..rest.len()].copy_from_slice(rest);
+        (!rest.is_empty()).then(|| u64::from_le_bytes(octets))
+    }
+}
+
+impl Iterator for Marks<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.mask == 0 {
+            self.mask = marks(match self.words.next() {
+                Some(octets) => u64::from_le_bytes(*octets),
+                None => self.last()?,
+            });
+            self.end += 8;
+        }
+        let place = (self.mask.trailing_zeros() / 8) as usize;
+        self.mask &= self.mask - 1;
+        Some(self.end - 8 + place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Every octet in every place of a word, beside every kind of other.
+    #[test]
+    fn none_is_missed() {
+        for octet in 0..=u8::MAX {
+            for other in [
+                b'a', b' ', 0x1f, b':', b';', b'\\', b']', 0x80, 0xff, 0, b'\n',
+            ] {
+                for place in 0..20 {
+                    let mut bytes = [other; 21];
+                    bytes[place] = octet;
+                    let is_mark = |octet: u8| octet < 0x20 || octet == b':' || octet == b'\\';
+                    let marks = Marks::new(&bytes, 3);
+                    let found: Vec<_> = marks.filter(|&at| is_mark(bytes[at])).collect();
+                    let expected: Vec<_> = (3..21).filter(|&at| is_mark(bytes[at])).collect();
+                    assert_eq!(found, expected, "{octet} at {place} among {other}");
+                }
+            }
+        }
+    }
+}
