@@ -101,6 +101,23 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
+    /// The same with a value in several pieces.
+    pub(crate) fn header_of(&mut self, name: &str, value: &[&str]) -> Result<(), EncodeError> {
+        let start = self.out.len();
+        // With its first piece it is a line, which the others make longer.
+        let (first, others) = value.split_first().unwrap_or((&"", &[]));
+        self.header(name, first)?;
+        for piece in others {
+            if let Err(error) = self.writing.check(name, piece) {
+                self.out.truncate(start);
+                return Err(error);
+            }
+            self.out.pop();
+            self.writing.push_value(piece, self.out);
+        }
+        Ok(())
+    }
+
     /// Ends the frame with its body (which can be empty) and NUL. If the body
     /// is not empty and no header was a `content-length`, adds it.
     ///

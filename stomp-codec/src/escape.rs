@@ -193,6 +193,13 @@ impl Writing {
         out.push('\n');
     }
 
+    /// Writes one more piece of a value, which [`check`](Self::check) has let
+    /// through, and the end of the line.
+    pub(crate) fn push_value(&self, value: &str, out: &mut impl BufMut) {
+        self.pieces(value, |piece| out.put_slice(piece.as_bytes()));
+        out.put_u8(b'\n');
+    }
+
     fn pieces(&self, text: &str, mut write: impl FnMut(&str)) {
         let mut from = 0;
         for (at, octet) in text.bytes().enumerate() {

@@ -12,6 +12,7 @@ use bytes::BufMut;
 
 use super::handshake::version_list;
 use super::heart_beat::{HeartBeat, Pulse, Tolerance};
+use super::known::Known;
 use super::stream::{Inbound, Incoming, Outbound};
 use super::subscription::{AckMode, Subscription, parse_number};
 use crate::encoder::Decimal;
@@ -617,18 +618,11 @@ impl ClientConnection {
         version: Version,
         frame: Frame<'a>,
     ) -> Result<ClientEvent<'a>, ConnectionError> {
-        let require = |header| {
-            frame.header(header).ok_or(ConnectionError::MissingHeader {
-                command: Command::Message,
-                header,
-            })
-        };
-        let destination = require("destination")?;
-        let message_id = require("message-id")?;
-        let name = match version {
-            Version::V1_0 => frame.header("subscription"),
-            _ => Some(require("subscription")?),
-        };
+        let known = Known::of(&frame);
+        known.require(Command::Message, version)?;
+        let destination = known.destination.unwrap_or_default();
+        let message_id = known.message_id.unwrap_or_default();
+        let name = known.subscription;
         let subscription = name.as_deref().and_then(parse_number);
         let subscription = subscription
             .filter(|number| (1..=self.last_subscription).contains(number))
@@ -636,8 +630,13 @@ impl ClientConnection {
         let mode = subscription.and_then(|subscription| self.subscriptions.get(&subscription));
         let id = match (version, mode) {
             (_, Some(AckMode::Auto)) => None,
-            (Version::V1_2, Some(_)) => Some(require("ack")?),
-            (Version::V1_2, None) => frame.header("ack"),
+            (Version::V1_2, Some(_)) if known.ack.is_none() => {
+                return Err(ConnectionError::MissingHeader {
+                    command: Command::Message,
+                    header: "ack",
+                });
+            }
+            (Version::V1_2, _) => known.ack,
             _ => Some(message_id.clone()),
         };
         let ack = id.map(|id| AckToken {

@@ -7,6 +7,7 @@
 mod client;
 mod handshake;
 mod heart_beat;
+mod known;
 mod server;
 mod stream;
 mod subscription;

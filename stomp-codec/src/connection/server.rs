@@ -13,10 +13,11 @@ use core::time::Duration;
 
 use bytes::BufMut;
 
-use self::request::{Known, receipt_before};
+use self::request::receipt_before;
 use self::response::{MessageFrame, put_error, put_receipt};
 use super::handshake::{negotiate, version_list};
 use super::heart_beat::{HeartBeat, Pulse, Tolerance};
+use super::known::Known;
 use super::stream::{Inbound, Incoming, Outbound};
 use super::subscription::{AckMode, Named, Subscription, Subscriptions};
 use super::transaction::{Held, Transactions};

@@ -79,8 +79,10 @@ pub(crate) struct Outbound {
     sent: usize,
 }
 
-/// An empty buffer with more room than this is given back.
+/// An empty buffer with more room than this is given back, unless it was needed.
 const KEEP: usize = 64 * 1024;
+/// One with more room than this always is.
+const KEEP_IF_NEEDED: usize = 1024 * 1024;
 
 impl Outbound {
     /// The buffer to append frames to.
@@ -100,10 +102,14 @@ impl Outbound {
         self.sent += count;
         if self.sent == self.bytes.len() {
             self.sent = 0;
-            if self.bytes.capacity() > KEEP {
-                self.bytes = Vec::new();
+            let keep = if self.bytes.len() > KEEP / 2 {
+                KEEP_IF_NEEDED
             } else {
-                self.bytes.clear();
+                KEEP
+            };
+            self.bytes.clear();
+            if self.bytes.capacity() > keep {
+                self.bytes = Vec::new();
             }
         }
         count

@@ -129,12 +129,6 @@ impl Named {
     }
 }
 
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.subscription.0, self.number)
-    }
-}
-
 /// A number as it is written here: one spelling for each.
 pub(crate) fn parse_number(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

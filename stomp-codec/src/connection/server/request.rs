@@ -1,68 +1,9 @@
-//! The headers of a client's frame that a server acts on.
+//! What can be told of a client's frame that is wrong.
 
 use alloc::borrow::Cow;
 
 use crate::version::Syntax;
-use crate::{Command, ConnectionError, DecodeError, Frame, Version, escape};
-
-/// The headers that mean something to a server once the session is open, found
-/// in one pass. Of repeated ones the first.
-#[derive(Default)]
-pub(super) struct Known<'a> {
-    pub(super) destination: Option<Cow<'a, str>>,
-    pub(super) id: Option<Cow<'a, str>>,
-    pub(super) ack: Option<Cow<'a, str>>,
-    pub(super) message_id: Option<Cow<'a, str>>,
-    pub(super) subscription: Option<Cow<'a, str>>,
-    pub(super) transaction: Option<Cow<'a, str>>,
-    pub(super) receipt: Option<Cow<'a, str>>,
-}
-
-impl<'a> Known<'a> {
-    pub(super) fn of(frame: &Frame<'a>) -> Self {
-        let mut known = Known::default();
-        for header in frame.headers() {
-            if let Some(place) = known.place(&header.name) {
-                place.get_or_insert(header.value);
-            }
-        }
-        known
-    }
-
-    fn place(&mut self, name: &str) -> Option<&mut Option<Cow<'a, str>>> {
-        Some(match name {
-            "destination" => &mut self.destination,
-            "id" => &mut self.id,
-            "ack" => &mut self.ack,
-            "message-id" => &mut self.message_id,
-            "subscription" => &mut self.subscription,
-            "transaction" => &mut self.transaction,
-            "receipt" => &mut self.receipt,
-            _ => return None,
-        })
-    }
-
-    pub(super) fn require(
-        &self,
-        command: Command,
-        version: Version,
-    ) -> Result<(), ConnectionError> {
-        for &header in command.required_headers(version) {
-            let there = match header {
-                "destination" => self.destination.is_some(),
-                "id" => self.id.is_some(),
-                "message-id" => self.message_id.is_some(),
-                "subscription" => self.subscription.is_some(),
-                "transaction" => self.transaction.is_some(),
-                _ => true,
-            };
-            if !there {
-                return Err(ConnectionError::MissingHeader { command, header });
-            }
-        }
-        Ok(())
-    }
-}
+use crate::{DecodeError, escape};
 
 /// The receipt that a frame asks for whose decoding failed, if the header came
 /// before the error ("the ERROR frame SHOULD set the receipt-id header").

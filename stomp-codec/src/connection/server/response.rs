@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::event::NOT_USER_HEADERS;
 use crate::connection::subscription::Named;
+use crate::encoder::Decimal;
 use crate::{Command, EncodeError, Encoder, Version};
 
 /// RECEIPT.
@@ -57,19 +58,23 @@ impl MessageFrame<'_> {
         version: Version,
         headers: impl IntoIterator<Item = (&'h str, &'h str)>,
     ) -> Result<(), EncodeError> {
-        let ack = alloc::format!("{}", self.named);
+        let subscription = Decimal::from_u64(self.named.subscription.get());
+        let number = Decimal::from_u64(self.named.number);
+        let named = [subscription.as_str(), "-", number.as_str()];
         let mut encoder = Encoder::new(out, version, Command::Message)?;
         if let Some(name) = self.subscription {
             encoder.header("subscription", name)?;
         }
         if self.session.is_empty() {
-            encoder.header("message-id", &ack)?;
+            encoder.header_of("message-id", &named)?;
         } else {
-            encoder.header("message-id", &alloc::format!("{}-{ack}", self.session))?;
+            let [subscription, hyphen, number] = named;
+            let id = [self.session, hyphen, subscription, hyphen, number];
+            encoder.header_of("message-id", &id)?;
         }
         encoder.header("destination", self.destination)?;
         if self.needs_ack && version >= Version::V1_2 {
-            encoder.header("ack", &ack)?;
+            encoder.header_of("ack", &named)?;
         }
         for (name, value) in headers {
             if !NOT_USER_HEADERS.contains(&name) {
