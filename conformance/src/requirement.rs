@@ -60,6 +60,26 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_of_stomp_is_a_requirement_of_its_version() {
+        let requirements = requirements::list(Specification::Stomp);
+        for case in sections().flat_map(|section| section.cases) {
+            if specification(case) != Some(Specification::Stomp) {
+                continue;
+            }
+            let version = |id: &'static str| id.split('/').next();
+            assert!(
+                version(case.rule) == version(case.id)
+                    && requirements
+                        .iter()
+                        .any(|requirement| requirement.identifier == case.rule),
+                "{}: there is no requirement {}",
+                case.id,
+                case.rule,
+            );
+        }
+    }
+
+    #[test]
     fn a_rule_of_mqtt_is_a_requirement_or_a_section() {
         for case in sections().flat_map(|section| section.cases) {
             let Some(specification @ (Specification::Mqtt5_0 | Specification::Mqtt3_1_1)) =

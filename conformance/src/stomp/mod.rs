@@ -1,8 +1,8 @@
 //! STOMP 1.2, 1.1 and 1.0.
 //!
-//! The specifications number nothing, so rules are named by their headings
-//! ("Value Encoding", "SEND"), which the ids of the cases repeat; a case that
-//! several versions share has an id for each of them.
+//! The specifications number nothing: the rule of a case is an identifier of the
+//! list in the crate `requirements`, by version, heading and name. A case that
+//! several versions share has an id and a rule for each of them.
 //!
 //! Where the text says what a client's frame MUST be, and nothing of a broker
 //! that gets another, the case asks that the broker does not take it for good:
