@@ -106,9 +106,9 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
 
 /// The client's side. It subscribes and publishes as soon as it can.
 fn consume(version: ProtocolVersion, stream: &[u8], cut: Cut) -> Transcript {
-    let mut client = ClientConnection::new(ClientConfig::default());
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     client
-        .connect(NOW, &Connect::new(version, "c"), Session::new())
+        .connect(&Connect::new(version, "c"), Session::new())
         .expect("it is the first thing said");
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {

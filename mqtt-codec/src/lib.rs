@@ -91,14 +91,14 @@
 //! }
 //!
 //! let now = Duration::ZERO;
-//! let mut client = ClientConnection::new(ClientConfig::default());
+//! let mut client = ClientConnection::new(now, ClientConfig::default());
 //! let mut server = ServerConnection::new(now, ServerConfig::default());
 //!
 //! let connect = Connect {
 //!     user_name: Some("alice"),
 //!     ..Connect::new(ProtocolVersion::V5_0, "station-12")
 //! };
-//! client.connect(now, &connect, Session::new())?;
+//! client.connect(&connect, Session::new())?;
 //!
 //! // The two are joined by memory in place of sockets.
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());

@@ -82,9 +82,9 @@ fn server(chunks: &[&[u8]]) -> Trace {
 /// The same for a client, which has asked for some things before.
 fn client(version: ProtocolVersion, chunks: &[&[u8]]) -> Trace {
     let now = Duration::ZERO;
-    let mut client = ClientConnection::new(ClientConfig::default());
+    let mut client = ClientConnection::new(now, ClientConfig::default());
     client
-        .connect(now, &Connect::new(version, "c"), Session::new())
+        .connect(&Connect::new(version, "c"), Session::new())
         .unwrap();
     let mut trace = Trace::default();
     let mut buffer = Vec::new();
@@ -202,8 +202,8 @@ proptest! {
     ) {
         let connect = Connect { keep_alive, ..Connect::new(version, "c") };
         let mut now = Duration::ZERO;
-        let mut client = ClientConnection::new(ClientConfig::default());
-        client.connect(now, &connect, Session::new()).unwrap();
+        let mut client = ClientConnection::new(now, ClientConfig::default());
+        client.connect(&connect, Session::new()).unwrap();
         let mut server = ServerConnection::new(now, ServerConfig::default());
         for (elapsed, exchange) in steps {
             now += Duration::from_millis(elapsed);

@@ -212,10 +212,8 @@ fn what_a_client_refuses() {
         (&connect, "20: 00 00 04 1A 0001'r'", "MQTT-3.1.2-28"),
         (&anonymous, "20: 00 00 00", "MQTT-3.2.2-16"),
     ] {
-        let mut client = ClientConnection::new(ClientConfig::default());
-        client
-            .connect(Duration::ZERO, connect, Session::new())
-            .unwrap();
+        let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
+        client.connect(connect, Session::new()).unwrap();
         let error = client_event(&mut client, input).unwrap_err();
         assert_eq!(error.statement(), Some(statement), "{input}");
     }
@@ -299,10 +297,8 @@ fn keep_alive() {
     let client = client_of(&connect, ClientConfig::default(), "20: 00 00 03 13 0005");
     assert_eq!(client.poll_timeout(), Some(seconds(5)));
     // CONNACK is to come in time.
-    let mut client = ClientConnection::new(ClientConfig::default());
-    client
-        .connect(seconds(1), &connect, Session::new())
-        .unwrap();
+    let mut client = ClientConnection::new(seconds(1), ClientConfig::default());
+    client.connect(&connect, Session::new()).unwrap();
     assert_eq!(client.poll_timeout(), Some(seconds(11)));
     assert_eq!(
         client.handle_timeout(seconds(11)),

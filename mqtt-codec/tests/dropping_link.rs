@@ -88,7 +88,7 @@ impl Run {
         };
         self.link
             .client
-            .connect(self.link.now, &connect, self.client_session.clone())
+            .connect(&connect, self.client_session.clone())
             .unwrap();
     }
 

@@ -53,7 +53,7 @@ fn a_client_sends_connect_first_and_once() {
     let not_yet = Err(SendError::NotConnected);
     for version in [V5_0, V3_1_1] {
         let connect = Connect::new(version, "c");
-        let mut client = ClientConnection::new(ClientConfig::default());
+        let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
         assert!(
             client_sends(&mut client)
                 .iter()
@@ -62,7 +62,7 @@ fn a_client_sends_connect_first_and_once() {
         assert_eq!(client.disconnect(ReasonCode::Success, NONE), not_yet);
         assert_eq!(sent(&mut client), b"");
         let mut client = connecting(&connect, ClientConfig::default(), Session::new());
-        let again = client.connect(Duration::ZERO, &connect, Session::new());
+        let again = client.connect(&connect, Session::new());
         assert_eq!(again, not_yet);
         assert_eq!(sent(&mut client), b"");
     }

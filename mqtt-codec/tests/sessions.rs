@@ -119,10 +119,10 @@ fn a_client_has_the_session_that_the_server_has() {
         assert!(!session.is_empty());
 
         // A Clean Start goes with no session.
-        let mut client = ClientConnection::new(ClientConfig::default());
+        let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
         let clean = Connect::new(version, "c");
         assert_eq!(
-            client.connect(Duration::ZERO, &clean, session.clone()),
+            client.connect(&clean, session.clone()),
             Err(SendError::SessionPresent)
         );
         assert_eq!(sent(&mut client), b"");

@@ -60,8 +60,8 @@ impl Mqtt {
         session: Session,
         config: ClientConfig,
     ) -> Mqtt {
-        let mut codec = ClientConnection::new(config);
-        codec.connect(world.now, connect, session).unwrap();
+        let mut codec = ClientConnection::new(world.now, config);
+        codec.connect(connect, session).unwrap();
         Mqtt {
             id: world.connect(Protocol::Mqtt),
             codec,

@@ -8,8 +8,10 @@ use bytes::BufMut;
 use super::alias::{InboundAliases, OutboundAliases};
 use super::authentication::Method;
 use super::exchange::{Exchange, PeerLimits, Role};
-use super::inbound::check_packets;
-use super::{ConnectionError, InboundPublish, Message, SendError, Session, TopicAliasPolicy};
+use super::inbound::{Taken, check_packets};
+use super::{
+    ConnectionError, InboundPublish, Message, PublishChunk, SendError, Session, TopicAliasPolicy,
+};
 use crate::topic::{TopicFilter, has_wildcard};
 use crate::{
     Acknowledgement, Auth, ConnAck, Connect, Disconnect, Limits, Packet, PacketIdentifier,
@@ -31,6 +33,19 @@ pub enum ClientEvent<'a> {
     /// [`acknowledge`](ClientConnection::acknowledge). A QoS 2 message comes once,
     /// however often the server sends it.
     Publish(InboundPublish<'a>),
+    /// The beginning of a message with more bytes than
+    /// [`chunk_threshold`](ClientConfig::chunk_threshold). Its payload, of which `publish`
+    /// has nothing, follows in [`PublishChunk`](Self::PublishChunk)s and in no other event
+    /// in between. It is to be acknowledged when the last of them has come; until then it
+    /// can be refused, and then the rest is passed over.
+    PublishStart {
+        /// The message without its payload.
+        publish: InboundPublish<'a>,
+        /// Length of the payload in bytes.
+        payload_length: u32,
+    },
+    /// The next bytes of that payload.
+    PublishChunk(PublishChunk<'a>),
     /// A QoS 1 message to it is settled, and its packet identifier free.
     PubAck(Acknowledgement<'a>),
     /// It has a QoS 2 message. The PUBREL goes out by itself. With an error the message
@@ -72,6 +87,11 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// How long the server may take from PINGREQ to PINGRESP. Default: 10 seconds.
     pub ping_timeout: Duration,
+    /// A PUBLISH with more bytes than this is handed out in chunks
+    /// ([`PublishStart`](ClientEvent::PublishStart)), so that no more of it has to be kept
+    /// in one piece. What stands before its payload has to fit. Default: `u32::MAX`, and
+    /// none is.
+    pub chunk_threshold: u32,
     /// Who acknowledges the messages of the server. Default: the connection.
     pub acknowledgements: Acknowledgements,
     /// Which topic names get a topic alias when they are sent. Default: none.
@@ -87,6 +107,7 @@ impl Default for ClientConfig {
             limits: Limits::DEFAULT,
             connect_timeout: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
+            chunk_threshold: u32::MAX,
             acknowledgements: Acknowledgements::Automatic,
             topic_alias_policy: TopicAliasPolicy::Never,
             maximum_in_flight: u16::MAX,
@@ -153,15 +174,15 @@ pub struct ClientConnection {
 impl ClientConnection {
     /// A connection on which nothing has been sent yet.
     #[must_use]
-    pub fn new(config: ClientConfig) -> Self {
+    pub fn new(now: Duration, config: ClientConfig) -> Self {
         Self {
             exchange: Exchange::new(Role::Client, config.limits),
             config,
             state: State::New,
             error: None,
-            now: Duration::ZERO,
+            now,
             deadline: None,
-            last_sent: Duration::ZERO,
+            last_sent: now,
             keep_alive: 0,
             requests: BTreeMap::new(),
             method: Method::default(),
@@ -181,12 +202,7 @@ impl ClientConnection {
     /// # Errors
     /// When CONNECT has been sent, cannot be encoded, or wants a Clean Start with a
     /// session that is not empty.
-    pub fn connect(
-        &mut self,
-        now: Duration,
-        connect: &Connect<'_>,
-        session: Session,
-    ) -> Result<(), SendError> {
+    pub fn connect(&mut self, connect: &Connect<'_>, session: Session) -> Result<(), SendError> {
         self.expect(State::New)?;
         if connect.clean_start && !session.is_empty() {
             return Err(SendError::SessionPresent);
@@ -200,6 +216,7 @@ impl ClientConnection {
             *limit = bytes.min(*limit);
         }
         exchange.receive_maximum = properties.receive_maximum().unwrap_or(u16::MAX);
+        exchange.chunk_threshold = self.config.chunk_threshold;
         exchange.automatic = self.config.acknowledgements == Acknowledgements::Automatic;
         self.method = Method::of(properties);
         self.turn = Turn::Server;
@@ -213,9 +230,8 @@ impl ClientConnection {
         self.keep_alive = connect.keep_alive;
         self.session = Some(session);
         self.state = State::Connecting;
-        self.now = now;
-        self.last_sent = now;
-        self.deadline = Some(now + self.config.connect_timeout);
+        self.last_sent = self.now;
+        self.deadline = Some(self.now + self.config.connect_timeout);
         Ok(())
     }
 
@@ -242,11 +258,31 @@ impl ClientConnection {
                 return Ok(None);
             }
             let waiting = self.exchange.transmit.len();
-            let handled = match self.exchange.take(input) {
-                Ok(None) => return Ok(None),
-                Ok(Some(packet)) if self.state == State::Connected => self.handle(packet),
-                Ok(Some(packet)) => self.handle_connecting(packet),
-                Err(error) => Err(error),
+            let publish = match self.state {
+                State::Connected => self.exchange.publish_comes(input),
+                _ => None,
+            };
+            let handled = if let Some(first) = publish {
+                match self.exchange.take_publish(first, input, |_| Ok(())) {
+                    Ok(Taken::Incomplete) => return Ok(None),
+                    Ok(Taken::Nothing) => Ok(None),
+                    Ok(Taken::Publish(publish)) => Ok(Some(ClientEvent::Publish(publish))),
+                    Ok(Taken::Start(publish, payload_length)) => {
+                        Ok(Some(ClientEvent::PublishStart {
+                            publish,
+                            payload_length,
+                        }))
+                    }
+                    Ok(Taken::Chunk(chunk)) => Ok(Some(ClientEvent::PublishChunk(chunk))),
+                    Err(error) => Err(error),
+                }
+            } else {
+                match self.exchange.take(input) {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(packet)) if self.state == State::Connected => self.handle(&packet),
+                    Ok(Some(packet)) => self.handle_connecting(&packet),
+                    Err(error) => Err(error),
+                }
             };
             if self.exchange.transmit.len() != waiting {
                 self.last_sent = self.now;
@@ -262,9 +298,9 @@ impl ClientConnection {
     /// A packet before CONNACK: AUTH or CONNACK (MQTT-3.2.0-1).
     fn handle_connecting<'a>(
         &mut self,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<ClientEvent<'a>>, ConnectionError> {
-        let rule = match packet {
+        let rule = match *packet {
             Packet::Auth(auth) if self.state == State::Connecting => {
                 match self.receive_auth(&auth) {
                     Ok(()) => return Ok(Some(ClientEvent::Auth(auth))),
@@ -341,16 +377,13 @@ impl ClientConnection {
         exchange.resume(session.unwrap_or_default());
     }
 
+    /// A packet after CONNACK that is no PUBLISH.
     fn handle<'a>(
         &mut self,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<ClientEvent<'a>>, ConnectionError> {
         let exchange = &mut self.exchange;
-        let rule = match packet {
-            Packet::Publish(publish) => {
-                let message = exchange.receive_publish(&publish)?;
-                return Ok(message.map(ClientEvent::Publish));
-            }
+        let rule = match *packet {
             Packet::PubAck(ack) => {
                 let settled = exchange.receive_puback(&ack)?;
                 return Ok(settled.then_some(ClientEvent::PubAck(ack)));
@@ -402,7 +435,8 @@ impl ClientConnection {
                 Err(rule) => rule,
             },
             Packet::ConnAck(_) => Rule::ConnAckTwice,
-            Packet::Connect(_)
+            Packet::Publish(_)
+            | Packet::Connect(_)
             | Packet::Subscribe(_)
             | Packet::Unsubscribe(_)
             | Packet::PingReq => Rule::PacketDirection,

@@ -4,13 +4,13 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::alias::{InboundAliases, OutboundAliases};
-use super::inbound::{AnswerQueue, Pending};
+use super::inbound::{AnswerQueue, Chunked, Pending};
 use super::transmit::Transmit;
 use super::{ConnectionError, SendError, Session, TopicAliasPolicy};
 use crate::packet::decode;
 use crate::{
-    Limits, Packet, PacketIdentifier, Properties, PropertiesBuilder, Property, ProtocolVersion,
-    QoS, Rule,
+    Limits, Packet, PacketIdentifier, PacketType, Properties, PropertiesBuilder, Property,
+    ProtocolVersion, QoS, Rule,
 };
 
 /// Which end of the connection this is.
@@ -119,6 +119,10 @@ pub(super) struct Exchange {
     /// What the peer waits for an answer to, QoS 2 messages aside.
     pub(super) pending: BTreeMap<PacketIdentifier, Pending>,
     pub(super) inbound_aliases: InboundAliases,
+    /// A PUBLISH with more bytes is handed out in chunks.
+    pub(super) chunk_threshold: u32,
+    /// The one that is.
+    pub(super) chunked: Option<Chunked>,
     /// Whether messages are acknowledged as they are handed out.
     pub(super) automatic: bool,
     /// Acknowledgements that are sent in the order of their messages: a client's.
@@ -143,6 +147,8 @@ impl Exchange {
             receiving: 0,
             pending: BTreeMap::new(),
             inbound_aliases: InboundAliases::new(0),
+            chunk_threshold: u32::MAX,
+            chunked: None,
             automatic: false,
             pubacks: AnswerQueue::default(),
             pubrecs: AnswerQueue::default(),
@@ -180,6 +186,18 @@ impl Exchange {
         Ok(())
     }
 
+    /// Queues an acknowledgement that tells success and nothing more: the shortest packet
+    /// that has a packet identifier, the same in each version.
+    #[inline]
+    pub(super) fn send_bare(&mut self, packet: PacketType, identifier: PacketIdentifier) {
+        let [high, low] = identifier.get().to_be_bytes();
+        let bytes = [packet.first_byte(), 2, high, low];
+        if self.check_size(bytes.len()).is_ok() {
+            self.transmit.buffer().extend_from_slice(&bytes);
+        }
+    }
+
+    #[inline]
     pub(super) fn check_size(&self, length: usize) -> Result<(), SendError> {
         let maximum = self.peer.maximum_packet_size;
         if length > maximum as usize {

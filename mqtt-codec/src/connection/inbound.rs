@@ -4,9 +4,10 @@ use alloc::collections::VecDeque;
 
 use super::exchange::{Exchange, Role};
 use super::session::{Received, ReceivedState};
-use super::{ConnectionError, InboundPublish, SendError};
+use super::{ConnectionError, InboundPublish, PublishChunk, SendError, TopicName};
+use crate::packet::{Length, decode_error, decode_publish, decode_publish_head};
 use crate::{
-    Acknowledgement, Packet, PacketIdentifier, PacketSet, Properties, PropertiesBuf,
+    Acknowledgement, Packet, PacketIdentifier, PacketSet, PacketType, Properties, PropertiesBuf,
     ProtocolVersion, Publish, QoS, ReasonCode, ReasonCodes, Rule, SubAck, UnsubAck,
 };
 
@@ -62,35 +63,186 @@ impl AnswerQueue {
     }
 }
 
+/// A PUBLISH that is handed out in chunks, of which some are yet to come.
+#[derive(Debug)]
+pub(super) struct Chunked {
+    /// Bytes of the payload that have not been handed out.
+    remaining: u32,
+    /// What is to be acknowledged when all of it has been.
+    unacknowledged: Option<(PacketIdentifier, QoS)>,
+    /// Nobody wants the rest.
+    discarded: bool,
+}
+
+/// What [`take_publish`](Exchange::take_publish) found.
+pub(super) enum Taken<'a> {
+    /// More bytes are needed.
+    Incomplete,
+    /// Nothing new.
+    Nothing,
+    Publish(InboundPublish<'a>),
+    Start(InboundPublish<'a>, u32),
+    Chunk(PublishChunk<'a>),
+}
+
 impl Exchange {
-    /// A PUBLISH: the message, or nothing if it has been handed out before.
+    /// The first byte of what [`take_publish`](Self::take_publish) is for, if that is what
+    /// comes next.
     #[inline]
-    pub(super) fn receive_publish<'a>(
-        &mut self,
-        publish: &Publish<'a>,
-    ) -> Result<Option<InboundPublish<'a>>, ConnectionError> {
-        let topic_name = self
-            .inbound_aliases
-            .resolve(publish)
-            .map_err(|rule| self.violation(rule))?;
-        if let Some(identifier) = publish.packet_identifier
-            && !self.receive_identifier(identifier, publish.qos, publish.dup)?
-        {
-            return Ok(None);
+    pub(super) fn publish_comes(&self, input: &[u8]) -> Option<u8> {
+        if self.chunked.is_some() {
+            return Some(PacketType::Publish.first_byte());
         }
-        Ok(Some(InboundPublish {
-            topic_name,
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_identifier: publish.packet_identifier,
-            properties: publish.properties,
-        }))
+        input
+            .first()
+            .copied()
+            .filter(|&first| PacketType::Publish.is_of(first))
+    }
+
+    /// Takes a PUBLISH from the front of `input`, or a chunk of one, once `check` has
+    /// nothing against it.
+    #[inline]
+    pub(super) fn take_publish<'a>(
+        &mut self,
+        first: u8,
+        input: &mut &'a [u8],
+        check: impl Fn(&Publish<'_>) -> Result<(), Rule>,
+    ) -> Result<Taken<'a>, ConnectionError> {
+        if self.chunked.is_some() {
+            return Ok(self.take_chunk(input));
+        }
+        match decode_publish(first, input, self.version, &self.limits)? {
+            Some((publish, length)) if length <= self.chunk_threshold as usize => {
+                *input = &input[length..];
+                check(&publish).map_err(|rule| self.violation(rule))?;
+                let topic_name = self.resolve(&publish)?;
+                if let Some(identifier) = publish.packet_identifier
+                    && !self.receive_identifier(identifier, publish.qos, publish.dup)?
+                {
+                    return Ok(Taken::Nothing);
+                }
+                Ok(Taken::Publish(InboundPublish::new(&publish, topic_name)))
+            }
+            _ => self.take_start(first, input, check),
+        }
+    }
+
+    fn resolve<'a>(&mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, ConnectionError> {
+        self.inbound_aliases
+            .resolve(publish)
+            .map_err(|rule| self.violation(rule))
+    }
+
+    /// Takes the front of a PUBLISH that is larger than the threshold: what stands before
+    /// the payload.
+    #[inline(never)]
+    fn take_start<'a>(
+        &mut self,
+        first: u8,
+        input: &mut &'a [u8],
+        check: impl Fn(&Publish<'_>) -> Result<(), Rule>,
+    ) -> Result<Taken<'a>, ConnectionError> {
+        let threshold = self.chunk_threshold as usize;
+        let length = match Length::parse(input, self.version, &self.limits)? {
+            Some(length) if length.total > threshold => length,
+            _ => return Ok(Taken::Incomplete),
+        };
+        // Whether more has come makes no difference.
+        let front = &input[..input.len().min(threshold)];
+        let Some((publish, taken)) =
+            decode_publish_head(first, length, front, self.version, &self.limits)?
+        else {
+            if front.len() < threshold {
+                return Ok(Taken::Incomplete);
+            }
+            return Err(decode_error(1, Rule::PacketTooLarge, self.version).into());
+        };
+        *input = &input[taken..];
+        check(&publish).map_err(|rule| self.violation(rule))?;
+        let topic_name = self.resolve(&publish)?;
+        let new = match publish.packet_identifier {
+            Some(identifier) => self.is_new(identifier, publish.qos, publish.dup)?,
+            None => true,
+        };
+        // A packet has 268,435,455 bytes and a few at most.
+        let remaining = (length.total - taken) as u32;
+        self.chunked = Some(Chunked {
+            remaining,
+            unacknowledged: publish
+                .packet_identifier
+                .filter(|_| new)
+                .map(|identifier| (identifier, publish.qos)),
+            discarded: !new,
+        });
+        if !new {
+            return Ok(Taken::Nothing);
+        }
+        Ok(Taken::Start(
+            InboundPublish::new(&publish, topic_name),
+            remaining,
+        ))
+    }
+
+    /// The next bytes of a payload. Only with the last ones has the message been received.
+    #[inline(never)]
+    fn take_chunk<'a>(&mut self, input: &mut &'a [u8]) -> Taken<'a> {
+        let Some(chunked) = &mut self.chunked else {
+            return Taken::Nothing;
+        };
+        let length = input.len().min(chunked.remaining as usize);
+        if length == 0 && chunked.remaining > 0 {
+            return Taken::Incomplete;
+        }
+        let (payload, rest) = input.split_at(length);
+        *input = rest;
+        chunked.remaining -= length as u32;
+        let (remaining, discarded) = (chunked.remaining, chunked.discarded);
+        if remaining == 0 {
+            let unacknowledged = chunked.unacknowledged;
+            self.chunked = None;
+            if let Some((identifier, qos)) = unacknowledged {
+                self.expect_answer(identifier, qos);
+                if self.automatic {
+                    // It waits for it.
+                    let _ = self.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY);
+                }
+            }
+        }
+        match discarded {
+            true => Taken::Nothing,
+            false => Taken::Chunk(PublishChunk { payload, remaining }),
+        }
     }
 
     /// Keeps account of a QoS 1 or QoS 2 message; whether it is new.
+    #[inline]
     fn receive_identifier(
+        &mut self,
+        identifier: PacketIdentifier,
+        qos: QoS,
+        dup: bool,
+    ) -> Result<bool, ConnectionError> {
+        if !self.is_new(identifier, qos, dup)? {
+            return Ok(false);
+        }
+        if !self.automatic {
+            self.expect_answer(identifier, qos);
+            return Ok(true);
+        }
+        match qos {
+            QoS::ExactlyOnce => {
+                self.insert_received(identifier, Received::Acknowledged);
+                self.send_bare(PacketType::PubRec, identifier);
+            }
+            _ => self.send_bare(PacketType::PubAck, identifier),
+        }
+        Ok(true)
+    }
+
+    /// Whether a QoS 1 or QoS 2 message has not come before. One that has is answered
+    /// again where it is due.
+    #[inline]
+    fn is_new(
         &mut self,
         identifier: PacketIdentifier,
         qos: QoS,
@@ -102,8 +254,7 @@ impl Exchange {
             }
             // MQTT-4.3.3-10
             if received.state == Received::Acknowledged {
-                let pubrec = Acknowledgement::new(identifier, ReasonCode::Success);
-                let _ = self.send(&Packet::PubRec(pubrec));
+                self.send_bare(PacketType::PubRec, identifier);
             }
             return Ok(false);
         }
@@ -122,13 +273,11 @@ impl Exchange {
         if self.receiving >= usize::from(self.receive_maximum) {
             return Err(self.violation(Rule::ReceiveMaximum));
         }
-        if self.automatic {
-            if qos == QoS::ExactlyOnce {
-                self.insert_received(identifier, Received::Acknowledged);
-            }
-            self.send_answer(identifier, qos, ReasonCode::Success, Properties::EMPTY);
-            return Ok(true);
-        }
+        Ok(true)
+    }
+
+    /// A message has been received and waits for [`acknowledge`](Self::acknowledge).
+    fn expect_answer(&mut self, identifier: PacketIdentifier, qos: QoS) {
         match qos {
             QoS::ExactlyOnce => {
                 self.insert_received(identifier, Received::Pending);
@@ -144,7 +293,6 @@ impl Exchange {
                 }
             }
         }
-        Ok(true)
     }
 
     fn insert_received(&mut self, identifier: PacketIdentifier, state: Received) {
@@ -174,6 +322,7 @@ impl Exchange {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
+        self.refuse_rest(identifier, reason_code, properties)?;
         let is_pending = |received: &ReceivedState| received.state == Received::Pending;
         let (qos, packet) = if self
             .session
@@ -187,10 +336,7 @@ impl Exchange {
         } else {
             return Err(SendError::UnknownPacketIdentifier);
         };
-        if !reason_code.packets().contains(packet) {
-            return Err(SendError::ReasonCode { reason_code });
-        }
-        check_packets(properties, packet)?;
+        check_answer(reason_code, properties, packet)?;
         let reason_code = self.in_5_0(reason_code);
         match qos {
             // A refused message is forgotten (MQTT-4.3.3-9).
@@ -226,6 +372,36 @@ impl Exchange {
         }
     }
 
+    /// A message that is still on its way in chunks may be refused, and then the rest of
+    /// it is passed over.
+    #[inline]
+    fn refuse_rest(
+        &mut self,
+        identifier: PacketIdentifier,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        let Some(chunked) = &mut self.chunked else {
+            return Ok(());
+        };
+        let qos = match chunked.unacknowledged {
+            Some((waiting, qos)) if waiting == identifier => qos,
+            _ => return Ok(()),
+        };
+        if !reason_code.is_error() {
+            return Err(SendError::PayloadIncomplete);
+        }
+        let packet = match qos {
+            QoS::ExactlyOnce => PacketSet::PUBREC,
+            _ => PacketSet::PUBACK,
+        };
+        check_answer(reason_code, properties, packet)?;
+        chunked.unacknowledged = None;
+        chunked.discarded = true;
+        self.expect_answer(identifier, qos);
+        Ok(())
+    }
+
     fn send_answer(
         &mut self,
         identifier: PacketIdentifier,
@@ -233,6 +409,15 @@ impl Exchange {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) {
+        if reason_code == ReasonCode::Success && properties.is_empty() {
+            return self.send_bare(
+                match qos {
+                    QoS::ExactlyOnce => PacketType::PubRec,
+                    _ => PacketType::PubAck,
+                },
+                identifier,
+            );
+        }
         let ack = Acknowledgement {
             packet_identifier: identifier,
             reason_code,
@@ -337,6 +522,18 @@ impl Exchange {
         self.pending.remove(&packet_identifier);
         Ok(())
     }
+}
+
+/// That an acknowledgement may have this reason code and these properties.
+fn check_answer(
+    reason_code: ReasonCode,
+    properties: Properties<'_>,
+    packet: PacketSet,
+) -> Result<(), SendError> {
+    if !reason_code.packets().contains(packet) {
+        return Err(SendError::ReasonCode { reason_code });
+    }
+    check_packets(properties, packet)
 }
 
 /// One code for each topic filter, each of them one that the packet may carry.

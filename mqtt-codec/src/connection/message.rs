@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     PacketIdentifier, Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIdentifier,
-    QoS,
+    Publish, QoS,
 };
 
 /// An application message that outlives the bytes it came in. A clone counts three
@@ -62,6 +62,21 @@ pub struct InboundPublish<'a> {
     pub properties: Properties<'a>,
 }
 
+impl<'a> InboundPublish<'a> {
+    #[inline]
+    pub(super) fn new(publish: &Publish<'a>, topic_name: TopicName<'a>) -> Self {
+        Self {
+            topic_name,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_identifier: publish.packet_identifier,
+            properties: publish.properties,
+        }
+    }
+}
+
 impl InboundPublish<'_> {
     /// An owned copy, without the topic alias.
     #[must_use]
@@ -74,6 +89,15 @@ impl InboundPublish<'_> {
             properties: without_topic_alias(self.properties),
         }
     }
+}
+
+/// Bytes of the payload of a PUBLISH that comes in chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishChunk<'a> {
+    /// The next bytes of the payload, as many as there are.
+    pub payload: &'a [u8],
+    /// How many bytes are yet to come; 0 in the last chunk, which itself may be empty.
+    pub remaining: u32,
 }
 
 fn without_topic_alias(properties: Properties<'_>) -> PropertiesBuf {

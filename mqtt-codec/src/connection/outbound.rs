@@ -126,9 +126,7 @@ impl Exchange {
         };
         match &sent.packet {
             InFlight::PubRel => {
-                let pubrel = Acknowledgement::new(identifier, ReasonCode::Success);
-                // It is as short as a packet with a packet identifier can be.
-                let _ = self.send(&Packet::PubRel(pubrel));
+                self.send_bare(PacketType::PubRel, identifier);
             }
             InFlight::Publish(message) => {
                 if self.under_way >= usize::from(self.send_maximum) {

@@ -1,5 +1,6 @@
 //! The server's end of a connection.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::BufMut;
@@ -8,8 +9,8 @@ use super::accept::{Accept, ServerConfig};
 use super::alias::{InboundAliases, OutboundAliases};
 use super::authentication::Method;
 use super::exchange::{Exchange, PeerLimits, Role};
-use super::inbound::{Pending, check_packets};
-use super::{ConnectionError, InboundPublish, Message, SendError, Session};
+use super::inbound::{Pending, Taken, check_packets};
+use super::{ConnectionError, InboundPublish, Message, PublishChunk, SendError, Session};
 use crate::packet::PacketType;
 use crate::topic::{TopicFilter, has_wildcard};
 use crate::{
@@ -24,8 +25,9 @@ use crate::{
 pub enum ServerEvent<'a> {
     /// It wants to connect. To be answered with [`accept`](ServerConnection::accept),
     /// [`reject`](ServerConnection::reject) or
-    /// [`authenticate`](ServerConnection::authenticate).
-    Connect(Connect<'a>),
+    /// [`authenticate`](ServerConnection::authenticate). In a box, because it comes once and
+    /// is several times as large as the others.
+    Connect(Box<Connect<'a>>),
     /// It takes a step of an authentication. Before CONNACK to be answered as CONNECT is;
     /// later, in a re-authentication, with `authenticate` or
     /// [`disconnect`](ServerConnection::disconnect).
@@ -34,6 +36,19 @@ pub enum ServerEvent<'a> {
     /// [`acknowledge`](ServerConnection::acknowledge) once the message is safe. A QoS 2
     /// message comes once, however often the client sends it.
     Publish(InboundPublish<'a>),
+    /// The beginning of a message with more bytes than
+    /// [`chunk_threshold`](ServerConfig::chunk_threshold). Its payload, of which `publish`
+    /// has nothing, follows in [`PublishChunk`](Self::PublishChunk)s and in no other event
+    /// in between. It is to be acknowledged when the last of them has come; until then it
+    /// can be refused, and then the rest is passed over.
+    PublishStart {
+        /// The message without its payload.
+        publish: InboundPublish<'a>,
+        /// Length of the payload in bytes.
+        payload_length: u32,
+    },
+    /// The next bytes of that payload.
+    PublishChunk(PublishChunk<'a>),
     /// A QoS 1 message to it is settled, and its packet identifier free.
     PubAck(Acknowledgement<'a>),
     /// It has a QoS 2 message. The PUBREL goes out by itself. With an error the message
@@ -101,6 +116,15 @@ pub struct ServerConnection {
     session_expires_later: bool,
 }
 
+/// What became of the bytes that came.
+enum Progress<'a> {
+    /// More are needed.
+    Incomplete,
+    /// A packet that is no news.
+    Nothing,
+    Event(ServerEvent<'a>),
+}
+
 /// A client may be silent for one and a half times its keep alive (MQTT-3.1.2-22).
 fn patience(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
@@ -113,6 +137,7 @@ impl ServerConnection {
         let mut exchange = Exchange::new(Role::Server, config.limits);
         // Until CONNECT tells: what is wrong before has no answer in 3.x.
         exchange.version = ProtocolVersion::V3_1_1;
+        exchange.chunk_threshold = config.chunk_threshold;
         Self {
             exchange,
             config,
@@ -149,11 +174,15 @@ impl ServerConnection {
         }
         loop {
             let handled = match self.state {
-                State::Connected => match self.exchange.take(input) {
-                    Ok(None) => return Ok(None),
-                    Ok(Some(packet)) => {
+                State::Connected => match self.take(input) {
+                    Ok(Progress::Incomplete) => return Ok(None),
+                    Ok(Progress::Event(event)) => {
                         self.deadline = self.patience.map(|patience| now + patience);
-                        self.handle(packet)
+                        return Ok(Some(event));
+                    }
+                    Ok(Progress::Nothing) => {
+                        self.deadline = self.patience.map(|patience| now + patience);
+                        Ok(None)
                     }
                     Err(error) => Err(error),
                 },
@@ -170,7 +199,7 @@ impl ServerConnection {
                 }
                 State::Authenticate => match self.exchange.take(input) {
                     Ok(None) => return Ok(None),
-                    Ok(Some(packet)) => self.handle_authentication(packet),
+                    Ok(Some(packet)) => self.handle_authentication(&packet),
                     Err(error) => Err(error),
                 },
                 State::Answer => return Ok(None),
@@ -185,6 +214,34 @@ impl ServerConnection {
                 Err(error) => return Err(self.fail(error)),
             }
         }
+    }
+
+    /// The next packet of an established connection, or a chunk of one.
+    #[inline]
+    fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Progress<'a>, ConnectionError> {
+        let Self {
+            exchange, config, ..
+        } = self;
+        let Some(first) = exchange.publish_comes(input) else {
+            return Ok(match exchange.take(input)? {
+                Some(packet) => match self.handle(&packet)? {
+                    Some(event) => Progress::Event(event),
+                    None => Progress::Nothing,
+                },
+                None => Progress::Incomplete,
+            });
+        };
+        let check = |publish: &Publish<'_>| check_publish(publish, config);
+        Ok(match exchange.take_publish(first, input, check)? {
+            Taken::Incomplete => Progress::Incomplete,
+            Taken::Nothing => Progress::Nothing,
+            Taken::Publish(publish) => Progress::Event(ServerEvent::Publish(publish)),
+            Taken::Start(publish, payload_length) => Progress::Event(ServerEvent::PublishStart {
+                publish,
+                payload_length,
+            }),
+            Taken::Chunk(chunk) => Progress::Event(ServerEvent::PublishChunk(chunk)),
+        })
     }
 
     /// The first packet, which is CONNECT (MQTT-3.1.0-1).
@@ -224,15 +281,15 @@ impl ServerConnection {
                 return Err(self.exchange.violation(Rule::WillRetainNotSupported));
             }
         }
-        Ok(Some(ServerEvent::Connect(connect)))
+        Ok(Some(ServerEvent::Connect(Box::new(connect))))
     }
 
     /// A packet while the client authenticates: AUTH, or goodbye (MQTT-3.1.2-30).
     fn handle_authentication<'a>(
         &mut self,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
-        let rule = match packet {
+        let rule = match *packet {
             Packet::Auth(auth) => match self.method.check(&auth.properties) {
                 Ok(()) if auth.reason_code == ReasonCode::ContinueAuthentication => {
                     self.state = State::Answer;
@@ -252,19 +309,13 @@ impl ServerConnection {
         Err(self.exchange.violation(rule))
     }
 
+    /// A packet of an established connection that is no PUBLISH.
     fn handle<'a>(
         &mut self,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
         let exchange = &mut self.exchange;
-        let rule = match packet {
-            Packet::Publish(publish) => match check_publish(&publish, &self.config) {
-                Ok(()) => {
-                    let message = exchange.receive_publish(&publish)?;
-                    return Ok(message.map(ServerEvent::Publish));
-                }
-                Err(rule) => rule,
-            },
+        let rule = match *packet {
             Packet::PubAck(ack) => {
                 let settled = exchange.receive_puback(&ack)?;
                 return Ok(settled.then_some(ServerEvent::PubAck(ack)));
@@ -320,9 +371,11 @@ impl ServerConnection {
                 Err(rule) => rule,
             },
             Packet::Connect(_) => Rule::ConnectTwice,
-            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
-                Rule::PacketDirection
-            }
+            Packet::Publish(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => Rule::PacketDirection,
         };
         Err(self.exchange.violation(rule))
     }

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
-/// More than this is given back to the allocator when everything has been sent, so that
-/// an idle connection stays small.
-const KEPT_CAPACITY: usize = 128;
+/// Bytes that are kept allocated from the first packet on. More is given back to the
+/// allocator when everything has been sent, so that an idle connection stays small.
+const KEPT_CAPACITY: usize = 256;
 
 /// Encoded packets in the order of sending.
 #[derive(Debug, Default)]
@@ -20,10 +20,14 @@ impl Transmit {
     /// Where packets are written to.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(KEPT_CAPACITY);
+        }
         &mut self.bytes
     }
 
     /// Bytes that wait.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.taken
     }
@@ -40,6 +44,10 @@ impl Transmit {
             } else {
                 self.bytes.clear();
             }
+        } else if self.taken > self.bytes.len() / 2 {
+            // What never comes to its end does not grow for ever.
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
         }
         length
     }
@@ -66,6 +74,18 @@ mod tests {
         assert_eq!(transmit.len(), 0);
         transmit.buffer().extend_from_slice(&[0; 4096]);
         assert_eq!(transmit.poll(&mut all), 4096);
-        assert_eq!(transmit.buffer().capacity(), 0);
+        assert_eq!(transmit.bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_sent_slowly_does_not_pile_up() {
+        let mut transmit = Transmit::default();
+        for _ in 0..1000 {
+            transmit.buffer().extend_from_slice(&[0; 60]);
+            let mut room = [0; 59];
+            assert_eq!(transmit.poll(&mut &mut room[..]), 59);
+        }
+        assert_eq!(transmit.len(), 1000);
+        assert!(transmit.bytes.capacity() < 8192);
     }
 }

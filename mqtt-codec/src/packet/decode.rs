@@ -63,6 +63,26 @@ pub(crate) fn decode_publish<'a>(
     }
 }
 
+/// What stands before the payload of a PUBLISH that is longer than `input`, whose first
+/// byte is `first`: the packet without payload, and how many bytes that takes. `None`
+/// while it is not whole.
+pub(crate) fn decode_publish_head<'a>(
+    first: u8,
+    length: Length,
+    input: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Option<(Publish<'a>, usize)>, DecodeError> {
+    let flags = PublishFlags::parse(first, limits).map_err(|rule| error(0, rule, version))?;
+    let body = input.get(length.header..).unwrap_or_default();
+    match Publish::parse_head(flags, body, version, limits) {
+        Ok((payload, publish)) => Ok(Some((publish, input.len() - payload.len()))),
+        // What is cut off is yet to come.
+        Err(fault) if matches!(fault.rule, Rule::Truncated | Rule::PropertiesLength) => Ok(None),
+        Err(fault) => Err(error(input.len() - fault.remaining, fault.rule, version)),
+    }
+}
+
 /// [`decode`] of a CONNECT.
 #[inline(never)]
 fn decode_connect<'a>(
@@ -141,7 +161,7 @@ fn decode_other<'a>(
 }
 
 #[cold]
-fn error(offset: usize, rule: Rule, version: ProtocolVersion) -> DecodeError {
+pub(crate) fn error(offset: usize, rule: Rule, version: ProtocolVersion) -> DecodeError {
     DecodeError {
         offset,
         rule,

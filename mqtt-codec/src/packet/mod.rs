@@ -17,6 +17,7 @@ pub use auth::Auth;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 use decode::end;
+pub(crate) use decode::{Length, decode_publish, decode_publish_head, error as decode_error};
 pub use decode::{decode, needed};
 pub use disconnect::Disconnect;
 pub use kind::{PacketSet, PacketType};

@@ -84,6 +84,24 @@ impl<'a> Publish<'a> {
         version: ProtocolVersion,
         limits: &Limits,
     ) -> Result<Self, Fault> {
+        let (payload, publish) = Self::parse_head(flags, body, version, limits)?;
+        if limits.check_payload_format && !payload_is_text(&publish.properties, payload) {
+            return Err(Fault {
+                rule: Rule::PayloadFormat,
+                remaining: payload.len(),
+            });
+        }
+        Ok(Self { payload, ..publish })
+    }
+
+    /// What stands before the payload, and the payload, which need not be whole.
+    #[inline]
+    pub(super) fn parse_head(
+        flags: PublishFlags,
+        body: &'a [u8],
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<(&'a [u8], Self), Fault> {
         Self::parse_fields(flags, body, version, limits).map_err(into_fault)
     }
 
@@ -93,7 +111,7 @@ impl<'a> Publish<'a> {
         body: &'a [u8],
         version: ProtocolVersion,
         limits: &Limits,
-    ) -> Result<Self, nom::Err<Fault>> {
+    ) -> Parsed<'a, Self> {
         let PublishFlags { dup, qos, retain } = flags;
         let (rest, topic_name) = topic_name(body, limits)?;
         let (rest, packet_identifier) = match qos {
@@ -103,25 +121,23 @@ impl<'a> Publish<'a> {
                 (rest, Some(identifier))
             }
         };
-        let (payload, properties) = match version {
+        let (rest, properties) = match version {
             ProtocolVersion::V5_0 => properties(rest, PacketSet::PUBLISH)?,
             _ => (rest, Properties::EMPTY),
         };
         if topic_name.is_empty() {
             check_no_topic_name(&properties, version).map_err(|rule| fault(rule, body))?;
         }
-        if limits.check_payload_format && !payload_is_text(&properties, payload) {
-            return Err(fault(Rule::PayloadFormat, payload));
-        }
-        Ok(Self {
+        let publish = Self {
             dup,
             qos,
             retain,
             topic_name,
             packet_identifier,
             properties,
-            payload,
-        })
+            payload: &[],
+        };
+        Ok((rest, publish))
     }
 
     /// The first byte of the packet (section 3.3.1).

@@ -88,8 +88,8 @@ pub(crate) fn connecting(
     config: ClientConfig,
     session: Session,
 ) -> ClientConnection {
-    let mut client = ClientConnection::new(config);
-    client.connect(Duration::ZERO, connect, session).unwrap();
+    let mut client = ClientConnection::new(Duration::ZERO, config);
+    client.connect(connect, session).unwrap();
     sent(&mut client);
     client
 }

@@ -22,7 +22,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(client: ClientConfig, server: ServerConfig) -> Self {
         Self {
-            client: ClientConnection::new(client),
+            client: ClientConnection::new(Duration::ZERO, client),
             server: ServerConnection::new(Duration::ZERO, server),
             to_server: Vec::new(),
             to_client: Vec::new(),
@@ -39,7 +39,7 @@ impl Link {
 
     /// Exchanges CONNECT and CONNACK.
     pub(crate) fn connect(&mut self, connect: &Connect<'_>, session: Session) {
-        self.client.connect(self.now, connect, session).unwrap();
+        self.client.connect(connect, session).unwrap();
         assert!(matches!(
             self.at_server().unwrap()[..],
             [ref event] if event.starts_with("Connect(")

@@ -160,9 +160,9 @@ impl Connection for ClientConnection {
     type Payload = Bytes;
 
     fn established(version: ProtocolVersion) -> Self {
-        let mut client = Self::new(ClientConfig::default());
+        let mut client = Self::new(NOW, ClientConfig::default());
         client
-            .connect(NOW, &connect(version), Session::new())
+            .connect(&connect(version), Session::new())
             .expect("legal");
         client.poll_transmit(&mut Vec::new());
         let connack = encoded(&Packet::ConnAck(ConnAck::new(ReasonCode::Success)), version);
