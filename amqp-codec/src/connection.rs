@@ -83,6 +83,7 @@
 
 mod client;
 mod confirm;
+mod consumers;
 mod content;
 mod engine;
 mod error;
@@ -92,6 +93,7 @@ mod server;
 mod unacknowledged;
 
 pub use client::{ClientConnection, ClientEvent, Reply};
+pub use consumers::Consumers;
 pub use content::{Content, Message};
 pub use error::{ConnectionError, ReplyError, Scope, SendError};
 pub use handshake::{Capabilities, ClientConfig, Sasl, ServerConfig};

@@ -8,6 +8,10 @@ use crate::method::{self, Arguments, Identified};
 use crate::wire::{Fault, Measure, Reader};
 use crate::{Limits, Method, MethodId, Properties};
 
+mod buf;
+
+pub use buf::FrameBuf;
+
 /// Octets of a frame beside its payload: seven of header and the frame-end.
 pub const FRAME_OVERHEAD: usize = 8;
 

@@ -120,7 +120,8 @@ mod wire;
 
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use frame::{
-    ContentHeader, FRAME_END, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, ProtocolHeader, decode, needed,
+    ContentHeader, FRAME_END, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, FrameBuf, ProtocolHeader,
+    decode, needed,
 };
 pub use limits::Limits;
 pub use method::{Method, MethodId};

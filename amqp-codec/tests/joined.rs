@@ -7,8 +7,8 @@ mod peers;
 use std::collections::{BTreeMap, VecDeque};
 
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Message, Reply, ReplyError, Request, SendError,
-    ServerConnection, ServerEvent, Unacknowledged,
+    ClientConfig, ClientConnection, ClientEvent, Consumers, Message, Reply, ReplyError, Request,
+    SendError, ServerConnection, ServerEvent, Unacknowledged,
 };
 use amqp_codec::method::basic;
 use amqp_codec::{Limits, PropertyFields, ReplyCode};
@@ -43,10 +43,15 @@ struct Channel {
     confirmed: BTreeMap<u64, bool>,
     gave_back: Vec<String>,
     delivered: Vec<(u64, Vec<u8>)>,
-    unacknowledged: Unacknowledged<Vec<u8>>,
+    consumers: Consumers,
+    /// Each with its consumer, or none of a get.
+    unacknowledged: Unacknowledged<Option<&'static str>>,
     settled: Vec<(u64, bool)>,
     to_deliver: Vec<u8>,
 }
+
+/// What the client's consumer may have outstanding.
+const PREFETCH_COUNT: u16 = 20;
 
 /// Bodies over this come in parts; those of the schedules have up to 9000 octets.
 const ASSEMBLED_SIZE: u64 = 500;
@@ -175,7 +180,16 @@ impl World {
                 Request::BasicReject(reject) => {
                     self.settle_tags(channel, reject.delivery_tag, false, false);
                 }
-                Request::BasicConsume(_) => self.owed.push_back((channel, "consume")),
+                Request::BasicQos(qos) => {
+                    let of = self.channels.get_mut(&channel).unwrap();
+                    of.consumers.qos(&qos);
+                    self.owed.push_back((channel, "qos"));
+                }
+                Request::BasicConsume(consume) => {
+                    let of = self.channels.get_mut(&channel).unwrap();
+                    of.consumers.start(&consume).unwrap();
+                    self.owed.push_back((channel, "consume"));
+                }
                 Request::ConfirmSelect(_) => self.owed.push_back((channel, "confirm")),
                 Request::BasicGet(_) => self.owed.push_back((channel, "get")),
                 other => panic!("{other:?}"),
@@ -187,7 +201,12 @@ impl World {
     fn settle_tags(&mut self, channel: u16, tag: u64, multiple: bool, acked: bool) {
         let of = self.channels.get_mut(&channel).unwrap();
         let settled = of.unacknowledged.take(tag, multiple).unwrap();
-        of.settled.extend(settled.map(|(tag, _)| (tag, acked)));
+        for (tag, consumer_tag) in settled {
+            of.settled.push((tag, acked));
+            if let Some(consumer_tag) = consumer_tag {
+                of.consumers.settled(consumer_tag);
+            }
+        }
     }
 
     fn on_client(&mut self, event: ClientEvent<'_>) {
@@ -205,9 +224,9 @@ impl World {
             ClientEvent::Reply { channel, reply } => match reply {
                 Reply::BasicConsumeOk(ok) => {
                     assert_eq!(ok.consumer_tag, "consumer");
-                    self.channels.get_mut(&channel).unwrap().consuming = true;
+                    assert!(self.channels[&channel].consuming);
                 }
-                Reply::ConfirmSelectOk(_) | Reply::BasicGetEmpty(_) => {}
+                Reply::BasicQosOk(_) | Reply::ConfirmSelectOk(_) | Reply::BasicGetEmpty(_) => {}
                 other => panic!("{other:?}"),
             },
             ClientEvent::Deliver {
@@ -286,7 +305,13 @@ impl World {
                     consumer_tag: "consumer",
                     ..Default::default()
                 };
+                let qos = basic::Qos {
+                    prefetch_count: PREFETCH_COUNT,
+                    ..Default::default()
+                };
+                self.client.qos(number, &qos).unwrap();
                 self.client.consume(number, &consume).unwrap();
+                of.consuming = true;
             }
             2 => self
                 .client
@@ -404,6 +429,7 @@ impl World {
             return;
         };
         match asked {
+            "qos" => self.server.qos_ok(channel).unwrap(),
             "consume" => self.server.consume_ok(channel, "consumer").unwrap(),
             "confirm" => self.server.confirm_select_ok(channel).unwrap(),
             "get" if message => {
@@ -416,7 +442,7 @@ impl World {
                 let tag = self.server.get_ok(channel, false, 0, &got).unwrap();
                 let of = self.channels.get_mut(&channel).unwrap();
                 of.delivered.push((tag, got.body.into()));
-                of.unacknowledged.insert(tag, got.body.into());
+                of.unacknowledged.insert(tag, None);
             }
             _ => self.server.get_empty(channel).unwrap(),
         }
@@ -454,6 +480,10 @@ impl World {
         if self.go_on_delivering(number, first) {
             return;
         }
+        match self.channels.get_mut(&number) {
+            Some(of) if of.consumers.has_room("consumer") => {}
+            _ => return,
+        }
         let (first, rest) = body.split_at(first);
         let message = Message {
             exchange: "e",
@@ -471,7 +501,10 @@ impl World {
                 of.to_deliver = rest.to_vec();
                 assert_eq!(tag, of.delivered.len() as u64 + 1);
                 of.delivered.push((tag, body.into()));
-                of.unacknowledged.insert(tag, body.into());
+                assert!(of.consumers.delivered("consumer"));
+                of.unacknowledged.insert(tag, Some("consumer"));
+                let held = of.unacknowledged.iter().filter(|(_, by)| by.is_some());
+                assert!(held.count() <= PREFETCH_COUNT.into());
             }
             Err(error) => assert_eq!(error, SendError::ChannelNotOpen(number)),
         }

@@ -4,8 +4,8 @@ mod generate;
 
 use amqp_codec::method::METHODS;
 use amqp_codec::{
-    DecodeErrorKind, EncodeError, FieldValue, Frame, Limits, Method, PropertyFields, Table,
-    TableBuf, decode, method::queue, needed,
+    DecodeErrorKind, EncodeError, FieldValue, Frame, FrameBuf, Limits, Method, PropertyFields,
+    Table, TableBuf, decode, method::queue, needed,
 };
 use arbitrary::Unstructured;
 use proptest::prelude::*;
@@ -21,6 +21,16 @@ fn encoded(frame: &Frame<'_>) -> Vec<u8> {
 }
 
 /// Builds a table anew from what a walk over it shows.
+/// A frame that is kept is the same frame.
+fn kept(bytes: &[u8], frame: &Frame<'_>) {
+    let (copied, len) = FrameBuf::decode(bytes, &Limits::default())
+        .unwrap()
+        .unwrap();
+    assert_eq!((copied.as_frame(), len), (*frame, bytes.len()));
+    assert_eq!(copied.as_bytes(), bytes);
+    assert_eq!(frame.to_buf(), Ok(copied));
+}
+
 fn rebuilt(table: Table<'_>) -> TableBuf {
     let mut buf = TableBuf::new();
     for (name, value) in table {
@@ -47,6 +57,7 @@ proptest! {
         prop_assert_eq!(method.id(), info.id);
         prop_assert_eq!(method.info().name, info.name);
         prop_assert_eq!(frame.encoded_len(), bytes.len());
+        kept(&bytes, &frame);
         prop_assert_eq!(encoded(&frame), bytes);
 
         // What is reserved is read without a look.
@@ -65,6 +76,7 @@ proptest! {
         let (frame, len) = decode(&bytes, &Limits::default()).unwrap().unwrap();
         prop_assert_eq!(len, bytes.len());
         prop_assert_eq!(frame.encoded_len(), bytes.len());
+        kept(&bytes, &frame);
         prop_assert_eq!(encoded(&frame), &bytes[..]);
 
         // One at a time, all at once, and encoded anew: the same.
