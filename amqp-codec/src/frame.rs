@@ -1,10 +1,9 @@
 //! Frames (section 4.2.3) and the protocol header (section 4.2.2).
 
 use bytes::BufMut;
-use nom::number::streaming;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::method::{self, Arguments, Identified};
+use crate::method::{self, Fields, Identified};
 use crate::wire::{Fault, Measure, Reader};
 use crate::{Limits, Method, MethodId, Properties};
 
@@ -72,13 +71,14 @@ impl<'a> ContentHeader<'a> {
     /// Class, weight, body size, then the properties.
     const FIXED: usize = 2 + 2 + 8;
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        let at = *reader;
+    #[inline]
+    fn read(mut reader: Reader<'a>) -> Result<Self, Fault> {
+        let at = reader;
         let class_id = reader.short()?;
         if class_id != BASIC {
             return Err(at.fault(DecodeErrorKind::ContentClass(class_id)));
         }
-        let at = *reader;
+        let at = reader;
         let weight = reader.short()?;
         if weight != 0 {
             return Err(at.fault(DecodeErrorKind::ContentWeight(weight)));
@@ -111,25 +111,22 @@ struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Streaming, and the only parser that is: `Incomplete` means more bytes are needed.
-    fn parse(input: &[u8]) -> nom::IResult<&[u8], Self, Fault> {
-        let (input, frame_type) = streaming::be_u8(input)?;
-        let (input, channel) = streaming::be_u16(input)?;
-        let (input, size) = streaming::be_u32(input)?;
-        Ok((
-            input,
-            Self {
-                frame_type,
-                channel,
-                size,
-            },
-        ))
+    /// The header and what follows it; `None` means that more bytes are needed.
+    #[inline]
+    fn parse(input: &[u8]) -> Option<(Self, &[u8])> {
+        let ([frame_type, a, b, c, d, e, f], rest) = input.split_first_chunk()?;
+        let header = Self {
+            frame_type: *frame_type,
+            channel: u16::from_be_bytes([*a, *b]),
+            size: u32::from_be_bytes([*c, *d, *e, *f]),
+        };
+        Some((header, rest))
     }
 
+    #[inline]
     fn read<'a>(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, &'a [u8])>, DecodeError> {
-        let (rest, header) = match Self::parse(input) {
-            Ok(parsed) => parsed,
-            Err(_) => return Ok(None),
+        let Some((header, rest)) = Self::parse(input) else {
+            return Ok(None);
         };
         if !matches!(
             header.frame_type,
@@ -145,6 +142,7 @@ impl FrameHeader {
         Ok(Some((header, rest)))
     }
 
+    #[cold]
     fn error(&self, offset: usize, kind: DecodeErrorKind) -> DecodeError {
         DecodeError {
             offset,
@@ -218,13 +216,13 @@ impl<'a> RawFrame<'a> {
     #[inline]
     pub(crate) fn decode(&self, limits: &Limits) -> Result<Frame<'a>, DecodeError> {
         let channel = self.header.channel;
-        let mut reader = Reader::new(self.payload, limits);
+        let reader = Reader::new(self.payload, limits);
         let frame = match self.header.frame_type {
             TYPE_METHOD => {
-                Method::read_payload(&mut reader).map(|method| Frame::Method { channel, method })
+                Method::read_payload(reader).map(|method| Frame::Method { channel, method })
             }
             TYPE_HEADER => {
-                ContentHeader::read(&mut reader).map(|header| Frame::Header { channel, header })
+                ContentHeader::read(reader).map(|header| Frame::Header { channel, header })
             }
             TYPE_BODY => Ok(Frame::Body {
                 channel,
@@ -240,10 +238,10 @@ impl<'a> RawFrame<'a> {
     /// The content header, of a header frame.
     #[inline]
     pub(crate) fn content_header(&self, limits: &Limits) -> Result<ContentHeader<'a>, DecodeError> {
-        ContentHeader::read(&mut Reader::new(self.payload, limits))
-            .map_err(|fault| self.error(fault))
+        ContentHeader::read(Reader::new(self.payload, limits)).map_err(|fault| self.error(fault))
     }
 
+    #[cold]
     fn error(&self, fault: Fault) -> DecodeError {
         DecodeError {
             offset: 7 + self.payload.len() - fault.remaining,
@@ -251,13 +249,6 @@ impl<'a> RawFrame<'a> {
             channel: self.header.channel,
             method: self.method_id(),
         }
-    }
-}
-
-impl<'a> Method<'a> {
-    #[inline]
-    pub(crate) fn read_payload(reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        <Self as Arguments<'a>>::read(reader)
     }
 }
 
@@ -292,8 +283,8 @@ pub fn decode<'a>(
 #[must_use]
 pub fn needed(input: &[u8]) -> usize {
     match FrameHeader::parse(input) {
-        Ok((rest, header)) => (header.size as usize + 1).saturating_sub(rest.len()),
-        Err(_) => FRAME_OVERHEAD.saturating_sub(input.len()),
+        Some((header, rest)) => (header.size as usize + 1).saturating_sub(rest.len()),
+        None => FRAME_OVERHEAD.saturating_sub(input.len()),
     }
 }
 
@@ -367,7 +358,7 @@ fn put_header(frame_type: u8, channel: u16, payload_len: usize, out: &mut impl B
 
 /// Writes one method frame without going through [`Method`].
 #[inline]
-pub(crate) fn encode_method<'a, A: Arguments<'a> + Identified>(
+pub(crate) fn encode_method<A: Fields + Identified>(
     channel: u16,
     arguments: &A,
     out: &mut impl BufMut,

@@ -134,9 +134,13 @@ impl fmt::Debug for Secret<'_> {
     }
 }
 
-/// The fields of one method, as the table's macro writes them out.
-pub(crate) trait Arguments<'a>: Sized {
+/// What reads the fields of one method, as the table's macro writes it out.
+trait Arguments<'a>: Sized {
     fn read(reader: &mut Reader<'a>) -> Result<Self, Fault>;
+}
+
+/// What writes the fields of one method, or of whichever it is.
+pub(crate) trait Fields {
     fn measure(&self, measure: &mut Measure);
     fn write<B: BufMut>(&self, writer: &mut Writer<'_, B>);
 }
@@ -263,8 +267,23 @@ impl<'a> Field<'a> for Table<'a> {
     }
 }
 
+impl<'a> Method<'a> {
+    /// Reads class, method and fields; nothing may be left. What comes with every
+    /// message has a way of its own, without a look at the whole table.
+    #[inline]
+    pub(crate) fn read_payload(at: Reader<'a>) -> Result<Self, Fault> {
+        let mut reader = at;
+        match MethodId::new(reader.short()?, reader.short()?) {
+            basic::Deliver::ID => basic::Deliver::read(&mut reader).map(Self::BasicDeliver),
+            basic::Publish::ID => basic::Publish::read(&mut reader).map(Self::BasicPublish),
+            basic::Ack::ID => basic::Ack::read(&mut reader).map(Self::BasicAck),
+            _ => Self::read_any(at),
+        }
+    }
+}
+
 /// The octets of a method frame's payload: class and method number, then the fields.
-pub(crate) fn payload_len<'a>(arguments: &impl Arguments<'a>) -> Measure {
+pub(crate) fn payload_len(arguments: &impl Fields) -> Measure {
     let mut measure = Measure::default();
     measure.octets(4);
     arguments.measure(&mut measure);
@@ -272,11 +291,7 @@ pub(crate) fn payload_len<'a>(arguments: &impl Arguments<'a>) -> Measure {
 }
 
 /// Writes a method frame's payload.
-pub(crate) fn write_payload<'a>(
-    id: MethodId,
-    arguments: &impl Arguments<'a>,
-    out: &mut impl BufMut,
-) {
+pub(crate) fn write_payload(id: MethodId, arguments: &impl Fields, out: &mut impl BufMut) {
     let mut writer = Writer::new(out);
     writer.short(id.class_id);
     writer.short(id.method_id);

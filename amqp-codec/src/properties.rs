@@ -21,9 +21,10 @@ enum Kind {
 }
 
 impl Kind {
+    #[inline]
     fn check(self, reader: &mut Reader<'_>) -> Result<(), Fault> {
         match self {
-            Self::ShortStr => reader.shortstr().map(drop),
+            Self::ShortStr => reader.skip_shortstr(),
             Self::Table => reader.table().map(drop),
             Self::Octet => reader.octet().map(drop),
             Self::Timestamp => reader.longlong().map(drop),
@@ -230,17 +231,21 @@ impl<'a> Properties<'a> {
     };
 
     /// Reads flags and properties up to the end.
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        let at = *reader;
+    #[inline]
+    pub(crate) fn read(mut reader: Reader<'a>) -> Result<Self, Fault> {
+        let at = reader;
         let flags = reader.short()?;
         if flags & UNDEFINED_FLAGS != 0 {
             return Err(at.fault(DecodeErrorKind::PropertyFlags(flags)));
         }
         let octets = reader.rest();
-        for (kind, bit) in KINDS.iter().zip((2..=15).rev()) {
-            if flags & (1 << bit) != 0 {
-                kind.check(reader)?;
+        let mut left = flags;
+        while left != 0 {
+            let first = left.leading_zeros();
+            if let Some(kind) = KINDS.get(first as usize) {
+                kind.check(&mut reader)?;
             }
+            left &= !(0x8000 >> first);
         }
         reader.end()?;
         Ok(Self { flags, octets })

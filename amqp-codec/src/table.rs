@@ -7,7 +7,7 @@ use bytes::BufMut;
 
 use crate::error::{DecodeErrorKind, EncodeError};
 use crate::value::{self, FieldValue};
-use crate::wire::{Fault, Measure, Reader, Writer};
+use crate::wire::{Fault, Measure, Reader, TableLimits, Writer};
 use crate::{DecodeError, Limits, MethodId};
 
 /// A field table in the bytes it came in.
@@ -30,46 +30,32 @@ impl<'a> Table<'a> {
     /// # Errors
     /// When it is malformed or goes beyond the limits on tables.
     pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(octets, limits);
-        Self::check(octets, &mut reader).map_err(|fault| at_top(octets, fault))
+        match check::<true>(octets, TableLimits::of(limits)) {
+            Ok(()) => Ok(Self(octets)),
+            Err(fault) => Err(at_top(octets, fault)),
+        }
     }
 
     /// Reads the length and checks what follows.
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Fault> {
         let at = *reader;
         let size = reader.long()?;
         if size == 0 {
             return Ok(Self::EMPTY);
         }
-        if size > reader.table_size {
-            return Err(at.fault(DecodeErrorKind::TableSize {
-                size,
-                limit: reader.table_size,
-            }));
+        if size > reader.table_limits.size {
+            return Err(at.fault(too_large(size, reader.table_limits)));
         }
         let octets = reader.take(size as usize)?;
-        let after = reader.rest().len();
-        Self::check(octets, &mut reader.within(octets)).map_err(|mut fault| {
-            fault.remaining += after;
-            fault
-        })
-    }
-
-    fn check(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        if octets.len() as u64 > u64::from(reader.table_size) {
-            return Err(reader.fault(DecodeErrorKind::TableSize {
-                size: u32::try_from(octets.len()).unwrap_or(u32::MAX),
-                limit: reader.table_size,
-            }));
+        match check::<true>(octets, reader.table_limits) {
+            Ok(()) => Ok(Self(octets)),
+            Err(mut fault) => {
+                // Faults count what remains; outside of the table there is more.
+                fault.remaining += reader.rest().len();
+                Err(fault)
+            }
         }
-        if octets.is_empty() {
-            return Ok(Self::EMPTY);
-        }
-        let Some(depth) = reader.table_depth.checked_sub(1) else {
-            return Err(reader.fault(DecodeErrorKind::TableDepth(0)));
-        };
-        value::check_entries(reader, depth)?;
-        Ok(Self(octets))
     }
 
     pub(crate) const fn from_checked(octets: &'a [u8]) -> Self {
@@ -124,22 +110,10 @@ impl<'a> Array<'a> {
     /// # Errors
     /// When it is malformed or goes beyond the limits on tables.
     pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(octets, limits);
-        Self::check(octets, &mut reader).map_err(|fault| at_top(octets, fault))
-    }
-
-    fn check(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Self, Fault> {
-        if octets.len() as u64 > u64::from(reader.table_size) {
-            return Err(reader.fault(DecodeErrorKind::TableSize {
-                size: u32::try_from(octets.len()).unwrap_or(u32::MAX),
-                limit: reader.table_size,
-            }));
+        match check::<false>(octets, TableLimits::of(limits)) {
+            Ok(()) => Ok(Self(octets)),
+            Err(fault) => Err(at_top(octets, fault)),
         }
-        let Some(depth) = reader.table_depth.checked_sub(1) else {
-            return Err(reader.fault(DecodeErrorKind::TableDepth(0)));
-        };
-        value::check_elements(reader, depth)?;
-        Ok(Self(octets))
     }
 
     pub(crate) const fn from_checked(octets: &'a [u8]) -> Self {
@@ -161,6 +135,38 @@ impl<'a> Array<'a> {
     /// The elements in their order.
     pub fn iter(&self) -> Elements<'a> {
         Elements(Reader::new(self.0, &Limits::DEFAULT))
+    }
+}
+
+/// Checks a table (`NAMED`) or an array of which only the length is known.
+fn check<const NAMED: bool>(octets: &[u8], limits: TableLimits) -> Result<(), Fault> {
+    let fault = |kind| Fault {
+        remaining: octets.len(),
+        kind,
+    };
+    let size = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+    if size > limits.size {
+        return Err(fault(too_large(size, limits)));
+    }
+    if octets.is_empty() {
+        return Ok(());
+    }
+    let depth = limits.depth.min(Limits::MAX_TABLE_DEPTH);
+    let Some(below) = depth.checked_sub(1) else {
+        return Err(fault(DecodeErrorKind::TableDepth(0)));
+    };
+    value::check::<NAMED>(octets, below).map_err(|mut fault| {
+        if let DecodeErrorKind::TableDepth(limit) = &mut fault.kind {
+            *limit = depth;
+        }
+        fault
+    })
+}
+
+const fn too_large(size: u32, limits: TableLimits) -> DecodeErrorKind {
+    DecodeErrorKind::TableSize {
+        size,
+        limit: limits.size,
     }
 }
 

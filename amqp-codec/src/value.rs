@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::error::DecodeErrorKind;
-use crate::wire::{Fault, Reader};
+use crate::wire::{Fault, Reader, is_utf8};
 use crate::{Array, Table};
 
 /// A value in a field table or array, with the type letters that RabbitMQ and
@@ -166,57 +166,109 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// Checks one value, letter first. `depth` is how many levels may still open below.
-pub(crate) fn check<'a>(reader: &mut Reader<'a>, depth: u16) -> Result<(), Fault> {
-    let at = *reader;
-    let fixed = match reader.octet()? {
-        b'V' => 0,
-        b't' | b'b' | b'B' => 1,
-        b's' | b'u' => 2,
-        b'I' | b'i' | b'f' => 4,
-        b'D' => 5,
-        b'l' | b'L' | b'd' | b'T' => 8,
-        b'S' | b'x' => return reader.longstr().map(drop),
-        letter @ (b'A' | b'F') => {
-            let octets = reader.longstr()?;
-            if octets.is_empty() {
-                return Ok(());
-            }
-            let Some(depth) = depth.checked_sub(1) else {
-                return Err(at.fault(DecodeErrorKind::TableDepth(at.table_depth)));
-            };
-            let mut inner = reader.within(octets);
-            let checked = if letter == b'F' {
-                check_entries(&mut inner, depth)
-            } else {
-                check_elements(&mut inner, depth)
-            };
-            // Faults count what remains; outside of the inner there is more.
-            return checked.map_err(|mut fault| {
-                fault.remaining += reader.rest().len();
-                fault
-            });
+/// How many octets follow each letter; `LONG` and `NESTED` have a length of
+/// four octets and as many octets as that says.
+static WIDTHS: [u8; 256] = {
+    let mut widths = [UNKNOWN; 256];
+    let rows: [(&[u8], u8); 7] = [
+        (b"V", 0),
+        (b"tbB", 1),
+        (b"su", 2),
+        (b"Iif", 4),
+        (b"D", 5),
+        (b"lLdT", 8),
+        (b"Sx", LONG),
+    ];
+    let mut row = 0;
+    while row < rows.len() {
+        let (letters, width) = rows[row];
+        let mut at = 0;
+        while at < letters.len() {
+            widths[letters[at] as usize] = width;
+            at += 1;
         }
-        letter => return Err(at.fault(DecodeErrorKind::FieldType(letter))),
+        row += 1;
+    }
+    widths[b'A' as usize] = NESTED;
+    widths[b'F' as usize] = NESTED;
+    widths
+};
+
+const LONG: u8 = 0xFD;
+const NESTED: u8 = 0xFE;
+const UNKNOWN: u8 = 0xFF;
+
+/// Checks the values of a table (`NAMED`) or an array up to the end. `depth` is
+/// how many levels may still open below; [`TableDepth`](DecodeErrorKind::TableDepth)
+/// has 0 instead of the limit, which is not known here.
+///
+/// Of every message with headers this looks at each octet that a wrong one may
+/// hide in, so it is one loop over a slice, and makes nothing of what it sees.
+pub(crate) fn check<const NAMED: bool>(octets: &[u8], depth: u16) -> Result<(), Fault> {
+    let mut rest = octets;
+    while let [first, after @ ..] = rest {
+        let (letter, after) = if NAMED {
+            let Some((name, after_name)) = after.split_at_checked(usize::from(*first)) else {
+                return Err(fault(after, DecodeErrorKind::Truncated));
+            };
+            if !is_utf8(name) {
+                return Err(fault(after, DecodeErrorKind::Utf8));
+            }
+            rest = after_name;
+            let Some((letter, after)) = after_name.split_first() else {
+                return Err(fault(after_name, DecodeErrorKind::Truncated));
+            };
+            (*letter, after)
+        } else {
+            (*first, after)
+        };
+        let width = WIDTHS[usize::from(letter)];
+        rest = if width < LONG {
+            match after.get(usize::from(width)..) {
+                Some(after) => after,
+                None => return Err(fault(after, DecodeErrorKind::Truncated)),
+            }
+        } else if width == UNKNOWN {
+            return Err(fault(rest, DecodeErrorKind::FieldType(letter)));
+        } else {
+            let Some((size, after)) = after.split_first_chunk() else {
+                return Err(fault(after, DecodeErrorKind::Truncated));
+            };
+            let size = u32::from_be_bytes(*size) as usize;
+            let Some((value, after)) = after.split_at_checked(size) else {
+                return Err(fault(after, DecodeErrorKind::Truncated));
+            };
+            if width == NESTED && !value.is_empty() {
+                let Some(below) = depth.checked_sub(1) else {
+                    return Err(fault(rest, DecodeErrorKind::TableDepth(0)));
+                };
+                nested(letter, value, below, after)?;
+            }
+            after
+        };
+    }
+    Ok(())
+}
+
+/// Checks a table or array inside, which ends before `after`.
+fn nested(letter: u8, value: &[u8], depth: u16, after: &[u8]) -> Result<(), Fault> {
+    let checked = match letter {
+        b'F' => check::<true>(value, depth),
+        _ => check::<false>(value, depth),
     };
-    reader.take(fixed).map(drop)
+    // Faults count what remains; outside there is more.
+    checked.map_err(|mut fault| {
+        fault.remaining += after.len();
+        fault
+    })
 }
 
-/// Checks names and values up to the end.
-pub(crate) fn check_entries(reader: &mut Reader<'_>, depth: u16) -> Result<(), Fault> {
-    while !reader.rest().is_empty() {
-        reader.shortstr()?;
-        check(reader, depth)?;
+#[cold]
+fn fault(rest: &[u8], kind: DecodeErrorKind) -> Fault {
+    Fault {
+        remaining: rest.len(),
+        kind,
     }
-    Ok(())
-}
-
-/// Checks values up to the end.
-pub(crate) fn check_elements(reader: &mut Reader<'_>, depth: u16) -> Result<(), Fault> {
-    while !reader.rest().is_empty() {
-        check(reader, depth)?;
-    }
-    Ok(())
 }
 
 /// As short as a log line wants it: `"text"`, `42`, `{"a": 1}`.

@@ -52,6 +52,59 @@ impl ParseError<&[u8]> for Fault {
     }
 }
 
+/// Whether octets are UTF-8. Nearly all strings of the protocol are ASCII, which
+/// is seen eight octets at a time.
+#[inline]
+pub(crate) fn is_utf8(octets: &[u8]) -> bool {
+    is_ascii(octets) || is_utf8_beyond_ascii(octets)
+}
+
+#[inline]
+fn is_ascii(octets: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let seen = match (octets.last_chunk(), octets.first_chunk(), octets) {
+        // The last eight, with what of them is in a chunk before.
+        (Some(last), _, _) => {
+            let (chunks, _) = octets.as_chunks();
+            chunks
+                .iter()
+                .fold(u64::from_ne_bytes(*last), |seen, chunk| {
+                    seen | u64::from_ne_bytes(*chunk)
+                })
+        }
+        // Four to seven: the first four and the last four.
+        (None, Some(first), [.., a, b, c, d]) => {
+            u64::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes([*a, *b, *c, *d]))
+        }
+        _ => octets
+            .iter()
+            .fold(0, |seen, octet| seen | u64::from(*octet)),
+    };
+    seen & HIGH == 0
+}
+
+#[cold]
+fn is_utf8_beyond_ascii(octets: &[u8]) -> bool {
+    core::str::from_utf8(octets).is_ok()
+}
+
+/// The limits that field tables are read with.
+#[derive(Clone, Copy)]
+pub(crate) struct TableLimits {
+    pub(crate) size: u32,
+    pub(crate) depth: u16,
+}
+
+impl TableLimits {
+    #[inline]
+    pub(crate) const fn of(limits: &Limits) -> Self {
+        Self {
+            size: limits.table_size,
+            depth: limits.table_depth,
+        }
+    }
+}
+
 /// Reads fields from the front of a complete payload.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -59,34 +112,26 @@ pub(crate) struct Reader<'a> {
     /// The octet that bits come from, and how many were taken (8 is none left).
     bits: u8,
     bits_taken: u8,
-    pub(crate) table_size: u32,
-    pub(crate) table_depth: u16,
+    pub(crate) table_limits: TableLimits,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(input: &'a [u8], limits: &Limits) -> Self {
+    #[inline(always)]
+    pub(crate) const fn new(input: &'a [u8], limits: &Limits) -> Self {
         Self {
             rest: input,
             bits: 0,
             bits_taken: 8,
-            table_size: limits.table_size,
-            table_depth: limits.table_depth.min(Limits::MAX_TABLE_DEPTH),
+            table_limits: TableLimits::of(limits),
         }
     }
 
-    /// A reader of a part, with the same limits.
-    pub(crate) fn within(&self, part: &'a [u8]) -> Self {
-        Self {
-            rest: part,
-            bits_taken: 8,
-            ..*self
-        }
-    }
-
+    #[inline(always)]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    #[cold]
     pub(crate) fn fault(&self, kind: DecodeErrorKind) -> Fault {
         Fault {
             remaining: self.rest.len(),
@@ -94,45 +139,41 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Runs one of nom's complete parsers at the front.
+    /// What one of nom's complete parsers has made of the front.
     #[inline(always)]
-    fn parse<T>(
-        &mut self,
-        parser: impl FnOnce(&'a [u8]) -> nom::IResult<&'a [u8], T, Fault>,
-    ) -> Result<T, Fault> {
+    fn parsed<T>(&mut self, parsed: nom::IResult<&'a [u8], T, Fault>) -> Result<T, Fault> {
         self.bits_taken = 8;
-        match parser(self.rest) {
+        match parsed {
             Ok((rest, value)) => {
                 self.rest = rest;
                 Ok(value)
             }
-            Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault),
-            // Complete parsers know no such answer; were it to come, the field is cut short.
-            Err(nom::Err::Incomplete(_)) => Err(self.fault(DecodeErrorKind::Truncated)),
+            // Of the kinds of error, complete parsers of numbers know this one only.
+            Err(_) => Err(self.fault(DecodeErrorKind::Truncated)),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn octet(&mut self) -> Result<u8, Fault> {
-        self.parse(complete::be_u8)
+        self.parsed(complete::be_u8(self.rest))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self) -> Result<u16, Fault> {
-        self.parse(complete::be_u16)
+        self.parsed(complete::be_u16(self.rest))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn long(&mut self) -> Result<u32, Fault> {
-        self.parse(complete::be_u32)
+        self.parsed(complete::be_u32(self.rest))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn longlong(&mut self) -> Result<u64, Fault> {
-        self.parse(complete::be_u64)
+        self.parsed(complete::be_u64(self.rest))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bit(&mut self) -> Result<bool, Fault> {
         if self.bits_taken == 8 {
             self.bits = self.octet()?;
@@ -143,7 +184,7 @@ impl<'a> Reader<'a> {
         Ok(bit)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Fault> {
         self.bits_taken = 8;
         match self.rest.split_at_checked(len) {
@@ -155,27 +196,44 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn shortstr(&mut self) -> Result<&'a str, Fault> {
         let len = self.octet()?;
         let at = *self;
         let octets = self.take(usize::from(len))?;
+        if octets.is_empty() {
+            return Ok("");
+        }
         match core::str::from_utf8(octets) {
             Ok(text) => Ok(text),
             Err(_) => Err(at.fault(DecodeErrorKind::Utf8)),
         }
     }
 
-    #[inline]
+    /// A short string that is not looked at further, for now.
+    #[inline(always)]
+    pub(crate) fn skip_shortstr(&mut self) -> Result<(), Fault> {
+        let len = self.octet()?;
+        let at = *self;
+        if is_utf8(self.take(usize::from(len))?) {
+            Ok(())
+        } else {
+            Err(at.fault(DecodeErrorKind::Utf8))
+        }
+    }
+
+    #[inline(always)]
     pub(crate) fn longstr(&mut self) -> Result<&'a [u8], Fault> {
         let len = self.long()?;
         self.take(len as usize)
     }
 
+    #[inline(always)]
     pub(crate) fn table(&mut self) -> Result<Table<'a>, Fault> {
         Table::read(self)
     }
 
+    #[inline(always)]
     pub(crate) fn end(&self) -> Result<(), Fault> {
         if self.rest.is_empty() {
             Ok(())

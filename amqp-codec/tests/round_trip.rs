@@ -8,6 +8,7 @@ use amqp_codec::{
     Table, TableBuf, decode, method::queue, needed,
 };
 use arbitrary::Unstructured;
+use bytes::BytesMut;
 use proptest::prelude::*;
 
 fn entropy() -> impl Strategy<Value = Vec<u8>> {
@@ -21,14 +22,19 @@ fn encoded(frame: &Frame<'_>) -> Vec<u8> {
 }
 
 /// Builds a table anew from what a walk over it shows.
-/// A frame that is kept is the same frame.
+/// A frame that is kept is the same frame, however it came to be kept.
 fn kept(bytes: &[u8], frame: &Frame<'_>) {
-    let (copied, len) = FrameBuf::decode(bytes, &Limits::default())
+    let mut input = BytesMut::from(bytes);
+    input.extend_from_slice(&bytes[..bytes.len() - 1]);
+    let kept = FrameBuf::decode(&mut input, &Limits::default())
         .unwrap()
         .unwrap();
-    assert_eq!((copied.as_frame(), len), (*frame, bytes.len()));
-    assert_eq!(copied.as_bytes(), bytes);
-    assert_eq!(frame.to_buf(), Ok(copied));
+    assert_eq!(kept.as_frame(), *frame);
+    assert_eq!(kept.as_bytes(), bytes);
+    assert_eq!(frame.to_buf(), Ok(kept));
+    // And the next is not taken before it is complete.
+    assert_eq!(FrameBuf::decode(&mut input, &Limits::default()), Ok(None));
+    assert_eq!(input, bytes[..bytes.len() - 1]);
 }
 
 fn rebuilt(table: Table<'_>) -> TableBuf {
@@ -179,6 +185,17 @@ proptest! {
 }
 
 /// A length octet can tell no more than 255 (section 4.2.5.3).
+/// A body that is large enough to share the memory that it came in.
+#[test]
+fn large_frames_are_kept_too() {
+    let payload = [7; 5000];
+    let frame = Frame::Body {
+        channel: 1,
+        payload: &payload,
+    };
+    kept(&encoded(&frame), &frame);
+}
+
 #[test]
 fn a_short_string_over_255_octets_is_an_error_and_writes_nothing() {
     for (len, expected) in [

@@ -21,6 +21,9 @@ const MESSAGE: Message<'_> = Message {
     body: b"m",
 };
 
+/// Larger bodies come in parts.
+const ASSEMBLED_SIZE: u64 = 4;
+
 fuzz_target!(|data: &[u8]| {
     let [how, seed, stream @ ..] = data else {
         return;
@@ -46,7 +49,9 @@ fuzz_target!(|data: &[u8]| {
 
 /// The server's side, of a broker that has everything that it is asked for.
 fn serve(stream: &[u8], cut: Cut) -> Transcript {
-    let mut server = ServerConnection::new(NOW, ServerConfig::default());
+    let mut config = ServerConfig::default();
+    config.limits.assembled_size = ASSEMBLED_SIZE;
+    let mut server = ServerConnection::new(NOW, config);
     let mut transcript = Transcript::default();
     let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
@@ -166,7 +171,9 @@ fn answer(
 
 /// The client's side. It opens a channel, publishes, consumes, acknowledges.
 fn consume(stream: &[u8], cut: Cut) -> Transcript {
-    let mut client = ClientConnection::new(NOW, ClientConfig::default());
+    let mut config = ClientConfig::default();
+    config.limits.assembled_size = ASSEMBLED_SIZE;
+    let mut client = ClientConnection::new(NOW, config);
     let mut transcript = Transcript::default();
     let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
@@ -241,6 +248,9 @@ fn consume_event(client: &mut ClientConnection, event: ClientEvent<'_>) -> Resul
             delivery_tag,
             ..
         } => client.ack(channel, delivery_tag, false),
+        // A body that has to wait for one event of a kind, and all else for it.
+        ClientEvent::Blocked { .. } => client.begin_publish(1, false, &MESSAGE, 2).map(drop),
+        ClientEvent::Unblocked => client.send_body(1, b"n").map(drop),
         _ => Ok(()),
     }
 }

@@ -195,7 +195,8 @@ mod tests {
     /// how many deliveries the consumers `a` and `b` then get, one after the other.
     #[test]
     fn a_count_is_for_each_consumer_or_for_the_channel() {
-        let rows: &[(&[(u16, bool)], usize, usize)] = &[
+        type Row = (&'static [(u16, bool)], usize, usize);
+        let rows: &[Row] = &[
             (&[], 9, 9),
             (&[(3, false)], 3, 3),
             (&[(4, true)], 4, 0),

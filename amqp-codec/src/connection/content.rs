@@ -44,9 +44,9 @@ impl Content {
     /// The method that brought it: publish, deliver, get-ok or return.
     #[must_use]
     pub fn method(&self) -> Method<'_> {
-        let mut reader = Reader::new(&self.bytes[..self.header_at], &Limits::DEFAULT);
+        let reader = Reader::new(&self.bytes[..self.header_at], &Limits::DEFAULT);
         // It was decoded before it got here, so there is no other case.
-        Method::read_payload(&mut reader).unwrap_or(Method::BasicPublish(
+        Method::read_payload(reader).unwrap_or(Method::BasicPublish(
             crate::method::basic::Publish::default(),
         ))
     }

@@ -10,7 +10,7 @@ use super::content::{Assembled, Assembly, Content, Message};
 use super::error::{ConnectionError, ReplyError, Scope, SendError};
 use super::heartbeat::Heartbeat;
 use crate::frame::{self, ContentHeader, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, RawFrame, RawType};
-use crate::method::{Arguments, Identified, SentBy, channel, connection};
+use crate::method::{Fields, Identified, SentBy, channel, connection};
 use crate::{EncodeError, Limits, Method, ReplyCode};
 
 /// Octets that an idle connection keeps for what it will send.
@@ -421,7 +421,7 @@ impl<C: Default> Engine<C> {
 
     /// Queues a method frame, behind a body that is being sent on its channel.
     #[inline]
-    pub(super) fn answer<'m, A: Arguments<'m> + Identified>(
+    pub(super) fn answer<A: Fields + Identified>(
         &mut self,
         channel: u16,
         arguments: &A,
@@ -435,7 +435,7 @@ impl<C: Default> Engine<C> {
 
     /// As [`answer_short`](Self::answer_short), to a method that the peer may
     /// repeat: it must not be able to fill what waits behind a body.
-    pub(super) fn answer_bounded<'m, A: Arguments<'m> + Identified>(
+    pub(super) fn answer_bounded<A: Fields + Identified>(
         &mut self,
         channel: u16,
         arguments: &A,
@@ -453,11 +453,7 @@ impl<C: Default> Engine<C> {
     }
 
     /// Queues a method frame whose strings, if any, are known to be short.
-    pub(super) fn answer_short<'m, A: Arguments<'m> + Identified>(
-        &mut self,
-        channel: u16,
-        arguments: &A,
-    ) {
+    pub(super) fn answer_short<A: Fields + Identified>(&mut self, channel: u16, arguments: &A) {
         let answered = self.answer(channel, arguments);
         debug_assert_eq!(answered, Ok(()));
     }
@@ -465,7 +461,7 @@ impl<C: Default> Engine<C> {
     /// Queues a content: method, header, and the body in frames of frame-max.
     /// What the body falls short of `body_size` is to be sent in parts.
     #[inline]
-    pub(super) fn content<'m, A: Arguments<'m> + Identified>(
+    pub(super) fn content<A: Fields + Identified>(
         &mut self,
         channel: u16,
         arguments: &A,

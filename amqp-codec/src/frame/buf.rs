@@ -1,39 +1,57 @@
 //! Frames that are kept.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Frame, RawFrame};
 use crate::{DecodeError, EncodeError, Limits};
 
-/// A frame that lives on: owned, in its encoding, which is one allocation.
+/// From this size on, in octets, a frame keeps the buffer that it came in
+/// rather than a copy: below, a copy costs less than the sharing.
+const SHARED_FROM: usize = 1024;
+
+/// A frame that lives on: owned, in its encoding. To clone it is to count a
+/// reference.
 ///
 /// ```
 /// use amqp_codec::{Frame, FrameBuf, Limits, method::queue};
+/// use bytes::BytesMut;
 ///
 /// let purge = queue::Purge { queue: "tasks", ..Default::default() };
 /// let frame = Frame::Method { channel: 1, method: purge.into() };
-/// let kept: FrameBuf = frame.to_buf()?;
+/// let mut input = BytesMut::new();
+/// frame.encode(&mut input)?;
+///
+/// let kept = FrameBuf::decode(&mut input, &Limits::DEFAULT)?.expect("it is whole");
+/// assert!(input.is_empty());
 /// assert_eq!(kept.as_frame(), frame);
-/// # Ok::<(), amqp_codec::EncodeError>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct FrameBuf(Box<[u8]>);
+pub struct FrameBuf(Bytes);
 
 impl FrameBuf {
-    /// Decodes the frame at the front of `input`, as [`decode`](crate::decode)
-    /// does, and copies it.
+    /// Takes the frame off the front of `input`, once it is complete. A frame of
+    /// 1 KiB or more shares the memory of `input`, a smaller one is copied.
     ///
     /// # Errors
     /// As for [`decode`](crate::decode).
     #[inline]
-    pub fn decode(input: &[u8], limits: &Limits) -> Result<Option<(Self, usize)>, DecodeError> {
+    pub fn decode(input: &mut BytesMut, limits: &Limits) -> Result<Option<Self>, DecodeError> {
         let Some((raw, len)) = RawFrame::split(input, limits)? else {
             return Ok(None);
         };
         raw.decode(limits)?;
-        Ok(Some((Self(input[..len].into()), len)))
+        let octets = if len < SHARED_FROM {
+            let copy = Bytes::copy_from_slice(&input[..len]);
+            input.advance(len);
+            copy
+        } else {
+            input.split_to(len).freeze()
+        };
+        Ok(Some(Self(octets)))
     }
 
     /// The frame, to read or to send.
@@ -48,7 +66,7 @@ impl FrameBuf {
 
     /// The whole frame as on the wire.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub const fn as_bytes(&self) -> &Bytes {
         &self.0
     }
 }

@@ -5,7 +5,9 @@ use core::fmt;
 
 use bytes::BufMut;
 
-use super::{Arguments, Field, FieldInfo, Identified, MethodId, MethodInfo, Secret, SentBy, plain};
+use super::{
+    Arguments, Field, FieldInfo, Fields, Identified, MethodId, MethodInfo, Secret, SentBy, plain,
+};
 use crate::Table;
 use crate::error::DecodeErrorKind;
 use crate::wire::{Fault, Measure, Reader, Writer};
@@ -75,7 +77,7 @@ macro_rules! methods {
                     }
 
                     impl<$a> Arguments<$a> for $method $(<$lt>)? {
-                        #[inline]
+                        #[inline(always)]
                         fn read(reader: &mut Reader<$a>) -> Result<Self, Fault> {
                             $(<$before as Field<'_>>::read(reader)?;)*
                             $(let $field = <$type as Field<'_>>::read(reader)?;)*
@@ -83,7 +85,9 @@ macro_rules! methods {
                             reader.end()?;
                             Ok(Self { $($field,)* })
                         }
+                    }
 
+                    impl $(<$lt>)? Fields for $method $(<$lt>)? {
                         #[inline]
                         fn measure(&self, measure: &mut Measure) {
                             $(<$before as Default>::default().measure(measure);)*
@@ -160,29 +164,22 @@ macro_rules! methods {
             }
 
             /// Reads class, method and fields; nothing may be left.
-            #[inline]
-            pub(crate) fn read(id: MethodId, reader: &mut Reader<$a>) -> Result<Self, Fault> {
-                match (id.class_id, id.method_id) {
+            #[inline(never)]
+            pub(super) fn read_any(at: Reader<$a>) -> Result<Self, Fault> {
+                let mut reader = at;
+                match (reader.short()?, reader.short()?) {
+                    // Each reads with a reader of its own: one for all would have
+                    // to lie in memory, for the sake of the largest of them.
                     $($(($class_id, $method_id) => {
-                        Arguments::read(reader).map(Self::$variant)
+                        let mut reader = reader;
+                        Arguments::read(&mut reader).map(Self::$variant)
                     })*)*
-                    _ => Err(reader.fault(DecodeErrorKind::UnknownMethod)),
+                    _ => Err(at.fault(DecodeErrorKind::UnknownMethod)),
                 }
             }
         }
 
-        impl<$a> Arguments<$a> for Method<$a> {
-            fn read(reader: &mut Reader<$a>) -> Result<Self, Fault> {
-                let at = *reader;
-                let id = MethodId::new(reader.short()?, reader.short()?);
-                match Method::read(id, reader) {
-                    Err(Fault { kind: DecodeErrorKind::UnknownMethod, .. }) => {
-                        Err(at.fault(DecodeErrorKind::UnknownMethod))
-                    }
-                    other => other,
-                }
-            }
-
+        impl Fields for Method<'_> {
             #[inline]
             fn measure(&self, measure: &mut Measure) {
                 match self {

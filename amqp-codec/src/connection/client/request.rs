@@ -5,7 +5,7 @@ use super::super::engine::ChannelState;
 use super::super::error::{ReplyError, Scope, SendError};
 use super::{ClientChannel, ClientConnection, Phase};
 use crate::method::{
-    Arguments, Identified, Secret, access, basic, channel, confirm, connection, exchange, queue, tx,
+    Fields, Identified, Secret, access, basic, channel, confirm, connection, exchange, queue, tx,
 };
 use crate::{MethodId, ReplyCode};
 
@@ -18,7 +18,7 @@ impl ClientConnection {
         }
     }
 
-    fn send<'m, A: Arguments<'m> + Identified>(
+    fn send<A: Fields + Identified>(
         &mut self,
         channel: u16,
         method: &A,
@@ -29,7 +29,7 @@ impl ClientConnection {
         Ok(&mut self.engine.open_channel(channel)?.data)
     }
 
-    fn request<'m, A: Arguments<'m> + Identified>(
+    fn request<A: Fields + Identified>(
         &mut self,
         channel: u16,
         method: &A,

@@ -4,7 +4,7 @@ use super::super::content::Message;
 use super::super::error::{ReplyError, Scope, SendError};
 use super::{Phase, ServerConnection};
 use crate::method::{
-    Arguments, Identified, access, basic, channel, confirm, connection, exchange, queue, tx,
+    Fields, Identified, access, basic, channel, confirm, connection, exchange, queue, tx,
 };
 use crate::{MethodId, ReplyCode};
 
@@ -119,7 +119,7 @@ impl ServerConnection {
         }
     }
 
-    fn answer<'m, A: Arguments<'m> + Identified>(
+    fn answer<A: Fields + Identified>(
         &mut self,
         channel: u16,
         method: MethodId,
