@@ -1,0 +1,125 @@
+//! What is measured of AMQP 0-9-1: a message as its three frames (method,
+//! content header with a header table of three entries, body of 64 octets),
+//! published and delivered; queue.declare with four arguments; a body frame of
+//! 16 KiB; and publishes over a whole connection.
+
+pub mod amq_protocol;
+pub mod amqp_serde;
+pub mod connection;
+pub mod ours;
+
+use std::hint::black_box;
+
+use amqp_codec::method::{Method, basic, queue};
+use amqp_codec::{Frame, TableBuf};
+use benches::Group;
+use bytes::BytesMut;
+
+/// Messages in a buffer that frames are taken off.
+const AT_ONCE: usize = 32;
+
+/// The frames of one column, as bytes: every candidate makes its own of them.
+struct Sample {
+    name: &'static str,
+    bytes: Vec<u8>,
+}
+
+fn samples() -> Vec<Sample> {
+    let properties = ours::properties();
+    let publish = basic::Publish {
+        exchange: "orders",
+        routing_key: "eu.created",
+        ..basic::Publish::default()
+    };
+    let deliver = basic::Deliver {
+        consumer_tag: "ctag-1",
+        delivery_tag: 42,
+        exchange: "orders",
+        routing_key: "eu.created",
+        ..basic::Deliver::default()
+    };
+    let arguments = arguments();
+    let declare = queue::Declare {
+        queue: "orders.eu",
+        durable: true,
+        arguments: arguments.as_table(),
+        ..queue::Declare::default()
+    };
+    let large = vec![b'x'; 16 * 1024];
+    [
+        (
+            "publish, 64 B",
+            ours::content(publish.into(), &properties).to_vec(),
+        ),
+        (
+            "deliver, 64 B",
+            ours::content(deliver.into(), &properties).to_vec(),
+        ),
+        ("queue.declare", vec![ours::frame(Method::from(declare))]),
+        (
+            "body, 16 KiB",
+            vec![Frame::Body {
+                channel: 1,
+                payload: &large,
+            }],
+        ),
+    ]
+    .map(|(name, frames)| Sample {
+        name,
+        bytes: ours::encode(&frames),
+    })
+    .into()
+}
+
+/// In the order of the names: a peer keeps its own sorted.
+fn arguments() -> TableBuf {
+    let mut table = TableBuf::new();
+    table
+        .insert("x-dead-letter-exchange", "dead")
+        .expect("short");
+    table.insert("x-max-length", 10_000_i32).expect("short");
+    table.insert("x-message-ttl", 60_000_i32).expect("short");
+    table.insert("x-queue-type", "classic").expect("short");
+    table
+}
+
+/// Everything that is measured. A run is one message, so all its frames.
+pub fn groups() -> Vec<Group> {
+    let mut borrowed = Group::new("amqp/decode, borrowed");
+    let mut owned = Group::new("amqp/decode, owned");
+    let mut encode = Group::new("amqp/encode");
+    for Sample { name, bytes } in samples() {
+        let column = borrowed.column(name, 1);
+        let input = bytes.clone();
+        column.add("amqp-codec", move || {
+            ours::decode_borrowed(black_box(&input))
+        });
+        let input = bytes.clone();
+        column.add("amq-protocol", move || {
+            amq_protocol::decode(black_box(&input))
+        });
+        let input = bytes.clone();
+        column.add("amqp_serde", move || amqp_serde::decode(black_box(&input)));
+
+        // Ours takes frames off a buffer, as they come from a socket: the buffer
+        // is filled outside of the time.
+        let column = owned.column(name, AT_ONCE as u64);
+        let input = bytes.repeat(AT_ONCE);
+        let fill = move || BytesMut::from(&input[..]);
+        column.add_batched("amqp-codec", fill.clone(), ours::decode_owned);
+        column.add_batched("amq-protocol", fill.clone(), |input| {
+            amq_protocol::decode(input)
+        });
+        column.add_batched("amqp_serde", fill, |input| amqp_serde::decode(input));
+
+        let column = encode.column(name, 1);
+        column.add("amqp-codec", ours::encoder(bytes.clone()));
+        column.add("amq-protocol", amq_protocol::encoder(&bytes));
+        column.add("amqp_serde", amqp_serde::encoder(&bytes));
+    }
+    let mut whole = Group::new("amqp/connection");
+    whole
+        .column("publish and confirm, 64 B", connection::PUBLISHES)
+        .add_batched("amqp-codec", connection::open, connection::publish_all);
+    vec![borrowed, owned, encode, whole]
+}
