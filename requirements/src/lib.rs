@@ -74,10 +74,13 @@
 //! #[test]
 //! fn a_silent_client_pings() {}
 //! ");
-//! let places = "| `connection::keep_alive::KeepAlive::is_due` | `tests/keep_alive::a_silent_client_pings` |";
-//! assert!(map.render().contains(places));
+//! assert!(map.render().contains(
+//!     "kept by `connection::keep_alive::KeepAlive::is_due`<br>\
+//!      shown by `tests/keep_alive::a_silent_client_pings`"
+//! ));
 //! ```
 
+mod document;
 mod map;
 mod source;
 

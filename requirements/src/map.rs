@@ -1,19 +1,18 @@
 //! The map of a crate: requirement, place, test.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use crate::source::Source;
-use crate::{Keeper, Requirement, Specification, list};
+use crate::{Requirement, Specification, list};
 
 /// Which places of a crate keep which requirements, and which tests show it.
 pub struct Map {
     directory: PathBuf,
-    requirements: Vec<Requirement>,
+    pub(crate) requirements: Vec<Requirement>,
     /// Of each requirement, in the same order.
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// By path relative to the crate.
     files: BTreeMap<String, String>,
     faults: Vec<String>,
@@ -21,10 +20,10 @@ pub struct Map {
 
 /// What was found about one requirement.
 #[derive(Clone, Default)]
-struct Entry {
-    keeps: Vec<String>,
+pub(crate) struct Entry {
+    pub(crate) keeps: Vec<String>,
     /// Each with the number of rows, for a file of data.
-    shows: Vec<(String, usize)>,
+    pub(crate) shows: Vec<(String, usize)>,
 }
 
 impl Map {
@@ -210,105 +209,6 @@ impl Map {
         problems
     }
 
-    /// The map as a document: for each specification the requirements that the crate
-    /// keeps, with places and tests, and those that it leaves to others.
-    #[must_use]
-    pub fn render(&self) -> String {
-        let mut out = String::from(
-            "What the specifications require: which place of this crate keeps it, which test shows it,\n\
-             and what is left to those who use the crate.\n\n\
-             Generated from the markers in the code and the tests; a test sees that it agrees with them.\n\
-             `connection::f` is in the module `connection`; `tests/delivery::f` is the test `f` in\n\
-             `tests/delivery.rs`; a file of data is named with the number of rows that are about it.\n",
-        );
-        let mut rest = 0;
-        while let Some(first) = self.requirements.get(rest) {
-            let end = rest
-                + self.requirements[rest..]
-                    .iter()
-                    .take_while(|requirement| requirement.specification == first.specification)
-                    .count();
-            self.render_specification(&mut out, rest..end);
-            rest = end;
-        }
-        out
-    }
-
-    fn render_specification(&self, out: &mut String, range: std::ops::Range<usize>) {
-        let rows = || {
-            self.requirements[range.clone()]
-                .iter()
-                .zip(&self.entries[range.clone()])
-        };
-        let specification = self.requirements[range.start].specification;
-        let count = |keeper| {
-            rows()
-                .filter(|(requirement, _)| requirement.keeper == keeper)
-                .count()
-        };
-        let counts: Vec<_> = Keeper::ALL
-            .iter()
-            .map(|&keeper| format!("{keeper} {}", count(keeper)))
-            .collect();
-        // Writing to a String does not fail.
-        let _ = write!(
-            out,
-            "\n# {specification}\n\n{} requirements, by who can keep them: {}.\n\n\
-             | identifier | requirement | kept by | shown by |\n|---|---|---|---|\n",
-            range.len(),
-            counts.join(", "),
-        );
-        let is_ours = |requirement: &Requirement, entry: &Entry| {
-            requirement.keeper.is_codec_crate()
-                || !entry.keeps.is_empty()
-                || !entry.shows.is_empty()
-        };
-        for (requirement, entry) in
-            rows().filter(|(requirement, entry)| is_ours(requirement, entry))
-        {
-            let keeps: Vec<_> = entry
-                .keeps
-                .iter()
-                .map(|place| format!("`{place}`"))
-                .collect();
-            let mut shows: Vec<_> = entry
-                .shows
-                .iter()
-                .map(|(test, rows)| match rows {
-                    0 => format!("`{test}`"),
-                    1 => format!("`{test}`, 1 row"),
-                    _ => format!("`{test}`, {rows} rows"),
-                })
-                .collect();
-            shows.extend(
-                requirement
-                    .not_shown
-                    .map(|reason| format!("no test: {reason}")),
-            );
-            let _ = writeln!(
-                out,
-                "| {} | {} ({}) | {} | {} |",
-                requirement.identifier,
-                requirement.text,
-                requirement.level,
-                keeps.join("<br>"),
-                shows.join("<br>"),
-            );
-        }
-        let _ = write!(
-            out,
-            "\n## {specification}: left to others\n\n\
-             | identifier | requirement | who can keep it |\n|---|---|---|\n",
-        );
-        for (requirement, _) in rows().filter(|(requirement, entry)| !is_ours(requirement, entry)) {
-            let _ = writeln!(
-                out,
-                "| {} | {} ({}) | {} |",
-                requirement.identifier, requirement.text, requirement.level, requirement.keeper,
-            );
-        }
-    }
-
     /// Sees that there is no problem and that the file at `path`, relative to the crate,
     /// is what [`Self::render`] gives. With `UPDATE=1` in the environment the file is
     /// written.
@@ -454,11 +354,12 @@ mod tests {
         map.keeps_where("5.0 MQTT-3.1.2-20", "Rule::One");
         map.row_shows("5.0 MQTT-3.1.2-20", "tests/data/t.txt");
         map.row_shows("5.0 MQTT-3.1.2-20", "tests/data/t.txt");
-        assert!(
-            map.render()
-                .contains("| `packet::decode` | `tests/data/t.txt`, 2 rows |"),
-            "{}",
-            map.render()
-        );
+        let index = map
+            .requirements
+            .iter()
+            .position(|requirement| requirement.identifier == "MQTT-3.1.2-20");
+        let entry = &map.entries[index.unwrap()];
+        assert_eq!(entry.keeps, ["packet::decode"]);
+        assert_eq!(entry.shows, [("tests/data/t.txt".into(), 2)]);
     }
 }
