@@ -153,7 +153,7 @@ fn an_authentication_in_steps_and_again() {
 
 // shows: 5.0 MQTT-3.1.2-30, 5.0 MQTT-3.1.4-6, 5.0 MQTT-4.12.0-3, 5.0 MQTT-4.12.0-5
 #[test]
-fn what_a_client_may_not_send_until_connack() {
+fn what_a_server_refuses_until_connack() {
     for (input, statement) in [
         ("30: 0001'a' 00", "MQTT-3.1.2-30"),
         ("82: 0001 00 0001'a' 00", "MQTT-3.1.2-30"),
@@ -181,7 +181,7 @@ fn what_a_client_may_not_send_until_connack() {
 
 // shows: 5.0 MQTT-3.1.2-30
 #[test]
-fn a_client_sends_nothing_else_until_connack() {
+fn what_a_client_sends_until_connack() {
     let mut client = client();
     let none = Properties::EMPTY;
     let not_yet = Some(SendError::NotConnected);
@@ -206,7 +206,7 @@ fn a_client_sends_nothing_else_until_connack() {
 
 // shows: 5.0 MQTT-4.12.0-2
 #[test]
-fn a_server_takes_the_step_that_it_may() {
+fn the_steps_of_a_server() {
     use ReasonCode::{ContinueAuthentication, ReAuthenticate, Success};
     let refused = |reason_code| Err(SendError::ReasonCode { reason_code });
     // Before CONNACK.
@@ -233,7 +233,7 @@ fn a_server_takes_the_step_that_it_may() {
 
 // shows: 5.0 MQTT-4.12.0-3, 5.0 MQTT-4.12.1-1
 #[test]
-fn a_client_takes_the_step_that_it_may() {
+fn the_steps_of_a_client() {
     use ReasonCode::{ContinueAuthentication, ReAuthenticate, Success};
     let none = Properties::EMPTY;
     let refused = |reason_code| Err(SendError::ReasonCode { reason_code });
@@ -357,7 +357,7 @@ fn without_a_method_there_is_no_auth() {
 
 // shows: 5.0 MQTT-4.12.0-1, 5.0 MQTT-4.12.0-4, 5.0 MQTT-4.12.1-2
 #[test]
-fn an_authentication_that_fails_ends_the_connection() {
+fn an_authentication_that_fails() {
     let none = Properties::EMPTY;
     // A method that the server has not.
     let mut server = asked(WITH_METHOD, ServerConfig::default());

@@ -403,7 +403,7 @@ fn a_subscription_may_ask_for_any_qos() {
 
 // shows: 5.0 MQTT-3.3.4-6
 #[test]
-fn a_subscription_identifier_goes_to_clients_only() {
+fn subscription_identifiers() {
     let mut properties = PropertiesBuilder::new();
     properties
         .extend([1, 2].map(Property::SubscriptionIdentifier))

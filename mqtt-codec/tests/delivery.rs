@@ -288,7 +288,7 @@ fn a_client_acknowledges_in_order() {
 
 // shows: 5.0 MQTT-4.6.0-4, 3.1.1 MQTT-4.6.0-4
 #[test]
-fn pubrels_go_out_in_the_order_of_their_pubrecs() {
+fn the_order_of_pubrels() {
     for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
         let mut client = client_of(
             &Connect::new(version, "c"),
@@ -367,7 +367,7 @@ fn a_new_message_has_its_qos_and_no_dup() {
 // shows: 3.1.1 MQTT-2.3.1-2, 3.1.1 MQTT-2.3.1-3, 3.1.1 MQTT-2.3.1-4, 3.1.1 MQTT-4.3.2-1,
 // shows: 3.1.1 MQTT-4.3.3-1
 #[test]
-fn a_new_packet_gets_an_identifier_that_is_not_in_use() {
+fn new_identifiers() {
     // 1 and 3 are in use, and 65,535 was the last to be given.
     let session = || {
         let in_flight = [1, 3, 65_535].map(|identifier| (id(identifier), InFlight::PubRel));
@@ -430,5 +430,27 @@ fn dup_is_not_passed_on() {
         }
         let expected = format!("32: 0001'a' 0001 {none} 'x'");
         assert_eq!(transmitted(&mut to), bytes(&expected));
+    }
+}
+
+/// From one connection to another: the topic alias goes, all else is as it came.
+// shows: 5.0 MQTT-3.3.2-4, 5.0 MQTT-3.3.2-15, 5.0 MQTT-3.3.2-16, 5.0 MQTT-3.3.2-17,
+// shows: 5.0 MQTT-3.3.2-18, 5.0 MQTT-3.3.2-20
+#[test]
+fn a_message_is_passed_on_unaltered() {
+    let first = "26 0001'k' 0001'2' 26 0001'k' 0001'1' 01 01 08 0001'r'";
+    let second = "09 0002 00FF 26 0001'a' 0000 03 0001'c' 02 0000000A";
+    for alias in ["", "23 0001"] {
+        let mut config = ServerConfig::default();
+        config.topic_alias_maximum = 1;
+        let mut from = server_of(V5_0, config);
+        let mut to = server_of(V5_0, config);
+        let input = bytes(&format!("31: 0001't' {{{first} {alias} {second}}} 'x'"));
+        match from.receive(Duration::ZERO, &mut &input[..]).unwrap() {
+            Some(ServerEvent::Publish(publish)) => to.publish(&publish.to_message()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let expected = bytes(&format!("31: 0001't' {{{first} {second}}} 'x'"));
+        assert_eq!(transmitted(&mut to), expected);
     }
 }

@@ -170,7 +170,7 @@ fn a_refused_connect_is_the_end() {
 /// What fails before a CONNACK that accepts is told by CONNACK, or not at all.
 // shows: 5.0 MQTT-3.14.0-1
 #[test]
-fn a_server_sends_no_disconnect_before_connack() {
+fn no_disconnect_before_connack() {
     let with_method = "10: 0004'MQTT' 05 02 000A {15 0001'M'} 0001'c'";
     let authenticating = || {
         let mut server = asked(with_method, ServerConfig::default());

@@ -37,7 +37,7 @@ fn server() -> ServerConnection {
 
 // shows: 5.0 MQTT-3.3.4-7, 5.0 MQTT-3.3.4-9, 5.0 MQTT-4.9.0-1, 5.0 MQTT-4.9.0-2
 #[test]
-fn no_more_are_under_way_than_the_receive_maximum() {
+fn the_receive_maximum() {
     let mut client = client();
     let mut server = server();
     assert_eq!((client.send_quota(), server.send_quota()), (2, 2));
@@ -162,7 +162,7 @@ fn nothing_but_publish_is_held_back() {
 
 // shows: 5.0 MQTT-3.3.4-7
 #[test]
-fn who_goes_beyond_the_receive_maximum_is_told() {
+fn beyond_the_receive_maximum() {
     let mut config = ServerConfig::default();
     config.receive_maximum = 2;
     let mut server = server_of(V5_0, config);

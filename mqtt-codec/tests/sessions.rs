@@ -71,7 +71,7 @@ fn resumed(connect: &str, session: Session) -> (ServerConnection, Vec<u8>) {
 // shows: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-3.1.2-6, 3.1.1 MQTT-3.2.2-1, 3.1.1 MQTT-3.2.2-2,
 // shows: 3.1.1 MQTT-3.2.2-3
 #[test]
-fn session_present_goes_with_the_session() {
+fn session_present() {
     for (version, clean, goes_on, _, _) in VERSIONS {
         let old = || left_by_server(version);
         let new = Session::new;
@@ -109,7 +109,7 @@ fn session_present_goes_with_the_session() {
 // shows: 5.0 MQTT-3.1.2-4, 5.0 MQTT-3.2.2-4, 5.0 MQTT-3.2.2-5
 // shows: 3.1.1 MQTT-3.1.2-6, 3.1.1 MQTT-3.2.2-1
 #[test]
-fn a_client_has_the_session_that_the_server_has() {
+fn what_a_client_resumes() {
     for (version, _, _, none, connack) in VERSIONS {
         let mut client = client_of(&goes_on(version), ClientConfig::default(), connack[0]);
         client
@@ -164,7 +164,7 @@ fn a_client_has_the_session_that_the_server_has() {
 // shows: 5.0 MQTT-3.1.2-23, 5.0 MQTT-4.1.0-1
 // shows: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-4.1.0-1, 3.1.1 MQTT-4.1.0-2
 #[test]
-fn a_session_survives_whatever_ends_the_connection() {
+fn whatever_ends_the_connection() {
     let ends: [fn(&mut ServerConnection); 5] = [
         |server| assert!(event(server, "E0 00").is_ok()),
         |server| assert!(event(server, "00").is_err()),
@@ -200,7 +200,7 @@ fn a_session_survives_whatever_ends_the_connection() {
 // shows: 3.1.1 MQTT-2.3.1-3, 3.1.1 MQTT-2.3.1-4, 3.1.1 MQTT-3.3.1-1, 3.1.1 MQTT-4.3.2-1,
 // shows: 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.4.0-1, 3.1.1 MQTT-4.6.0-1, 3.1.1 MQTT-4.6.0-4
 #[test]
-fn what_is_unacknowledged_is_sent_again_in_its_order() {
+fn what_is_sent_again() {
     let messages = [("1", 1), ("2", 2), ("3", 2), ("4", 1), ("5", 1), ("6", 2)];
     for (version, _, resume, none, connack) in VERSIONS {
         // 5 is settled; 2 and 6 were received, 6 first, and are not complete.
@@ -248,7 +248,7 @@ fn what_is_unacknowledged_is_sent_again_in_its_order() {
 /// A server that offers less than it did: what it does not take waits for one that does.
 // shows: 5.0 MQTT-3.2.2-11, 5.0 MQTT-3.2.2-14, 5.0 MQTT-3.2.2-15
 #[test]
-fn a_client_sends_again_only_what_the_server_takes() {
+fn what_is_not_taken_any_more() {
     let connect = goes_on(V5_0);
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     let messages = [
@@ -285,7 +285,7 @@ fn a_client_sends_again_only_what_the_server_takes() {
 
 // shows: 5.0 MQTT-4.4.0-1
 #[test]
-fn nothing_is_sent_again_while_the_connection_lasts() {
+fn when_nothing_is_sent_again() {
     let mut server = server_of(V5_0, ServerConfig::default());
     server
         .publish(&Message::new("a", "x", QoS::AtLeastOnce))

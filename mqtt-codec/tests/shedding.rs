@@ -110,7 +110,7 @@ const ROWS: [Row; 6] = [
 // shows: 5.0 MQTT-3.11.2-1, 5.0 MQTT-3.11.2-2, 5.0 MQTT-3.14.2-3, 5.0 MQTT-3.14.2-4,
 // shows: 5.0 MQTT-3.15.2-2, 5.0 MQTT-3.15.2-3
 #[test]
-fn a_server_sheds_what_the_client_has_no_room_for_or_does_not_want() {
+fn a_server_sheds() {
     for (property, wire) in [
         (
             Property::ReasonString("because of this"),
@@ -149,7 +149,7 @@ fn a_server_sheds_what_the_client_has_no_room_for_or_does_not_want() {
 
 // shows: 5.0 MQTT-3.2.2-19, 5.0 MQTT-3.2.2-20
 #[test]
-fn connack_sheds_what_the_client_has_no_room_for() {
+fn connack_sheds() {
     for property in [
         Property::ReasonString("because"),
         Property::UserProperty("k", "v"),
@@ -210,7 +210,7 @@ fn pubrel_and_pubcomp_have_no_properties() {
 // shows: 5.0 MQTT-3.2.2-15, 5.0 MQTT-3.4.2-2, 5.0 MQTT-3.5.2-2, 5.0 MQTT-3.14.2-3,
 // shows: 5.0 MQTT-3.14.2-4, 5.0 MQTT-3.15.2-2, 5.0 MQTT-3.15.2-3
 #[test]
-fn a_client_sends_nothing_larger_than_the_server_takes() {
+fn a_client_sheds_or_refuses() {
     let extra = built([
         Property::ReasonString("because"),
         Property::UserProperty("k", "v"),

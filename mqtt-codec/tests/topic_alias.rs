@@ -52,7 +52,7 @@ const WITHOUT: [&str; 5] = [
 
 // shows: 5.0 MQTT-3.2.2-17, 5.0 MQTT-3.2.2-18, 5.0 MQTT-3.3.2-9
 #[test]
-fn a_client_keeps_to_the_maximum_of_connack() {
+fn the_maximum_of_connack() {
     for (connack, expected) in [
         ("20: 00 00 {22 0002}", WITH_TWO),
         ("20: 00 00 {22 0000}", WITHOUT),
@@ -69,7 +69,7 @@ fn a_client_keeps_to_the_maximum_of_connack() {
 
 // shows: 5.0 MQTT-3.1.2-26, 5.0 MQTT-3.1.2-27, 5.0 MQTT-3.3.2-11
 #[test]
-fn a_server_keeps_to_the_maximum_of_connect() {
+fn the_maximum_of_connect() {
     for (properties, expected) in [("22 0002", WITH_TWO), ("22 0000", WITHOUT), ("", WITHOUT)] {
         let connect = format!("10: 0004'MQTT' 05 02 000A {{{properties}}} 0001'c'");
         let mut server = accepted(&connect, server_config());
@@ -89,7 +89,7 @@ fn a_server_keeps_to_the_maximum_of_connect() {
 /// An alias is the connection's to choose, by its policy.
 // shows: 5.0 MQTT-3.2.2-17, 5.0 MQTT-3.1.2-26
 #[test]
-fn a_message_brings_no_alias_of_its_own() {
+fn no_alias_of_a_message() {
     let mut properties = PropertiesBuilder::new();
     properties.push(Property::TopicAlias(9)).unwrap();
     let message = Message {
@@ -129,7 +129,7 @@ fn receivers() -> (ServerConnection, ClientConnection) {
 
 // shows: 5.0 MQTT-3.3.2-10, 5.0 MQTT-3.3.2-12
 #[test]
-fn every_alias_up_to_the_maximum_is_accepted() {
+fn up_to_the_maximum() {
     let (mut server, mut client) = receivers();
     for alias in [3, 1, 2, 3] {
         let input = format!("30: 0003't/{alias}' {{23 000{alias}}} 'x'");
@@ -146,7 +146,7 @@ fn every_alias_up_to_the_maximum_is_accepted() {
 
 // shows: 5.0 MQTT-3.3.2-9, 5.0 MQTT-3.3.2-11
 #[test]
-fn an_alias_above_the_maximum_ends_the_connection() {
+fn above_the_maximum() {
     for input in ["30: 0001't' {23 0004} 'x'", "30: 0000 {23 FFFF} 'x'"] {
         let (mut server, mut client) = receivers();
         event(&mut server, input).unwrap_err();
