@@ -179,6 +179,10 @@ impl Command {
     }
 
     /// The command that these bytes are. Case counts.
+    // keeps: stomp12/grammar/commands, stomp11/grammar/commands, stomp10/grammar/commands,
+    // keeps: stomp12/frames/case-sensitive, stomp11/frames/case-sensitive,
+    // keeps: stomp12/server-frames/commands, stomp11/server-frames/commands,
+    // keeps: stomp10/server-frames/commands
     pub fn from_bytes(name: &[u8]) -> Option<Command> {
         let row = &TABLE[usize::from(BY_NAME[slot(name)?])];
         (row.name.as_bytes() == name).then_some(row.command)
@@ -196,6 +200,8 @@ impl Command {
 
     /// Whether a frame may have a body ("Body" in 1.2): SEND, MESSAGE and ERROR
     /// always; in 1.0, which has no such rule, most others too.
+    // keeps: stomp12/body/allowed, stomp11/body/allowed, stomp10/body/of-subscribe,
+    // keeps: stomp10/body/of-receipt
     pub const fn may_have_body(self, version: Version) -> bool {
         match self.row().body {
             Yes => true,
@@ -217,6 +223,7 @@ impl Command {
     /// Whether 1.1 and 1.2 escape its headers: all but CONNECT and CONNECTED
     /// ("Value Encoding"). STOMP is escaped: the text names the two exceptions,
     /// and clients that send STOMP do escape it.
+    // keeps: stomp12/header-encoding/connect-unescaped, stomp11/header-encoding/connect-unescaped
     pub const fn is_escaped(self) -> bool {
         !matches!(self, Command::Connect | Command::Connected)
     }

@@ -169,6 +169,11 @@ pub(crate) fn check_content_length(value: &str, body: &[u8]) -> Result<(), Encod
     }
 }
 
+// keeps: stomp12/content-length/body-with-nul, stomp11/content-length/body-with-nul,
+// keeps: stomp12/SEND/content-length, stomp11/SEND/content-length, stomp10/SEND/content-length,
+// keeps: stomp12/MESSAGE/content-length, stomp11/MESSAGE/content-length,
+// keeps: stomp10/MESSAGE/content-length, stomp12/ERROR/content-length,
+// keeps: stomp11/ERROR/content-length, stomp10/ERROR/content-length
 pub(crate) fn put_content_length(length: usize, out: &mut impl BufMut) {
     out.put_slice(b"content-length:");
     out.put_slice(Decimal::new(length).as_str().as_bytes());

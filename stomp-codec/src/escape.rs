@@ -10,6 +10,8 @@ use crate::version::Escapes;
 use crate::{Command, EncodeError, Version};
 
 /// The octet that `\` and `letter` stand for.
+// keeps: stomp12/header-encoding/decode, stomp11/header-encoding/decode,
+// keeps: stomp10/header-encoding/no-escapes
 const fn unescape_octet(escapes: Escapes, letter: u8) -> Option<u8> {
     match (escapes, letter) {
         (Escapes::None, _) => None,
@@ -22,6 +24,8 @@ const fn unescape_octet(escapes: Escapes, letter: u8) -> Option<u8> {
 }
 
 /// What is written for `octet`, if it has to be escaped.
+// keeps: stomp12/header-encoding/encode, stomp11/header-encoding/encode,
+// keeps: stomp10/header-encoding/no-escapes
 const fn escape_octet(escapes: Escapes, octet: u8) -> Option<&'static str> {
     match (escapes, octet) {
         (Escapes::None, _) => None,
@@ -155,6 +159,10 @@ impl Writing {
         Ok((in_name | in_value) & self.escaped == 0)
     }
 
+    // keeps: stomp12/grammar/name, stomp11/grammar/name, stomp10/grammar/name,
+    // keeps: stomp12/grammar/name-octets, stomp11/grammar/name-octets,
+    // keeps: stomp10/grammar/name-octets, stomp12/grammar/value-octets,
+    // keeps: stomp11/grammar/value-octets, stomp10/header-encoding/padding
     fn refuse(&self, name: &str, value: &str) -> Result<(), EncodeError> {
         if name.is_empty() {
             return Err(EncodeError::EmptyHeaderName);

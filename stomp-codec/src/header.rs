@@ -157,6 +157,8 @@ impl<'a> Headers<'a> {
     }
 
     /// The value of a header: of the first one of that name.
+    // keeps: stomp12/repeated-headers/first, stomp11/repeated-headers/first,
+    // keeps: stomp12/frames/case-sensitive, stomp11/frames/case-sensitive
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         match self.0 {
             Repr::Wire(lines) => lines.get(name),
@@ -171,6 +173,7 @@ impl<'a> Headers<'a> {
 impl<'a> Iterator for Headers<'a> {
     type Item = Header<'a>;
 
+    // keeps: stomp12/repeated-headers/history, stomp11/repeated-headers/history
     fn next(&mut self) -> Option<Header<'a>> {
         match &mut self.0 {
             Repr::Wire(lines) => {

@@ -166,6 +166,11 @@
 //! CONNECT and CONNECTED still agree on the version; put the one of the
 //! sub-protocol into `versions` of the configuration.
 //!
+//! # What the specifications require
+//!
+//! The module [`requirements`] lists what STOMP 1.0, 1.1 and 1.2 require, which
+//! place of this crate keeps it, and which test shows it.
+//!
 //! # Features
 //!
 //! `std` (default): nothing but the `std` features of the dependencies. Without
@@ -202,6 +207,10 @@ mod parser;
 mod parts;
 
 pub mod connection;
+
+#[cfg(doc)]
+#[doc = include_str!("../requirements.md")]
+pub mod requirements {}
 
 pub use command::{Command, Role};
 pub use encoder::Encoder;

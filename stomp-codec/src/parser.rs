@@ -48,6 +48,8 @@ pub fn leading_eols(input: &[u8], version: Version) -> usize {
     eols(input, version.syntax())
 }
 
+// keeps: stomp12/frames/eols-after-nul, stomp11/frames/eols-after-nul,
+// keeps: stomp10/frames/eols-after-nul
 pub(crate) fn eols(input: &[u8], syntax: Syntax) -> usize {
     let mut at = 0;
     loop {
@@ -179,6 +181,9 @@ impl Scan {
 
     /// Finds the parts of the frame, as far as they have come.
     #[inline]
+    // keeps: stomp12/frames/structure, stomp11/frames/structure, stomp10/frames/structure,
+    // keeps: stomp12/frames/any-segmentation, stomp11/frames/any-segmentation,
+    // keeps: stomp10/frames/any-segmentation
     fn locate<'a>(
         &mut self,
         input: &'a [u8],
@@ -261,6 +266,8 @@ impl Scan {
     }
 
     /// Reads header lines to the empty one. False: more bytes are needed.
+    // keeps: stomp12/size-limits/header-count, stomp11/size-limits/header-count,
+    // keeps: stomp12/size-limits/header-line, stomp11/size-limits/header-line
     fn headers(
         &mut self,
         input: &[u8],
@@ -333,6 +340,10 @@ impl Scan {
     /// Looks at one header line: its name, and whether it is the `content-length`
     /// that counts.
     #[inline]
+    // keeps: stomp12/grammar/header, stomp11/grammar/header, stomp10/grammar/header,
+    // keeps: stomp12/grammar/name, stomp11/grammar/name, stomp10/grammar/name,
+    // keeps: stomp12/grammar/empty-value, stomp11/grammar/empty-value,
+    // keeps: stomp10/grammar/colon-in-value, stomp12/content-length/on-any-frame
     fn header(
         &mut self,
         line: &[u8],
@@ -364,6 +375,12 @@ impl Scan {
     }
 
     /// Finds the end of the body.
+    // keeps: stomp12/content-length/octets-read, stomp11/content-length/octets-read,
+    // keeps: stomp10/content-length/octets-read, stomp12/content-length/nul-terminates,
+    // keeps: stomp11/content-length/nul-terminates, stomp10/content-length/nul-terminates,
+    // keeps: stomp12/content-length/first-nul, stomp11/content-length/first-nul,
+    // keeps: stomp10/content-length/first-nul, stomp12/body/allowed, stomp11/body/allowed,
+    // keeps: stomp12/size-limits/body, stomp11/size-limits/body
     fn body(
         &mut self,
         input: &[u8],
@@ -422,6 +439,8 @@ impl Scan {
     /// The header block, once what is cheapest to check for all headers at a time
     /// is checked.
     #[inline]
+    // keeps: stomp12/header-encoding/utf-8, stomp11/header-encoding/utf-8,
+    // keeps: stomp12/content-type/utf-8, stomp11/content-type/utf-8
     fn block<'a>(&self, input: &'a [u8], syntax: Syntax) -> Result<&'a str, DecodeError> {
         let start = self.headers;
         let bytes = input.get(start..self.headers_end).unwrap_or_default();
@@ -440,6 +459,7 @@ impl Scan {
     }
 
     #[cold]
+    // keeps: stomp12/header-encoding/undefined-escape, stomp11/header-encoding/undefined-escape
     fn check_escapes(&self, bytes: &[u8], syntax: Syntax) -> Result<(), DecodeError> {
         let start = self.headers;
         if self.backslash
@@ -505,6 +525,7 @@ impl<'a> Line<'a> {
 /// A CR is the line's own unless LF follows; at the end of the input that is not
 /// known.
 #[inline]
+// keeps: stomp12/frames/eol, stomp11/frames/eol, stomp10/frames/eol
 fn without_cr(line: &[u8], syntax: Syntax) -> &[u8] {
     match line {
         [text @ .., b'\r'] if syntax.crlf => text,

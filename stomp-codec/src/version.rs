@@ -100,6 +100,8 @@ pub(crate) struct Syntax {
     pub(crate) escapes: Escapes,
 }
 
+// keeps: stomp12/header-encoding/no-trimming, stomp11/header-encoding/no-trimming,
+// keeps: stomp10/header-encoding/padding
 const SYNTAX: [Syntax; 3] = [
     Syntax {
         version: Version::V1_0,

@@ -88,6 +88,12 @@ fn open(version: Version) -> ClientConnection {
 }
 
 /// "CONNECT or STOMP Frame".
+// shows: stomp12/CONNECT/accept-version, stomp11/CONNECT/accept-version, stomp12/CONNECT/host,
+// shows: stomp11/CONNECT/host, stomp12/CONNECT/login, stomp11/CONNECT/login,
+// shows: stomp10/CONNECT/login, stomp12/CONNECT/heart-beat, stomp11/CONNECT/heart-beat,
+// shows: stomp12/STOMP/clients-use-connect, stomp11/STOMP/clients-use-connect,
+// shows: stomp12/protocol-negotiation/accept-version-list,
+// shows: stomp11/protocol-negotiation/accept-version-list
 #[test]
 fn connect() {
     let guest = ConnectOptions {
@@ -142,6 +148,8 @@ fn connect() {
 }
 
 /// What may answer CONNECT.
+// shows: stomp12/protocol-negotiation/highest-common, stomp11/protocol-negotiation/highest-common,
+// shows: stomp12/CONNECTED/version, stomp11/CONNECTED/version
 #[test]
 fn answers_to_connect() {
     type Row = (
@@ -186,6 +194,11 @@ fn answers_to_connect() {
 }
 
 /// Each frame by version.
+// shows: stomp12/SEND/user-headers-added, stomp11/SEND/user-headers-added,
+// shows: stomp12/receipt/any-frame, stomp11/receipt/any-frame, stomp10/receipt/any-frame,
+// shows: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id, stomp11/ACK/subscription,
+// shows: stomp12/NACK/headers, stomp11/NACK/headers, stomp12/SEND/transaction,
+// shows: stomp11/SEND/transaction, stomp10/SEND/transaction
 #[test]
 fn frames() {
     for (version, subscription, ack, nack) in [
@@ -304,6 +317,8 @@ fn frames() {
     }
 }
 
+// shows: stomp12/MESSAGE/destination, stomp12/MESSAGE/message-id, stomp12/MESSAGE/subscription,
+// shows: stomp12/MESSAGE/ack
 #[test]
 fn events() {
     let missing = |header| {
@@ -362,34 +377,40 @@ fn events() {
 }
 
 /// "DISCONNECT": messages and earlier receipts may still come, then its own.
+// shows: stomp12/DISCONNECT/graceful, stomp11/DISCONNECT/graceful, stomp10/DISCONNECT/graceful,
+// shows: stomp12/DISCONNECT/last, stomp11/DISCONNECT/last,
+// shows: stomp12/connection-lingering/last-frame, stomp11/connection-lingering/last-frame
 #[test]
 fn disconnect() {
-    let mut client = open(V1_2);
-    assert_eq!(client.receive_eof(NOW), Err(UnexpectedEof));
-    let mut client = open(V1_2);
-    client
-        .subscribe("a", AckMode::Auto, [], Options::RECEIPT)
-        .unwrap();
-    transmit(&mut client);
-    client.disconnect().unwrap();
-    assert_eq!(transmit(&mut client), "DISCONNECT\nreceipt:2\n\n^@");
-    assert_eq!(client.disconnect(), Err(SendError::Closed));
-    assert_eq!(
-        client.send("a", [], b"", Options::default()),
-        Err(SendError::Closed)
-    );
-    let bytes =
-        "MESSAGE\nsubscription:1\nmessage-id:m\ndestination:a\n\nx^@RECEIPT\nreceipt-id:1\n\n^@";
-    let (events, _, error) = receive(&mut client, bytes);
-    assert_eq!((events.len(), error, client.is_closed()), (2, None, false));
-    let mut lost = open(V1_2);
-    lost.disconnect().unwrap();
-    assert_eq!((lost.receive_eof(NOW), lost.is_closed()), (Ok(()), true));
-    let (events, _, error) = receive(&mut client, "RECEIPT\nreceipt-id:2\n\n^@garbage");
-    assert_eq!((events.len(), error, client.is_closed()), (1, None, true));
-    assert_eq!(client.receive_eof(NOW), Ok(()));
+    for version in Version::ALL {
+        let mut client = open(version);
+        assert_eq!(client.receive_eof(NOW), Err(UnexpectedEof));
+        let mut client = open(version);
+        client
+            .subscribe("a", AckMode::Auto, [], Options::RECEIPT)
+            .unwrap();
+        transmit(&mut client);
+        client.disconnect().unwrap();
+        assert_eq!(transmit(&mut client), "DISCONNECT\nreceipt:2\n\n^@");
+        assert_eq!(client.disconnect(), Err(SendError::Closed));
+        assert_eq!(
+            client.send("a", [], b"", Options::default()),
+            Err(SendError::Closed)
+        );
+        let bytes = "MESSAGE\nsubscription:1\nmessage-id:m\ndestination:a\n\nx^@RECEIPT\nreceipt-id:1\n\n^@";
+        let (events, _, error) = receive(&mut client, bytes);
+        assert_eq!((events.len(), error, client.is_closed()), (2, None, false));
+        let mut lost = open(version);
+        lost.disconnect().unwrap();
+        assert_eq!((lost.receive_eof(NOW), lost.is_closed()), (Ok(()), true));
+        let (events, _, error) = receive(&mut client, "RECEIPT\nreceipt-id:2\n\n^@garbage");
+        assert_eq!((events.len(), error, client.is_closed()), (1, None, true));
+        assert_eq!(client.receive_eof(NOW), Ok(()));
+    }
 }
 
+// shows: stomp12/connecting/connect-first, stomp11/connecting/connect-first,
+// shows: stomp10/connecting/connect-first
 #[test]
 fn nothing_is_sent_before_connected() {
     let mut client = new(&Version::ALL);
@@ -401,6 +422,8 @@ fn nothing_is_sent_before_connected() {
     }
 }
 
+// shows: stomp12/heart-beating/eol, stomp11/heart-beating/eol, stomp12/heart-beating/silent-peer,
+// shows: stomp11/heart-beating/silent-peer
 #[test]
 fn heart_beats_and_timeouts() {
     let mut config = ClientConfig::default();

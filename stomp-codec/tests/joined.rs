@@ -247,6 +247,10 @@ fn play(
 }
 
 proptest! {
+    // shows: stomp12/frames/any-segmentation, stomp11/frames/any-segmentation,
+    // shows: stomp10/frames/any-segmentation, stomp12/RECEIPT/earlier-received,
+    // shows: stomp12/SUBSCRIBE-id/several, stomp11/SUBSCRIBE-id/several,
+    // shows: stomp10/SUBSCRIBE-id/several
     #[test]
     fn the_same_happens_however_it_is_cut(
         version in prop::sample::select(Version::ALL.to_vec()),

@@ -61,6 +61,18 @@ fn can_carry(version: Version, command: Command, name: &str, value: &str) -> boo
 }
 
 proptest! {
+    // shows: stomp12/frames/structure, stomp11/frames/structure, stomp10/frames/structure,
+    // shows: stomp12/header-encoding/encode, stomp11/header-encoding/encode,
+    // shows: stomp10/header-encoding/no-escapes, stomp12/header-encoding/no-trimming,
+    // shows: stomp11/header-encoding/no-trimming, stomp12/content-length/body-with-nul,
+    // shows: stomp11/content-length/body-with-nul, stomp12/SEND/content-length,
+    // shows: stomp11/SEND/content-length, stomp10/SEND/content-length,
+    // shows: stomp12/MESSAGE/content-length, stomp11/MESSAGE/content-length,
+    // shows: stomp10/MESSAGE/content-length, stomp12/ERROR/content-length,
+    // shows: stomp11/ERROR/content-length, stomp10/ERROR/content-length,
+    // shows: stomp12/grammar/name-octets, stomp11/grammar/name-octets,
+    // shows: stomp10/grammar/name-octets, stomp12/grammar/value-octets,
+    // shows: stomp11/grammar/value-octets
     #[test]
     fn what_is_encoded_decodes_to_the_same(
         version in version(),
@@ -128,6 +140,8 @@ proptest! {
         prop_assert_eq!(out, whole);
     }
 
+    // shows: stomp12/frames/any-segmentation, stomp11/frames/any-segmentation,
+    // shows: stomp10/frames/any-segmentation
     #[test]
     fn a_stream_of_frames_in_any_chunks(
         version in version(),
@@ -187,6 +201,9 @@ proptest! {
 }
 
 /// Each refusal by name, where the property only asks whether.
+// shows: stomp12/header-encoding/connect-unescaped, stomp11/header-encoding/connect-unescaped,
+// shows: stomp12/grammar/name-octets, stomp11/grammar/name-octets, stomp10/grammar/name-octets,
+// shows: stomp12/header-encoding/encode, stomp11/header-encoding/encode
 #[test]
 fn what_a_version_cannot_carry() {
     use Version::{V1_0, V1_1, V1_2};

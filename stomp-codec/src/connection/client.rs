@@ -195,6 +195,7 @@ impl ClientConnection {
     ///
     /// The session was not over. After DISCONNECT it is, even if its receipt
     /// was lost ("Connection Lingering").
+    // keeps: stomp12/connection-lingering/last-frame, stomp11/connection-lingering/last-frame
     pub fn receive_eof(&mut self, _now: Duration) -> Result<(), ConnectionError> {
         match self.state {
             State::Idle | State::Connecting | State::Open(_) => {
@@ -237,6 +238,7 @@ impl ClientConnection {
     /// # Errors
     ///
     /// The server has been silent for too long.
+    // keeps: stomp12/heart-beating/eol, stomp11/heart-beating/eol
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ConnectionError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -284,6 +286,12 @@ impl ClientConnection {
     /// # Errors
     ///
     /// It was asked for before; or what the frame cannot carry.
+    // keeps: stomp12/connecting/connect-first, stomp11/connecting/connect-first,
+    // keeps: stomp10/connecting/connect-first, stomp12/CONNECT/accept-version,
+    // keeps: stomp11/CONNECT/accept-version, stomp12/CONNECT/host, stomp11/CONNECT/host,
+    // keeps: stomp12/CONNECT/login, stomp11/CONNECT/login, stomp10/CONNECT/login,
+    // keeps: stomp12/CONNECT/heart-beat, stomp11/CONNECT/heart-beat,
+    // keeps: stomp12/STOMP/clients-use-connect, stomp11/STOMP/clients-use-connect
     pub fn connect(&mut self, connect: &ConnectOptions<'_>) -> Result<(), SendError> {
         let State::Idle = self.state else {
             return Err(SendError::Closed);
@@ -324,6 +332,7 @@ impl ClientConnection {
     /// # Errors
     ///
     /// No session; no such transaction; what the version cannot carry.
+    // keeps: stomp12/SEND/user-headers-added, stomp11/SEND/user-headers-added
     pub fn send<'h>(
         &mut self,
         destination: &str,
@@ -414,6 +423,8 @@ impl ClientConnection {
         self.acknowledge(Command::Nack, message, options)
     }
 
+    // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
+    // keeps: stomp11/ACK/subscription
     fn acknowledge(
         &mut self,
         command: Command,
@@ -503,6 +514,8 @@ impl ClientConnection {
     /// # Errors
     ///
     /// No session.
+    // keeps: stomp12/DISCONNECT/graceful, stomp11/DISCONNECT/graceful,
+    // keeps: stomp10/DISCONNECT/graceful
     pub fn disconnect(&mut self) -> Result<ReceiptId, SendError> {
         let version = self.open()?;
         self.write(Command::Disconnect, &[], [], b"", Options::RECEIPT)?;
@@ -511,6 +524,7 @@ impl ClientConnection {
     }
 
     /// The version of the session, if frames may be sent.
+    // keeps: stomp12/DISCONNECT/last, stomp11/DISCONNECT/last
     fn open(&self) -> Result<Version, SendError> {
         match self.state {
             State::Open(version) => Ok(version),
@@ -521,6 +535,8 @@ impl ClientConnection {
 
     /// Writes one frame: its own headers, those of `options`, then the user's
     /// without the names that are taken.
+    // keeps: stomp12/receipt/any-frame, stomp11/receipt/any-frame, stomp10/receipt/any-frame,
+    // keeps: stomp12/SEND/transaction, stomp11/SEND/transaction, stomp10/SEND/transaction
     fn write<'h>(
         &mut self,
         command: Command,

@@ -11,6 +11,11 @@ use crate::{Command, ConnectionError, Frame, Version};
 ///
 /// None in common. STOMP without `accept-version`: that frame came with 1.1,
 /// where the header is required.
+// keeps: stomp12/protocol-negotiation/missing-accept-version,
+// keeps: stomp11/protocol-negotiation/missing-accept-version,
+// keeps: stomp12/protocol-negotiation/highest-common, stomp11/protocol-negotiation/highest-common,
+// keeps: stomp12/protocol-negotiation/no-common-version,
+// keeps: stomp11/protocol-negotiation/no-common-version
 pub(crate) fn negotiate(
     frame: &Frame<'_>,
     supported: &[Version],
@@ -35,6 +40,8 @@ pub(crate) fn negotiate(
 }
 
 /// Versions, the oldest first, as `accept-version` and `version` list them.
+// keeps: stomp12/protocol-negotiation/accept-version-list,
+// keeps: stomp11/protocol-negotiation/accept-version-list
 pub(crate) fn version_list(versions: &[Version], separator: &str) -> String {
     let mut list = String::new();
     for version in Version::ALL {
@@ -53,6 +60,18 @@ mod tests {
     use super::*;
     use Version::{V1_0, V1_1, V1_2};
 
+    // shows: stomp12/protocol-negotiation/missing-accept-version,
+    // shows: stomp11/protocol-negotiation/missing-accept-version,
+    // shows: stomp12/protocol-negotiation/highest-common,
+    // shows: stomp11/protocol-negotiation/highest-common
+    // shows: stomp12/protocol-negotiation/missing-accept-version,
+    // shows: stomp11/protocol-negotiation/missing-accept-version,
+    // shows: stomp12/protocol-negotiation/highest-common,
+    // shows: stomp11/protocol-negotiation/highest-common
+    // shows: stomp12/protocol-negotiation/missing-accept-version,
+    // shows: stomp11/protocol-negotiation/missing-accept-version,
+    // shows: stomp12/protocol-negotiation/highest-common,
+    // shows: stomp11/protocol-negotiation/highest-common
     #[test]
     fn the_highest_common_version_is_chosen() {
         let all = &Version::ALL[..];

@@ -22,12 +22,14 @@ pub struct HeartBeat {
 
 impl HeartBeat {
     /// No heart-beats in either direction; what a missing header means.
+    // keeps: stomp12/heart-beating/missing-header, stomp11/heart-beating/missing-header
     pub const NONE: HeartBeat = HeartBeat {
         send: Duration::ZERO,
         receive: Duration::ZERO,
     };
 
     /// Reads the value of the header: two numbers of milliseconds and a comma.
+    // keeps: stomp12/heart-beating/header, stomp11/heart-beating/header
     pub fn parse(value: &str) -> Option<HeartBeat> {
         fn millis(input: &str) -> IResult<&str, Duration> {
             map(u64, Duration::from_millis).parse(input)
@@ -39,6 +41,8 @@ impl HeartBeat {
 
     /// How often `self` sends to `peer`: the greater of what the one can do and
     /// the other wants.
+    // keeps: stomp12/heart-beating/none, stomp11/heart-beating/none,
+    // keeps: stomp12/heart-beating/interval, stomp11/heart-beating/interval
     fn interval_to(self, peer: HeartBeat) -> Option<Duration> {
         let none = self.send.is_zero() || peer.receive.is_zero();
         (!none).then(|| self.send.max(peer.receive))
@@ -62,6 +66,7 @@ impl fmt::Display for HeartBeat {
 ///
 /// The longer of the two counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+// keeps: stomp12/heart-beating/tolerance, stomp11/heart-beating/tolerance
 pub struct Tolerance {
     /// In percent of the interval.
     pub percent: u32,
@@ -110,6 +115,7 @@ impl Pulse {
     }
 
     /// Something came from the peer: any data is a sign of life.
+    // keeps: stomp12/heart-beating/any-data, stomp11/heart-beating/any-data
     pub(crate) fn received(&mut self, now: Duration) {
         if let Some((_, since)) = &mut self.receive {
             *since = now.max(*since);
@@ -129,12 +135,14 @@ impl Pulse {
     }
 
     /// Whether the peer has been silent for too long.
+    // keeps: stomp12/heart-beating/silent-peer, stomp11/heart-beating/silent-peer
     pub(crate) fn is_expired(&self, now: Duration) -> bool {
         self.expires().is_some_and(|at| at <= now)
     }
 
     /// Whether an EOL is due. If it is, the next one is an interval from now:
     /// what was missed is not made up for.
+    // keeps: stomp12/heart-beating/sender-sends, stomp11/heart-beating/sender-sends
     pub(crate) fn is_due(&mut self, now: Duration) -> bool {
         let Some((every, at)) = self.send else {
             return false;
@@ -155,6 +163,9 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    // shows: stomp12/heart-beating/header, stomp11/heart-beating/header
+    // shows: stomp12/heart-beating/header, stomp11/heart-beating/header
+    // shows: stomp12/heart-beating/header, stomp11/heart-beating/header
     #[test]
     fn the_header_is_two_numbers() {
         let table: &[(&str, Option<(u64, u64)>)] = &[
@@ -188,6 +199,12 @@ mod tests {
     }
 
     /// MAX(cx, sy), and none if either is 0.
+    // shows: stomp12/heart-beating/interval, stomp11/heart-beating/interval,
+    // shows: stomp12/heart-beating/none, stomp11/heart-beating/none
+    // shows: stomp12/heart-beating/interval, stomp11/heart-beating/interval,
+    // shows: stomp12/heart-beating/none, stomp11/heart-beating/none
+    // shows: stomp12/heart-beating/interval, stomp11/heart-beating/interval,
+    // shows: stomp12/heart-beating/none, stomp11/heart-beating/none
     #[test]
     fn the_interval_is_the_greater_number() {
         for (can, wants, interval) in [

@@ -41,6 +41,19 @@ impl<'a> Known<'a> {
         })
     }
 
+    // keeps: stomp12/SEND/destination, stomp11/SEND/destination, stomp10/SEND/destination,
+    // keeps: stomp12/SUBSCRIBE/destination, stomp11/SUBSCRIBE/destination,
+    // keeps: stomp10/SUBSCRIBE/destination, stomp12/SUBSCRIBE-id/required,
+    // keeps: stomp11/SUBSCRIBE-id/required, stomp12/UNSUBSCRIBE/id, stomp11/UNSUBSCRIBE/id,
+    // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
+    // keeps: stomp11/ACK/subscription, stomp12/NACK/headers, stomp11/NACK/headers,
+    // keeps: stomp12/BEGIN/transaction, stomp11/BEGIN/transaction, stomp10/BEGIN/transaction,
+    // keeps: stomp12/COMMIT/transaction, stomp11/COMMIT/transaction, stomp10/COMMIT/transaction,
+    // keeps: stomp12/ABORT/transaction, stomp11/ABORT/transaction, stomp10/ABORT/transaction,
+    // keeps: stomp12/MESSAGE/destination, stomp11/MESSAGE/destination,
+    // keeps: stomp10/MESSAGE/destination, stomp12/MESSAGE/message-id, stomp11/MESSAGE/message-id,
+    // keeps: stomp10/MESSAGE/message-id, stomp12/MESSAGE/subscription,
+    // keeps: stomp11/MESSAGE/subscription
     pub(crate) fn require(
         &self,
         command: Command,

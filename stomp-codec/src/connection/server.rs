@@ -161,6 +161,7 @@ impl ServerConnection {
         result
     }
 
+    // keeps: stomp12/RECEIPT/earlier-received
     fn next_event<'a>(
         &mut self,
         input: &mut &'a [u8],
@@ -243,6 +244,7 @@ impl ServerConnection {
     /// # Errors
     ///
     /// The client has been silent for too long.
+    // keeps: stomp12/heart-beating/eol, stomp11/heart-beating/eol
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ConnectionError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -294,6 +296,9 @@ impl ServerConnection {
     ///
     /// No CONNECT waits for an answer; or what CONNECTED, which has no escapes,
     /// cannot carry.
+    // keeps: stomp12/connecting/connected, stomp11/connecting/connected,
+    // keeps: stomp10/connecting/connected, stomp12/CONNECTED/version, stomp11/CONNECTED/version,
+    // keeps: stomp12/CONNECTED/heart-beat, stomp11/CONNECTED/heart-beat
     pub fn accept(&mut self, now: Duration, accept: &Accept<'_>) -> Result<(), SendError> {
         let State::Deciding(version, theirs) = self.state else {
             return Err(self.not_connected());
@@ -328,6 +333,7 @@ impl ServerConnection {
     ///
     /// No CONNECT waits for an answer; or what the frame, which has no escapes
     /// yet, cannot carry.
+    // keeps: stomp12/connecting/rejected, stomp11/connecting/rejected
     pub fn refuse(&mut self, message: &str, body: &[u8]) -> Result<(), SendError> {
         let State::Deciding(..) = self.state else {
             return Err(self.not_connected());
@@ -345,6 +351,7 @@ impl ServerConnection {
     /// # Errors
     ///
     /// No session is open.
+    // keeps: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
     pub fn receipt(&mut self, receipt: &str) -> Result<(), SendError> {
         let (version, last) = match &self.state {
             State::Open(version) => (*version, false),
@@ -364,6 +371,8 @@ impl ServerConnection {
     /// # Errors
     ///
     /// No session is open.
+    // keeps: stomp12/ERROR/sent, stomp11/ERROR/sent, stomp10/ERROR/sent, stomp12/ERROR/close,
+    // keeps: stomp12/ERROR/body, stomp11/ERROR/body, stomp10/ERROR/body
     pub fn error(
         &mut self,
         receipt: Option<&str>,
@@ -390,6 +399,7 @@ impl ServerConnection {
     ///
     /// No such subscription; or a header that the version cannot carry
     /// ([`Version::check_header`] tells beforehand).
+    // keeps: stomp12/UNSUBSCRIBE/stops, stomp11/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/stops
     pub fn message<'h>(
         &mut self,
         subscription: Subscription,
@@ -458,6 +468,9 @@ impl ServerConnection {
     }
 
     /// Acts on one frame.
+    // keeps: stomp12/connecting/connect-first, stomp11/connecting/connect-first,
+    // keeps: stomp10/connecting/connect-first, stomp12/client-frames/unknown,
+    // keeps: stomp11/client-frames/unknown
     fn frame<'a>(&mut self, frame: Frame<'a>) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
         let command = frame.command();
         let State::Open(version) = self.state else {
@@ -503,6 +516,8 @@ impl ServerConnection {
         Ok(event)
     }
 
+    // keeps: stomp12/STOMP/as-connect, stomp11/STOMP/as-connect, stomp12/CONNECT/host,
+    // keeps: stomp11/CONNECT/host
     fn connect<'a>(&mut self, frame: Frame<'a>) -> Result<ServerEvent<'a>, ConnectionError> {
         let version = negotiate(&frame, &self.config.versions)?;
         let frame = frame.negotiated(version);
@@ -579,6 +594,8 @@ impl ServerConnection {
         }))
     }
 
+    // keeps: stomp12/SUBSCRIBE-ack/default, stomp11/SUBSCRIBE-ack/default,
+    // keeps: stomp10/SUBSCRIBE-ack/default
     fn subscribe<'a>(
         &mut self,
         version: Version,
@@ -610,6 +627,7 @@ impl ServerConnection {
         }))
     }
 
+    // keeps: stomp10/UNSUBSCRIBE/headers
     fn unsubscribe<'a>(
         &mut self,
         version: Version,
@@ -633,6 +651,9 @@ impl ServerConnection {
         })
     }
 
+    // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
+    // keeps: stomp12/NACK/not-consumed, stomp11/NACK/not-consumed, stomp12/NACK/headers,
+    // keeps: stomp11/NACK/headers
     fn acknowledge<'a>(
         &mut self,
         version: Version,
@@ -677,6 +698,7 @@ impl ServerConnection {
         }))
     }
 
+    // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
     fn disconnect<'a>(
         &mut self,
         version: Version,
@@ -703,6 +725,7 @@ impl ServerConnection {
     }
 
     /// Gives the receipt for what is done already.
+    // keeps: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
     fn answer(
         &mut self,
         version: Version,
@@ -737,6 +760,12 @@ impl ServerConnection {
     }
 
     /// Ends the connection for what the client did: ERROR, and closed.
+    // keeps: stomp12/SEND/error, stomp11/SEND/error, stomp12/SUBSCRIBE/error,
+    // keeps: stomp11/SUBSCRIBE/error, stomp12/size-limits/error, stomp11/size-limits/error,
+    // keeps: stomp12/protocol-negotiation/no-common-version,
+    // keeps: stomp11/protocol-negotiation/no-common-version,
+    // keeps: stomp12/protocol-negotiation/no-common-version-lists,
+    // keeps: stomp11/protocol-negotiation/no-common-version-lists, stomp12/ERROR/close
     fn fail(&mut self, error: ConnectionError, receipt: Option<&str>) -> ConnectionError {
         let message = alloc::format!("{error}");
         if error == ConnectionError::NoCommonVersion {

@@ -48,6 +48,8 @@ impl AckMode {
     }
 
     /// The mode that the header names, if the version has it.
+    // keeps: stomp12/SUBSCRIBE-ack/values, stomp11/SUBSCRIBE-ack/values,
+    // keeps: stomp10/SUBSCRIBE-ack/values
     pub fn parse(value: &str, version: Version) -> Option<AckMode> {
         AckMode::ALL
             .into_iter()
@@ -151,6 +153,7 @@ pub(crate) struct Entry {
 
 /// The open subscriptions of a connection.
 #[derive(Debug, Default)]
+// keeps: stomp12/SUBSCRIBE-id/several, stomp11/SUBSCRIBE-id/several, stomp10/SUBSCRIBE-id/several
 pub(crate) struct Subscriptions {
     open: BTreeMap<Subscription, Entry>,
     by_id: BTreeMap<String, Subscription>,
@@ -166,6 +169,8 @@ impl Subscriptions {
     }
 
     /// Opens a subscription.
+    // keeps: stomp12/SUBSCRIBE-id/unique, stomp11/SUBSCRIBE-id/unique,
+    // keeps: stomp10/SUBSCRIBE/id-optional
     pub(crate) fn open(
         &mut self,
         id: Option<&str>,
@@ -195,6 +200,8 @@ impl Subscriptions {
 
     /// Ends the subscription with this id; in 1.0 also the one without an id, or
     /// else the oldest, to this destination. Gives what was not acknowledged.
+    // keeps: stomp12/UNSUBSCRIBE/matches, stomp11/UNSUBSCRIBE/matches, stomp12/UNSUBSCRIBE/stops,
+    // keeps: stomp11/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/headers
     pub(crate) fn close(
         &mut self,
         id: Option<&str>,
@@ -227,6 +234,8 @@ impl Subscriptions {
     }
 
     /// Notes a message that was sent as [`Entry::next`] said.
+    // keeps: stomp12/SUBSCRIBE-ack/auto, stomp11/SUBSCRIBE-ack/auto, stomp10/SUBSCRIBE-ack/auto,
+    // keeps: stomp12/ACK/consumes, stomp11/ACK/consumes, stomp10/ACK/consumes
     pub(crate) fn sent(&mut self, subscription: Subscription, message: u64) {
         if let Some(entry) = self.open.get_mut(&subscription) {
             entry.sent += 1;
@@ -242,6 +251,8 @@ impl Subscriptions {
     ///
     /// What was sent to a subscription that has ended since is let through: the
     /// ACK may have crossed with nothing, and means nothing any more.
+    // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
+    // keeps: stomp11/ACK/subscription
     pub(crate) fn check(&self, named: Named, id: Option<&str>) -> Result<(), ConnectionError> {
         let known = match self.open.get(&named.subscription) {
             Some(entry) => {
@@ -264,6 +275,10 @@ impl Subscriptions {
 
     /// Settles a message, or all up to it, and gives those that were still
     /// waiting.
+    // keeps: stomp12/SUBSCRIBE-ack/cumulative, stomp11/SUBSCRIBE-ack/cumulative,
+    // keeps: stomp12/SUBSCRIBE-ack/individual, stomp11/SUBSCRIBE-ack/individual,
+    // keeps: stomp12/ACK/consumes, stomp11/ACK/consumes, stomp10/ACK/consumes, stomp12/NACK/scope,
+    // keeps: stomp11/NACK/scope
     pub(crate) fn settle(&mut self, named: Named) -> Messages {
         let Some(entry) = self.open.get_mut(&named.subscription) else {
             return Messages::none();

@@ -87,6 +87,7 @@ struct Partial {
 }
 
 impl Transactions {
+    // keeps: stomp12/BEGIN/unique
     pub(crate) fn begin(&mut self, id: &str, limits: &Limits) -> Result<(), ConnectionError> {
         if self.open.contains_key(id) {
             return Err(ConnectionError::DuplicateTransaction);
@@ -99,6 +100,9 @@ impl Transactions {
     }
 
     /// Takes an operation into a transaction.
+    // keeps: stomp12/BEGIN/binds, stomp11/BEGIN/binds, stomp10/BEGIN/binds,
+    // keeps: stomp12/SEND/transaction, stomp11/SEND/transaction, stomp10/SEND/transaction,
+    // keeps: stomp12/ACK/in-transaction, stomp11/ACK/in-transaction, stomp10/ACK/in-transaction
     pub(crate) fn hold(
         &mut self,
         id: &str,
@@ -163,6 +167,8 @@ impl Transactions {
     }
 
     /// Ends a transaction and gives what it held.
+    // keeps: stomp12/COMMIT/transaction, stomp11/COMMIT/transaction, stomp10/COMMIT/transaction,
+    // keeps: stomp12/ABORT/transaction, stomp11/ABORT/transaction, stomp10/ABORT/transaction
     fn end(&mut self, id: &str) -> Result<Vec<(Held, OwnedFrame)>, ConnectionError> {
         let held = self.open.remove(id);
         let held = held.ok_or(ConnectionError::UnknownTransaction)?;
@@ -173,10 +179,13 @@ impl Transactions {
         Ok(held)
     }
 
+    // keeps: stomp12/ABORT/aborts, stomp11/ABORT/aborts, stomp10/ABORT/aborts
     pub(crate) fn abort(&mut self, id: &str) -> Result<(), ConnectionError> {
         self.end(id).map(drop)
     }
 
+    // keeps: stomp12/COMMIT/commits, stomp11/COMMIT/commits, stomp10/COMMIT/commits,
+    // keeps: stomp12/BEGIN/atomic, stomp11/BEGIN/atomic, stomp10/BEGIN/atomic
     pub(crate) fn commit(
         &mut self,
         id: &str,
@@ -200,6 +209,7 @@ impl Transactions {
     }
 
     /// Drops all of them ("will be implicitly aborted").
+    // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
     pub(crate) fn clear(&mut self) {
         *self = Transactions::default();
     }

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
-use stomp_codec::ConnectionError;
-use stomp_codec::connection::{Accept, Operation, ServerConfig, ServerConnection, ServerEvent};
+use stomp_codec::connection::{
+    Accept, HeartBeat, Operation, ServerConfig, ServerConnection, ServerEvent,
+};
+use stomp_codec::{Command, ConnectionError, Version};
 
 /// What happened, in words; what was sent; how it ended.
 #[derive(Debug, Default, PartialEq)]
@@ -249,4 +251,35 @@ pub(crate) fn converse_in_pieces(config: ServerConfig, input: &[u8], cuts: &[usi
         }
     }
     application.transcript
+}
+
+/// No heart-beats, and limits that are easily reached.
+pub(crate) fn config() -> ServerConfig {
+    let mut config = ServerConfig::default();
+    config.heart_beat = HeartBeat::NONE;
+    config.limits.subscriptions = 3;
+    config.limits.transactions = 2;
+    config.limits.transaction_operations = 4;
+    config.limits.transaction_bytes = 200;
+    config
+}
+
+pub(crate) fn missing(command: Command, header: &'static str) -> Option<ConnectionError> {
+    Some(ConnectionError::MissingHeader { command, header })
+}
+
+pub(crate) fn invalid(command: Command, header: &'static str) -> Option<ConnectionError> {
+    Some(ConnectionError::InvalidHeader { command, header })
+}
+
+/// The error that layer 1 gives for the same bytes.
+pub(crate) fn decode_error(
+    input: &str,
+    offset: usize,
+    version: Version,
+) -> Option<ConnectionError> {
+    let limits = stomp_codec::Limits::default();
+    let error = stomp_codec::decode(input.as_bytes(), version, &limits).unwrap_err();
+    assert_eq!(error.offset, offset);
+    Some(ConnectionError::Decode(error))
 }

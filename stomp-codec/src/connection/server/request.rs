@@ -7,6 +7,7 @@ use crate::{DecodeError, escape};
 
 /// The receipt that a frame asks for whose decoding failed, if the header came
 /// before the error ("the ERROR frame SHOULD set the receipt-id header").
+// keeps: stomp12/ERROR/receipt-id, stomp11/ERROR/receipt-id
 pub(super) fn receipt_before(
     frame: &[u8],
     error: DecodeError,

@@ -8,6 +8,7 @@ use crate::encoder::Decimal;
 use crate::{Command, EncodeError, Encoder, Version};
 
 /// RECEIPT.
+// keeps: stomp12/RECEIPT/receipt-id, stomp11/RECEIPT/receipt-id, stomp10/RECEIPT/receipt-id
 pub(super) fn put_receipt(
     out: &mut Vec<u8>,
     version: Version,
@@ -19,6 +20,9 @@ pub(super) fn put_receipt(
 }
 
 /// ERROR.
+// keeps: stomp12/ERROR/message, stomp11/ERROR/message, stomp10/ERROR/message,
+// keeps: stomp12/ERROR/identifies, stomp11/ERROR/identifies, stomp12/ERROR/receipt-id,
+// keeps: stomp11/ERROR/receipt-id, stomp12/ERROR/content-type, stomp11/ERROR/content-type
 pub(super) fn put_error(
     out: &mut Vec<u8>,
     version: Version,
@@ -52,6 +56,10 @@ pub(super) struct MessageFrame<'a> {
 }
 
 impl MessageFrame<'_> {
+    // keeps: stomp12/MESSAGE/destination, stomp11/MESSAGE/destination,
+    // keeps: stomp10/MESSAGE/destination, stomp12/MESSAGE/message-id, stomp11/MESSAGE/message-id,
+    // keeps: stomp10/MESSAGE/message-id, stomp12/MESSAGE/subscription,
+    // keeps: stomp11/MESSAGE/subscription, stomp12/MESSAGE/ack, stomp10/SUBSCRIBE/subscription
     pub(super) fn write<'h>(
         &self,
         out: &mut Vec<u8>,
