@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
-    ServerEvent, Session,
+    Accept, ClientConfig, ClientConnection, ClientEvent, Message, PublishChunk, ServerConfig,
+    ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Packet, Properties, ProtocolVersion, QoS, ReasonCode};
 use proptest::prelude::*;
@@ -18,16 +18,31 @@ use support::link::acknowledge_with;
 #[derive(Debug, Default, PartialEq)]
 struct Trace {
     events: Vec<String>,
+    /// The payload that is coming in chunks.
+    payload: Vec<u8>,
     answers: Vec<u8>,
     closed: bool,
 }
 
+impl Trace {
+    /// A chunk of a payload: an event of its own once it is the last.
+    fn chunk(&mut self, chunk: PublishChunk<'_>) {
+        self.payload.extend_from_slice(chunk.payload);
+        if chunk.remaining == 0 {
+            self.events.push(format!("payload {:?}", self.payload));
+            self.payload.clear();
+        }
+    }
+}
+
 /// Feeds a server in chunks that end where `ends` says, each event answered at once.
-fn server(chunks: &[&[u8]]) -> Trace {
+fn server(threshold: u32, chunks: &[&[u8]]) -> Trace {
     let now = Duration::ZERO;
     let mut config = ServerConfig::default();
     config.topic_alias_maximum = 10;
     config.receive_maximum = 20;
+    config.chunk_threshold = threshold;
+    let mut coming = None;
     let mut server = ServerConnection::new(now, config);
     let mut trace = Trace::default();
     let mut buffer = Vec::new();
@@ -43,9 +58,20 @@ fn server(chunks: &[&[u8]]) -> Trace {
                     break 'all;
                 }
             };
-            trace.events.push(format!("{event:?}"));
+            match &event {
+                ServerEvent::PublishChunk(chunk) => trace.chunk(*chunk),
+                event => trace.events.push(format!("{event:?}")),
+            }
             let none = Properties::EMPTY;
             match event {
+                ServerEvent::PublishStart { publish, .. } => coming = publish.packet_identifier,
+                ServerEvent::PublishChunk(chunk) if chunk.remaining == 0 => {
+                    if let Some(identifier) = coming.take() {
+                        server
+                            .acknowledge(identifier, ReasonCode::Success, none)
+                            .unwrap();
+                    }
+                }
                 ServerEvent::Connect(_) => {
                     let accept = Accept {
                         assigned_client_identifier: Some("assigned"),
@@ -80,9 +106,11 @@ fn server(chunks: &[&[u8]]) -> Trace {
 }
 
 /// The same for a client, which has asked for some things before.
-fn client(version: ProtocolVersion, chunks: &[&[u8]]) -> Trace {
+fn client(version: ProtocolVersion, threshold: u32, chunks: &[&[u8]]) -> Trace {
     let now = Duration::ZERO;
-    let mut client = ClientConnection::new(now, ClientConfig::default());
+    let mut config = ClientConfig::default();
+    config.chunk_threshold = threshold;
+    let mut client = ClientConnection::new(now, config);
     client
         .connect(&Connect::new(version, "c"), Session::new())
         .unwrap();
@@ -93,6 +121,7 @@ fn client(version: ProtocolVersion, chunks: &[&[u8]]) -> Trace {
         let mut input = &buffer[..];
         loop {
             match client.receive(now, &mut input) {
+                Ok(Some(ClientEvent::PublishChunk(chunk))) => trace.chunk(chunk),
                 Ok(Some(event)) => {
                     trace.events.push(format!("{event:?}"));
                     if let ClientEvent::ConnAck(_) = event {
@@ -148,6 +177,11 @@ fn seeds() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 16..200), 0..8)
 }
 
+/// No packet comes in chunks, or those of more bytes than this.
+fn threshold() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(u32::MAX), 20..200u32]
+}
+
 fn any_version() -> impl Strategy<Value = ProtocolVersion> {
     prop::sample::select(&ProtocolVersion::ALL[..])
 }
@@ -158,6 +192,7 @@ proptest! {
     #[test]
     fn a_server_does_not_see_chunks(
         version in any_version(),
+        threshold in threshold(),
         seeds in seeds(),
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
@@ -168,15 +203,16 @@ proptest! {
             let at = at.index(wire.len());
             wire[at] = byte;
         }
-        let whole = server(&[&wire]);
-        prop_assert_eq!(&server(&cut(&wire, &ends)), &whole);
+        let whole = server(threshold, &[&wire]);
+        prop_assert_eq!(&server(threshold, &cut(&wire, &ends)), &whole);
         let bytes: Vec<&[u8]> = wire.chunks(1).collect();
-        prop_assert_eq!(&server(&bytes), &whole);
+        prop_assert_eq!(&server(threshold, &bytes), &whole);
     }
 
     #[test]
     fn a_client_does_not_see_chunks(
         version in any_version(),
+        threshold in threshold(),
         seeds in seeds(),
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
@@ -187,10 +223,10 @@ proptest! {
             let at = at.index(wire.len());
             wire[at] = byte;
         }
-        let whole = client(version, &[&wire]);
-        prop_assert_eq!(&client(version, &cut(&wire, &ends)), &whole);
+        let whole = client(version, threshold, &[&wire]);
+        prop_assert_eq!(&client(version, threshold, &cut(&wire, &ends)), &whole);
         let bytes: Vec<&[u8]> = wire.chunks(1).collect();
-        prop_assert_eq!(&client(version, &bytes), &whole);
+        prop_assert_eq!(&client(version, threshold, &bytes), &whole);
     }
 
     /// After `handle_timeout(t)`, `poll_timeout()` is none, or later than t.

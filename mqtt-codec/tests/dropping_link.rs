@@ -7,10 +7,13 @@ mod support;
 use std::collections::VecDeque;
 
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, ClientEvent, Message, SendError, ServerConfig,
-    ServerEvent, Session,
+    Accept, Acknowledgements, ClientConfig, ClientEvent, InboundPublish, Message, PublishChunk,
+    SendError, ServerConfig, ServerEvent, Session,
 };
-use mqtt_codec::{Connect, PropertiesBuilder, Property, ProtocolVersion, QoS};
+use mqtt_codec::{
+    Connect, PacketIdentifier, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS,
+    ReasonCode,
+};
 use proptest::prelude::*;
 use support::link::{Link, acknowledge_with};
 
@@ -33,6 +36,38 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
+/// A message that is coming in chunks, and what it is to be acknowledged by.
+struct Coming {
+    message: Message,
+    payload: Vec<u8>,
+    packet_identifier: PacketIdentifier,
+}
+
+impl Coming {
+    fn new(publish: &InboundPublish<'_>) -> Self {
+        Self {
+            message: publish.to_message(),
+            payload: Vec::new(),
+            packet_identifier: publish.packet_identifier.unwrap(),
+        }
+    }
+
+    /// The message and its packet identifier, once this was the last chunk.
+    fn add(
+        coming: &mut Option<Self>,
+        chunk: PublishChunk<'_>,
+    ) -> Option<(Message, PacketIdentifier)> {
+        coming.as_mut()?.payload.extend_from_slice(chunk.payload);
+        if chunk.remaining > 0 {
+            return None;
+        }
+        let whole = coming.take()?;
+        let mut message = whole.message;
+        message.payload = whole.payload.into();
+        Some((message, whole.packet_identifier))
+    }
+}
+
 /// One side's messages to send, and those of the other that came.
 struct Side {
     queue: VecDeque<Message>,
@@ -46,7 +81,8 @@ impl Side {
                 .iter()
                 .enumerate()
                 .map(|(at, &qos)| {
-                    let payload = format!("{at}");
+                    // Long enough to come in chunks where they are asked for.
+                    let payload = format!("{at:040}");
                     Message::new(name, payload, QoS::from_bits(qos).unwrap())
                 })
                 .collect(),
@@ -57,6 +93,10 @@ impl Side {
 
 struct Run {
     link: Link,
+    /// A message with more bytes comes in chunks.
+    chunk_threshold: u32,
+    /// The messages that are coming to the server and to the client in chunks.
+    coming: [Option<Coming>; 2],
     version: ProtocolVersion,
     acknowledgements: Acknowledgements,
     receive_maximum: u16,
@@ -71,7 +111,10 @@ impl Run {
     fn start(&mut self) {
         let mut config = ClientConfig::default();
         config.acknowledgements = self.acknowledgements;
+        config.chunk_threshold = self.chunk_threshold;
         let mut server = ServerConfig::default();
+        server.chunk_threshold = self.chunk_threshold;
+        self.coming = [None, None];
         server.receive_maximum = self.receive_maximum;
         self.link = Link::new(config, server);
         self.connected = false;
@@ -133,6 +176,7 @@ impl Run {
             server,
             server_session,
             connected,
+            coming: [to_server, to_client],
             ..
         } = self;
         link.client.poll_transmit(&mut link.to_server);
@@ -154,6 +198,17 @@ impl Run {
                     server.received.push(publish.to_message());
                     acknowledge_with(&publish, |i, r, p| link.server.acknowledge(i, r, p));
                 }
+                ServerEvent::PublishStart { publish, .. } => {
+                    *to_server = Some(Coming::new(&publish));
+                }
+                ServerEvent::PublishChunk(chunk) => {
+                    if let Some((message, identifier)) = Coming::add(to_server, chunk) {
+                        server.received.push(message);
+                        link.server
+                            .acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
+                            .unwrap();
+                    }
+                }
                 _ => {}
             }
         }
@@ -170,6 +225,19 @@ impl Run {
                     client.received.push(publish.to_message());
                     if self.acknowledgements == Acknowledgements::Manual {
                         acknowledge_with(&publish, |i, r, p| link.client.acknowledge(i, r, p));
+                    }
+                }
+                ClientEvent::PublishStart { publish, .. } => {
+                    *to_client = Some(Coming::new(&publish));
+                }
+                ClientEvent::PublishChunk(chunk) => {
+                    if let Some((message, identifier)) = Coming::add(to_client, chunk) {
+                        client.received.push(message);
+                        if self.acknowledgements == Acknowledgements::Manual {
+                            link.client
+                                .acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
+                                .unwrap();
+                        }
                     }
                 }
                 _ => {}
@@ -222,12 +290,15 @@ proptest! {
         version in prop::sample::select(&ProtocolVersion::ALL[..]),
         manual in any::<bool>(),
         receive_maximum in 1..6u16,
+        chunk_threshold in prop::sample::select(&[u32::MAX, 16, 30][..]),
         up in prop::collection::vec(1..=2u8, 0..12),
         down in prop::collection::vec(1..=2u8, 0..12),
         steps in steps(),
     ) {
         let mut run = Run {
             link: Link::new(ClientConfig::default(), ServerConfig::default()),
+            chunk_threshold,
+            coming: [None, None],
             version,
             acknowledgements: match manual {
                 true => Acknowledgements::Manual,

@@ -36,12 +36,16 @@ impl InboundAliases {
     /// The topic name of a PUBLISH, its topic alias resolved or remembered.
     #[inline]
     pub(super) fn resolve<'a>(&mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, Rule> {
+        if publish.properties.is_empty() {
+            return Ok(TopicName::Borrowed(publish.topic_name));
+        }
         match publish.properties.topic_alias() {
             None => Ok(TopicName::Borrowed(publish.topic_name)),
             Some(alias) => self.resolve_alias(alias, publish.topic_name),
         }
     }
 
+    #[inline(never)]
     fn resolve_alias<'a>(&mut self, alias: u16, name: &'a str) -> Result<TopicName<'a>, Rule> {
         if alias > self.maximum {
             return Err(Rule::TopicAliasMaximum);

@@ -277,11 +277,16 @@ impl ClientConnection {
                     Err(error) => Err(error),
                 }
             } else {
-                match self.exchange.take(input) {
+                match &self.exchange.decode(input) {
                     Ok(None) => return Ok(None),
-                    Ok(Some(packet)) if self.state == State::Connected => self.handle(&packet),
-                    Ok(Some(packet)) => self.handle_connecting(&packet),
-                    Err(error) => Err(error),
+                    Ok(Some((packet, length))) => {
+                        *input = &input[*length..];
+                        match self.state {
+                            State::Connected => self.handle(packet),
+                            _ => self.handle_connecting(packet),
+                        }
+                    }
+                    Err(error) => Err((*error).into()),
                 }
             };
             if self.exchange.transmit.len() != waiting {

@@ -4,13 +4,14 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::alias::{InboundAliases, OutboundAliases};
+use super::identifiers::Identifiers;
 use super::inbound::{AnswerQueue, Chunked, Pending};
 use super::transmit::Transmit;
 use super::{ConnectionError, SendError, Session, TopicAliasPolicy};
 use crate::packet::decode;
 use crate::{
-    Limits, Packet, PacketIdentifier, PacketType, Properties, PropertiesBuilder, Property,
-    ProtocolVersion, QoS, Rule,
+    DecodeError, Limits, Packet, PacketIdentifier, PacketType, Properties, PropertiesBuilder,
+    Property, ProtocolVersion, QoS, Rule,
 };
 
 /// Which end of the connection this is.
@@ -116,7 +117,9 @@ pub(super) struct Exchange {
     pub(super) receive_maximum: u16,
     /// How many messages of the peer are under way by its count.
     pub(super) receiving: usize,
-    /// What the peer waits for an answer to, QoS 2 messages aside.
+    /// QoS 1 messages that wait for PUBACK.
+    pub(super) unacknowledged: Identifiers,
+    /// Requests that wait for an answer.
     pub(super) pending: BTreeMap<PacketIdentifier, Pending>,
     pub(super) inbound_aliases: InboundAliases,
     /// A PUBLISH with more bytes is handed out in chunks.
@@ -145,6 +148,7 @@ impl Exchange {
             outbound_aliases: OutboundAliases::new(TopicAliasPolicy::Never, 0),
             receive_maximum: u16::MAX,
             receiving: 0,
+            unacknowledged: Identifiers::default(),
             pending: BTreeMap::new(),
             inbound_aliases: InboundAliases::new(0),
             chunk_threshold: u32::MAX,
@@ -155,13 +159,21 @@ impl Exchange {
         }
     }
 
-    /// Takes the packet at the front of `input`.
+    /// The packet at the front of `input`, and its length.
     #[inline]
+    pub(super) fn decode<'a>(
+        &self,
+        input: &'a [u8],
+    ) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
+        decode(input, self.version, &self.limits)
+    }
+
+    /// Takes the packet at the front of `input`.
     pub(super) fn take<'a>(
         &self,
         input: &mut &'a [u8],
     ) -> Result<Option<Packet<'a>>, ConnectionError> {
-        match decode(input, self.version, &self.limits)? {
+        match self.decode(input)? {
             Some((packet, length)) => {
                 *input = &input[length..];
                 Ok(Some(packet))

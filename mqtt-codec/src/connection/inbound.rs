@@ -11,11 +11,9 @@ use crate::{
     ProtocolVersion, Publish, QoS, ReasonCode, ReasonCodes, Rule, SubAck, UnsubAck,
 };
 
-/// What the peer waits for an answer to.
+/// A request that the peer waits for an answer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
-    /// A QoS 1 message waits for PUBACK.
-    Message,
     /// So many subscriptions wait for SUBACK.
     Subscribe(usize),
     /// So many topic filters wait for UNSUBACK.
@@ -127,6 +125,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn resolve<'a>(&mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, ConnectionError> {
         self.inbound_aliases
             .resolve(publish)
@@ -258,17 +257,16 @@ impl Exchange {
             }
             return Ok(false);
         }
-        if let Some(pending) = self.pending.get(&identifier) {
+        if self.unacknowledged.contains(identifier) {
             // Before 5.0 a sender may send again on the same connection: one
             // acknowledgement will do for both.
-            let again = self.version < ProtocolVersion::V5_0
-                && dup
-                && qos == QoS::AtLeastOnce
-                && *pending == Pending::Message;
-            return match again {
+            return match self.version < ProtocolVersion::V5_0 && dup && qos == QoS::AtLeastOnce {
                 true => Ok(false),
                 false => Err(self.violation(Rule::PacketIdentifierInUse)),
             };
+        }
+        if self.pending.contains_key(&identifier) {
+            return Err(self.violation(Rule::PacketIdentifierInUse));
         }
         if self.receiving >= usize::from(self.receive_maximum) {
             return Err(self.violation(Rule::ReceiveMaximum));
@@ -287,7 +285,7 @@ impl Exchange {
             }
             _ => {
                 self.receiving += 1;
-                self.pending.insert(identifier, Pending::Message);
+                self.unacknowledged.insert(identifier);
                 if self.role == Role::Client {
                     self.pubacks.expect(identifier);
                 }
@@ -324,15 +322,15 @@ impl Exchange {
     ) -> Result<(), SendError> {
         self.refuse_rest(identifier, reason_code, properties)?;
         let is_pending = |received: &ReceivedState| received.state == Received::Pending;
-        let (qos, packet) = if self
+        let (qos, packet) = if self.unacknowledged.contains(identifier) {
+            (QoS::AtLeastOnce, PacketSet::PUBACK)
+        } else if self
             .session
             .received
             .get(&identifier)
             .is_some_and(is_pending)
         {
             (QoS::ExactlyOnce, PacketSet::PUBREC)
-        } else if self.pending.get(&identifier) == Some(&Pending::Message) {
-            (QoS::AtLeastOnce, PacketSet::PUBACK)
         } else {
             return Err(SendError::UnknownPacketIdentifier);
         };
@@ -347,7 +345,7 @@ impl Exchange {
                 }
             }
             _ => {
-                self.pending.remove(&identifier);
+                self.unacknowledged.remove(identifier);
                 self.receiving -= 1;
             }
         }
@@ -455,7 +453,9 @@ impl Exchange {
         identifier: PacketIdentifier,
         answer: Pending,
     ) -> Result<(), ConnectionError> {
-        if self.pending.contains_key(&identifier) || self.session.received.contains_key(&identifier)
+        if self.pending.contains_key(&identifier)
+            || self.unacknowledged.contains(identifier)
+            || self.session.received.contains_key(&identifier)
         {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }

@@ -19,6 +19,7 @@ mod authentication;
 mod client;
 mod error;
 mod exchange;
+mod identifiers;
 mod inbound;
 mod message;
 mod outbound;

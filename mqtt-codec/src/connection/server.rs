@@ -223,13 +223,17 @@ impl ServerConnection {
             exchange, config, ..
         } = self;
         let Some(first) = exchange.publish_comes(input) else {
-            return Ok(match exchange.take(input)? {
-                Some(packet) => match self.handle(&packet)? {
-                    Some(event) => Progress::Event(event),
-                    None => Progress::Nothing,
-                },
-                None => Progress::Incomplete,
-            });
+            return match &exchange.decode(input) {
+                Ok(Some((packet, length))) => {
+                    *input = &input[*length..];
+                    Ok(match self.handle(packet)? {
+                        Some(event) => Progress::Event(event),
+                        None => Progress::Nothing,
+                    })
+                }
+                Ok(None) => Ok(Progress::Incomplete),
+                Err(error) => Err((*error).into()),
+            };
         };
         let check = |publish: &Publish<'_>| check_publish(publish, config);
         Ok(match exchange.take_publish(first, input, check)? {

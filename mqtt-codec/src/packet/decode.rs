@@ -66,6 +66,7 @@ pub(crate) fn decode_publish<'a>(
 /// What stands before the payload of a PUBLISH that is longer than `input`, whose first
 /// byte is `first`: the packet without payload, and how many bytes that takes. `None`
 /// while it is not whole.
+#[inline(never)]
 pub(crate) fn decode_publish_head<'a>(
     first: u8,
     length: Length,

@@ -77,7 +77,7 @@ impl<'a> Publish<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse(
         flags: PublishFlags,
         body: &'a [u8],
@@ -95,7 +95,7 @@ impl<'a> Publish<'a> {
     }
 
     /// What stands before the payload, and the payload, which need not be whole.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_head(
         flags: PublishFlags,
         body: &'a [u8],
@@ -105,7 +105,7 @@ impl<'a> Publish<'a> {
         Self::parse_fields(flags, body, version, limits).map_err(into_fault)
     }
 
-    #[inline]
+    #[inline(always)]
     fn parse_fields(
         flags: PublishFlags,
         body: &'a [u8],

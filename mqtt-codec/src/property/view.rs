@@ -31,6 +31,7 @@ macro_rules! getters {
         $(
             #[doc = concat!("The value of [`", stringify!($name), "`](PropertyIdentifier::", stringify!($name), "), if it is there.")]
             #[must_use]
+            #[inline]
             pub fn $getter(&self) -> Option<$type> {
                 match self.get(PropertyIdentifier::$name)? {
                     Property::$name(value) => Some(value),
