@@ -56,7 +56,7 @@ fn row<C>(name: &str, connection: impl Fn(bool) -> C) -> bool {
 
 /// The two ends of a connection, joined by memory.
 fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerConnection) {
-    let mut client = ClientConnection::new(ClientConfig::default());
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
     let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let connect = Connect {
         keep_alive: 60,
@@ -64,9 +64,7 @@ fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerCon
         password: Some(b"secret"),
         ..Connect::new(version, "thermometer-0017")
     };
-    client
-        .connect(NOW, &connect, Session::new())
-        .expect("legal");
+    client.connect(&connect, Session::new()).expect("legal");
     exchange(&mut client, &mut server);
     if traffic {
         client

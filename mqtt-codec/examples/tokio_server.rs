@@ -1,0 +1,100 @@
+//! A server in a hundred lines, over tokio, for clients of 3.1, 3.1.1 and 5.0: QoS 0, 1 and 2.
+//! It keeps no session, retains nothing, and lets go of who falls behind: `tokio_server HOST:PORT`.
+
+use mqtt_codec::connection::{Accept, Message, ServerConfig, ServerConnection, ServerEvent};
+use mqtt_codec::{Properties, QoS, ReasonCode, connection::Session, topic::matches};
+use std::{collections::BTreeMap, error::Error, net::SocketAddr, time::Duration};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{net, sync::broadcast, time};
+
+/// What all connections hear: a message, or who connected, and as which client.
+type Bus = broadcast::Sender<Result<Message, (SocketAddr, String)>>;
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome {
+    let address = std::env::args().nth(1).ok_or("where to listen?")?;
+    let listener = net::TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let bus = Bus::new(1024);
+    loop {
+        let ((mut socket, peer), bus) = (listener.accept().await?, bus.clone());
+        tokio::spawn(async move {
+            let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+            let outcome = serve(&mut server, &mut socket, &bus).await;
+            outcome.unwrap_or_else(|error| println!("{peer}: {error}"));
+            // However it ended, the protocol's own goodbye is still to be sent.
+            let mut out = Vec::new();
+            server.poll_transmit(&mut out);
+            socket.write_all(&out).await
+        });
+    }
+}
+
+async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: &Bus) -> Outcome {
+    let (start, peer) = (time::Instant::now(), socket.peer_addr()?);
+    let (mut filters, mut heard) = (BTreeMap::<String, QoS>::new(), bus.subscribe());
+    let (mut client, mut buffer, mut out) = (peer.to_string(), Vec::new(), Vec::new());
+    while !server.is_closed() {
+        server.poll_transmit(&mut out);
+        socket.write_all(&out).await?;
+        out.clear();
+        buffer.reserve(4096);
+        let timeout = server.poll_timeout().unwrap_or(Duration::from_secs(3600));
+        tokio::select! {
+            length = socket.read_buf(&mut buffer) =>
+                if length? == 0 { server.receive_eof(start.elapsed())? },
+            news = heard.recv(), if server.send_quota() > 0 => match news {
+                Ok(Ok(message)) => {
+                    let to = filters.iter().filter(|(it, _)| matches(it, &message.topic_name));
+                    if let Some(qos) = to.map(|(_, qos)| *qos.min(&message.qos)).max() {
+                        // An error would be that it is too large for this client.
+                        let _ = server.publish(&Message { qos, retain: false, ..message });
+                    }
+                }
+                Ok(Err((other, name))) if other == peer || name != client => {}
+                Ok(Err(_)) => server.disconnect(ReasonCode::SessionTakenOver, Properties::EMPTY)?,
+                Err(_) => server.disconnect(ReasonCode::QuotaExceeded, Properties::EMPTY)?,
+            },
+            () = time::sleep_until(start + timeout) => server.handle_timeout(start.elapsed())?,
+        }
+        let mut input = &buffer[..];
+        while let Some(event) = server.receive(start.elapsed(), &mut input)? {
+            match event {
+                ServerEvent::Connect(connect) => {
+                    let mut accept = Accept::default();
+                    match connect.client_identifier {
+                        "" => accept.assigned_client_identifier = Some(&client),
+                        name => client = name.into(),
+                    }
+                    server.accept(start.elapsed(), &accept, Session::new())?;
+                    heard = bus.subscribe();
+                    bus.send(Err((peer, client.clone())))?;
+                }
+                ServerEvent::Publish(publish) => {
+                    bus.send(Ok(publish.to_message()))?;
+                    if let Some(identifier) = publish.packet_identifier {
+                        server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
+                    }
+                }
+                ServerEvent::Subscribe(subscribe) => {
+                    let all = || subscribe.subscriptions.iter();
+                    filters
+                        .extend(all().map(|it| (it.topic_filter.into(), it.options.maximum_qos)));
+                    let granted = all().map(|it| ReasonCode::granted(it.options.maximum_qos));
+                    let granted: Vec<_> = granted.collect();
+                    server.suback(subscribe.packet_identifier, &granted, Properties::EMPTY)?;
+                }
+                ServerEvent::Unsubscribe(unsubscribe) => {
+                    let none = ReasonCode::NoSubscriptionExisted;
+                    let end = |it| filters.remove(it).map_or(none, |_| ReasonCode::Success);
+                    let ended: Vec<_> = unsubscribe.topic_filters.iter().map(end).collect();
+                    server.unsuback(unsubscribe.packet_identifier, &ended, Properties::EMPTY)?;
+                }
+                _ => {}
+            }
+        }
+        buffer.drain(..buffer.len() - input.len());
+    }
+    Ok(())
+}
