@@ -154,8 +154,8 @@ pub use connection::{ClientConnection, ServerConnection};
 pub use error::{DecodeError, EncodeError, PropertyError};
 pub use limits::Limits;
 pub use packet::{
-    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketSet, PacketType, Publish,
-    ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
+    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketBuf, PacketSet, PacketType,
+    Publish, ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
     Subscriptions, TopicFilters, UnsubAck, Unsubscribe, Will, decode, needed,
 };
 pub use property::{

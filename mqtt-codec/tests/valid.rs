@@ -2,9 +2,10 @@
 
 mod support;
 
+use bytes::BytesMut;
 use mqtt_codec::{
-    Connect, Limits, Packet, PacketIdentifier, Property, ProtocolVersion, Publish, QoS, ReasonCode,
-    RetainHandling, Subscription, SubscriptionOptions, Will, decode, needed,
+    Connect, Limits, Packet, PacketBuf, PacketIdentifier, Property, ProtocolVersion, Publish, QoS,
+    ReasonCode, RetainHandling, Subscription, SubscriptionOptions, Will, decode, needed,
 };
 use support::{bytes, rows, versions};
 
@@ -59,6 +60,42 @@ fn a_cut_row_asks_for_more() {
             .unwrap()
             .unwrap();
         assert_eq!(length, whole, "{what}");
+    }
+}
+
+/// A packet that is kept says what it said, whatever becomes of the buffer: small ones
+/// have bytes of their own, large ones share those of the buffer.
+#[test]
+fn a_packet_lives_on() {
+    let large = {
+        let mut bytes = Vec::new();
+        Packet::Publish(Publish::new("t", &[7; 5000]))
+            .encode(ProtocolVersion::V5_0, &mut bytes)
+            .unwrap();
+        (ProtocolVersion::V5_0, bytes.clone(), bytes, "large")
+    };
+    for (version, input, written, what) in table().chain([large]) {
+        let mut buffer = BytesMut::from(&input[..]);
+        buffer.extend_from_slice(&[0xC0]);
+        let kept = PacketBuf::decode(&mut buffer, version, &Limits::DEFAULT)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{what}: incomplete"));
+        assert_eq!(&buffer[..], [0xC0], "{what}");
+        buffer.extend_from_slice(&[0xFF; 100]);
+        let (packet, _) = decode(&input, version, &Limits::DEFAULT).unwrap().unwrap();
+        assert_eq!(kept.as_packet(), packet, "{what}");
+        assert_eq!(kept.as_bytes()[..], input, "{what}");
+        let copy = packet.to_buf(version).unwrap();
+        assert_eq!(copy.as_bytes()[..], written, "{what}");
+        assert_eq!(
+            (copy.as_packet(), copy.version()),
+            (packet, version),
+            "{what}"
+        );
+        assert_eq!(
+            PacketBuf::decode(&mut BytesMut::from(&input[1..1]), version, &Limits::DEFAULT),
+            Ok(None)
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod acknowledgement;
 mod auth;
+mod buf;
 mod connack;
 mod connect;
 mod decode;
@@ -14,6 +15,7 @@ mod unsubscribe;
 
 pub use acknowledgement::Acknowledgement;
 pub use auth::Auth;
+pub use buf::PacketBuf;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 use decode::end;

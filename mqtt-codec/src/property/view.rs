@@ -171,6 +171,10 @@ impl<'a> Properties<'a> {
     /// Writes Property Length and properties.
     #[inline]
     pub(crate) fn put(&self, out: &mut impl BufMut) {
+        if self.is_empty() {
+            // MQTT-2.2.2-1
+            return out.put_u8(0);
+        }
         put_variable_byte_integer(out, self.bytes.len() as u32);
         out.put_slice(self.bytes);
     }

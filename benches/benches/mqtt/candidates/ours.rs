@@ -4,56 +4,47 @@ use std::hint::black_box;
 
 use benches::Column;
 use bytes::BytesMut;
-use mqtt_codec::connection::{InboundPublish, Message, TopicName};
-use mqtt_codec::{Limits, Packet, Publish, decode};
+use mqtt_codec::{Limits, PacketBuf, decode};
 
 use super::packets::Work;
 
+/// Read as a user of borrowed packets reads them: by what is in them.
 pub(crate) fn decode_borrowed(column: &mut Column, work: &Work) {
-    decode_and(column, work, "mqtt-codec, borrowed", |packet| {
-        black_box(&packet);
-    });
-}
-
-/// To what a user keeps.
-pub(crate) fn decode_owned(column: &mut Column, work: &Work) {
-    decode_and(column, work, "mqtt-codec, owned", |packet| match packet {
-        Packet::Publish(publish) => {
-            black_box(&to_owned(&publish));
-        }
-        other => unreachable!("{other:?}"),
-    });
-}
-
-fn to_owned(publish: &Publish<'_>) -> Message {
-    InboundPublish {
-        topic_name: TopicName::Borrowed(publish.topic_name),
-        payload: publish.payload,
-        qos: publish.qos,
-        retain: publish.retain,
-        dup: publish.dup,
-        packet_identifier: publish.packet_identifier,
-        properties: publish.properties,
-    }
-    .to_message()
-}
-
-fn decode_and(column: &mut Column, work: &Work, name: &str, then: impl Fn(Packet<'_>) + 'static) {
     let (stream, version) = (work.stream(), work.version);
     let limits = Limits::default();
     let decoded = decode(work.bytes, version, &limits).expect("legal");
     assert_eq!(decoded, Some((work.packet, work.bytes.len())));
     column.add_batched(
-        name,
+        "mqtt-codec, borrowed",
         move || BytesMut::from(&stream[..]),
         move |input| {
             let mut rest = &input[..];
             while !rest.is_empty() {
-                let (packet, length) = decode(rest, version, &limits)
-                    .expect("legal")
-                    .expect("whole");
-                rest = &rest[length..];
-                then(packet);
+                match &decode(rest, version, &limits) {
+                    Ok(Some((packet, length))) => {
+                        black_box(packet);
+                        rest = &rest[*length..];
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        },
+    );
+}
+
+/// To what a user keeps.
+pub(crate) fn decode_owned(column: &mut Column, work: &Work) {
+    let (stream, version) = (work.stream(), work.version);
+    let limits = Limits::default();
+    let kept = PacketBuf::decode(&mut BytesMut::from(work.bytes), version, &limits);
+    let kept = kept.expect("legal").expect("whole");
+    assert_eq!(kept.as_packet(), work.packet);
+    column.add_batched(
+        "mqtt-codec, owned",
+        move || BytesMut::from(&stream[..]),
+        move |input| {
+            while !input.is_empty() {
+                black_box(&PacketBuf::decode(input, version, &limits).expect("legal"));
             }
         },
     );
