@@ -102,6 +102,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The directory `examples` has whole clients over blocking sockets, tokio, smol
+//! and mio, and one over WebSocket.
+//!
 //! # Large bodies
 //!
 //! A body is handed out whole and borrowed, for which all of it has to be in the

@@ -1,0 +1,146 @@
+//! A client over blocking sockets. It subscribes, sends to itself with a
+//! receipt, receives, acknowledges with a receipt and says goodbye.
+//!
+//! `std_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
+
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use stomp_codec::Version;
+use stomp_codec::connection::{
+    AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
+};
+
+const QUEUE: &str = "/queue/examples.std";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (address, version, user) = match arguments[..] {
+        [address] => (address, "1.2", None),
+        [address, version] => (address, version, None),
+        [address, user, password] => (address, "1.2", Some((user, password))),
+        [address, version, user, password] => (address, version, Some((user, password))),
+        _ => return Err("usage: std_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+    };
+    let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
+
+    let mut socket = TcpStream::connect(address)?;
+    let start = Instant::now();
+    let mut config = ClientConfig::default();
+    config.versions = vec![version];
+    let mut client = ClientConnection::new(start.elapsed(), config);
+    client.connect(&ConnectOptions {
+        host: "/",
+        login: user.map(|(name, _)| name),
+        passcode: user.map(|(_, password)| password),
+        ..ConnectOptions::default()
+    })?;
+
+    let outcome = converse(&mut client, &mut socket, start);
+    // However it ended, the protocol's own goodbye is still to be sent.
+    let mut out = Vec::new();
+    client.poll_transmit(&mut out);
+    socket.write_all(&out)?;
+    outcome
+}
+
+/// Drives the connection until the protocol is over.
+fn converse(
+    client: &mut ClientConnection,
+    socket: &mut TcpStream,
+    start: Instant,
+) -> Result<(), Box<dyn Error>> {
+    let mut round = Round::default();
+    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
+    while !client.is_closed() {
+        client.poll_transmit(&mut out);
+        socket.write_all(&out)?;
+        out.clear();
+
+        let patience = client
+            .poll_timeout()
+            .map(|at| at.saturating_sub(start.elapsed()));
+        // A socket takes no timeout of zero.
+        socket.set_read_timeout(patience.map(|patience| patience.max(Duration::from_millis(1))))?;
+        match socket.read(&mut chunk) {
+            Ok(0) => client.receive_eof(start.elapsed())?,
+            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                client.handle_timeout(start.elapsed())?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+
+        let mut input = &buffer[..];
+        while let Some(event) = client.receive(start.elapsed(), &mut input)? {
+            round.answer(client, event)?;
+        }
+        let taken = buffer.len() - input.len();
+        buffer.drain(..taken);
+    }
+    Ok(())
+}
+
+/// What is done of the round.
+#[derive(Default)]
+struct Round {
+    subscribed: Option<ReceiptId>,
+    sent: Option<ReceiptId>,
+    acknowledged: Option<ReceiptId>,
+    /// How many of the two last ones have come.
+    done: u8,
+}
+
+impl Round {
+    fn answer(
+        &mut self,
+        client: &mut ClientConnection,
+        event: ClientEvent<'_>,
+    ) -> Result<(), Box<dyn Error>> {
+        match event {
+            ClientEvent::Connected(connected) => {
+                println!("connected with STOMP {}", connected.version);
+                // 1.0 knows no other mode in which there are ACKs.
+                let mode = match connected.version {
+                    Version::V1_0 => AckMode::Client,
+                    _ => AckMode::ClientIndividual,
+                };
+                (_, self.subscribed) = client.subscribe(QUEUE, mode, [], Options::RECEIPT)?;
+            }
+            ClientEvent::Message(message) => {
+                let text = String::from_utf8_lossy(message.body());
+                println!("received {text} from {}", message.destination);
+                let token = message.ack.ok_or("a message that needs no ACK")?;
+                self.acknowledged = client.ack(&token, Options::RECEIPT)?;
+            }
+            ClientEvent::Receipt(receipt) => {
+                let receipt = Some(receipt);
+                if receipt == self.subscribed {
+                    println!("subscribed");
+                    let headers = [("content-type", "text/plain")];
+                    self.sent = client.send(QUEUE, headers, b"21.5", Options::RECEIPT)?;
+                } else if receipt == self.sent || receipt == self.acknowledged {
+                    self.done += 1;
+                    if self.done == 2 {
+                        println!("delivered and acknowledged");
+                        client.disconnect()?;
+                    }
+                }
+            }
+            ClientEvent::Error(error) => {
+                let message = error.message.unwrap_or_default();
+                let details = String::from_utf8_lossy(error.frame.body());
+                return Err(format!("the server says {message}: {details}").into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
