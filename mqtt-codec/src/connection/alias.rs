@@ -14,8 +14,12 @@ pub enum TopicAliasPolicy {
     /// None.
     #[default]
     Never,
-    /// Each new topic name, until the peer's Topic Alias Maximum is reached.
+    /// Each new topic name, until the peer's Topic Alias Maximum is reached: for few topic
+    /// names that stay the same.
     UntilFull,
+    /// Each topic name, which takes the alias of the one that has not been sent for the
+    /// longest time once the maximum is reached: for topic names that come and go.
+    LeastRecentlyUsed,
 }
 
 /// What the peer's topic aliases stand for.
@@ -66,9 +70,21 @@ impl InboundAliases {
 /// The topic aliases that the peer has been told.
 #[derive(Debug)]
 pub(super) struct OutboundAliases {
-    aliases: BTreeMap<Arc<str>, u16>,
+    policy: TopicAliasPolicy,
+    aliases: BTreeMap<Arc<str>, Alias>,
+    /// Topic names by when they were sent last; kept for `LeastRecentlyUsed` only.
+    by_age: BTreeMap<u64, Arc<str>>,
+    /// How many messages with an alias have been sent.
+    clock: u64,
     /// The peer's Topic Alias Maximum, or 0 when the policy is to use none.
     maximum: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Alias {
+    number: u16,
+    /// When it was sent last.
+    sent: u64,
 }
 
 /// How a topic name is to be sent.
@@ -85,10 +101,13 @@ pub(super) enum AliasUse {
 impl OutboundAliases {
     pub(super) const fn new(policy: TopicAliasPolicy, peer_maximum: u16) -> Self {
         Self {
+            policy,
             aliases: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+            clock: 0,
             maximum: match policy {
                 TopicAliasPolicy::Never => 0,
-                TopicAliasPolicy::UntilFull => peer_maximum,
+                TopicAliasPolicy::UntilFull | TopicAliasPolicy::LeastRecentlyUsed => peer_maximum,
             },
         }
     }
@@ -99,20 +118,54 @@ impl OutboundAliases {
         if self.maximum == 0 {
             return AliasUse::None;
         }
-        match self.aliases.get(name) {
-            Some(&alias) => AliasUse::Replace(alias),
-            None if self.aliases.len() < usize::from(self.maximum) => {
-                // Below the maximum, which is a u16.
-                AliasUse::Introduce(self.aliases.len() as u16 + 1)
-            }
+        self.choose_alias(name)
+    }
+
+    fn choose_alias(&self, name: &str) -> AliasUse {
+        if let Some(alias) = self.aliases.get(name) {
+            return AliasUse::Replace(alias.number);
+        }
+        if self.aliases.len() < usize::from(self.maximum) {
+            // Below the maximum, which is a u16.
+            return AliasUse::Introduce(self.aliases.len() as u16 + 1);
+        }
+        let oldest = self.by_age.first_key_value();
+        match oldest.and_then(|(_, oldest)| self.aliases.get(oldest)) {
+            Some(alias) => AliasUse::Introduce(alias.number),
             None => AliasUse::None,
         }
     }
 
     #[inline]
     pub(super) fn sent(&mut self, name: &Arc<str>, alias: AliasUse) {
-        if let AliasUse::Introduce(alias) = alias {
-            self.aliases.insert(Arc::clone(name), alias);
+        if alias != AliasUse::None {
+            self.remember(name, alias);
+        }
+    }
+
+    fn remember(&mut self, name: &Arc<str>, alias: AliasUse) {
+        self.clock += 1;
+        let sent = self.clock;
+        match alias {
+            AliasUse::None => return,
+            AliasUse::Replace(_) => {
+                if let Some(alias) = self.aliases.get_mut(&**name) {
+                    self.by_age.remove(&alias.sent);
+                    alias.sent = sent;
+                }
+            }
+            AliasUse::Introduce(number) => {
+                if self.aliases.len() == usize::from(self.maximum)
+                    && let Some((_, oldest)) = self.by_age.pop_first()
+                {
+                    self.aliases.remove(&oldest);
+                }
+                self.aliases
+                    .insert(Arc::clone(name), Alias { number, sent });
+            }
+        }
+        if self.policy == TopicAliasPolicy::LeastRecentlyUsed {
+            self.by_age.insert(sent, Arc::clone(name));
         }
     }
 }
@@ -148,6 +201,23 @@ mod tests {
             let used = aliases.choose(&name);
             assert_eq!(used, expected);
             aliases.sent(&name, used);
+        }
+        let mut aliases = OutboundAliases::new(TopicAliasPolicy::LeastRecentlyUsed, 2);
+        for (name, expected) in [
+            ("a", AliasUse::Introduce(1)),
+            ("b", AliasUse::Introduce(2)),
+            ("a", AliasUse::Replace(1)),
+            ("c", AliasUse::Introduce(2)),
+            ("a", AliasUse::Replace(1)),
+            ("b", AliasUse::Introduce(2)),
+            ("c", AliasUse::Introduce(1)),
+            ("b", AliasUse::Replace(2)),
+        ] {
+            let name: Arc<str> = name.into();
+            let used = aliases.choose(&name);
+            assert_eq!(used, expected, "{name}");
+            aliases.sent(&name, used);
+            assert!(aliases.aliases.len() <= 2 && aliases.by_age.len() <= 2);
         }
         let never = OutboundAliases::new(TopicAliasPolicy::Never, 9);
         assert_eq!(never.choose("a"), AliasUse::None);
