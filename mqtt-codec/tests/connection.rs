@@ -306,6 +306,36 @@ fn keep_alive() {
     );
 }
 
+/// A server that is slow to answer counts from the last packet that came.
+// shows: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23
+#[test]
+fn a_client_pings_though_an_answer_is_late() {
+    for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
+        let connect = Connect {
+            keep_alive: 4,
+            ..Connect::new(version, "c")
+        };
+        let mut client = client_of(&connect, ClientConfig::default(), connack);
+        for at in [4, 8, 12] {
+            assert_eq!(client.poll_timeout(), Some(seconds(at)));
+            client.handle_timeout(seconds(at)).unwrap();
+            assert_eq!(sent(&mut client), bytes("C0 00"));
+        }
+        // 10 seconds from the first.
+        assert_eq!(client.poll_timeout(), Some(seconds(14)));
+        assert_eq!(
+            client.handle_timeout(seconds(14)),
+            Err(ConnectionError::PingTimeout)
+        );
+    }
+    // A server that has no room for two bytes.
+    let connect = Connect::new(V5_0, "c");
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 {27 00000001}");
+    client.handle_timeout(seconds(60)).unwrap();
+    assert_eq!(client.poll_timeout(), Some(seconds(120)));
+    assert_eq!(sent(&mut client), b"");
+}
+
 /// Goodbyes, from both ends.
 // shows: 5.0 MQTT-3.2.2-7, 5.0 MQTT-3.14.4-2, 5.0 MQTT-4.13.2-1
 // shows: 3.1.1 MQTT-3.2.2-5, 3.1.1 MQTT-3.2.2-6, 3.1.1 MQTT-3.14.4-1

@@ -734,7 +734,10 @@ impl ClientConnection {
     /// because an answer is late.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.deadline.or_else(|| self.ping_at())
+        match (self.deadline, self.ping_at()) {
+            (Some(deadline), Some(ping)) => Some(deadline.min(ping)),
+            (deadline, ping) => deadline.or(ping),
+        }
     }
 
     /// When a PINGREQ is due (MQTT-3.1.2-20).
@@ -752,18 +755,16 @@ impl ClientConnection {
             return Err(error);
         }
         self.now = self.now.max(now);
-        if let Some(deadline) = self.deadline {
-            if self.now < deadline {
-                return Ok(());
-            }
+        if self.deadline.is_some_and(|deadline| deadline <= self.now) {
             return Err(match self.state {
                 State::Connected => self.fail(ConnectionError::PingTimeout),
                 _ => self.end(ConnectionError::ConnectTimeout),
             });
         }
-        if self.ping_at().is_some_and(|due| due <= self.now) {
-            // It cannot fail: the connection is established.
-            let _ = self.ping();
+        // Also while an earlier one has no answer: the server counts from the last.
+        if self.ping_at().is_some_and(|due| due <= self.now) && self.ping().is_err() {
+            // It is too large for a server that takes packets of one byte.
+            self.last_sent = self.now;
         }
         Ok(())
     }
