@@ -119,6 +119,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Requirements
+//!
+//! [`requirements`] tells of each normative statement of MQTT 5.0 and 3.1.1 which place of
+//! this crate keeps it and which test shows it, or whose it is to keep.
+//!
 //! # Bounds
 //!
 //! Nothing that a peer sends makes this crate panic or allocate in proportion to a length
@@ -145,6 +150,8 @@ mod packet;
 mod property;
 mod qos;
 mod reason;
+#[doc = include_str!("../requirements.md")]
+pub mod requirements {}
 mod rule;
 pub mod topic;
 mod version;

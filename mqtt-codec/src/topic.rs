@@ -13,6 +13,7 @@ const SHARE_PREFIX: &str = "$share";
 /// # Errors
 /// The rule that it breaks: a name has one character at least, and neither wildcards
 /// nor U+0000. That it has 65,535 bytes at most is checked when it is encoded.
+// keeps: 5.0 MQTT-4.7.3-2, 3.1.1 MQTT-4.7.3-2
 pub fn validate_name(name: &str) -> Result<(), Rule> {
     if name.is_empty() {
         return Err(Rule::TopicNameEmpty);
@@ -44,6 +45,7 @@ pub fn levels(topic: &str) -> usize {
 /// The filter of a shared subscription is to be passed without its `$share/NAME/`:
 /// see [`TopicFilter::filter`]. Runs in time proportional to the length of the two.
 #[must_use]
+// keeps: 5.0 MQTT-4.7.2-1, 5.0 MQTT-4.7.3-4, 3.1.1 MQTT-4.7.2-1, 3.1.1 MQTT-4.7.3-4
 pub fn matches(filter: &str, name: &str) -> bool {
     // MQTT-4.7.2-1
     if name.starts_with('$') && filter.starts_with(['#', '+']) {
@@ -77,6 +79,7 @@ impl<'a> TopicFilter<'a> {
     ///
     /// # Errors
     /// The rule that it breaks (sections 4.7.1, 4.7.3 and 4.8.2).
+    // keeps: 5.0 MQTT-4.7.3-2, 3.1.1 MQTT-4.7.3-2
     pub fn parse(topic_filter: &'a str, version: ProtocolVersion) -> Result<Self, Rule> {
         if topic_filter.is_empty() {
             return Err(Rule::TopicFilterEmpty);
@@ -158,6 +161,7 @@ mod tests {
     use super::*;
 
     /// The examples of sections 4.7.1 and 4.7.2, and their neighbours.
+    // shows: 5.0 MQTT-4.7.2-1, 5.0 MQTT-4.7.3-4, 3.1.1 MQTT-4.7.2-1, 3.1.1 MQTT-4.7.3-4
     #[test]
     fn matching() {
         let table = [
@@ -210,6 +214,7 @@ mod tests {
         }
     }
 
+    // shows: 5.0 MQTT-4.7.1-1, 5.0 MQTT-4.7.1-2, 5.0 MQTT-4.8.2-1, 5.0 MQTT-4.8.2-2
     #[test]
     fn filters() {
         use Rule as R;
@@ -268,6 +273,7 @@ mod tests {
         );
     }
 
+    // shows: 5.0 MQTT-4.7.0-1, 5.0 MQTT-4.7.3-1, 5.0 MQTT-4.7.3-2
     #[test]
     fn names() {
         for (name, expected) in [

@@ -116,6 +116,7 @@ fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
 }
 
 /// A UTF-8 encoded string (section 1.5.4).
+// keeps: 5.0 MQTT-1.5.4-3, 3.1.1 MQTT-1.5.3-3
 #[inline(always)]
 pub(crate) fn string(input: &[u8]) -> Parsed<'_, &str> {
     let (rest, bytes) = binary(input)?;
@@ -339,6 +340,7 @@ pub(crate) fn put_binary(out: &mut impl BufMut, bytes: &[u8]) {
 }
 
 /// Encoded length of a string or binary field, or that it is too long to have one.
+// keeps: 5.0 MQTT-4.7.3-3, 3.1.1 MQTT-4.7.3-3
 #[inline]
 pub(crate) fn field_len(bytes: &[u8]) -> Result<usize, EncodeError> {
     if bytes.len() > usize::from(u16::MAX) {

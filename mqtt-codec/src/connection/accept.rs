@@ -87,6 +87,7 @@ pub struct Accept<'a> {
 
 impl Accept<'_> {
     /// The properties of the CONNACK, of which the last are those of `self.properties`.
+    // keeps: 5.0 MQTT-3.2.2-9
     pub(super) fn connack_properties(
         &self,
         config: &ServerConfig,

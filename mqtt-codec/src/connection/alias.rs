@@ -23,6 +23,7 @@ pub enum TopicAliasPolicy {
 }
 
 /// What the peer's topic aliases stand for.
+// keeps: 5.0 MQTT-3.3.2-7
 #[derive(Debug)]
 pub(super) struct InboundAliases {
     names: BTreeMap<u16, Arc<str>>,
@@ -49,6 +50,7 @@ impl InboundAliases {
         }
     }
 
+    // keeps: 5.0 MQTT-3.3.2-10, 5.0 MQTT-3.3.2-12
     #[inline(never)]
     fn resolve_alias<'a>(&mut self, alias: u16, name: &'a str) -> Result<TopicName<'a>, Rule> {
         if alias > self.maximum {
@@ -113,6 +115,8 @@ impl OutboundAliases {
     }
 
     /// How `name` is to be sent. Once it has been, [`sent`](Self::sent) is to be told.
+    // keeps: 5.0 MQTT-3.1.2-26, 5.0 MQTT-3.1.2-27, 5.0 MQTT-3.2.2-17, 5.0 MQTT-3.2.2-18,
+    // keeps: 5.0 MQTT-3.3.2-9, 5.0 MQTT-3.3.2-11
     #[inline]
     pub(super) fn choose(&self, name: &str) -> AliasUse {
         if self.maximum == 0 {

@@ -29,6 +29,7 @@ impl Method {
     }
 
     /// Puts the method in front of `properties`, which may name it themselves.
+    // keeps: 5.0 MQTT-4.12.0-5, 5.0 MQTT-4.12.0-6, 5.0 MQTT-4.12.1-1
     pub(super) fn add_to(
         &self,
         builder: &mut PropertiesBuilder,

@@ -202,6 +202,7 @@ impl ClientConnection {
     /// # Errors
     /// When CONNECT has been sent, cannot be encoded, or wants a Clean Start with a
     /// session that is not empty.
+    // keeps: 5.0 MQTT-3.1.2-4, 3.1.1 MQTT-3.1.2-6
     pub fn connect(&mut self, connect: &Connect<'_>, session: Session) -> Result<(), SendError> {
         self.expect(State::New)?;
         if connect.clean_start && !session.is_empty() {
@@ -346,6 +347,9 @@ impl ClientConnection {
         self.method.check(properties)
     }
 
+    // keeps: 5.0 MQTT-3.1.2-21, 5.0 MQTT-3.2.2-5, 5.0 MQTT-3.2.2-21, 5.0 MQTT-4.9.0-1,
+    // keeps: 5.0 MQTT-4.13.2-1
+    // keeps: 3.1.1 MQTT-3.1.2-4
     fn receive_connack(&mut self, connack: &ConnAck<'_>) {
         self.deadline = None;
         if connack.reason_code.is_error() {
@@ -630,6 +634,7 @@ impl ClientConnection {
     /// # Errors
     /// When CONNECT had no Authentication Method, or the reason code is not one for this
     /// step: there is no AUTH to answer, or an authentication is going on.
+    // keeps: 5.0 MQTT-4.12.0-3, 5.0 MQTT-4.12.1-1
     pub fn authenticate(
         &mut self,
         reason_code: ReasonCode,
@@ -683,6 +688,7 @@ impl ClientConnection {
     ///
     /// # Errors
     /// Before CONNECT was sent, or when the reason code or a property is not one for this.
+    // keeps: 5.0 MQTT-4.12.1-2, 5.0 MQTT-4.13.2-1
     pub fn disconnect(
         &mut self,
         reason_code: ReasonCode,
@@ -741,6 +747,7 @@ impl ClientConnection {
     }
 
     /// When a PINGREQ is due (MQTT-3.1.2-20).
+    // keeps: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23
     fn ping_at(&self) -> Option<Duration> {
         let due = self.last_sent + Duration::from_secs(self.keep_alive.into());
         (self.state == State::Connected && self.keep_alive > 0).then_some(due)
@@ -794,11 +801,15 @@ impl ClientConnection {
     }
 
     /// What is under way, to be kept for the next connection.
+    // keeps: 5.0 MQTT-3.1.2-23, 5.0 MQTT-4.1.0-1
+    // keeps: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-4.1.0-1, 3.1.1 MQTT-4.1.0-2
     #[must_use]
     pub fn into_session(self) -> Session {
         self.session.unwrap_or(self.exchange.session)
     }
 
+    // keeps: 5.0 MQTT-3.1.0-1, 5.0 MQTT-3.1.2-30, 5.0 MQTT-3.14.4-1
+    // keeps: 3.1.1 MQTT-3.1.0-1, 3.1.1 MQTT-3.14.4-2
     fn expect(&self, state: State) -> Result<(), SendError> {
         match self.state {
             State::Closed => Err(SendError::Closed),
@@ -807,6 +818,7 @@ impl ClientConnection {
         }
     }
 
+    // keeps: 5.0 MQTT-3.14.4-2, 3.1.1 MQTT-3.14.4-1
     fn close(&mut self) {
         self.state = State::Closed;
         self.deadline = None;
@@ -820,6 +832,7 @@ impl ClientConnection {
     }
 
     /// Ends in failure, and tells the server what its version has words for.
+    // keeps: 5.0 MQTT-4.13.2-1, 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-4.8.0-1
     fn fail(&mut self, error: ConnectionError) -> ConnectionError {
         if let Some(reason_code) = error.reason_code()
             && self.state != State::New

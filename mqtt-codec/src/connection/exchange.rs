@@ -209,6 +209,7 @@ impl Exchange {
         }
     }
 
+    // keeps: 5.0 MQTT-3.1.2-24, 5.0 MQTT-3.2.2-15
     #[inline]
     pub(super) fn check_size(&self, length: usize) -> Result<(), SendError> {
         let maximum = self.peer.maximum_packet_size;
@@ -221,6 +222,10 @@ impl Exchange {
     /// Queues a packet without its problem information, the reason string and the user
     /// properties, where the peer does not want it (MQTT-3.1.2-29), and where it would
     /// make the packet too large (MQTT-3.4.2-2 and its like). 3.x has no properties at all.
+    // keeps: 5.0 MQTT-3.1.2-29, 5.0 MQTT-3.2.2-19, 5.0 MQTT-3.2.2-20, 5.0 MQTT-3.4.2-2,
+    // keeps: 5.0 MQTT-3.4.2-3, 5.0 MQTT-3.5.2-2, 5.0 MQTT-3.5.2-3, 5.0 MQTT-3.9.2-1,
+    // keeps: 5.0 MQTT-3.9.2-2, 5.0 MQTT-3.11.2-1, 5.0 MQTT-3.11.2-2, 5.0 MQTT-3.14.2-3,
+    // keeps: 5.0 MQTT-3.14.2-4, 5.0 MQTT-3.15.2-2, 5.0 MQTT-3.15.2-3
     pub(super) fn send_shedding(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
         let properties = properties(packet);
         if properties.is_empty() {

@@ -22,6 +22,7 @@ pub(super) enum Pending {
 
 /// Acknowledgements that go out in the order of their messages (MQTT-4.6.0-2,
 /// MQTT-4.6.0-3): each waits for those before it.
+// keeps: 5.0 MQTT-4.6.0-2, 5.0 MQTT-4.6.0-3, 3.1.1 MQTT-4.6.0-2, 3.1.1 MQTT-4.6.0-3
 #[derive(Debug, Default)]
 pub(super) struct AnswerQueue(VecDeque<Answer>);
 
@@ -214,6 +215,8 @@ impl Exchange {
     }
 
     /// Keeps account of a QoS 1 or QoS 2 message; whether it is new.
+    // keeps: 5.0 MQTT-4.3.2-5, 5.0 MQTT-4.3.3-10, 5.0 MQTT-4.5.0-2
+    // keeps: 3.1.1 MQTT-4.3.2-2, 3.1.1 MQTT-4.3.3-2, 3.1.1 MQTT-4.5.0-2
     #[inline]
     fn receive_identifier(
         &mut self,
@@ -314,6 +317,7 @@ impl Exchange {
     }
 
     /// PUBACK or PUBREC for a message that was handed out.
+    // keeps: 5.0 MQTT-4.3.3-9, 5.0 MQTT-4.3.3-13
     pub(super) fn acknowledge(
         &mut self,
         identifier: PacketIdentifier,
@@ -400,6 +404,8 @@ impl Exchange {
         Ok(())
     }
 
+    // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.3-8
+    // keeps: 3.1.1 MQTT-2.3.1-6, 3.1.1 MQTT-3.3.4-1, 3.1.1 MQTT-4.3.2-2, 3.1.1 MQTT-4.3.3-2
     fn send_answer(
         &mut self,
         identifier: PacketIdentifier,
@@ -429,6 +435,9 @@ impl Exchange {
     }
 
     /// PUBREL; whether it settled a message. It is answered with PUBCOMP (MQTT-4.3.3-11).
+    // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.7.2-2, 5.0 MQTT-3.7.2-3, 5.0 MQTT-4.3.3-11,
+    // keeps: 5.0 MQTT-4.3.3-12
+    // keeps: 3.1.1 MQTT-4.3.3-2
     pub(super) fn receive_pubrel(
         &mut self,
         ack: &Acknowledgement<'_>,
@@ -464,6 +473,8 @@ impl Exchange {
     }
 
     /// SUBACK (MQTT-3.8.4-1). An error that 3.x has no code for is 0x80 there.
+    // keeps: 5.0 MQTT-2.2.1-6, 5.0 MQTT-3.8.4-2, 5.0 MQTT-3.8.4-6
+    // keeps: 3.1.1 MQTT-2.3.1-7, 3.1.1 MQTT-3.8.4-2, 3.1.1 MQTT-3.8.4-5
     pub(super) fn suback(
         &mut self,
         packet_identifier: PacketIdentifier,
@@ -498,6 +509,7 @@ impl Exchange {
     }
 
     /// UNSUBACK (MQTT-3.10.4-4). 3.x has no codes.
+    // keeps: 5.0 MQTT-2.2.1-6, 5.0 MQTT-3.10.4-5, 3.1.1 MQTT-2.3.1-7, 3.1.1 MQTT-3.10.4-4
     pub(super) fn unsuback(
         &mut self,
         packet_identifier: PacketIdentifier,

@@ -79,6 +79,8 @@ impl<'a> InboundPublish<'a> {
 
 impl InboundPublish<'_> {
     /// An owned copy, without the topic alias.
+    // keeps: 5.0 MQTT-3.3.1-3, 5.0 MQTT-3.3.2-4, 5.0 MQTT-3.3.2-15, 5.0 MQTT-3.3.2-16,
+    // keeps: 5.0 MQTT-3.3.2-17, 5.0 MQTT-3.3.2-18, 5.0 MQTT-3.3.2-20, 3.1.1 MQTT-3.3.1-3
     #[must_use]
     pub fn to_message(&self) -> Message {
         Message {

@@ -24,6 +24,8 @@ impl Exchange {
     }
 
     /// Sends a message; its packet identifier, if it has one.
+    // keeps: 5.0 MQTT-3.1.2-25, 5.0 MQTT-3.3.4-7, 5.0 MQTT-3.3.4-8, 5.0 MQTT-3.3.4-9,
+    // keeps: 5.0 MQTT-3.3.4-10, 5.0 MQTT-4.9.0-2, 5.0 MQTT-4.9.0-3
     pub(super) fn publish(
         &mut self,
         message: &Message,
@@ -98,6 +100,8 @@ impl Exchange {
     /// Takes up a session: everything that is not settled is sent again, in the order in
     /// which it was sent first (MQTT-4.4.0-1, MQTT-4.6.0-1). What is beyond the peer's
     /// Receive Maximum follows as acknowledgements come.
+    // keeps: 5.0 MQTT-4.3.3-7, 5.0 MQTT-4.4.0-1, 5.0 MQTT-4.6.0-1
+    // keeps: 3.1.1 MQTT-4.4.0-1, 3.1.1 MQTT-4.6.0-1
     pub(super) fn resume(&mut self, session: Session) {
         self.session = session;
         let order = self.session.begin_connection();
@@ -120,6 +124,9 @@ impl Exchange {
     }
 
     /// Sends a packet of the session again; `false` if it has to wait.
+    // keeps: 5.0 MQTT-3.1.2-25, 5.0 MQTT-3.2.2-11, 5.0 MQTT-3.2.2-14, 5.0 MQTT-3.3.1-1,
+    // keeps: 5.0 MQTT-4.9.0-2
+    // keeps: 3.1.1 MQTT-2.3.1-3, 3.1.1 MQTT-3.3.1-1
     fn send_again(&mut self, identifier: PacketIdentifier) -> bool {
         let Some(sent) = self.session.in_flight.get(&identifier) else {
             return true;
@@ -160,6 +167,7 @@ impl Exchange {
     }
 
     /// A packet is settled: its identifier is free, and another may be sent.
+    // keeps: 5.0 MQTT-4.4.0-2
     fn settle(&mut self, identifier: PacketIdentifier) {
         if let Some(sent) = self.session.in_flight.remove(&identifier)
             && sent.on_this_connection
@@ -189,6 +197,9 @@ impl Exchange {
 
     /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), unless it
     /// tells of a failure, which settles the message (MQTT-4.4.0-2).
+    // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.6.2-2, 5.0 MQTT-3.6.2-3, 5.0 MQTT-4.3.3-4,
+    // keeps: 5.0 MQTT-4.4.0-2, 5.0 MQTT-4.6.0-4
+    // keeps: 3.1.1 MQTT-2.3.1-6, 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
     pub(super) fn receive_pubrec(
         &mut self,
         ack: &Acknowledgement<'_>,
@@ -261,6 +272,8 @@ enum Wait {
 
 /// The PUBLISH of a message, without a packet identifier, and the Topic Alias to be added
 /// to it.
+// keeps: 5.0 MQTT-3.3.1-3, 5.0 MQTT-4.3.1-1, 5.0 MQTT-4.3.2-2, 5.0 MQTT-4.3.3-2
+// keeps: 3.1.1 MQTT-3.3.1-3, 3.1.1 MQTT-4.3.1-1, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
 fn packet(message: &Message, alias: AliasUse) -> (Publish<'_>, Option<u16>) {
     let (topic_name, topic_alias) = match alias {
         AliasUse::None => (&*message.topic_name, None),

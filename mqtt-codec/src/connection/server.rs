@@ -126,6 +126,7 @@ enum Progress<'a> {
 }
 
 /// A client may be silent for one and a half times its keep alive (MQTT-3.1.2-22).
+// keeps: 5.0 MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24
 fn patience(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
 }
@@ -355,6 +356,7 @@ impl ServerConnection {
                     .receive_request(unsubscribe.packet_identifier, Pending::Unsubscribe(codes))?;
                 return Ok(Some(ServerEvent::Unsubscribe(unsubscribe)));
             }
+            // keeps: 5.0 MQTT-3.12.4-1, 3.1.1 MQTT-3.12.4-1
             Packet::PingReq => {
                 // It is the shortest of packets.
                 let _ = exchange.send(&Packet::PingResp);
@@ -428,6 +430,11 @@ impl ServerConnection {
     /// # Errors
     /// When CONNECT is not waiting for an answer, when Session Present does not go with
     /// the session and Clean Start, or with the properties.
+    // keeps: 5.0 MQTT-3.1.2-4, 5.0 MQTT-3.1.3-7, 5.0 MQTT-3.1.4-5, 5.0 MQTT-3.2.0-1,
+    // keeps: 5.0 MQTT-3.2.0-2, 5.0 MQTT-3.2.2-2, 5.0 MQTT-3.2.2-3, 5.0 MQTT-3.2.2-22,
+    // keeps: 5.0 MQTT-4.9.0-1
+    // keeps: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-3.1.2-6, 3.1.1 MQTT-3.1.4-4, 3.1.1 MQTT-3.2.0-1,
+    // keeps: 3.1.1 MQTT-3.2.2-1, 3.1.1 MQTT-3.2.2-2, 3.1.1 MQTT-3.2.2-3
     pub fn accept(
         &mut self,
         now: Duration,
@@ -498,6 +505,9 @@ impl ServerConnection {
     /// # Errors
     /// When CONNECT is not waiting for an answer, or the reason code is no error that
     /// CONNACK may carry.
+    // keeps: 5.0 MQTT-3.1.3-8, 5.0 MQTT-3.1.4-2, 5.0 MQTT-3.1.4-6, 5.0 MQTT-3.2.2-7,
+    // keeps: 5.0 MQTT-4.12.0-1, 5.0 MQTT-4.12.0-4, 5.0 MQTT-4.13.2-1
+    // keeps: 3.1.1 MQTT-3.1.3-9, 3.1.1 MQTT-3.1.4-5, 3.1.1 MQTT-3.2.2-5, 3.1.1 MQTT-3.2.2-6
     pub fn reject(
         &mut self,
         reason_code: ReasonCode,
@@ -529,6 +539,7 @@ impl ServerConnection {
     /// # Errors
     /// When no AUTH is waiting for an answer, CONNECT had no Authentication Method, or
     /// the reason code is not one for this.
+    // keeps: 5.0 MQTT-4.12.0-2, 5.0 MQTT-4.12.0-6
     pub fn authenticate(
         &mut self,
         now: Duration,
@@ -647,6 +658,7 @@ impl ServerConnection {
     /// # Errors
     /// Before CONNECT was accepted ([`reject`](Self::reject) is for that), or when the
     /// reason code or a property is not one for a server's DISCONNECT.
+    // keeps: 5.0 MQTT-3.14.0-1, 5.0 MQTT-4.12.1-2, 5.0 MQTT-4.13.2-1, 3.1.1 MQTT-4.8.0-2
     pub fn disconnect(
         &mut self,
         reason_code: ReasonCode,
@@ -739,11 +751,14 @@ impl ServerConnection {
     }
 
     /// What is under way, to be kept for the next connection of this client.
+    // keeps: 5.0 MQTT-3.1.2-23, 5.0 MQTT-4.1.0-1
+    // keeps: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-4.1.0-1, 3.1.1 MQTT-4.1.0-2
     #[must_use]
     pub fn into_session(self) -> Session {
         self.exchange.session
     }
 
+    // keeps: 5.0 MQTT-3.2.0-1, 5.0 MQTT-3.14.0-1, 5.0 MQTT-3.14.4-1, 3.1.1 MQTT-3.2.0-1
     fn expect(&self, state: State) -> Result<(), SendError> {
         match self.state {
             State::Closed => Err(SendError::Closed),
@@ -752,6 +767,7 @@ impl ServerConnection {
         }
     }
 
+    // keeps: 5.0 MQTT-3.14.4-2
     fn close(&mut self) {
         self.state = State::Closed;
         self.deadline = None;
@@ -765,6 +781,8 @@ impl ServerConnection {
     }
 
     /// Ends in failure, and tells the client what its version has words for.
+    // keeps: 5.0 MQTT-3.14.0-1, 5.0 MQTT-4.13.1-1, 5.0 MQTT-4.13.2-1
+    // keeps: 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-4.8.0-1
     fn fail(&mut self, error: ConnectionError) -> ConnectionError {
         if let Some(reason_code) = error.reason_code() {
             match self.state {
@@ -787,6 +805,7 @@ impl ServerConnection {
 
     /// Tells what is wrong with a CONNECT that was not accepted as one; `input` begins
     /// with it.
+    // keeps: 5.0 MQTT-3.1.4-1, 3.1.1 MQTT-3.1.2-2, 3.1.1 MQTT-3.1.3-8, 3.1.1 MQTT-3.1.4-1
     fn refuse(&mut self, error: ConnectionError, input: &[u8]) {
         let ConnectionError::Decode(error) = error else {
             return;
@@ -823,6 +842,7 @@ fn check_publish(publish: &Publish<'_>, config: &ServerConfig) -> Result<(), Rul
 }
 
 /// That a SUBSCRIBE asks for what the server offers (sections 3.2.2.3.11 to 3.2.2.3.13).
+// keeps: 5.0 MQTT-3.2.2-10
 fn check_subscribe(
     subscribe: &Subscribe<'_>,
     config: &ServerConfig,

@@ -110,6 +110,7 @@ impl Session {
     }
 
     /// What was sent and is not settled, in the order of sending (MQTT-4.6.0-1).
+    // keeps: 5.0 MQTT-4.6.0-1, 3.1.1 MQTT-4.6.0-1
     #[must_use]
     pub fn in_flight(&self) -> Vec<(PacketIdentifier, &InFlight)> {
         let mut sent: Vec<_> = self.in_flight.iter().collect();
@@ -139,6 +140,7 @@ impl Session {
     }
 
     /// Puts a packet at the end of the order of sending.
+    // keeps: 5.0 MQTT-4.3.2-3, 5.0 MQTT-4.3.3-3, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
     pub(super) fn insert(
         &mut self,
         identifier: PacketIdentifier,
@@ -159,6 +161,8 @@ impl Session {
 
     /// Puts a PUBREL in the place of a PUBLISH, at the end of the order: PUBRELs are sent
     /// in the order of their PUBRECs (MQTT-4.6.0-4).
+    // keeps: 5.0 MQTT-4.3.3-5, 5.0 MQTT-4.3.3-6, 5.0 MQTT-4.6.0-4
+    // keeps: 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
     pub(super) fn release(&mut self, identifier: PacketIdentifier) {
         let sequence = self.sequence;
         self.sequence += 1;
@@ -184,6 +188,8 @@ impl Session {
     }
 
     /// A packet identifier that is not in use here, nor by `is_used` (section 2.2.1).
+    // keeps: 5.0 MQTT-2.2.1-3, 5.0 MQTT-2.2.1-4, 5.0 MQTT-4.3.2-1, 5.0 MQTT-4.3.3-1
+    // keeps: 3.1.1 MQTT-2.3.1-2, 3.1.1 MQTT-2.3.1-4, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
     pub(super) fn assign_identifier(
         &mut self,
         is_used: impl Fn(PacketIdentifier) -> bool,

@@ -87,6 +87,12 @@ impl<'a> Connect<'a> {
         Self::parse_fields(body, limits).map_err(into_fault)
     }
 
+    // keeps: 5.0 MQTT-3.1.2-9, 5.0 MQTT-3.1.2-16, 5.0 MQTT-3.1.2-17, 5.0 MQTT-3.1.2-18,
+    // keeps: 5.0 MQTT-3.1.2-19, 5.0 MQTT-3.1.3-1, 5.0 MQTT-3.1.3-3, 5.0 MQTT-3.1.3-4,
+    // keeps: 5.0 MQTT-3.1.3-12
+    // keeps: 3.1.1 MQTT-3.1.2-9, 3.1.1 MQTT-3.1.2-11, 3.1.1 MQTT-3.1.2-18, 3.1.1 MQTT-3.1.2-19,
+    // keeps: 3.1.1 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-21, 3.1.1 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-3,
+    // keeps: 3.1.1 MQTT-3.1.3-4, 3.1.1 MQTT-3.1.3-11
     #[inline(always)]
     fn parse_fields(body: &'a [u8], limits: &Limits) -> Result<Self, nom::Err<Fault>> {
         let (rest, name) = wire::binary(body)?;
@@ -148,6 +154,10 @@ impl<'a> Connect<'a> {
         })
     }
 
+    // keeps: 5.0 MQTT-3.1.2-11, 5.0 MQTT-3.1.2-13, 5.0 MQTT-3.1.2-16, 5.0 MQTT-3.1.2-17,
+    // keeps: 5.0 MQTT-3.1.2-18, 5.0 MQTT-3.1.2-19
+    // keeps: 3.1.1 MQTT-3.1.2-13, 3.1.1 MQTT-3.1.2-15, 3.1.1 MQTT-3.1.2-18, 3.1.1 MQTT-3.1.2-19,
+    // keeps: 3.1.1 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-21
     fn flags(&self) -> u8 {
         let bit = |set: bool, flag: u8| if set { flag } else { 0 };
         let will = self.will.map_or(0, |will| {
@@ -160,6 +170,7 @@ impl<'a> Connect<'a> {
     }
 
     /// Appends the packet, in its own version.
+    // keeps: 5.0 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-1
     #[inline]
     pub(super) fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         let (length, count) = check_room(self.checked_len()?, out)?;
@@ -277,6 +288,7 @@ impl<'a> Will<'a> {
         put_binary(out, self.payload);
     }
 
+    // keeps: 5.0 MQTT-3.1.3-11, 3.1.1 MQTT-3.1.3-10
     #[inline(never)]
     fn parse(
         input: &'a [u8],
@@ -356,6 +368,7 @@ pub(super) fn check_authentication(properties: &Properties<'_>) -> Result<(), Ru
 }
 
 /// The client identifiers that a version has (section 3.1.3.1).
+// keeps: 5.0 MQTT-3.1.3-5, 3.1.1 MQTT-3.1.3-5
 #[inline(always)]
 fn check_client_identifier(
     client_identifier: &str,

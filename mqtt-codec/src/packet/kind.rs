@@ -63,14 +63,17 @@ packet_types! {
     /// Either way: first answer to a QoS 2 PUBLISH (section 3.5).
     PubRec = 5, PUBREC, 0b0000, FixedHeaderFlags;
     /// Either way: answer to PUBREC (section 3.6).
+    // keeps: 5.0 MQTT-3.6.1-1, 3.1.1 MQTT-3.6.1-1
     PubRel = 6, PUBREL, 0b0010, PubRelFlags;
     /// Either way: answer to PUBREL (section 3.7).
     PubComp = 7, PUBCOMP, 0b0000, FixedHeaderFlags;
     /// Client to server: request for subscriptions (section 3.8).
+    // keeps: 5.0 MQTT-3.8.1-1, 3.1.1 MQTT-3.8.1-1
     Subscribe = 8, SUBSCRIBE, 0b0010, SubscribeFlags;
     /// Server to client: answer to SUBSCRIBE (section 3.9).
     SubAck = 9, SUBACK, 0b0000, FixedHeaderFlags;
     /// Client to server: request to end subscriptions (section 3.10).
+    // keeps: 5.0 MQTT-3.10.1-1, 3.1.1 MQTT-3.10.1-1
     Unsubscribe = 10, UNSUBSCRIBE, 0b0010, UnsubscribeFlags;
     /// Server to client: answer to UNSUBSCRIBE (section 3.11).
     UnsubAck = 11, UNSUBACK, 0b0000, FixedHeaderFlags;
@@ -79,13 +82,16 @@ packet_types! {
     /// Server to client: answer to PINGREQ (section 3.13).
     PingResp = 13, PINGRESP, 0b0000, FixedHeaderFlags;
     /// Either way, in 3.x from the client only: goodbye (section 3.14).
+    // keeps: 5.0 MQTT-3.14.1-1, 3.1.1 MQTT-3.14.1-1
     Disconnect = 14, DISCONNECT, 0b0000, DisconnectFlags;
     /// Either way, 5.0 only: a step of an authentication (section 3.15).
+    // keeps: 5.0 MQTT-3.15.1-1
     Auth = 15, AUTH, 0b0000, AuthFlags;
 }
 
 impl PacketType {
     /// The first byte of the packet; of a PUBLISH with QoS 0 and no flags.
+    // keeps: 5.0 MQTT-2.1.3-1, 3.1.1 MQTT-2.2.2-1
     #[inline]
     pub(crate) const fn first_byte(self) -> u8 {
         (self as u8) << 4 | self.flags()
@@ -105,6 +111,7 @@ impl PacketType {
     }
 
     /// The type that a first byte tells, with its flags checked.
+    // keeps: 5.0 MQTT-2.1.3-1, 3.1.1 MQTT-2.2.2-1
     #[inline]
     pub(crate) fn from_first_byte(
         first: u8,

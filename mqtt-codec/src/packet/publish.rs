@@ -264,6 +264,7 @@ impl<'a> Publish<'a> {
 const TOPIC_ALIAS_LEN: usize = 3;
 
 /// The Topic Name, which may be empty.
+// keeps: 5.0 MQTT-3.3.2-1, 3.1.1 MQTT-3.3.2-1
 #[inline]
 fn topic_name<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a, &'a str> {
     let (rest, name) = wire::topic_name(input)?;

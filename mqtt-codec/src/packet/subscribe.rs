@@ -209,6 +209,7 @@ impl fmt::Debug for Subscriptions<'_> {
 }
 
 /// A topic filter and its options, the filter not yet checked.
+// keeps: 5.0 MQTT-3.8.3-1, 3.1.1 MQTT-3.8.3-1
 #[inline]
 fn subscription(input: &[u8], version: ProtocolVersion) -> Parsed<'_, Subscription<'_>> {
     let (options_at, topic_filter) = wire::string(input)?;
@@ -409,6 +410,7 @@ impl<'a> SubAck<'a> {
 }
 
 /// The codes of SUBACK: 3.x has the three QoS and 0x80 (3.1.1 section 3.9.3).
+// keeps: 5.0 MQTT-3.8.4-7
 fn is_suback_code(code: ReasonCode, version: ProtocolVersion) -> bool {
     code.packets().contains(PacketSet::SUBACK)
         && (version == ProtocolVersion::V5_0 || code <= ReasonCode::UnspecifiedError)

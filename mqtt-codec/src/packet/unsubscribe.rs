@@ -117,6 +117,7 @@ impl<'a> Unsubscribe<'a> {
         Self::parse_fields(body, version, limits).map_err(into_fault)
     }
 
+    // keeps: 5.0 MQTT-3.10.3-1, 3.1.1 MQTT-3.10.3-1
     fn parse_fields(
         body: &'a [u8],
         version: ProtocolVersion,

@@ -165,6 +165,7 @@ impl<'a> Format<'a> for StringPair {
         let (rest, ()) = wire::check_string(input)?;
         wire::check_string(rest)
     }
+    // keeps: 5.0 MQTT-1.5.7-1
     #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, (&'a str, &'a str)> {
         let (rest, name) = wire::checked_string(input)?;
@@ -297,9 +298,11 @@ properties! {
     MessageExpiryInterval(value: u32) as FourByte = 0x02,
         "Message Expiry Interval", [PUBLISH WILL], repeatable in [];
     /// What the payload is (section 3.3.2.3.9).
+    // keeps: 5.0 MQTT-3.3.2-19
     ContentType(value: &'a str) as Utf8String = 0x03,
         "Content Type", [PUBLISH WILL], repeatable in [];
     /// The topic name for a response (section 3.3.2.3.5).
+    // keeps: 5.0 MQTT-3.3.2-13
     ResponseTopic(value: &'a str) as Utf8String = 0x08,
         "Response Topic", [PUBLISH WILL], repeatable in [];
     /// What a requester knows its response by (section 3.3.2.3.6).

@@ -169,6 +169,7 @@ impl<'a> Properties<'a> {
     }
 
     /// Writes Property Length and properties.
+    // keeps: 5.0 MQTT-2.2.2-1
     #[inline]
     pub(crate) fn put(&self, out: &mut impl BufMut) {
         if self.is_empty() {
