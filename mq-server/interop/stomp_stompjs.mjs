@@ -128,6 +128,23 @@ forVersions(["1.1", "1.2"], "an acknowledgement in a transaction", async (closin
   await (await subscribe(second.client, destination)).inbox.expectNothing();
 });
 
+forVersions(VERSIONS, "a receipt for every kind of frame", async (closing, version) => {
+  const { client } = await connect(closing, version);
+  const destination = `/queue/${unique("receipt")}`;
+  const { inbox, subscription } = await subscribe(client, destination, { ack: "client" });
+  await send(client, destination, "x");
+  const message = await inbox.next();
+  await receipted(client, (receipt) => message.ack({ receipt }));
+  if (version !== "1.0") {
+    await send(client, destination, "y");
+    const other = await inbox.next();
+    await receipted(client, (receipt) => other.nack({ receipt, requeue: "false" }));
+  }
+  await receipted(client, (receipt) => client.unsubscribe(subscription.id, { receipt }));
+  // It waits for the receipt of its DISCONNECT.
+  await client.deactivate();
+});
+
 forVersions(VERSIONS, "every subscriber of a topic gets a copy", async (closing, version) => {
   const one = await connect(closing, version);
   const two = await connect(closing, version);

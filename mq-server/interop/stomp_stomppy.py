@@ -207,6 +207,39 @@ def _(version):
         client.expect_nothing()
 
 
+@for_versions(NEWER, "ack mode client: one NACK covers those before it")
+def _(version):
+    destination = "/queue/" + unique("nack")
+    with connected(version) as first:
+        for i in range(4):
+            first.send(destination, f"{i}")
+        first.subscribe(destination, ack="client")
+        frames = [first.next() for _ in range(4)]
+        first.ack(frames[0])
+        first.nack(frames[2], requeue="false")
+    with connected(version) as second:
+        second.subscribe(destination)
+        equal(second.bodies(1), ["3"])
+
+
+@for_versions(NEWER, "transactions: commit and abort of a NACK")
+def _(version):
+    destination = "/queue/" + unique("transaction")
+    with connected(version) as client:
+        client.send(destination, "unwanted")
+        client.subscribe(destination, ack="client-individual")
+        frame = client.next()
+        for end, comes in ((client.stomp.abort, False), (client.stomp.commit, True)):
+            transaction = client.stomp.begin()
+            client.nack(frame, transaction=transaction, requeue="true")
+            client.expect_nothing(0.2)
+            end(transaction)
+            if comes:
+                client.ack(client.next())
+            else:
+                client.expect_nothing(0.2)
+
+
 @for_versions(EVERY, "transactions: commit and abort of what was sent")
 def _(version):
     destination = "/queue/" + unique("transaction")
