@@ -147,8 +147,11 @@ rules! {
     QoSNotSupported: "the QoS of PUBLISH is no higher than the server's Maximum QoS", "MQTT-3.2.2-11", "5.0 MQTT-3.2.2-11", QoSNotSupported;
     RetainNotSupported: "RETAIN is 0 when the server does not support retained messages", "MQTT-3.2.2-14", "5.0 MQTT-3.2.2-14", RetainNotSupported;
     PacketIdentifierInUse: "a packet identifier is not in use already", "MQTT-2.2.1-3", "MQTT-2.3.1-2", ProtocolError;
+    PacketIdentifierInUseOfServer: "a packet identifier of a server is not in use already", "MQTT-2.2.1-4", "MQTT-2.3.1-4", ProtocolError;
     ReceiveMaximum: "no more QoS 1 and QoS 2 messages are under way than the Receive Maximum", "MQTT-3.3.4-7", "5.0 MQTT-3.3.4-7", ReceiveMaximumExceeded;
+    ReceiveMaximumOfClient: "no more QoS 1 and QoS 2 messages are under way to a client than its Receive Maximum", "MQTT-3.3.4-9", "5.0 MQTT-3.3.4-9", ReceiveMaximumExceeded;
     TopicAliasMaximum: "a topic alias is no higher than the Topic Alias Maximum", "MQTT-3.3.2-9", "5.0 MQTT-3.3.2-9", TopicAliasInvalid;
+    TopicAliasMaximumOfClient: "a topic alias to a client is no higher than its Topic Alias Maximum", "MQTT-3.3.2-11", "5.0 MQTT-3.3.2-11", TopicAliasInvalid;
     TopicAliasUnknown: "a topic alias that stands alone has been given a topic name", "§3.3.2.3.4", "§3.3.2.3.4", ProtocolError;
     SubscriptionIdentifierFromClient: "a PUBLISH from a client has no subscription identifier", "MQTT-3.3.4-6", "5.0 MQTT-3.3.4-6", ProtocolError;
     AcknowledgementOfAnotherQoS: "an acknowledgement is the one that belongs to the QoS of its PUBLISH", "MQTT-3.3.4-1", "MQTT-3.3.4-1", ProtocolError;
@@ -161,8 +164,10 @@ rules! {
     UnsubAckUnexpected: "UNSUBACK answers an UNSUBSCRIBE, by its packet identifier", "MQTT-3.10.4-5", "MQTT-3.10.4-4", ProtocolError;
     UnsubAckCount: "UNSUBACK has one Reason Code for each Topic Filter", "MQTT-3.11.3-1", "5.0 MQTT-3.11.3-1", ProtocolError;
     AuthWithoutMethod: "AUTH is sent only when CONNECT had an Authentication Method", "MQTT-4.12.0-7", "§2.2.1", ProtocolError;
+    AuthOfServerWithoutMethod: "a server sends AUTH or a method in CONNACK only when CONNECT had an Authentication Method", "MQTT-4.12.0-6", "§2.2.1", ProtocolError;
     AuthenticationMethodChanged: "the Authentication Method stays the one of CONNECT", "MQTT-4.12.0-5", "§2.2.1", ProtocolError;
     AuthReasonUnexpected: "AUTH has the Reason Code that this step of the authentication has", "MQTT-4.12.0-3", "§2.2.1", ProtocolError;
+    AuthReasonOfServer: "AUTH of a server has the Reason Code that this step of the authentication has", "MQTT-4.12.0-2", "§2.2.1", ProtocolError;
     SessionExpiryFromServer: "a DISCONNECT from a server has no Session Expiry Interval", "MQTT-3.14.2-2", "§3.14", ProtocolError;
     SessionExpiryFromZero: "DISCONNECT sets no Session Expiry Interval when CONNECT set 0", "§3.14.2.2.2", "§3.14", ProtocolError;
 }
@@ -178,6 +183,20 @@ impl Rule {
         match version {
             ProtocolVersion::V5_0 => v5,
             ProtocolVersion::V3_1 | ProtocolVersion::V3_1_1 => v3,
+        }
+    }
+}
+
+impl Rule {
+    /// The rule as it is stated for a server, where it is stated for each end.
+    #[must_use]
+    pub(crate) const fn of_server(self) -> Self {
+        match self {
+            Self::PacketIdentifierInUse => Self::PacketIdentifierInUseOfServer,
+            Self::ReceiveMaximum => Self::ReceiveMaximumOfClient,
+            Self::TopicAliasMaximum => Self::TopicAliasMaximumOfClient,
+            Self::AuthWithoutMethod => Self::AuthOfServerWithoutMethod,
+            other => other,
         }
     }
 }

@@ -194,8 +194,8 @@ fn what_a_client_refuses() {
         ("82: 0001 00 0001'a' 00", "§2.1.2"),
         (CONNECT_5_0, "§2.1.2"),
         ("E0: 00 05 11 00000001", "MQTT-3.14.2-2"),
-        ("F0: 18 04 15 0001'm'", "MQTT-4.12.0-7"),
-        ("30: 0000 03 23 0001", "MQTT-3.3.2-9"),
+        ("F0: 18 04 15 0001'm'", "MQTT-4.12.0-6"),
+        ("30: 0000 03 23 0001", "MQTT-3.3.2-11"),
     ] {
         let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
         let error = client_event(&mut client, input).unwrap_err();
@@ -207,8 +207,8 @@ fn what_a_client_refuses() {
     for (connect, input, statement) in [
         (&connect, "30: 0001'a' 00", "MQTT-3.2.0-1"),
         (&connect, "E0: 80", "MQTT-3.2.0-1"),
-        (&connect, "F0: 18 04 15 0001'm'", "MQTT-4.12.0-7"),
-        (&connect, "20: 00 00 04 15 0001'm'", "MQTT-4.12.0-7"),
+        (&connect, "F0: 18 04 15 0001'm'", "MQTT-4.12.0-6"),
+        (&connect, "20: 00 00 04 15 0001'm'", "MQTT-4.12.0-6"),
         (&connect, "20: 00 00 04 1A 0001'r'", "MQTT-3.1.2-28"),
         (&anonymous, "20: 00 00 00", "MQTT-3.2.2-16"),
     ] {
@@ -231,7 +231,10 @@ fn what_a_client_refuses() {
 #[test]
 fn keep_alive() {
     // The server waits one and a half times 10 seconds, for whole packets.
-    for (version, goodbye) in [(V5_0, "E0 01 8D"), (V3_1_1, "")] {
+    for (version, goodbye, statement) in [
+        (V5_0, "E0 01 8D", "MQTT-3.1.2-22"),
+        (V3_1_1, "", "MQTT-3.1.2-24"),
+    ] {
         let mut server = server_of(version, ServerConfig::default());
         assert_eq!(server.poll_timeout(), Some(seconds(15)));
         let ping = bytes("C0 00");
@@ -243,8 +246,10 @@ fn keep_alive() {
         assert_eq!(server.handle_timeout(seconds(26)), Ok(()));
         assert_eq!(
             server.handle_timeout(seconds(27)),
-            Err(ConnectionError::KeepAliveTimeout)
+            Err(ConnectionError::KeepAliveTimeout { version })
         );
+        let error = server.receive_eof(seconds(27)).unwrap_err();
+        assert_eq!(error.statement(), Some(statement));
         assert_eq!(transmitted(&mut server), bytes(goodbye));
         assert_eq!(server.poll_timeout(), None);
         assert!(server.is_closed());

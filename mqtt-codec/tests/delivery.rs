@@ -92,7 +92,7 @@ fn inbound_delivery() {
 }
 
 /// A packet identifier in use (MQTT-2.2.1-3).
-// shows: 5.0 MQTT-2.2.1-3
+// shows: 5.0 MQTT-2.2.1-3, 5.0 MQTT-2.2.1-4
 #[test]
 fn identifiers_in_use() {
     let used = [
@@ -109,6 +109,17 @@ fn identifiers_in_use() {
         let error = event(&mut server, second).unwrap_err();
         assert_eq!(error.statement(), Some("MQTT-2.2.1-3"), "{first} {second}");
         assert_eq!(transmitted(&mut server), [0xE0, 1, 0x82]);
+    }
+    // A server's are its own.
+    let mut config = ClientConfig::default();
+    config.acknowledgements = Acknowledgements::Manual;
+    for (first, second) in &used[..3] {
+        let mut client = client_of(&Connect::new(V5_0, "c"), config, "20: 00 00 00");
+        let filter = [Subscription::new("a", QoS::AtMostOnce)];
+        assert_eq!(client.subscribe(&filter, Properties::EMPTY), Ok(id(1)));
+        client_event(&mut client, first).unwrap();
+        let error = client_event(&mut client, second).unwrap_err();
+        assert_eq!(error.statement(), Some("MQTT-2.2.1-4"), "{first} {second}");
     }
     // 3.x may send a message again on the same connection.
     let mut server = server_of(V3_1, ServerConfig::default());

@@ -4,10 +4,10 @@
 mod support;
 
 use mqtt_codec::connection::{
-    ClientConfig, ClientConnection, Message, SendError, ServerConfig, ServerConnection,
-    ServerEvent, Session,
+    Acknowledgements, ClientConfig, ClientConnection, Message, SendError, ServerConfig,
+    ServerConnection, ServerEvent, Session,
 };
-use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
+use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription};
 use support::bytes;
 use support::ends::{
     V5_0, accepted, client_event, client_of, event, id, sent, server_of, transmitted,
@@ -160,21 +160,37 @@ fn nothing_but_publish_is_held_back() {
     assert_eq!(transmitted(&mut server), expected.map(bytes).concat());
 }
 
-// shows: 5.0 MQTT-3.3.4-7
+// shows: 5.0 MQTT-3.3.4-7, 5.0 MQTT-3.3.4-9
 #[test]
 fn beyond_the_receive_maximum() {
     let mut config = ServerConfig::default();
     config.receive_maximum = 2;
     let mut server = server_of(V5_0, config);
+    let mut properties = PropertiesBuilder::new();
+    properties.push(Property::ReceiveMaximum(2)).unwrap();
+    let connect = Connect {
+        properties: properties.as_properties(),
+        ..Connect::new(V5_0, "c")
+    };
+    let mut manual = ClientConfig::default();
+    manual.acknowledgements = Acknowledgements::Manual;
+    let mut client = client_of(&connect, manual, "20: 00 00 00");
     for input in [
         "32: 0001'a' 0001 00",
         "34: 0001'a' 0002 00",
         "30: 0001'a' 00",
     ] {
         assert!(event(&mut server, input).unwrap().starts_with("Publish"));
+        let received = client_event(&mut client, input).unwrap();
+        assert!(received.starts_with("Publish"));
     }
-    event(&mut server, "32: 0001'a' 0003 00").unwrap_err();
-    assert_eq!(transmitted(&mut server), [0xE0, 1, 0x93]);
+    let third = "32: 0001'a' 0003 00";
+    let error = event(&mut server, third).unwrap_err();
+    assert_eq!(error.statement(), Some("MQTT-3.3.4-7"));
+    assert_eq!(transmitted(&mut server), bytes("E0: 93"));
+    let error = client_event(&mut client, third).unwrap_err();
+    assert_eq!(error.statement(), Some("MQTT-3.3.4-9"));
+    assert_eq!(sent(&mut client), bytes("E0: 93"));
     // A PUBREC with an error settles.
     let mut server = server_of(V5_0, config);
     event(&mut server, "34: 0001'a' 0001 00").unwrap();

@@ -149,9 +149,11 @@ fn up_to_the_maximum() {
 fn above_the_maximum() {
     for input in ["30: 0001't' {23 0004} 'x'", "30: 0000 {23 FFFF} 'x'"] {
         let (mut server, mut client) = receivers();
-        event(&mut server, input).unwrap_err();
+        let error = event(&mut server, input).unwrap_err();
+        assert_eq!(error.statement(), Some("MQTT-3.3.2-9"));
         assert_eq!(transmitted(&mut server), bytes("E0: 94"), "{input}");
-        client_event(&mut client, input).unwrap_err();
+        let error = client_event(&mut client, input).unwrap_err();
+        assert_eq!(error.statement(), Some("MQTT-3.3.2-11"));
         assert_eq!(sent(&mut client), bytes("E0: 94"), "{input}");
     }
 }

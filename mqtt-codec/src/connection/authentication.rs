@@ -42,9 +42,12 @@ impl Method {
             match property {
                 Property::AuthenticationMethod(given) if self.0.as_deref() == Some(given) => {}
                 Property::AuthenticationMethod(_) => {
-                    return Err(SendError::Rule {
-                        rule: Rule::AuthenticationMethodChanged,
-                    });
+                    let rule = match self.0 {
+                        Some(_) => Rule::AuthenticationMethodChanged,
+                        // In CONNACK: an AUTH does not come so far.
+                        None => Rule::AuthOfServerWithoutMethod,
+                    };
+                    return Err(SendError::Rule { rule });
                 }
                 other => {
                     builder.push(other)?;

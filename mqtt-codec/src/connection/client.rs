@@ -457,13 +457,13 @@ impl ClientConnection {
     /// authentication is CONNACK at first, later an AUTH.
     fn receive_auth(&mut self, auth: &Auth<'_>) -> Result<(), Rule> {
         if self.method.is_none() {
-            return Err(Rule::AuthWithoutMethod);
+            return Err(Rule::AuthOfServerWithoutMethod);
         }
         self.method.check(&auth.properties)?;
         self.turn = match (self.turn, auth.reason_code) {
             (Turn::Server, ReasonCode::ContinueAuthentication) => Turn::Client,
             (Turn::Server, ReasonCode::Success) if self.state == State::Connected => Turn::None,
-            _ => return Err(Rule::AuthReasonUnexpected),
+            _ => return Err(Rule::AuthReasonOfServer),
         };
         Ok(())
     }

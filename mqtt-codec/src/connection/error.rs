@@ -20,9 +20,13 @@ pub enum ConnectionError {
         /// The version whose rule it is.
         version: ProtocolVersion,
     },
-    /// The client was silent for one and a half times the keep alive (MQTT-3.1.2-22).
+    /// The client was silent for one and a half times the keep alive (5.0
+    /// MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24).
     #[error("nothing received for one and a half times the keep alive")]
-    KeepAliveTimeout,
+    KeepAliveTimeout {
+        /// The version whose rule it is.
+        version: ProtocolVersion,
+    },
     /// The server did not answer PINGREQ in time (5.0 section 3.1.2.10).
     #[error("no PINGRESP in time")]
     PingTimeout,
@@ -41,7 +45,7 @@ impl ConnectionError {
         match self {
             Self::Decode(error) => Some(error.reason_code()),
             Self::Protocol { rule, .. } => Some(rule.reason_code()),
-            Self::KeepAliveTimeout => Some(ReasonCode::KeepAliveTimeout),
+            Self::KeepAliveTimeout { .. } => Some(ReasonCode::KeepAliveTimeout),
             Self::PingTimeout => Some(ReasonCode::UnspecifiedError),
             Self::ConnectTimeout | Self::UnexpectedEof => None,
         }
@@ -53,7 +57,10 @@ impl ConnectionError {
         match self {
             Self::Decode(error) => Some(error.statement()),
             Self::Protocol { rule, version } => Some(rule.statement(*version)),
-            Self::KeepAliveTimeout => Some("MQTT-3.1.2-22"),
+            Self::KeepAliveTimeout { version } => match version {
+                ProtocolVersion::V5_0 => Some("MQTT-3.1.2-22"),
+                _ => Some("MQTT-3.1.2-24"),
+            },
             Self::PingTimeout | Self::ConnectTimeout | Self::UnexpectedEof => None,
         }
     }

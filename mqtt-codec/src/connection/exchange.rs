@@ -186,7 +186,10 @@ impl Exchange {
     #[cold]
     pub(super) fn violation(&self, rule: Rule) -> ConnectionError {
         ConnectionError::Protocol {
-            rule,
+            rule: match self.role {
+                Role::Client => rule.of_server(),
+                Role::Server => rule,
+            },
             version: self.version,
         }
     }

@@ -548,7 +548,7 @@ impl ServerConnection {
     ) -> Result<(), SendError> {
         if self.method.is_none() {
             return Err(SendError::Rule {
-                rule: Rule::AuthWithoutMethod,
+                rule: Rule::AuthOfServerWithoutMethod,
             });
         }
         let goes_on = reason_code == ReasonCode::ContinueAuthentication;
@@ -715,7 +715,9 @@ impl ServerConnection {
             return Ok(());
         }
         Err(match self.state {
-            State::Connected => self.fail(ConnectionError::KeepAliveTimeout),
+            State::Connected => self.fail(ConnectionError::KeepAliveTimeout {
+                version: self.exchange.version,
+            }),
             _ => self.end(ConnectionError::ConnectTimeout),
         })
     }
