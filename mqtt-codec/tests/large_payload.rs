@@ -227,3 +227,32 @@ fn a_front_that_is_too_large_is_refused() {
         assert_eq!(transmitted(&mut server), [0xE0, 1, 0x95]);
     }
 }
+
+/// What is wrong with a packet is told alike, however much of it has come.
+#[test]
+fn what_is_wrong_is_told_alike() {
+    let x = "78".repeat(300);
+    for wrong in [
+        format!("36: 0001't' 0001 00 {x}"),
+        format!("38: 0001't' 00 {x}"),
+        format!("30: FFFF {x}"),
+        format!("30: 0001'+' 00 {x}"),
+        format!("32: 0001't' 0000 00 {x}"),
+        format!("30: 0001't' 02 0102 {x}"),
+        format!("30: 0001't' 8000 {x}"),
+    ] {
+        let wire = support::bytes(&wrong);
+        let errors: Vec<_> = [1, 10, 1000]
+            .map(|piece| {
+                let mut server = server_of(V5_0, config());
+                let mut buffer = Vec::new();
+                wire.chunks(piece).find_map(|piece| {
+                    buffer.extend_from_slice(piece);
+                    server.receive(Duration::ZERO, &mut &buffer[..]).err()
+                })
+            })
+            .into();
+        assert!(errors[0].is_some(), "{wrong}");
+        assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
+    }
+}

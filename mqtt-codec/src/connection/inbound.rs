@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use super::exchange::{Exchange, Role};
 use super::session::{Received, ReceivedState};
 use super::{ConnectionError, InboundPublish, PublishChunk, SendError, TopicName};
-use crate::packet::{Length, decode_error, decode_publish, decode_publish_head};
+use crate::packet::{Length, decode_error, decode_publish, decode_publish_head, publish_length};
 use crate::{
     Acknowledgement, Packet, PacketIdentifier, PacketSet, PacketType, Properties, PropertiesBuf,
     ProtocolVersion, Publish, QoS, ReasonCode, ReasonCodes, Rule, SubAck, UnsubAck,
@@ -110,20 +110,28 @@ impl Exchange {
         if self.chunked.is_some() {
             return Ok(self.take_chunk(input));
         }
-        match decode_publish(first, input, self.version, &self.limits)? {
-            Some((publish, length)) if length <= self.chunk_threshold as usize => {
-                *input = &input[length..];
-                check(&publish).map_err(|rule| self.violation(rule))?;
-                let topic_name = self.resolve(&publish)?;
-                if let Some(identifier) = publish.packet_identifier
-                    && !self.receive_identifier(identifier, publish.qos, publish.dup)?
-                {
-                    return Ok(Taken::Nothing);
-                }
-                Ok(Taken::Publish(InboundPublish::new(&publish, topic_name)))
+        if self.chunk_threshold < u32::MAX {
+            // Told by its length alone: whether all of it is here makes no difference.
+            let length = publish_length(first, input, self.version, &self.limits)?;
+            if let Some(length) = length
+                && length.total > self.chunk_threshold as usize
+            {
+                return self.take_start(first, length, input, check);
             }
-            _ => self.take_start(first, input, check),
         }
+        let Some((publish, length)) = decode_publish(first, input, self.version, &self.limits)?
+        else {
+            return Ok(Taken::Incomplete);
+        };
+        *input = &input[length..];
+        check(&publish).map_err(|rule| self.violation(rule))?;
+        let topic_name = self.resolve(&publish)?;
+        if let Some(identifier) = publish.packet_identifier
+            && !self.receive_identifier(identifier, publish.qos, publish.dup)?
+        {
+            return Ok(Taken::Nothing);
+        }
+        Ok(Taken::Publish(InboundPublish::new(&publish, topic_name)))
     }
 
     #[inline]
@@ -139,15 +147,11 @@ impl Exchange {
     fn take_start<'a>(
         &mut self,
         first: u8,
+        length: Length,
         input: &mut &'a [u8],
         check: impl Fn(&Publish<'_>) -> Result<(), Rule>,
     ) -> Result<Taken<'a>, ConnectionError> {
         let threshold = self.chunk_threshold as usize;
-        let length = match Length::parse(input, self.version, &self.limits)? {
-            Some(length) if length.total > threshold => length,
-            _ => return Ok(Taken::Incomplete),
-        };
-        // Whether more has come makes no difference.
         let front = &input[..input.len().min(threshold)];
         let Some((publish, taken)) =
             decode_publish_head(first, length, front, self.version, &self.limits)?

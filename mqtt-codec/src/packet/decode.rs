@@ -63,6 +63,18 @@ pub(crate) fn decode_publish<'a>(
     }
 }
 
+/// How long a PUBLISH is, whose first byte is `first`; `None` while it cannot be told.
+#[inline(never)]
+pub(crate) fn publish_length(
+    first: u8,
+    input: &[u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Option<Length>, DecodeError> {
+    PublishFlags::parse(first, limits).map_err(|rule| error(0, rule, version))?;
+    Length::parse(input, version, limits)
+}
+
 /// What stands before the payload of a PUBLISH that is longer than `input`, whose first
 /// byte is `first`: the packet without payload, and how many bytes that takes. `None`
 /// while it is not whole.

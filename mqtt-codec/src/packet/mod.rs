@@ -19,7 +19,9 @@ pub use buf::PacketBuf;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 use decode::end;
-pub(crate) use decode::{Length, decode_publish, decode_publish_head, error as decode_error};
+pub(crate) use decode::{
+    Length, decode_publish, decode_publish_head, error as decode_error, publish_length,
+};
 pub use decode::{decode, needed};
 pub use disconnect::Disconnect;
 pub use kind::{PacketSet, PacketType};
