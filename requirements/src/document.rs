@@ -10,7 +10,8 @@ const INTRODUCTION: &str = "\
 What the specifications require: which place of this crate keeps it, which test shows it,
 and what is left to those who use the crate.
 
-Generated from the markers in the code and the tests; a test sees that it agrees with them.
+Generated from the markers in the code and the tests; a test sees that it agrees with them, and
+that what a codec or a connection can keep has a place and a test.
 `connection::f` is in the module `connection`; `tests/delivery::f` is the test `f` in
 `tests/delivery.rs`; a file of data is named with the number of rows that are about it.
 ";
@@ -38,8 +39,10 @@ fn specification(out: &mut String, rows: &[(&Requirement, &Entry)]) {
         .iter()
         .map(|&keeper| {
             let is_its = |row: &&(&Requirement, &Entry)| row.0.keeper == keeper;
-            format!("{keeper} {}", rows.iter().filter(is_its).count())
+            (keeper, rows.iter().filter(is_its).count())
         })
+        .filter(|(_, count)| *count > 0)
+        .map(|(keeper, count)| format!("{keeper} {count}"))
         .collect();
     let _ = write!(
         out,
