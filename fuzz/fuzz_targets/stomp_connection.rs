@@ -22,9 +22,14 @@ fuzz_target!(|data: &[u8]| {
         2 => phrase::stomp("1.1").login,
         _ => phrase::stomp("1.2").login,
     };
+    // Bodies that are longer come in parts.
+    let assembled = match how & 24 {
+        0 => usize::MAX,
+        more => usize::from(more) - 8,
+    };
     if how & 4 == 0 {
         let stream = [&login, stream].concat();
-        assert_the_cut_does_not_matter(*seed, |cut| serve(&stream, cut));
+        assert_the_cut_does_not_matter(*seed, |cut| serve(&stream, assembled, cut));
     } else {
         let greeting: &[u8] = match how & 3 {
             0 => b"",
@@ -33,13 +38,15 @@ fuzz_target!(|data: &[u8]| {
             _ => b"CONNECTED\nversion:1.2\nheart-beat:0,0\n\n\0",
         };
         let stream = [greeting, stream].concat();
-        assert_the_cut_does_not_matter(*seed, |cut| consume(&stream, cut));
+        assert_the_cut_does_not_matter(*seed, |cut| consume(&stream, assembled, cut));
     }
 });
 
 /// The server's side. Every subscriber gets a message at once.
-fn serve(stream: &[u8], cut: Cut) -> Transcript {
-    let mut server = ServerConnection::new(NOW, ServerConfig::default());
+fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
+    let mut config = ServerConfig::default();
+    config.limits.assembled_body = assembled;
+    let mut server = ServerConnection::new(NOW, config);
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {
         loop {
@@ -52,6 +59,10 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
                     return false;
                 }
             };
+            if let ServerEvent::Body { part, last } = event {
+                put_together(&mut transcript, part, last);
+                continue;
+            }
             transcript.events.push(format!("{event:?}"));
             let answer = match event {
                 ServerEvent::Connect(connect) if connect.login.as_deref() == Some("nobody") => {
@@ -87,8 +98,10 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
 }
 
 /// The client's side. It subscribes as soon as it can, and acknowledges.
-fn consume(stream: &[u8], cut: Cut) -> Transcript {
-    let mut client = ClientConnection::new(NOW, ClientConfig::default());
+fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
+    let mut config = ClientConfig::default();
+    config.limits.assembled_body = assembled;
+    let mut client = ClientConnection::new(NOW, config);
     client
         .connect(&ConnectOptions {
             host: "/",
@@ -107,6 +120,10 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
                     return false;
                 }
             };
+            if let ClientEvent::Body { part, last } = event {
+                put_together(&mut transcript, part, last);
+                continue;
+            }
             transcript.events.push(format!("{event:?}"));
             let answer = match event {
                 ClientEvent::Connected(_) => client
@@ -126,4 +143,13 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
     transcript.closed = client.is_closed();
     client.poll_transmit(&mut transcript.sent);
     transcript
+}
+
+/// A body in parts is the same however it is cut.
+fn put_together(transcript: &mut Transcript, part: &[u8], last: bool) {
+    assert!(last || !part.is_empty(), "only the last part can be empty");
+    let event = transcript.events.last_mut();
+    let event = event.expect("the frame came before its body");
+    *event += &part.escape_ascii().to_string();
+    *event += if last { "." } else { "" };
 }
