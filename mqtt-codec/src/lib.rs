@@ -8,7 +8,7 @@
 //! refused, and the [`DecodeError`] tells the byte, the normative statement that was
 //! broken, and the reason code to answer with. [`Packet::encode`] appends a packet to
 //! anything that is a [`BufMut`](bytes::BufMut). The version is an argument of both:
-//! CONNECT tells it for the rest of the connection.
+//! CONNECT tells it for the rest of the connection. A [`PacketBuf`] is a packet that lives on.
 //!
 //! ```
 //! use mqtt_codec::{Limits, Packet, ProtocolVersion, Publish, decode};
@@ -117,6 +117,44 @@
 //! drive(&mut server, now, &mut to_server, &mut received)?;
 //! assert_eq!(received, [Message::new("station/12", "21.5", QoS::ExactlyOnce)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Clients over std's sockets, tokio, smol and mio, and a server in a hundred lines, are in
+//! the crate's `examples`.
+//!
+//! # Large messages
+//!
+//! A message is an event once all of it has come, and its bytes are kept in the embedder's
+//! buffer until then. With a threshold
+//! ([`ServerConfig::chunk_threshold`](connection::ServerConfig::chunk_threshold), and the
+//! same for clients) a larger one comes in pieces, and no more than the threshold is kept:
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use mqtt_codec::connection::*;
+//! # use mqtt_codec::{Packet, Properties, ReasonCode};
+//! # fn f(server: &mut ServerConnection, now: Duration, input: &mut &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut file = Vec::new();
+//! # let mut coming = None;
+//! while let Some(event) = server.receive(now, input)? {
+//!     match event {
+//!         ServerEvent::PublishStart { publish, payload_length } => {
+//!             println!("{payload_length} bytes for {}", publish.topic_name);
+//!             coming = publish.packet_identifier;
+//!         }
+//!         ServerEvent::PublishChunk(chunk) => {
+//!             file.extend_from_slice(chunk.payload);
+//!             if chunk.remaining == 0
+//!                 && let Some(identifier) = coming.take()
+//!             {
+//!                 server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
+//!             }
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Requirements

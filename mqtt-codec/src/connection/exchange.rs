@@ -4,8 +4,9 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::alias::{InboundAliases, OutboundAliases};
+use super::chunked::Chunked;
 use super::identifiers::Identifiers;
-use super::inbound::{AnswerQueue, Chunked, Pending};
+use super::inbound::{AnswerQueue, Pending};
 use super::transmit::Transmit;
 use super::{ConnectionError, SendError, Session, TopicAliasPolicy};
 use crate::packet::decode;

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use super::exchange::{Exchange, Role};
 use super::session::{Received, ReceivedState};
 use super::{ConnectionError, InboundPublish, PublishChunk, SendError, TopicName};
-use crate::packet::{Length, decode_error, decode_publish, decode_publish_head, publish_length};
+use crate::packet::{decode_publish, publish_length};
 use crate::{
     Acknowledgement, Packet, PacketIdentifier, PacketSet, PacketType, Properties, PropertiesBuf,
     ProtocolVersion, Publish, QoS, ReasonCode, ReasonCodes, Rule, SubAck, UnsubAck,
@@ -60,17 +60,6 @@ impl AnswerQueue {
         self.0.pop_front();
         Some((identifier, reason, properties))
     }
-}
-
-/// A PUBLISH that is handed out in chunks, of which some are yet to come.
-#[derive(Debug)]
-pub(super) struct Chunked {
-    /// Bytes of the payload that have not been handed out.
-    remaining: u32,
-    /// What is to be acknowledged when all of it has been.
-    unacknowledged: Option<(PacketIdentifier, QoS)>,
-    /// Nobody wants the rest.
-    discarded: bool,
 }
 
 /// What [`take_publish`](Exchange::take_publish) found.
@@ -135,87 +124,13 @@ impl Exchange {
     }
 
     #[inline]
-    fn resolve<'a>(&mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, ConnectionError> {
+    pub(super) fn resolve<'a>(
+        &mut self,
+        publish: &Publish<'a>,
+    ) -> Result<TopicName<'a>, ConnectionError> {
         self.inbound_aliases
             .resolve(publish)
             .map_err(|rule| self.violation(rule))
-    }
-
-    /// Takes the front of a PUBLISH that is larger than the threshold: what stands before
-    /// the payload.
-    #[inline(never)]
-    fn take_start<'a>(
-        &mut self,
-        first: u8,
-        length: Length,
-        input: &mut &'a [u8],
-        check: impl Fn(&Publish<'_>) -> Result<(), Rule>,
-    ) -> Result<Taken<'a>, ConnectionError> {
-        let threshold = self.chunk_threshold as usize;
-        let front = &input[..input.len().min(threshold)];
-        let Some((publish, taken)) =
-            decode_publish_head(first, length, front, self.version, &self.limits)?
-        else {
-            if front.len() < threshold {
-                return Ok(Taken::Incomplete);
-            }
-            return Err(decode_error(1, Rule::PacketTooLarge, self.version).into());
-        };
-        *input = &input[taken..];
-        check(&publish).map_err(|rule| self.violation(rule))?;
-        let topic_name = self.resolve(&publish)?;
-        let new = match publish.packet_identifier {
-            Some(identifier) => self.is_new(identifier, publish.qos, publish.dup)?,
-            None => true,
-        };
-        // A packet has 268,435,455 bytes and a few at most.
-        let remaining = (length.total - taken) as u32;
-        self.chunked = Some(Chunked {
-            remaining,
-            unacknowledged: publish
-                .packet_identifier
-                .filter(|_| new)
-                .map(|identifier| (identifier, publish.qos)),
-            discarded: !new,
-        });
-        if !new {
-            return Ok(Taken::Nothing);
-        }
-        Ok(Taken::Start(
-            InboundPublish::new(&publish, topic_name),
-            remaining,
-        ))
-    }
-
-    /// The next bytes of a payload. Only with the last ones has the message been received.
-    #[inline(never)]
-    fn take_chunk<'a>(&mut self, input: &mut &'a [u8]) -> Taken<'a> {
-        let Some(chunked) = &mut self.chunked else {
-            return Taken::Nothing;
-        };
-        let length = input.len().min(chunked.remaining as usize);
-        if length == 0 && chunked.remaining > 0 {
-            return Taken::Incomplete;
-        }
-        let (payload, rest) = input.split_at(length);
-        *input = rest;
-        chunked.remaining -= length as u32;
-        let (remaining, discarded) = (chunked.remaining, chunked.discarded);
-        if remaining == 0 {
-            let unacknowledged = chunked.unacknowledged;
-            self.chunked = None;
-            if let Some((identifier, qos)) = unacknowledged {
-                self.expect_answer(identifier, qos);
-                if self.automatic {
-                    // It waits for it.
-                    let _ = self.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY);
-                }
-            }
-        }
-        match discarded {
-            true => Taken::Nothing,
-            false => Taken::Chunk(PublishChunk { payload, remaining }),
-        }
     }
 
     /// Keeps account of a QoS 1 or QoS 2 message; whether it is new.
@@ -248,7 +163,7 @@ impl Exchange {
     /// Whether a QoS 1 or QoS 2 message has not come before. One that has is answered
     /// again where it is due.
     #[inline]
-    fn is_new(
+    pub(super) fn is_new(
         &mut self,
         identifier: PacketIdentifier,
         qos: QoS,
@@ -282,7 +197,7 @@ impl Exchange {
     }
 
     /// A message has been received and waits for [`acknowledge`](Self::acknowledge).
-    fn expect_answer(&mut self, identifier: PacketIdentifier, qos: QoS) {
+    pub(super) fn expect_answer(&mut self, identifier: PacketIdentifier, qos: QoS) {
         match qos {
             QoS::ExactlyOnce => {
                 self.insert_received(identifier, Received::Pending);
@@ -376,36 +291,6 @@ impl Exchange {
             };
             self.send_answer(identifier, qos, reason_code, properties.as_properties());
         }
-    }
-
-    /// A message that is still on its way in chunks may be refused, and then the rest of
-    /// it is passed over.
-    #[inline]
-    fn refuse_rest(
-        &mut self,
-        identifier: PacketIdentifier,
-        reason_code: ReasonCode,
-        properties: Properties<'_>,
-    ) -> Result<(), SendError> {
-        let Some(chunked) = &mut self.chunked else {
-            return Ok(());
-        };
-        let qos = match chunked.unacknowledged {
-            Some((waiting, qos)) if waiting == identifier => qos,
-            _ => return Ok(()),
-        };
-        if !reason_code.is_error() {
-            return Err(SendError::PayloadIncomplete);
-        }
-        let packet = match qos {
-            QoS::ExactlyOnce => PacketSet::PUBREC,
-            _ => PacketSet::PUBACK,
-        };
-        check_answer(reason_code, properties, packet)?;
-        chunked.unacknowledged = None;
-        chunked.discarded = true;
-        self.expect_answer(identifier, qos);
-        Ok(())
     }
 
     // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.3-8
@@ -541,7 +426,7 @@ impl Exchange {
 }
 
 /// That an acknowledgement may have this reason code and these properties.
-fn check_answer(
+pub(super) fn check_answer(
     reason_code: ReasonCode,
     properties: Properties<'_>,
     packet: PacketSet,

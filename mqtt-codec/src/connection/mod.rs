@@ -16,6 +16,7 @@
 mod accept;
 mod alias;
 mod authentication;
+mod chunked;
 mod client;
 mod error;
 mod exchange;
