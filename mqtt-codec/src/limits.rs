@@ -17,6 +17,9 @@ pub struct Limits {
     /// Accepts an MQTT 3.1 client identifier of no or of more than 23 characters, as
     /// many 3.1 clients send it. Default: off.
     pub allow_any_3_1_client_identifier: bool,
+    /// Accepts a CONNECT of 3.x with a password and no user name, against MQTT-3.1.2-22 of
+    /// 3.1.1, as devices with a token send it; 5.0 allows it. Default: off.
+    pub allow_password_without_user_name: bool,
     /// Accepts PUBLISH with QoS 0 and DUP, against MQTT-3.3.1-2, as though DUP were not
     /// set. Default: off.
     pub allow_dup_on_qos_0: bool,
@@ -32,6 +35,7 @@ impl Limits {
         maximum_topic_levels: 128,
         maximum_topic_filters: 1024,
         allow_any_3_1_client_identifier: false,
+        allow_password_without_user_name: false,
         allow_dup_on_qos_0: false,
         check_payload_format: false,
     };

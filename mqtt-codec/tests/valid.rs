@@ -295,6 +295,8 @@ fn leniency_is_switched_on_one_by_one() {
     any_client_identifier.allow_any_3_1_client_identifier = true;
     let mut dup = Limits::default();
     dup.allow_dup_on_qos_0 = true;
+    let mut password = Limits::default();
+    password.allow_password_without_user_name = true;
     let mut format = Limits::default();
     format.check_payload_format = true;
 
@@ -302,8 +304,11 @@ fn leniency_is_switched_on_one_by_one() {
     let again = bytes("38: 0001'a' 00");
     let not_text = bytes("30: 0001'a' 02 01 01 FF");
     let will_not_text = bytes("10: 0004'MQTT' 05 06 003C 00 0001'a' 02 01 01 0001't' 0001 FF");
+    let token = bytes("10: 0004'MQTT' 04 42 003C 0001'a' 0003'pwd'");
     let accepted =
         |input: &[u8], limits: &Limits| decode(input, ProtocolVersion::V5_0, limits).is_ok();
+    assert!(accepted(&token, &password) && !accepted(&token, &dup));
+    assert!(!accepted(&long, &password) && !accepted(&again, &password));
     assert!(accepted(&long, &any_client_identifier) && !accepted(&long, &dup));
     assert!(accepted(&again, &dup) && !accepted(&again, &any_client_identifier));
     assert!(!accepted(&not_text, &format) && accepted(&not_text, &dup));

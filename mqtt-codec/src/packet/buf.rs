@@ -92,6 +92,7 @@ const UNLIMITED: Limits = Limits {
     maximum_topic_levels: u16::MAX,
     maximum_topic_filters: u16::MAX,
     allow_any_3_1_client_identifier: true,
+    allow_password_without_user_name: true,
     allow_dup_on_qos_0: true,
     check_payload_format: false,
 };

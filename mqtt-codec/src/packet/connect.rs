@@ -107,7 +107,7 @@ impl<'a> Connect<'a> {
             _ => return Err(fault(Rule::ProtocolVersionUnsupported, rest)),
         };
         let (rest, flags) = wire::u8(after_level)?;
-        check_flags(flags, version).map_err(|rule| fault(rule, after_level))?;
+        check_flags(flags, version, limits).map_err(|rule| fault(rule, after_level))?;
         let (properties_at, keep_alive) = wire::u16(rest)?;
         let (client_identifier_at, connect_properties) = match version {
             ProtocolVersion::V5_0 => properties(properties_at, PacketSet::CONNECT)?,
@@ -337,7 +337,7 @@ fn will_topic_rule(rule: Rule) -> Rule {
 
 /// Connect Flags (sections 3.1.2.3 to 3.1.2.9).
 #[inline(always)]
-fn check_flags(flags: u8, version: ProtocolVersion) -> Result<(), Rule> {
+fn check_flags(flags: u8, version: ProtocolVersion, limits: &Limits) -> Result<(), Rule> {
     if flags & RESERVED != 0 {
         return Err(Rule::ConnectReservedFlag);
     }
@@ -352,7 +352,11 @@ fn check_flags(flags: u8, version: ProtocolVersion) -> Result<(), Rule> {
         return Err(Rule::WillQoSValue);
     }
     // 5.0 allows it: section 3.1.2.9.
-    if version < ProtocolVersion::V5_0 && flags & PASSWORD != 0 && flags & USER_NAME == 0 {
+    if version < ProtocolVersion::V5_0
+        && flags & PASSWORD != 0
+        && flags & USER_NAME == 0
+        && !limits.allow_password_without_user_name
+    {
         return Err(Rule::PasswordWithoutUserName);
     }
     Ok(())
