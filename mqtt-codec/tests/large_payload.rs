@@ -82,6 +82,7 @@ fn what_is_not_larger_comes_whole() {
 }
 
 /// MQTT-4.3.2-4, MQTT-4.3.3-8: it has been received with its last byte, and not before.
+// shows: 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.3-8
 #[test]
 fn it_is_acknowledged_at_its_end() {
     for (qos, answer) in [
@@ -157,6 +158,7 @@ fn it_can_be_refused_before_its_end() {
 }
 
 /// MQTT-4.3.3-10: what has been received is answered again, and not handed out again.
+// shows: 5.0 MQTT-4.3.3-10
 #[test]
 fn a_duplicate_is_passed_over() {
     let mut server = server_of(V3_1_1, config());
@@ -186,6 +188,7 @@ fn half_a_message_leaves_nothing_behind() {
 }
 
 /// MQTT-3.3.4-7 holds when the front of a message comes, not only when it is whole.
+// shows: 5.0 MQTT-3.3.4-7
 #[test]
 fn receive_maximum_holds() {
     let mut config = config();

@@ -343,6 +343,41 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_data_shows_what_stands_above_it() {
+        let text = "\
+# shows: 5.0 MQTT-3.1.2-20, 5.0 MQTT-3.1.2-21
+one | row
+two | rows
+# shows: 5.0 MQTT-3.1.2-20
+three | rows
+
+# shows: 5.0 MQTT-3.1.2-22
+
+# shows: 5.0 MQTT-3.1.2-22";
+        let mut map = Map::new(&[Specification::Mqtt5_0]);
+        map.data("tests/data/t.txt", text);
+        for (identifier, rows) in [
+            ("MQTT-3.1.2-20", Some(2)),
+            ("MQTT-3.1.2-21", Some(1)),
+            ("MQTT-3.1.2-22", None),
+        ] {
+            let at = map
+                .requirements
+                .iter()
+                .position(|requirement| requirement.identifier == identifier);
+            let shows = &map.entries[at.unwrap()].shows;
+            assert_eq!(shows.first().map(|(_, rows)| *rows), rows, "{identifier}");
+        }
+        assert_eq!(
+            map.faults,
+            [
+                "tests/data/t.txt:7: a marker above nothing",
+                "tests/data/t.txt:9: a marker above nothing"
+            ]
+        );
+    }
+
+    #[test]
     fn a_word_keeps_where_it_is_mentioned() {
         let mut map = Map::new(&[Specification::Mqtt5_0]);
         map.source("src/rule.rs", "rules! {\n    One: 1;\n}\n");
