@@ -41,11 +41,12 @@ impl<'a> ConnAck<'a> {
 
     fn parse_fields(body: &'a [u8], version: ProtocolVersion) -> Result<Self, nom::Err<Fault>> {
         let (code_at, flags) = wire::u8(body)?;
-        let known = match version {
+        let flags = match version {
+            // Reserved and not used there, which servers of all versions make use of.
             ProtocolVersion::V3_1 => 0,
-            _ => SESSION_PRESENT,
+            _ => flags,
         };
-        if flags & !known != 0 {
+        if flags & !SESSION_PRESENT != 0 {
             return Err(fault(Rule::ConnAckFlags, body));
         }
         let session_present = flags & SESSION_PRESENT != 0;
