@@ -118,6 +118,17 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
+    /// Ends the headers, the last of them the length of a body that is not empty;
+    /// body and NUL are the caller's to write.
+    pub(crate) fn before_body(mut self, content_length: usize) -> Result<(), EncodeError> {
+        if content_length > 0 {
+            put_content_length(content_length, self.out);
+        }
+        self.out.push(b'\n');
+        self.keep = self.out.len();
+        Ok(())
+    }
+
     /// Ends the frame with its body (which can be empty) and NUL. If the body
     /// is not empty and no header was a `content-length`, adds it.
     ///

@@ -214,6 +214,17 @@ pub enum SendError {
     /// No such transaction is open.
     #[error("unknown transaction")]
     UnknownTransaction,
+    /// A body in parts is not all sent, and another is to begin.
+    #[error("the body of the message before is not all sent")]
+    BodyIncomplete,
+    /// More of a body than its `content-length` has announced.
+    #[error("{octets} octets of a body of which {remaining} remain to be sent")]
+    BodySize {
+        /// Octets that were given.
+        octets: usize,
+        /// Octets that remain of the body; 0 too if none has begun.
+        remaining: usize,
+    },
     /// The version does not have this ack mode (`client-individual` in 1.0).
     #[error("ack mode is not in this version")]
     AckMode,

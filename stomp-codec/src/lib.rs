@@ -159,6 +159,10 @@
 //! A SEND in a transaction is held by the connection, and comes whole at COMMIT;
 //! [`Limits::transaction_bytes`] bounds it.
 //!
+//! To send in parts, [`begin_send`](connection::ClientConnection::begin_send) and
+//! [`begin_message`](connection::ServerConnection::begin_message) want the length
+//! alone, and `send_body` the parts, each when the one before has left.
+//!
 //! # WebSocket
 //!
 //! Over WebSocket nothing differs: the contents of the messages, text or binary,

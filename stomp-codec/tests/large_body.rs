@@ -284,3 +284,124 @@ fn an_error_that_does_not_end() {
         assert!(client.is_closed());
     }
 }
+
+fn sent(poll_transmit: impl FnOnce(&mut Vec<u8>) -> usize) -> String {
+    let mut out = Vec::new();
+    poll_transmit(&mut out);
+    String::from_utf8(out).unwrap().replace('\0', "^@")
+}
+
+/// What is sent meanwhile waits for the end of the body, and none is sent twice.
+#[test]
+fn a_client_sends_parts() {
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
+    assert_eq!(client.send_body(b"x"), Err(SendError::NotConnected));
+    client.connect(&ConnectOptions::default()).unwrap();
+    let mut input = &b"CONNECTED\nversion:1.2\nheart-beat:0,1000\n\n\0"[..];
+    client.receive(NOW, &mut input).unwrap();
+    sent(|out| client.poll_transmit(out));
+
+    let options = Options::RECEIPT;
+    client
+        .begin_send("a", [("x", "y"), ("content-length", "9")], 7, options)
+        .unwrap();
+    assert_eq!(
+        sent(|out| client.poll_transmit(out)),
+        "SEND\ndestination:a\nreceipt:1\nx:y\ncontent-length:7\n\n"
+    );
+    assert_eq!(client.send_body(b"0\x001"), Ok(4));
+    assert_eq!(
+        client.begin_send("b", [], 1, options),
+        Err(SendError::BodyIncomplete)
+    );
+    client.send("b", [], b"whole", Options::default()).unwrap();
+    assert_eq!(
+        client.send_body(b"23456"),
+        Err(SendError::BodySize {
+            octets: 5,
+            remaining: 4
+        })
+    );
+    assert_eq!(sent(|out| client.poll_transmit(out)), "0^@1");
+    // An EOL would be body.
+    let next = client.poll_timeout().unwrap();
+    client.handle_timeout(next).unwrap();
+    assert_eq!(client.transmit_len(), 0);
+    assert!(client.poll_timeout().unwrap() > next);
+    client.disconnect().unwrap();
+    assert_eq!(client.send_body(b""), Ok(4));
+    assert_eq!(client.send_body(b"2345"), Ok(0));
+    assert_eq!(
+        sent(|out| client.poll_transmit(out)),
+        "2345^@SEND\ndestination:b\ncontent-length:5\n\nwhole^@DISCONNECT\nreceipt:2\n\n^@"
+    );
+    assert_eq!(
+        client.send_body(b"x"),
+        Err(SendError::BodySize {
+            octets: 1,
+            remaining: 0
+        })
+    );
+}
+
+/// The server's side: receipts wait, the end of the session too, and a failure leaves
+/// the message incomplete.
+#[test]
+fn a_server_sends_parts() {
+    let open = || {
+        let mut server = ServerConnection::new(NOW, ServerConfig::default());
+        let stream = OPENING.to_owned() + "SUBSCRIBE\nid:0\ndestination:a\nack:client\n\n\0";
+        let mut input = stream.as_bytes();
+        server.receive(NOW, &mut input).unwrap();
+        server.accept(NOW, &Accept::default()).unwrap();
+        let Ok(Some(ServerEvent::Subscribe(subscribe))) = server.receive(NOW, &mut input) else {
+            panic!("no subscription");
+        };
+        let subscription = subscribe.subscription;
+        sent(|out| server.poll_transmit(out));
+        server.begin_message(subscription, 7, "a", [], 4).unwrap();
+        assert_eq!(server.send_body(b"ab"), Ok(2));
+        let begun = server.begin_message(subscription, 8, "a", [], 4);
+        assert_eq!(begun, Err(SendError::BodyIncomplete));
+        assert_eq!(
+            sent(|out| server.poll_transmit(out)),
+            "MESSAGE\nsubscription:0\nmessage-id:1-1\ndestination:a\nack:1-1\ncontent-length:4\n\nab"
+        );
+        server
+    };
+    let mut server = open();
+    let mut input = &b"BEGIN\ntransaction:t\nreceipt:1\n\n\0DISCONNECT\nreceipt:2\n\n\0"[..];
+    assert!(server.receive(NOW, &mut input).unwrap().is_some());
+    server.receipt("2").unwrap();
+    assert_eq!((server.transmit_len(), server.is_closed()), (0, false));
+    assert_eq!(server.send_body(b"cd"), Ok(0));
+    assert!(server.is_closed());
+    assert_eq!(
+        sent(|out| server.poll_transmit(out)),
+        "cd^@RECEIPT\nreceipt-id:1\n\n^@RECEIPT\nreceipt-id:2\n\n^@"
+    );
+    assert_eq!(server.send_body(b""), Err(SendError::Closed));
+
+    let mut server = open();
+    assert!(server.receive(NOW, &mut &b"nonsense\n"[..]).is_err());
+    assert_eq!((server.transmit_len(), server.is_closed()), (0, true));
+    assert_eq!(server.send_body(b"cd"), Err(SendError::Closed));
+
+    // A body of nothing has no parts.
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
+    let stream = OPENING.to_owned() + "SUBSCRIBE\nid:0\ndestination:a\n\n\0";
+    let mut input = stream.as_bytes();
+    server.receive(NOW, &mut input).unwrap();
+    server.accept(NOW, &Accept::default()).unwrap();
+    let Ok(Some(ServerEvent::Subscribe(subscribe))) = server.receive(NOW, &mut input) else {
+        panic!("no subscription");
+    };
+    sent(|out| server.poll_transmit(out));
+    server
+        .begin_message(subscribe.subscription, 7, "a", [], 0)
+        .unwrap();
+    assert_eq!(
+        sent(|out| server.poll_transmit(out)),
+        "MESSAGE\nsubscription:0\nmessage-id:1-1\ndestination:a\n\n^@"
+    );
+}

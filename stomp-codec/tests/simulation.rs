@@ -96,6 +96,8 @@ struct World {
     last_message: u64,
     /// A body that comes in parts: what it is of, and its receipt.
     upload: Option<(u64, Option<String>, Vec<u8>)>,
+    /// What remains of the bodies that the two sides send in parts.
+    sending: (Vec<u8>, Vec<u8>),
     download: Option<(u64, Option<AckToken<'static>>, Vec<u8>)>,
 }
 
@@ -150,6 +152,7 @@ impl World {
             messages: VecDeque::new(),
             last_message: 0,
             upload: None,
+            sending: (Vec::new(), Vec::new()),
             download: None,
         }
     }
@@ -363,7 +366,7 @@ impl World {
             ..options
         };
         let client = &mut self.client;
-        let (receipt, heard) = match self.random.below(9) {
+        let (receipt, heard) = match self.random.below(10) {
             0 => {
                 let modes = &modes[..if version == Version::V1_0 { 2 } else { 3 }];
                 let mode = modes[self.random.below(modes.len())];
@@ -409,6 +412,14 @@ impl World {
                     (receipt, self.hold(within, Heard::Ack(number)))
                 }
             }
+            7 if self.sending.0.is_empty() => {
+                self.last_send += 1;
+                let number = self.last_send;
+                self.sending.0 = body(number);
+                let length = self.sending.0.len();
+                let receipt = client.begin_send("/queue/x", [], length, options);
+                (receipt.unwrap(), self.hold(within, Heard::Send(number)))
+            }
             _ => {
                 self.last_send += 1;
                 let number = self.last_send;
@@ -442,9 +453,14 @@ impl World {
         self.last_message += 1;
         let number = self.last_message;
         let body = body(number);
-        self.server
-            .message(known.subscription, number, "/queue/x", [], &body)
-            .unwrap();
+        let server = &mut self.server;
+        let sent = if self.sending.1.is_empty() && number % 2 == 0 {
+            self.sending.1 = body.clone();
+            server.begin_message(known.subscription, number, "/queue/x", [], body.len())
+        } else {
+            server.message(known.subscription, number, "/queue/x", [], &body)
+        };
+        sent.unwrap();
         if known.mode != AckMode::Auto {
             known.unsettled.push(number);
         }
@@ -452,9 +468,20 @@ impl World {
         self.messages.push_back((number, body));
     }
 
+    /// The next parts of bodies, of so many bytes.
+    fn send_parts(&mut self, count: usize) {
+        let (up, down) = &mut self.sending;
+        let count = (count.min(up.len()), count.min(down.len()));
+        let part: Vec<u8> = up.drain(..count.0).collect();
+        assert!(part.is_empty() || self.client.send_body(&part) == Ok(up.len()));
+        let part: Vec<u8> = down.drain(..count.1).collect();
+        assert!(part.is_empty() || self.server.send_body(&part) == Ok(down.len()));
+    }
+
     /// Everything that is under way arrives.
     fn settle_down(&mut self) {
         loop {
+            self.send_parts(usize::MAX);
             self.transmit(1 << 16);
             let quiet = self.to_server.flying.is_empty() && self.to_client.flying.is_empty();
             self.to_server.arrive(usize::MAX);
@@ -489,7 +516,10 @@ impl World {
             match self.random.below(10) {
                 0..=3 => self.act(),
                 4 => self.deliver(),
-                5 => self.transmit(count),
+                5 => {
+                    self.send_parts(count);
+                    self.transmit(count);
+                }
                 6 => {
                     self.to_server.arrive(count);
                     self.serve(events);

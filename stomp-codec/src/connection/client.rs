@@ -88,6 +88,18 @@ impl Options {
     };
 }
 
+/// The body of a frame that is to be sent.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Whole(&'a [u8]),
+    /// Its length.
+    InParts(usize),
+}
+
+impl Content<'_> {
+    const EMPTY: Self = Content::Whole(b"");
+}
+
 #[derive(Debug, Clone, Copy)]
 enum State {
     /// CONNECT has not been sent.
@@ -257,7 +269,7 @@ impl ClientConnection {
             State::Open(_) | State::Disconnecting(..) => {
                 // What waits to be sent is a sign of life as well. After
                 // DISCONNECT a client sends no frame; an EOL is none.
-                if self.pulse.is_due(now) && self.outbound.len() == 0 {
+                if self.pulse.is_due(now) && self.outbound.is_idle() {
                     self.outbound.buffer().push(b'\n');
                 }
                 Ok(())
@@ -341,7 +353,43 @@ impl ClientConnection {
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
         let own = [("destination", destination)];
-        self.write(Command::Send, &own, headers, body, options)
+        self.write(Command::Send, &own, headers, Content::Whole(body), options)
+    }
+
+    /// Sends a message whose body follows in parts: `content_length` octets by
+    /// [`send_body`](Self::send_body). Whatever else is sent waits for the last of
+    /// them, heart-beats too. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As for `send`; the body of the message before is not all sent.
+    pub fn begin_send<'h>(
+        &mut self,
+        destination: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        content_length: usize,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.outbound.can_begin_body()?;
+        let own = [("destination", destination)];
+        let content = Content::InParts(content_length);
+        let receipt = self.write(Command::Send, &own, headers, content, options)?;
+        self.outbound.begin_body(content_length);
+        Ok(receipt)
+    }
+
+    /// Sends the next part of the body of [`begin_send`](Self::begin_send); gives
+    /// how many octets remain to be sent.
+    ///
+    /// # Errors
+    ///
+    /// The session is over; the part is more than remains.
+    pub fn send_body(&mut self, part: &[u8]) -> Result<usize, SendError> {
+        match self.state {
+            State::Open(_) | State::Disconnecting(..) => self.outbound.put_body(part),
+            State::Idle | State::Connecting => Err(SendError::NotConnected),
+            State::Ending | State::Closed => Err(SendError::Closed),
+        }
     }
 
     /// Asks for the messages of a destination: SUBSCRIBE.
@@ -367,7 +415,7 @@ impl ClientConnection {
             ("destination", destination),
             ("ack", ack.as_str()),
         ];
-        let receipt = self.write(Command::Subscribe, &own, headers, b"", options)?;
+        let receipt = self.write(Command::Subscribe, &own, headers, Content::EMPTY, options)?;
         self.last_subscription = number;
         self.subscriptions.insert(Subscription(number), ack);
         Ok((Subscription(number), receipt))
@@ -390,7 +438,7 @@ impl ClientConnection {
         }
         let number = Decimal::from_u64(subscription.0);
         let own = [("id", number.as_str())];
-        let receipt = self.write(Command::Unsubscribe, &own, [], b"", options)?;
+        let receipt = self.write(Command::Unsubscribe, &own, [], Content::EMPTY, options)?;
         self.subscriptions.remove(&subscription);
         Ok(receipt)
     }
@@ -437,7 +485,13 @@ impl ClientConnection {
         };
         let subscription = message.subscription.as_deref();
         let subscription = subscription.map(|subscription| ("subscription", subscription));
-        self.write(command, &[(id, &message.id)], subscription, b"", options)
+        self.write(
+            command,
+            &[(id, &message.id)],
+            subscription,
+            Content::EMPTY,
+            options,
+        )
     }
 
     /// Starts a transaction: BEGIN.
@@ -505,7 +559,7 @@ impl ClientConnection {
     ) -> Result<Option<ReceiptId>, SendError> {
         let name = Decimal::from_u64(transaction.0);
         let own = [("transaction", name.as_str())];
-        self.write(command, &own, [], b"", options)
+        self.write(command, &own, [], Content::EMPTY, options)
     }
 
     /// Ends the session: DISCONNECT, with a receipt. When that comes the
@@ -518,7 +572,13 @@ impl ClientConnection {
     // keeps: stomp10/DISCONNECT/graceful
     pub fn disconnect(&mut self) -> Result<ReceiptId, SendError> {
         let version = self.open()?;
-        self.write(Command::Disconnect, &[], [], b"", Options::RECEIPT)?;
+        self.write(
+            Command::Disconnect,
+            &[],
+            [],
+            Content::EMPTY,
+            Options::RECEIPT,
+        )?;
         self.state = State::Disconnecting(version, self.last_receipt);
         Ok(ReceiptId(self.last_receipt))
     }
@@ -542,7 +602,7 @@ impl ClientConnection {
         command: Command,
         own: &[(&str, &str)],
         headers: impl IntoIterator<Item = (&'h str, &'h str)>,
-        body: &[u8],
+        content: Content<'_>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
         let version = self.open()?;
@@ -569,7 +629,10 @@ impl ClientConnection {
                 encoder.header(name, value)?;
             }
         }
-        encoder.body(body)?;
+        match content {
+            Content::Whole(body) => encoder.body(body)?,
+            Content::InParts(content_length) => encoder.before_body(content_length)?,
+        }
         if let Some(receipt) = receipt {
             self.last_receipt = receipt;
             self.receipts.insert(receipt);
@@ -692,6 +755,7 @@ impl ClientConnection {
     }
 
     fn error<'a>(&mut self, frame: Frame<'a>) -> ClientEvent<'a> {
+        self.outbound.abandon();
         let receipt = frame.header("receipt-id");
         let receipt = receipt.as_deref().and_then(parse_number);
         let receipt = receipt.filter(|id| self.receipts.contains(id));
@@ -710,6 +774,7 @@ impl ClientConnection {
     /// Ends the connection for what the server did. A client has no frame to
     /// complain with.
     fn fail(&mut self, error: ConnectionError) -> ConnectionError {
+        self.outbound.abandon();
         self.state = State::Closed;
         *self.error.insert(error)
     }

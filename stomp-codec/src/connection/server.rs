@@ -209,6 +209,7 @@ impl ServerConnection {
             State::Opening(_) | State::Deciding(..) | State::Open(_) => {
                 let error = *self.error.insert(ConnectionError::UnexpectedEof);
                 self.close();
+                self.outbound.abandon();
                 Err(error)
             }
             State::Disconnecting(..) | State::Closed => self.error.map_or(Ok(()), Err),
@@ -257,7 +258,7 @@ impl ServerConnection {
                 return Err(self.fail(ConnectionError::HeartBeatTimeout, None));
             }
             // What waits to be sent is a sign of life as well.
-            State::Open(_) if self.pulse.is_due(now) && self.outbound.len() == 0 => {
+            State::Open(_) if self.pulse.is_due(now) && self.outbound.is_idle() => {
                 self.outbound.buffer().push(b'\n');
             }
             _ => {}
@@ -269,7 +270,7 @@ impl ServerConnection {
     /// [`poll_transmit`](Self::poll_transmit) has nothing more, the socket can be
     /// closed.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed)
+        matches!(self.state, State::Closed) && !self.outbound.is_in_body()
     }
 
     /// The version of the session, once there is one.
@@ -408,6 +409,58 @@ impl ServerConnection {
         headers: impl IntoIterator<Item = (&'h str, &'h str)>,
         body: &[u8],
     ) -> Result<(), SendError> {
+        self.put_message(subscription, message, destination, headers, |encoder| {
+            encoder.body(body)
+        })
+    }
+
+    /// Sends a message whose body follows in parts: `content_length` octets by
+    /// [`send_body`](Self::send_body). Whatever else is sent waits for the last of
+    /// them, heart-beats too; an ERROR for what the client does meanwhile is never
+    /// sent. Otherwise as [`message`](Self::message).
+    ///
+    /// # Errors
+    ///
+    /// As for `message`; the body of the message before is not all sent.
+    pub fn begin_message<'h>(
+        &mut self,
+        subscription: Subscription,
+        message: u64,
+        destination: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        content_length: usize,
+    ) -> Result<(), SendError> {
+        self.outbound.can_begin_body()?;
+        self.put_message(subscription, message, destination, headers, |encoder| {
+            encoder.before_body(content_length)
+        })?;
+        self.outbound.begin_body(content_length);
+        Ok(())
+    }
+
+    /// Sends the next part of the body of [`begin_message`](Self::begin_message);
+    /// gives how many octets remain to be sent.
+    ///
+    /// # Errors
+    ///
+    /// The session has ended and no body is open; the part is more than remains.
+    pub fn send_body(&mut self, part: &[u8]) -> Result<usize, SendError> {
+        // A client that has said DISCONNECT still gets what had begun.
+        match self.state {
+            State::Open(_) | State::Disconnecting(..) => self.outbound.put_body(part),
+            State::Closed if self.outbound.is_in_body() => self.outbound.put_body(part),
+            _ => Err(self.not_connected()),
+        }
+    }
+
+    fn put_message<'h>(
+        &mut self,
+        subscription: Subscription,
+        message: u64,
+        destination: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        end: impl FnOnce(Encoder<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), SendError> {
         let State::Open(version) = self.state else {
             return Err(self.not_connected());
         };
@@ -425,9 +478,8 @@ impl ServerConnection {
             named,
             needs_ack,
             destination,
-            body,
         };
-        frame.write(self.outbound.buffer(), version, headers)?;
+        frame.write(self.outbound.buffer(), version, headers, end)?;
         self.subscriptions.sent(subscription, message);
         Ok(())
     }
@@ -460,9 +512,9 @@ impl ServerConnection {
             },
             needs_ack: false,
             destination,
-            body,
         };
-        frame.write(self.outbound.buffer(), version, headers)?;
+        let end = |encoder: Encoder<'_>| encoder.body(body);
+        frame.write(self.outbound.buffer(), version, headers, end)?;
         self.unsubscribed += 1;
         Ok(())
     }
@@ -781,6 +833,7 @@ impl ServerConnection {
             self.put_error(None, &message, &[], b"").ok();
         }
         self.close();
+        self.outbound.abandon();
         self.error = Some(error);
         error
     }

@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut};
 use crate::parser::{Scan, eols};
 use crate::parts::{Part, Parts};
 use crate::version::Syntax;
-use crate::{DecodeError, Frame, Limits};
+use crate::{DecodeError, Frame, Limits, SendError};
 
 /// What comes in. The bytes stay with the caller.
 #[derive(Debug, Default)]
@@ -77,6 +77,10 @@ pub(crate) enum Incoming<'a> {
 pub(crate) struct Outbound {
     bytes: Vec<u8>,
     sent: usize,
+    /// How much of a body in parts remains, while one is open.
+    remaining: Option<usize>,
+    /// What waits for the end of that body.
+    waiting: Vec<u8>,
 }
 
 /// An empty buffer with more room than this is given back, unless it was needed.
@@ -87,7 +91,65 @@ const KEEP_IF_NEEDED: usize = 1024 * 1024;
 impl Outbound {
     /// The buffer to append frames to.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+        match self.remaining {
+            Some(_) => &mut self.waiting,
+            None => &mut self.bytes,
+        }
+    }
+
+    /// Whether there is nothing to be sent, and an EOL can be.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.len() == 0 && !self.is_in_body()
+    }
+
+    /// Whether a body is not all sent.
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.remaining.is_some()
+    }
+
+    /// Checks that the head of a frame whose body comes in parts can be sent.
+    pub(crate) fn can_begin_body(&self) -> Result<(), SendError> {
+        match self.remaining {
+            Some(_) => Err(SendError::BodyIncomplete),
+            None => Ok(()),
+        }
+    }
+
+    /// The head of a frame was sent, and its body of this length follows.
+    pub(crate) fn begin_body(&mut self, length: usize) {
+        self.remaining = Some(length);
+        self.end_body();
+    }
+
+    /// Sends the next part of the body; gives how much remains.
+    pub(crate) fn put_body(&mut self, part: &[u8]) -> Result<usize, SendError> {
+        let remaining = self.remaining.unwrap_or_default();
+        let Some(rest) = remaining.checked_sub(part.len()) else {
+            return Err(SendError::BodySize {
+                octets: part.len(),
+                remaining,
+            });
+        };
+        if self.is_in_body() {
+            self.bytes.extend_from_slice(part);
+            self.remaining = Some(rest);
+            self.end_body();
+        }
+        Ok(rest)
+    }
+
+    fn end_body(&mut self) {
+        if self.remaining == Some(0) {
+            self.remaining = None;
+            self.bytes.push(0);
+            self.bytes.append(&mut self.waiting);
+        }
+    }
+
+    /// A body that is not all sent never will be, and nothing behind it.
+    pub(crate) fn abandon(&mut self) {
+        self.remaining = None;
+        self.waiting = Vec::new();
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -52,10 +52,10 @@ pub(super) struct MessageFrame<'a> {
     pub(super) named: Named,
     pub(super) needs_ack: bool,
     pub(super) destination: &'a str,
-    pub(super) body: &'a [u8],
 }
 
 impl MessageFrame<'_> {
+    /// Writes it; `end` writes what is behind the headers.
     // keeps: stomp12/MESSAGE/destination, stomp11/MESSAGE/destination,
     // keeps: stomp10/MESSAGE/destination, stomp12/MESSAGE/message-id, stomp11/MESSAGE/message-id,
     // keeps: stomp10/MESSAGE/message-id, stomp12/MESSAGE/subscription,
@@ -65,6 +65,7 @@ impl MessageFrame<'_> {
         out: &mut Vec<u8>,
         version: Version,
         headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        end: impl FnOnce(Encoder<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let subscription = Decimal::from_u64(self.named.subscription.get());
         let number = Decimal::from_u64(self.named.number);
@@ -89,6 +90,6 @@ impl MessageFrame<'_> {
                 encoder.header(name, value)?;
             }
         }
-        encoder.body(self.body)
+        end(encoder)
     }
 }
