@@ -52,9 +52,11 @@ rules! {
     VariableByteIntegerTooLong: "a variable byte integer has four bytes at most", "§1.5.5", "§2.2.3", MalformedPacket;
     VariableByteIntegerNotMinimal: "a variable byte integer has no more bytes than it needs", "MQTT-1.5.5-1", "§2.2.3", MalformedPacket;
     PacketTooLarge: "a packet is no larger than the Maximum Packet Size", "MQTT-3.2.2-15", "§2.2.3", PacketTooLarge;
+    PacketTooLargeForClient: "a packet to a client is no larger than its Maximum Packet Size", "MQTT-3.1.2-24", "§2.2.3", PacketTooLarge;
     Truncated: "a packet holds every field of its type whole", "§2.1.4", "§2.2.3", MalformedPacket;
     TrailingBytes: "a packet ends where its last field ends", "§2.1.4", "§2.2.3", MalformedPacket;
     PacketIdentifierZero: "a packet identifier is not zero", "MQTT-2.2.1-3", "MQTT-2.3.1-1", ProtocolError;
+    PacketIdentifierZeroOfServer: "a packet identifier of a server is not zero", "MQTT-2.2.1-4", "MQTT-2.3.1-4", ProtocolError;
     PacketIdentifierOnQoS0: "PUBLISH with QoS 0 has no packet identifier", "MQTT-2.2.1-2", "MQTT-2.3.1-5", ProtocolError;
     Utf8IllFormed: "a string is well-formed UTF-8 without surrogates", "MQTT-1.5.4-1", "MQTT-1.5.3-1", MalformedPacket;
     Utf8Null: "a string has no U+0000", "MQTT-1.5.4-2", "MQTT-1.5.3-2", MalformedPacket;
@@ -192,6 +194,8 @@ impl Rule {
     #[must_use]
     pub(crate) const fn of_server(self) -> Self {
         match self {
+            Self::PacketTooLarge => Self::PacketTooLargeForClient,
+            Self::PacketIdentifierZero => Self::PacketIdentifierZeroOfServer,
             Self::PacketIdentifierInUse => Self::PacketIdentifierInUseOfServer,
             Self::ReceiveMaximum => Self::ReceiveMaximumOfClient,
             Self::TopicAliasMaximum => Self::TopicAliasMaximumOfClient,

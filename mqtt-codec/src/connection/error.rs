@@ -39,6 +39,22 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// The same, told of a server: some rules are stated for each end.
+    #[cold]
+    pub(super) fn of_server(self) -> Self {
+        match self {
+            Self::Decode(mut error) => {
+                error.rule = error.rule.of_server();
+                Self::Decode(error)
+            }
+            Self::Protocol { rule, version } => Self::Protocol {
+                rule: rule.of_server(),
+                version,
+            },
+            other => other,
+        }
+    }
+
     /// The reason code that tells the peer; `None` when there is nothing to tell it.
     #[must_use]
     pub const fn reason_code(&self) -> Option<ReasonCode> {

@@ -187,10 +187,7 @@ impl Exchange {
     #[cold]
     pub(super) fn violation(&self, rule: Rule) -> ConnectionError {
         ConnectionError::Protocol {
-            rule: match self.role {
-                Role::Client => rule.of_server(),
-                Role::Server => rule,
-            },
+            rule,
             version: self.version,
         }
     }

@@ -444,6 +444,9 @@ impl ServerConnection {
     }
 
     /// What is under way, to be kept for the next connection of this client.
+    ///
+    /// Not to be kept when the session ends with the connection: in 3.x with Clean Session
+    /// (3.1.1 MQTT-3.1.2-6), in 5.0 with a Session Expiry Interval of 0.
     // keeps: 5.0 MQTT-3.1.2-23, 5.0 MQTT-4.1.0-1
     // keeps: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-4.1.0-1, 3.1.1 MQTT-4.1.0-2
     #[must_use]
