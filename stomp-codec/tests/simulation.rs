@@ -454,7 +454,7 @@ impl World {
         let number = self.last_message;
         let body = body(number);
         let server = &mut self.server;
-        let sent = if self.sending.1.is_empty() && number % 2 == 0 {
+        let sent = if self.sending.1.is_empty() && number.is_multiple_of(2) {
             self.sending.1 = body.clone();
             server.begin_message(known.subscription, number, "/queue/x", [], body.len())
         } else {

@@ -1,9 +1,296 @@
-//! What can be told of a client's frame that is wrong.
+//! What a server makes of its client's frames.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 
+use super::{Acknowledge, Connect, Partial, Send, ServerConnection, ServerEvent, State, Subscribe};
+use crate::connection::handshake::negotiate;
+use crate::connection::heart_beat::HeartBeat;
+use crate::connection::known::Known;
+use crate::connection::subscription::{AckMode, Named};
+use crate::connection::transaction::Held;
+use crate::parts::Part;
 use crate::version::Syntax;
-use crate::{DecodeError, escape};
+use crate::{Command, ConnectionError, DecodeError, Frame, Role, Version, escape};
+
+impl ServerConnection {
+    /// Acts on one frame.
+    // keeps: stomp12/connecting/connect-first, stomp11/connecting/connect-first,
+    // keeps: stomp10/connecting/connect-first, stomp12/client-frames/unknown,
+    // keeps: stomp11/client-frames/unknown
+    pub(super) fn frame<'a>(
+        &mut self,
+        frame: Frame<'a>,
+    ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
+        let command = frame.command();
+        let State::Open(version) = self.state else {
+            return match command {
+                Command::Connect | Command::Stomp => self.connect(frame).map(Some),
+                _ => Err(ConnectionError::UnexpectedCommand(command)),
+            };
+        };
+        if command.sender() == Role::Server {
+            return Err(ConnectionError::UnexpectedCommand(command));
+        }
+        let known = Known::of(&frame);
+        known.require(command, version)?;
+        let event = match command {
+            Command::Send => self.send(frame, known)?,
+            Command::Subscribe => Some(self.subscribe(version, frame, known)?),
+            Command::Unsubscribe => Some(self.unsubscribe(version, known)?),
+            Command::Ack | Command::Nack => self.acknowledge(version, frame, known)?,
+            Command::Begin => {
+                let transaction = known.transaction.unwrap_or_default();
+                self.transactions.begin(&transaction, &self.config.limits)?;
+                self.answer(version, known.receipt)
+            }
+            Command::Abort => {
+                self.transactions
+                    .abort(&known.transaction.unwrap_or_default())?;
+                self.answer(version, known.receipt)
+            }
+            Command::Commit => {
+                let transaction = known.transaction.unwrap_or_default();
+                let operations = self
+                    .transactions
+                    .commit(&transaction, &mut self.subscriptions)?;
+                Some(ServerEvent::Commit {
+                    transaction,
+                    operations,
+                    receipt: known.receipt,
+                })
+            }
+            Command::Disconnect => Some(self.disconnect(version, known.receipt)),
+            _ => return Err(ConnectionError::UnexpectedCommand(command)),
+        };
+        Ok(event)
+    }
+
+    // keeps: stomp12/STOMP/as-connect, stomp11/STOMP/as-connect, stomp12/CONNECT/host,
+    // keeps: stomp11/CONNECT/host
+    fn connect<'a>(&mut self, frame: Frame<'a>) -> Result<ServerEvent<'a>, ConnectionError> {
+        let version = negotiate(&frame, &self.config.versions)?;
+        let frame = frame.negotiated(version);
+        let command = frame.command();
+        for header in command.required_headers(version) {
+            if frame.header(header).is_none() {
+                return Err(ConnectionError::MissingHeader { command, header });
+            }
+        }
+        let mut heart_beat = HeartBeat::NONE;
+        if version > Version::V1_0
+            && let Some(value) = frame.header("heart-beat")
+        {
+            heart_beat = HeartBeat::parse(&value).ok_or(ConnectionError::InvalidHeader {
+                command,
+                header: "heart-beat",
+            })?;
+        }
+        self.state = State::Deciding(version, heart_beat);
+        Ok(ServerEvent::Connect(Connect {
+            version,
+            host: frame.header("host"),
+            login: frame.header("login"),
+            passcode: frame.header("passcode"),
+            heart_beat,
+            frame,
+        }))
+    }
+
+    fn send<'a>(
+        &mut self,
+        frame: Frame<'a>,
+        known: Known<'a>,
+    ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
+        if !frame.is_whole() {
+            self.partial = Some(Partial {
+                is_held: known.transaction.is_some(),
+                receipt: known.receipt.as_deref().map(String::from),
+            });
+        }
+        if let Some(transaction) = known.transaction {
+            let limits = &self.config.limits;
+            self.transactions
+                .hold(&transaction, Held::Send, &frame, limits)?;
+            if !frame.is_whole() {
+                return Ok(None);
+            }
+            return Ok(self.answer(frame.version(), known.receipt));
+        }
+        Ok(Some(ServerEvent::Send(Send {
+            destination: known.destination.unwrap_or_default(),
+            receipt: known.receipt,
+            frame,
+        })))
+    }
+
+    /// Acts on a part of the body of a SEND.
+    pub(super) fn part<'a>(
+        &mut self,
+        part: Part<'a>,
+    ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
+        let is_held = self.partial.as_ref().is_some_and(|partial| partial.is_held);
+        if is_held && let Err(error) = self.transactions.hold_part(part, &self.config.limits) {
+            let receipt = self.partial.take().and_then(|partial| partial.receipt);
+            return Err(self.fail(error, receipt.as_deref()));
+        }
+        if part.last
+            && let Some(partial) = self.partial.take()
+            && is_held
+            && let State::Open(version) = self.state
+        {
+            return Ok(self.answer(version, partial.receipt.map(Cow::Owned)));
+        }
+        Ok((!is_held).then_some(ServerEvent::Body {
+            part: part.bytes,
+            last: part.last,
+        }))
+    }
+
+    // keeps: stomp12/SUBSCRIBE-ack/default, stomp11/SUBSCRIBE-ack/default,
+    // keeps: stomp10/SUBSCRIBE-ack/default
+    fn subscribe<'a>(
+        &mut self,
+        version: Version,
+        frame: Frame<'a>,
+        known: Known<'a>,
+    ) -> Result<ServerEvent<'a>, ConnectionError> {
+        let ack = match &known.ack {
+            None => AckMode::Auto,
+            Some(value) => {
+                AckMode::parse(value, version).ok_or(ConnectionError::InvalidHeader {
+                    command: Command::Subscribe,
+                    header: "ack",
+                })?
+            }
+        };
+        if self.subscriptions.len() >= self.config.limits.subscriptions {
+            return Err(ConnectionError::TooManySubscriptions);
+        }
+        let destination = known.destination.unwrap_or_default();
+        let id = known.id.as_deref();
+        let subscription = self.subscriptions.open(id, &destination, ack)?;
+        Ok(ServerEvent::Subscribe(Subscribe {
+            subscription,
+            id: known.id,
+            destination,
+            ack,
+            receipt: known.receipt,
+            frame,
+        }))
+    }
+
+    // keeps: stomp10/UNSUBSCRIBE/headers
+    fn unsubscribe<'a>(
+        &mut self,
+        version: Version,
+        known: Known<'a>,
+    ) -> Result<ServerEvent<'a>, ConnectionError> {
+        let destination = known.destination.filter(|_| version == Version::V1_0);
+        if known.id.is_none() && destination.is_none() {
+            return Err(ConnectionError::MissingHeader {
+                command: Command::Unsubscribe,
+                header: "destination",
+            });
+        }
+        let closed = self
+            .subscriptions
+            .close(known.id.as_deref(), destination.as_deref());
+        let (subscription, unacknowledged) = closed?;
+        Ok(ServerEvent::Unsubscribe {
+            subscription,
+            unacknowledged,
+            receipt: known.receipt,
+        })
+    }
+
+    // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
+    // keeps: stomp12/NACK/not-consumed, stomp11/NACK/not-consumed, stomp12/NACK/headers,
+    // keeps: stomp11/NACK/headers
+    fn acknowledge<'a>(
+        &mut self,
+        version: Version,
+        frame: Frame<'a>,
+        known: Known<'a>,
+    ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
+        let is_ack = frame.command() == Command::Ack;
+        let named = if version >= Version::V1_2 {
+            known.id.as_deref().and_then(Named::parse)
+        } else {
+            known.message_id.as_deref().and_then(|id| self.named(id))
+        };
+        let named = named.ok_or(ConnectionError::UnknownMessage)?;
+        let subscription = match version {
+            Version::V1_1 => known.subscription.as_deref(),
+            _ => None,
+        };
+        self.subscriptions.check(named, subscription)?;
+        if let Some(transaction) = known.transaction {
+            let held = if is_ack {
+                Held::Ack(named)
+            } else {
+                Held::Nack(named)
+            };
+            self.transactions
+                .hold(&transaction, held, &frame, &self.config.limits)?;
+            return Ok(self.answer(version, known.receipt));
+        }
+        if !self.subscriptions.is_open(named) {
+            return Err(ConnectionError::UnknownMessage);
+        }
+        let acknowledge = Acknowledge {
+            subscription: named.subscription,
+            messages: self.subscriptions.settle(named),
+            receipt: known.receipt,
+            frame,
+        };
+        Ok(Some(if is_ack {
+            ServerEvent::Ack(acknowledge)
+        } else {
+            ServerEvent::Nack(acknowledge)
+        }))
+    }
+
+    // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
+    fn disconnect<'a>(
+        &mut self,
+        version: Version,
+        receipt: Option<Cow<'a, str>>,
+    ) -> ServerEvent<'a> {
+        let unacknowledged = self.subscriptions.unacknowledged().collect();
+        self.close();
+        if let Some(receipt) = &receipt {
+            self.state = State::Disconnecting(version, String::from(&**receipt));
+        }
+        ServerEvent::Disconnect {
+            unacknowledged,
+            receipt,
+        }
+    }
+
+    /// The message that a `message-id` names.
+    fn named(&self, message_id: &str) -> Option<Named> {
+        if self.session.is_empty() {
+            return Named::parse(message_id);
+        }
+        let rest = message_id.strip_prefix(&*self.session)?;
+        Named::parse(rest.strip_prefix('-')?)
+    }
+
+    /// Gives the receipt for what is done already.
+    // keeps: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
+    fn answer(
+        &mut self,
+        version: Version,
+        receipt: Option<Cow<'_, str>>,
+    ) -> Option<ServerEvent<'static>> {
+        if let Some(receipt) = receipt {
+            // What the client could write in this version can be written back.
+            self.put_receipt(version, &receipt).ok();
+        }
+        None
+    }
+}
 
 /// The receipt that a frame asks for whose decoding failed, if the header came
 /// before the error ("the ERROR frame SHOULD set the receipt-id header").

@@ -1,0 +1,370 @@
+//! What a client's user asks for, and the frames that ask.
+
+use alloc::format;
+
+use super::{AckToken, ClientConnection, ConnectOptions, Options, ReceiptId, State, Transaction};
+use crate::connection::handshake::version_list;
+use crate::connection::subscription::{AckMode, Subscription};
+use crate::encoder::Decimal;
+use crate::{Command, Encoder, SendError, Version};
+
+/// The body of a frame that is to be sent.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Whole(&'a [u8]),
+    /// Its length.
+    InParts(usize),
+}
+
+impl Content<'_> {
+    const EMPTY: Self = Content::Whole(b"");
+}
+
+impl ClientConnection {
+    /// Asks for a session: CONNECT, or STOMP.
+    ///
+    /// # Errors
+    ///
+    /// It was asked for before; or what the frame cannot carry.
+    // keeps: stomp12/connecting/connect-first, stomp11/connecting/connect-first,
+    // keeps: stomp10/connecting/connect-first, stomp12/CONNECT/accept-version,
+    // keeps: stomp11/CONNECT/accept-version, stomp12/CONNECT/host, stomp11/CONNECT/host,
+    // keeps: stomp12/CONNECT/login, stomp11/CONNECT/login, stomp10/CONNECT/login,
+    // keeps: stomp12/CONNECT/heart-beat, stomp11/CONNECT/heart-beat,
+    // keeps: stomp12/STOMP/clients-use-connect, stomp11/STOMP/clients-use-connect
+    pub fn connect(&mut self, connect: &ConnectOptions<'_>) -> Result<(), SendError> {
+        let State::Idle = self.state else {
+            return Err(SendError::Closed);
+        };
+        let command = if connect.stomp_command {
+            Command::Stomp
+        } else {
+            Command::Connect
+        };
+        let highest = self.config.versions.iter().max();
+        let highest = highest.copied().unwrap_or(Version::V1_0);
+        let mut encoder = Encoder::new(self.outbound.buffer(), highest, command)?;
+        if highest > Version::V1_0 {
+            let versions = version_list(&self.config.versions, ",");
+            encoder.header("accept-version", &versions)?;
+            let heart_beat = format!("{}", self.config.heart_beat);
+            encoder.header("heart-beat", &heart_beat)?;
+        }
+        encoder.header("host", connect.host)?;
+        let login = connect.login.map(|login| ("login", login));
+        let passcode = connect.passcode.map(|passcode| ("passcode", passcode));
+        for (name, value) in login.into_iter().chain(passcode) {
+            encoder.header(name, value)?;
+        }
+        for (name, value) in connect.headers {
+            encoder.header(name, value)?;
+        }
+        encoder.body(b"")?;
+        self.state = State::Connecting;
+        Ok(())
+    }
+
+    /// Sends a message: SEND.
+    ///
+    /// `destination`, `transaction`, `receipt` and `content-length` are written
+    /// here; headers of these names among `headers` are left out.
+    ///
+    /// # Errors
+    ///
+    /// No session; no such transaction; what the version cannot carry.
+    // keeps: stomp12/SEND/user-headers-added, stomp11/SEND/user-headers-added
+    pub fn send<'h>(
+        &mut self,
+        destination: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        body: &[u8],
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        let own = [("destination", destination)];
+        self.write(Command::Send, &own, headers, Content::Whole(body), options)
+    }
+
+    /// Sends a message whose body follows in parts: `content_length` octets by
+    /// [`send_body`](Self::send_body). Whatever else is sent waits for the last of
+    /// them, heart-beats too. Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As for `send`; the body of the message before is not all sent.
+    pub fn begin_send<'h>(
+        &mut self,
+        destination: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        content_length: usize,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.outbound.can_begin_body()?;
+        let own = [("destination", destination)];
+        let content = Content::InParts(content_length);
+        let receipt = self.write(Command::Send, &own, headers, content, options)?;
+        self.outbound.begin_body(content_length);
+        Ok(receipt)
+    }
+
+    /// Sends the next part of the body of [`begin_send`](Self::begin_send); gives
+    /// how many octets remain to be sent.
+    ///
+    /// # Errors
+    ///
+    /// The session is over; the part is more than remains.
+    pub fn send_body(&mut self, part: &[u8]) -> Result<usize, SendError> {
+        match self.state {
+            State::Open(_) | State::Disconnecting(..) => self.outbound.put_body(part),
+            State::Idle | State::Connecting => Err(SendError::NotConnected),
+            State::Ending | State::Closed => Err(SendError::Closed),
+        }
+    }
+
+    /// Asks for the messages of a destination: SUBSCRIBE.
+    ///
+    /// # Errors
+    ///
+    /// No session; an ack mode that the version does not have; what it cannot
+    /// carry.
+    pub fn subscribe<'h>(
+        &mut self,
+        destination: &str,
+        ack: AckMode,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        options: Options,
+    ) -> Result<(Subscription, Option<ReceiptId>), SendError> {
+        if !ack.is_in(self.open()?) {
+            return Err(SendError::AckMode);
+        }
+        let number = self.last_subscription + 1;
+        let id = Decimal::from_u64(number);
+        let own = [
+            ("id", id.as_str()),
+            ("destination", destination),
+            ("ack", ack.as_str()),
+        ];
+        let receipt = self.write(Command::Subscribe, &own, headers, Content::EMPTY, options)?;
+        self.last_subscription = number;
+        self.subscriptions.insert(Subscription(number), ack);
+        Ok((Subscription(number), receipt))
+    }
+
+    /// Ends a subscription: UNSUBSCRIBE. Messages that are under way may still
+    /// come.
+    ///
+    /// # Errors
+    ///
+    /// No session; no such subscription.
+    pub fn unsubscribe(
+        &mut self,
+        subscription: Subscription,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.open()?;
+        if !self.subscriptions.contains_key(&subscription) {
+            return Err(SendError::UnknownSubscription);
+        }
+        let number = Decimal::from_u64(subscription.0);
+        let own = [("id", number.as_str())];
+        let receipt = self.write(Command::Unsubscribe, &own, [], Content::EMPTY, options)?;
+        self.subscriptions.remove(&subscription);
+        Ok(receipt)
+    }
+
+    /// Says that a message was consumed, and in ack mode `client` all before it:
+    /// ACK.
+    ///
+    /// # Errors
+    ///
+    /// No session; no such transaction.
+    pub fn ack(
+        &mut self,
+        message: &AckToken<'_>,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.acknowledge(Command::Ack, message, options)
+    }
+
+    /// Says that a message was not consumed, and in ack mode `client` none of
+    /// those before it that are not settled: NACK.
+    ///
+    /// # Errors
+    ///
+    /// No session; no such transaction; 1.0 has no NACK.
+    pub fn nack(
+        &mut self,
+        message: &AckToken<'_>,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.acknowledge(Command::Nack, message, options)
+    }
+
+    // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
+    // keeps: stomp11/ACK/subscription
+    fn acknowledge(
+        &mut self,
+        command: Command,
+        message: &AckToken<'_>,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        let id = match self.open()? {
+            Version::V1_2 => "id",
+            _ => "message-id",
+        };
+        let subscription = message.subscription.as_deref();
+        let subscription = subscription.map(|subscription| ("subscription", subscription));
+        self.write(
+            command,
+            &[(id, &message.id)],
+            subscription,
+            Content::EMPTY,
+            options,
+        )
+    }
+
+    /// Starts a transaction: BEGIN.
+    ///
+    /// # Errors
+    ///
+    /// No session.
+    pub fn begin(
+        &mut self,
+        options: Options,
+    ) -> Result<(Transaction, Option<ReceiptId>), SendError> {
+        let transaction = Transaction(self.last_transaction + 1);
+        let receipt = self.bracket(Command::Begin, transaction, options)?;
+        self.last_transaction = transaction.0;
+        self.transactions.insert(transaction);
+        Ok((transaction, receipt))
+    }
+
+    /// Ends a transaction and makes it happen: COMMIT.
+    ///
+    /// # Errors
+    ///
+    /// No session; no such transaction.
+    pub fn commit(
+        &mut self,
+        transaction: Transaction,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.end(Command::Commit, transaction, options)
+    }
+
+    /// Ends a transaction and forgets it: ABORT.
+    ///
+    /// # Errors
+    ///
+    /// No session; no such transaction.
+    pub fn abort(
+        &mut self,
+        transaction: Transaction,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.end(Command::Abort, transaction, options)
+    }
+
+    fn end(
+        &mut self,
+        command: Command,
+        transaction: Transaction,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        self.open()?;
+        if !self.transactions.contains(&transaction) {
+            return Err(SendError::UnknownTransaction);
+        }
+        let receipt = self.bracket(command, transaction, options)?;
+        self.transactions.remove(&transaction);
+        Ok(receipt)
+    }
+
+    fn bracket(
+        &mut self,
+        command: Command,
+        transaction: Transaction,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        let name = Decimal::from_u64(transaction.0);
+        let own = [("transaction", name.as_str())];
+        self.write(command, &own, [], Content::EMPTY, options)
+    }
+
+    /// Ends the session: DISCONNECT, with a receipt. When that comes the
+    /// connection is closed; until then messages may still come.
+    ///
+    /// # Errors
+    ///
+    /// No session.
+    // keeps: stomp12/DISCONNECT/graceful, stomp11/DISCONNECT/graceful,
+    // keeps: stomp10/DISCONNECT/graceful
+    pub fn disconnect(&mut self) -> Result<ReceiptId, SendError> {
+        let version = self.open()?;
+        self.write(
+            Command::Disconnect,
+            &[],
+            [],
+            Content::EMPTY,
+            Options::RECEIPT,
+        )?;
+        self.state = State::Disconnecting(version, self.last_receipt);
+        Ok(ReceiptId(self.last_receipt))
+    }
+
+    /// The version of the session, if frames may be sent.
+    // keeps: stomp12/DISCONNECT/last, stomp11/DISCONNECT/last
+    fn open(&self) -> Result<Version, SendError> {
+        match self.state {
+            State::Open(version) => Ok(version),
+            State::Idle | State::Connecting => Err(SendError::NotConnected),
+            State::Disconnecting(..) | State::Ending | State::Closed => Err(SendError::Closed),
+        }
+    }
+
+    /// Writes one frame: its own headers, those of `options`, then the user's
+    /// without the names that are taken.
+    // keeps: stomp12/receipt/any-frame, stomp11/receipt/any-frame, stomp10/receipt/any-frame,
+    // keeps: stomp12/SEND/transaction, stomp11/SEND/transaction, stomp10/SEND/transaction
+    fn write<'h>(
+        &mut self,
+        command: Command,
+        own: &[(&str, &str)],
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        content: Content<'_>,
+        options: Options,
+    ) -> Result<Option<ReceiptId>, SendError> {
+        let version = self.open()?;
+        let mut encoder = Encoder::new(self.outbound.buffer(), version, command)?;
+        for (name, value) in own {
+            encoder.header(name, value)?;
+        }
+        if let Some(transaction) = options.transaction
+            && matches!(command, Command::Send | Command::Ack | Command::Nack)
+        {
+            if !self.transactions.contains(&transaction) {
+                return Err(SendError::UnknownTransaction);
+            }
+            encoder.header("transaction", Decimal::from_u64(transaction.0).as_str())?;
+        }
+        let receipt = options.receipt.then_some(self.last_receipt + 1);
+        if let Some(receipt) = receipt {
+            encoder.header("receipt", Decimal::from_u64(receipt).as_str())?;
+        }
+        for (name, value) in headers {
+            let taken = matches!(name, "transaction" | "receipt" | "content-length")
+                || own.iter().any(|(own, _)| *own == name);
+            if !taken {
+                encoder.header(name, value)?;
+            }
+        }
+        match content {
+            Content::Whole(body) => encoder.body(body)?,
+            Content::InParts(content_length) => encoder.before_body(content_length)?,
+        }
+        if let Some(receipt) = receipt {
+            self.last_receipt = receipt;
+            self.receipts.insert(receipt);
+        }
+        Ok(receipt.map(ReceiptId))
+    }
+}
