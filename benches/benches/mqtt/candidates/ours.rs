@@ -57,8 +57,8 @@ pub(crate) fn encode(column: &mut Column, work: &Work) {
         "mqtt-codec",
         || (),
         move |()| {
+            output.clear();
             for _ in 0..count {
-                output.clear();
                 black_box(&packet)
                     .encode(version, &mut output)
                     .expect("legal");
@@ -88,8 +88,8 @@ pub(crate) fn memcpy(column: &mut Column, work: &Work) {
         "floor: memcpy",
         || (),
         move |()| {
+            output.clear();
             for _ in 0..count {
-                output.clear();
                 output.extend_from_slice(black_box(bytes));
                 black_box(&output);
             }

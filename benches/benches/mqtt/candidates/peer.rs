@@ -13,15 +13,18 @@ pub(crate) trait Peer: 'static {
     /// What it takes packets from.
     type Input: 'static;
     type Packet: Clone + 'static;
-    /// What it writes a packet to; used again, unless it makes one of its own each time.
+    /// What it writes packets to: a buffer that is used again, or the last one that it made
+    /// when it makes one of its own each time.
     type Output: Default + 'static;
 
     /// `count` packets, all equal to `packet`.
     fn input(packet: &[u8], count: usize) -> Self::Input;
     /// Takes the packet at the front.
     fn decode(input: &mut Self::Input) -> Self::Packet;
-    /// Writes the packet in place of what was there.
+    /// Appends the packet.
     fn encode(packet: &Self::Packet, output: &mut Self::Output);
+    /// Empties the buffer and keeps its room.
+    fn clear(output: &mut Self::Output);
     /// What was written.
     fn written(output: &Self::Output) -> Vec<u8>;
 }
@@ -49,7 +52,8 @@ pub(crate) fn decode<P: Peer>(column: &mut Column, work: &Work) {
     );
 }
 
-/// Adds the peer's encoder.
+/// Adds the peer's encoder. The packets of a run are written one behind the other, as to a
+/// socket: copying to one place again and again is faster or slower by where that is.
 pub(crate) fn encode<P: Peer>(column: &mut Column, work: &Work) {
     let (packet, count) = (packet::<P>(work), work.count);
     let mut output = P::Output::default();
@@ -57,6 +61,7 @@ pub(crate) fn encode<P: Peer>(column: &mut Column, work: &Work) {
         P::NAME,
         || (),
         move |()| {
+            P::clear(&mut output);
             for _ in 0..count {
                 P::encode(black_box(&packet), &mut output);
                 black_box(&output);
@@ -73,6 +78,7 @@ pub(crate) fn encode_by_value<P: ByValue>(column: &mut Column, work: &Work) {
         P::NAME,
         move || vec![packet.clone(); count],
         move |packets| {
+            P::clear(&mut output);
             for packet in packets.drain(..) {
                 P::encode_value(black_box(packet), &mut output);
                 black_box(&output);

@@ -36,6 +36,10 @@ macro_rules! buffers {
             read_buffer(packet, count)
         }
 
+        fn clear(output: &mut BytesMut) {
+            output.clear();
+        }
+
         fn written(output: &BytesMut) -> Vec<u8> {
             output.to_vec()
         }
@@ -66,6 +70,10 @@ macro_rules! rmqtt_codec {
                 Self::encode_value(packet.clone(), output);
             }
 
+            fn clear((_, output): &mut Self::Output) {
+                output.clear();
+            }
+
             fn written((_, output): &Self::Output) -> Vec<u8> {
                 output.to_vec()
             }
@@ -74,7 +82,6 @@ macro_rules! rmqtt_codec {
         impl ByValue for RmqttCodec {
             fn encode_value(packet: Self::Packet, (codec, output): &mut Self::Output) {
                 use tokio_util::codec::Encoder;
-                output.clear();
                 codec.encode(packet, output).expect("legal");
             }
         }
@@ -114,6 +121,10 @@ macro_rules! ntex_mqtt {
                 Self::encode_value(packet.clone(), output);
             }
 
+            fn clear(output: &mut Self::Output) {
+                output.pages.clear();
+            }
+
             fn written(output: &Self::Output) -> Vec<u8> {
                 let mut copy = ntex_bytes::BytePages::default();
                 output.pages.copy_to(&mut copy);
@@ -124,7 +135,6 @@ macro_rules! ntex_mqtt {
         impl ByValue for NtexMqtt {
             fn encode_value(packet: Self::Packet, output: &mut Self::Output) {
                 use ntex_codec::Encoder;
-                output.pages.clear();
                 output
                     .codec
                     .encodev(packet, &mut output.pages)
@@ -189,6 +199,8 @@ macro_rules! mqtt_protocol_core {
                 *output = packet.to_continuous_buffer();
             }
 
+            fn clear(_: &mut Self::Output) {}
+
             fn written(output: &Self::Output) -> Vec<u8> {
                 output.clone()
             }
@@ -250,7 +262,6 @@ macro_rules! mqtt5_protocol {
 
             fn encode(packet: &Self::Packet, output: &mut BytesMut) {
                 use mqtt5_protocol::packet::MqttPacket;
-                output.clear();
                 match packet {
                     // Shorter than its `encode`, which writes the body to a buffer first.
                     mqtt5_protocol::Packet::Publish(publish) => {
@@ -268,6 +279,10 @@ macro_rules! mqtt5_protocol {
                     }
                     other => unreachable!("{other:?}"),
                 }
+            }
+
+            fn clear(output: &mut BytesMut) {
+                output.clear();
             }
 
             fn written(output: &BytesMut) -> Vec<u8> {
@@ -294,7 +309,6 @@ macro_rules! mqute_codec {
             }
 
             fn encode(packet: &Self::Packet, output: &mut BytesMut) {
-                output.clear();
                 packet.encode(output).expect("legal");
             }
         }
@@ -332,6 +346,8 @@ macro_rules! mqtt_proto {
                 *output = Some(packet.encode().expect("legal"));
             }
 
+            fn clear(_: &mut Self::Output) {}
+
             fn written(output: &Self::Output) -> Vec<u8> {
                 output.as_ref().expect("encoded").as_ref().to_vec()
             }
@@ -358,7 +374,6 @@ pub(crate) mod v3 {
         }
 
         fn encode(packet: &Self::Packet, output: &mut BytesMut) {
-            output.clear();
             match packet {
                 mqttbytes_v4::Packet::Publish(packet) => packet.write(output),
                 mqttbytes_v4::Packet::Connect(packet) => packet.write(output),
@@ -380,7 +395,6 @@ pub(crate) mod v3 {
         }
 
         fn encode(packet: &Self::Packet, output: &mut BytesMut) {
-            output.clear();
             packet.write(output, MAXIMUM as usize).expect("legal");
         }
     }
@@ -412,7 +426,6 @@ pub(crate) mod v5 {
         }
 
         fn encode(packet: &Self::Packet, output: &mut BytesMut) {
-            output.clear();
             match packet {
                 mqttbytes_v5::Packet::Publish(packet) => packet.write(output),
                 mqttbytes_v5::Packet::Connect(packet) => packet.write(output),
@@ -434,7 +447,6 @@ pub(crate) mod v5 {
         }
 
         fn encode(packet: &Self::Packet, output: &mut BytesMut) {
-            output.clear();
             packet.write(output, Some(MAXIMUM)).expect("legal");
         }
     }
@@ -477,15 +489,17 @@ pub(crate) fn mqttrs_encode(column: &mut Column, work: &Work) {
     let packet = mqttrs::decode_slice(work.bytes)
         .expect("legal")
         .expect("whole");
-    let mut output = vec![0; 8192];
+    let mut output = vec![0; work.bytes.len() * count];
     let length = mqttrs::encode_slice(&packet, &mut output).expect("legal");
     assert_eq!(&output[..length], work.bytes);
     column.add_batched(
         "mqttrs",
         || (),
         move |()| {
+            let mut at = 0;
             for _ in 0..count {
-                mqttrs::encode_slice(black_box(&packet), &mut output).expect("legal");
+                let room = &mut output[at..];
+                at += mqttrs::encode_slice(black_box(&packet), room).expect("legal");
                 black_box(&output);
             }
         },
