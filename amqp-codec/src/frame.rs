@@ -71,6 +71,7 @@ impl<'a> ContentHeader<'a> {
     /// Class, weight, body size, then the properties.
     const FIXED: usize = 2 + 2 + 8;
 
+    // keeps: section 4.2.6.1 / class
     #[inline]
     fn read(mut reader: Reader<'a>) -> Result<Self, Fault> {
         let at = reader;
@@ -123,6 +124,8 @@ impl FrameHeader {
         Some((header, rest))
     }
 
+    // keeps: section 4.2.3 / type and end are checked, section 4.2.3 / size and channel
+    // keeps: section 2.3.3 / limits hold
     #[inline]
     fn read<'a>(input: &'a [u8], limits: &Limits) -> Result<Option<(Self, &'a [u8])>, DecodeError> {
         let Some((header, rest)) = Self::parse(input) else {
@@ -171,6 +174,7 @@ pub(crate) enum RawType {
 
 impl<'a> RawFrame<'a> {
     /// Finds the frame at the front: `None` when it is not complete.
+    // keeps: section 4.2.3 / frame-end, section 4.2.3 / type and end are checked
     #[inline]
     pub(crate) fn split(
         input: &'a [u8],
@@ -213,6 +217,7 @@ impl<'a> RawFrame<'a> {
     }
 
     /// Decodes the payload.
+    // keeps: section 4.2.7 / channel
     #[inline]
     pub(crate) fn decode(&self, limits: &Limits) -> Result<Frame<'a>, DecodeError> {
         let channel = self.header.channel;
@@ -385,6 +390,7 @@ pub(crate) fn encode_body(channel: u16, payload: &[u8], out: &mut impl BufMut) {
     out.put_u8(FRAME_END);
 }
 
+// keeps: section 4.2.7 / channel
 pub(crate) fn encode_heartbeat(out: &mut impl BufMut) {
     put_header(TYPE_HEARTBEAT, 0, 0, out);
     out.put_u8(FRAME_END);

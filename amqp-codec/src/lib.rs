@@ -113,6 +113,9 @@ mod limits;
 pub mod method;
 mod properties;
 mod reply;
+#[cfg(doc)]
+#[doc = include_str!("../requirements.md")]
+pub mod requirements {}
 pub mod sasl;
 mod table;
 mod value;

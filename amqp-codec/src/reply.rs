@@ -27,6 +27,7 @@ macro_rules! reply_codes {
             }
 
             /// The name as reply texts carry it: `NOT_FOUND`.
+            // keeps: section 1.4.1 / names
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -107,6 +108,7 @@ mod tests {
     use super::*;
 
     /// The constants of the specification's XML with their `class`, and 312 of erratum 17.
+    // shows: section 1.4.1 / names
     #[test]
     fn codes_and_classes_are_the_specifications() {
         let soft = [200, 311, 312, 313, 403, 404, 405, 406];

@@ -140,6 +140,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What one of nom's complete parsers has made of the front.
+    // keeps: section 4.2.5.1 / alignment
     #[inline(always)]
     fn parsed<T>(&mut self, parsed: nom::IResult<&'a [u8], T, Fault>) -> Result<T, Fault> {
         self.bits_taken = 8;

@@ -91,6 +91,7 @@ fn the_same_values_are_the_same_octets() {
     }
 }
 
+// shows: section 1.4.1 / names
 #[test]
 fn each_method_was_heard() {
     let rows = rows();

@@ -356,6 +356,7 @@ fn parts() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
+    // shows: section 4.2.6.2 / set of frames
     #[test]
     fn any_chunks_make_the_same_of_a_client(
         entropy in entropy(), chunks in chunks(), parts in parts(),

@@ -47,6 +47,7 @@ fn ack(delivery_tag: u64, multiple: bool) -> Vec<u8> {
     )
 }
 
+// shows: section 4.2.2 / header first
 #[test]
 fn the_handshake_is_answered_by_itself() {
     let mut client = ClientConnection::new(NOW, ClientConfig::default());
@@ -164,6 +165,23 @@ fn another_mechanism_is_the_applications() {
     assert_eq!(said[1], "0 connection.secure-ok response=<20 octets>");
 }
 
+/// A start of 4096 octets, before anything was agreed on.
+// shows: connection / tune / frame-max / minimum
+#[test]
+fn frames_of_frame_min_size_are_taken_before_tune() {
+    let empty = start(b"PLAIN ").len();
+    let mechanisms = [&b"PLAIN "[..], &vec![b'x'; 4096 - empty]].concat();
+    let bytes = start(&mechanisms);
+    assert_eq!(bytes.len(), 4096);
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
+    let events = feed_client(&mut client, NOW, &bytes).unwrap();
+    assert!(matches!(events[..], [ClientEvent::Start { .. }]));
+    let mut client = ClientConnection::new(NOW, ClientConfig::default());
+    let bytes = start(&[&mechanisms[..], b"123456789"].concat());
+    assert!(feed_client(&mut client, NOW, &bytes).is_err());
+}
+
+// shows: connection / start / client-support
 #[test]
 fn handshakes_that_fail() {
     let rows: Vec<(&str, Vec<u8>, ConnectionError)> = vec![
@@ -321,6 +339,7 @@ fn a_server_that_breaks_rules_is_told() {
     }
 }
 
+// shows: section 3.2.1 / replies
 #[test]
 fn answers_come_in_the_order_of_requests() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
@@ -473,6 +492,7 @@ fn confirms_name_just_what_was_outstanding() {
     assert_eq!(client.unconfirmed(1), 0);
 }
 
+// shows: channel / flow / bidirectional
 #[test]
 fn what_a_server_sends_of_its_own_accord() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
@@ -560,6 +580,7 @@ fn what_a_server_sends_of_its_own_accord() {
     assert_eq!(client.publish(1, false, &message), Ok(None));
 }
 
+// shows: channel / open / state, section 2.3.7 / close is a hand-shake
 #[test]
 fn channels_are_opened_closed_and_used_again() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
@@ -607,6 +628,7 @@ fn channels_are_opened_closed_and_used_again() {
     assert_eq!(client.open_channel(), Ok(4));
 }
 
+// shows: section 4.3 / channels
 #[test]
 fn no_more_channels_than_agreed() {
     let mut config = ClientConfig::default();
@@ -616,6 +638,7 @@ fn no_more_channels_than_agreed() {
     assert_eq!(client.open_channel(), Err(SendError::NoFreeChannel));
 }
 
+// shows: section 2.3.7 / close is a hand-shake
 #[test]
 fn the_connection_is_closed_by_either_side() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);

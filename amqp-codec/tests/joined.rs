@@ -615,6 +615,7 @@ fn starts_with<T: PartialEq>(sent: &[(T, Vec<u8>)], got: &[(T, Vec<u8>)], closed
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
+    // shows: basic / qos / prefetch-count / 01
     #[test]
     fn peers_agree_on_everything(entropy in proptest::collection::vec(any::<u8>(), 0..2500)) {
         let mut world = World::play(&mut Unstructured::new(&entropy)).unwrap();

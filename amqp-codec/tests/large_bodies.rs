@@ -4,7 +4,7 @@
 mod peers;
 
 use amqp_codec::connection::{
-    ClientConfig, ClientEvent, Message, ReplyError, SendError, ServerConfig, ServerEvent,
+    ClientConfig, ClientEvent, Message, ReplyError, Request, SendError, ServerConfig, ServerEvent,
 };
 use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Limits, ReplyCode};
@@ -53,6 +53,7 @@ fn seen(events: &[ServerEvent<'_>]) -> Vec<String> {
     events.iter().map(show).collect()
 }
 
+// shows: section 4.2.6.2 / set of frames
 #[test]
 fn a_body_over_the_threshold_comes_in_parts() {
     let rows: &[(&[Vec<u8>], &[&str])] = &[
@@ -114,6 +115,7 @@ fn a_body_over_the_threshold_comes_in_parts() {
     }
 }
 
+// shows: section 4.2.6 / incomplete content
 #[test]
 fn what_breaks_into_a_body_in_parts_is_an_error() {
     let begun = [publish(1), header(1, 11), body(1, &[1; 5])].concat();
@@ -140,6 +142,7 @@ fn what_breaks_into_a_body_in_parts_is_an_error() {
 
 /// A confirm tells that the broker has the message: of one that is still
 /// coming that cannot be said.
+// shows: delivery-tag / non-zero
 #[test]
 fn a_publish_is_confirmed_when_all_of_it_has_come() {
     let mut server = open_server(streaming_server(), 4096, 0);
@@ -214,6 +217,7 @@ fn a_client_gets_deliveries_returns_and_answers_in_parts() {
     }
 }
 
+// shows: section 2.3.5.2 / body frames
 #[test]
 fn a_client_sends_a_body_in_parts_of_any_size() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
@@ -281,6 +285,7 @@ fn a_client_sends_a_body_in_parts_of_any_size() {
 }
 
 /// Section 4.2.6: nothing of the channel comes between the frames of a content.
+// shows: channel / flow / bidirectional
 #[test]
 fn answers_wait_for_the_end_of_a_body() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
@@ -374,6 +379,28 @@ fn a_close_ends_a_body_or_waits_for_its_end() {
     client.begin_publish(1, false, &message, 2).unwrap();
     client.close().unwrap();
     assert_eq!(client.send_body(1, b"a"), Err(SendError::NotOpen));
+}
+
+/// The client may reject a delivery before all of it has come.
+// shows: basic / reject / 01
+#[test]
+fn methods_are_taken_while_a_content_is_sent() {
+    let mut server = open_server(ServerConfig::default(), 4096, 0);
+    let message = Message::default();
+    assert_eq!(server.begin_deliver(1, "t", false, &message, 2), Ok(1));
+    let reject = basic::Reject {
+        delivery_tag: 1,
+        requeue: true,
+    };
+    let bytes = method(1, reject);
+    assert_eq!(
+        feed_server(&mut server, NOW, &bytes).unwrap(),
+        [ServerEvent::Request {
+            channel: 1,
+            request: Request::BasicReject(reject)
+        }]
+    );
+    assert_eq!(server.send_body(1, b"ab"), Ok(0));
 }
 
 #[test]

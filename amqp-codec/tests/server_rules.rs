@@ -9,8 +9,8 @@ use amqp_codec::connection::{
     ConnectionError, Message, ReplyError, Request, SendError, ServerConfig, ServerConnection,
     ServerEvent,
 };
-use amqp_codec::method::{basic, channel, confirm, connection, queue, tx};
-use amqp_codec::{MethodId, ReplyCode};
+use amqp_codec::method::{Secret, basic, channel, confirm, connection, queue, tx};
+use amqp_codec::{MethodId, ReplyCode, TableBuf};
 use peers::*;
 
 fn publish(channel: u16) -> Vec<u8> {
@@ -29,6 +29,10 @@ fn joined(parts: &[Vec<u8>]) -> Vec<u8> {
 
 /// Each on an open connection with channel 1 open: the connection is closed with
 /// this code, which the peer is told with this method as the cause.
+// shows: channel / open / state, section 2.3.3 / limits hold, section 3.1.2 / one virtual host
+// shows: section 4.2.3 / frame-end, section 4.2.3 / type and end are checked
+// shows: section 4.2.3 / size and channel, section 4.2.6 / incomplete content
+// shows: section 4.2.6.1 / class, section 4.2.6.1 / channel, section 4.2.7 / channel
 #[test]
 #[rustfmt::skip] // A row a line.
 fn hard_errors() {
@@ -166,6 +170,7 @@ fn transmitting_fills_what_room_there_is() {
 }
 
 /// A channel number above what was agreed is 530.
+// shows: section 4.3 / channels
 #[test]
 fn channels_above_channel_max_are_not_allowed() {
     let mut server = ServerConnection::new(NOW, ServerConfig::default());
@@ -184,6 +189,11 @@ fn channels_above_channel_max_are_not_allowed() {
 }
 
 /// Before connection.open nothing is said: the socket is closed (section 2.2.4).
+// shows: connection / start-ok / mechanism / validity
+// shows: connection / tune-ok / channel-max / upper-limit
+// shows: connection / tune-ok / frame-max / minimum
+// shows: connection / tune-ok / frame-max / upper-limit
+// shows: section 2.2.4 / no hand-shake before open
 #[test]
 #[rustfmt::skip] // A row a line.
 fn handshakes_that_end_in_silence() {
@@ -223,7 +233,53 @@ fn handshakes_that_end_in_silence() {
     }
 }
 
+/// A start-ok of 4096 octets, before anything was agreed on.
+// shows: connection / tune-ok / frame-max / minimum
+#[test]
+fn frames_of_frame_min_size_are_taken_before_tune() {
+    let start_ok = |response: &[u8]| {
+        method(
+            0,
+            connection::StartOk {
+                mechanism: "PLAIN",
+                locale: "en_US",
+                response: Secret(response),
+                ..Default::default()
+            },
+        )
+    };
+    let empty = start_ok(b"").len();
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
+    let bytes = joined(&[
+        b"AMQP\0\0\x09\x01".to_vec(),
+        start_ok(&vec![7; 4096 - empty]),
+    ]);
+    assert_eq!(bytes.len(), 8 + 4096);
+    let events = feed_server(&mut server, NOW, &bytes).unwrap();
+    assert!(matches!(events[..], [ServerEvent::Authenticate { .. }]));
+}
+
+// shows: connection / start / locales / required-support, section 2.3.3 / limits are proposed
+#[test]
+fn start_and_tune_say_what_is_offered() {
+    let mut config = ServerConfig::default();
+    config.server_properties = TableBuf::new();
+    (config.channel_max, config.frame_max, config.heartbeat) = (7, 8192, 9);
+    let mut server = ServerConnection::new(NOW, config);
+    let bytes = joined(&[b"AMQP\0\0\x09\x01".to_vec(), start_ok(Capabilities::ALL)]);
+    feed_server(&mut server, NOW, &bytes).unwrap();
+    assert_eq!(
+        transmitted!(server),
+        [
+            r#"0 connection.start version_major=0 version_minor=9 server_properties={} mechanisms="PLAIN AMQPLAIN" locales="en_US""#,
+            "0 connection.tune channel_max=7 frame_max=8192 heartbeat=9",
+        ]
+    );
+}
+
 /// Section 4.2.2: a server that cannot speak what is asked says what it speaks.
+// shows: connection / start / protocol-name, connection / start / server-support
+// shows: section 4.2.2 / header is answered
 #[test]
 fn another_protocol_is_answered_with_our_header() {
     for bytes in [
@@ -348,6 +404,7 @@ fn a_virtual_host_can_be_refused_with_a_close() {
 }
 
 /// Rule channel / close / stability, and reuse of the number.
+// shows: channel / close / stability
 #[test]
 fn after_channel_close_all_is_discarded_until_close_ok() {
     let mut server = open_server(server_config(), 4096, 0);
@@ -411,6 +468,7 @@ fn after_channel_close_all_is_discarded_until_close_ok() {
     assert_eq!(server.deliver(1, "t", false, &Message::default()), Ok(1));
 }
 
+// shows: section 2.3.7 / close is a hand-shake
 #[test]
 fn a_client_may_close_its_channel_and_open_it_again() {
     let mut server = open_server(server_config(), 4096, 0);
@@ -434,6 +492,7 @@ fn a_client_may_close_its_channel_and_open_it_again() {
 }
 
 /// Rule connection / close / stability.
+// shows: connection / close / stability
 #[test]
 fn after_connection_close_all_is_discarded_until_close_ok() {
     let mut server = open_server(server_config(), 4096, 60);
@@ -463,6 +522,7 @@ fn after_connection_close_all_is_discarded_until_close_ok() {
 }
 
 /// connection_close_ok: close-ok, then silence.
+// shows: section 2.3.7 / close is a hand-shake
 #[test]
 fn a_client_closes_the_connection() {
     let mut server = open_server(server_config(), 4096, 60);
@@ -493,6 +553,7 @@ fn a_socket_closed_without_close_is_an_error() {
 }
 
 /// frame_max_plus_8_fudge: some clients count the payload only.
+// shows: section 2.3.3 / limits hold
 #[test]
 fn frames_may_be_frame_max_of_payload() {
     let mut server = open_server(server_config(), 4096, 0);
@@ -513,6 +574,7 @@ fn frames_may_be_frame_max_of_payload() {
 
 /// Contents of one channel between those of another (section 4.2.6), of no
 /// body, of one frame, of many, and of empty frames.
+// shows: section 4.2.6.2 / set of frames, section 4.2.7 / discarded
 #[test]
 fn contents_are_put_together_by_channel() {
     let mut server = open_server(server_config(), 4096, 0);
@@ -752,6 +814,8 @@ fn publishes_are_numbered_from_confirm_select_on() {
     );
 }
 
+// shows: delivery-tag / non-zero, section 2.3.5.2 / body frames
+// shows: section 4.2.3 / size and channel
 #[test]
 fn contents_go_out_in_frames_of_frame_max() {
     let mut server = open_server(server_config(), 4096, 0);

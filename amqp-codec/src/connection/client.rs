@@ -71,6 +71,7 @@ pub struct ClientConnection {
 
 impl ClientConnection {
     /// A connection to a server; the protocol header waits to be transmitted.
+    // keeps: section 4.2.2 / header first
     #[must_use]
     pub fn new(now: Duration, config: ClientConfig) -> Self {
         let mut engine = Engine::new(
@@ -186,6 +187,7 @@ impl ClientConnection {
         channel.map_or(0, |channel| channel.data.unconfirmed.len())
     }
 
+    // keeps: connection / start / client-support
     fn step<'a>(
         &mut self,
         now: Duration,
@@ -231,6 +233,7 @@ impl ClientConnection {
         }
     }
 
+    // keeps: connection / start / client-support
     fn handshake<'a>(
         &mut self,
         now: Duration,
@@ -354,6 +357,7 @@ impl ClientConnection {
         }
     }
 
+    // keeps: section 2.3.7 / close is a hand-shake
     fn closed_by_peer<'a>(&mut self, close: connection::Close<'a>) -> ClientEvent<'a> {
         self.engine.answer_short(0, &connection::CloseOk {});
         self.engine.set_closed();
@@ -403,6 +407,7 @@ impl ClientConnection {
         }
     }
 
+    // keeps: channel / flow / bidirectional
     fn on_method<'a>(
         &mut self,
         number: u16,
@@ -550,6 +555,7 @@ impl ClientConnection {
 
 impl ClientChannel {
     /// The answer must be one of the first request that waits for one.
+    // keeps: section 3.2.1 / replies
     fn answered(&mut self, answer: MethodId) -> Result<(), ConnectionError> {
         let expected = self
             .asked

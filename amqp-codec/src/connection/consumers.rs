@@ -93,6 +93,7 @@ impl Consumers {
     /// # Errors
     /// When the channel has a consumer of this tag: the connection is to be
     /// closed with 530, as RabbitMQ does.
+    // keeps: basic / consume / consumer-tag / 01, basic / consume / consumer-tag / 02
     pub fn start(&mut self, consume: &basic::Consume<'_>) -> Result<(), ReplyError> {
         let tag = consume.consumer_tag;
         if self.by_tag.contains_key(tag) {
@@ -128,6 +129,7 @@ impl Consumers {
     }
 
     /// Whether one more may be delivered to this consumer, if it is there.
+    // keeps: basic / qos / prefetch-count / 01
     #[must_use]
     pub fn has_room(&self, consumer_tag: &str) -> bool {
         self.by_tag.get(consumer_tag).is_some_and(|consumer| {
@@ -193,6 +195,7 @@ mod tests {
 
     /// What RabbitMQ means by basic.qos: its count, whether it is global, and
     /// how many deliveries the consumers `a` and `b` then get, one after the other.
+    // shows: basic / qos / prefetch-count / 01
     #[test]
     fn a_count_is_for_each_consumer_or_for_the_channel() {
         type Row = (&'static [(u16, bool)], usize, usize);
@@ -248,6 +251,7 @@ mod tests {
         assert_eq!(fill(&mut consumers, "after"), 1);
     }
 
+    // shows: basic / consume / consumer-tag / 01, basic / consume / consumer-tag / 02
     #[test]
     fn a_tag_is_used_once() {
         let mut consumers = Consumers::new();
@@ -256,5 +260,9 @@ mod tests {
         assert_eq!(error.reply_code, ReplyCode::NotAllowed);
         assert!(consumers.cancel("a"));
         assert!(consumers.start(&consume("a", false)).is_ok());
+        // Another channel has consumers of its own.
+        let mut other = Consumers::new();
+        assert!(!other.contains("a") && !other.has_room("a"));
+        assert!(other.start(&consume("a", false)).is_ok());
     }
 }

@@ -192,6 +192,8 @@ impl Assembly {
     }
 
     /// Goes on with the next frame of the channel.
+    // keeps: section 4.2.6 / incomplete content, section 4.2.6.2 / set of frames
+    // keeps: section 2.3.5.2 / body frames
     pub(super) fn frame(
         &mut self,
         raw: RawFrame<'_>,

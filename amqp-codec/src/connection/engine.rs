@@ -114,6 +114,7 @@ pub(super) struct Engine<C> {
 }
 
 impl<C: Default> Engine<C> {
+    // keeps: connection / tune / frame-max / minimum, connection / tune-ok / frame-max / minimum
     pub(super) fn new(
         role: SentBy,
         limits: Limits,
@@ -139,6 +140,7 @@ impl<C: Default> Engine<C> {
     }
 
     /// Takes tune's limits into force. `frame_size` is this side's own limit.
+    // keeps: section 2.3.3 / limits hold
     pub(super) fn tuned(&mut self, now: Duration, tune: connection::TuneOk, frame_size: u32) {
         self.frame_max = tune.frame_max;
         // Clients exist that count the payload only, so RabbitMQ lets frames be
@@ -202,6 +204,7 @@ impl<C: Default> Engine<C> {
     }
 
     /// A frame on an open connection.
+    // keeps: channel / close / stability, section 4.2.7 / discarded
     pub(super) fn incoming<'a>(
         &mut self,
         raw: RawFrame<'a>,
@@ -274,6 +277,7 @@ impl<C: Default> Engine<C> {
         Ok(Incoming::Method(number, method))
     }
 
+    // keeps: section 4.2.3 / size and channel, section 4.2.6.1 / channel
     fn on_channel_zero<'a>(&self, raw: RawFrame<'a>) -> Result<Incoming<'a>, ConnectionError> {
         if raw.raw_type() != RawType::Method {
             // Section 4.2.6.1: contents are never on channel 0.
@@ -297,6 +301,7 @@ impl<C: Default> Engine<C> {
         Ok(Incoming::Connection(method))
     }
 
+    // keeps: section 4.3 / channels
     fn on_closed_channel<'a>(&self, raw: RawFrame<'a>) -> Result<Incoming<'a>, ConnectionError> {
         let number = raw.channel();
         let error = |code, text: &str| {
@@ -319,6 +324,7 @@ impl<C: Default> Engine<C> {
 
     /// A frame after this side's connection.close: all is discarded but close
     /// and close-ok (rule connection / close / stability). Whether it is over.
+    // keeps: connection / close / stability
     pub(super) fn on_closing(&mut self, raw: RawFrame<'_>) -> bool {
         if raw.channel() != 0 {
             return false;
@@ -391,6 +397,7 @@ impl<C: Default> Engine<C> {
     }
 
     /// Sends channel.close; from here on the channel's frames are discarded.
+    // keeps: section 2.3.7 / close is a hand-shake
     pub(super) fn send_channel_close(
         &mut self,
         number: u16,
@@ -486,6 +493,7 @@ impl<C: Default> Engine<C> {
         Ok(())
     }
 
+    // keeps: section 2.3.5.2 / body frames, section 4.2.3 / size and channel
     #[inline]
     fn body_frames(&mut self, channel: u16, octets: &[u8]) {
         let most = match self.frame_max {
@@ -574,6 +582,7 @@ impl<C: Default> Engine<C> {
     // The end.
 
     /// Sends connection.close; close-ok must come in time.
+    // keeps: section 2.3.7 / close is a hand-shake
     pub(super) fn send_close(&mut self, error: &ReplyError) {
         self.remove_channels();
         self.heartbeat.stop();
@@ -604,6 +613,7 @@ impl<C: Default> Engine<C> {
     /// Ends for an error, which every later call tells again. `goodbye` says
     /// whether there is a connection to be closed with a method. The answer to
     /// it is waited for, unless the peer is beyond answering.
+    // keeps: section 2.2.4 / no hand-shake before open
     pub(super) fn fail(&mut self, error: ConnectionError, goodbye: bool) -> ConnectionError {
         if self.failed.is_none() {
             let reply = error.reply().filter(|_| goodbye);

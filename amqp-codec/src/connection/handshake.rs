@@ -125,6 +125,7 @@ impl Default for ServerConfig {
             limits: Limits::DEFAULT,
             server_properties: default_properties(),
             mechanisms: "PLAIN AMQPLAIN".into(),
+            // keeps: connection / start / locales / required-support
             locales: "en_US".into(),
             channel_max: 2047,
             frame_max: 131_072,
@@ -226,6 +227,9 @@ impl Default for ClientConfig {
 /// The server's look at tune-ok (rules connection / tune-ok, as RabbitMQ keeps
 /// them): no more than was offered, and 0, no limit, is more than any limit; a
 /// frame-max of less than frame-min-size is none.
+// keeps: connection / tune-ok / channel-max / upper-limit
+// keeps: connection / tune-ok / frame-max / minimum
+// keeps: connection / tune-ok / frame-max / upper-limit
 pub(super) fn check_tune_ok(offered: Tune, answered: TuneOk) -> Result<(), ConnectionError> {
     let above = |offered: u32, answered: u32| offered != 0 && (answered == 0 || answered > offered);
     if above(offered.channel_max.into(), answered.channel_max.into()) {
@@ -248,6 +252,7 @@ pub(super) fn check_tune_ok(offered: Tune, answered: TuneOk) -> Result<(), Conne
 }
 
 /// The client's answer to tune: the lower of both where both have a limit.
+// keeps: connection / tune / frame-max / minimum, section 2.3.3 / limits are reduced
 pub(super) fn answer_tune(offered: Tune, config: &ClientConfig) -> Result<TuneOk, ConnectionError> {
     fn lower<T: Ord + Default + Copy>(a: T, b: T) -> T {
         let none = T::default();
@@ -297,6 +302,9 @@ mod tests {
     }
 
     /// What RabbitMQ 3.10.8 let pass and what it closed the socket on.
+    // shows: connection / tune-ok / channel-max / upper-limit
+    // shows: connection / tune-ok / frame-max / minimum
+    // shows: connection / tune-ok / frame-max / upper-limit
     #[test]
     fn tune_ok_may_lower_and_never_raise() {
         let rows = [
@@ -324,6 +332,7 @@ mod tests {
         }
     }
 
+    // shows: section 2.3.3 / limits are reduced, connection / tune / frame-max / minimum
     #[test]
     fn a_client_answers_with_the_lower_of_both() {
         let rows = [

@@ -114,6 +114,7 @@ impl ServerConnection {
     /// When the client broke the protocol: the connection is over, and every
     /// later call says the same. A goodbye may wait to be transmitted, and its
     /// answer to be received: go on until [`is_closed`](Self::is_closed).
+    // keeps: basic / reject / 01
     pub fn receive<'a>(
         &mut self,
         now: Duration,
@@ -232,6 +233,8 @@ impl ServerConnection {
     }
 
     /// Section 4.2.2. Whether it was there.
+    // keeps: connection / start / protocol-name, connection / start / server-support
+    // keeps: section 4.2.2 / header is answered
     fn protocol_header(&mut self, input: &mut &[u8]) -> Result<bool, ConnectionError> {
         let received = match ProtocolHeader::decode(input) {
             Ok(None) => return Ok(false),
@@ -255,6 +258,7 @@ impl ServerConnection {
         Err(ConnectionError::Version(received))
     }
 
+    // keeps: connection / start-ok / mechanism / validity, section 3.1.2 / one virtual host
     fn handshake<'a>(
         &mut self,
         now: Duration,
@@ -302,12 +306,14 @@ impl ServerConnection {
         }
     }
 
+    // keeps: section 2.3.7 / close is a hand-shake
     fn closed_by_peer<'a>(&mut self, close: connection::Close<'a>) -> ServerEvent<'a> {
         self.engine.answer_short(0, &connection::CloseOk {});
         self.engine.set_closed();
         ServerEvent::Closed { close }
     }
 
+    // keeps: channel / open / state
     fn act<'a>(
         &mut self,
         incoming: Incoming<'a>,

@@ -43,6 +43,7 @@ pub struct UnknownDeliveryTag(pub u64);
 impl UnknownDeliveryTag {
     /// What the channel is closed with: 406, as RabbitMQ does (and erratum 21
     /// for reject).
+    // keeps: basic / ack / multiple / exists
     #[must_use]
     pub fn reply(self, channel: u16) -> ReplyError {
         ReplyError::new(ReplyCode::PreconditionFailed, channel, format!("{self}"))
@@ -99,6 +100,7 @@ impl<T> Unacknowledged<T> {
     ///
     /// # Errors
     /// When the tag is not outstanding, and then nothing is taken.
+    // keeps: delivery-tag / channel-local, basic / ack / multiple / exists
     pub fn take(
         &mut self,
         delivery_tag: u64,
@@ -151,6 +153,7 @@ mod tests {
     }
 
     /// Rule basic / ack / multiple / exists, and what RabbitMQ was seen to answer.
+    // shows: delivery-tag / channel-local, basic / ack / multiple / exists
     #[test]
     fn an_acknowledgement_settles_what_it_should() {
         // Outstanding, tag, multiple, settled.
@@ -186,6 +189,7 @@ mod tests {
         }
     }
 
+    // shows: basic / ack / multiple / exists
     #[test]
     fn an_unknown_tag_closes_the_channel() {
         let reply = UnknownDeliveryTag(42).reply(7);

@@ -210,6 +210,7 @@ macro_rules! methods {
         }
 
         /// Every method, in the order of classes and of the specification.
+        // keeps: section 1.4.1 / names
         pub const METHODS: &[MethodInfo] = &[
             $($(MethodInfo {
                 id: $class::$method::ID,

@@ -46,6 +46,7 @@ impl ClientConnection {
     ///
     /// # Errors
     /// When the connection is not open, or all channels are in use.
+    // keeps: channel / open / state, section 4.3 / channels
     pub fn open_channel(&mut self) -> Result<u16, SendError> {
         self.must_be_open()?;
         let free = (1..=self.engine.limits.channel_max)

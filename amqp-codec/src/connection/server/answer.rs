@@ -25,6 +25,7 @@ impl ServerConnection {
     ///
     /// # Errors
     /// When `Authenticate` or `Secure` is not what waits to be answered.
+    // keeps: section 2.3.3 / limits are proposed
     pub fn accept(&mut self) -> Result<(), SendError> {
         self.in_phase(Phase::Authenticate, connection::Tune::ID)?;
         let offered = self.offered;
@@ -296,6 +297,7 @@ impl ServerConnection {
         self.engine.send_body(channel, part)
     }
 
+    // keeps: delivery-tag / non-zero
     fn next_delivery(&mut self, channel: u16) -> Result<u64, SendError> {
         self.must_be_open()?;
         let data = &self.engine.open_channel(channel)?.data;
@@ -358,6 +360,7 @@ impl ServerConnection {
 
     /// The publish tag has to be one that was given out, of a publish that has
     /// all come, and is never 0.
+    // keeps: delivery-tag / non-zero
     fn confirms(&mut self, channel: u16, publish_tag: u64, by: MethodId) -> Result<(), SendError> {
         self.must_be_open()?;
         let in_parts = self.engine.is_in_parts(channel);
