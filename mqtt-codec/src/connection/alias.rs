@@ -1,11 +1,12 @@
 //! Topic aliases (5.0 section 3.3.2.3.4). They are worth nothing beyond their
 //! network connection (MQTT-3.3.2-7).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::TopicName;
-use crate::{Publish, Rule};
+use crate::Rule;
 
 /// Which topic names get a topic alias when they are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,28 +32,20 @@ pub(super) struct InboundAliases {
 }
 
 impl InboundAliases {
-    pub(super) const fn new(maximum: u16) -> Self {
-        Self {
-            names: BTreeMap::new(),
-            maximum,
-        }
+    /// None where there are to be none: most connections have no use for them.
+    pub(super) fn new(maximum: u16) -> Option<Box<Self>> {
+        (maximum > 0).then(|| {
+            Box::new(Self {
+                names: BTreeMap::new(),
+                maximum,
+            })
+        })
     }
 
-    /// The topic name of a PUBLISH, its topic alias resolved or remembered.
-    #[inline]
-    pub(super) fn resolve<'a>(&mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, Rule> {
-        if publish.properties.is_empty() {
-            return Ok(TopicName::Borrowed(publish.topic_name));
-        }
-        match publish.properties.topic_alias() {
-            None => Ok(TopicName::Borrowed(publish.topic_name)),
-            Some(alias) => self.resolve_alias(alias, publish.topic_name),
-        }
-    }
-
+    /// The topic name of a PUBLISH with a topic alias, which is resolved or remembered.
     // keeps: 5.0 MQTT-3.3.2-10, 5.0 MQTT-3.3.2-12
     #[inline(never)]
-    fn resolve_alias<'a>(&mut self, alias: u16, name: &'a str) -> Result<TopicName<'a>, Rule> {
+    pub(super) fn resolve<'a>(&mut self, alias: u16, name: &'a str) -> Result<TopicName<'a>, Rule> {
         if alias > self.maximum {
             return Err(Rule::TopicAliasMaximum);
         }
@@ -78,7 +71,7 @@ pub(super) struct OutboundAliases {
     by_age: BTreeMap<u64, Arc<str>>,
     /// How many messages with an alias have been sent.
     clock: u64,
-    /// The peer's Topic Alias Maximum, or 0 when the policy is to use none.
+    /// The peer's Topic Alias Maximum.
     maximum: u16,
 }
 
@@ -101,31 +94,23 @@ pub(super) enum AliasUse {
 }
 
 impl OutboundAliases {
-    pub(super) const fn new(policy: TopicAliasPolicy, peer_maximum: u16) -> Self {
-        Self {
-            policy,
-            aliases: BTreeMap::new(),
-            by_age: BTreeMap::new(),
-            clock: 0,
-            maximum: match policy {
-                TopicAliasPolicy::Never => 0,
-                TopicAliasPolicy::UntilFull | TopicAliasPolicy::LeastRecentlyUsed => peer_maximum,
-            },
-        }
+    /// None where there are to be none.
+    // keeps: 5.0 MQTT-3.1.2-27, 5.0 MQTT-3.2.2-18
+    pub(super) fn new(policy: TopicAliasPolicy, peer_maximum: u16) -> Option<Box<Self>> {
+        (policy != TopicAliasPolicy::Never && peer_maximum > 0).then(|| {
+            Box::new(Self {
+                policy,
+                aliases: BTreeMap::new(),
+                by_age: BTreeMap::new(),
+                clock: 0,
+                maximum: peer_maximum,
+            })
+        })
     }
 
     /// How `name` is to be sent. Once it has been, [`sent`](Self::sent) is to be told.
-    // keeps: 5.0 MQTT-3.1.2-26, 5.0 MQTT-3.1.2-27, 5.0 MQTT-3.2.2-17, 5.0 MQTT-3.2.2-18,
-    // keeps: 5.0 MQTT-3.3.2-9, 5.0 MQTT-3.3.2-11
-    #[inline]
+    // keeps: 5.0 MQTT-3.1.2-26, 5.0 MQTT-3.2.2-17, 5.0 MQTT-3.3.2-9, 5.0 MQTT-3.3.2-11
     pub(super) fn choose(&self, name: &str) -> AliasUse {
-        if self.maximum == 0 {
-            return AliasUse::None;
-        }
-        self.choose_alias(name)
-    }
-
-    fn choose_alias(&self, name: &str) -> AliasUse {
         if let Some(alias) = self.aliases.get(name) {
             return AliasUse::Replace(alias.number);
         }
@@ -140,16 +125,8 @@ impl OutboundAliases {
         }
     }
 
-    #[inline]
     pub(super) fn sent(&mut self, name: &Arc<str>, alias: AliasUse) {
-        if alias != AliasUse::None {
-            self.remember(name, alias);
-        }
-    }
-
-    fn remember(&mut self, name: &Arc<str>, alias: AliasUse) {
-        self.clock += 1;
-        let sent = self.clock;
+        let sent = self.clock + 1;
         match alias {
             AliasUse::None => return,
             AliasUse::Replace(_) => {
@@ -168,6 +145,7 @@ impl OutboundAliases {
                     .insert(Arc::clone(name), Alias { number, sent });
             }
         }
+        self.clock = sent;
         if self.policy == TopicAliasPolicy::LeastRecentlyUsed {
             self.by_age.insert(sent, Arc::clone(name));
         }
@@ -180,20 +158,20 @@ mod tests {
 
     #[test]
     fn inbound() {
-        let mut aliases = InboundAliases::new(2);
-        assert_eq!(aliases.resolve_alias(1, ""), Err(Rule::TopicAliasUnknown));
-        assert_eq!(aliases.resolve_alias(3, "a"), Err(Rule::TopicAliasMaximum));
-        assert_eq!(aliases.resolve_alias(1, "a").unwrap(), "a");
-        assert_eq!(aliases.resolve_alias(2, "b").unwrap(), "b");
-        assert_eq!(aliases.resolve_alias(1, "").unwrap(), "a");
-        assert_eq!(aliases.resolve_alias(1, "c").unwrap(), "c");
-        assert_eq!(aliases.resolve_alias(1, "").unwrap(), "c");
-        assert_eq!(aliases.resolve_alias(2, "").unwrap(), "b");
+        let mut aliases = InboundAliases::new(2).unwrap();
+        assert_eq!(aliases.resolve(1, ""), Err(Rule::TopicAliasUnknown));
+        assert_eq!(aliases.resolve(3, "a"), Err(Rule::TopicAliasMaximum));
+        assert_eq!(aliases.resolve(1, "a").unwrap(), "a");
+        assert_eq!(aliases.resolve(2, "b").unwrap(), "b");
+        assert_eq!(aliases.resolve(1, "").unwrap(), "a");
+        assert_eq!(aliases.resolve(1, "c").unwrap(), "c");
+        assert_eq!(aliases.resolve(1, "").unwrap(), "c");
+        assert_eq!(aliases.resolve(2, "").unwrap(), "b");
     }
 
     #[test]
     fn outbound() {
-        let mut aliases = OutboundAliases::new(TopicAliasPolicy::UntilFull, 2);
+        let mut aliases = OutboundAliases::new(TopicAliasPolicy::UntilFull, 2).unwrap();
         for (name, expected) in [
             ("a", AliasUse::Introduce(1)),
             ("a", AliasUse::Replace(1)),
@@ -206,7 +184,7 @@ mod tests {
             assert_eq!(used, expected);
             aliases.sent(&name, used);
         }
-        let mut aliases = OutboundAliases::new(TopicAliasPolicy::LeastRecentlyUsed, 2);
+        let mut aliases = OutboundAliases::new(TopicAliasPolicy::LeastRecentlyUsed, 2).unwrap();
         for (name, expected) in [
             ("a", AliasUse::Introduce(1)),
             ("b", AliasUse::Introduce(2)),
@@ -223,7 +201,7 @@ mod tests {
             aliases.sent(&name, used);
             assert!(aliases.aliases.len() <= 2 && aliases.by_age.len() <= 2);
         }
-        let never = OutboundAliases::new(TopicAliasPolicy::Never, 9);
-        assert_eq!(never.choose("a"), AliasUse::None);
+        assert!(OutboundAliases::new(TopicAliasPolicy::Never, 9).is_none());
+        assert!(OutboundAliases::new(TopicAliasPolicy::UntilFull, 0).is_none());
     }
 }

@@ -7,19 +7,18 @@ mod request;
 pub use config::{Acknowledgements, ClientConfig};
 pub use event::ClientEvent;
 
-use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use bytes::BufMut;
 
 use super::alias::{InboundAliases, OutboundAliases};
 use super::authentication::Method;
-use super::exchange::{Exchange, PeerLimits, Role};
+use super::exchange::{Exchange, PeerLimits, Request, Role};
 use super::inbound::Taken;
 use super::{ConnectionError, SendError, Session};
 use crate::{
-    Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketSet, PropertyIdentifier,
-    ProtocolVersion, ReasonCode, Rule, SubAck, UnsubAck,
+    Auth, ConnAck, Connect, Disconnect, Packet, PacketSet, PropertyIdentifier, ProtocolVersion,
+    ReasonCode, Rule, SubAck, UnsubAck,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +42,6 @@ enum Turn {
     Client,
 }
 
-/// A request that waits for its answer, and how many topic filters it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Request {
-    Subscribe(usize),
-    Unsubscribe(usize),
-}
-
 /// The client's end of one network connection: a state machine without I/O.
 ///
 /// How it is driven is told at [`connection`](crate::connection).
@@ -66,11 +58,8 @@ pub struct ClientConnection {
     /// When a packet was queued last.
     last_sent: Duration,
     keep_alive: u16,
-    requests: BTreeMap<PacketIdentifier, Request>,
     method: Method,
     turn: Turn,
-    /// What was sent in CONNECT and goes into the session when it is confirmed.
-    session: Option<Session>,
     clean_start: bool,
     anonymous: bool,
     response_information: bool,
@@ -91,10 +80,8 @@ impl ClientConnection {
             deadline: None,
             last_sent: now,
             keep_alive: 0,
-            requests: BTreeMap::new(),
             method: Method::default(),
             turn: Turn::None,
-            session: None,
             clean_start: true,
             anonymous: false,
             response_information: false,
@@ -136,7 +123,7 @@ impl ClientConnection {
             .session_expiry_interval()
             .is_some_and(|seconds| seconds > 0);
         self.keep_alive = connect.keep_alive;
-        self.session = Some(session);
+        exchange.session = session;
         self.state = State::Connecting;
         self.last_sent = self.now;
         self.deadline = Some(self.now + self.config.connect_timeout);
@@ -261,7 +248,6 @@ impl ClientConnection {
         self.deadline = None;
         if connack.reason_code.is_error() {
             // The session is as it was.
-            self.exchange.session = self.session.take().unwrap_or_default();
             self.state = State::Closed;
             return;
         }
@@ -289,8 +275,10 @@ impl ClientConnection {
         // 3.1 does not tell whether the session is there: without Clean Session it is.
         let goes_on = connack.session_present
             || exchange.version == ProtocolVersion::V3_1 && !self.clean_start;
-        let session = self.session.take().filter(|_| goes_on);
-        exchange.resume(session.unwrap_or_default());
+        if !goes_on {
+            exchange.session = Session::new();
+        }
+        exchange.resume();
     }
 
     /// A packet after CONNACK that is no PUBLISH.
@@ -318,14 +306,14 @@ impl ClientConnection {
             }
             Packet::SubAck(suback) => match self.check_suback(&suback) {
                 Ok(()) => {
-                    self.requests.remove(&suback.packet_identifier);
+                    self.exchange.requests.remove(&suback.packet_identifier);
                     return Ok(Some(ClientEvent::SubAck(suback)));
                 }
                 Err(rule) => rule,
             },
             Packet::UnsubAck(unsuback) => match self.check_unsuback(&unsuback) {
                 Ok(()) => {
-                    self.requests.remove(&unsuback.packet_identifier);
+                    self.exchange.requests.remove(&unsuback.packet_identifier);
                     return Ok(Some(ClientEvent::UnsubAck(unsuback)));
                 }
                 Err(rule) => rule,
@@ -376,17 +364,19 @@ impl ClientConnection {
     }
 
     fn check_suback(&self, suback: &SubAck<'_>) -> Result<(), Rule> {
-        match self.requests.get(&suback.packet_identifier) {
-            Some(&Request::Subscribe(count)) if count == suback.reason_codes.len() => Ok(()),
+        match self.exchange.requests.get(&suback.packet_identifier) {
+            Some(&Request::Subscribe(count)) if count as usize == suback.reason_codes.len() => {
+                Ok(())
+            }
             Some(Request::Subscribe(_)) => Err(Rule::SubAckCount),
             _ => Err(Rule::SubAckUnexpected),
         }
     }
 
     fn check_unsuback(&self, unsuback: &UnsubAck<'_>) -> Result<(), Rule> {
-        match self.requests.get(&unsuback.packet_identifier) {
+        match self.exchange.requests.get(&unsuback.packet_identifier) {
             Some(&Request::Unsubscribe(count))
-                if count == unsuback.reason_codes.len()
+                if count as usize == unsuback.reason_codes.len()
                     || !self.exchange.version.has_properties() =>
             {
                 Ok(())
@@ -481,7 +471,7 @@ impl ClientConnection {
     /// What is under way. Before CONNACK: what was given to [`connect`](Self::connect).
     #[must_use]
     pub fn session(&self) -> &Session {
-        self.session.as_ref().unwrap_or(&self.exchange.session)
+        &self.exchange.session
     }
 
     /// What is under way, to be kept for the next connection.
@@ -492,7 +482,7 @@ impl ClientConnection {
     // keeps: 3.1.1 MQTT-3.1.2-4, 3.1.1 MQTT-4.1.0-1, 3.1.1 MQTT-4.1.0-2
     #[must_use]
     pub fn into_session(self) -> Session {
-        self.session.unwrap_or(self.exchange.session)
+        self.exchange.session
     }
 
     // keeps: 5.0 MQTT-3.1.0-1, 5.0 MQTT-3.1.2-30, 5.0 MQTT-3.14.4-1

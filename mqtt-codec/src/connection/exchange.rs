@@ -1,14 +1,15 @@
 //! What a connection keeps about the exchange of messages, whichever role it has.
 //! `outbound` and `inbound` say what happens to it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::alias::{InboundAliases, OutboundAliases};
 use super::chunked::Chunked;
 use super::identifiers::Identifiers;
-use super::inbound::{AnswerQueue, Pending};
+use super::inbound::AnswerQueue;
 use super::transmit::Transmit;
-use super::{ConnectionError, SendError, Session, TopicAliasPolicy};
+use super::{ConnectionError, SendError, Session};
 use crate::packet::decode;
 use crate::{
     DecodeError, Limits, Packet, PacketIdentifier, PacketType, Properties, PropertiesBuilder,
@@ -20,6 +21,15 @@ use crate::{
 pub(super) enum Role {
     Client,
     Server,
+}
+
+/// A request, and how many topic filters it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// It waits for SUBACK.
+    Subscribe(u32),
+    /// It waits for UNSUBACK.
+    Unsubscribe(u32),
 }
 
 /// What the peer said that it takes: a client in CONNECT (section 3.1.2.11), a server in
@@ -111,7 +121,7 @@ pub(super) struct Exchange {
     pub(super) under_way: usize,
     /// Messages of the session that could not be sent again yet.
     pub(super) unsent: VecDeque<PacketIdentifier>,
-    pub(super) outbound_aliases: OutboundAliases,
+    pub(super) outbound_aliases: Option<Box<OutboundAliases>>,
 
     // Inbound.
     /// The Receive Maximum that the peer was told.
@@ -120,9 +130,9 @@ pub(super) struct Exchange {
     pub(super) receiving: usize,
     /// QoS 1 messages that wait for PUBACK.
     pub(super) unacknowledged: Identifiers,
-    /// Requests that wait for an answer.
-    pub(super) pending: BTreeMap<PacketIdentifier, Pending>,
-    pub(super) inbound_aliases: InboundAliases,
+    /// Requests that wait for an answer: those that a client sent, or a server received.
+    pub(super) requests: BTreeMap<PacketIdentifier, Request>,
+    pub(super) inbound_aliases: Option<Box<InboundAliases>>,
     /// A PUBLISH with more bytes is handed out in chunks.
     pub(super) chunk_threshold: u32,
     /// The one that is.
@@ -146,12 +156,12 @@ impl Exchange {
             send_maximum: 0,
             under_way: 0,
             unsent: VecDeque::new(),
-            outbound_aliases: OutboundAliases::new(TopicAliasPolicy::Never, 0),
+            outbound_aliases: None,
             receive_maximum: u16::MAX,
             receiving: 0,
             unacknowledged: Identifiers::default(),
-            pending: BTreeMap::new(),
-            inbound_aliases: InboundAliases::new(0),
+            requests: BTreeMap::new(),
+            inbound_aliases: None,
             chunk_threshold: u32::MAX,
             chunked: None,
             automatic: false,

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::exchange::{Exchange, Role};
+use super::exchange::{Exchange, Request, Role};
 use super::session::{Received, ReceivedState};
 use super::{ConnectionError, InboundPublish, PublishChunk, SendError, TopicName};
 use crate::packet::{decode_publish, publish_length};
@@ -10,15 +10,6 @@ use crate::{
     Acknowledgement, Packet, PacketIdentifier, PacketSet, PacketType, Properties, PropertiesBuf,
     ProtocolVersion, Publish, QoS, ReasonCode, ReasonCodes, Rule, SubAck, UnsubAck,
 };
-
-/// A request that the peer waits for an answer to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pending {
-    /// So many subscriptions wait for SUBACK.
-    Subscribe(usize),
-    /// So many topic filters wait for UNSUBACK.
-    Unsubscribe(usize),
-}
 
 /// Acknowledgements that go out in the order of their messages (MQTT-4.6.0-2,
 /// MQTT-4.6.0-3): each waits for those before it.
@@ -128,9 +119,17 @@ impl Exchange {
         &mut self,
         publish: &Publish<'a>,
     ) -> Result<TopicName<'a>, ConnectionError> {
-        self.inbound_aliases
-            .resolve(publish)
-            .map_err(|rule| self.violation(rule))
+        if publish.properties.is_empty() {
+            return Ok(TopicName::Borrowed(publish.topic_name));
+        }
+        let Some(alias) = publish.properties.topic_alias() else {
+            return Ok(TopicName::Borrowed(publish.topic_name));
+        };
+        match &mut self.inbound_aliases {
+            Some(aliases) => aliases.resolve(alias, publish.topic_name),
+            None => Err(Rule::TopicAliasMaximum),
+        }
+        .map_err(|rule| self.violation(rule))
     }
 
     /// Keeps account of a QoS 1 or QoS 2 message; whether it is new.
@@ -187,7 +186,7 @@ impl Exchange {
                 false => Err(self.violation(Rule::PacketIdentifierInUse)),
             };
         }
-        if self.pending.contains_key(&identifier) {
+        if self.role == Role::Server && self.requests.contains_key(&identifier) {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }
         if self.receiving >= usize::from(self.receive_maximum) {
@@ -349,15 +348,15 @@ impl Exchange {
     pub(super) fn receive_request(
         &mut self,
         identifier: PacketIdentifier,
-        answer: Pending,
+        request: Request,
     ) -> Result<(), ConnectionError> {
-        if self.pending.contains_key(&identifier)
+        if self.requests.contains_key(&identifier)
             || self.unacknowledged.contains(identifier)
             || self.session.received.contains_key(&identifier)
         {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }
-        self.pending.insert(identifier, answer);
+        self.requests.insert(identifier, request);
         Ok(())
     }
 
@@ -370,10 +369,10 @@ impl Exchange {
         codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        let Some(&Pending::Subscribe(expected)) = self.pending.get(&packet_identifier) else {
+        let Some(&Request::Subscribe(expected)) = self.requests.get(&packet_identifier) else {
             return Err(SendError::UnknownPacketIdentifier);
         };
-        check_codes(codes, expected, PacketSet::SUBACK)?;
+        check_codes(codes, expected as usize, PacketSet::SUBACK)?;
         check_packets(properties, PacketSet::SUBACK)?;
         let of_3: alloc::vec::Vec<ReasonCode>;
         let codes = if self.version.has_properties() {
@@ -393,7 +392,7 @@ impl Exchange {
             properties,
             reason_codes: codes.into(),
         }))?;
-        self.pending.remove(&packet_identifier);
+        self.requests.remove(&packet_identifier);
         Ok(())
     }
 
@@ -405,10 +404,10 @@ impl Exchange {
         codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        let Some(&Pending::Unsubscribe(expected)) = self.pending.get(&packet_identifier) else {
+        let Some(&Request::Unsubscribe(expected)) = self.requests.get(&packet_identifier) else {
             return Err(SendError::UnknownPacketIdentifier);
         };
-        check_codes(codes, expected, PacketSet::UNSUBACK)?;
+        check_codes(codes, expected as usize, PacketSet::UNSUBACK)?;
         check_packets(properties, PacketSet::UNSUBACK)?;
         let reason_codes = if self.version.has_properties() {
             codes.into()
@@ -420,7 +419,7 @@ impl Exchange {
             properties,
             reason_codes,
         }))?;
-        self.pending.remove(&packet_identifier);
+        self.requests.remove(&packet_identifier);
         Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! Messages on their way out: QoS 0, 1 and 2, flow control, and sending again
 //! (sections 4.3, 4.4 and 4.9).
 
-use alloc::boxed::Box;
-
 use super::alias::AliasUse;
 use super::exchange::{Exchange, Role};
 use super::session::InFlight;
-use super::{ConnectionError, Message, SendError, Session};
+use super::{ConnectionError, Message, SendError};
 use crate::wire::field_len;
 use crate::{
     Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType,
@@ -29,13 +27,15 @@ impl Exchange {
     pub(super) fn publish(
         &mut self,
         message: &Message,
-        is_used: impl Fn(PacketIdentifier) -> bool,
     ) -> Result<Option<PacketIdentifier>, SendError> {
         self.check_message(message)?;
         if message.qos != QoS::AtMostOnce && self.send_quota() == 0 {
             return Err(SendError::ReceiveMaximum);
         }
-        let mut alias = self.outbound_aliases.choose(&message.topic_name);
+        let mut alias = match &self.outbound_aliases {
+            Some(aliases) => aliases.choose(&message.topic_name),
+            None => AliasUse::None,
+        };
         let (mut publish, mut topic_alias) = packet(message, alias);
         let mut length = publish.encoded_len(topic_alias, self.version);
         if let AliasUse::Introduce(_) = alias
@@ -48,24 +48,28 @@ impl Exchange {
         self.check_size(length)?;
         let identifier = match message.qos {
             QoS::AtMostOnce => None,
-            _ => Some(
-                self.session
-                    .assign_identifier(is_used)
-                    .ok_or(SendError::NoPacketIdentifier)?,
-            ),
+            _ => Some(self.assign_identifier()?),
         };
         publish.packet_identifier = identifier;
         publish.encode(topic_alias, self.version, self.transmit.buffer())?;
-        self.outbound_aliases.sent(&message.topic_name, alias);
+        if let Some(aliases) = &mut self.outbound_aliases {
+            aliases.sent(&message.topic_name, alias);
+        }
         if let Some(identifier) = identifier {
-            self.session.insert(
-                identifier,
-                InFlight::Publish(Box::new(message.clone())),
-                true,
-            );
+            self.session
+                .insert(identifier, InFlight::Publish(message.clone()), true);
             self.under_way += 1;
         }
         Ok(identifier)
+    }
+
+    /// A packet identifier that no packet from this side has.
+    pub(super) fn assign_identifier(&mut self) -> Result<PacketIdentifier, SendError> {
+        // A server's requests have identifiers that the client chose.
+        let (role, requests) = (self.role, &self.requests);
+        self.session
+            .assign_identifier(|it| role == Role::Client && requests.contains_key(&it))
+            .ok_or(SendError::NoPacketIdentifier)
     }
 
     /// That the peer takes such a message, sizes aside.
@@ -102,8 +106,7 @@ impl Exchange {
     /// Receive Maximum follows as acknowledgements come.
     // keeps: 5.0 MQTT-4.3.3-7, 5.0 MQTT-4.4.0-1, 5.0 MQTT-4.6.0-1
     // keeps: 3.1.1 MQTT-4.4.0-1, 3.1.1 MQTT-4.6.0-1
-    pub(super) fn resume(&mut self, session: Session) {
-        self.session = session;
+    pub(super) fn resume(&mut self) {
         let order = self.session.begin_connection();
         for identifier in order {
             // PUBREL is never held back (MQTT-3.3.4-8).

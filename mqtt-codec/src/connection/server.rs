@@ -14,8 +14,8 @@ use bytes::BufMut;
 
 use super::accept::ServerConfig;
 use super::authentication::Method;
-use super::exchange::{Exchange, PeerLimits, Role};
-use super::inbound::{Pending, Taken};
+use super::exchange::{Exchange, PeerLimits, Request, Role};
+use super::inbound::Taken;
 use super::{ConnectionError, SendError, Session};
 use crate::packet::PacketType;
 use crate::{
@@ -293,10 +293,10 @@ impl ServerConnection {
             Packet::Subscribe(subscribe) => {
                 match check_subscribe(&subscribe, &self.config, exchange.version) {
                     Ok(()) => {
-                        let codes = subscribe.subscriptions.len();
+                        let filters = subscribe.subscriptions.len() as u32;
                         exchange.receive_request(
                             subscribe.packet_identifier,
-                            Pending::Subscribe(codes),
+                            Request::Subscribe(filters),
                         )?;
                         return Ok(Some(ServerEvent::Subscribe(subscribe)));
                     }
@@ -304,9 +304,11 @@ impl ServerConnection {
                 }
             }
             Packet::Unsubscribe(unsubscribe) => {
-                let codes = unsubscribe.topic_filters.len();
-                exchange
-                    .receive_request(unsubscribe.packet_identifier, Pending::Unsubscribe(codes))?;
+                let filters = unsubscribe.topic_filters.len() as u32;
+                exchange.receive_request(
+                    unsubscribe.packet_identifier,
+                    Request::Unsubscribe(filters),
+                )?;
                 return Ok(Some(ServerEvent::Unsubscribe(unsubscribe)));
             }
             // keeps: 5.0 MQTT-3.12.4-1, 3.1.1 MQTT-3.12.4-1

@@ -20,7 +20,7 @@ use crate::PacketIdentifier;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// Outbound, by packet identifier.
-    pub(super) in_flight: BTreeMap<PacketIdentifier, Sent>,
+    pub(super) in_flight: BTreeMap<PacketIdentifier, Box<Sent>>,
     /// The number that the next packet in `in_flight` gets.
     pub(super) sequence: u64,
     /// The packet identifier that was assigned last; 0 before the first.
@@ -33,7 +33,7 @@ pub struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InFlight {
     /// A PUBLISH, which waits for PUBACK or PUBREC.
-    Publish(Box<Message>),
+    Publish(Message),
     /// A PUBREL, which waits for PUBCOMP.
     PubRel,
 }
@@ -151,11 +151,11 @@ impl Session {
         self.sequence += 1;
         self.in_flight.insert(
             identifier,
-            Sent {
+            Box::new(Sent {
                 packet,
                 sequence,
                 on_this_connection,
-            },
+            }),
         );
     }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_restored_session_keeps_the_order() {
-        let message = || InFlight::Publish(Box::new(Message::new("t", "p", QoS::ExactlyOnce)));
+        let message = || InFlight::Publish(Message::new("t", "p", QoS::ExactlyOnce));
         let mut session = Session::new();
         session.insert(id(9), message(), true);
         session.insert(id(2), InFlight::PubRel, true);

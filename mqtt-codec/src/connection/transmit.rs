@@ -6,7 +6,7 @@ use bytes::BufMut;
 
 /// Bytes that are kept allocated from the first packet on. More is given back to the
 /// allocator when everything has been sent, so that an idle connection stays small.
-const KEPT_CAPACITY: usize = 256;
+const KEPT_CAPACITY: usize = 128;
 
 /// Encoded packets in the order of sending.
 #[derive(Debug, Default)]

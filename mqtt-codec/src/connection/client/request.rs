@@ -1,6 +1,7 @@
 //! What a client asks for.
 
-use super::{ClientConnection, Request, State, Turn};
+use super::{ClientConnection, State, Turn};
+use crate::connection::exchange::Request;
 use crate::connection::inbound::check_packets;
 use crate::connection::{Message, SendError};
 use crate::topic::{TopicFilter, has_wildcard};
@@ -23,15 +24,15 @@ impl ClientConnection {
     ) -> Result<PacketIdentifier, SendError> {
         self.expect(State::Connected)?;
         self.check_subscribe(subscriptions, properties)?;
-        let packet_identifier = self.assign_identifier()?;
+        let packet_identifier = self.exchange.assign_identifier()?;
         self.exchange.send(&Packet::Subscribe(Subscribe {
             packet_identifier,
             properties,
             subscriptions: subscriptions.into(),
         }))?;
         self.last_sent = self.now;
-        self.requests
-            .insert(packet_identifier, Request::Subscribe(subscriptions.len()));
+        let request = Request::Subscribe(subscriptions.len() as u32);
+        self.exchange.requests.insert(packet_identifier, request);
         Ok(packet_identifier)
     }
 
@@ -70,24 +71,16 @@ impl ClientConnection {
         properties: Properties<'_>,
     ) -> Result<PacketIdentifier, SendError> {
         self.expect(State::Connected)?;
-        let packet_identifier = self.assign_identifier()?;
+        let packet_identifier = self.exchange.assign_identifier()?;
         self.exchange.send(&Packet::Unsubscribe(Unsubscribe {
             packet_identifier,
             properties,
             topic_filters: topic_filters.into(),
         }))?;
         self.last_sent = self.now;
-        self.requests
-            .insert(packet_identifier, Request::Unsubscribe(topic_filters.len()));
+        let request = Request::Unsubscribe(topic_filters.len() as u32);
+        self.exchange.requests.insert(packet_identifier, request);
         Ok(packet_identifier)
-    }
-
-    fn assign_identifier(&mut self) -> Result<PacketIdentifier, SendError> {
-        let requests = &self.requests;
-        self.exchange
-            .session
-            .assign_identifier(|identifier| requests.contains_key(&identifier))
-            .ok_or(SendError::NoPacketIdentifier)
     }
 
     /// Sends a message: with QoS 1 and 2, the packet identifier that its acknowledgement
@@ -99,10 +92,7 @@ impl ClientConnection {
     /// support, or that the packet is too large for it.
     pub fn publish(&mut self, message: &Message) -> Result<Option<PacketIdentifier>, SendError> {
         self.expect(State::Connected)?;
-        let requests = &self.requests;
-        let identifier = self
-            .exchange
-            .publish(message, |identifier| requests.contains_key(&identifier))?;
+        let identifier = self.exchange.publish(message)?;
         self.last_sent = self.now;
         Ok(identifier)
     }

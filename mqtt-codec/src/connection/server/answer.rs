@@ -84,7 +84,8 @@ impl ServerConnection {
             .maximum_in_flight
             .min(exchange.peer.receive_maximum)
             .max(1);
-        exchange.resume(session);
+        exchange.session = session;
+        exchange.resume();
         Ok(())
     }
 
@@ -230,7 +231,7 @@ impl ServerConnection {
     /// takes none so large, and the message is to be dropped (MQTT-3.1.2-25).
     pub fn publish(&mut self, message: &Message) -> Result<Option<PacketIdentifier>, SendError> {
         self.expect(State::Connected)?;
-        self.exchange.publish(message, |_| false)
+        self.exchange.publish(message)
     }
 
     /// How many more QoS 1 and QoS 2 messages may be sent now (section 4.9).
