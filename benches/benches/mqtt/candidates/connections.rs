@@ -232,6 +232,40 @@ impl Connection for ServerConnection {
     }
 }
 
+/// A PUBLISH of mqtt-protocol-core, made of its parts.
+pub(crate) fn publish_3_1_1(
+    topic_name: &str,
+    identifier: u16,
+    payload: &Arc<[u8]>,
+) -> v3_1_1::Publish {
+    v3_1_1::Publish::builder()
+        .topic_name(topic_name)
+        .expect("legal")
+        .qos(mqtt::packet::Qos::AtLeastOnce)
+        .packet_id(identifier)
+        .payload(Arc::clone(payload))
+        .build()
+        .expect("legal")
+}
+
+/// The same in 5.0, with the user properties.
+pub(crate) fn publish_5_0(topic_name: &str, identifier: u16, payload: &Arc<[u8]>) -> v5_0::Publish {
+    let properties: [mqtt::packet::Property; 2] =
+        black_box(USER_PROPERTIES).map(|(name, value)| {
+            let property = mqtt::packet::UserProperty::new(name, value);
+            property.expect("legal").into()
+        });
+    v5_0::Publish::builder()
+        .topic_name(topic_name)
+        .expect("legal")
+        .qos(mqtt::packet::Qos::AtLeastOnce)
+        .packet_id(identifier)
+        .props(properties)
+        .payload(Arc::clone(payload))
+        .build()
+        .expect("legal")
+}
+
 /// Does what mqtt-protocol-core asks for.
 fn handle(events: Vec<Event>, output: &mut Vec<u8>, event: &mut impl FnMut()) {
     for it in events {
@@ -316,36 +350,10 @@ where
     ) -> u16 {
         let identifier = self.acquire_packet_id().expect("one is free");
         let events = match version {
-            ProtocolVersion::V5_0 => self.checked_send(
-                v5_0::Publish::builder()
-                    .topic_name(TOPIC_NAME)
-                    .expect("legal")
-                    .qos(mqtt::packet::Qos::AtLeastOnce)
-                    .packet_id(identifier)
-                    .props(
-                        USER_PROPERTIES
-                            .iter()
-                            .map(|(name, value)| {
-                                mqtt::packet::UserProperty::new(*name, *value)
-                                    .expect("legal")
-                                    .into()
-                            })
-                            .collect::<mqtt::packet::Properties>(),
-                    )
-                    .payload(Arc::clone(payload))
-                    .build()
-                    .expect("legal"),
-            ),
-            _ => self.checked_send(
-                v3_1_1::Publish::builder()
-                    .topic_name(TOPIC_NAME)
-                    .expect("legal")
-                    .qos(mqtt::packet::Qos::AtLeastOnce)
-                    .packet_id(identifier)
-                    .payload(Arc::clone(payload))
-                    .build()
-                    .expect("legal"),
-            ),
+            ProtocolVersion::V5_0 => {
+                self.checked_send(publish_5_0(TOPIC_NAME, identifier, payload))
+            }
+            _ => self.checked_send(publish_3_1_1(TOPIC_NAME, identifier, payload)),
         };
         handle(events, output, &mut || unreachable!("nothing came in"));
         identifier

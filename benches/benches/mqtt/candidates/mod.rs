@@ -1,5 +1,6 @@
 //! Who does what in MQTT: ours and nine others, on the same bytes.
 
+mod build;
 mod connections;
 mod ours;
 mod packets;

@@ -9,7 +9,7 @@ use mqtt_codec::{
 };
 
 use super::peer::{decode, encode, encode_by_value};
-use super::{ours, peers};
+use super::{build, ours, peers};
 
 pub(crate) const TOPIC_NAME: &str = "sensors/kitchen/temp";
 pub(crate) const IDENTIFIER: PacketIdentifier = PacketIdentifier::new(42).unwrap();
@@ -51,7 +51,7 @@ impl Work {
         self.bytes.repeat(self.count)
     }
 
-    fn column<'a>(&self, group: &'a mut Group) -> &'a mut Column {
+    pub(crate) fn column<'a>(&self, group: &'a mut Group) -> &'a mut Column {
         group.column(self.name, self.count as u64)
     }
 }
@@ -143,6 +143,7 @@ pub(crate) fn groups() -> Vec<Group> {
         }
         groups.push(group);
     }
+    groups.push(build::group(&publishes));
     groups
 }
 
