@@ -12,7 +12,21 @@
 //! RabbitMQ's additions are in: publisher confirms, `basic.nack`, bindings
 //! between exchanges, `connection.blocked`, `connection.update-secret`, and the
 //! letters of its field tables. Where specification and RabbitMQ differ, this
-//! crate does as RabbitMQ, and says so.
+//! crate does as RabbitMQ, and says so. The module `requirements` has the rules
+//! of the specification, with the place that keeps each and the test that shows it.
+//!
+//! `examples` has a client on std, tokio, smol and mio, each whole by itself, and
+//! `proxy`, which prints every method that passes between a client and a broker.
+//!
+//! # What is held
+//!
+//! Layer 1 holds nothing: frames, tables and properties borrow from the input, and
+//! [`FrameBuf`], [`TableBuf`], [`ArrayBuf`] and [`PropertiesBuf`] keep what must
+//! live on. A connection holds one content for each channel on which one is coming
+//! in, as far as it has come, and what waits to be transmitted. [`Limits`] bounds
+//! frames, tables, bodies and channels, each before anything is allocated for it;
+//! large bodies need not be held at all:
+//! [they come and go in parts](connection#large-bodies).
 //!
 //! # The drive contract
 //!

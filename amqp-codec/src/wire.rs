@@ -366,3 +366,41 @@ impl<'o, B: BufMut> Writer<'o, B> {
         self.out.put_slice(value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::is_utf8;
+
+    /// Octets that are ASCII for the most part, of every length that is a way of its own.
+    fn octets() -> impl Strategy<Value = Vec<u8>> {
+        let octet = prop_oneof![20 => 0u8..0x80, 1 => any::<u8>()];
+        prop_oneof![
+            proptest::collection::vec(octet, 0..40),
+            "[a-z\u{e9}\u{20ac}\u{1f980}]{0,12}".prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn utf8_is_what_std_says(octets in octets()) {
+            prop_assert_eq!(is_utf8(&octets), core::str::from_utf8(&octets).is_ok());
+        }
+    }
+
+    /// One octet beyond ASCII, wherever it stands.
+    #[test]
+    fn no_octet_is_passed_over() {
+        for len in 1..40 {
+            for at in 0..len {
+                let mut octets = alloc::vec![b'x'; len];
+                octets[at] = 0xFF;
+                assert!(!is_utf8(&octets), "{at} of {len}");
+            }
+        }
+    }
+}
