@@ -118,11 +118,11 @@ impl Packet<'_> {
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
         // What connections are about goes the short way.
+        if let Self::Publish(packet) = self {
+            packet.check(version)?;
+            return packet.encode(None, version, out);
+        }
         match self {
-            Self::Publish(packet) => {
-                packet.check(version)?;
-                packet.encode(None, version, out)
-            }
             Self::Connect(packet) => packet.encode(out),
             _ => self.encode_other(version, out),
         }

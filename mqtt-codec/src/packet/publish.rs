@@ -144,21 +144,20 @@ impl<'a> Publish<'a> {
     #[inline]
     pub(super) const fn first_byte(&self) -> u8 {
         PacketType::Publish.first_byte()
-            | if self.dup { DUP } else { 0 }
+            | self.dup as u8 * DUP
             | (self.qos as u8) << QOS_SHIFT
-            | if self.retain { RETAIN } else { 0 }
+            | self.retain as u8 * RETAIN
     }
 
     #[inline]
     pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+        // In one look, without branches; what is wrong is told apart out of the way.
         let identified = self.packet_identifier.is_some();
         let name = self.topic_name.as_bytes();
-        if identified == (self.qos != QoS::AtMostOnce)
-            && (identified || !self.dup)
-            && !name.is_empty()
-            && name.len() <= usize::from(u16::MAX)
-            && !wire::contains_null_or_wildcard(name)
-        {
+        let fine = (identified == (self.qos != QoS::AtMostOnce))
+            & (identified | !self.dup)
+            & (1..=usize::from(u16::MAX)).contains(&name.len());
+        if fine && !wire::contains_null_or_wildcard(name) {
             return check_properties(&self.properties, PacketType::Publish, version);
         }
         self.check_each(version)
