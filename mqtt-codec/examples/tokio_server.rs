@@ -1,6 +1,5 @@
 //! A server in a hundred lines, over tokio, for clients of 3.1, 3.1.1 and 5.0: QoS 0, 1 and 2.
-//! It keeps no session, retains nothing, and lets go of who falls behind: `tokio_server HOST:PORT`.
-
+//! No sessions, wills, retained messages or options; who falls behind has to go. `.. HOST:PORT`
 use mqtt_codec::connection::{Accept, Message, ServerConfig, ServerConnection, ServerEvent};
 use mqtt_codec::{Properties, QoS, ReasonCode, connection::Session, topic::matches};
 use std::{collections::BTreeMap, error::Error, net::SocketAddr, time::Duration};
@@ -16,11 +15,14 @@ async fn main() -> Outcome {
     let address = std::env::args().nth(1).ok_or("where to listen?")?;
     let listener = net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    let bus = Bus::new(1024);
+    let (bus, mut config) = (Bus::new(1024), ServerConfig::default());
+    config.retain_available = false;
+    config.shared_subscription_available = false;
+    config.subscription_identifiers_available = false;
     loop {
         let ((mut socket, peer), bus) = (listener.accept().await?, bus.clone());
         tokio::spawn(async move {
-            let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+            let mut server = ServerConnection::new(Duration::ZERO, config);
             let outcome = serve(&mut server, &mut socket, &bus).await;
             outcome.unwrap_or_else(|error| println!("{peer}: {error}"));
             // However it ended, the protocol's own goodbye is still to be sent.
@@ -37,8 +39,7 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
     let (mut client, mut buffer, mut out) = (peer.to_string(), Vec::new(), Vec::new());
     while !server.is_closed() {
         server.poll_transmit(&mut out);
-        socket.write_all(&out).await?;
-        out.clear();
+        socket.write_all(&std::mem::take(&mut out)).await?;
         buffer.reserve(4096);
         let timeout = server.poll_timeout().unwrap_or(Duration::from_secs(3600));
         tokio::select! {
@@ -48,8 +49,7 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                 Ok(Ok(message)) => {
                     let to = filters.iter().filter(|(it, _)| matches(it, &message.topic_name));
                     if let Some(qos) = to.map(|(_, qos)| *qos.min(&message.qos)).max() {
-                        // An error would be that it is too large for this client.
-                        let _ = server.publish(&Message { qos, retain: false, ..message });
+                        server.publish(&Message { qos, retain: false, ..message }).ok(); // or too large
                     }
                 }
                 Ok(Err((other, name))) if other == peer || name != client => {}
