@@ -3,8 +3,8 @@
 /// The limits on what a peer sends (STOMP 1.2, "Size Limits").
 ///
 /// The first five bound one frame and are what [`decode`](crate::decode) looks
-/// at; the rest bound what one connection holds for its peer and are looked at
-/// by [`connection`](crate::connection). Nothing is ever allocated in
+/// at; the rest are for a [`connection`](crate::connection), and bound what it
+/// waits for and holds for its peer. Nothing is ever allocated in
 /// proportion to a length that the peer only claimed.
 ///
 /// ```

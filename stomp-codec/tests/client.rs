@@ -422,6 +422,30 @@ fn nothing_is_sent_before_connected() {
     }
 }
 
+/// A server may explain itself before CONNECTED, and not at any length.
+#[test]
+fn limits_before_and_after_connected() {
+    let error = "ERROR\nmessage:m\n\n0123456789\0";
+    for (is_before, stream) in [
+        (true, error.to_owned()),
+        (false, "CONNECTED\nversion:1.2\n\n\0".to_owned() + error),
+    ] {
+        for limits_before in [true, false] {
+            let mut config = ClientConfig::default();
+            let limits = if limits_before {
+                &mut config.limits_before_login
+            } else {
+                &mut config.limits
+            };
+            limits.body = 9;
+            let mut client = ClientConnection::new(NOW, config);
+            client.connect(&ConnectOptions::default()).unwrap();
+            let (_, _, found) = receive(&mut client, &stream);
+            assert_eq!(found.is_some(), is_before == limits_before, "{found:?}");
+        }
+    }
+}
+
 // shows: stomp12/heart-beating/eol, stomp11/heart-beating/eol, stomp12/heart-beating/silent-peer,
 // shows: stomp11/heart-beating/silent-peer
 #[test]

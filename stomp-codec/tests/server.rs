@@ -10,7 +10,9 @@ use stomp_codec::ConnectionError::{Decode, NoCommonVersion, UnexpectedCommand, U
 use stomp_codec::connection::{
     Accept, HeartBeat, ServerConfig, ServerConnection, ServerEvent, Tolerance,
 };
-use stomp_codec::{Command, ConnectionError, DecodeError, SendError, Version};
+use stomp_codec::{
+    Command, ConnectionError, DecodeError, DecodeErrorKind, Limit, Limits, SendError, Version,
+};
 
 const V1_1: Version = Version::V1_1;
 const V1_2: Version = Version::V1_2;
@@ -123,6 +125,86 @@ fn limits_before_and_after_login() {
                 .sent
                 .starts_with("ERROR\nmessage:maximum length of a header line")
         );
+    }
+}
+
+/// Each limit on a frame holds where it is said to hold, and not in the other place.
+// shows: stomp12/size-limits/header-count, stomp11/size-limits/header-count,
+// shows: stomp12/size-limits/body, stomp11/size-limits/body
+#[test]
+fn each_limit_has_two_places() {
+    type Row = (&'static str, fn(&mut Limits), &'static str, Limit);
+    let send = "SEND\ndestination:a\nx:y\n\n0123456789\0";
+    let table: &[Row] = &[
+        (
+            "CONNECT\nx:y\nz:y\n\n\0",
+            |limits| limits.command = 6,
+            "",
+            Limit::Command,
+        ),
+        (
+            "CONNECT\nx:y\nz:y\n\n\0",
+            |limits| limits.header_line = 2,
+            "",
+            Limit::HeaderLine,
+        ),
+        (
+            "CONNECT\nx:y\nz:y\n\n\0",
+            |limits| limits.header_count = 1,
+            "",
+            Limit::HeaderCount,
+        ),
+        (
+            "CONNECT\nx:y\nz:y\n\n\0",
+            |limits| limits.headers = 7,
+            "",
+            Limit::Headers,
+        ),
+        (
+            "CONNECT\n\n\0",
+            |limits| limits.command = 8,
+            "SUBSCRIBE\nid:0\ndestination:a\n\n\0",
+            Limit::Command,
+        ),
+        (
+            "CONNECT\n\n\0",
+            |limits| limits.header_line = 12,
+            send,
+            Limit::HeaderLine,
+        ),
+        (
+            "CONNECT\n\n\0",
+            |limits| limits.header_count = 1,
+            send,
+            Limit::HeaderCount,
+        ),
+        (
+            "CONNECT\n\n\0",
+            |limits| limits.headers = 17,
+            send,
+            Limit::Headers,
+        ),
+        ("CONNECT\n\n\0", |limits| limits.body = 9, send, Limit::Body),
+    ];
+    for (opening, set, frame, limit) in table {
+        let stream = (*opening).to_owned() + frame;
+        for is_before in [true, false] {
+            let mut config = config();
+            set(if is_before {
+                &mut config.limits_before_login
+            } else {
+                &mut config.limits
+            });
+            let found = converse(config, stream.as_bytes()).error;
+            let exceeded = match found {
+                Some(Decode(error)) => Some(error.kind),
+                None => None,
+                error => panic!("{error:?}"),
+            };
+            let expected = is_before == frame.is_empty();
+            let expected = expected.then_some(DecodeErrorKind::Limit(*limit));
+            assert_eq!(exceeded, expected, "{limit:?} {is_before} {stream}");
+        }
     }
 }
 

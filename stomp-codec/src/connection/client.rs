@@ -145,7 +145,8 @@ impl ClientConnection {
         }
     }
 
-    /// Takes whole frames from the front of `input` until one makes an event.
+    /// Takes whole frames, or parts of a long body, from the front of `input`
+    /// until one makes an event.
     ///
     /// `None`: what is left in `input` is an incomplete frame, to be presented
     /// again in front of what comes next. After the end of the session
