@@ -49,7 +49,7 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                 Ok(Ok(message)) => {
                     let to = filters.iter().filter(|(it, _)| matches(it, &message.topic_name));
                     if let Some(qos) = to.map(|(_, qos)| *qos.min(&message.qos)).max() {
-                        server.publish(&Message { qos, retain: false, ..message }).ok(); // or too large
+                        server.publish(&Message { qos, retain: false, ..message }).ok(); // too large?
                     }
                 }
                 Ok(Err((other, name))) if other == peer || name != client => {}
