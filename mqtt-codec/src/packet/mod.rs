@@ -111,7 +111,7 @@ impl Packet<'_> {
     /// # Errors
     /// When decoding would refuse the packet, when the version has no place for what it
     /// says, or when `out` has not room for it. Nothing is written then.
-    #[inline]
+    #[inline(always)]
     pub fn encode(
         &self,
         version: ProtocolVersion,
