@@ -32,9 +32,12 @@
 //! time, until it returns `Ok(None)`; what it leaves of the input is the beginning of a
 //! packet, to be kept and presented again in front of the bytes that come next. Each event
 //! borrows from the input and not from the connection, so that it may be answered while it
-//! is looked at. To hold the peer back, stop calling. After anything that was called,
-//! write what `poll_transmit` gives to the socket, and set a timer to `poll_timeout`; when
-//! it goes off, call `handle_timeout`. When the socket ends, call `receive_eof`. When
+//! is looked at. To hold the peer back, stop calling, and stop reading from the socket: as
+//! long as CONNECT waits for its answer, and as long as much waits to be sent
+//! (`transmit_len`). What a peer sends has to be answered, and the answers pile up for one
+//! that does not read them. After anything that was called, write what `poll_transmit`
+//! gives to the socket, and set a timer to `poll_timeout`; when it goes off, call
+//! `handle_timeout`. When the socket ends, call `receive_eof`. When
 //! `is_closed` says so, or an error was returned, write what `poll_transmit` still has, and
 //! close. Time is a [`Duration`](core::time::Duration) since an origin of your choice.
 //!
@@ -165,8 +168,10 @@
 //! # Bounds
 //!
 //! Nothing that a peer sends makes this crate panic or allocate in proportion to a length
-//! that is only claimed. What is accepted is bounded by [`Limits`]. The crate is `no_std`
-//! with `alloc` when its `std` feature, on by default, is off.
+//! that is only claimed. What is accepted is bounded by [`Limits`], what is kept of it by
+//! the 65,535 packet identifiers, and what waits to be sent by when the embedder calls
+//! `receive` and `publish`. The crate is `no_std` with `alloc` when its `std` feature, on
+//! by default, is off.
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
 #![cfg_attr(

@@ -24,7 +24,8 @@ pub struct Limits {
     /// set. Default: off.
     pub allow_dup_on_qos_0: bool,
     /// Checks that the payload of a PUBLISH or will whose Payload Format Indicator is 1
-    /// is well-formed UTF-8: what 5.0 section 3.3.2.3.2 lets a receiver do. Default: off.
+    /// is well-formed UTF-8: what 5.0 section 3.3.2.3.2 lets a receiver do. A payload that
+    /// comes in chunks is not looked at. Default: off.
     pub check_payload_format: bool,
 }
 

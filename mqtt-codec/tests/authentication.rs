@@ -190,7 +190,7 @@ fn what_a_client_sends_until_connack() {
     assert_eq!(client.publish(&message).err(), not_yet);
     assert_eq!(client.subscribe(&filter, none).err(), not_yet);
     assert_eq!(client.unsubscribe(&["a"], none).err(), not_yet);
-    assert_eq!(client.ping().err(), not_yet);
+    assert_eq!(client.ping(Duration::ZERO).err(), not_yet);
     client.handle_timeout(seconds(9)).unwrap();
     assert_eq!(sent(&mut client), b"");
     client_event(&mut client, AUTH_CONTINUE).unwrap();
@@ -392,4 +392,23 @@ fn an_authentication_that_fails() {
         .unwrap();
     assert_eq!(sent(&mut client), bytes("E0: 80"));
     assert!(client.is_closed());
+}
+
+/// A re-authentication that is going on is not begun again (section 4.12.1), whoever is
+/// to make the next step.
+#[test]
+fn one_re_authentication_at_a_time() {
+    for server_has_answered in [false, true] {
+        let mut server = accepted(WITH_METHOD, ServerConfig::default());
+        event(&mut server, AUTH_AGAIN).unwrap();
+        if server_has_answered {
+            let now = Duration::ZERO;
+            server
+                .authenticate(now, ReasonCode::ContinueAuthentication, Properties::EMPTY)
+                .unwrap();
+        }
+        transmitted(&mut server);
+        assert!(event(&mut server, AUTH_AGAIN).is_err());
+        assert_eq!(transmitted(&mut server), bytes("E0 01 82"));
+    }
 }

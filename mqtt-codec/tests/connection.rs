@@ -313,6 +313,77 @@ fn keep_alive() {
     );
 }
 
+/// Time goes as far as it is told, and a timeout beyond is none.
+#[test]
+fn no_time_is_too_far() {
+    let connect = Connect::new(V5_0, "c");
+    for (now, timeout) in [
+        (Duration::ZERO, Duration::MAX),
+        (seconds(1), Duration::MAX),
+        (Duration::MAX, seconds(10)),
+    ] {
+        let expected = now.checked_add(timeout);
+        let mut config = ServerConfig::default();
+        config.connect_timeout = timeout;
+        let mut server = ServerConnection::new(now, config);
+        assert_eq!(server.poll_timeout(), expected);
+        let input = bytes("10: 0004'MQTT' 05 02 000A {15 0001'm'} 0001'c'");
+        server.receive(now, &mut &input[..]).unwrap();
+        server
+            .authenticate(now, ReasonCode::ContinueAuthentication, Properties::EMPTY)
+            .unwrap();
+        assert_eq!(server.poll_timeout(), expected);
+        let input = bytes("F0: 18 {15 0001'm'}");
+        server.receive(now, &mut &input[..]).unwrap();
+        server
+            .accept(now, &Accept::default(), Session::new())
+            .unwrap();
+        assert_eq!(server.poll_timeout(), now.checked_add(seconds(15)));
+        server.receive(now, &mut &bytes("C0 00")[..]).unwrap();
+        server.handle_timeout(now).unwrap();
+
+        let mut config = ClientConfig::default();
+        config.connect_timeout = timeout;
+        config.ping_timeout = timeout;
+        let mut client = ClientConnection::new(now, config);
+        client.connect(&connect, Session::new()).unwrap();
+        assert_eq!(client.poll_timeout(), expected);
+        let input = bytes("20: 00 00 00");
+        client.receive(now, &mut &input[..]).unwrap();
+        client.ping(now).unwrap();
+        client.handle_timeout(now).unwrap();
+        assert_eq!(client.poll_timeout(), now.checked_add(seconds(60)));
+    }
+}
+
+/// What a client sends by itself is a sign of life too.
+#[test]
+fn an_acknowledgement_is_no_silence() {
+    let connect = Connect::new(V5_0, "c");
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    let message = bytes("30: 0001'a' 00");
+    client.receive(seconds(20), &mut &message[..]).unwrap();
+    assert_eq!(client.poll_timeout(), Some(seconds(60)));
+    let message = bytes("32: 0001'a' 0001 00");
+    client.receive(seconds(30), &mut &message[..]).unwrap();
+    assert_eq!(client.poll_timeout(), Some(seconds(90)));
+}
+
+/// A PINGREQ that is asked for after a long silence has its full time for an answer.
+#[test]
+fn a_ping_counts_from_when_it_is_sent() {
+    let connect = Connect {
+        keep_alive: 0,
+        ..Connect::new(V5_0, "c")
+    };
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    client.ping(seconds(100)).unwrap();
+    assert_eq!(client.poll_timeout(), Some(seconds(110)));
+    // A clock that went back does not take the time back.
+    client.ping(seconds(90)).unwrap();
+    assert_eq!(client.poll_timeout(), Some(seconds(110)));
+}
+
 /// A server that is slow to answer counts from the last packet that came.
 // shows: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23
 #[test]
@@ -369,7 +440,7 @@ fn goodbyes() {
         assert_eq!(sent(&mut client), bytes(expected));
         assert!(client.is_closed());
         assert_eq!(client.receive_eof(Duration::ZERO), Ok(()));
-        assert_eq!(client.ping(), Err(SendError::Closed));
+        assert_eq!(client.ping(seconds(0)), Err(SendError::Closed));
     }
     // The server's.
     for (version, expected) in [(V5_0, "E0 01 8E"), (V3_1_1, "")] {

@@ -385,9 +385,19 @@ fn new_identifiers() {
         Session::restore(in_flight, [])
     };
     let message = |qos| Message::new("a", "x", qos);
-    for (version, goes_on, connack) in [
-        (V5_0, "10: 0004'MQTT' 05 00 000A 00 0001'c'", "20: 01 00 00"),
-        (V3_1_1, "10: 0004'MQTT' 04 00 000A 0001'c'", "20: 01 00"),
+    for (version, goes_on, subscribe, connack) in [
+        (
+            V5_0,
+            "10: 0004'MQTT' 05 00 000A 00 0001'c'",
+            "82: 0002 00 0001'a' 00",
+            "20: 01 00 00",
+        ),
+        (
+            V3_1_1,
+            "10: 0004'MQTT' 04 00 000A 0001'c'",
+            "82: 0002 0001'a' 00",
+            "20: 01 00",
+        ),
     ] {
         let mut server = asked(goes_on, ServerConfig::default());
         let accept = Accept {
@@ -395,6 +405,8 @@ fn new_identifiers() {
             ..Accept::default()
         };
         server.accept(Duration::ZERO, &accept, session()).unwrap();
+        // The client's identifiers are its own.
+        event(&mut server, subscribe).unwrap();
         let mut publish = |qos| server.publish(&message(qos)).unwrap();
         assert_eq!(publish(QoS::AtLeastOnce), Some(id(2)));
         assert_eq!(publish(QoS::AtMostOnce), None);

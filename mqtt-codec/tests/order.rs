@@ -30,7 +30,7 @@ fn client_sends(client: &mut ClientConnection) -> Vec<Result<(), SendError>> {
         client.subscribe(&filter, NONE).map(drop),
         client.unsubscribe(&["a"], NONE).map(drop),
         client.acknowledge(id(1), ReasonCode::Success, NONE),
-        client.ping(),
+        client.ping(Duration::ZERO),
     ]
 }
 

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use mqtt_codec::connection::{
     Acknowledgements, ClientConfig, ClientConnection, Message, SendError, ServerConfig,
     ServerConnection, ServerEvent, Session,
@@ -103,7 +105,7 @@ fn nothing_but_publish_is_held_back() {
         )
         .unwrap();
     client.unsubscribe(&["a"], Properties::EMPTY).unwrap();
-    client.ping().unwrap();
+    client.ping(Duration::ZERO).unwrap();
     for input in ["32: 0001'b' 0001 00", "50: 0001", "90: 0003 00 00", "D0 00"] {
         client_event(&mut client, input).unwrap();
     }

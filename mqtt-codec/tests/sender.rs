@@ -214,7 +214,7 @@ impl Run {
                 let _ = client.unsubscribe(&filters[..count], none);
             }
             Step::Ping => {
-                let _ = client.ping();
+                let _ = client.ping(Duration::ZERO);
             }
             Step::Authenticate(done, length) => {
                 let extra = problem(length);

@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, Message, SendError, ServerConfig, ServerConnection,
-    Session,
+    Accept, Acknowledgements, ClientConfig, ClientConnection, InFlight, Message, Received,
+    SendError, ServerConfig, ServerConnection, Session,
 };
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
@@ -374,4 +374,165 @@ fn what_was_refused_is_not_sent_again() {
         server.into_session(),
     );
     assert_eq!(out, bytes("3A: 0001'a' 0003 00 'x'"));
+}
+
+/// A QoS 2 message that was handed out on the last connection, comes again on this one,
+/// and is acknowledged only then: the PUBREC goes out, in the order of the messages.
+// shows: 5.0 MQTT-4.3.3-8, 5.0 MQTT-4.6.0-3, 3.1.1 MQTT-4.3.3-2, 3.1.1 MQTT-4.6.0-3
+#[test]
+fn what_comes_again_is_acknowledged() {
+    for (version, _, connect, none, [_, connack]) in VERSIONS {
+        let publish = |identifier| format!("3C: 0001'a' 000{identifier} {none}");
+        let left = |acknowledged: &[u16]| {
+            let mut session = Session::restore(
+                [],
+                [1, 2].map(|identifier| (id(identifier), Received::Pending)),
+            );
+            for &identifier in acknowledged {
+                assert!(session.acknowledge(id(identifier)));
+            }
+            session
+        };
+
+        let mut config = ClientConfig::default();
+        config.acknowledgements = Acknowledgements::Manual;
+        let resumed_client = |session| {
+            let mut client = connecting(&goes_on(version), config, session);
+            client_event(&mut client, connack).unwrap();
+            client
+        };
+        let acknowledge = |client: &mut ClientConnection, identifier| {
+            client
+                .acknowledge(id(identifier), ReasonCode::Success, Properties::EMPTY)
+                .unwrap();
+            sent(client)
+        };
+        let mut client = resumed_client(left(&[]));
+        assert_eq!(client_event(&mut client, &publish(1)).unwrap(), "");
+        assert_eq!(client_event(&mut client, &publish(2)).unwrap(), "");
+        // Once more, as 3.1.1 allows.
+        assert_eq!(client_event(&mut client, &publish(1)).unwrap(), "");
+        assert_eq!(acknowledge(&mut client, 2), b"");
+        let both = [bytes("50: 0001"), bytes("50: 0002")].concat();
+        assert_eq!(acknowledge(&mut client, 1), both);
+        // One that was acknowledged meanwhile waits for its turn.
+        let mut client = resumed_client(left(&[2]));
+        client_event(&mut client, &publish(1)).unwrap();
+        client_event(&mut client, &publish(2)).unwrap();
+        assert_eq!(sent(&mut client), b"");
+        assert_eq!(acknowledge(&mut client, 1), both);
+        // One that is acknowledged before it comes again.
+        let mut client = resumed_client(left(&[]));
+        assert_eq!(acknowledge(&mut client, 1), b"");
+        client_event(&mut client, &publish(1)).unwrap();
+        assert_eq!(sent(&mut client), bytes("50: 0001"));
+
+        let (mut server, _) = resumed(connect, left(&[]));
+        assert_eq!(event(&mut server, &publish(1)).unwrap(), "");
+        assert_eq!(transmitted(&mut server), b"");
+        server
+            .acknowledge(id(1), ReasonCode::Success, Properties::EMPTY)
+            .unwrap();
+        assert_eq!(transmitted(&mut server), bytes("50: 0001"));
+    }
+}
+
+/// A peer that acknowledges what has not been sent to it again yet settles it, and has
+/// no more sent to it for that.
+// shows: 5.0 MQTT-3.3.4-9, 5.0 MQTT-4.9.0-2
+#[test]
+fn what_is_settled_before_its_turn() {
+    let mut server = server_of(V5_0, ServerConfig::default());
+    for payload in ["1", "2", "3", "4"] {
+        let message = Message::new("a", payload, QoS::AtLeastOnce);
+        server.publish(&message).unwrap();
+    }
+    let session = server.into_session();
+    let publish =
+        |identifier: u16| bytes(&format!("3A: 0001'a' 000{identifier} 00 '{identifier}'"));
+    let one_at_a_time = "10: 0004'MQTT' 05 00 000A {21 0001} 0001'c'";
+    let (mut server, out) = resumed(one_at_a_time, session);
+    assert_eq!(out, publish(1));
+    event(&mut server, "40: 0003").unwrap();
+    assert_eq!((transmitted(&mut server), server.send_quota()), (vec![], 0));
+    event(&mut server, "40: 0001").unwrap();
+    assert_eq!(
+        (transmitted(&mut server), server.send_quota()),
+        (publish(2), 0)
+    );
+    event(&mut server, "40: 0002").unwrap();
+    assert_eq!(
+        (transmitted(&mut server), server.send_quota()),
+        (publish(4), 0)
+    );
+    event(&mut server, "40: 0004").unwrap();
+    assert_eq!((transmitted(&mut server), server.send_quota()), (vec![], 1));
+    assert!(server.session().is_empty());
+}
+
+/// What a damaged disk gave is not sent.
+#[test]
+fn a_message_that_cannot_have_been_sent() {
+    let alias = {
+        let mut builder = PropertiesBuilder::new();
+        builder.push(Property::TopicAlias(1)).unwrap();
+        builder.build()
+    };
+    let fine = Message::new("a", "x", QoS::AtLeastOnce);
+    for message in [
+        Message::new("a", "x", QoS::AtMostOnce),
+        Message::new("", "x", QoS::AtLeastOnce),
+        Message::new("a/#", "x", QoS::AtLeastOnce),
+        Message::new(&"a".repeat(65_536), "x", QoS::AtLeastOnce),
+        Message {
+            properties: alias,
+            ..fine.clone()
+        },
+    ] {
+        for (version, _, connect, none, [_, connack]) in VERSIONS {
+            let left = || {
+                Session::restore(
+                    [
+                        (id(1), InFlight::Publish(message.clone())),
+                        (id(2), InFlight::Publish(fine.clone())),
+                    ],
+                    [],
+                )
+            };
+            let expected = bytes(&format!("3A: 0001'a' 0002 {none} 'x'"));
+            assert_eq!(resumed(connect, left()).1, expected);
+            let mut client = connecting(&goes_on(version), ClientConfig::default(), left());
+            client_event(&mut client, connack).unwrap();
+            assert_eq!(sent(&mut client), expected);
+        }
+    }
+}
+
+/// A session that CONNECT let end with the connection cannot be made to outlive it, even
+/// where the server said that it would keep it; nor can one that the server let end.
+#[test]
+fn a_session_that_ends_is_not_prolonged() {
+    let later = |seconds| {
+        let mut builder = PropertiesBuilder::new();
+        builder
+            .push(Property::SessionExpiryInterval(seconds))
+            .unwrap();
+        builder.build()
+    };
+    for (asked, connack, allowed) in [
+        (0, "20: 00 00 00", false),
+        (9, "20: 00 00 00", true),
+        (0, "20: 00 00 {11 00000009}", false),
+        (9, "20: 00 00 {11 00000008}", true),
+        (9, "20: 00 00 {11 00000000}", false),
+    ] {
+        let properties = later(asked);
+        let connect = Connect {
+            properties: properties.as_properties(),
+            ..Connect::new(V5_0, "c")
+        };
+        let mut client = client_of(&connect, ClientConfig::default(), connack);
+        let goodbye = client.disconnect(ReasonCode::Success, later(5).as_properties());
+        assert_eq!(goodbye.is_ok(), allowed, "{asked}, {connack}");
+    }
 }

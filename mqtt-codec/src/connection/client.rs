@@ -126,7 +126,7 @@ impl ClientConnection {
         exchange.session = session;
         self.state = State::Connecting;
         self.last_sent = self.now;
-        self.deadline = Some(self.now + self.config.connect_timeout);
+        self.deadline = self.now.checked_add(self.config.connect_timeout);
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl ClientConnection {
             self.keep_alive = seconds;
         }
         if let Some(seconds) = properties.session_expiry_interval() {
-            self.session_expires_later = seconds > 0;
+            self.session_expires_later &= seconds > 0;
         }
         let exchange = &mut self.exchange;
         exchange.peer = PeerLimits::from_properties(properties);
@@ -423,8 +423,11 @@ impl ClientConnection {
     /// When a PINGREQ is due (MQTT-3.1.2-20).
     // keeps: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23
     fn ping_at(&self) -> Option<Duration> {
-        let due = self.last_sent + Duration::from_secs(self.keep_alive.into());
-        (self.state == State::Connected && self.keep_alive > 0).then_some(due)
+        if self.state != State::Connected || self.keep_alive == 0 {
+            return None;
+        }
+        self.last_sent
+            .checked_add(Duration::from_secs(self.keep_alive.into()))
     }
 
     /// Tells the time.
@@ -443,7 +446,7 @@ impl ClientConnection {
             });
         }
         // Also while an earlier one has no answer: the server counts from the last.
-        if self.ping_at().is_some_and(|due| due <= self.now) && self.ping().is_err() {
+        if self.ping_at().is_some_and(|due| due <= self.now) && self.ping(now).is_err() {
             // It is too large for a server that takes packets of one byte.
             self.last_sent = self.now;
         }

@@ -168,14 +168,11 @@ impl Exchange {
         qos: QoS,
         dup: bool,
     ) -> Result<bool, ConnectionError> {
-        if let Some(received) = self.session.received.get(&identifier) {
+        if self.session.received.contains_key(&identifier) {
             if qos != QoS::ExactlyOnce {
                 return Err(self.violation(Rule::PacketIdentifierInUse));
             }
-            // MQTT-4.3.3-10
-            if received.state == Received::Acknowledged {
-                self.send_bare(PacketType::PubRec, identifier);
-            }
+            self.receive_again(identifier)?;
             return Ok(false);
         }
         if self.unacknowledged.contains(identifier) {
@@ -193,6 +190,42 @@ impl Exchange {
             return Err(self.violation(Rule::ReceiveMaximum));
         }
         Ok(true)
+    }
+
+    /// A QoS 2 message that has come before. Its PUBREC goes out now if it has been
+    /// acknowledged, and in its turn if it came on an earlier connection.
+    // keeps: 5.0 MQTT-4.3.3-10
+    #[inline(never)]
+    fn receive_again(&mut self, identifier: PacketIdentifier) -> Result<(), ConnectionError> {
+        let too_many = self.receiving >= usize::from(self.receive_maximum);
+        let Some(received) = self.session.received.get_mut(&identifier) else {
+            return Ok(());
+        };
+        if self.automatic {
+            // It was handed out.
+            received.state = Received::Acknowledged;
+        }
+        let is_acknowledged = received.state == Received::Acknowledged;
+        if !received.on_this_connection {
+            if too_many {
+                return Err(self.violation(Rule::ReceiveMaximum));
+            }
+            received.on_this_connection = true;
+            self.receiving += 1;
+            if self.role == Role::Client {
+                self.pubrecs.expect(identifier);
+                if is_acknowledged {
+                    self.pubrecs
+                        .give(identifier, ReasonCode::Success, Properties::EMPTY);
+                    self.send_given(QoS::ExactlyOnce);
+                }
+                return Ok(());
+            }
+        }
+        if is_acknowledged {
+            self.send_bare(PacketType::PubRec, identifier);
+        }
+        Ok(())
     }
 
     /// A message has been received and waits for [`acknowledge`](Self::acknowledge).
@@ -280,13 +313,19 @@ impl Exchange {
             _ => &mut self.pubacks,
         };
         queue.give(identifier, reason_code, properties);
+        self.send_given(qos);
+        Ok(())
+    }
+
+    /// Sends the acknowledgements whose turn it is.
+    fn send_given(&mut self, qos: QoS) {
         loop {
             let queue = match qos {
                 QoS::ExactlyOnce => &mut self.pubrecs,
                 _ => &mut self.pubacks,
             };
             let Some((identifier, reason_code, properties)) = queue.next() else {
-                return Ok(());
+                return;
             };
             self.send_answer(identifier, qos, reason_code, properties.as_properties());
         }

@@ -14,10 +14,7 @@ use crate::{
 impl Exchange {
     /// How many more QoS 1 and QoS 2 messages may be sent now.
     pub(super) fn send_quota(&self) -> usize {
-        // What waits to be sent again goes first.
-        if !self.unsent.is_empty() {
-            return 0;
-        }
+        // While a message waits to be sent again there is nothing left of it.
         usize::from(self.send_maximum).saturating_sub(self.under_way)
     }
 
@@ -148,8 +145,9 @@ impl Exchange {
                     ..packet(message, AliasUse::None).0
                 };
                 let length = again.encoded_len(None, self.version);
-                let is_taken = message.qos <= self.peer.maximum_qos
-                    && (!message.retain || self.peer.retain_available)
+                // An embedder may have kept the message on a disk: it is looked at again.
+                let is_taken = message.qos != QoS::AtMostOnce
+                    && self.check_message(message).is_ok()
                     && length <= self.peer.maximum_packet_size as usize;
                 let out = self.transmit.buffer();
                 if !is_taken || again.encode(None, self.version, out).is_err() {

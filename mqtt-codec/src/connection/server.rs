@@ -84,6 +84,12 @@ fn patience(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
 }
 
+/// When a client that is heard now is silent for too long.
+#[inline]
+fn deadline(now: Duration, patience: Option<Duration>) -> Option<Duration> {
+    now.checked_add(patience?)
+}
+
 impl ServerConnection {
     /// A connection on which nothing has been received yet.
     #[must_use]
@@ -97,7 +103,7 @@ impl ServerConnection {
             config,
             state: State::Connect,
             error: None,
-            deadline: Some(now + config.connect_timeout),
+            deadline: now.checked_add(config.connect_timeout),
             patience: None,
             reauthentication: ReAuthentication::None,
             method: Method::default(),
@@ -131,11 +137,11 @@ impl ServerConnection {
                 State::Connected => match self.take(input) {
                     Ok(Progress::Incomplete) => return Ok(None),
                     Ok(Progress::Event(event)) => {
-                        self.deadline = self.patience.map(|patience| now + patience);
+                        self.deadline = deadline(now, self.patience);
                         return Ok(Some(event));
                     }
                     Ok(Progress::Nothing) => {
-                        self.deadline = self.patience.map(|patience| now + patience);
+                        self.deadline = deadline(now, self.patience);
                         Ok(None)
                     }
                     Err(error) => Err(error),

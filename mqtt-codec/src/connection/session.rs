@@ -194,12 +194,34 @@ impl Session {
         &mut self,
         is_used: impl Fn(PacketIdentifier) -> bool,
     ) -> Option<PacketIdentifier> {
-        for _ in 0..=u16::MAX {
-            self.last_identifier = self.last_identifier.wrapping_add(1);
-            if let Some(identifier) = PacketIdentifier::new(self.last_identifier)
-                && !self.in_flight.contains_key(&identifier)
-                && !is_used(identifier)
-            {
+        let next = PacketIdentifier::new(self.last_identifier.wrapping_add(1))
+            .unwrap_or(PacketIdentifier::MIN);
+        let identifier = if self.in_flight.contains_key(&next) || is_used(next) {
+            self.first_free(next, PacketIdentifier::MAX, &is_used)
+                .or_else(|| self.first_free(PacketIdentifier::MIN, next, &is_used))?
+        } else {
+            next
+        };
+        self.last_identifier = identifier.get();
+        Some(identifier)
+    }
+
+    /// The first packet identifier from `first` to `last` that is not in use. Those that
+    /// are used are passed in their order: a peer that leaves all but one unsettled
+    /// would make a search for each cost milliseconds a message.
+    #[cold]
+    fn first_free(
+        &self,
+        first: PacketIdentifier,
+        last: PacketIdentifier,
+        is_used: impl Fn(PacketIdentifier) -> bool,
+    ) -> Option<PacketIdentifier> {
+        let mut in_flight = self.in_flight.range(first..).map(|(&used, _)| used);
+        let mut used = in_flight.next();
+        for identifier in (first.get()..=last.get()).filter_map(PacketIdentifier::new) {
+            if used == Some(identifier) {
+                used = in_flight.next();
+            } else if !is_used(identifier) {
                 return Some(identifier);
             }
         }
@@ -228,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn the_last_identifier_is_found() {
+        let mut session = Session::new();
+        for identifier in 1..=u16::MAX {
+            session.insert(id(identifier), InFlight::PubRel, true);
+        }
+        assert_eq!(session.assign_identifier(|_| false), None);
+        for last in [1, 7, u16::MAX] {
+            for free in [1, 2, 7, u16::MAX] {
+                session.last_identifier = last;
+                session.in_flight.remove(&id(free));
+                assert_eq!(session.assign_identifier(|_| false), Some(id(free)));
+                session.last_identifier = last;
+                assert_eq!(session.assign_identifier(|i| i == id(free)), None);
+                session.insert(id(free), InFlight::PubRel, true);
+            }
+        }
+    }
+
+    #[test]
     fn a_restored_session_keeps_the_order() {
         let message = || InFlight::Publish(Message::new("t", "p", QoS::ExactlyOnce));
         let mut session = Session::new();
@@ -247,9 +288,10 @@ mod tests {
             .map(|(identifier, packet)| (identifier, packet.clone()))
             .collect();
         assert!(in_flight.iter().map(|(i, _)| i.get()).eq([9, 2, 5]));
-        let restored = Session::restore(in_flight, session.received());
+        let mut restored = Session::restore(in_flight, session.received());
         assert_eq!(restored.in_flight(), session.in_flight());
         assert_eq!(restored.received, session.received);
         assert!(!restored.is_empty());
+        assert_eq!(restored.assign_identifier(|_| false), Some(id(6)));
     }
 }

@@ -1,5 +1,7 @@
 //! What a client asks for.
 
+use core::time::Duration;
+
 use super::{ClientConnection, State, Turn};
 use crate::connection::exchange::Request;
 use crate::connection::inbound::check_packets;
@@ -172,12 +174,13 @@ impl ClientConnection {
     ///
     /// # Errors
     /// When the connection is not established.
-    pub fn ping(&mut self) -> Result<(), SendError> {
+    pub fn ping(&mut self, now: Duration) -> Result<(), SendError> {
         self.expect(State::Connected)?;
         self.exchange.send(&Packet::PingReq)?;
+        self.now = self.now.max(now);
         self.last_sent = self.now;
         if self.deadline.is_none() {
-            self.deadline = Some(self.now + self.config.ping_timeout);
+            self.deadline = self.now.checked_add(self.config.ping_timeout);
         }
         Ok(())
     }

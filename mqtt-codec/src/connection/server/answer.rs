@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{ReAuthentication, ServerConnection, State, patience};
+use super::{ReAuthentication, ServerConnection, State, deadline, patience};
 use crate::connection::accept::Accept;
 use crate::connection::alias::{InboundAliases, OutboundAliases};
 use crate::connection::inbound::check_packets;
@@ -68,7 +68,7 @@ impl ServerConnection {
         };
         self.keep_alive = keep_alive;
         self.patience = patience(keep_alive);
-        self.deadline = self.patience.map(|patience| now + patience);
+        self.deadline = deadline(now, self.patience);
         self.state = State::Connected;
         let exchange = &mut self.exchange;
         if version.has_properties() {
@@ -162,7 +162,7 @@ impl ServerConnection {
         }))?;
         if self.state == State::Answer {
             self.state = State::Authenticate;
-            self.deadline = Some(now + self.config.connect_timeout);
+            self.deadline = now.checked_add(self.config.connect_timeout);
         } else {
             self.reauthentication = match goes_on {
                 true => ReAuthentication::Client,
