@@ -12,7 +12,10 @@ use mqtt_codec::{
     Connect, Limits, Properties, PropertiesBuilder, Property, QoS, Subscription, Will,
 };
 use support::bytes;
-use support::ends::{CONNECT_5_0, V3_1, V5_0, asked, event, seconds, transmitted};
+use support::ends::{
+    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1, V5_0, asked, client_event, client_of, event,
+    seconds, transmitted,
+};
 use support::link::Link;
 
 /// First packets that are no CONNECT that is accepted: the statement, and what is
@@ -275,4 +278,46 @@ fn a_will_is_in_the_event() {
         assert_eq!(connect.will, Some(will));
     })
     .unwrap();
+}
+
+/// 3.x is not told a keep alive, and its own holds.
+#[test]
+fn the_keep_alive_of_3_x_is_the_clients() {
+    for (connect, expected) in [(CONNECT_5_0, 5), (CONNECT_3_1_1, 10), (CONNECT_3_1, 10)] {
+        let mut server = asked(connect, ServerConfig::default());
+        let accept = Accept {
+            server_keep_alive: Some(5),
+            ..Accept::default()
+        };
+        server.accept(seconds(0), &accept, Session::new()).unwrap();
+        assert_eq!(server.keep_alive(), expected, "{connect}");
+        let patience = seconds(u64::from(expected) * 3 / 2);
+        let patience = patience + Duration::from_millis(500 * u64::from(expected % 2));
+        assert_eq!(server.poll_timeout(), Some(patience), "{connect}");
+    }
+}
+
+/// A client decodes no more than its configuration allows, whatever its CONNECT says, and
+/// no more than CONNECT says.
+#[test]
+fn the_smaller_maximum_packet_size_of_a_client() {
+    for (configured, told, length, taken) in [
+        (20, 1000, 20, true),
+        (20, 1000, 21, false),
+        (1000, 20, 20, true),
+        (1000, 20, 21, false),
+    ] {
+        let mut builder = PropertiesBuilder::new();
+        builder.push(Property::MaximumPacketSize(told)).unwrap();
+        let connect = Connect {
+            properties: builder.as_properties(),
+            ..Connect::new(V5_0, "c")
+        };
+        let mut config = ClientConfig::default();
+        config.limits = Limits::DEFAULT.with_maximum_packet_size(configured);
+        let mut client = client_of(&connect, config, "20: 00 00 00");
+        let payload = "x".repeat(length - 6);
+        let event = client_event(&mut client, &format!("30: 0001'a' 00 '{payload}'"));
+        assert_eq!(event.is_ok(), taken, "{configured} {told} {length}");
+    }
 }

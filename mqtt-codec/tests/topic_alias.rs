@@ -195,6 +195,24 @@ fn aliases_end_with_the_connection() {
     assert_eq!(sent(&mut client), bytes("30: 0003't/1' {23 0001} 'z'"));
 }
 
+/// A message for which an alias would be too much goes without one.
+// shows: 5.0 MQTT-3.2.2-15
+#[test]
+fn an_alias_gives_way_to_the_maximum_packet_size() {
+    let connack = "20: 00 00 {22 0002 27 0000000A}";
+    let mut client = client_of(&Connect::new(V5_0, "c"), client_config(), connack);
+    for (topic, expected) in [
+        ("t/1", "30: 0003't/1' 00 'x'"),
+        ("t/1", "30: 0003't/1' 00 'x'"),
+        ("t", "30: 0001't' {23 0001} 'x'"),
+        ("t", "30: 0000 {23 0001} 'x'"),
+    ] {
+        let message = Message::new(topic, "x", QoS::AtMostOnce);
+        client.publish(&message).unwrap();
+        assert_eq!(sent(&mut client), bytes(expected));
+    }
+}
+
 #[test]
 fn the_embedder_sees_topic_names() {
     let mut config = ServerConfig::default();

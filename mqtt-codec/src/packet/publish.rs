@@ -144,9 +144,9 @@ impl<'a> Publish<'a> {
     #[inline]
     pub(super) const fn first_byte(&self) -> u8 {
         PacketType::Publish.first_byte()
-            | self.dup as u8 * DUP
-            | (self.qos as u8) << QOS_SHIFT
-            | self.retain as u8 * RETAIN
+            | (self.dup as u8 * DUP)
+            | ((self.qos as u8) << QOS_SHIFT)
+            | (self.retain as u8 * RETAIN)
     }
 
     #[inline]
