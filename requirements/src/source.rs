@@ -64,6 +64,8 @@ impl<'a> Source<'a> {
             let code = line.trim();
             attribute |= code.starts_with("#[");
             if attribute {
+                // A comment may stand behind it.
+                let code = code.split(" //").next().unwrap_or_default();
                 attribute = !code.ends_with(']');
             } else if !code.starts_with("//") {
                 return self.place(at).filter(|_| !code.is_empty());
@@ -281,6 +283,12 @@ mod tests {
     // keeps: a::b::tests::works
     #[test]
     fn works() {}
+
+    // keeps: a::b::tests::stands
+    #[rustfmt::skip] // Text.
+    fn stands() {
+        let _ = [1];
+    }
 }
 // keeps: nothing
 "#;
@@ -296,7 +304,7 @@ mod tests {
             assert_eq!(place, name.trim(), "line {at}");
             count += 1;
         }
-        assert_eq!(count, 11);
+        assert_eq!(count, 12);
     }
 
     #[test]
