@@ -131,6 +131,27 @@ fn a_close_that_is_not_answered_ends_too() {
     assert!(server.is_closed());
 }
 
+/// A timeout of `Duration::MAX` is none, and no time is too late to be told.
+#[test]
+fn time_has_no_end_that_panics() {
+    for now in [Duration::ZERO, NOW, Duration::MAX] {
+        let mut config = server_config();
+        config.handshake_timeout = Duration::MAX;
+        config.close_timeout = Duration::MAX;
+        let mut server = ServerConnection::new(now, config);
+        feed_server(&mut server, now, &client_handshake(4096, 10)).unwrap();
+        let _ = server.handle_timeout(now);
+        let _ = server.close(&ReplyError::new(ReplyCode::ConnectionForced, 0, "bye"));
+        assert!(server.is_closed() || server.poll_timeout() == Some(Duration::MAX));
+    }
+    let mut server = open_server(server_config(), 4096, 10);
+    feed_server(&mut server, Duration::MAX, HEARTBEAT).unwrap();
+    assert_eq!(
+        server.handle_timeout(Duration::MAX - Duration::from_secs(1)),
+        Ok(())
+    );
+}
+
 proptest! {
     /// After `handle_timeout(t)` there is nothing to do before `t`; and two
     /// peers that do as they are told keep each other alive for ever, whatever

@@ -131,7 +131,10 @@ impl<C: Default> Engine<C> {
             channels: BTreeMap::new(),
             sending: BTreeMap::new(),
             heartbeat: Heartbeat::default(),
-            deadline: Some((now + handshake_timeout, ConnectionError::HandshakeTimeout)),
+            deadline: Some((
+                now.saturating_add(handshake_timeout),
+                ConnectionError::HandshakeTimeout,
+            )),
             close_timeout,
             now,
             failed: None,
@@ -586,7 +589,10 @@ impl<C: Default> Engine<C> {
     pub(super) fn send_close(&mut self, error: &ReplyError) {
         self.remove_channels();
         self.heartbeat.stop();
-        self.deadline = Some((self.now + self.close_timeout, ConnectionError::CloseTimeout));
+        self.deadline = Some((
+            self.now.saturating_add(self.close_timeout),
+            ConnectionError::CloseTimeout,
+        ));
         let text = error.reply_text();
         let close = connection::Close {
             reply_code: error.reply_code.code(),

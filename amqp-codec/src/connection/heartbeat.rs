@@ -18,7 +18,7 @@ impl Heartbeat {
     /// Both peers count from tune-ok on; zero seconds is no heartbeat at all.
     pub(super) fn start(&mut self, now: Duration, seconds: u16) {
         self.interval = Duration::from_secs(seconds.into());
-        self.next_check = now + self.interval / 2;
+        self.next_check = now.saturating_add(self.interval / 2);
         self.last_heard = now;
         self.transmitted = false;
     }
@@ -51,7 +51,7 @@ impl Heartbeat {
     }
 
     fn dead_at(&self) -> Duration {
-        self.last_heard + self.interval * 2
+        self.last_heard.saturating_add(self.interval * 2)
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {
@@ -68,7 +68,7 @@ impl Heartbeat {
         if !self.on() || now < self.next_check {
             return false;
         }
-        self.next_check = now + self.interval / 2;
+        self.next_check = now.saturating_add(self.interval / 2);
         !core::mem::take(&mut self.transmitted)
     }
 }
