@@ -472,6 +472,10 @@ impl ClientConnection {
         channel: u16,
         content: Content,
     ) -> Result<ClientEvent<'a>, ConnectionError> {
+        // The server has not opened the channel yet.
+        if self.engine.open_channel(channel).is_err() {
+            return Err(invalid(content.method().id()));
+        }
         match content.method() {
             Method::BasicDeliver(deliver) => Ok(ClientEvent::Deliver {
                 channel,

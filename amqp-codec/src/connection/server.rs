@@ -71,6 +71,8 @@ pub struct ServerConnection {
     agreed: connection::TuneOk,
     frame_size: u32,
     capabilities: Capabilities,
+    /// update-secrets that wait for their answer.
+    updating: u32,
 }
 
 impl ServerConnection {
@@ -101,6 +103,7 @@ impl ServerConnection {
             agreed: connection::TuneOk::default(),
             frame_size,
             capabilities: Capabilities::default(),
+            updating: 0,
         }
     }
 
@@ -325,6 +328,7 @@ impl ServerConnection {
             Incoming::Nothing => return Ok(None),
             Incoming::Connection(Method::ConnectionClose(close)) => self.closed_by_peer(close),
             Incoming::Connection(Method::ConnectionUpdateSecret(update)) => {
+                self.updating = self.updating.saturating_add(1);
                 ServerEvent::UpdateSecret {
                     new_secret: update.new_secret.0,
                     reason: update.reason,

@@ -83,10 +83,16 @@ impl ServerConnection {
     /// The new credentials hold.
     ///
     /// # Errors
-    /// When the connection is not open.
+    /// When the connection is not open, or no `UpdateSecret` waits to be answered.
     pub fn update_secret_ok(&mut self) -> Result<(), SendError> {
         self.must_be_open()?;
-        Ok(self.engine.answer(0, &connection::UpdateSecretOk {})?)
+        let left = self
+            .updating
+            .checked_sub(1)
+            .ok_or(SendError::NotRequested(connection::UpdateSecretOk::ID))?;
+        self.engine.answer(0, &connection::UpdateSecretOk {})?;
+        self.updating = left;
+        Ok(())
     }
 
     fn must_be_open(&self) -> Result<(), SendError> {
