@@ -143,6 +143,15 @@ pub enum EncodeError {
     /// A long string, table, array or frame has a length of four octets.
     #[error("{0} octets do not fit a length of 32 bits")]
     TooLong(usize),
+    /// The frame of a method or content header would be larger than the frame-max
+    /// that the peers agreed on (section 4.2.3); neither can be split.
+    #[error("frame of {size} octets, at most {limit} were agreed on")]
+    FrameSize {
+        /// Octets that the frame would have, with header and frame-end.
+        size: usize,
+        /// The frame-max.
+        limit: usize,
+    },
     /// The buffer has no room for so many octets.
     #[error("no room for {0} octets")]
     NoRoom(usize),

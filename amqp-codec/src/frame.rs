@@ -361,17 +361,33 @@ fn put_header(frame_type: u8, channel: u16, payload_len: usize, out: &mut impl B
     out.put_u32(payload_len as u32);
 }
 
-/// Writes one method frame without going through [`Method`].
+/// Writes one method frame without going through [`Method`], if its payload is of
+/// at most `most` octets.
+// keeps: section 4.2.3 / size and channel
 #[inline]
 pub(crate) fn encode_method<A: Fields + Identified>(
     channel: u16,
     arguments: &A,
+    most: usize,
     out: &mut impl BufMut,
 ) -> Result<(), EncodeError> {
     let payload_len = method::payload_len(arguments).finish()?;
+    fits(payload_len, most)?;
     put_header(TYPE_METHOD, channel, payload_len, out);
     method::write_payload(A::ID, arguments, out);
     out.put_u8(FRAME_END);
+    Ok(())
+}
+
+/// Whether a payload is of at most `most` octets.
+#[inline]
+pub(crate) fn fits(payload_len: usize, most: usize) -> Result<(), EncodeError> {
+    if payload_len > most {
+        return Err(EncodeError::FrameSize {
+            size: payload_len.saturating_add(FRAME_OVERHEAD),
+            limit: most.saturating_add(FRAME_OVERHEAD),
+        });
+    }
     Ok(())
 }
 

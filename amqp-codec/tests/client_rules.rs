@@ -682,6 +682,46 @@ fn a_client_may_close_with_an_error() {
     assert!(said[0].starts_with("0 connection.close reply_code=541 "));
 }
 
+/// A method is one frame, so one that is larger than frame-max is not sent; and
+/// no answer to it is waited for.
+// shows: section 4.2.3 / size and channel
+#[test]
+fn a_method_over_frame_max_is_not_sent() {
+    let mut client = open_client(ClientConfig::default(), 4096, 0);
+    // Method, reserved, name, bits, then the table's and the entry's own octets.
+    let around = 8 + 4 + 2 + 2 + 1 + 4 + 2 + 1 + 4;
+    for (octets, fits) in [(4096 - around + 1, false), (4096 - around, true)] {
+        let mut arguments = amqp_codec::TableBuf::new();
+        arguments.insert("x", "y".repeat(octets).as_str()).unwrap();
+        let declare = queue::Declare {
+            queue: "q",
+            arguments: arguments.as_table(),
+            ..Default::default()
+        };
+        assert_eq!(client.queue_declare(1, &declare).is_ok(), fits);
+        assert_eq!(client.transmit_len(), if fits { 4096 } else { 0 });
+    }
+}
+
+/// A channel that was asked for is not open before open-ok.
+#[test]
+fn a_content_before_open_ok_is_an_error() {
+    let mut client = open_client(ClientConfig::default(), 4096, 0);
+    assert_eq!(client.open_channel(), Ok(2));
+    let deliver = basic::Deliver {
+        consumer_tag: "t",
+        delivery_tag: 1,
+        ..Default::default()
+    };
+    let bytes = joined(&[method(2, deliver), header(2, 0)]);
+    let error = feed_client(&mut client, NOW, &bytes).unwrap_err();
+    let reply = error.reply().unwrap();
+    assert_eq!(
+        (reply.reply_code, reply.method),
+        (ReplyCode::CommandInvalid, basic::Deliver::ID)
+    );
+}
+
 #[test]
 fn update_secret_is_answered() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);

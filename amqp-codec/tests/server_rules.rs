@@ -10,7 +10,7 @@ use amqp_codec::connection::{
     ServerEvent,
 };
 use amqp_codec::method::{Secret, basic, channel, confirm, connection, queue, tx};
-use amqp_codec::{MethodId, ReplyCode, TableBuf};
+use amqp_codec::{EncodeError, MethodId, PropertyFields, ReplyCode, TableBuf};
 use peers::*;
 
 fn publish(channel: u16) -> Vec<u8> {
@@ -892,6 +892,42 @@ fn a_failed_send_changes_nothing() {
     assert_eq!(server.deliver(1, "t", false, &Message::default()), Ok(1));
 }
 
+/// Methods and content headers are one frame each, so one that is larger than
+/// frame-max is not sent at all; no delivery tag is taken.
+// shows: section 4.2.3 / size and channel
+#[test]
+fn a_frame_over_frame_max_is_not_sent() {
+    let mut server = open_server(server_config(), 4096, 0);
+    // The octets around the header's value: flags, table and entry with their lengths.
+    let around = 8 + 14 + 4 + 2 + 1 + 4;
+    for (octets, fits) in [(4096 - around, true), (4096 - around + 1, false)] {
+        let mut headers = TableBuf::new();
+        headers.insert("h", "x".repeat(octets).as_str()).unwrap();
+        let properties = PropertyFields {
+            headers: Some(headers.as_table()),
+            ..Default::default()
+        };
+        let properties = properties.to_buf().unwrap();
+        let message = Message {
+            properties: properties.as_properties(),
+            ..Default::default()
+        };
+        let sent = server.deliver(1, "t", false, &message);
+        if fits {
+            assert_eq!(sent, Ok(1));
+            server.poll_transmit(&mut Vec::new());
+        } else {
+            let error = EncodeError::FrameSize {
+                size: 4097,
+                limit: 4096,
+            };
+            assert_eq!(sent, Err(SendError::Encode(error)));
+            assert_eq!(server.transmit_len(), 0);
+        }
+    }
+    assert_eq!(server.deliver(1, "t", false, &Message::default()), Ok(2));
+}
+
 #[test]
 fn flow_pauses_deliveries() {
     let mut server = open_server(server_config(), 4096, 0);
@@ -970,6 +1006,10 @@ fn update_secret_is_asked_and_answered() {
     );
     server.update_secret_ok().unwrap();
     assert_eq!(transmitted!(server), ["0 connection.update-secret-ok"]);
+    // It was asked once.
+    let unasked = SendError::NotRequested(connection::UpdateSecretOk::ID);
+    assert_eq!(server.update_secret_ok(), Err(unasked));
+    assert_eq!(server.transmit_len(), 0);
 }
 
 /// A text too long for the wire is cut between characters, not refused.

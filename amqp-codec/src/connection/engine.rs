@@ -98,7 +98,7 @@ pub(super) struct Engine<C> {
     pub(super) limits: Limits,
     /// Which peer this is; the other must send its own methods only.
     role: SentBy,
-    /// Largest frame to send, in octets, 0 for no limit.
+    /// Largest frame to send, in octets, 0 for no limit: none before tune.
     pub(super) frame_max: u32,
     pub(super) output: Output,
     pub(super) channels: BTreeMap<u16, Channel<C>>,
@@ -126,7 +126,7 @@ impl<C: Default> Engine<C> {
             // Until tune is over (rule connection / tune / frame-max / minimum).
             limits: limits.with_frame_size(FRAME_MIN_SIZE + FRAME_OVERHEAD as u32),
             role,
-            frame_max: FRAME_MIN_SIZE,
+            frame_max: 0,
             output: Output::default(),
             channels: BTreeMap::new(),
             sending: BTreeMap::new(),
@@ -436,11 +436,12 @@ impl<C: Default> Engine<C> {
         channel: u16,
         arguments: &A,
     ) -> Result<(), EncodeError> {
+        let most = self.payload_max();
         let out = match self.sending.get_mut(&channel) {
             None => &mut self.output.bytes,
             Some(sending) => &mut sending.waiting,
         };
-        frame::encode_method(channel, arguments, out)
+        frame::encode_method(channel, arguments, most, out)
     }
 
     /// As [`answer_short`](Self::answer_short), to a method that the peer may
@@ -482,11 +483,12 @@ impl<C: Default> Engine<C> {
             return Err(SendError::BodyIncomplete(channel));
         }
         let remaining = rest_of_body(message.body, body_size)?;
-        self.answer(channel, arguments)?;
         let header = ContentHeader {
             body_size,
             properties: message.properties,
         };
+        frame::fits(header.payload_len(), self.payload_max())?;
+        self.answer(channel, arguments)?;
         frame::encode_header(channel, &header, &mut self.output.bytes);
         self.body_frames(channel, message.body);
         if remaining > 0 {
@@ -496,14 +498,19 @@ impl<C: Default> Engine<C> {
         Ok(())
     }
 
+    /// Octets that a frame to send may carry.
+    #[inline]
+    fn payload_max(&self) -> usize {
+        match self.frame_max {
+            0 => u32::MAX as usize,
+            octets => (octets as usize).saturating_sub(FRAME_OVERHEAD).max(1),
+        }
+    }
+
     // keeps: section 2.3.5.2 / body frames, section 4.2.3 / size and channel
     #[inline]
     fn body_frames(&mut self, channel: u16, octets: &[u8]) {
-        let most = match self.frame_max {
-            0 => u32::MAX as usize,
-            octets => (octets as usize).saturating_sub(FRAME_OVERHEAD).max(1),
-        };
-        for part in octets.chunks(most) {
+        for part in octets.chunks(self.payload_max()) {
             frame::encode_body(channel, part, &mut self.output.bytes);
         }
     }

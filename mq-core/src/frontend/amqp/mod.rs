@@ -349,7 +349,8 @@ impl FrontEnd for AmqpFrontEnd {
             Some(())
         });
         if let (None, Some(lease)) = (sent, delivery.lease) {
-            // AMQP cannot say it: a routing key of more than 255 octets.
+            // AMQP cannot say it: a routing key of more than 255 octets, or headers
+            // larger than the frame-max that this client asked for.
             vhost.settle(lease, Settlement::Reject);
         }
     }
