@@ -173,7 +173,35 @@ impl Outbound {
             if self.bytes.capacity() > keep {
                 self.bytes = Vec::new();
             }
+        } else if self.sent > KEEP.max(self.bytes.len() / 2) {
+            // What is gone must not be kept where there is never nothing left.
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
         }
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer that never catches up does not make the buffer keep what is gone.
+    #[test]
+    fn what_was_sent_is_not_kept() {
+        let mut outbound = Outbound::default();
+        outbound.buffer().extend_from_slice(&[0; 100]);
+        let mut room = [0; 1000];
+        for _ in 0..1000 {
+            outbound.buffer().extend((0..1000).map(|i| (i % 251) as u8));
+            assert_eq!(outbound.transmit(&mut &mut room[..]), 1000);
+            assert_eq!(outbound.len(), 100);
+            assert!(outbound.bytes.len() <= 2 * KEEP);
+        }
+        assert_eq!(outbound.transmit(&mut &mut room[..]), 100);
+        assert_eq!(
+            room[..100],
+            core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8)
+        );
     }
 }
