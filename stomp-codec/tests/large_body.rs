@@ -137,6 +137,9 @@ fn what_comes_of_them() {
             SEND\ndestination:a\ntransaction:t\nreceipt:2\n\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789^@", &[],
             "transactions too large",
             "RECEIPT\nreceipt-id:1\n\n^@ERROR\nreceipt-id:2\nmessage:transactions too large\n\n^@"),
+        ("ERROR names the receipt of what is declared too long", "SEND\ndestination:a\nreceipt:r\ncontent-length:101\n\n", &[],
+            "maximum size of a body exceeded (byte 149)",
+            "ERROR\nreceipt-id:r\nmessage:maximum size of a body exceeded (byte 149)\n\n^@"),
         ("it is not when another was dropped", "BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n01234567890123456789012345678901234567890123456789^@\
             ABORT\ntransaction:t\n\n^@BEGIN\ntransaction:t\n\n^@SEND\ndestination:a\ntransaction:t\n\n01234567890123456789012345678901234567890123456789^@COMMIT\ntransaction:t\n\n^@",
             &["commit t (send a 01234567890123456789012345678901234567890123456789)"], "", ""),
@@ -153,6 +156,44 @@ fn what_comes_of_them() {
                 "{title}, in reads of {size}"
             );
             assert_eq!(found.sent, *sent, "{title}, in reads of {size}");
+        }
+    }
+}
+
+/// 1.0 lets other frames than SEND have a body, which means nothing: however long
+/// it is, and with a NUL or a `content-length`, the frame is the same without it.
+// shows: stomp10/body/of-subscribe
+#[test]
+fn a_body_that_is_ignored_makes_no_event() {
+    const BODY: &str = "0123456789";
+    let frames = [
+        "SUBSCRIBE\ndestination:a\nack:client\nsend:2\n",
+        "BEGIN\ntransaction:t\n",
+        "SEND\ndestination:b\ntransaction:t\n",
+        "ACK\nmessage-id:1-1\ntransaction:t\nreceipt:r\n",
+        "COMMIT\ntransaction:t\n",
+        "ACK\nmessage-id:1-2\n",
+        "BEGIN\ntransaction:t\n",
+        "ABORT\ntransaction:t\n",
+        "UNSUBSCRIBE\ndestination:a\n",
+        "SEND\ndestination:a\n",
+        "DISCONNECT\n",
+    ];
+    let stream = |length: &str, body: &str| {
+        let frames = frames.iter().map(|frame| match frame.starts_with("SEND") {
+            true => format!("{frame}\n\0"),
+            false => format!("{frame}{length}\n{body}\0\n"),
+        });
+        "CONNECT\n\n\0".to_owned() + &frames.collect::<String>()
+    };
+    let without = converse_in_pieces(config(), stream("", "").as_bytes(), &[1000]);
+    assert_eq!(without.error, None);
+    assert!(without.closed);
+    for length in ["", "content-length:10\n"] {
+        for size in (1..30).chain([1000]) {
+            let with = stream(length, BODY);
+            let with = converse_in_pieces(config(), with.as_bytes(), &[size]);
+            assert_eq!(with, without, "{length:?}, in reads of {size}");
         }
     }
 }

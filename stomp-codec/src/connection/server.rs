@@ -97,18 +97,29 @@ pub struct ServerConnection {
     session: String,
     subscriptions: Subscriptions,
     transactions: Transactions,
-    /// The SEND whose body is coming.
+    /// The frame whose body is coming.
     partial: Option<Partial>,
     /// How many messages were sent without a subscription.
     unsubscribed: u64,
 }
 
-/// A SEND that was not whole.
+/// A frame that was not whole.
 #[derive(Debug)]
 struct Partial {
-    /// Held in a transaction, and not handed out.
-    is_held: bool,
+    target: Target,
+    /// The receipt to be given when the body has come, or to be named in ERROR.
     receipt: Option<String>,
+}
+
+/// Whom the parts of a body are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The application: a SEND.
+    Event,
+    /// The transaction that holds the SEND.
+    Transaction,
+    /// Nobody: 1.0 lets other frames have a body, which is ignored.
+    Nobody,
 }
 
 impl ServerConnection {
@@ -281,7 +292,8 @@ impl ServerConnection {
     }
 
     /// What was sent and not settled, by subscription: what an application gives
-    /// to others when the connection is lost.
+    /// to others when the connection is lost. It is still there when the connection
+    /// has failed; nothing is after DISCONNECT, whose event has it.
     pub fn unacknowledged(&self) -> impl Iterator<Item = (Subscription, u64)> + '_ {
         self.subscriptions.unacknowledged()
     }
@@ -336,7 +348,6 @@ impl ServerConnection {
 
     fn close(&mut self) {
         self.state = State::Closed;
-        self.subscriptions.clear();
         self.transactions.clear();
     }
 

@@ -122,7 +122,7 @@ impl Transactions {
             // Only a frame that was never decoded can be refused.
             return Err(ConnectionError::TransactionTooLarge);
         };
-        if !frame.is_whole() {
+        if !frame.is_whole() && matches!(held, Held::Send) {
             self.partial = Some(Partial {
                 transaction: id.into(),
                 frame: owned,

@@ -3,7 +3,9 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-use super::{Acknowledge, Connect, Partial, Send, ServerConnection, ServerEvent, State, Subscribe};
+use super::{
+    Acknowledge, Connect, Partial, Send, ServerConnection, ServerEvent, State, Subscribe, Target,
+};
 use crate::connection::handshake::negotiate;
 use crate::connection::heart_beat::HeartBeat;
 use crate::connection::known::Known;
@@ -34,6 +36,9 @@ impl ServerConnection {
         }
         let known = Known::of(&frame);
         known.require(command, version)?;
+        if !frame.is_whole() {
+            self.partial = Some(Partial::of(command, &known));
+        }
         let event = match command {
             Command::Send => self.send(frame, known)?,
             Command::Subscribe => Some(self.subscribe(version, frame, known)?),
@@ -102,12 +107,6 @@ impl ServerConnection {
         frame: Frame<'a>,
         known: Known<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
-        if !frame.is_whole() {
-            self.partial = Some(Partial {
-                is_held: known.transaction.is_some(),
-                receipt: known.receipt.as_deref().map(String::from),
-            });
-        }
         if let Some(transaction) = known.transaction {
             let limits = &self.config.limits;
             self.transactions
@@ -124,12 +123,13 @@ impl ServerConnection {
         })))
     }
 
-    /// Acts on a part of the body of a SEND.
+    /// Acts on a part of a body.
     pub(super) fn part<'a>(
         &mut self,
         part: Part<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
-        let is_held = self.partial.as_ref().is_some_and(|partial| partial.is_held);
+        let target = self.partial.as_ref().map(|partial| partial.target);
+        let is_held = target == Some(Target::Transaction);
         if is_held && let Err(error) = self.transactions.hold_part(part, &self.config.limits) {
             let receipt = self.partial.take().and_then(|partial| partial.receipt);
             return Err(self.fail(error, receipt.as_deref()));
@@ -141,10 +141,12 @@ impl ServerConnection {
         {
             return Ok(self.answer(version, partial.receipt.map(Cow::Owned)));
         }
-        Ok((!is_held).then_some(ServerEvent::Body {
-            part: part.bytes,
-            last: part.last,
-        }))
+        Ok(
+            (target == Some(Target::Event)).then_some(ServerEvent::Body {
+                part: part.bytes,
+                last: part.last,
+            }),
+        )
     }
 
     // keeps: stomp12/SUBSCRIBE-ack/default, stomp11/SUBSCRIBE-ack/default,
@@ -258,6 +260,7 @@ impl ServerConnection {
         receipt: Option<Cow<'a, str>>,
     ) -> ServerEvent<'a> {
         let unacknowledged = self.subscriptions.unacknowledged().collect();
+        self.subscriptions.clear();
         self.close();
         if let Some(receipt) = &receipt {
             self.state = State::Disconnecting(version, String::from(&**receipt));
@@ -292,6 +295,26 @@ impl ServerConnection {
     }
 }
 
+impl Partial {
+    /// For the body behind these headers.
+    // keeps: stomp10/body/of-subscribe
+    fn of(command: Command, known: &Known<'_>) -> Self {
+        if !command.has_body() {
+            return Partial {
+                target: Target::Nobody,
+                receipt: None,
+            };
+        }
+        Partial {
+            target: match known.transaction {
+                Some(_) => Target::Transaction,
+                None => Target::Event,
+            },
+            receipt: known.receipt.as_deref().map(String::from),
+        }
+    }
+}
+
 /// The receipt that a frame asks for whose decoding failed, if the header came
 /// before the error ("the ERROR frame SHOULD set the receipt-id header").
 // keeps: stomp12/ERROR/receipt-id, stomp11/ERROR/receipt-id
@@ -300,7 +323,8 @@ pub(super) fn receipt_before(
     error: DecodeError,
     syntax: Syntax,
 ) -> Option<Cow<'_, str>> {
-    let good = frame.get(..error.offset)?;
+    // The end of what is too long can be behind all that has come.
+    let good = frame.get(..error.offset.min(frame.len()))?;
     let mut lines = good.split_inclusive(|&byte| byte == b'\n').skip(1);
     let value = lines
         .by_ref()
