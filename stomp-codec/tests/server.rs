@@ -8,7 +8,7 @@ use std::time::Duration;
 use script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
 use stomp_codec::ConnectionError::{Decode, NoCommonVersion, UnexpectedCommand, UnknownMessage};
 use stomp_codec::connection::{
-    Accept, HeartBeat, ServerConfig, ServerConnection, ServerEvent, Tolerance,
+    Accept, ConnectOptions, HeartBeat, ServerConfig, ServerConnection, ServerEvent, Tolerance,
 };
 use stomp_codec::{
     Command, ConnectionError, DecodeError, DecodeErrorKind, Limit, Limits, SendError, Version,
@@ -347,6 +347,85 @@ fn nothing_is_sent_to_a_subscription_that_has_ended() {
         let refused = server.message(subscription, 2, "a", [], b"");
         assert_eq!(refused, Err(SendError::UnknownSubscription));
         assert_eq!(transmit(&mut server).matches("MESSAGE").count(), 1);
+    }
+}
+
+/// When the connection is lost, what was sent is there to be given to others,
+/// however it was lost.
+#[test]
+fn what_was_not_acknowledged_outlives_the_session() {
+    type Loss = fn(&mut ServerConnection);
+    let losses: [(&str, Loss, usize); 5] = [
+        (
+            "the stream ends",
+            |server| assert!(server.receive_eof(Duration::ZERO).is_err()),
+            1,
+        ),
+        (
+            "the client breaks the protocol",
+            |server| {
+                let mut input = &b"SEND\n\n\0"[..];
+                assert!(server.receive(Duration::ZERO, &mut input).is_err());
+            },
+            1,
+        ),
+        (
+            "it is silent",
+            |server| assert!(server.handle_timeout(Duration::from_secs(60)).is_err()),
+            1,
+        ),
+        (
+            "the application ends it",
+            |server| server.error(None, "gone", b"").unwrap(),
+            1,
+        ),
+        (
+            "DISCONNECT, whose event has told",
+            |server| {
+                let mut input = &b"DISCONNECT\n\n\0"[..];
+                assert!(server.receive(Duration::ZERO, &mut input).is_ok());
+            },
+            0,
+        ),
+    ];
+    for (title, lose, count) in losses {
+        let (mut server, _) = connect(
+            ServerConfig::default(),
+            "CONNECT\naccept-version:1.2\nhost:h\nheart-beat:1,1\n\n\0",
+        );
+        let mut input = &b"SUBSCRIBE\nid:0\ndestination:a\nack:client\n\n\0"[..];
+        let Ok(Some(ServerEvent::Subscribe(subscribe))) =
+            server.receive(Duration::ZERO, &mut input)
+        else {
+            panic!("no subscription");
+        };
+        let subscription = subscribe.subscription;
+        server.message(subscription, 7, "a", [], b"").unwrap();
+        lose(&mut server);
+        assert!(server.is_closed(), "{title}");
+        let left = server.unacknowledged().collect::<Vec<_>>();
+        assert_eq!(left, [(subscription, 7)][..count], "{title}");
+        let refused = server.message(subscription, 8, "a", [], b"");
+        assert_eq!(refused, Err(SendError::Closed), "{title}");
+    }
+}
+
+/// A passcode does not belong in a log, wherever it stands.
+#[test]
+fn a_passcode_is_not_shown() {
+    let mut server = ServerConnection::new(Duration::ZERO, config());
+    let mut input = &b"CONNECT\nlogin:guest\npasscode:a secret\n\n\0"[..];
+    let Ok(Some(event)) = server.receive(Duration::ZERO, &mut input) else {
+        panic!("no CONNECT");
+    };
+    let options = ConnectOptions {
+        login: Some("guest"),
+        passcode: Some("a secret"),
+        ..ConnectOptions::default()
+    };
+    for shown in [format!("{event:?}"), format!("{options:?}")] {
+        assert!(shown.contains("guest"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }
 

@@ -7,6 +7,7 @@ pub use event::{AckToken, ClientEvent, Connected, ErrorFrame, Message, ReceiptId
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use bytes::BufMut;
@@ -56,7 +57,7 @@ impl Default for ClientConfig {
 
 /// What goes into CONNECT ("CONNECT or STOMP Frame"), besides the versions and
 /// the heart-beats.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct ConnectOptions<'a> {
     /// The virtual host. 1.1 and 1.2 require the header.
     pub host: &'a str,
@@ -68,6 +69,19 @@ pub struct ConnectOptions<'a> {
     pub headers: &'a [(&'a str, &'a str)],
     /// Send STOMP in place of CONNECT; only servers of 1.1 and 1.2 know it.
     pub stomp_command: bool,
+}
+
+/// Without the passcode, which does not belong in a log.
+impl fmt::Debug for ConnectOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("host", &self.host)
+            .field("login", &self.login)
+            .field("passcode", &self.passcode.map(|_| "..."))
+            .field("headers", &self.headers)
+            .field("stomp_command", &self.stomp_command)
+            .finish()
+    }
 }
 
 /// What may go with most frames.

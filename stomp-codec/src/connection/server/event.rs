@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::connection::{AckMode, HeartBeat, Messages, Operation, Subscription};
 use crate::{Frame, Header, Version};
@@ -66,7 +67,7 @@ pub enum ServerEvent<'a> {
 }
 
 /// A client that wants a session ("CONNECT or STOMP Frame").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Connect<'a> {
     /// The highest version that both sides have.
     pub version: Version,
@@ -80,6 +81,20 @@ pub struct Connect<'a> {
     pub heart_beat: HeartBeat,
     /// The frame, for other headers.
     pub frame: Frame<'a>,
+}
+
+/// Without the passcode, which does not belong in a log.
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("host", &self.host)
+            .field("login", &self.login)
+            .field("passcode", &self.passcode.as_ref().map(|_| "..."))
+            .field("heart_beat", &self.heart_beat)
+            .field("frame", &self.frame)
+            .finish()
+    }
 }
 
 /// A message from the client ("SEND").
