@@ -628,6 +628,32 @@ fn channels_are_opened_closed_and_used_again() {
     assert_eq!(client.open_channel(), Ok(4));
 }
 
+/// What waits on a channel is given up with it, even in the middle of an ack of many.
+#[test]
+fn a_channel_that_is_closed_has_nothing_unconfirmed() {
+    let mut client = open_client(ClientConfig::default(), 4096, 0);
+    client.confirm_select(1, true).unwrap();
+    for _ in 0..5 {
+        client.publish(1, false, &Message::default()).unwrap();
+    }
+    let bytes = joined(&[ack(2, false), ack(4, true)]);
+    let mut input = &bytes[..];
+    for publish_tags in [2..=2, 1..=1] {
+        assert_eq!(
+            client.receive(NOW, &mut input),
+            Ok(Some(ClientEvent::Confirm {
+                channel: 1,
+                publish_tags,
+                acknowledged: true
+            }))
+        );
+    }
+    assert_eq!(client.unconfirmed(1), 3);
+    client.close_channel(1).unwrap();
+    assert_eq!(client.unconfirmed(1), 0);
+    assert_eq!(client.receive(NOW, &mut input), Ok(None));
+}
+
 // shows: section 4.3 / channels
 #[test]
 fn no_more_channels_than_agreed() {
