@@ -345,6 +345,7 @@ fn events() {
         (V1_2, "MESSAGE\nsubscription:3\nmessage-id:m\ndestination:a\n\nx^@", "message 0 a x", None),
         (V1_2, "RECEIPT\nreceipt-id:1\n\n^@", "ReceiptId(1)", None),
         (V1_2, "RECEIPT\nreceipt-id:2\n\n^@", "", Some(UnknownReceipt)),
+        (V1_2, "RECEIPT\nreceipt-id:1\n\n^@RECEIPT\nreceipt-id:1\n\n^@", "ReceiptId(1)", Some(UnknownReceipt)),
         (V1_2, "RECEIPT\nreceipt-id:x\n\n^@", "", Some(UnknownReceipt)),
         (V1_2, "RECEIPT\n\n^@", "", Some(MissingHeader { command: Command::Receipt, header: "receipt-id" })),
         (V1_2, "ERROR\nmessage:a\\cb\nreceipt-id:1\n\nwhy^@", "error a:b Some(ReceiptId(1)) why", None),

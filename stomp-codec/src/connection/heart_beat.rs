@@ -247,5 +247,8 @@ mod tests {
         pulse.received(ms(1500));
         assert!(!pulse.is_expired(ms(2099)));
         assert!(pulse.is_expired(ms(2100)));
+        // A time that was before makes nothing older.
+        pulse.received(ms(1400));
+        assert!(!pulse.is_expired(ms(2099)));
     }
 }
