@@ -12,7 +12,7 @@
 //! RabbitMQ's additions are in: publisher confirms, `basic.nack`, bindings
 //! between exchanges, `connection.blocked`, `connection.update-secret`, and the
 //! letters of its field tables. Where specification and RabbitMQ differ, this
-//! crate does as RabbitMQ, and says so. The module `requirements` has the rules
+//! crate does as RabbitMQ, and says so. The module [`requirements`] has the rules
 //! of the specification, with the place that keeps each and the test that shows it.
 //!
 //! `examples` has a client on std, tokio, smol and mio, each whole by itself, and
@@ -127,7 +127,6 @@ mod limits;
 pub mod method;
 mod properties;
 mod reply;
-#[cfg(doc)]
 #[doc = include_str!("../requirements.md")]
 pub mod requirements {}
 pub mod sasl;
