@@ -16,7 +16,8 @@
 //! of the specification, with the place that keeps each and the test that shows it.
 //!
 //! `examples` has a client on std, tokio, smol and mio, each whole by itself, and
-//! `proxy`, which prints every method that passes between a client and a broker.
+//! `amqp_proxy`, which prints every method that passes between a client and a
+//! broker.
 //!
 //! # What is held
 //!

@@ -1,50 +1,34 @@
-//! A client over mio. It declares a queue, consumes from it, publishes to it with a
+//! A client over blocking sockets. It declares a queue, consumes from it, publishes to it with a
 //! confirm and in a transaction, receives, acknowledges and says goodbye.
 //!
-//! `mio_client HOST:PORT [USER PASSWORD]`
+//! `amqp_std_client HOST:PORT [USER PASSWORD]`
 #![allow(
     clippy::disallowed_methods,
     reason = "an application is where the clock is"
 )]
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs;
-use std::time::Instant;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Message, Reply, Sasl, SendError,
 };
 use amqp_codec::method::{basic, queue, tx};
 use amqp_codec::{PropertiesBuf, PropertyFields};
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (address, config) = arguments()?;
-    let address = address
-        .to_socket_addrs()?
-        .next()
-        .ok_or("the host has no address")?;
     let mut socket = TcpStream::connect(address)?;
-    let mut poll = Poll::new()?;
-    poll.registry().register(
-        &mut socket,
-        Token(0),
-        Interest::READABLE | Interest::WRITABLE,
-    )?;
     let start = Instant::now();
     let mut client = ClientConnection::new(start.elapsed(), config);
 
-    let mut out = Vec::new();
-    let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
+    let outcome = converse(&mut client, &mut socket, start);
     // However it ended, the protocol's own goodbye is still to be sent.
+    let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    write(&mut socket, &mut out)?;
-    while !out.is_empty() {
-        poll.poll(&mut Events::with_capacity(1), None)?;
-        write(&mut socket, &mut out)?;
-    }
+    socket.write_all(&out)?;
     outcome
 }
 
@@ -61,35 +45,37 @@ fn arguments() -> Result<(String, ClientConfig), Box<dyn Error>> {
             };
             address
         }
-        _ => return Err("usage: mio_client HOST:PORT [USER PASSWORD]".into()),
+        _ => return Err("usage: amqp_std_client HOST:PORT [USER PASSWORD]".into()),
     };
     Ok((address.clone(), config))
 }
 
-/// Drives the connection until the protocol is over. What the socket did not take yet
-/// stays in `out`.
+/// Drives the connection until the protocol is over.
 fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
-    poll: &mut Poll,
     start: Instant,
-    out: &mut Vec<u8>,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let mut events = Events::with_capacity(8);
-    let mut buffer = Vec::new();
+    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
+        client.poll_transmit(&mut out);
+        socket.write_all(&out)?;
+        out.clear();
+
         let patience = client
             .poll_timeout()
             .map(|at| at.saturating_sub(start.elapsed()));
-        poll.poll(&mut events, patience)?;
-        if client
-            .poll_timeout()
-            .is_some_and(|at| at <= start.elapsed())
-        {
-            client.handle_timeout(start.elapsed())?;
+        // A socket takes no timeout of zero.
+        socket.set_read_timeout(patience.map(|patience| patience.max(Duration::from_millis(1))))?;
+        match socket.read(&mut chunk) {
+            Ok(0) => client.receive_eof(start.elapsed())?,
+            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                client.handle_timeout(start.elapsed())?;
+            }
+            Err(error) => return Err(error.into()),
         }
-        let ended = read(socket, &mut buffer)?;
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
@@ -97,43 +83,6 @@ fn converse(
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
-        if ended {
-            client.receive_eof(start.elapsed())?;
-        }
-
-        client.poll_transmit(out);
-        write(socket, out)?;
-    }
-    Ok(())
-}
-
-/// Reads until there is nothing more for now; whether the socket has ended.
-fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
-    let mut chunk = [0; 4096];
-    loop {
-        match socket.read(&mut chunk) {
-            Ok(0) => return Ok(true),
-            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(false),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
-    }
-}
-
-/// Writes as much as the socket takes for now.
-fn write(socket: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
-    while !out.is_empty() {
-        match socket.write(out) {
-            Ok(length) => drop(out.drain(..length)),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(()),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
     }
     Ok(())
 }

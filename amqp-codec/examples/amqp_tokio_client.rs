@@ -1,27 +1,37 @@
-//! A client over smol. It declares a queue, consumes from it, publishes to it with a
+//! A client over tokio. It declares a queue, consumes from it, publishes to it with a
 //! confirm and in a transaction, receives, acknowledges and says goodbye.
 //!
-//! `smol_client HOST:PORT [USER PASSWORD]`
+//! `amqp_tokio_client HOST:PORT [USER PASSWORD]`
 #![allow(
     clippy::disallowed_methods,
     reason = "an application is where the clock is"
 )]
 
 use std::error::Error;
-use std::time::Instant;
+use std::future::pending;
 
 use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Message, Reply, Sasl, SendError,
 };
 use amqp_codec::method::{basic, queue, tx};
 use amqp_codec::{PropertiesBuf, PropertyFields};
-use smol::Timer;
-use smol::future::{or, pending};
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    smol::block_on(run())
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (address, config) = arguments()?;
+    let mut socket = TcpStream::connect(address).await?;
+    let start = Instant::now();
+    let mut client = ClientConnection::new(start.elapsed(), config);
+
+    let outcome = converse(&mut client, &mut socket, start).await;
+    // However it ended, the protocol's own goodbye is still to be sent.
+    let mut out = Vec::new();
+    client.poll_transmit(&mut out);
+    socket.write_all(&out).await?;
+    outcome
 }
 
 /// The server's address, and who we are.
@@ -37,23 +47,9 @@ fn arguments() -> Result<(String, ClientConfig), Box<dyn Error>> {
             };
             address
         }
-        _ => return Err("usage: smol_client HOST:PORT [USER PASSWORD]".into()),
+        _ => return Err("usage: amqp_tokio_client HOST:PORT [USER PASSWORD]".into()),
     };
     Ok((address.clone(), config))
-}
-
-async fn run() -> Result<(), Box<dyn Error>> {
-    let (address, config) = arguments()?;
-    let mut socket = TcpStream::connect(address).await?;
-    let start = Instant::now();
-    let mut client = ClientConnection::new(start.elapsed(), config);
-
-    let outcome = converse(&mut client, &mut socket, start).await;
-    // However it ended, the protocol's own goodbye is still to be sent.
-    let mut out = Vec::new();
-    client.poll_transmit(&mut out);
-    socket.write_all(&out).await?;
-    outcome
 }
 
 /// Drives the connection until the protocol is over.
@@ -63,25 +59,26 @@ async fn converse(
     start: Instant,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
+    let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while !client.is_closed() {
         client.poll_transmit(&mut out);
         socket.write_all(&out).await?;
         out.clear();
 
         let timeout = client.poll_timeout();
-        let read = async { socket.read(&mut chunk).await.map(Some) };
-        let late = async {
-            match timeout {
-                Some(at) => Timer::at(start + at).await,
-                None => pending().await,
-            };
-            Ok(None)
-        };
-        match or(read, late).await? {
-            Some(0) => client.receive_eof(start.elapsed())?,
-            Some(length) => buffer.extend_from_slice(&chunk[..length]),
-            None => client.handle_timeout(start.elapsed())?,
+        buffer.reserve(4096);
+        tokio::select! {
+            read = socket.read_buf(&mut buffer) => {
+                if read? == 0 {
+                    client.receive_eof(start.elapsed())?;
+                }
+            }
+            () = async {
+                match timeout {
+                    Some(at) => sleep_until(start + at).await,
+                    None => pending().await,
+                }
+            } => client.handle_timeout(start.elapsed())?,
         }
 
         let mut input = &buffer[..];

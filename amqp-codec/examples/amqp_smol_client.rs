@@ -1,35 +1,27 @@
-//! A client over blocking sockets. It declares a queue, consumes from it, publishes to it with a
+//! A client over smol. It declares a queue, consumes from it, publishes to it with a
 //! confirm and in a transaction, receives, acknowledges and says goodbye.
 //!
-//! `std_client HOST:PORT [USER PASSWORD]`
+//! `amqp_smol_client HOST:PORT [USER PASSWORD]`
 #![allow(
     clippy::disallowed_methods,
     reason = "an application is where the clock is"
 )]
 
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Message, Reply, Sasl, SendError,
 };
 use amqp_codec::method::{basic, queue, tx};
 use amqp_codec::{PropertiesBuf, PropertyFields};
+use smol::Timer;
+use smol::future::{or, pending};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::net::TcpStream;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (address, config) = arguments()?;
-    let mut socket = TcpStream::connect(address)?;
-    let start = Instant::now();
-    let mut client = ClientConnection::new(start.elapsed(), config);
-
-    let outcome = converse(&mut client, &mut socket, start);
-    // However it ended, the protocol's own goodbye is still to be sent.
-    let mut out = Vec::new();
-    client.poll_transmit(&mut out);
-    socket.write_all(&out)?;
-    outcome
+    smol::block_on(run())
 }
 
 /// The server's address, and who we are.
@@ -45,13 +37,27 @@ fn arguments() -> Result<(String, ClientConfig), Box<dyn Error>> {
             };
             address
         }
-        _ => return Err("usage: std_client HOST:PORT [USER PASSWORD]".into()),
+        _ => return Err("usage: amqp_smol_client HOST:PORT [USER PASSWORD]".into()),
     };
     Ok((address.clone(), config))
 }
 
+async fn run() -> Result<(), Box<dyn Error>> {
+    let (address, config) = arguments()?;
+    let mut socket = TcpStream::connect(address).await?;
+    let start = Instant::now();
+    let mut client = ClientConnection::new(start.elapsed(), config);
+
+    let outcome = converse(&mut client, &mut socket, start).await;
+    // However it ended, the protocol's own goodbye is still to be sent.
+    let mut out = Vec::new();
+    client.poll_transmit(&mut out);
+    socket.write_all(&out).await?;
+    outcome
+}
+
 /// Drives the connection until the protocol is over.
-fn converse(
+async fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
     start: Instant,
@@ -60,21 +66,22 @@ fn converse(
     let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
         client.poll_transmit(&mut out);
-        socket.write_all(&out)?;
+        socket.write_all(&out).await?;
         out.clear();
 
-        let patience = client
-            .poll_timeout()
-            .map(|at| at.saturating_sub(start.elapsed()));
-        // A socket takes no timeout of zero.
-        socket.set_read_timeout(patience.map(|patience| patience.max(Duration::from_millis(1))))?;
-        match socket.read(&mut chunk) {
-            Ok(0) => client.receive_eof(start.elapsed())?,
-            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                client.handle_timeout(start.elapsed())?;
-            }
-            Err(error) => return Err(error.into()),
+        let timeout = client.poll_timeout();
+        let read = async { socket.read(&mut chunk).await.map(Some) };
+        let late = async {
+            match timeout {
+                Some(at) => Timer::at(start + at).await,
+                None => pending().await,
+            };
+            Ok(None)
+        };
+        match or(read, late).await? {
+            Some(0) => client.receive_eof(start.elapsed())?,
+            Some(length) => buffer.extend_from_slice(&chunk[..length]),
+            None => client.handle_timeout(start.elapsed())?,
         }
 
         let mut input = &buffer[..];

@@ -1,36 +1,50 @@
-//! A client over tokio. It declares a queue, consumes from it, publishes to it with a
+//! A client over mio. It declares a queue, consumes from it, publishes to it with a
 //! confirm and in a transaction, receives, acknowledges and says goodbye.
 //!
-//! `tokio_client HOST:PORT [USER PASSWORD]`
+//! `amqp_mio_client HOST:PORT [USER PASSWORD]`
 #![allow(
     clippy::disallowed_methods,
     reason = "an application is where the clock is"
 )]
 
 use std::error::Error;
-use std::future::pending;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::ToSocketAddrs;
+use std::time::Instant;
 
 use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Message, Reply, Sasl, SendError,
 };
 use amqp_codec::method::{basic, queue, tx};
 use amqp_codec::{PropertiesBuf, PropertyFields};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let (address, config) = arguments()?;
-    let mut socket = TcpStream::connect(address).await?;
+    let address = address
+        .to_socket_addrs()?
+        .next()
+        .ok_or("the host has no address")?;
+    let mut socket = TcpStream::connect(address)?;
+    let mut poll = Poll::new()?;
+    poll.registry().register(
+        &mut socket,
+        Token(0),
+        Interest::READABLE | Interest::WRITABLE,
+    )?;
     let start = Instant::now();
     let mut client = ClientConnection::new(start.elapsed(), config);
 
-    let outcome = converse(&mut client, &mut socket, start).await;
-    // However it ended, the protocol's own goodbye is still to be sent.
     let mut out = Vec::new();
+    let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
+    // However it ended, the protocol's own goodbye is still to be sent.
     client.poll_transmit(&mut out);
-    socket.write_all(&out).await?;
+    write(&mut socket, &mut out)?;
+    while !out.is_empty() {
+        poll.poll(&mut Events::with_capacity(1), None)?;
+        write(&mut socket, &mut out)?;
+    }
     outcome
 }
 
@@ -47,39 +61,35 @@ fn arguments() -> Result<(String, ClientConfig), Box<dyn Error>> {
             };
             address
         }
-        _ => return Err("usage: tokio_client HOST:PORT [USER PASSWORD]".into()),
+        _ => return Err("usage: amqp_mio_client HOST:PORT [USER PASSWORD]".into()),
     };
     Ok((address.clone(), config))
 }
 
-/// Drives the connection until the protocol is over.
-async fn converse(
+/// Drives the connection until the protocol is over. What the socket did not take yet
+/// stays in `out`.
+fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
+    poll: &mut Poll,
     start: Instant,
+    out: &mut Vec<u8>,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    let mut events = Events::with_capacity(8);
+    let mut buffer = Vec::new();
     while !client.is_closed() {
-        client.poll_transmit(&mut out);
-        socket.write_all(&out).await?;
-        out.clear();
-
-        let timeout = client.poll_timeout();
-        buffer.reserve(4096);
-        tokio::select! {
-            read = socket.read_buf(&mut buffer) => {
-                if read? == 0 {
-                    client.receive_eof(start.elapsed())?;
-                }
-            }
-            () = async {
-                match timeout {
-                    Some(at) => sleep_until(start + at).await,
-                    None => pending().await,
-                }
-            } => client.handle_timeout(start.elapsed())?,
+        let patience = client
+            .poll_timeout()
+            .map(|at| at.saturating_sub(start.elapsed()));
+        poll.poll(&mut events, patience)?;
+        if client
+            .poll_timeout()
+            .is_some_and(|at| at <= start.elapsed())
+        {
+            client.handle_timeout(start.elapsed())?;
         }
+        let ended = read(socket, &mut buffer)?;
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
@@ -87,6 +97,43 @@ async fn converse(
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
+        if ended {
+            client.receive_eof(start.elapsed())?;
+        }
+
+        client.poll_transmit(out);
+        write(socket, out)?;
+    }
+    Ok(())
+}
+
+/// Reads until there is nothing more for now; whether the socket has ended.
+fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    let mut chunk = [0; 4096];
+    loop {
+        match socket.read(&mut chunk) {
+            Ok(0) => return Ok(true),
+            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(false),
+                ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// Writes as much as the socket takes for now.
+fn write(socket: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
+    while !out.is_empty() {
+        match socket.write(out) {
+            Ok(length) => drop(out.drain(..length)),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(()),
+                ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
     }
     Ok(())
 }

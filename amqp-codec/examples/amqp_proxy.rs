@@ -1,7 +1,7 @@
 //! A sniffer: it stands between AMQP clients and a broker, passes every octet on as
 //! it came, and prints each method, content header and body that goes by.
 //!
-//! `proxy LISTEN-HOST:PORT BROKER-HOST:PORT`
+//! `amqp_proxy LISTEN-HOST:PORT BROKER-HOST:PORT`
 //!
 //! ```text
 //! 1 > 1 basic.publish exchange="" routing_key="tasks" mandatory=true immediate=false
@@ -30,7 +30,7 @@ const SHOWN: usize = 60;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [listen, broker] = &arguments[..] else {
-        return Err("usage: proxy LISTEN-HOST:PORT BROKER-HOST:PORT".into());
+        return Err("usage: amqp_proxy LISTEN-HOST:PORT BROKER-HOST:PORT".into());
     };
     let listener = TcpListener::bind(listen)?;
     eprintln!("listening on {}", listener.local_addr()?);
