@@ -761,4 +761,11 @@ fn update_secret_is_answered() {
         feed_client(&mut client, NOW, &bytes),
         Ok(vec![ClientEvent::UpdateSecretOk])
     );
+    // It was asked once (RabbitMQ's update-secret is synchronous: an answer each).
+    let error = feed_client(&mut client, NOW, &bytes).unwrap_err();
+    let reply = error.reply().unwrap();
+    assert_eq!(
+        (reply.reply_code, reply.method),
+        (ReplyCode::CommandInvalid, connection::UpdateSecretOk::ID)
+    );
 }
