@@ -143,6 +143,11 @@ pub enum EncodeError {
     /// A long string, table, array or frame has a length of four octets.
     #[error("{0} octets do not fit a length of 32 bits")]
     TooLong(usize),
+    /// Tables and arrays nest deeper than
+    /// [`Limits::MAX_TABLE_DEPTH`](crate::Limits::MAX_TABLE_DEPTH), which no peer
+    /// could be told to take.
+    #[error("tables nested deeper than {0}")]
+    TableDepth(u16),
     /// The frame of a method or content header would be larger than the frame-max
     /// that the peers agreed on (section 4.2.3); neither can be split.
     #[error("frame of {size} octets, at most {limit} were agreed on")]

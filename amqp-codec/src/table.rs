@@ -223,17 +223,17 @@ impl<'a> IntoIterator for Array<'a> {
     }
 }
 
-/// `{"x-match": "all", "n": 1}`
+/// `{"x-match": "all", "n": 1}`; 32 levels, and `{..}` for what is deeper.
 impl fmt::Debug for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        FieldValue::Table(*self).fmt(f)
     }
 }
 
-/// `["a", 1]`
+/// `["a", 1]`; 32 levels, and `[..]` for what is deeper.
 impl fmt::Debug for Array<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        FieldValue::Array(*self).fmt(f)
     }
 }
 
@@ -262,8 +262,8 @@ impl TableBuf {
     /// this name; [`remove`](Self::remove) it first if there may be.
     ///
     /// # Errors
-    /// When the name is over 255 octets or the table would be over 4 GiB; the
-    /// table is unchanged then.
+    /// When the name is over 255 octets, the table would be over 4 GiB, or it
+    /// would nest deeper than [`Limits::MAX_TABLE_DEPTH`]; it is unchanged then.
     pub fn insert<'v>(
         &mut self,
         name: &str,
@@ -275,6 +275,7 @@ impl TableBuf {
         measure.shortstr(name.len());
         measure_value(&value, &mut measure);
         measure.finish()?;
+        value.check_depth()?;
         Writer::new(&mut self.0).shortstr(name);
         write_value(&value, &mut self.0);
         Ok(())
@@ -326,13 +327,15 @@ impl ArrayBuf {
     /// Adds an element at the end.
     ///
     /// # Errors
-    /// When the array would be over 4 GiB; it is unchanged then.
+    /// When the array would be over 4 GiB, or nest deeper than
+    /// [`Limits::MAX_TABLE_DEPTH`]; it is unchanged then.
     pub fn push<'v>(&mut self, value: impl Into<FieldValue<'v>>) -> Result<(), EncodeError> {
         let value = value.into();
         let mut measure = Measure::default();
         measure.octets(self.0.len());
         measure_value(&value, &mut measure);
         measure.finish()?;
+        value.check_depth()?;
         write_value(&value, &mut self.0);
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use crate::error::DecodeErrorKind;
+use crate::error::{DecodeErrorKind, EncodeError};
 use crate::wire::{Fault, Reader, is_utf8};
-use crate::{Array, Table};
+use crate::{Array, Limits, Table};
 
 /// A value in a field table or array, with the type letters that RabbitMQ and
 /// its clients use (erratum 3).
@@ -135,6 +135,20 @@ impl<'a> FieldValue<'a> {
             Self::Array(array) => Some(*array),
             _ => None,
         }
+    }
+
+    /// Whether the value may stand in a table or an array: whether one with it is
+    /// what decoding would take under the widest limits.
+    pub(crate) fn check_depth(&self) -> Result<(), EncodeError> {
+        // The table or array around it is one level, what it is itself another.
+        const BELOW: u16 = Limits::MAX_TABLE_DEPTH - 2;
+        let checked = match self {
+            Self::Table(table) => check::<true>(table.as_bytes(), BELOW),
+            Self::Array(array) => check::<false>(array.as_bytes(), BELOW),
+            _ => return Ok(()),
+        };
+        // What it is made of was checked when it came or was built, but for this.
+        checked.map_err(|_| EncodeError::TableDepth(Limits::MAX_TABLE_DEPTH))
     }
 
     /// Reads letter and value of what [`check`] has passed.
@@ -271,27 +285,56 @@ fn fault(rest: &[u8], kind: DecodeErrorKind) -> Fault {
     }
 }
 
-/// As short as a log line wants it: `"text"`, `42`, `{"a": 1}`.
+/// As short as a log line wants it: `"text"`, `42`, `{"a": 1}`; 32 levels, and
+/// `{..}` for what is deeper.
 impl fmt::Debug for FieldValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Boolean(value) => write!(f, "{value}"),
-            Self::I8(value) => write!(f, "{value}"),
-            Self::U8(value) => write!(f, "{value}"),
-            Self::I16(value) => write!(f, "{value}"),
-            Self::U16(value) => write!(f, "{value}"),
-            Self::I32(value) => write!(f, "{value}"),
-            Self::U32(value) => write!(f, "{value}"),
-            Self::I64(value) => write!(f, "{value}"),
-            Self::F32(value) => write!(f, "{value:?}"),
-            Self::F64(value) => write!(f, "{value:?}"),
-            Self::Decimal { scale, value } => write!(f, "{value}e-{scale}"),
-            Self::LongString(octets) => write!(f, "\"{}\"", octets.escape_ascii()),
-            Self::Bytes(octets) => write!(f, "b\"{}\"", octets.escape_ascii()),
-            Self::Array(array) => write!(f, "{array:?}"),
-            Self::Timestamp(seconds) => write!(f, "@{seconds}"),
-            Self::Table(table) => write!(f, "{table:?}"),
-            Self::Void => f.write_str("void"),
+        Shown(*self, SHOWN_DEPTH).fmt(f)
+    }
+}
+
+/// Printing takes stack for each level, and more of it than checking does.
+const SHOWN_DEPTH: u16 = 32;
+
+/// A value, and how many levels of it are printed.
+struct Shown<'a>(FieldValue<'a>, u16);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            FieldValue::Boolean(value) => write!(f, "{value}"),
+            FieldValue::I8(value) => write!(f, "{value}"),
+            FieldValue::U8(value) => write!(f, "{value}"),
+            FieldValue::I16(value) => write!(f, "{value}"),
+            FieldValue::U16(value) => write!(f, "{value}"),
+            FieldValue::I32(value) => write!(f, "{value}"),
+            FieldValue::U32(value) => write!(f, "{value}"),
+            FieldValue::I64(value) => write!(f, "{value}"),
+            FieldValue::F32(value) => write!(f, "{value:?}"),
+            FieldValue::F64(value) => write!(f, "{value:?}"),
+            FieldValue::Decimal { scale, value } => write!(f, "{value}e-{scale}"),
+            FieldValue::LongString(octets) => write!(f, "\"{}\"", octets.escape_ascii()),
+            FieldValue::Bytes(octets) => write!(f, "b\"{}\"", octets.escape_ascii()),
+            FieldValue::Array(array) => match self.1.checked_sub(1) {
+                None if !array.is_empty() => f.debug_list().finish_non_exhaustive(),
+                below => {
+                    let below = below.unwrap_or_default();
+                    let elements = array.iter().map(|value| Shown(value, below));
+                    f.debug_list().entries(elements).finish()
+                }
+            },
+            FieldValue::Timestamp(seconds) => write!(f, "@{seconds}"),
+            FieldValue::Table(table) => match self.1.checked_sub(1) {
+                None if !table.is_empty() => f.debug_map().finish_non_exhaustive(),
+                below => {
+                    let below = below.unwrap_or_default();
+                    let entries = table
+                        .iter()
+                        .map(|(name, value)| (name, Shown(value, below)));
+                    f.debug_map().entries(entries).finish()
+                }
+            },
+            FieldValue::Void => f.write_str("void"),
         }
     }
 }
