@@ -284,11 +284,15 @@ pub fn decode<'a>(
 }
 
 /// How many octets `input` is short of, at the least, to hold a whole frame:
-/// 0 when it does. It looks at the frame's header only.
+/// 0 when it does. It looks at the frame's header only, whatever size that claims:
+/// [`Limits`] are for [`decode`], which refuses what is too large before it is all
+/// there. Allocate nothing by this alone.
 #[must_use]
 pub fn needed(input: &[u8]) -> usize {
     match FrameHeader::parse(input) {
-        Some((header, rest)) => (header.size as usize + 1).saturating_sub(rest.len()),
+        Some((header, rest)) => (header.size as usize)
+            .saturating_add(1)
+            .saturating_sub(rest.len()),
         None => FRAME_OVERHEAD.saturating_sub(input.len()),
     }
 }
@@ -327,7 +331,7 @@ impl Frame<'_> {
     /// Octets of the whole frame.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        self.measure().len
+        self.measure().len()
     }
 
     /// Writes the whole frame.

@@ -88,6 +88,9 @@ fn is_utf8_beyond_ascii(octets: &[u8]) -> bool {
     core::str::from_utf8(octets).is_ok()
 }
 
+/// Lengths on the wire are of up to 32 bits, and are cast to `usize` as they are.
+const _: () = assert!(usize::BITS >= u32::BITS);
+
 /// The limits that field tables are read with.
 #[derive(Clone, Copy)]
 pub(crate) struct TableLimits {
@@ -245,9 +248,11 @@ impl<'a> Reader<'a> {
 }
 
 /// Adds up what fields will take on the wire, and finds what cannot be carried.
+/// In 64 bits: one slice may be in several fields, so that the sum of lengths is
+/// more than memory has room for.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Measure {
-    pub(crate) len: usize,
+    len: u64,
     bits: u8,
     error: Option<EncodeError>,
 }
@@ -256,7 +261,7 @@ impl Measure {
     #[inline]
     pub(crate) fn octets(&mut self, len: usize) {
         self.bits = 0;
-        self.len += len;
+        self.len += len as u64;
     }
 
     #[inline]
@@ -283,13 +288,18 @@ impl Measure {
         self.octets(4 + len);
     }
 
+    /// The length, whether it can be carried or not.
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.len).unwrap_or(usize::MAX)
+    }
+
     /// The length, if all of it can be carried in one frame.
     #[inline]
     pub(crate) fn finish(self) -> Result<usize, EncodeError> {
         match self.error {
             Some(error) => Err(error),
-            None if self.len as u64 > u64::from(u32::MAX) => Err(EncodeError::TooLong(self.len)),
-            None => Ok(self.len),
+            None if self.len > u64::from(u32::MAX) => Err(EncodeError::TooLong(self.len())),
+            None => Ok(self.len as usize),
         }
     }
 }

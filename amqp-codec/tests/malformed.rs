@@ -5,7 +5,7 @@
 //! letter, and closes with 541 on bad property flags), or against the letter of
 //! section 4.2.3 (505 to a heartbeat on a channel), they are the specification's.
 
-use amqp_codec::{DecodeErrorKind as Kind, Limits, MethodId, decode};
+use amqp_codec::{DecodeErrorKind as Kind, Limits, MethodId, decode, needed};
 
 fn frame(frame_type: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![frame_type];
@@ -248,4 +248,18 @@ fn an_error_names_its_method() {
         error.to_string(),
         "unknown method (octet 7, channel 3, 50.99)"
     );
+}
+
+/// A claim of four octets of ones is told as it is, where a `usize` can hold it:
+/// the payload that is missing, and the frame-end.
+#[test]
+fn what_is_needed_has_no_end_that_panics() {
+    let most = usize::try_from(1u64 << 32).unwrap_or(usize::MAX);
+    let claim = b"\x03\x00\x01\xff\xff\xff\xff";
+    assert_eq!(needed(claim), most);
+    assert_eq!(needed(&[&claim[..], b"123"].concat()), most - 3);
+    assert_eq!(needed(b"\x03\x00\x01\xff\xff"), 3);
+    let error = decode(claim, &Limits::default().with_frame_size(u32::MAX)).unwrap_err();
+    let (size, limit) = ((1 << 32) + 7, u32::MAX);
+    assert_eq!(error.kind, Kind::FrameSize { size, limit });
 }

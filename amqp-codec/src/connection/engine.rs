@@ -502,7 +502,7 @@ impl<C: Default> Engine<C> {
     #[inline]
     fn payload_max(&self) -> usize {
         match self.frame_max {
-            0 => u32::MAX as usize,
+            0 => u32::MAX as usize - FRAME_OVERHEAD,
             octets => (octets as usize).saturating_sub(FRAME_OVERHEAD).max(1),
         }
     }

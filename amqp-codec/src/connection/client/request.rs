@@ -177,7 +177,7 @@ impl ClientConnection {
             reason,
         };
         self.engine.answer(0, &update)?;
-        self.updating += 1;
+        self.updating = self.updating.saturating_add(1);
         Ok(())
     }
 }
