@@ -16,7 +16,8 @@ pub struct DecodeError {
     pub kind: DecodeErrorKind,
     /// The channel of the frame, 0 where no frame header was read.
     pub channel: u16,
-    /// The method that the frame carries, 0.0 where that is not known.
+    /// The method that the frame carries, or to whose content it belongs;
+    /// [`MethodId::NONE`] where that is not known.
     pub method: MethodId,
 }
 

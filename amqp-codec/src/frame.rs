@@ -208,10 +208,8 @@ impl<'a> RawFrame<'a> {
 
     /// The class and method number of a method frame, without its fields.
     pub(crate) fn method_id(&self) -> MethodId {
-        match self.payload {
-            [a, b, c, d, ..] if self.header.frame_type == TYPE_METHOD => {
-                MethodId::new(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
-            }
+        match self.header.frame_type {
+            TYPE_METHOD => MethodId::of_payload(self.payload),
             _ => MethodId::NONE,
         }
     }

@@ -49,6 +49,16 @@ impl MethodId {
         }
     }
 
+    /// Those that a method frame's payload begins with; none if it is too short.
+    pub(crate) fn of_payload(payload: &[u8]) -> Self {
+        match payload {
+            [a, b, c, d, ..] => {
+                Self::new(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+            }
+            _ => Self::NONE,
+        }
+    }
+
     /// What the table says about it, `None` for an unknown one.
     #[must_use]
     pub fn info(self) -> Option<&'static MethodInfo> {

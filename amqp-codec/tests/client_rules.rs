@@ -312,6 +312,26 @@ fn a_server_that_breaks_rules_is_told() {
             connection::UpdateSecretOk::ID,
         ),
         ("a body without header", body(1, b"x"), 505, MethodId::NONE),
+        // The method whose content it is, not the one that breaks in.
+        (
+            "a method in a content",
+            joined(&[
+                method(1, basic::Deliver::default()),
+                method(1, basic::Cancel::default()),
+            ]),
+            505,
+            basic::Deliver::ID,
+        ),
+        (
+            "a body longer than its header says",
+            joined(&[
+                method(1, basic::Return::default()),
+                header(1, 1),
+                body(1, b"xy"),
+            ]),
+            505,
+            basic::Return::ID,
+        ),
     ];
     for (name, bytes, code, cause) in rows {
         let mut client = open_client(ClientConfig::default(), 4096, 0);

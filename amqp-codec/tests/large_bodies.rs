@@ -128,9 +128,10 @@ fn what_breaks_into_a_body_in_parts_is_an_error() {
         let mut server = open_server(streaming_server(), 4096, 0);
         feed_server(&mut server, NOW, &begun).unwrap();
         let error = feed_server(&mut server, NOW, &wrong).unwrap_err();
+        let reply = error.reply().unwrap();
         assert_eq!(
-            error.reply().unwrap().reply_code,
-            ReplyCode::UnexpectedFrame
+            (reply.reply_code, reply.method),
+            (ReplyCode::UnexpectedFrame, basic::Publish::ID)
         );
     }
     // And one over the limit on bodies never begins.

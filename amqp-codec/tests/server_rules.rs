@@ -28,7 +28,8 @@ fn joined(parts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// Each on an open connection with channel 1 open: the connection is closed with
-/// this code, which the peer is told with this method as the cause.
+/// this code, which the peer is told with this method as the cause. What is wrong
+/// with a content is laid to its method, whichever breaks in.
 // shows: channel / open / state, section 2.3.3 / limits hold, section 3.1.2 / one virtual host
 // shows: section 4.2.3 / frame-end, section 4.2.3 / type and end are checked
 // shows: section 4.2.3 / size and channel, section 4.2.6 / incomplete content
@@ -60,18 +61,18 @@ fn hard_errors() {
         ("content header on an unopened channel", header(2, 0), 504, MethodId::NONE),
         ("content body on channel 0", body(0, b"x"), 504, MethodId::NONE),
         ("content header on channel 0", header(0, 1), 504, MethodId::NONE),
-        ("content_header_wrong_class", joined(&[publish(1), frame(2, 1, b"\x00\x32\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")]), 505, MethodId::NONE),
-        ("content_header_weight_nonzero", joined(&[publish(1), frame(2, 1, b"\x00\x3c\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")]), 505, MethodId::NONE),
-        ("content_method_instead_of_header", joined(&[publish(1), publish(1)]), 505, MethodId::NONE),
-        ("content_method_instead_of_body", joined(&[publish(1), header(1, 3), publish(1)]), 505, MethodId::NONE),
-        ("content header twice", joined(&[publish(1), header(1, 3), header(1, 3)]), 505, MethodId::NONE),
-        ("content body instead of header", joined(&[publish(1), body(1, b"x")]), 505, MethodId::NONE),
+        ("content_header_wrong_class", joined(&[publish(1), frame(2, 1, b"\x00\x32\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")]), 505, basic::Publish::ID),
+        ("content_header_weight_nonzero", joined(&[publish(1), frame(2, 1, b"\x00\x3c\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")]), 505, basic::Publish::ID),
+        ("content_method_instead_of_header", joined(&[publish(1), publish(1)]), 505, basic::Publish::ID),
+        ("content_method_instead_of_body", joined(&[publish(1), header(1, 3), publish(1)]), 505, basic::Publish::ID),
+        ("content header twice", joined(&[publish(1), header(1, 3), header(1, 3)]), 505, basic::Publish::ID),
+        ("content body instead of header", joined(&[publish(1), body(1, b"x")]), 505, basic::Publish::ID),
         ("content_body_without_header", body(1, b"x"), 505, MethodId::NONE),
         ("content header without method", header(1, 0), 505, MethodId::NONE),
-        ("content_body_overrun", joined(&[publish(1), header(1, 3), body(1, b"four")]), 505, MethodId::NONE),
-        ("content body overrun by the second frame", joined(&[publish(1), header(1, 3), body(1, b"tw"), body(1, b"tw")]), 505, MethodId::NONE),
+        ("content_body_overrun", joined(&[publish(1), header(1, 3), body(1, b"four")]), 505, basic::Publish::ID),
+        ("content body overrun by the second frame", joined(&[publish(1), header(1, 3), body(1, b"tw"), body(1, b"tw")]), 505, basic::Publish::ID),
         ("body after a content of size 0", joined(&[publish(1), header(1, 0), body(1, b"")]), 505, MethodId::NONE),
-        ("content_bad_props_flags", joined(&[publish(1), frame(2, 1, b"\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03")]), 502, MethodId::NONE),
+        ("content_bad_props_flags", joined(&[publish(1), frame(2, 1, b"\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03")]), 502, basic::Publish::ID),
         ("a server's method: queue.declare-ok", method(1, queue::DeclareOk::default()), 503, queue::DeclareOk::ID),
         ("a server's content: basic.deliver", method(1, basic::Deliver::default()), 503, basic::Deliver::ID),
         ("a server's method on channel 0: connection.tune", method(0, connection::Tune::default()), 503, connection::Tune::ID),
@@ -662,7 +663,10 @@ fn a_body_over_the_limit_closes_its_channel() {
     else {
         panic!("{events:?}")
     };
-    assert_eq!(error.reply_code, ReplyCode::ContentTooLarge);
+    assert_eq!(
+        (error.reply_code, error.method),
+        (ReplyCode::ContentTooLarge, basic::Publish::ID)
+    );
     let said = transmitted!(server);
     assert!(
         said[0].starts_with("1 channel.close reply_code=311 "),

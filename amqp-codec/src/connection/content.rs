@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::frame::{ContentHeader, RawFrame, RawType};
 use crate::wire::Reader;
-use crate::{Limits, Method, Properties, ReplyCode};
+use crate::{Limits, Method, MethodId, Properties, ReplyCode};
 
 use super::error::ReplyError;
 
@@ -158,7 +158,7 @@ pub(super) enum Assembly {
     },
     /// The content was handed out without its body, of which so many octets
     /// are still to come.
-    Parts(u64),
+    Parts { method: MethodId, remaining: u64 },
 }
 
 /// What a frame did to an assembly.
@@ -169,7 +169,7 @@ pub(super) enum Assembled {
     Complete(Content),
     /// The frame is a part of the body, after which so many octets remain.
     Part(u64),
-    /// The body would be larger than is allowed.
+    /// The body would be larger than is allowed; nothing was taken of it.
     TooLarge(u64),
 }
 
@@ -191,10 +191,21 @@ impl Assembly {
         Assembled::Partly
     }
 
-    /// Goes on with the next frame of the channel.
+    /// Goes on with the next frame of the channel. An error names the method
+    /// whose content it is (fields class-id and method-id of close).
+    pub(super) fn frame(
+        &mut self,
+        raw: RawFrame<'_>,
+        limits: &Limits,
+    ) -> Result<Assembled, super::ConnectionError> {
+        // What is refused has left the assembly as it was.
+        self.next(raw, limits)
+            .map_err(|error| error.in_content_of(self.method()))
+    }
+
     // keeps: section 4.2.6 / incomplete content, section 4.2.6.2 / set of frames
     // keeps: section 2.3.5.2 / body frames
-    pub(super) fn frame(
+    fn next(
         &mut self,
         raw: RawFrame<'_>,
         limits: &Limits,
@@ -210,14 +221,16 @@ impl Assembly {
             Self::Method(buffer) => {
                 let header = raw.content_header(limits)?;
                 if header.body_size > limits.body_size {
-                    *self = Self::Idle;
                     return Ok(Assembled::TooLarge(header.body_size));
                 }
                 let header_at = buffer.len();
                 buffer.extend_from_slice(raw.payload);
                 let buffer = core::mem::take(buffer);
                 if header.body_size > limits.assembled_size {
-                    *self = Self::Parts(header.body_size);
+                    *self = Self::Parts {
+                        method: MethodId::of_payload(&buffer),
+                        remaining: header.body_size,
+                    };
                     return Ok(Assembled::Complete(Content {
                         header_at,
                         body_at: buffer.len(),
@@ -232,7 +245,7 @@ impl Assembly {
                 };
                 Ok(self.complete())
             }
-            Self::Body { .. } | Self::Parts(_) if raw.raw_type() != RawType::Body => {
+            Self::Body { .. } | Self::Parts { .. } if raw.raw_type() != RawType::Body => {
                 Err(unexpected("expected content body, got non content body frame instead").into())
             }
             Self::Body {
@@ -243,7 +256,7 @@ impl Assembly {
                 buffer.extend_from_slice(raw.payload);
                 Ok(self.complete())
             }
-            Self::Parts(remaining) => {
+            Self::Parts { remaining, .. } => {
                 *remaining = rest_of(*remaining, raw)?;
                 let rest = *remaining;
                 if rest == 0 {
@@ -259,7 +272,16 @@ impl Assembly {
 
     /// Whether the body of a content that was handed out is still to come.
     pub(super) fn is_in_parts(&self) -> bool {
-        matches!(self, Self::Parts(_))
+        matches!(self, Self::Parts { .. })
+    }
+
+    /// The method whose content it is; none of [`Idle`](Self::Idle).
+    pub(super) fn method(&self) -> MethodId {
+        match self {
+            Self::Idle => MethodId::NONE,
+            Self::Method(buffer) | Self::Body { buffer, .. } => MethodId::of_payload(buffer),
+            Self::Parts { method, .. } => *method,
+        }
     }
 
     /// Whether no content has begun.

@@ -253,7 +253,8 @@ impl<C: Default> Engine<C> {
                     let limit = self.limits.body_size;
                     let text =
                         alloc::format!("content of {size} octets, at most {limit} are allowed");
-                    let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text);
+                    let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text)
+                        .caused_by(channel.assembly.method());
                     let closing = self.send_channel_close(number, &error);
                     debug_assert_eq!(closing, Ok(()));
                     Ok(Incoming::ChannelFailed(number, error))

@@ -35,7 +35,8 @@ pub struct ReplyError {
     pub reply_code: ReplyCode,
     /// What is closed.
     pub scope: Scope,
-    /// The method that caused it, or [`MethodId::NONE`].
+    /// The method that caused it, or [`MethodId::NONE`]. What is wrong with a
+    /// content is laid to its method: basic.publish, say, as RabbitMQ does.
     pub method: MethodId,
     /// The reason in words.
     pub text: String,
@@ -168,6 +169,16 @@ impl ConnectionError {
             )),
             _ => None,
         }
+    }
+
+    /// The same, found in the content of this method.
+    pub(super) fn in_content_of(mut self, method: MethodId) -> Self {
+        match &mut self {
+            Self::Decode(error) => error.method = method,
+            Self::Reply(error) => error.method = method,
+            _ => {}
+        }
+        self
     }
 
     /// Whether the peer's further bytes can still be told into frames, and
