@@ -25,8 +25,8 @@
 //! [`FrameBuf`], [`TableBuf`], [`ArrayBuf`] and [`PropertiesBuf`] keep what must
 //! live on. A connection holds one content for each channel on which one is coming
 //! in, as far as it has come, and what waits to be transmitted. [`Limits`] bounds
-//! frames, tables, bodies and channels, each before anything is allocated for it;
-//! large bodies need not be held at all:
+//! frames, tables, bodies, channels, and what is held on all channels together, each
+//! before anything is allocated for it; large bodies need not be held at all:
 //! [they come and go in parts](connection#large-bodies).
 //!
 //! # The drive contract

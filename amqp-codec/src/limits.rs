@@ -16,12 +16,21 @@ pub struct Limits {
     /// How deep tables and arrays may nest; a flat table has depth 1. Values
     /// over [`Limits::MAX_TABLE_DEPTH`] count as that.
     pub table_depth: u16,
-    /// The largest body of one content, in octets.
+    /// The largest body of one content, in octets. The channel of a larger one is
+    /// closed with 311, content-too-large.
     pub body_size: u64,
-    /// The largest body that a connection puts together, in octets. A larger
-    /// one is handed out in parts as its frames come, and never held: see
+    /// The largest body that a connection puts together, in octets, if
+    /// [`held_size`](Self::held_size) has room for it. A larger one is handed out in parts as its frames come, and never held: see
     /// [large bodies](crate::connection#large-bodies).
     pub assembled_size: u64,
+    /// The most that a connection holds of contents that are not complete, on
+    /// all its channels together, in octets: methods, headers and bodies as far
+    /// as they have come. The channel of a frame that does not fit is closed with
+    /// 311, content-too-large, which means that it may be tried again later; its
+    /// own content is given up, and those of other channels go on. A content
+    /// that is complete counts no more, and of one whose body comes in parts
+    /// nothing is held. As buffers grow they may take twice as much memory.
+    pub held_size: u64,
     /// The largest channel number, whatever the peers negotiate.
     pub channel_max: u16,
 }
@@ -32,13 +41,15 @@ impl Limits {
     pub const MAX_TABLE_DEPTH: u16 = 1024;
 
     /// The defaults: frames and tables of 128 KiB, tables 128 deep, bodies of
-    /// 128 MiB, all of them put together, 2047 channels.
+    /// 128 MiB, all of them put together, 256 MiB held of those that are not
+    /// complete, 2047 channels.
     pub const DEFAULT: Self = Self {
         frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
         table_size: 131_072,
         table_depth: 128,
         body_size: 134_217_728,
         assembled_size: u64::MAX,
+        held_size: 268_435_456,
         channel_max: 2047,
     };
 
@@ -74,6 +85,13 @@ impl Limits {
     #[must_use]
     pub const fn with_assembled_size(mut self, octets: u64) -> Self {
         self.assembled_size = octets;
+        self
+    }
+
+    /// The same with another [`held_size`](Self::held_size), in octets.
+    #[must_use]
+    pub const fn with_held_size(mut self, octets: u64) -> Self {
+        self.held_size = octets;
         self
     }
 

@@ -5,8 +5,9 @@ mod peers;
 
 use core::time::Duration;
 
+use amqp_codec::Limits;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, Request,
+    ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, Request, ServerConfig,
     ServerConnection, ServerEvent,
 };
 use amqp_codec::method::{METHODS, Method, basic, channel, confirm, connection, queue};
@@ -47,10 +48,9 @@ fn play<C>(
     (events, Ok(()))
 }
 
-/// `assembled_size` is the size above which bodies come in parts.
-fn play_server(bytes: &[u8], chunks: &[usize], assembled_size: u64) -> Outcome {
-    let mut config = server_config();
-    config.limits.assembled_size = assembled_size;
+fn play_server(bytes: &[u8], chunks: &[usize], limits: Limits) -> Outcome {
+    let mut config = ServerConfig::default();
+    config.limits = limits;
     let mut server = ServerConnection::new(NOW, config);
     let (events, end) = play(&mut server, bytes, chunks, |server, input, events| {
         while let Some(event) = server.receive(NOW, input)? {
@@ -99,9 +99,9 @@ fn answer(server: &mut ServerConnection, event: &ServerEvent<'_>) {
     let _ = answered;
 }
 
-fn play_client(bytes: &[u8], chunks: &[usize], assembled_size: u64) -> Outcome {
+fn play_client(bytes: &[u8], chunks: &[usize], limits: Limits) -> Outcome {
     let mut config = ClientConfig::default();
-    config.limits.assembled_size = assembled_size;
+    config.limits = limits;
     let mut client = ClientConnection::new(NOW, config);
     let (events, end) = play(&mut client, bytes, chunks, |client, input, events| {
         while let Some(event) = client.receive(NOW, input)? {
@@ -350,31 +350,39 @@ fn chunks() -> impl Strategy<Value = Vec<usize>> {
     ]
 }
 
-/// Where bodies begin to come in parts: all of them, the larger, none.
-fn parts() -> impl Strategy<Value = u64> {
-    prop_oneof![Just(0), 0u64..3000, Just(u64::MAX)]
+/// Where bodies begin to come in parts: all of them, the larger, none. How much
+/// is held: what is little for one content, or for two, or more than comes.
+fn limits() -> impl Strategy<Value = Limits> {
+    let assembled = prop_oneof![Just(0), 0u64..3000, Just(u64::MAX)];
+    let held = prop_oneof![0u64..3000, Just(u64::MAX)];
+    (assembled, held).prop_map(|(assembled, held)| {
+        Limits::default()
+            .with_body_size(20_000)
+            .with_assembled_size(assembled)
+            .with_held_size(held)
+    })
 }
 
 proptest! {
     // shows: section 4.2.6.2 / set of frames
     #[test]
     fn any_chunks_make_the_same_of_a_client(
-        entropy in entropy(), chunks in chunks(), parts in parts(),
+        entropy in entropy(), chunks in chunks(), limits in limits(),
     ) {
         let bytes = client_stream(&mut Unstructured::new(&entropy)).unwrap();
-        let whole = play_server(&bytes, &[usize::MAX], parts);
-        prop_assert_eq!(&play_server(&bytes, &[1], parts), &whole);
-        prop_assert_eq!(&play_server(&bytes, &chunks, parts), &whole);
+        let whole = play_server(&bytes, &[usize::MAX], limits);
+        prop_assert_eq!(&play_server(&bytes, &[1], limits), &whole);
+        prop_assert_eq!(&play_server(&bytes, &chunks, limits), &whole);
     }
 
     #[test]
     fn any_chunks_make_the_same_of_a_server(
-        entropy in entropy(), chunks in chunks(), parts in parts(),
+        entropy in entropy(), chunks in chunks(), limits in limits(),
     ) {
         let bytes = server_stream(&mut Unstructured::new(&entropy)).unwrap();
-        let whole = play_client(&bytes, &[usize::MAX], parts);
-        prop_assert_eq!(&play_client(&bytes, &[1], parts), &whole);
-        prop_assert_eq!(&play_client(&bytes, &chunks, parts), &whole);
+        let whole = play_client(&bytes, &[usize::MAX], limits);
+        prop_assert_eq!(&play_client(&bytes, &[1], limits), &whole);
+        prop_assert_eq!(&play_client(&bytes, &chunks, limits), &whole);
     }
 
     /// Whatever the bytes are, nobody panics and an end is an end.
@@ -382,13 +390,13 @@ proptest! {
     fn garbage_ends_in_an_error_or_waits(entropy in entropy(), after_handshake: bool) {
         let mut bytes = if after_handshake { client_handshake(4096, 60) } else { Vec::new() };
         bytes.extend(&entropy);
-        let outcome = play_server(&bytes, &[7], u64::MAX);
+        let outcome = play_server(&bytes, &[7], Limits::default());
         if let Err(error) = outcome.end {
             prop_assert!(!error.to_string().is_empty());
         }
         let mut bytes = if after_handshake { server_handshake(4096, 60) } else { Vec::new() };
         bytes.extend(&entropy);
-        play_client(&bytes, &[7], u64::MAX);
+        play_client(&bytes, &[7], Limits::default());
     }
 }
 
@@ -421,11 +429,12 @@ fn cut_at_every_octet() {
     .concat();
     // The body whole, and as a part of its own.
     for (assembled_size, events) in [(u64::MAX, 8), (0, 9)] {
-        let whole = play_server(&bytes, &[usize::MAX], assembled_size);
+        let limits = Limits::default().with_assembled_size(assembled_size);
+        let whole = play_server(&bytes, &[usize::MAX], limits);
         assert_eq!(whole.events.len(), events, "{:#?}", whole.events);
         assert_eq!(whole.end, Ok(true));
         for cut in 1..bytes.len() {
-            let parts = play_server(&bytes, &[cut, usize::MAX], assembled_size);
+            let parts = play_server(&bytes, &[cut, usize::MAX], limits);
             assert_eq!(parts, whole, "{cut}");
         }
     }

@@ -161,6 +161,41 @@ pub(super) enum Assembly {
     Parts { method: MethodId, remaining: u64 },
 }
 
+/// Octets that the assemblies of a connection hold together, within
+/// [`Limits::held_size`].
+#[derive(Debug, Default)]
+pub(super) struct Held(u64);
+
+impl Held {
+    /// Whether there is room for so many more.
+    fn fits(&self, octets: usize, limits: &Limits) -> bool {
+        self.0.saturating_add(octets as u64) <= limits.held_size
+    }
+
+    /// Puts what has come behind what has come before, if there is room for it.
+    fn extend(&mut self, buffer: &mut BytesMut, octets: &[u8], limits: &Limits) -> bool {
+        let fits = self.fits(octets.len(), limits);
+        if fits {
+            buffer.extend_from_slice(octets);
+            self.0 += octets.len() as u64;
+        }
+        fits
+    }
+
+    /// What an assembly has held is handed out or given up.
+    fn release(&mut self, buffer: &BytesMut) {
+        self.0 -= buffer.len() as u64;
+    }
+
+    /// Gives an assembly up.
+    pub(super) fn give_up(&mut self, assembly: &mut Assembly) {
+        if let Assembly::Method(buffer) | Assembly::Body { buffer, .. } = assembly {
+            self.release(buffer);
+        }
+        *assembly = Assembly::Idle;
+    }
+}
+
 /// What a frame did to an assembly.
 pub(super) enum Assembled {
     /// It is not complete yet.
@@ -171,6 +206,8 @@ pub(super) enum Assembled {
     Part(u64),
     /// The body would be larger than is allowed; nothing was taken of it.
     TooLarge(u64),
+    /// All contents together would be larger than is allowed; nothing was taken.
+    NoRoom,
 }
 
 impl Assembly {
@@ -182,12 +219,17 @@ impl Assembly {
         method: RawFrame<'_>,
         input: &mut &[u8],
         limits: &Limits,
+        held: &mut Held,
     ) -> Assembled {
-        if let Some((content, rest)) = at_once(method, input, limits) {
+        if let Some((content, rest)) = at_once(method, input, limits, held) {
             *input = rest;
             return Assembled::Complete(content);
         }
-        *self = Self::Method(BytesMut::from(method.payload));
+        let mut buffer = BytesMut::new();
+        if !held.extend(&mut buffer, method.payload, limits) {
+            return Assembled::NoRoom;
+        }
+        *self = Self::Method(buffer);
         Assembled::Partly
     }
 
@@ -197,9 +239,10 @@ impl Assembly {
         &mut self,
         raw: RawFrame<'_>,
         limits: &Limits,
+        held: &mut Held,
     ) -> Result<Assembled, super::ConnectionError> {
         // What is refused has left the assembly as it was.
-        self.next(raw, limits)
+        self.next(raw, limits, held)
             .map_err(|error| error.in_content_of(self.method()))
     }
 
@@ -209,6 +252,7 @@ impl Assembly {
         &mut self,
         raw: RawFrame<'_>,
         limits: &Limits,
+        held: &mut Held,
     ) -> Result<Assembled, super::ConnectionError> {
         match self {
             Self::Idle => {
@@ -224,9 +268,12 @@ impl Assembly {
                     return Ok(Assembled::TooLarge(header.body_size));
                 }
                 let header_at = buffer.len();
-                buffer.extend_from_slice(raw.payload);
+                if !held.extend(buffer, raw.payload, limits) {
+                    return Ok(Assembled::NoRoom);
+                }
                 let buffer = core::mem::take(buffer);
                 if header.body_size > limits.assembled_size {
+                    held.release(&buffer);
                     *self = Self::Parts {
                         method: MethodId::of_payload(&buffer),
                         remaining: header.body_size,
@@ -243,7 +290,7 @@ impl Assembly {
                     header_at,
                     remaining: header.body_size,
                 };
-                Ok(self.complete())
+                Ok(self.complete(held))
             }
             Self::Body { .. } | Self::Parts { .. } if raw.raw_type() != RawType::Body => {
                 Err(unexpected("expected content body, got non content body frame instead").into())
@@ -251,10 +298,13 @@ impl Assembly {
             Self::Body {
                 buffer, remaining, ..
             } => {
-                *remaining = rest_of(*remaining, raw)?;
+                let rest = rest_of(*remaining, raw)?;
                 // The buffer grows by what has come, never by what was claimed.
-                buffer.extend_from_slice(raw.payload);
-                Ok(self.complete())
+                if !held.extend(buffer, raw.payload, limits) {
+                    return Ok(Assembled::NoRoom);
+                }
+                *remaining = rest;
+                Ok(self.complete(held))
             }
             Self::Parts { remaining, .. } => {
                 *remaining = rest_of(*remaining, raw)?;
@@ -289,7 +339,7 @@ impl Assembly {
         matches!(self, Self::Idle)
     }
 
-    fn complete(&mut self) -> Assembled {
+    fn complete(&mut self, held: &mut Held) -> Assembled {
         match self {
             Self::Body {
                 buffer,
@@ -297,6 +347,7 @@ impl Assembly {
                 body_at,
                 remaining: 0,
             } => {
+                held.release(buffer);
                 let content = Content {
                     bytes: core::mem::take(buffer).freeze(),
                     header_at: *header_at,
@@ -311,11 +362,13 @@ impl Assembly {
 }
 
 /// A content whose header and body frames are at the front of `input`, whole
-/// and without fault; and what is left after them.
+/// and without fault; and what is left after them. Nothing of it is held, but it
+/// has to fit all the same: how bytes are cut makes no difference.
 fn at_once<'a>(
     method: RawFrame<'_>,
     input: &'a [u8],
     limits: &Limits,
+    held: &Held,
 ) -> Option<(Content, &'a [u8])> {
     let (raw, len) = RawFrame::split(input, limits).ok()??;
     if raw.raw_type() != RawType::Header || raw.channel() != method.channel() {
@@ -337,7 +390,11 @@ fn at_once<'a>(
     };
     let header_at = method.payload.len();
     let body_at = header_at + raw.payload.len();
-    let mut bytes = alloc::vec::Vec::with_capacity(body_at + body.len());
+    let len = body_at + body.len();
+    if !held.fits(len, limits) {
+        return None;
+    }
+    let mut bytes = alloc::vec::Vec::with_capacity(len);
     bytes.extend_from_slice(method.payload);
     bytes.extend_from_slice(raw.payload);
     bytes.extend_from_slice(body);

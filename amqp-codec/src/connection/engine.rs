@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use bytes::BufMut;
 
-use super::content::{Assembled, Assembly, Content, Message};
+use super::content::{Assembled, Assembly, Content, Held, Message};
 use super::error::{ConnectionError, ReplyError, Scope, SendError};
 use super::heartbeat::Heartbeat;
 use crate::frame::{self, ContentHeader, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, RawFrame, RawType};
 use crate::method::{Fields, Identified, SentBy, channel, connection};
-use crate::{EncodeError, Limits, Method, ReplyCode};
+use crate::{EncodeError, Limits, Method, MethodId, ReplyCode};
 
 /// Octets that an idle connection keeps for what it will send.
 const KEPT_CAPACITY: usize = 64 * 1024;
@@ -102,6 +102,8 @@ pub(super) struct Engine<C> {
     pub(super) frame_max: u32,
     pub(super) output: Output,
     pub(super) channels: BTreeMap<u16, Channel<C>>,
+    /// What the channels' assemblies hold.
+    held: Held,
     /// Bodies on their way out in parts, by channel.
     sending: BTreeMap<u16, Sending>,
     pub(super) heartbeat: Heartbeat,
@@ -129,6 +131,7 @@ impl<C: Default> Engine<C> {
             frame_max: 0,
             output: Output::default(),
             channels: BTreeMap::new(),
+            held: Held::default(),
             sending: BTreeMap::new(),
             heartbeat: Heartbeat::default(),
             deadline: Some((
@@ -245,21 +248,9 @@ impl<C: Default> Engine<C> {
             return Ok(Incoming::Nothing);
         }
         if raw.raw_type() != RawType::Method || !channel.assembly.is_idle() {
-            return match channel.assembly.frame(raw, &self.limits)? {
-                Assembled::Partly => Ok(Incoming::Nothing),
-                Assembled::Complete(content) => Ok(Incoming::Content(number, content)),
-                Assembled::Part(remaining) => Ok(Incoming::Body(number, raw.payload, remaining)),
-                Assembled::TooLarge(size) => {
-                    let limit = self.limits.body_size;
-                    let text =
-                        alloc::format!("content of {size} octets, at most {limit} are allowed");
-                    let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text)
-                        .caused_by(channel.assembly.method());
-                    let closing = self.send_channel_close(number, &error);
-                    debug_assert_eq!(closing, Ok(()));
-                    Ok(Incoming::ChannelFailed(number, error))
-                }
-            };
+            let assembled = channel.assembly.frame(raw, &self.limits, &mut self.held)?;
+            let method = channel.assembly.method();
+            return Ok(self.assembled(number, assembled, method, raw.payload));
         }
         let Frame::Method { method, .. } = raw.decode(&self.limits)? else {
             return Ok(Incoming::Nothing);
@@ -273,12 +264,40 @@ impl<C: Default> Engine<C> {
             );
         }
         if info.has_content {
-            return match channel.assembly.start(raw, input, &self.limits) {
-                Assembled::Complete(content) => Ok(Incoming::Content(number, content)),
-                _ => Ok(Incoming::Nothing),
-            };
+            let assembled = channel
+                .assembly
+                .start(raw, input, &self.limits, &mut self.held);
+            return Ok(self.assembled(number, assembled, info.id, &[]));
         }
         Ok(Incoming::Method(number, method))
+    }
+
+    /// What a frame of this method's content comes to. A content that is too
+    /// large, alone or with the others, closes its channel.
+    fn assembled<'a>(
+        &mut self,
+        number: u16,
+        assembled: Assembled,
+        method: MethodId,
+        part: &'a [u8],
+    ) -> Incoming<'a> {
+        let text = match assembled {
+            Assembled::Partly => return Incoming::Nothing,
+            Assembled::Complete(content) => return Incoming::Content(number, content),
+            Assembled::Part(remaining) => return Incoming::Body(number, part, remaining),
+            Assembled::TooLarge(size) => alloc::format!(
+                "content of {size} octets, at most {} are allowed",
+                self.limits.body_size
+            ),
+            Assembled::NoRoom => alloc::format!(
+                "contents that are not complete, at most {} octets are held",
+                self.limits.held_size
+            ),
+        };
+        let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text).caused_by(method);
+        let closing = self.send_channel_close(number, &error);
+        debug_assert_eq!(closing, Ok(()));
+        Incoming::ChannelFailed(number, error)
     }
 
     // keeps: section 4.2.3 / size and channel, section 4.2.6.1 / channel
@@ -377,12 +396,15 @@ impl<C: Default> Engine<C> {
 
     /// Forgets a channel: its number is free.
     pub(super) fn remove_channel(&mut self, number: u16) {
-        self.channels.remove(&number);
+        if let Some(mut channel) = self.channels.remove(&number) {
+            self.held.give_up(&mut channel.assembly);
+        }
         self.sending.remove(&number);
     }
 
     fn remove_channels(&mut self) {
         self.channels.clear();
+        self.held = Held::default();
         self.sending.clear();
     }
 
@@ -415,7 +437,7 @@ impl<C: Default> Engine<C> {
             return Err(SendError::ChannelNotOpen(number));
         };
         channel.state = ChannelState::Closing;
-        channel.assembly = Assembly::Idle;
+        self.held.give_up(&mut channel.assembly);
         channel.data = C::default();
         let text = error.reply_text();
         let close = channel::Close {

@@ -105,7 +105,8 @@ pub enum ClientEvent<'a> {
         channel: u16,
     },
     /// The connection closes the channel for a soft error that it found itself:
-    /// a content over [`Limits::body_size`](crate::Limits::body_size).
+    /// a content over [`Limits::body_size`](crate::Limits::body_size), or with
+    /// the others over [`Limits::held_size`](crate::Limits::held_size).
     /// `ChannelCloseOk` follows.
     ChannelFailed {
         /// Its number.

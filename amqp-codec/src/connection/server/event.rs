@@ -167,7 +167,8 @@ pub enum ServerEvent<'a> {
         channel: u16,
     },
     /// The connection closes the channel for a soft error that it found itself:
-    /// a content over [`Limits::body_size`](crate::Limits::body_size). What the
+    /// a content over [`Limits::body_size`](crate::Limits::body_size), or with
+    /// the others over [`Limits::held_size`](crate::Limits::held_size). What the
     /// channel had is to be given up; `ChannelCloseOk` follows.
     ChannelFailed {
         /// Its number.

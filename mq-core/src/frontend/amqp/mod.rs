@@ -112,6 +112,9 @@ impl AmqpFrontEnd {
             .server_properties
             .insert("capabilities", &capabilities.to_table());
         codec.limits.body_size = config.limits.message_size as u64;
+        // Room for one of the largest, and for others beside it.
+        let two = codec.limits.body_size.saturating_mul(2);
+        codec.limits.held_size = codec.limits.held_size.max(two);
         codec.channel_max = config.channel_max;
         codec.frame_max = config.frame_max;
         codec.heartbeat = config.heartbeat;
