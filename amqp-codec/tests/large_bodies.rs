@@ -303,18 +303,33 @@ fn answers_wait_for_the_end_of_a_body() {
         ),
     ]
     .concat();
+    let begun = client.transmit_len();
     feed_client(&mut client, NOW, &asked).unwrap();
+    // What waits is not to be transmitted yet, so it is not counted: whoever
+    // transmits until nothing is left would never come to an end.
+    assert_eq!(client.transmit_len(), begun);
+    let said = transmitted!(client);
+    assert_eq!(said[1..], ["1 header 2"]);
+    assert_eq!(client.transmit_len(), 0);
     // What has begun is to be finished, flow or not.
-    assert_eq!(client.send_body(1, b"ab"), Ok(0));
+    assert_eq!(client.send_body(1, b"a"), Ok(1));
+    assert_eq!(client.transmit_len(), 8 + 1);
+    assert_eq!(client.send_body(1, b"b"), Ok(0));
+    let answers = [
+        method(1, channel::FlowOk { active: false }),
+        method(1, basic::CancelOk { consumer_tag: "t" }),
+    ]
+    .concat();
+    assert_eq!(client.transmit_len(), 2 * (8 + 1) + answers.len());
     assert_eq!(
         client.publish(1, false, &message),
         Err(SendError::FlowInactive(1))
     );
     assert_eq!(
-        transmitted!(client)[1..],
+        transmitted!(client),
         [
-            "1 header 2",
-            "1 body 2",
+            "1 body 1",
+            "1 body 1",
             "1 channel.flow-ok active=false",
             r#"1 basic.cancel-ok consumer_tag="t""#,
         ]

@@ -146,7 +146,10 @@ impl ServerConnection {
         self.engine.transmit(out)
     }
 
-    /// Octets that wait for [`poll_transmit`](Self::poll_transmit).
+    /// Octets that [`poll_transmit`](Self::poll_transmit) would give, had it the
+    /// room. What waits for the end of a body that is sent in parts is not among
+    /// them: no transmitting makes it go, but [`send_body`](Self::send_body) does.
+    /// What the peer can make wait there is bounded, by 64 KiB a channel.
     #[must_use]
     pub fn transmit_len(&self) -> usize {
         self.engine.transmit_len()
