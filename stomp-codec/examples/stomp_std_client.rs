@@ -1,26 +1,25 @@
-//! A client over WebSocket, as browsers are, with tokio and tungstenite. It subscribes,
-//! sends to itself with a receipt, receives, acknowledges with a receipt and says goodbye.
+//! A client over blocking sockets. It subscribes, sends to itself with a
+//! receipt, receives, acknowledges with a receipt and says goodbye.
 //!
-//! `web_socket_client ws://HOST:PORT/PATH [1.0|1.1|1.2] [USER PASSWORD]`
+//! `stomp_std_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
 
 use std::error::Error;
-use std::future::pending;
-use std::mem::take;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
 use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-const QUEUE: &str = "/queue/examples.web-socket";
+const QUEUE: &str = "/queue/examples.std";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -28,16 +27,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "1.2", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: web_socket_client URL [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: stomp_std_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
     let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
 
-    let request =
-        ClientRequestBuilder::new(address.parse()?).with_sub_protocol(version.subprotocol());
-    let (mut socket, response) = connect_async(request).await?;
-    let chosen = response.headers().get("sec-websocket-protocol");
-    println!("the sub-protocol is {chosen:?}");
-
+    let mut socket = TcpStream::connect(address)?;
     let start = Instant::now();
     let mut config = ClientConfig::default();
     config.versions = vec![version];
@@ -48,41 +42,40 @@ async fn main() -> Result<(), Box<dyn Error>> {
         passcode: user.map(|(_, password)| password),
         ..ConnectOptions::default()
     })?;
-    converse(&mut client, &mut socket, start).await?;
-    // The session is over; the server may have closed its side already.
-    socket.close(None).await.ok();
-    Ok(())
+
+    let outcome = converse(&mut client, &mut socket, start);
+    // However it ended, the protocol's own goodbye is still to be sent.
+    let mut out = Vec::new();
+    client.poll_transmit(&mut out);
+    socket.write_all(&out)?;
+    outcome
 }
 
 /// Drives the connection until the protocol is over.
-async fn converse(
+fn converse(
     client: &mut ClientConnection,
-    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: &mut TcpStream,
     start: Instant,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
         client.poll_transmit(&mut out);
-        if !out.is_empty() {
-            socket.send(Message::binary(take(&mut out))).await?;
-        }
+        socket.write_all(&out)?;
+        out.clear();
 
-        let timeout = client.poll_timeout();
-        tokio::select! {
-            message = socket.next() => match message.transpose()? {
-                // The contents of the messages are the stream, whatever their kind.
-                Some(Message::Text(text)) => buffer.extend_from_slice(text.as_bytes()),
-                Some(Message::Binary(bytes)) => buffer.extend_from_slice(&bytes),
-                Some(_) => {}
-                None => client.receive_eof(start.elapsed())?,
-            },
-            () = async {
-                match timeout {
-                    Some(at) => sleep_until(start + at).await,
-                    None => pending().await,
-                }
-            } => client.handle_timeout(start.elapsed())?,
+        let patience = client
+            .poll_timeout()
+            .map(|at| at.saturating_sub(start.elapsed()));
+        // A socket takes no timeout of zero.
+        socket.set_read_timeout(patience.map(|patience| patience.max(Duration::from_millis(1))))?;
+        match socket.read(&mut chunk) {
+            Ok(0) => client.receive_eof(start.elapsed())?,
+            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                client.handle_timeout(start.elapsed())?;
+            }
+            Err(error) => return Err(error.into()),
         }
 
         let mut input = &buffer[..];

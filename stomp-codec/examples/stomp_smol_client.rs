@@ -1,24 +1,32 @@
-//! A client over tokio. It subscribes, sends to itself with a receipt, receives,
+//! A client over smol. It subscribes, sends to itself with a receipt, receives,
 //! acknowledges with a receipt and says goodbye.
 //!
-//! `tokio_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
+//! `stomp_smol_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
 
 use std::error::Error;
-use std::future::pending;
+use std::time::Instant;
 
 use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use smol::Timer;
+use smol::future::{or, pending};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::net::TcpStream;
 
-const QUEUE: &str = "/queue/examples.tokio";
+const QUEUE: &str = "/queue/examples.smol";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
+    smol::block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -26,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "1.2", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: tokio_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: stomp_smol_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
     let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
 
@@ -57,26 +65,25 @@ async fn converse(
     start: Instant,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
         client.poll_transmit(&mut out);
         socket.write_all(&out).await?;
         out.clear();
 
         let timeout = client.poll_timeout();
-        buffer.reserve(4096);
-        tokio::select! {
-            read = socket.read_buf(&mut buffer) => {
-                if read? == 0 {
-                    client.receive_eof(start.elapsed())?;
-                }
-            }
-            () = async {
-                match timeout {
-                    Some(at) => sleep_until(start + at).await,
-                    None => pending().await,
-                }
-            } => client.handle_timeout(start.elapsed())?,
+        let read = async { socket.read(&mut chunk).await.map(Some) };
+        let late = async {
+            match timeout {
+                Some(at) => Timer::at(start + at).await,
+                None => pending().await,
+            };
+            Ok(None)
+        };
+        match or(read, late).await? {
+            Some(0) => client.receive_eof(start.elapsed())?,
+            Some(length) => buffer.extend_from_slice(&chunk[..length]),
+            None => client.handle_timeout(start.elapsed())?,
         }
 
         let mut input = &buffer[..];

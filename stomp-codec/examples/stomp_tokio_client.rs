@@ -1,25 +1,24 @@
-//! A client over blocking sockets. It subscribes, sends to itself with a
-//! receipt, receives, acknowledges with a receipt and says goodbye.
+//! A client over tokio. It subscribes, sends to itself with a receipt, receives,
+//! acknowledges with a receipt and says goodbye.
 //!
-//! `std_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
-#![allow(
-    clippy::disallowed_methods,
-    reason = "an application is where the clock is"
-)]
+//! `stomp_tokio_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
 
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::future::pending;
 
 use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
 
-const QUEUE: &str = "/queue/examples.std";
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 
-fn main() -> Result<(), Box<dyn Error>> {
+const QUEUE: &str = "/queue/examples.tokio";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -27,11 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "1.2", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: std_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: stomp_tokio_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
     let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
 
-    let mut socket = TcpStream::connect(address)?;
+    let mut socket = TcpStream::connect(address).await?;
     let start = Instant::now();
     let mut config = ClientConfig::default();
     config.versions = vec![version];
@@ -43,39 +42,41 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..ConnectOptions::default()
     })?;
 
-    let outcome = converse(&mut client, &mut socket, start);
+    let outcome = converse(&mut client, &mut socket, start).await;
     // However it ended, the protocol's own goodbye is still to be sent.
     let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    socket.write_all(&out)?;
+    socket.write_all(&out).await?;
     outcome
 }
 
 /// Drives the connection until the protocol is over.
-fn converse(
+async fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
     start: Instant,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
+    let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while !client.is_closed() {
         client.poll_transmit(&mut out);
-        socket.write_all(&out)?;
+        socket.write_all(&out).await?;
         out.clear();
 
-        let patience = client
-            .poll_timeout()
-            .map(|at| at.saturating_sub(start.elapsed()));
-        // A socket takes no timeout of zero.
-        socket.set_read_timeout(patience.map(|patience| patience.max(Duration::from_millis(1))))?;
-        match socket.read(&mut chunk) {
-            Ok(0) => client.receive_eof(start.elapsed())?,
-            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                client.handle_timeout(start.elapsed())?;
+        let timeout = client.poll_timeout();
+        buffer.reserve(4096);
+        tokio::select! {
+            read = socket.read_buf(&mut buffer) => {
+                if read? == 0 {
+                    client.receive_eof(start.elapsed())?;
+                }
             }
-            Err(error) => return Err(error.into()),
+            () = async {
+                match timeout {
+                    Some(at) => sleep_until(start + at).await,
+                    None => pending().await,
+                }
+            } => client.handle_timeout(start.elapsed())?,
         }
 
         let mut input = &buffer[..];

@@ -1,32 +1,27 @@
-//! A client over smol. It subscribes, sends to itself with a receipt, receives,
+//! A client over mio. It subscribes, sends to itself with a receipt, receives,
 //! acknowledges with a receipt and says goodbye.
 //!
-//! `smol_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
+//! `stomp_mio_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
 #![allow(
     clippy::disallowed_methods,
     reason = "an application is where the clock is"
 )]
 
 use std::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::ToSocketAddrs;
 use std::time::Instant;
 
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
 use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
 
-use smol::Timer;
-use smol::future::{or, pending};
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::TcpStream;
-
-const QUEUE: &str = "/queue/examples.smol";
+const QUEUE: &str = "/queue/examples.mio";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    smol::block_on(run())
-}
-
-async fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -34,11 +29,21 @@ async fn run() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "1.2", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: smol_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: stomp_mio_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
     let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
 
-    let mut socket = TcpStream::connect(address).await?;
+    let address = address
+        .to_socket_addrs()?
+        .next()
+        .ok_or("the host has no address")?;
+    let mut socket = TcpStream::connect(address)?;
+    let mut poll = Poll::new()?;
+    poll.registry().register(
+        &mut socket,
+        Token(0),
+        Interest::READABLE | Interest::WRITABLE,
+    )?;
     let start = Instant::now();
     let mut config = ClientConfig::default();
     config.versions = vec![version];
@@ -50,41 +55,40 @@ async fn run() -> Result<(), Box<dyn Error>> {
         ..ConnectOptions::default()
     })?;
 
-    let outcome = converse(&mut client, &mut socket, start).await;
-    // However it ended, the protocol's own goodbye is still to be sent.
     let mut out = Vec::new();
+    let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
+    // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
+    // what happened first says more: that the connection was refused.
     client.poll_transmit(&mut out);
-    socket.write_all(&out).await?;
-    outcome
+    let sent = write_all(&mut socket, &mut poll, &mut out);
+    outcome?;
+    Ok(sent?)
 }
 
-/// Drives the connection until the protocol is over.
-async fn converse(
+/// Drives the connection until the protocol is over. What the socket did not take yet
+/// stays in `out`.
+fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
+    poll: &mut Poll,
     start: Instant,
+    out: &mut Vec<u8>,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
+    let mut events = Events::with_capacity(8);
+    let mut buffer = Vec::new();
     while !client.is_closed() {
-        client.poll_transmit(&mut out);
-        socket.write_all(&out).await?;
-        out.clear();
-
-        let timeout = client.poll_timeout();
-        let read = async { socket.read(&mut chunk).await.map(Some) };
-        let late = async {
-            match timeout {
-                Some(at) => Timer::at(start + at).await,
-                None => pending().await,
-            };
-            Ok(None)
-        };
-        match or(read, late).await? {
-            Some(0) => client.receive_eof(start.elapsed())?,
-            Some(length) => buffer.extend_from_slice(&chunk[..length]),
-            None => client.handle_timeout(start.elapsed())?,
+        let patience = client
+            .poll_timeout()
+            .map(|at| at.saturating_sub(start.elapsed()));
+        poll.poll(&mut events, patience)?;
+        if client
+            .poll_timeout()
+            .is_some_and(|at| at <= start.elapsed())
+        {
+            client.handle_timeout(start.elapsed())?;
         }
+        let ended = read(socket, &mut buffer)?;
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
@@ -92,6 +96,53 @@ async fn converse(
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
+        if ended {
+            client.receive_eof(start.elapsed())?;
+        }
+
+        client.poll_transmit(out);
+        write(socket, out)?;
+    }
+    Ok(())
+}
+
+/// Reads until there is nothing more for now; whether the socket has ended.
+fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    let mut chunk = [0; 4096];
+    loop {
+        match socket.read(&mut chunk) {
+            Ok(0) => return Ok(true),
+            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(false),
+                ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// Writes as much as the socket takes for now.
+fn write(socket: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
+    while !out.is_empty() {
+        match socket.write(out) {
+            Ok(length) => drop(out.drain(..length)),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(()),
+                ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Writes everything, and waits for the socket where it has to.
+fn write_all(socket: &mut TcpStream, poll: &mut Poll, out: &mut Vec<u8>) -> io::Result<()> {
+    write(socket, out)?;
+    while !out.is_empty() {
+        poll.poll(&mut Events::with_capacity(1), None)?;
+        write(socket, out)?;
     }
     Ok(())
 }

@@ -1,27 +1,26 @@
-//! A client over mio. It subscribes, sends to itself with a receipt, receives,
-//! acknowledges with a receipt and says goodbye.
+//! A client over WebSocket, as browsers are, with tokio and tungstenite. It subscribes,
+//! sends to itself with a receipt, receives, acknowledges with a receipt and says goodbye.
 //!
-//! `mio_client HOST:PORT [1.0|1.1|1.2] [USER PASSWORD]`
-#![allow(
-    clippy::disallowed_methods,
-    reason = "an application is where the clock is"
-)]
+//! `stomp_websocket_client ws://HOST:PORT/PATH [1.0|1.1|1.2] [USER PASSWORD]`
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs;
-use std::time::Instant;
+use std::future::pending;
+use std::mem::take;
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use futures_util::{SinkExt, StreamExt};
 use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-const QUEUE: &str = "/queue/examples.mio";
+const QUEUE: &str = "/queue/examples.web-socket";
 
-fn main() -> Result<(), Box<dyn Error>> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -29,21 +28,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "1.2", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: mio_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: stomp_websocket_client URL [VERSION] [USER PASSWORD]".into()),
     };
     let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
 
-    let address = address
-        .to_socket_addrs()?
-        .next()
-        .ok_or("the host has no address")?;
-    let mut socket = TcpStream::connect(address)?;
-    let mut poll = Poll::new()?;
-    poll.registry().register(
-        &mut socket,
-        Token(0),
-        Interest::READABLE | Interest::WRITABLE,
-    )?;
+    let request =
+        ClientRequestBuilder::new(address.parse()?).with_sub_protocol(version.subprotocol());
+    let (mut socket, response) = connect_async(request).await?;
+    let chosen = response.headers().get("sec-websocket-protocol");
+    println!("the sub-protocol is {chosen:?}");
+
     let start = Instant::now();
     let mut config = ClientConfig::default();
     config.versions = vec![version];
@@ -54,43 +48,42 @@ fn main() -> Result<(), Box<dyn Error>> {
         passcode: user.map(|(_, password)| password),
         ..ConnectOptions::default()
     })?;
-
-    let mut out = Vec::new();
-    let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
-    // However it ended, the protocol's own goodbye is still to be sent.
-    client.poll_transmit(&mut out);
-    write(&mut socket, &mut out)?;
-    while !out.is_empty() {
-        poll.poll(&mut Events::with_capacity(1), None)?;
-        write(&mut socket, &mut out)?;
-    }
-    outcome
+    converse(&mut client, &mut socket, start).await?;
+    // The session is over; the server may have closed its side already.
+    socket.close(None).await.ok();
+    Ok(())
 }
 
-/// Drives the connection until the protocol is over. What the socket did not take yet
-/// stays in `out`.
-fn converse(
+/// Drives the connection until the protocol is over.
+async fn converse(
     client: &mut ClientConnection,
-    socket: &mut TcpStream,
-    poll: &mut Poll,
+    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
     start: Instant,
-    out: &mut Vec<u8>,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let mut events = Events::with_capacity(8);
-    let mut buffer = Vec::new();
+    let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while !client.is_closed() {
-        let patience = client
-            .poll_timeout()
-            .map(|at| at.saturating_sub(start.elapsed()));
-        poll.poll(&mut events, patience)?;
-        if client
-            .poll_timeout()
-            .is_some_and(|at| at <= start.elapsed())
-        {
-            client.handle_timeout(start.elapsed())?;
+        client.poll_transmit(&mut out);
+        if !out.is_empty() {
+            socket.send(Message::binary(take(&mut out))).await?;
         }
-        let ended = read(socket, &mut buffer)?;
+
+        let timeout = client.poll_timeout();
+        tokio::select! {
+            message = socket.next() => match message.transpose()? {
+                // The contents of the messages are the stream, whatever their kind.
+                Some(Message::Text(text)) => buffer.extend_from_slice(text.as_bytes()),
+                Some(Message::Binary(bytes)) => buffer.extend_from_slice(&bytes),
+                Some(_) => {}
+                None => client.receive_eof(start.elapsed())?,
+            },
+            () = async {
+                match timeout {
+                    Some(at) => sleep_until(start + at).await,
+                    None => pending().await,
+                }
+            } => client.handle_timeout(start.elapsed())?,
+        }
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
@@ -98,43 +91,6 @@ fn converse(
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
-        if ended {
-            client.receive_eof(start.elapsed())?;
-        }
-
-        client.poll_transmit(out);
-        write(socket, out)?;
-    }
-    Ok(())
-}
-
-/// Reads until there is nothing more for now; whether the socket has ended.
-fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
-    let mut chunk = [0; 4096];
-    loop {
-        match socket.read(&mut chunk) {
-            Ok(0) => return Ok(true),
-            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(false),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
-    }
-}
-
-/// Writes as much as the socket takes for now.
-fn write(socket: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
-    while !out.is_empty() {
-        match socket.write(out) {
-            Ok(length) => drop(out.drain(..length)),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(()),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
     }
     Ok(())
 }
