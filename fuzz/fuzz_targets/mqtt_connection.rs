@@ -142,7 +142,7 @@ fn consume(version: ProtocolVersion, threshold: u32, stream: &[u8], cut: Cut) ->
     let mut client = ClientConnection::new(NOW, config);
     let mut payload = Payload::default();
     client
-        .connect(&Connect::new(version, "c"), Session::new())
+        .connect(&Connect::new(version, "c".try_into().expect("it is one")), Session::new())
         .expect("it is the first thing said");
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {

@@ -7,7 +7,7 @@ use mq_core::{Config, Limits};
 use mqtt_codec::{Connect, ProtocolVersion, QoS};
 use world::World;
 use world::amqp::{Amqp, table};
-use world::mqtt::Mqtt;
+use world::mqtt::{Mqtt, utf8};
 use world::stomp::Stomp;
 
 fn world(limit: impl FnOnce(&mut Limits)) -> World {
@@ -197,7 +197,10 @@ fn mqtt() {
         l.message_size = 1000;
     });
     let mut c = Mqtt::connect(&mut world, "c");
-    let mut other = Mqtt::with(&mut world, &Connect::new(ProtocolVersion::V5_0, "other"));
+    let mut other = Mqtt::with(
+        &mut world,
+        &Connect::new(ProtocolVersion::V5_0, utf8("other")),
+    );
     assert_eq!(other.seen(&mut world), ["connack QuotaExceeded"]);
     // Two fit; a third topic does not, nor does what is too large, and what
     // was there before that is not the last any more.

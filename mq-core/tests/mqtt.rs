@@ -11,7 +11,7 @@ use mqtt_codec::{
 };
 use std::time::Duration;
 use world::World;
-use world::mqtt::{Mqtt, properties};
+use world::mqtt::{Mqtt, properties, topic, utf8};
 
 const ALL: [ProtocolVersion; 3] = [
     ProtocolVersion::V3_1,
@@ -28,7 +28,7 @@ fn staying<'a>(client: &'a str, properties: &'a mqtt_codec::PropertiesBuf) -> Co
     Connect {
         clean_start: false,
         properties: properties.as_properties(),
-        ..Connect::new(ProtocolVersion::V5_0, client)
+        ..Connect::new(ProtocolVersion::V5_0, utf8(client))
     }
 }
 
@@ -83,9 +83,9 @@ fn logging_in() {
         let mut world = World::new();
         let connect = Connect {
             clean_start: *clean_start,
-            user_name: credentials.map(|(user, _)| user),
+            user_name: credentials.map(|(user, _)| utf8(user)),
             password: credentials.map(|(_, password)| password.as_bytes()),
-            ..Connect::new(*version, client)
+            ..Connect::new(*version, utf8(client))
         };
         let mut client = Mqtt::with(&mut world, &connect);
         assert_eq!(client.seen(&mut world), [*answer], "{connect:?}");
@@ -94,7 +94,7 @@ fn logging_in() {
     let mut config = Config::default();
     config.allow_anonymous = false;
     let mut world = World::with(config);
-    let mut client = Mqtt::with(&mut world, &Connect::new(V5_0, "c"));
+    let mut client = Mqtt::with(&mut world, &Connect::new(V5_0, utf8("c")));
     assert_eq!(client.seen(&mut world), ["connack NotAuthorized"]);
 }
 
@@ -115,7 +115,7 @@ fn every_quality_in_every_version() {
                 let mut world = World::new();
                 let connect = |client| Connect {
                     clean_start: true,
-                    ..Connect::new(version, client)
+                    ..Connect::new(version, utf8(client))
                 };
                 let mut subscriber = Mqtt::with(&mut world, &connect("s"));
                 subscriber.seen(&mut world);
@@ -264,7 +264,7 @@ fn a_session_goes_on() {
                 ProtocolVersion::V5_0 => expiry.as_properties(),
                 _ => Properties::EMPTY,
             },
-            ..Connect::new(version, "c")
+            ..Connect::new(version, utf8("c"))
         };
         let mut c = Mqtt::with(&mut world, &connect);
         assert_eq!(c.seen(&mut world), ["connack Success"]);
@@ -429,13 +429,13 @@ fn wills() {
             clean_start: true,
             keep_alive: 10,
             will: Some(Will {
-                topic: "will",
+                topic: topic("will"),
                 payload: b"gone",
                 qos: QoS::AtLeastOnce,
                 retain: true,
                 properties: Properties::EMPTY,
             }),
-            ..Connect::new(ProtocolVersion::V5_0, "c")
+            ..Connect::new(ProtocolVersion::V5_0, utf8("c"))
         };
         let mut c = Mqtt::with(&mut world, &connect);
         c.seen(&mut world);
@@ -471,7 +471,7 @@ fn shared_subscriptions() {
         &mut world,
         &Connect {
             clean_start: true,
-            ..Connect::new(ProtocolVersion::V3_1_1, "old")
+            ..Connect::new(ProtocolVersion::V3_1_1, utf8("old"))
         },
     );
     old.seen(&mut world);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use world::amqp::Amqp;
-use world::mqtt::{Mqtt, properties};
+use world::mqtt::{Mqtt, properties, topic, utf8};
 use world::stomp::Stomp;
 use world::{Step, World};
 
@@ -30,18 +30,18 @@ fn conversation(world: &mut World) {
         properties: keep.as_properties(),
         keep_alive: 20,
         will: Some(Will {
-            topic: "a/will",
+            topic: topic("a/will"),
             payload: b"gone",
             qos: QoS::AtLeastOnce,
             retain: true,
             properties: Properties::EMPTY,
         }),
-        ..Connect::new(ProtocolVersion::V5_0, "mqtt")
+        ..Connect::new(ProtocolVersion::V5_0, utf8("mqtt"))
     };
     let mut mqtt = Mqtt::with(world, &staying);
     mqtt.seen(world);
     mqtt.subscribe(world, "a/#", QoS::ExactlyOnce);
-    let nameless = Connect::new(ProtocolVersion::V5_0, "");
+    let nameless = Connect::new(ProtocolVersion::V5_0, utf8(""));
     let mut other = Mqtt::with(world, &nameless);
     other.seen(world);
     other.subscribe(world, "$share/g/#", QoS::AtLeastOnce);

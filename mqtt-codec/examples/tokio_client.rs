@@ -36,9 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let connect = Connect {
         keep_alive: 30,
-        user_name: user.map(|(name, _)| name),
+        user_name: user.map(|(name, _)| name.try_into()).transpose()?,
         password: user.map(|(_, password)| password.as_bytes()),
-        ..Connect::new(version, "tokio-client")
+        ..Connect::new(version, "tokio-client".try_into()?)
     };
     client.connect(&connect, Session::new())?;
 

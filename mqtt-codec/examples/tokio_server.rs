@@ -63,7 +63,7 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
             match event {
                 ServerEvent::Connect(connect) => {
                     let mut accept = Accept::default();
-                    match connect.client_identifier {
+                    match connect.client_identifier.as_str() {
                         "" => accept.assigned_client_identifier = Some(&client),
                         name => client = name.into(),
                     }

@@ -93,6 +93,21 @@ pub enum EncodeError {
     },
 }
 
+/// A string that no packet can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StringError {
+    /// It has more than 65,535 bytes (5.0 section 1.5.4).
+    #[error("a string of {length} bytes: 65535 are the most")]
+    TooLong {
+        /// Length of the string in bytes.
+        length: usize,
+    },
+    /// It breaks this rule.
+    #[error("broken rule {}: {_0}", _0.statement(ProtocolVersion::V5_0))]
+    Rule(Rule),
+}
+
 /// A property that cannot be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -8,20 +8,23 @@
 //! refused, and the [`DecodeError`] tells the byte, the normative statement that was
 //! broken, and the reason code to answer with. [`Packet::encode`] appends a packet to
 //! anything that is a [`BufMut`](bytes::BufMut). The version is an argument of both:
-//! CONNECT tells it for the rest of the connection. A [`PacketBuf`] is a packet that lives on.
+//! CONNECT tells it for the rest of the connection. What a packet is made of, a
+//! [`TopicName`], a [`Utf8String`] or [`Properties`], is checked where it is made or
+//! decoded, and not again where it is encoded. A [`PacketBuf`] is a packet that lives on.
 //!
 //! ```
-//! use mqtt_codec::{Limits, Packet, ProtocolVersion, Publish, decode};
+//! use mqtt_codec::{Limits, Packet, ProtocolVersion, Publish, TopicName, decode};
 //!
 //! let version = ProtocolVersion::V5_0;
+//! let publish = Publish::new(TopicName::new("station/12")?, b"21.5");
 //! let mut wire = Vec::new();
-//! Packet::Publish(Publish::new("station/12", b"21.5")).encode(version, &mut wire)?;
+//! Packet::Publish(publish).encode(version, &mut wire)?;
 //!
 //! let Some((packet, length)) = decode(&wire, version, &Limits::default())? else {
 //!     panic!("more bytes are needed");
 //! };
 //! assert_eq!(length, wire.len());
-//! assert_eq!(packet, Packet::Publish(Publish::new("station/12", b"21.5")));
+//! assert_eq!(packet, Packet::Publish(publish));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -60,7 +63,7 @@
 //!     while let Some(event) = server.receive(now, &mut input)? {
 //!         match event {
 //!             ServerEvent::Connect(connect) => {
-//!                 let answer = if connect.user_name == Some("alice") {
+//!                 let answer = if connect.user_name.is_some_and(|name| name == "alice") {
 //!                     server.accept(now, &Accept::default(), Session::new())
 //!                 } else {
 //!                     server.reject(ReasonCode::NotAuthorized, Properties::EMPTY)
@@ -98,8 +101,8 @@
 //! let mut server = ServerConnection::new(now, ServerConfig::default());
 //!
 //! let connect = Connect {
-//!     user_name: Some("alice"),
-//!     ..Connect::new(ProtocolVersion::V5_0, "station-12")
+//!     user_name: Some("alice".try_into()?),
+//!     ..Connect::new(ProtocolVersion::V5_0, "station-12".try_into()?)
 //! };
 //! client.connect(&connect, Session::new())?;
 //!
@@ -196,12 +199,13 @@ mod reason;
 #[doc = include_str!("../requirements.md")]
 pub mod requirements {}
 mod rule;
+mod string;
 pub mod topic;
 mod version;
 mod wire;
 
 pub use connection::{ClientConnection, ServerConnection};
-pub use error::{DecodeError, EncodeError, PropertyError};
+pub use error::{DecodeError, EncodeError, PropertyError, StringError};
 pub use limits::Limits;
 pub use packet::{
     Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketBuf, PacketSet, PacketType,
@@ -214,6 +218,7 @@ pub use property::{
 pub use qos::QoS;
 pub use reason::ReasonCode;
 pub use rule::Rule;
+pub use string::{TopicName, Utf8String};
 pub use version::ProtocolVersion;
 
 /// What an acknowledgement names its packet by: not zero (section 2.2.1).

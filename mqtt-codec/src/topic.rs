@@ -1,4 +1,4 @@
-//! Topic names and topic filters (5.0 sections 4.7 and 4.8).
+//! Matching and topic filters (5.0 sections 4.7 and 4.8).
 
 use crate::{ProtocolVersion, Rule, wire};
 
@@ -7,25 +7,6 @@ const SEPARATOR: u8 = b'/';
 
 /// The share name prefix of a shared subscription (section 4.8.2).
 const SHARE_PREFIX: &str = "$share";
-
-/// Checks that a string may be the Topic Name of a PUBLISH.
-///
-/// # Errors
-/// The rule that it breaks: a name has one character at least, and neither wildcards
-/// nor U+0000. That it has 65,535 bytes at most is checked when it is encoded.
-// keeps: 5.0 MQTT-4.7.3-2, 3.1.1 MQTT-4.7.3-2
-pub fn validate_name(name: &str) -> Result<(), Rule> {
-    if name.is_empty() {
-        return Err(Rule::TopicNameEmpty);
-    }
-    if wire::contains_null_or_wildcard(name.as_bytes()) {
-        return Err(match has_wildcard(name) {
-            true => Rule::TopicNameWildcard,
-            false => Rule::Utf8Null,
-        });
-    }
-    Ok(())
-}
 
 /// Whether a topic filter has a wildcard. In a valid filter every `+` and `#` is one.
 #[must_use]
@@ -273,21 +254,8 @@ mod tests {
         );
     }
 
-    // shows: 5.0 MQTT-4.7.0-1, 5.0 MQTT-4.7.3-1, 5.0 MQTT-4.7.3-2
     #[test]
-    fn names() {
-        for (name, expected) in [
-            ("a", Ok(())),
-            ("/", Ok(())),
-            ("$SYS/x", Ok(())),
-            ("a b/ü", Ok(())),
-            ("", Err(Rule::TopicNameEmpty)),
-            ("a/+", Err(Rule::TopicNameWildcard)),
-            ("a#", Err(Rule::TopicNameWildcard)),
-            ("a\0b", Err(Rule::Utf8Null)),
-        ] {
-            assert_eq!(validate_name(name), expected, "{name:?}");
-        }
+    fn levels_are_counted() {
         assert_eq!(levels("a/b//c"), 4);
         assert_eq!(levels("a"), 1);
     }

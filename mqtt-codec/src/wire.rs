@@ -14,7 +14,7 @@ use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
 use nom::number::complete as number;
 
-use crate::{EncodeError, PacketIdentifier, Rule};
+use crate::{EncodeError, PacketIdentifier, Rule, TopicName, Utf8String};
 
 /// The largest value of a variable byte integer (section 1.5.5).
 pub(crate) const VARIABLE_BYTE_INTEGER_MAX: u32 = 268_435_455;
@@ -118,10 +118,10 @@ fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
 /// A UTF-8 encoded string (section 1.5.4).
 // keeps: 5.0 MQTT-1.5.4-3, 3.1.1 MQTT-1.5.3-3
 #[inline(always)]
-pub(crate) fn string(input: &[u8]) -> Parsed<'_, &str> {
+pub(crate) fn string(input: &[u8]) -> Parsed<'_, Utf8String<'_>> {
     let (rest, bytes) = binary(input)?;
     match text(bytes) {
-        Ok(string) if !contains_null(bytes) => Ok((rest, string)),
+        Ok(string) if !contains_null(bytes) => Ok((rest, Utf8String::checked(string))),
         _ => Err(string_fault(input, bytes)),
     }
 }
@@ -230,12 +230,12 @@ pub(crate) fn contains_null_or_wildcard(bytes: &[u8]) -> bool {
     any_byte(bytes, |byte| (byte == 0) | is_wildcard(byte))
 }
 
-/// A string that is to have no wildcard characters either (section 4.7.1).
+/// A string that is to have no wildcard characters either (section 4.7.1). It may be empty.
 #[inline]
-pub(crate) fn topic_name(input: &[u8]) -> Parsed<'_, &str> {
+pub(crate) fn topic_name(input: &[u8]) -> Parsed<'_, TopicName<'_>> {
     let (rest, bytes) = binary(input)?;
     match text(bytes) {
-        Ok(name) if !contains_null_or_wildcard(bytes) => Ok((rest, name)),
+        Ok(name) if !contains_null_or_wildcard(bytes) => Ok((rest, TopicName::checked(name))),
         _ => Err(topic_name_fault(input, bytes)),
     }
 }
@@ -401,9 +401,15 @@ mod tests {
     #[test]
     fn strings_of_the_specification() {
         let figure = [0x00, 0x05, 0x41, 0xF0, 0xAA, 0x9B, 0x94];
-        assert_eq!(string(&figure), Ok((&[][..], "A\u{2A6D4}")));
+        assert_eq!(
+            string(&figure),
+            Ok((&[][..], Utf8String::checked("A\u{2A6D4}")))
+        );
         let bom = [0x00, 0x04, 0xEF, 0xBB, 0xBF, b'a', b'z'];
-        assert_eq!(string(&bom), Ok((&b"z"[..], "\u{FEFF}a")));
+        assert_eq!(
+            string(&bom),
+            Ok((&b"z"[..], Utf8String::checked("\u{FEFF}a")))
+        );
     }
 
     #[test]

@@ -12,12 +12,12 @@ use mqtt_codec::{
     Connect, Properties, PropertiesBuf, PropertiesBuilder, Property, QoS, ReasonCode, Rule,
     Subscription,
 };
-use support::bytes;
 use support::ends::{
     CONNECT_5_0, V5_0, accepted, asked, client_event, client_of, connecting, event, seconds, sent,
     server_of, transmitted,
 };
 use support::link::Link;
+use support::{bytes, utf8};
 
 /// A CONNECT with the method M.
 const WITH_METHOD: &str = "10: 0004'MQTT' 05 02 000A {15 0001'M'} 0001'c'";
@@ -37,7 +37,7 @@ fn client() -> ClientConnection {
     let method = method("M");
     let connect = Connect {
         properties: method.as_properties(),
-        ..Connect::new(V5_0, "c")
+        ..Connect::new(V5_0, utf8("c"))
     };
     connecting(&connect, ClientConfig::default(), Session::new())
 }
@@ -73,7 +73,7 @@ fn an_authentication_in_steps_and_again() {
         .unwrap();
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, "c")
+        ..Connect::new(V5_0, utf8("c"))
     };
     link.client.connect(&connect, Session::new()).unwrap();
     let data = |data: &'static [u8]| {
@@ -343,7 +343,7 @@ fn without_a_method_there_is_no_auth() {
     let error = event(&mut server, AUTH_AGAIN).unwrap_err();
     assert_eq!(error.statement(), Some("MQTT-4.12.0-7"));
 
-    let connect = Connect::new(V5_0, "c");
+    let connect = Connect::new(V5_0, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     for reason in [more, ReasonCode::ReAuthenticate] {
         assert_eq!(

@@ -13,6 +13,7 @@ use mqtt_codec::connection::{
 use mqtt_codec::{Connect, Packet, Properties, ProtocolVersion, QoS, ReasonCode};
 use proptest::prelude::*;
 use support::link::acknowledge_with;
+use support::utf8;
 
 /// Everything that a connection shows of what it was fed.
 #[derive(Debug, Default, PartialEq)]
@@ -112,7 +113,7 @@ fn client(version: ProtocolVersion, threshold: u32, chunks: &[&[u8]]) -> Trace {
     config.chunk_threshold = threshold;
     let mut client = ClientConnection::new(now, config);
     client
-        .connect(&Connect::new(version, "c"), Session::new())
+        .connect(&Connect::new(version, utf8("c")), Session::new())
         .unwrap();
     let mut trace = Trace::default();
     let mut buffer = Vec::new();
@@ -197,7 +198,7 @@ proptest! {
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
     ) {
-        let connect = Packet::Connect(Connect::new(version, "c"));
+        let connect = Packet::Connect(Connect::new(version, utf8("c")));
         let mut wire = stream(version, connect, &seeds);
         if let Some((at, byte)) = damage {
             let at = at.index(wire.len());
@@ -236,7 +237,7 @@ proptest! {
         keep_alive in 0..5u16,
         steps in prop::collection::vec((0..4000u64, any::<bool>()), 1..40),
     ) {
-        let connect = Connect { keep_alive, ..Connect::new(version, "c") };
+        let connect = Connect { keep_alive, ..Connect::new(version, utf8("c")) };
         let mut now = Duration::ZERO;
         let mut client = ClientConnection::new(now, ClientConfig::default());
         client.connect(&connect, Session::new()).unwrap();

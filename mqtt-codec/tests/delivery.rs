@@ -9,11 +9,11 @@ use mqtt_codec::connection::{
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
-use support::bytes;
 use support::ends::{
     V3_1, V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, sent, server_of,
     transmitted,
 };
+use support::{bytes, utf8};
 
 /// Sections 4.3.2 and 4.3.3 from the receiving end, byte for byte.
 // shows: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.2-5,
@@ -114,7 +114,7 @@ fn identifiers_in_use() {
     let mut config = ClientConfig::default();
     config.acknowledgements = Acknowledgements::Manual;
     for (first, second) in &used[..3] {
-        let mut client = client_of(&Connect::new(V5_0, "c"), config, "20: 00 00 00");
+        let mut client = client_of(&Connect::new(V5_0, utf8("c")), config, "20: 00 00 00");
         let filter = [Subscription::new("a", QoS::AtMostOnce)];
         assert_eq!(client.subscribe(&filter, Properties::EMPTY), Ok(id(1)));
         client_event(&mut client, first).unwrap();
@@ -273,7 +273,7 @@ fn a_client_acknowledges_in_order() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
         let mut config = ClientConfig::default();
         config.acknowledgements = Acknowledgements::Manual;
-        let mut client = client_of(&Connect::new(version, "c"), config, connack);
+        let mut client = client_of(&Connect::new(version, utf8("c")), config, connack);
         for (first, identifier) in [("32", 1), ("34", 2), ("32", 3), ("34", 4)] {
             let input = format!("{first}: 0001'a' 000{identifier} {none}");
             client_event(&mut client, &input).unwrap();
@@ -302,7 +302,7 @@ fn a_client_acknowledges_in_order() {
 fn the_order_of_pubrels() {
     for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
         let mut client = client_of(
-            &Connect::new(version, "c"),
+            &Connect::new(version, utf8("c")),
             ClientConfig::default(),
             connack,
         );
@@ -328,7 +328,7 @@ fn the_order_of_pubrels() {
 fn a_client_acknowledges_by_itself() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
         let mut client = client_of(
-            &Connect::new(version, "c"),
+            &Connect::new(version, utf8("c")),
             ClientConfig::default(),
             connack,
         );
@@ -356,7 +356,7 @@ fn a_client_acknowledges_by_itself() {
 #[test]
 fn a_new_message_has_its_qos_and_no_dup() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
-        let connect = Connect::new(version, "c");
+        let connect = Connect::new(version, utf8("c"));
         let mut client = client_of(&connect, ClientConfig::default(), connack);
         let mut server = server_of(version, ServerConfig::default());
         for (qos, expected) in [
@@ -414,7 +414,7 @@ fn new_identifiers() {
 
         let connect = Connect {
             clean_start: false,
-            ..Connect::new(version, "c")
+            ..Connect::new(version, utf8("c"))
         };
         let mut client = connecting(&connect, ClientConfig::default(), session());
         client_event(&mut client, connack).unwrap();

@@ -16,6 +16,7 @@ use mqtt_codec::{
 };
 use proptest::prelude::*;
 use support::link::{Link, acknowledge_with};
+use support::utf8;
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -127,7 +128,7 @@ impl Run {
         let connect = Connect {
             clean_start: false,
             properties: properties.as_properties(),
-            ..Connect::new(self.version, "c")
+            ..Connect::new(self.version, utf8("c"))
         };
         self.link
             .client

@@ -11,12 +11,12 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Limits, Properties, PropertiesBuilder, Property, QoS, Subscription, Will,
 };
-use support::bytes;
 use support::ends::{
     CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1, V5_0, asked, client_event, client_of, event,
     seconds, transmitted,
 };
 use support::link::Link;
+use support::{bytes, topic, utf8};
 
 /// First packets that are no CONNECT that is accepted: the statement, and what is
 /// answered before closing.
@@ -122,7 +122,7 @@ fn every_negotiated_value() {
         .unwrap();
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, "")
+        ..Connect::new(V5_0, utf8(""))
     };
     link.client.connect(&connect, Session::new()).unwrap();
     link.at_server().unwrap();
@@ -263,11 +263,11 @@ fn a_will_is_in_the_event() {
     let will = Will {
         qos: QoS::AtLeastOnce,
         retain: true,
-        ..Will::new("gone", b"c")
+        ..Will::new(topic("gone"), b"c")
     };
     let connect = Connect {
         will: Some(will),
-        ..Connect::new(V3_1, "c")
+        ..Connect::new(V3_1, utf8("c"))
     };
     let mut link = Link::new(ClientConfig::default(), ServerConfig::default());
     link.client.connect(&connect, Session::new()).unwrap();
@@ -311,7 +311,7 @@ fn the_smaller_maximum_packet_size_of_a_client() {
         builder.push(Property::MaximumPacketSize(told)).unwrap();
         let connect = Connect {
             properties: builder.as_properties(),
-            ..Connect::new(V5_0, "c")
+            ..Connect::new(V5_0, utf8("c"))
         };
         let mut config = ClientConfig::default();
         config.limits = Limits::DEFAULT.with_maximum_packet_size(configured);

@@ -11,6 +11,7 @@ use mqtt_codec::connection::{
 };
 use mqtt_codec::{Connect, Packet, Properties, ProtocolVersion, Publish, QoS, ReasonCode};
 use support::ends::{V3_1_1, V5_0, client_of, event, id, sent, server_of, transmitted};
+use support::{topic, utf8};
 
 const THRESHOLD: u32 = 256;
 
@@ -25,7 +26,7 @@ fn publish(version: ProtocolVersion, qos: QoS, payload: &[u8]) -> Vec<u8> {
     Packet::Publish(Publish {
         qos,
         packet_identifier: (qos != QoS::AtMostOnce).then_some(id(7)),
-        ..Publish::new("t", payload)
+        ..Publish::new(topic("t"), payload)
     })
     .encode(version, &mut wire)
     .unwrap();
@@ -107,7 +108,7 @@ fn it_is_acknowledged_at_its_end() {
         let mut config = ClientConfig::default();
         config.chunk_threshold = THRESHOLD;
         assert_eq!(config.acknowledgements, Acknowledgements::Automatic);
-        let mut client = client_of(&Connect::new(V5_0, "c"), config, "20: 00 00 00");
+        let mut client = client_of(&Connect::new(V5_0, utf8("c")), config, "20: 00 00 00");
         let mut input = &wire[..wire.len() - 1];
         while let Some(event) = client.receive(Duration::ZERO, &mut input).unwrap() {
             assert!(matches!(
@@ -210,7 +211,7 @@ fn receive_maximum_holds() {
 fn a_front_that_is_too_large_is_refused() {
     let mut wire = Vec::new();
     let topic_name = "t".repeat(300);
-    Packet::Publish(Publish::new(&topic_name, b"p"))
+    Packet::Publish(Publish::new(topic(&topic_name), b"p"))
         .encode(V5_0, &mut wire)
         .unwrap();
     for piece in [1, 100, 1000] {

@@ -10,11 +10,11 @@ use mqtt_codec::connection::{
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription};
-use support::bytes;
 use support::ends::{
     V5_0, accepted, client_event, client_of, event, id, sent, server_of, transmitted,
 };
 use support::link::{Link, acknowledge_with};
+use support::{bytes, utf8};
 
 fn of(qos: QoS) -> Message {
     Message::new("a", "x", qos)
@@ -23,7 +23,7 @@ fn of(qos: QoS) -> Message {
 /// A client of a server with Receive Maximum 2.
 fn client() -> ClientConnection {
     client_of(
-        &Connect::new(V5_0, "c"),
+        &Connect::new(V5_0, utf8("c")),
         ClientConfig::default(),
         "20: 00 00 {21 0002}",
     )
@@ -71,7 +71,7 @@ fn the_receive_maximum() {
 // shows: 5.0 MQTT-4.9.0-1
 #[test]
 fn the_quota_begins_above_0() {
-    let connect = Connect::new(V5_0, "c");
+    let connect = Connect::new(V5_0, utf8("c"));
     for (configured, connack, expected) in [
         (u16::MAX, "20: 00 00 00", 65_535),
         (u16::MAX, "20: 00 00 {21 0001}", 1),
@@ -172,7 +172,7 @@ fn beyond_the_receive_maximum() {
     properties.push(Property::ReceiveMaximum(2)).unwrap();
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, "c")
+        ..Connect::new(V5_0, utf8("c"))
     };
     let mut manual = ClientConfig::default();
     manual.acknowledgements = Acknowledgements::Manual;
@@ -208,7 +208,7 @@ fn both_ends_count_alike() {
     let mut config = ServerConfig::default();
     config.receive_maximum = 2;
     let mut link = Link::new(ClientConfig::default(), config);
-    link.connect(&Connect::new(V5_0, "c"), Session::new());
+    link.connect(&Connect::new(V5_0, utf8("c")), Session::new());
     for round in 0..5 {
         link.client.publish(&of(QoS::AtLeastOnce)).unwrap();
         link.client.publish(&of(QoS::ExactlyOnce)).unwrap();

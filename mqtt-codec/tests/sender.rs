@@ -16,6 +16,7 @@ use mqtt_codec::{
 };
 use proptest::prelude::*;
 use support::link::Link;
+use support::utf8;
 
 /// What one end tells the other that it takes.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +150,7 @@ impl Run {
         ]);
         let connect = Connect {
             properties: properties.as_properties(),
-            ..Connect::new(ProtocolVersion::V5_0, "c")
+            ..Connect::new(ProtocolVersion::V5_0, utf8("c"))
         };
         run.link.client.connect(&connect, Session::new()).unwrap();
         run.link.server_events(|_, _| {}).unwrap();

@@ -12,11 +12,11 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
 };
-use support::bytes;
 use support::ends::{
     V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent, server_of,
     transmitted,
 };
+use support::{bytes, utf8};
 
 /// A version, a Clean Start of it and what goes on, the Property Length, and a CONNACK
 /// with Session Present 0 and 1.
@@ -40,7 +40,7 @@ const VERSIONS: [(ProtocolVersion, &str, &str, &str, [&str; 2]); 2] = [
 fn goes_on(version: ProtocolVersion) -> Connect<'static> {
     Connect {
         clean_start: false,
-        ..Connect::new(version, "c")
+        ..Connect::new(version, utf8("c"))
     }
 }
 
@@ -120,7 +120,7 @@ fn what_a_client_resumes() {
 
         // A Clean Start goes with no session.
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
-        let clean = Connect::new(version, "c");
+        let clean = Connect::new(version, utf8("c"));
         assert_eq!(
             client.connect(&clean, session.clone()),
             Err(SendError::SessionPresent)
@@ -291,7 +291,7 @@ fn when_nothing_is_sent_again() {
         .publish(&Message::new("a", "x", QoS::AtLeastOnce))
         .unwrap();
     let mut client = client_of(
-        &Connect::new(V5_0, "c"),
+        &Connect::new(V5_0, utf8("c")),
         ClientConfig::default(),
         "20: 00 00 00",
     );
@@ -529,7 +529,7 @@ fn a_session_that_ends_is_not_prolonged() {
         let properties = later(asked);
         let connect = Connect {
             properties: properties.as_properties(),
-            ..Connect::new(V5_0, "c")
+            ..Connect::new(V5_0, utf8("c"))
         };
         let mut client = client_of(&connect, ClientConfig::default(), connack);
         let goodbye = client.disconnect(ReasonCode::Success, later(5).as_properties());

@@ -12,8 +12,8 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Properties, PropertiesBuf, PropertiesBuilder, Property, QoS, ReasonCode, Subscription,
 };
-use support::bytes;
 use support::ends::{V5_0, accepted, asked, client_of, event, id, sent, transmitted};
+use support::{bytes, utf8};
 
 fn built<'a>(list: impl IntoIterator<Item = Property<'a>>) -> PropertiesBuf {
     let mut builder = PropertiesBuilder::new();
@@ -221,7 +221,7 @@ fn a_client_sheds_or_refuses() {
     ]);
     let connect = Connect {
         properties: method.as_properties(),
-        ..Connect::new(V5_0, "c")
+        ..Connect::new(V5_0, utf8("c"))
     };
     let of = |maximum: u32| {
         let mut config = ClientConfig::default();

@@ -7,12 +7,12 @@ use mqtt_codec::connection::{
     ServerEvent, Session, TopicAliasPolicy,
 };
 use mqtt_codec::{Connect, PropertiesBuf, PropertiesBuilder, Property, QoS};
-use support::bytes;
 use support::ends::{
     V3_1_1, V5_0, accepted, client_event, client_of, connecting, event, sent, server_of,
     transmitted,
 };
 use support::link::Link;
+use support::{bytes, utf8};
 
 fn maximum(maximum: u16) -> PropertiesBuf {
     let mut builder = PropertiesBuilder::new();
@@ -58,7 +58,7 @@ fn the_maximum_of_connack() {
         ("20: 00 00 {22 0000}", WITHOUT),
         ("20: 00 00 {}", WITHOUT),
     ] {
-        let mut client = client_of(&Connect::new(V5_0, "c"), client_config(), connack);
+        let mut client = client_of(&Connect::new(V5_0, utf8("c")), client_config(), connack);
         for topic in TOPICS {
             let message = Message::new(topic, "x", QoS::AtMostOnce);
             client.publish(&message).unwrap();
@@ -97,7 +97,7 @@ fn no_alias_of_a_message() {
         ..Message::new("t", "x", QoS::AtMostOnce)
     };
     let mut client = client_of(
-        &Connect::new(V5_0, "c"),
+        &Connect::new(V5_0, utf8("c")),
         client_config(),
         "20: 00 00 {22 0002}",
     );
@@ -119,7 +119,7 @@ fn receivers() -> (ServerConnection, ClientConnection) {
     let properties = maximum(3);
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, "c")
+        ..Connect::new(V5_0, utf8("c"))
     };
     (
         server_of(V5_0, config),
@@ -174,7 +174,7 @@ fn aliases_end_with_the_connection() {
     // And a message that was sent by an alias is sent again by its topic name.
     let connect = Connect {
         clean_start: false,
-        ..Connect::new(V5_0, "c")
+        ..Connect::new(V5_0, utf8("c"))
     };
     let mut client = client_of(&connect, client_config(), "20: 00 00 {22 0002}");
     for _ in 0..2 {
@@ -200,7 +200,7 @@ fn aliases_end_with_the_connection() {
 #[test]
 fn an_alias_gives_way_to_the_maximum_packet_size() {
     let connack = "20: 00 00 {22 0002 27 0000000A}";
-    let mut client = client_of(&Connect::new(V5_0, "c"), client_config(), connack);
+    let mut client = client_of(&Connect::new(V5_0, utf8("c")), client_config(), connack);
     for (topic, expected) in [
         ("t/1", "30: 0003't/1' 00 'x'"),
         ("t/1", "30: 0003't/1' 00 'x'"),
@@ -218,7 +218,7 @@ fn the_embedder_sees_topic_names() {
     let mut config = ServerConfig::default();
     config.topic_alias_maximum = 2;
     let mut link = Link::new(client_config(), config);
-    link.connect(&Connect::new(V5_0, "c"), Session::new());
+    link.connect(&Connect::new(V5_0, utf8("c")), Session::new());
     for topic in TOPICS {
         let message = Message::new(topic, "x", QoS::AtMostOnce);
         link.client.publish(&message).unwrap();

@@ -8,7 +8,7 @@ use mqtt_codec::{
     Connect, Limits, Packet, PacketBuf, PacketIdentifier, Property, ProtocolVersion, Publish, QoS,
     ReasonCode, RetainHandling, Subscription, SubscriptionOptions, Will, decode, needed,
 };
-use support::{bytes, rows, versions};
+use support::{bytes, rows, topic, utf8, versions};
 
 const TABLES: [&str; 2] = [
     include_str!("data/valid.txt"),
@@ -73,7 +73,7 @@ fn a_cut_row_asks_for_more() {
 fn a_packet_lives_on() {
     let large = {
         let mut bytes = Vec::new();
-        Packet::Publish(Publish::new("t", &[7; 5000]))
+        Packet::Publish(Publish::new(topic("t"), &[7; 5000]))
             .encode(ProtocolVersion::V5_0, &mut bytes)
             .unwrap();
         (ProtocolVersion::V5_0, bytes.clone(), bytes, "large")
@@ -145,11 +145,11 @@ fn the_connect_of_the_figures() {
             keep_alive: 10,
             will: Some(Will {
                 qos: QoS::AtLeastOnce,
-                ..Will::new("will", b"no")
+                ..Will::new(topic("will"), b"no")
             }),
-            user_name: Some("usr"),
+            user_name: Some(utf8("usr")),
             password: Some(b"pwd"),
-            ..Connect::new(ProtocolVersion::V5_0, "id")
+            ..Connect::new(ProtocolVersion::V5_0, utf8("id"))
         }
     );
 }
@@ -163,7 +163,7 @@ fn the_publish_of_the_figures() {
         Packet::Publish(Publish {
             qos: QoS::AtLeastOnce,
             packet_identifier: PacketIdentifier::new(10),
-            ..Publish::new("a/b", b"")
+            ..Publish::new(topic("a/b"), b"")
         })
     );
 }
@@ -268,7 +268,7 @@ fn return_codes_are_reason_codes() {
 fn limits_bound_what_is_accepted() {
     let deep = "/".repeat(200);
     let mut name = Vec::new();
-    Packet::Publish(Publish::new(&deep, b""))
+    Packet::Publish(Publish::new(topic(&deep), b""))
         .encode(ProtocolVersion::V5_0, &mut name)
         .unwrap();
     let error = decode(&name, ProtocolVersion::V5_0, &Limits::default()).unwrap_err();

@@ -60,9 +60,9 @@ fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerCon
     let mut server = ServerConnection::new(NOW, ServerConfig::default());
     let connect = Connect {
         keep_alive: 60,
-        user_name: Some("kitchen"),
+        user_name: Some("kitchen".try_into().expect("legal")),
         password: Some(b"secret"),
-        ..Connect::new(version, "thermometer-0017")
+        ..Connect::new(version, "thermometer-0017".try_into().expect("legal"))
     };
     client.connect(&connect, Session::new()).expect("legal");
     exchange(&mut client, &mut server);

@@ -7,7 +7,7 @@ use mqtt_codec::connection::{
 };
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
-    Subscription,
+    Subscription, TopicName, Utf8String,
 };
 
 pub(crate) struct Mqtt {
@@ -17,6 +17,16 @@ pub(crate) struct Mqtt {
     events: Vec<String>,
     /// Of all messages that came.
     pub(crate) messages: Vec<Message>,
+}
+
+/// A string that a packet can carry.
+pub(crate) fn utf8(string: &str) -> Utf8String<'_> {
+    Utf8String::new(string).unwrap()
+}
+
+/// A Topic Name.
+pub(crate) fn topic(name: &str) -> TopicName<'_> {
+    TopicName::new(name).unwrap()
 }
 
 pub(crate) fn properties<'a>(
@@ -32,7 +42,7 @@ impl Mqtt {
     pub(crate) fn connect(world: &mut World, client_identifier: &str) -> Mqtt {
         let connect = Connect {
             clean_start: true,
-            ..Connect::new(ProtocolVersion::V5_0, client_identifier)
+            ..Connect::new(ProtocolVersion::V5_0, utf8(client_identifier))
         };
         let mut client = Self::with(world, &connect);
         assert_eq!(client.seen(world), ["connack Success"]);

@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use super::TopicName;
-use crate::Rule;
+use super::ResolvedTopicName;
+use crate::{Rule, TopicName};
 
 /// Which topic names get a topic alias when they are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,20 +45,24 @@ impl InboundAliases {
     /// The topic name of a PUBLISH with a topic alias, which is resolved or remembered.
     // keeps: 5.0 MQTT-3.3.2-10, 5.0 MQTT-3.3.2-12
     #[inline(never)]
-    pub(super) fn resolve<'a>(&mut self, alias: u16, name: &'a str) -> Result<TopicName<'a>, Rule> {
+    pub(super) fn resolve<'a>(
+        &mut self,
+        alias: u16,
+        name: TopicName<'a>,
+    ) -> Result<ResolvedTopicName<'a>, Rule> {
         if alias > self.maximum {
             return Err(Rule::TopicAliasMaximum);
         }
         if name.is_empty() {
             return match self.names.get(&alias) {
-                Some(name) => Ok(TopicName::Shared(Arc::clone(name))),
+                Some(name) => Ok(ResolvedTopicName::Shared(Arc::clone(name))),
                 None => Err(Rule::TopicAliasUnknown),
             };
         }
-        if self.names.get(&alias).is_none_or(|known| **known != *name) {
-            self.names.insert(alias, name.into());
+        if self.names.get(&alias).is_none_or(|known| name != **known) {
+            self.names.insert(alias, name.as_str().into());
         }
-        Ok(TopicName::Borrowed(name))
+        Ok(ResolvedTopicName::Borrowed(name))
     }
 }
 
@@ -159,14 +163,15 @@ mod tests {
     #[test]
     fn inbound() {
         let mut aliases = InboundAliases::new(2).unwrap();
-        assert_eq!(aliases.resolve(1, ""), Err(Rule::TopicAliasUnknown));
-        assert_eq!(aliases.resolve(3, "a"), Err(Rule::TopicAliasMaximum));
-        assert_eq!(aliases.resolve(1, "a").unwrap(), "a");
-        assert_eq!(aliases.resolve(2, "b").unwrap(), "b");
-        assert_eq!(aliases.resolve(1, "").unwrap(), "a");
-        assert_eq!(aliases.resolve(1, "c").unwrap(), "c");
-        assert_eq!(aliases.resolve(1, "").unwrap(), "c");
-        assert_eq!(aliases.resolve(2, "").unwrap(), "b");
+        let mut resolve = |alias, name| aliases.resolve(alias, TopicName::checked(name));
+        assert_eq!(resolve(1, ""), Err(Rule::TopicAliasUnknown));
+        assert_eq!(resolve(3, "a"), Err(Rule::TopicAliasMaximum));
+        assert_eq!(resolve(1, "a").unwrap(), "a");
+        assert_eq!(resolve(2, "b").unwrap(), "b");
+        assert_eq!(resolve(1, "").unwrap(), "a");
+        assert_eq!(resolve(1, "c").unwrap(), "c");
+        assert_eq!(resolve(1, "").unwrap(), "c");
+        assert_eq!(resolve(2, "").unwrap(), "b");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::exchange::{Exchange, Request, Role};
 use super::session::{Received, ReceivedState};
-use super::{ConnectionError, InboundPublish, PublishChunk, SendError, TopicName};
+use super::{ConnectionError, InboundPublish, PublishChunk, ResolvedTopicName, SendError};
 use crate::packet::{decode_publish, publish_length};
 use crate::{
     Acknowledgement, Packet, PacketIdentifier, PacketSet, PacketType, Properties, PropertiesBuf,
@@ -118,12 +118,12 @@ impl Exchange {
     pub(super) fn resolve<'a>(
         &mut self,
         publish: &Publish<'a>,
-    ) -> Result<TopicName<'a>, ConnectionError> {
+    ) -> Result<ResolvedTopicName<'a>, ConnectionError> {
         if publish.properties.is_empty() {
-            return Ok(TopicName::Borrowed(publish.topic_name));
+            return Ok(ResolvedTopicName::Borrowed(publish.topic_name));
         }
         let Some(alias) = publish.properties.topic_alias() else {
-            return Ok(TopicName::Borrowed(publish.topic_name));
+            return Ok(ResolvedTopicName::Borrowed(publish.topic_name));
         };
         match &mut self.inbound_aliases {
             Some(aliases) => aliases.resolve(alias, publish.topic_name),

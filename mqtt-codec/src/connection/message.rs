@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     PacketIdentifier, Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIdentifier,
-    Publish, QoS,
+    Publish, QoS, TopicName,
 };
 
 /// An application message that outlives the bytes it came in. A clone counts three
@@ -46,7 +46,7 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundPublish<'a> {
     /// Where it is published.
-    pub topic_name: TopicName<'a>,
+    pub topic_name: ResolvedTopicName<'a>,
     /// The message.
     pub payload: &'a [u8],
     /// How surely it is delivered.
@@ -64,7 +64,7 @@ pub struct InboundPublish<'a> {
 
 impl<'a> InboundPublish<'a> {
     #[inline]
-    pub(super) fn new(publish: &Publish<'a>, topic_name: TopicName<'a>) -> Self {
+    pub(super) fn new(publish: &Publish<'a>, topic_name: ResolvedTopicName<'a>) -> Self {
         Self {
             topic_name,
             payload: publish.payload,
@@ -118,25 +118,34 @@ fn without_topic_alias(properties: Properties<'_>) -> PropertiesBuf {
 
 /// A topic name: from the packet, or from an earlier one by way of a topic alias.
 #[derive(Clone)]
-pub enum TopicName<'a> {
+pub enum ResolvedTopicName<'a> {
     /// It stands in the packet.
-    Borrowed(&'a str),
+    Borrowed(TopicName<'a>),
     /// A topic alias stands for it.
     Shared(Arc<str>),
 }
 
-impl TopicName<'_> {
+impl ResolvedTopicName<'_> {
     /// An owned copy; no copy but a reference where there was a topic alias.
     #[must_use]
     pub fn to_shared(&self) -> Arc<str> {
         match self {
-            Self::Borrowed(name) => Arc::from(*name),
+            Self::Borrowed(name) => Arc::from(name.as_str()),
             Self::Shared(name) => Arc::clone(name),
+        }
+    }
+
+    /// The name, to be put into another packet.
+    #[must_use]
+    pub fn as_topic_name(&self) -> TopicName<'_> {
+        match self {
+            Self::Borrowed(name) => *name,
+            Self::Shared(name) => TopicName::checked(name),
         }
     }
 }
 
-impl Deref for TopicName<'_> {
+impl Deref for ResolvedTopicName<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -147,33 +156,33 @@ impl Deref for TopicName<'_> {
     }
 }
 
-impl PartialEq for TopicName<'_> {
+impl PartialEq for ResolvedTopicName<'_> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl Eq for TopicName<'_> {}
+impl Eq for ResolvedTopicName<'_> {}
 
-impl PartialEq<str> for TopicName<'_> {
+impl PartialEq<str> for ResolvedTopicName<'_> {
     fn eq(&self, other: &str) -> bool {
         **self == *other
     }
 }
 
-impl PartialEq<&str> for TopicName<'_> {
+impl PartialEq<&str> for ResolvedTopicName<'_> {
     fn eq(&self, other: &&str) -> bool {
         **self == **other
     }
 }
 
-impl fmt::Debug for TopicName<'_> {
+impl fmt::Debug for ResolvedTopicName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
 }
 
-impl fmt::Display for TopicName<'_> {
+impl fmt::Display for ResolvedTopicName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self)
     }

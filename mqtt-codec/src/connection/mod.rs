@@ -33,6 +33,6 @@ pub use alias::TopicAliasPolicy;
 pub use client::{Acknowledgements, ClientConfig, ClientConnection, ClientEvent};
 pub use error::{ConnectionError, SendError};
 pub use exchange::PeerLimits;
-pub use message::{InboundPublish, Message, PublishChunk, TopicName};
+pub use message::{InboundPublish, Message, PublishChunk, ResolvedTopicName};
 pub use server::{ServerConnection, ServerEvent};
 pub use session::{InFlight, Received, Session};

@@ -5,10 +5,9 @@ use super::alias::AliasUse;
 use super::exchange::{Exchange, Role};
 use super::session::InFlight;
 use super::{ConnectionError, Message, SendError};
-use crate::wire::field_len;
 use crate::{
     Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType,
-    PropertyIdentifier, Publish, QoS, ReasonCode, Rule, topic,
+    PropertyIdentifier, Publish, QoS, ReasonCode, Rule, StringError, TopicName,
 };
 
 impl Exchange {
@@ -72,10 +71,13 @@ impl Exchange {
     /// That the peer takes such a message, sizes aside.
     fn check_message(&self, message: &Message) -> Result<(), SendError> {
         let broken = |rule| Err(SendError::Rule { rule });
-        if let Err(rule) = topic::validate_name(&message.topic_name) {
-            return broken(rule);
+        match TopicName::new(&message.topic_name) {
+            Ok(_) => {}
+            Err(StringError::Rule(rule)) => return broken(rule),
+            Err(StringError::TooLong { length }) => {
+                return Err(EncodeError::FieldTooLong { length }.into());
+            }
         }
-        field_len(message.topic_name.as_bytes())?;
         if message.qos > self.peer.maximum_qos {
             return broken(Rule::QoSNotSupported);
         }
@@ -276,10 +278,12 @@ enum Wait {
 // keeps: 5.0 MQTT-3.3.1-3, 5.0 MQTT-4.3.1-1, 5.0 MQTT-4.3.2-2, 5.0 MQTT-4.3.3-2
 // keeps: 3.1.1 MQTT-3.3.1-3, 3.1.1 MQTT-4.3.1-1, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
 fn packet(message: &Message, alias: AliasUse) -> (Publish<'_>, Option<u16>) {
+    // `check_message` has checked it.
+    let topic_name = TopicName::checked(&message.topic_name);
     let (topic_name, topic_alias) = match alias {
-        AliasUse::None => (&*message.topic_name, None),
-        AliasUse::Introduce(alias) => (&*message.topic_name, Some(alias)),
-        AliasUse::Replace(alias) => ("", Some(alias)),
+        AliasUse::None => (topic_name, None),
+        AliasUse::Introduce(alias) => (topic_name, Some(alias)),
+        AliasUse::Replace(alias) => (TopicName::EMPTY, Some(alias)),
     };
     let publish = Publish {
         qos: message.qos,

@@ -17,10 +17,11 @@ const SHARED_FROM: usize = 1024;
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt_codec::{Limits, Packet, PacketBuf, ProtocolVersion, Publish};
+/// use mqtt_codec::{Limits, Packet, PacketBuf, ProtocolVersion, Publish, TopicName};
 ///
 /// let version = ProtocolVersion::V5_0;
-/// let packet = Packet::Publish(Publish::new("station/12", b"21.5"));
+/// let publish = Publish::new(TopicName::new("station/12")?, b"21.5");
+/// let packet = Packet::Publish(publish);
 /// let mut input = BytesMut::new();
 /// packet.encode(version, &mut input)?;
 ///

@@ -2,12 +2,12 @@
 
 use bytes::BufMut;
 
-use super::{
-    PacketSet, PacketType, check_properties, check_room, end, payload_is_text, string_len,
-};
+use super::{PacketSet, PacketType, check_properties, check_room, end, payload_is_text};
 use crate::property::properties;
 use crate::wire::{self, Fault, fault, field_len, into_fault, put_binary};
-use crate::{EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, topic};
+use crate::{
+    EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, TopicName, Utf8String, topic,
+};
 
 /// A client asks for a connection (section 3.1). It is the first packet that a client
 /// sends, and the only one that tells its version.
@@ -23,11 +23,11 @@ pub struct Connect<'a> {
     /// Properties of the connection (section 3.1.2.11). Empty in 3.x.
     pub properties: Properties<'a>,
     /// Who the client is (section 3.1.3.1). Empty: the server chooses.
-    pub client_identifier: &'a str,
+    pub client_identifier: Utf8String<'a>,
     /// The message to be published when the connection is lost (section 3.1.2.5).
     pub will: Option<Will<'a>>,
     /// The user name (section 3.1.3.5).
-    pub user_name: Option<&'a str>,
+    pub user_name: Option<Utf8String<'a>>,
     /// The password (section 3.1.3.6).
     pub password: Option<&'a [u8]>,
 }
@@ -36,7 +36,7 @@ pub struct Connect<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Will<'a> {
     /// Where it is published (section 3.1.3.3).
-    pub topic: &'a str,
+    pub topic: TopicName<'a>,
     /// What is published (section 3.1.3.4).
     pub payload: &'a [u8],
     /// Its QoS (section 3.1.2.6).
@@ -57,6 +57,9 @@ const WILL_RETAIN: u8 = 0b0010_0000;
 const PASSWORD: u8 = 0b0100_0000;
 const USER_NAME: u8 = 0b1000_0000;
 
+/// Bytes of Protocol Name, Protocol Version, Connect Flags and Keep Alive in 3.1.1 and 5.0.
+const PLAIN_FRONT: usize = 10;
+
 /// Most characters in the client identifier of 3.1.
 const CLIENT_IDENTIFIER_3_1_MAX: usize = 23;
 
@@ -69,7 +72,7 @@ pub(super) fn version_of(body: &[u8]) -> Option<ProtocolVersion> {
 impl<'a> Connect<'a> {
     /// A CONNECT with Clean Start, a keep alive of 60 seconds and nothing else.
     #[must_use]
-    pub const fn new(protocol_version: ProtocolVersion, client_identifier: &'a str) -> Self {
+    pub const fn new(protocol_version: ProtocolVersion, client_identifier: Utf8String<'a>) -> Self {
         Self {
             protocol_version,
             clean_start: true,
@@ -117,7 +120,7 @@ impl<'a> Connect<'a> {
         let (rest, client_identifier) = wire::string(client_identifier_at)?;
         let clean_start = flags & CLEAN_START != 0;
         if !limits.allow_any_3_1_client_identifier || version != ProtocolVersion::V3_1 {
-            check_client_identifier(client_identifier, clean_start, version)
+            check_client_identifier(&client_identifier, clean_start, version)
                 .map_err(|rule| fault(rule, client_identifier_at))?;
         }
         let (rest, will) = if flags & WILL == 0 {
@@ -169,28 +172,65 @@ impl<'a> Connect<'a> {
             | bit(self.password.is_some(), PASSWORD)
     }
 
-    /// Appends the packet, in its own version.
-    // keeps: 5.0 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-1
-    #[inline]
+    /// Appends the packet, in its own version, once it is seen that decoding would accept it.
+    #[inline(always)]
     pub(super) fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        // What most are is written here, and all else out of the way: with it this would be
+        // slower.
+        let version = self.protocol_version;
+        let plain = (version != ProtocolVersion::V3_1)
+            & self.properties.is_empty()
+            & self.will.is_none()
+            & !self.client_identifier.is_empty()
+            & (self.user_name.is_some() | self.password.is_none());
+        let optional = |length: Option<usize>| length.map_or(0, |length| 2 + length);
+        let body = PLAIN_FRONT
+            + usize::from(version.has_properties())
+            + self.client_identifier.encoded_len()
+            + optional(self.user_name.map(|user_name| user_name.len()))
+            + optional(self.password.map(<[u8]>::len));
+        if plain && body < 0x80 && out.remaining_mut() >= 2 + body {
+            self.put_plain(body as u8, out);
+            return Ok(());
+        }
+        self.encode_any(out)
+    }
+
+    /// Appends a packet of 3.1.1 or 5.0 without properties and will, all of whose lengths
+    /// take one byte, in few writes: each has its price.
+    #[inline(always)]
+    fn put_plain(&self, length: u8, out: &mut impl BufMut) {
+        let first = PacketType::Connect.first_byte();
+        let level = self.protocol_version.level();
+        let flags = (u8::from(self.clean_start) * CLEAN_START)
+            | (u8::from(self.user_name.is_some()) * USER_NAME)
+            | (u8::from(self.password.is_some()) * PASSWORD);
+        let [high, low] = self.keep_alive.to_be_bytes();
+        let id = self.client_identifier.len() as u8;
+        if self.protocol_version.has_properties() {
+            out.put_slice(&[
+                first, length, 0, 4, b'M', b'Q', b'T', b'T', level, flags, high, low, 0, 0, id,
+            ]);
+        } else {
+            out.put_slice(&[
+                first, length, 0, 4, b'M', b'Q', b'T', b'T', level, flags, high, low, 0, id,
+            ]);
+        }
+        out.put_slice(self.client_identifier.as_bytes());
+        self.put_credentials(out);
+    }
+
+    // keeps: 5.0 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-1
+    #[inline(never)]
+    fn encode_any(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         let (length, count) = check_room(self.checked_len()?, out)?;
         let version = self.protocol_version;
-        let (level, flags) = (version.level(), self.flags());
-        let [high, low] = self.keep_alive.to_be_bytes();
-        let first = PacketType::Connect.first_byte();
-        // Fixed header, protocol name, level, flags and keep alive in as few pieces as may
-        // be: each has its price.
-        match (version, count) {
-            (ProtocolVersion::V3_1_1 | ProtocolVersion::V5_0, 1) => out.put_slice(&[
-                first, length[0], 0, 4, b'M', b'Q', b'T', b'T', level, flags, high, low,
-            ]),
-            _ => {
-                out.put_u8(first);
-                out.put_slice(&length[..count]);
-                put_binary(out, version.name().as_bytes());
-                out.put_slice(&[level, flags, high, low]);
-            }
-        }
+        out.put_u8(PacketType::Connect.first_byte());
+        out.put_slice(&length[..count]);
+        put_binary(out, version.name().as_bytes());
+        out.put_u8(version.level());
+        out.put_u8(self.flags());
+        out.put_u16(self.keep_alive);
         if version.has_properties() {
             self.properties.put(out);
         }
@@ -198,17 +238,22 @@ impl<'a> Connect<'a> {
         if let Some(will) = &self.will {
             will.put(version, out);
         }
+        self.put_credentials(out);
+        Ok(())
+    }
+
+    /// Writes user name and password.
+    #[inline(always)]
+    fn put_credentials(&self, out: &mut impl BufMut) {
         if let Some(user_name) = self.user_name {
             put_binary(out, user_name.as_bytes());
         }
         if let Some(password) = self.password {
             put_binary(out, password);
         }
-        Ok(())
     }
 
     /// Bytes after the fixed header, once decoding would accept them.
-    #[inline(always)]
     pub(super) fn checked_len(&self) -> Result<usize, EncodeError> {
         let version = self.protocol_version;
         let broken = |rule| EncodeError::Rule { rule, version };
@@ -221,14 +266,14 @@ impl<'a> Connect<'a> {
             check_properties(&self.properties, PacketType::Connect, version)?;
             check_authentication(&self.properties).map_err(broken)?;
         }
-        length += string_len(self.client_identifier, version)?;
-        check_client_identifier(self.client_identifier, self.clean_start, version)
+        length += self.client_identifier.encoded_len();
+        check_client_identifier(&self.client_identifier, self.clean_start, version)
             .map_err(broken)?;
         if let Some(will) = &self.will {
             length += will.checked_len(version)?;
         }
         if let Some(user_name) = self.user_name {
-            length += string_len(user_name, version)?;
+            length += user_name.encoded_len();
         }
         if let Some(password) = self.password {
             length += field_len(password)?;
@@ -244,7 +289,7 @@ impl<'a> Connect<'a> {
 impl<'a> Will<'a> {
     /// A will with QoS 0, not retained, without properties.
     #[must_use]
-    pub const fn new(topic: &'a str, payload: &'a [u8]) -> Self {
+    pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
         Self {
             topic,
             payload,
@@ -257,10 +302,12 @@ impl<'a> Will<'a> {
     /// Encoded length in bytes, properties included, once decoding would accept it.
     #[inline(never)]
     fn checked_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
-        topic::validate_name(self.topic).map_err(|rule| EncodeError::Rule {
-            rule: will_topic_rule(rule),
-            version,
-        })?;
+        if self.topic.is_empty() {
+            return Err(EncodeError::Rule {
+                rule: Rule::WillTopicEmpty,
+                version,
+            });
+        }
         let properties = match version.has_properties() {
             true => self.properties.encoded_len(),
             false if self.properties.is_empty() => 0,
@@ -276,7 +323,7 @@ impl<'a> Will<'a> {
                 packet: PacketType::Connect,
             });
         }
-        Ok(properties + field_len(self.topic.as_bytes())? + field_len(self.payload)?)
+        Ok(properties + self.topic.encoded_len() + field_len(self.payload)?)
     }
 
     #[inline(never)]
@@ -301,9 +348,14 @@ impl<'a> Will<'a> {
             _ => (input, Properties::EMPTY),
         };
         let (payload_at, topic) = wire::string(topic_at)?;
-        topic::validate_name(topic).map_err(|rule| fault(will_topic_rule(rule), topic_at))?;
+        if topic.is_empty() {
+            return Err(fault(Rule::WillTopicEmpty, topic_at));
+        }
+        if topic::has_wildcard(&topic) {
+            return Err(fault(Rule::WillTopicWildcard, topic_at));
+        }
         if topic.len() >= usize::from(limits.maximum_topic_levels)
-            && topic::levels(topic) > usize::from(limits.maximum_topic_levels)
+            && topic::levels(&topic) > usize::from(limits.maximum_topic_levels)
         {
             return Err(fault(Rule::TopicNameLevels, topic_at));
         }
@@ -316,22 +368,13 @@ impl<'a> Will<'a> {
         Ok((
             rest,
             Self {
-                topic,
+                topic: TopicName::checked(topic.as_str()),
                 payload,
                 qos,
                 retain: flags & WILL_RETAIN != 0,
                 properties: will_properties,
             },
         ))
-    }
-}
-
-/// What a rule on topic names is called where the topic is a will's.
-fn will_topic_rule(rule: Rule) -> Rule {
-    match rule {
-        Rule::TopicNameEmpty => Rule::WillTopicEmpty,
-        Rule::TopicNameWildcard => Rule::WillTopicWildcard,
-        other => other,
     }
 }
 

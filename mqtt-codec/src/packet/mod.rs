@@ -119,8 +119,7 @@ impl Packet<'_> {
     ) -> Result<(), EncodeError> {
         // What connections are about goes the short way.
         if let Self::Publish(packet) = self {
-            packet.check(version)?;
-            return packet.encode(None, version, out);
+            return packet.checked_encode(version, out);
         }
         match self {
             Self::Connect(packet) => packet.encode(out),

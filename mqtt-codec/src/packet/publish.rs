@@ -4,11 +4,11 @@ use bytes::BufMut;
 
 use super::{PacketSet, PacketType, check_properties, check_room};
 use crate::property::properties;
-use crate::topic::{levels, validate_name};
-use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault};
+use crate::topic::levels;
+use crate::wire::{self, Fault, Parsed, fault, into_fault};
 use crate::{
     EncodeError, Limits, PacketIdentifier, Properties, PropertyIdentifier, ProtocolVersion, QoS,
-    Rule,
+    Rule, TopicName,
 };
 
 /// An application message on its way (section 3.3).
@@ -21,7 +21,7 @@ pub struct Publish<'a> {
     /// Whether it is, or is to become, a retained message (section 3.3.1.3).
     pub retain: bool,
     /// Where it is published (section 3.3.2.1). Empty: the Topic Alias stands for it.
-    pub topic_name: &'a str,
+    pub topic_name: TopicName<'a>,
     /// What the acknowledgement names it by: there with QoS 1 and 2 only (section 3.3.2.2).
     pub packet_identifier: Option<PacketIdentifier>,
     /// Properties of the message (section 3.3.2.3). Empty in 3.x.
@@ -65,7 +65,7 @@ impl PublishFlags {
 impl<'a> Publish<'a> {
     /// A message with QoS 0, not retained, without properties.
     #[must_use]
-    pub const fn new(topic_name: &'a str, payload: &'a [u8]) -> Self {
+    pub const fn new(topic_name: TopicName<'a>, payload: &'a [u8]) -> Self {
         Self {
             dup: false,
             qos: QoS::AtMostOnce,
@@ -149,15 +149,77 @@ impl<'a> Publish<'a> {
             | (self.retain as u8 * RETAIN)
     }
 
+    /// Appends the packet, once it is seen that decoding would accept it.
+    #[inline(always)]
+    pub(super) fn checked_encode(
+        &self,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) -> Result<(), EncodeError> {
+        // What most messages of 3.x are is written here, and all else out of the way: with
+        // it this would be slower.
+        let identifier = match self.packet_identifier {
+            Some(_) => 2,
+            None => 0,
+        };
+        let body = 2 + self.topic_name.len() + identifier + self.payload.len();
+        let plain = !version.has_properties()
+            & self.properties.is_empty()
+            & self.is_consistent()
+            & (body < TWO_BYTE_LENGTH_END);
+        if plain && out.remaining_mut() >= 3 + body {
+            self.put_plain(body, out);
+            return Ok(());
+        }
+        self.checked_encode_any(version, out)
+    }
+
+    #[inline(never)]
+    fn checked_encode_any(
+        &self,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) -> Result<(), EncodeError> {
+        self.check(version)?;
+        self.encode(None, version, out)
+    }
+
+    /// Appends the packet without properties, whose Remaining Length takes two bytes at most.
+    #[inline(always)]
+    fn put_plain(&self, body: usize, out: &mut impl BufMut) {
+        let first = self.first_byte();
+        let [high, low] = self.topic_name_length();
+        if body < ONE_BYTE_LENGTH_END {
+            out.put_slice(&[first, body as u8, high, low]);
+        } else {
+            out.put_slice(&[first, body as u8 | 0x80, (body >> 7) as u8, high, low]);
+        }
+        out.put_slice(self.topic_name.as_bytes());
+        if let Some(identifier) = self.packet_identifier {
+            out.put_u16(identifier.get());
+        }
+        out.put_slice(self.payload);
+    }
+
+    /// The length of the Topic Name as it is written: it has 65,535 bytes at most.
+    #[inline]
+    const fn topic_name_length(&self) -> [u8; 2] {
+        (self.topic_name.as_str().len() as u16).to_be_bytes()
+    }
+
+    /// Whether there is a Topic Name, and QoS, DUP and packet identifier go together: told
+    /// without branches.
+    #[inline]
+    fn is_consistent(&self) -> bool {
+        let identified = self.packet_identifier.is_some();
+        (identified == (self.qos != QoS::AtMostOnce))
+            & (identified | !self.dup)
+            & !self.topic_name.is_empty()
+    }
+
     #[inline]
     pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
-        // In one look, without branches; what is wrong is told apart out of the way.
-        let identified = self.packet_identifier.is_some();
-        let name = self.topic_name.as_bytes();
-        let fine = (identified == (self.qos != QoS::AtMostOnce))
-            & (identified | !self.dup)
-            & (1..=usize::from(u16::MAX)).contains(&name.len());
-        if fine && !wire::contains_null_or_wildcard(name) {
+        if self.is_consistent() {
             return check_properties(&self.properties, PacketType::Publish, version);
         }
         self.check_each(version)
@@ -176,14 +238,11 @@ impl<'a> Publish<'a> {
         if self.dup && self.qos == QoS::AtMostOnce {
             return broken(Rule::DupOnQoS0);
         }
-        if self.topic_name.is_empty() {
-            if let Err(rule) = check_no_topic_name(&self.properties, version) {
-                return broken(rule);
-            }
-        } else if let Err(rule) = validate_name(self.topic_name) {
+        if self.topic_name.is_empty()
+            && let Err(rule) = check_no_topic_name(&self.properties, version)
+        {
             return broken(rule);
         }
-        field_len(self.topic_name.as_bytes())?;
         check_properties(&self.properties, PacketType::Publish, version)
     }
 
@@ -234,8 +293,7 @@ impl<'a> Publish<'a> {
         let length = check_room(self.body_len(topic_alias, version), out)?;
         // Few writes, of as many bytes as can be told beforehand: each has its price.
         let first = self.first_byte();
-        // `check` has seen to it that the length fits.
-        let [high, low] = (self.topic_name.len() as u16).to_be_bytes();
+        let [high, low] = self.topic_name_length();
         match length {
             ([a, ..], 1) => out.put_slice(&[first, a, high, low]),
             ([a, b, ..], 2) => out.put_slice(&[first, a, b, high, low]),
@@ -259,17 +317,21 @@ impl<'a> Publish<'a> {
     }
 }
 
+// The bodies from which on the Remaining Length takes another byte (section 1.5.5).
+const ONE_BYTE_LENGTH_END: usize = 0x80;
+const TWO_BYTE_LENGTH_END: usize = 0x4000;
+
 /// Encoded length of a Topic Alias, its identifier included.
 const TOPIC_ALIAS_LEN: usize = 3;
 
 /// The Topic Name, which may be empty.
 // keeps: 5.0 MQTT-3.3.2-1, 3.1.1 MQTT-3.3.2-1
 #[inline]
-fn topic_name<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a, &'a str> {
+fn topic_name<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a, TopicName<'a>> {
     let (rest, name) = wire::topic_name(input)?;
     // A level takes a byte at least.
     if name.len() >= usize::from(limits.maximum_topic_levels) {
-        check_levels(name, limits).map_err(|rule| fault(rule, input))?;
+        check_levels(&name, limits).map_err(|rule| fault(rule, input))?;
     }
     Ok((rest, name))
 }

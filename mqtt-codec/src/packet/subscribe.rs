@@ -213,6 +213,7 @@ impl fmt::Debug for Subscriptions<'_> {
 #[inline]
 fn subscription(input: &[u8], version: ProtocolVersion) -> Parsed<'_, Subscription<'_>> {
     let (options_at, topic_filter) = wire::string(input)?;
+    let topic_filter = topic_filter.as_str();
     let (rest, byte) = wire::u8(options_at)?;
     let options =
         SubscriptionOptions::from_byte(byte, version).map_err(|rule| fault(rule, options_at))?;

@@ -82,7 +82,7 @@ impl<'a> TopicFilters<'a> {
             // They were valid when the packet was decoded.
             let (rest, filter) = wire::string(bytes).ok()?;
             bytes = rest;
-            Some(filter)
+            Some(filter.as_str())
         })
     }
 
@@ -135,7 +135,7 @@ impl<'a> Unsubscribe<'a> {
         let mut input = list;
         while !input.is_empty() {
             let (rest, filter) = wire::string(input)?;
-            check_filter(filter, version, limits).map_err(|rule| fault(rule, input))?;
+            check_filter(&filter, version, limits).map_err(|rule| fault(rule, input))?;
             count += 1;
             if count > usize::from(limits.maximum_topic_filters) {
                 return Err(fault(Rule::TopicFilterCount, input));

@@ -42,7 +42,7 @@ struct FourByte;
 /// A Variable Byte Integer (section 1.5.5).
 struct VariableByte;
 /// A UTF-8 Encoded String (section 1.5.4).
-struct Utf8String;
+struct EncodedString;
 /// Binary Data (section 1.5.6).
 struct Binary;
 /// A UTF-8 String Pair (section 1.5.7).
@@ -126,7 +126,7 @@ impl<'a> Format<'a> for VariableByte {
     }
 }
 
-impl<'a> Format<'a> for Utf8String {
+impl<'a> Format<'a> for EncodedString {
     type Value = &'a str;
     #[inline]
     fn check(input: &'a [u8]) -> Parsed<'a, ()> {
@@ -299,11 +299,11 @@ properties! {
         "Message Expiry Interval", [PUBLISH WILL], repeatable in [];
     /// What the payload is (section 3.3.2.3.9).
     // keeps: 5.0 MQTT-3.3.2-19
-    ContentType(value: &'a str) as Utf8String = 0x03,
+    ContentType(value: &'a str) as EncodedString = 0x03,
         "Content Type", [PUBLISH WILL], repeatable in [];
     /// The topic name for a response (section 3.3.2.3.5).
     // keeps: 5.0 MQTT-3.3.2-13
-    ResponseTopic(value: &'a str) as Utf8String = 0x08,
+    ResponseTopic(value: &'a str) as EncodedString = 0x08,
         "Response Topic", [PUBLISH WILL], repeatable in [];
     /// What a requester knows its response by (section 3.3.2.3.6).
     CorrelationData(value: &'a [u8]) as Binary = 0x09,
@@ -315,13 +315,13 @@ properties! {
     SessionExpiryInterval(value: u32) as FourByte = 0x11,
         "Session Expiry Interval", [CONNECT CONNACK DISCONNECT], repeatable in [];
     /// The client identifier that the server chose (section 3.2.2.3.7).
-    AssignedClientIdentifier(value: &'a str) as Utf8String = 0x12,
+    AssignedClientIdentifier(value: &'a str) as EncodedString = 0x12,
         "Assigned Client Identifier", [CONNACK], repeatable in [];
     /// The keep alive in seconds that the server wants (section 3.2.2.3.14).
     ServerKeepAlive(value: u16) as TwoByte = 0x13,
         "Server Keep Alive", [CONNACK], repeatable in [];
     /// The name of the authentication method (section 3.1.2.11.9).
-    AuthenticationMethod(value: &'a str) as Utf8String = 0x15,
+    AuthenticationMethod(value: &'a str) as EncodedString = 0x15,
         "Authentication Method", [CONNECT CONNACK AUTH], repeatable in [];
     /// What the authentication method exchanges (section 3.1.2.11.10).
     AuthenticationData(value: &'a [u8]) as Binary = 0x16,
@@ -336,13 +336,13 @@ properties! {
     RequestResponseInformation(value: bool) as Boolean = 0x19,
         "Request Response Information", [CONNECT], repeatable in [];
     /// What a client may build response topics from (section 3.2.2.3.15).
-    ResponseInformation(value: &'a str) as Utf8String = 0x1A,
+    ResponseInformation(value: &'a str) as EncodedString = 0x1A,
         "Response Information", [CONNACK], repeatable in [];
     /// Another server to use (section 3.2.2.3.16).
-    ServerReference(value: &'a str) as Utf8String = 0x1C,
+    ServerReference(value: &'a str) as EncodedString = 0x1C,
         "Server Reference", [CONNACK DISCONNECT], repeatable in [];
     /// The reason in words, for people (section 3.2.2.3.9).
-    ReasonString(value: &'a str) as Utf8String = 0x1F,
+    ReasonString(value: &'a str) as EncodedString = 0x1F,
         "Reason String", [CONNACK PUBACK PUBREC PUBREL PUBCOMP SUBACK UNSUBACK DISCONNECT AUTH], repeatable in [];
     /// How many QoS 1 and QoS 2 messages may be under way to the sender of it (section 3.1.2.11.3).
     ReceiveMaximum(value: u16) as TwoByte = 0x21,

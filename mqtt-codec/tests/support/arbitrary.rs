@@ -5,7 +5,7 @@ use mqtt_codec::{
     Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketSet,
     PacketType, Properties, PropertiesBuilder, Property, PropertyIdentifier, ProtocolVersion,
     Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
-    UnsubAck, Unsubscribe, Will,
+    TopicName, UnsubAck, Unsubscribe, Will,
 };
 
 /// Keeps what packets borrow: tests run for a moment, and leak it.
@@ -154,7 +154,7 @@ pub(crate) fn packet(
         PacketType::Connect => {
             let will = if u.arbitrary()? {
                 Some(Will {
-                    topic: keep(topic(u)?.into_boxed_str()),
+                    topic: super::topic(keep(topic(u)?.into_boxed_str())),
                     payload: data(u)?,
                     qos: *u.choose(&QoS::ALL)?,
                     retain: u.arbitrary()?,
@@ -164,7 +164,7 @@ pub(crate) fn packet(
                 None
             };
             let user_name = if u.arbitrary()? {
-                Some(keep(text(u)?.into_boxed_str()))
+                Some(super::utf8(keep(text(u)?.into_boxed_str())))
             } else {
                 None
             };
@@ -174,8 +174,8 @@ pub(crate) fn packet(
                 keep_alive: u.arbitrary()?,
                 properties: properties(u, PacketSet::CONNECT, version, &[])?,
                 client_identifier: match version {
-                    ProtocolVersion::V3_1 => "abc",
-                    _ => keep(text(u)?.into_boxed_str()),
+                    ProtocolVersion::V3_1 => super::utf8("abc"),
+                    _ => super::utf8(keep(text(u)?.into_boxed_str())),
                 },
                 will,
                 user_name,
@@ -208,9 +208,9 @@ pub(crate) fn packet(
                 qos,
                 retain: u.arbitrary()?,
                 topic_name: if properties.topic_alias().is_some() && u.arbitrary()? {
-                    ""
+                    TopicName::EMPTY
                 } else {
-                    keep(topic(u)?.into_boxed_str())
+                    super::topic(keep(topic(u)?.into_boxed_str()))
                 },
                 packet_identifier: match qos {
                     QoS::AtMostOnce => None,

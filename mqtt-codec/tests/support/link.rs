@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::utf8;
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ConnectionError, InboundPublish, SendError,
     ServerConfig, ServerConnection, Session,
@@ -33,7 +34,7 @@ impl Link {
     /// Both ends at their defaults, and connected.
     pub(crate) fn connected(version: ProtocolVersion) -> Self {
         let mut link = Self::new(ClientConfig::default(), ServerConfig::default());
-        link.connect(&Connect::new(version, "c"), Session::new());
+        link.connect(&Connect::new(version, utf8("c")), Session::new());
         link
     }
 

@@ -8,7 +8,17 @@ pub(crate) mod arbitrary;
 pub(crate) mod ends;
 pub(crate) mod link;
 
-use mqtt_codec::ProtocolVersion;
+use mqtt_codec::{ProtocolVersion, TopicName, Utf8String};
+
+/// A string that a packet can carry.
+pub(crate) fn utf8(string: &str) -> Utf8String<'_> {
+    Utf8String::new(string).unwrap()
+}
+
+/// A Topic Name.
+pub(crate) fn topic(name: &str) -> TopicName<'_> {
+    TopicName::new(name).unwrap()
+}
 
 /// Bytes from the notation of the data files: hexadecimal, `'text'`, `{BLOCK}` for a
 /// block behind its length as a variable byte integer, and `FIRST: BODY` for a packet,

@@ -68,7 +68,10 @@ fn ours(column: &mut Column, work: &Work) {
             qos: OurQoS::AtLeastOnce,
             packet_identifier: Some(IDENTIFIER),
             properties,
-            ..OurPublish::new(black_box(TOPIC_NAME), black_box(payload))
+            ..OurPublish::new(
+                black_box(TOPIC_NAME).try_into().expect("legal"),
+                black_box(payload),
+            )
         };
         let packet = Packet::Publish(publish);
         packet.encode(version, output).expect("legal");

@@ -65,7 +65,7 @@ pub(crate) fn publish(version: ProtocolVersion, payload: &'static [u8]) -> Publi
             ProtocolVersion::V5_0 => Box::leak(Box::new(user_properties())).as_properties(),
             _ => Properties::EMPTY,
         },
-        ..Publish::new(TOPIC_NAME, payload)
+        ..Publish::new(TOPIC_NAME.try_into().expect("legal"), payload)
     }
 }
 
@@ -100,9 +100,9 @@ fn works() -> (Vec<Work>, Vec<Work>) {
     let connects = [("3.1.1", V3_1_1), ("5.0", V5_0)].map(|(name, version)| {
         let connect = Connect {
             keep_alive: 60,
-            user_name: Some("kitchen"),
+            user_name: Some("kitchen".try_into().expect("legal")),
             password: Some(b"secret"),
-            ..Connect::new(version, "thermometer-0017")
+            ..Connect::new(version, "thermometer-0017".try_into().expect("legal"))
         };
         Work::new(name, version, Packet::Connect(connect), 64)
     });

@@ -36,7 +36,7 @@ pub(super) fn expiry(seconds: u32) -> Option<Duration> {
 /// The will, as a message to be.
 fn will(will: &WireWill<'_>, now: Duration) -> Will {
     let inbound = Inbound {
-        topic: Name::from(will.topic),
+        topic: Name::from(will.topic.as_str()),
         qos: will.qos,
         retain: will.retain,
         properties: will.properties,
@@ -75,7 +75,7 @@ impl MqttFrontEnd {
         let client_identifier = if assigned {
             vhost.made_up_name("mqtt-")
         } else {
-            String::from(connect.client_identifier)
+            String::from(connect.client_identifier.as_str())
         };
         let holder = vhost
             .sessions
@@ -115,7 +115,10 @@ impl MqttFrontEnd {
         let (user, password) = match (connect.user_name, connect.password) {
             (None, None) if context.config.allow_anonymous => return Ok(()),
             (None, None) => return Err(ReasonCode::NotAuthorized),
-            (user, password) => (user.unwrap_or_default(), password.unwrap_or_default()),
+            (user, password) => (
+                user.map_or("", |user| user.as_str()),
+                password.unwrap_or_default(),
+            ),
         };
         if context.password_is(user, password) {
             return Ok(());
