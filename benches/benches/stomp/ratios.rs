@@ -3,5 +3,5 @@
 mod candidates;
 
 fn main() {
-    benches::ratios(candidates::groups());
+    benches::ratios(candidates::groups);
 }
