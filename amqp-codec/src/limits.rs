@@ -8,8 +8,19 @@
 #[non_exhaustive]
 pub struct Limits {
     /// The largest frame, in octets, with its seven octets of header and its
-    /// frame-end octet.
+    /// frame-end octet. A connection takes frames of frame-min-size,
+    /// [`FRAME_MIN_SIZE`](crate::FRAME_MIN_SIZE), whatever this says.
     pub frame_size: u32,
+    /// The largest frame of a connection before tune-ok, from a peer that as a
+    /// rule has not logged in yet, in octets; less than frame-min-size counts as
+    /// that, and more than [`frame_size`](Self::frame_size) as that. A larger
+    /// frame ends the connection without a word (section 2.2.4), after the eight
+    /// octets that are let pass over frame-max too.
+    ///
+    /// Frame-min-size is what the specification asks for, and enough for a
+    /// password. Tokens of OAuth 2 can be longer: RabbitMQ, whose name for this
+    /// is `initial_frame_max`, takes 8192 since 4.1.
+    pub initial_frame_size: u32,
     /// The largest field table, in octets of its encoding. An array inside is
     /// part of its table.
     pub table_size: u32,
@@ -40,11 +51,12 @@ impl Limits {
     /// stack frame a level, so there is an end to it whatever the settings say.
     pub const MAX_TABLE_DEPTH: u16 = 1024;
 
-    /// The defaults: frames and tables of 128 KiB, tables 128 deep, bodies of
+    /// The defaults: frames and tables of 128 KiB, frames of 4 KiB before tune-ok, tables 128 deep, bodies of
     /// 128 MiB, all of them put together, 256 MiB held of those that are not
     /// complete, 2047 channels.
     pub const DEFAULT: Self = Self {
         frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
+        initial_frame_size: crate::frame::FRAME_MIN_SIZE,
         table_size: 131_072,
         table_depth: 128,
         body_size: 134_217_728,
@@ -57,6 +69,14 @@ impl Limits {
     #[must_use]
     pub const fn with_frame_size(mut self, octets: u32) -> Self {
         self.frame_size = octets;
+        self
+    }
+
+    /// The same with another [`initial_frame_size`](Self::initial_frame_size), in
+    /// octets.
+    #[must_use]
+    pub const fn with_initial_frame_size(mut self, octets: u32) -> Self {
+        self.initial_frame_size = octets;
         self
     }
 

@@ -165,22 +165,6 @@ fn another_mechanism_is_the_applications() {
     assert_eq!(said[1], "0 connection.secure-ok response=<20 octets>");
 }
 
-/// A start of 4096 octets, before anything was agreed on.
-// shows: connection / tune / frame-max / minimum
-#[test]
-fn frames_of_frame_min_size_are_taken_before_tune() {
-    let empty = start(b"PLAIN ").len();
-    let mechanisms = [&b"PLAIN "[..], &vec![b'x'; 4096 - empty]].concat();
-    let bytes = start(&mechanisms);
-    assert_eq!(bytes.len(), 4096);
-    let mut client = ClientConnection::new(NOW, ClientConfig::default());
-    let events = feed_client(&mut client, NOW, &bytes).unwrap();
-    assert!(matches!(events[..], [ClientEvent::Start { .. }]));
-    let mut client = ClientConnection::new(NOW, ClientConfig::default());
-    let bytes = start(&[&mechanisms[..], b"123456789"].concat());
-    assert!(feed_client(&mut client, NOW, &bytes).is_err());
-}
-
 // shows: connection / start / client-support
 #[test]
 fn handshakes_that_fail() {

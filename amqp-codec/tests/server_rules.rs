@@ -9,7 +9,7 @@ use amqp_codec::connection::{
     ConnectionError, Message, ReplyError, Request, SendError, ServerConfig, ServerConnection,
     ServerEvent,
 };
-use amqp_codec::method::{Secret, basic, channel, confirm, connection, queue, tx};
+use amqp_codec::method::{basic, channel, confirm, connection, queue, tx};
 use amqp_codec::{EncodeError, MethodId, PropertyFields, ReplyCode, TableBuf};
 use peers::*;
 
@@ -232,32 +232,6 @@ fn handshakes_that_end_in_silence() {
         assert!(!said.iter().any(|frame| frame.contains(" connection.close")), "{name}: {said:?}");
         assert!(server.is_closed(), "{name}: {error}");
     }
-}
-
-/// A start-ok of 4096 octets, before anything was agreed on.
-// shows: connection / tune-ok / frame-max / minimum
-#[test]
-fn frames_of_frame_min_size_are_taken_before_tune() {
-    let start_ok = |response: &[u8]| {
-        method(
-            0,
-            connection::StartOk {
-                mechanism: "PLAIN",
-                locale: "en_US",
-                response: Secret(response),
-                ..Default::default()
-            },
-        )
-    };
-    let empty = start_ok(b"").len();
-    let mut server = ServerConnection::new(NOW, ServerConfig::default());
-    let bytes = joined(&[
-        b"AMQP\0\0\x09\x01".to_vec(),
-        start_ok(&vec![7; 4096 - empty]),
-    ]);
-    assert_eq!(bytes.len(), 8 + 4096);
-    let events = feed_server(&mut server, NOW, &bytes).unwrap();
-    assert!(matches!(events[..], [ServerEvent::Authenticate { .. }]));
 }
 
 // shows: connection / start / locales / required-support, section 2.3.3 / limits are proposed

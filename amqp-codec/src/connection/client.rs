@@ -318,7 +318,10 @@ impl ClientConnection {
         }
     }
 
-    /// Answers `Start` with a mechanism of the application's own.
+    /// Answers `Start` with a mechanism of the application's own. A response that
+    /// makes a frame of more than frame-min-size, 4096 octets, is sent as well, but
+    /// a server may refuse it: see
+    /// [`Limits::initial_frame_size`](crate::Limits::initial_frame_size).
     ///
     /// # Errors
     /// When `Start` is not what waits to be answered, or the mechanism's name

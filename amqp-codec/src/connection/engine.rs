@@ -124,9 +124,11 @@ impl<C: Default> Engine<C> {
         handshake_timeout: Duration,
         close_timeout: Duration,
     ) -> Self {
+        // Until tune is over (rule connection / tune / frame-max / minimum).
+        let initial = limits.initial_frame_size.min(limits.frame_size);
+        let initial = initial.max(FRAME_MIN_SIZE);
         Self {
-            // Until tune is over (rule connection / tune / frame-max / minimum).
-            limits: limits.with_frame_size(FRAME_MIN_SIZE + FRAME_OVERHEAD as u32),
+            limits: limits.with_frame_size(initial.saturating_add(FRAME_OVERHEAD as u32)),
             role,
             frame_max: 0,
             output: Output::default(),

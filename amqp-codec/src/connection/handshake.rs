@@ -266,7 +266,7 @@ pub(super) fn answer_tune(offered: Tune, config: &ClientConfig) -> Result<TuneOk
     }
     let frame_max = lower(
         lower(offered.frame_max, config.frame_max),
-        config.limits.frame_size,
+        config.limits.frame_size.max(FRAME_MIN_SIZE),
     );
     if frame_max != 0 && frame_max < FRAME_MIN_SIZE {
         return Err(ConnectionError::Tune {
@@ -356,6 +356,13 @@ mod tests {
                 (x, y, z)
             );
             assert_eq!(check_tune_ok(tune(a, b, c), answer), Ok(()));
+        }
+        // Frames of frame-min-size are taken whatever the limit is.
+        for frame_size in [0, 4095, 4096] {
+            let mut config = ClientConfig::default();
+            config.limits.frame_size = frame_size;
+            let answer = answer_tune(tune(2047, 131_072, 60), &config).unwrap();
+            assert_eq!(answer.frame_max, FRAME_MIN_SIZE);
         }
         // Below frame-min-size there is nothing to agree on.
         assert!(answer_tune(tune(0, 4095, 0), &ClientConfig::default()).is_err());
