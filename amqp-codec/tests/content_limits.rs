@@ -11,10 +11,6 @@ use amqp_codec::method::{basic, channel};
 use amqp_codec::{Limits, ReplyCode};
 use peers::*;
 
-fn publish(number: u16) -> Vec<u8> {
-    method(number, basic::Publish::default())
-}
-
 /// What a publish on its own and its header are held as: their payloads.
 fn begun() -> u64 {
     (publish(1).len() - 8 + header(1, 0).len() - 8) as u64
@@ -197,4 +193,49 @@ fn a_client_has_the_same_limit() {
         (error.reply_code, error.method),
         (ReplyCode::ContentTooLarge, basic::Deliver::ID)
     );
+}
+
+/// 311: the one soft error that the connection finds itself.
+#[test]
+fn a_body_over_the_limit_closes_its_channel() {
+    let mut server = open_server(server_config(), 4096, 0);
+    feed_server(&mut server, NOW, &method(2, channel::Open {})).unwrap();
+    transmitted!(server);
+    let bytes = [
+        publish(1),
+        header(1, 20_001),
+        body(1, b"some of it"),
+        publish(2),
+        header(2, 20_000),
+        method(1, channel::CloseOk {}),
+    ]
+    .concat();
+    let events = feed_server(&mut server, NOW, &bytes).unwrap();
+    let [
+        ServerEvent::ChannelFailed { channel: 1, error },
+        ServerEvent::ChannelCloseOk { channel: 1 },
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (error.reply_code, error.method),
+        (ReplyCode::ContentTooLarge, basic::Publish::ID)
+    );
+    let said = transmitted!(server);
+    assert!(
+        said[0].starts_with("1 channel.close reply_code=311 "),
+        "{said:?}"
+    );
+    assert_eq!(said.len(), 1);
+}
+
+/// The same where the content is in one frame, and there at once.
+#[test]
+fn a_body_over_the_limit_is_refused_however_it_comes() {
+    let mut server = open_server(server_config(), 131_072, 0);
+    let bytes = [publish(1), header(1, 20_001), body(1, &[0; 20_001])].concat();
+    let events = feed_server(&mut server, NOW, &bytes).unwrap();
+    let failed = matches!(events[..], [ServerEvent::ChannelFailed { channel: 1, .. }]);
+    assert!(failed, "{events:?}");
 }

@@ -3,10 +3,11 @@
 mod peers;
 
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ReplyError, ServerConfig, ServerConnection,
+    ClientConfig, ClientConnection, Message, ReplyError, SendError, ServerConfig, ServerConnection,
+    ServerEvent,
 };
-use amqp_codec::method::{Secret, connection};
-use amqp_codec::{Limits, ReplyCode};
+use amqp_codec::method::{Secret, basic, connection, queue};
+use amqp_codec::{EncodeError, Limits, PropertyFields, ReplyCode, TableBuf};
 use peers::*;
 
 /// A peer that wants no limit may still refuse what is too large for it (fields
@@ -121,5 +122,144 @@ fn frames_before_tune_ok_have_a_limit_of_their_own() {
                 assert_eq!((client.transmit_len(), client.is_closed()), (0, true));
             }
         }
+    }
+}
+
+/// frame_max_plus_8_fudge: some clients count the payload only.
+// shows: section 2.3.3 / limits hold
+#[test]
+fn frames_may_be_frame_max_of_payload() {
+    let mut server = open_server(server_config(), 4096, 0);
+    let events = [
+        publish(1),
+        header(1, 4096 + 8 + 1),
+        body(1, &[7; 4096]),
+        body(1, &[7; 9]),
+    ]
+    .concat();
+    let events = feed_server(&mut server, NOW, &events).unwrap();
+    let [ServerEvent::Publish { content, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(content.body(), [7; 4105]);
+    let error = feed_server(&mut server, NOW, &body(1, &[7; 4097])).unwrap_err();
+    assert_eq!(error.reply().unwrap().reply_code, ReplyCode::FrameError);
+}
+
+// shows: delivery-tag / non-zero, section 2.3.5.2 / body frames
+// shows: section 4.2.3 / size and channel
+#[test]
+fn contents_go_out_in_frames_of_frame_max() {
+    let mut server = open_server(server_config(), 4096, 0);
+    let message = Message {
+        exchange: "e",
+        routing_key: "k",
+        body: &[1; 10_000],
+        ..Default::default()
+    };
+    assert_eq!(server.deliver(1, "t", true, &message), Ok(1));
+    feed_server(
+        &mut server,
+        NOW,
+        &method(
+            1,
+            basic::Get {
+                queue: "q",
+                no_ack: false,
+            },
+        ),
+    )
+    .unwrap();
+    let empty = Message {
+        body: b"",
+        ..message
+    };
+    assert_eq!(server.get_ok(1, false, 9, &empty), Ok(2));
+    assert_eq!(
+        server.get_ok(1, false, 9, &empty),
+        Err(SendError::NotRequested(basic::GetOk::ID))
+    );
+    server
+        .return_message(
+            1,
+            ReplyCode::NoRoute,
+            "NO_ROUTE",
+            &Message {
+                body: &[1; 4088],
+                ..message
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        transmitted!(server),
+        [
+            r#"1 basic.deliver consumer_tag="t" delivery_tag=1 redelivered=true exchange="e" routing_key="k""#,
+            "1 header 10000",
+            "1 body 4088",
+            "1 body 4088",
+            "1 body 1824",
+            r#"1 basic.get-ok delivery_tag=2 redelivered=false exchange="e" routing_key="k" message_count=9"#,
+            "1 header 0",
+            r#"1 basic.return reply_code=312 reply_text="NO_ROUTE" exchange="e" routing_key="k""#,
+            "1 header 4088",
+            "1 body 4088"
+        ]
+    );
+}
+
+/// Methods and content headers are one frame each, so one that is larger than
+/// frame-max is not sent at all; no delivery tag is taken.
+// shows: section 4.2.3 / size and channel
+#[test]
+fn a_frame_over_frame_max_is_not_sent() {
+    let mut server = open_server(server_config(), 4096, 0);
+    // The octets around the header's value: flags, table and entry with their lengths.
+    let around = 8 + 14 + 4 + 2 + 1 + 4;
+    for (octets, fits) in [(4096 - around, true), (4096 - around + 1, false)] {
+        let mut headers = TableBuf::new();
+        headers.insert("h", "x".repeat(octets).as_str()).unwrap();
+        let properties = PropertyFields {
+            headers: Some(headers.as_table()),
+            ..Default::default()
+        };
+        let properties = properties.to_buf().unwrap();
+        let message = Message {
+            properties: properties.as_properties(),
+            ..Default::default()
+        };
+        let sent = server.deliver(1, "t", false, &message);
+        if fits {
+            assert_eq!(sent, Ok(1));
+            server.poll_transmit(&mut Vec::new());
+        } else {
+            let error = EncodeError::FrameSize {
+                size: 4097,
+                limit: 4096,
+            };
+            assert_eq!(sent, Err(SendError::Encode(error)));
+            assert_eq!(server.transmit_len(), 0);
+        }
+    }
+    assert_eq!(server.deliver(1, "t", false, &Message::default()), Ok(2));
+}
+
+/// A method is one frame, so one that is larger than frame-max is not sent; and
+/// no answer to it is waited for.
+// shows: section 4.2.3 / size and channel
+#[test]
+fn a_method_over_frame_max_is_not_sent() {
+    let mut client = open_client(ClientConfig::default(), 4096, 0);
+    // Method, reserved, name, bits, then the table's and the entry's own octets.
+    let around = 8 + 4 + 2 + 2 + 1 + 4 + 2 + 1 + 4;
+    for (octets, fits) in [(4096 - around + 1, false), (4096 - around, true)] {
+        let mut arguments = amqp_codec::TableBuf::new();
+        arguments.insert("x", "y".repeat(octets).as_str()).unwrap();
+        let declare = queue::Declare {
+            queue: "q",
+            arguments: arguments.as_table(),
+            ..Default::default()
+        };
+        assert_eq!(client.queue_declare(1, &declare).is_ok(), fits);
+        assert_eq!(client.transmit_len(), if fits { 4096 } else { 0 });
     }
 }

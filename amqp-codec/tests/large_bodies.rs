@@ -23,14 +23,6 @@ fn streaming_server() -> ServerConfig {
     config
 }
 
-fn publish(number: u16) -> Vec<u8> {
-    let publish = basic::Publish {
-        routing_key: "q",
-        ..Default::default()
-    };
-    method(number, publish)
-}
-
 /// What an application sees of contents: `1: 2/11` is a content on channel 1
 /// with two of eleven octets, `1+5, 4` five more after which four remain.
 fn seen(events: &[ServerEvent<'_>]) -> Vec<String> {

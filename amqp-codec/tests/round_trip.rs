@@ -21,7 +21,6 @@ fn encoded(frame: &Frame<'_>) -> Vec<u8> {
     out
 }
 
-/// Builds a table anew from what a walk over it shows.
 /// A frame that is kept is the same frame, however it came to be kept.
 fn kept(bytes: &[u8], frame: &Frame<'_>) {
     let mut input = BytesMut::from(bytes);
@@ -37,6 +36,7 @@ fn kept(bytes: &[u8], frame: &Frame<'_>) {
     assert_eq!(input, bytes[..bytes.len() - 1]);
 }
 
+/// Builds a table anew from what a walk over it shows.
 fn rebuilt(table: Table<'_>) -> TableBuf {
     let mut buf = TableBuf::new();
     for (name, value) in table {
@@ -184,7 +184,6 @@ proptest! {
     }
 }
 
-/// A length octet can tell no more than 255 (section 4.2.5.3).
 /// A body that is large enough to share the memory that it came in.
 #[test]
 fn large_frames_are_kept_too() {
@@ -196,6 +195,7 @@ fn large_frames_are_kept_too() {
     kept(&encoded(&frame), &frame);
 }
 
+/// A length octet can tell no more than 255 (section 4.2.5.3).
 #[test]
 fn a_short_string_over_255_octets_is_an_error_and_writes_nothing() {
     for (len, expected) in [

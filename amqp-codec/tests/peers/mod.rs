@@ -13,7 +13,7 @@ use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, ConnectionError, ServerConfig, ServerConnection,
     ServerEvent,
 };
-use amqp_codec::method::{Method, Secret, channel, connection};
+use amqp_codec::method::{Method, Secret, basic, channel, connection};
 use amqp_codec::{Frame, Limits, ProtocolHeader, TableBuf, decode};
 
 pub(crate) const NOW: Duration = Duration::from_secs(1000);
@@ -49,6 +49,51 @@ pub(crate) fn header(channel: u16, body_size: u64) -> Vec<u8> {
 
 pub(crate) fn body(channel: u16, payload: &[u8]) -> Vec<u8> {
     frame(3, channel, payload)
+}
+
+/// A publish to the queue "q", without header and body.
+pub(crate) fn publish(channel: u16) -> Vec<u8> {
+    method(
+        channel,
+        basic::Publish {
+            routing_key: "q",
+            ..Default::default()
+        },
+    )
+}
+
+/// An ack on channel 1.
+pub(crate) fn ack(delivery_tag: u64, multiple: bool) -> Vec<u8> {
+    method(
+        1,
+        basic::Ack {
+            delivery_tag,
+            multiple,
+        },
+    )
+}
+
+pub(crate) fn start(mechanisms: &[u8]) -> Vec<u8> {
+    method(
+        0,
+        connection::Start {
+            version_minor: 9,
+            mechanisms,
+            locales: b"en_US",
+            ..Default::default()
+        },
+    )
+}
+
+pub(crate) fn tune(channel_max: u16, frame_max: u32, heartbeat: u16) -> Vec<u8> {
+    method(
+        0,
+        connection::Tune {
+            channel_max,
+            frame_max,
+            heartbeat,
+        },
+    )
 }
 
 pub(crate) fn start_ok(capabilities: Capabilities) -> Vec<u8> {
