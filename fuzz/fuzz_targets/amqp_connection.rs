@@ -24,6 +24,9 @@ const MESSAGE: Message<'_> = Message {
 /// Larger bodies come in parts.
 const ASSEMBLED_SIZE: u64 = 4;
 
+/// Enough for one content, and for no more than two.
+const HELD_SIZE: u64 = 64;
+
 fuzz_target!(|data: &[u8]| {
     let [how, seed, stream @ ..] = data else {
         return;
@@ -51,6 +54,7 @@ fuzz_target!(|data: &[u8]| {
 fn serve(stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
     config.limits.assembled_size = ASSEMBLED_SIZE;
+    config.limits.held_size = HELD_SIZE;
     let mut server = ServerConnection::new(NOW, config);
     let mut transcript = Transcript::default();
     let mut failed = None;
@@ -173,6 +177,7 @@ fn answer(
 fn consume(stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ClientConfig::default();
     config.limits.assembled_size = ASSEMBLED_SIZE;
+    config.limits.held_size = HELD_SIZE;
     let mut client = ClientConnection::new(NOW, config);
     let mut transcript = Transcript::default();
     let mut failed = None;
