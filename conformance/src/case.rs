@@ -42,7 +42,8 @@ impl fmt::Display for Level {
 pub(crate) struct Case {
     /// `PROTOCOL/RULE/QUESTION`, unique and stable: what users select by.
     pub(crate) id: &'static str,
-    /// The statement of the specification, as the specification names it.
+    /// The statement of the specification, as the specification names it; several with
+    /// `; ` between them.
     pub(crate) rule: &'static str,
     /// How strongly the rule is meant.
     pub(crate) level: Level,
@@ -50,6 +51,13 @@ pub(crate) struct Case {
     pub(crate) title: &'static str,
     /// Plays the case. `Ok(())`: the rule is kept.
     pub(crate) run: fn(&Context<'_>) -> Result<(), Stop>,
+}
+
+impl Case {
+    /// Each statement that [`rule`](Self::rule) names.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &'static str> {
+        self.rule.split("; ")
+    }
 }
 
 /// The cases about one part of a specification, reported together.

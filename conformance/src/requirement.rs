@@ -5,7 +5,7 @@ use requirements::{Requirement, Specification};
 use crate::case::Case;
 use crate::cli::Selected;
 
-/// A requirement, and the number of cases whose rule it is.
+/// A requirement, and the number of cases that name it.
 pub(crate) struct Asked {
     pub(crate) requirement: Requirement,
     pub(crate) cases: usize,
@@ -29,7 +29,8 @@ pub(crate) fn asked(selected: &[Selected]) -> Vec<(Specification, Vec<Asked>)> {
     let rules: Vec<_> = selected
         .iter()
         .flat_map(|(_, cases)| cases)
-        .filter_map(|case| Some((specification(case)?, case.rule)))
+        .filter_map(|case| Some((specification(case)?, case)))
+        .flat_map(|(specification, case)| case.rules().map(move |rule| (specification, rule)))
         .collect();
     Specification::ALL
         .into_iter()
@@ -76,6 +77,82 @@ mod tests {
                 case.id,
                 case.rule,
             );
+        }
+    }
+
+    #[test]
+    fn a_case_counts_for_each_requirement_that_it_names() {
+        let section = sections()
+            .find(|section| {
+                section
+                    .cases
+                    .iter()
+                    .any(|case| case.id == "amqp/frame/end-octet")
+            })
+            .expect("there is such a case");
+        let case = section
+            .cases
+            .iter()
+            .filter(|case| case.id == "amqp/frame/end-octet");
+        let asked = asked(&[(section, case.collect())]);
+        let [(Specification::Amqp0_9_1, asked)] = &asked[..] else {
+            panic!("one specification is asked about");
+        };
+        let counted: Vec<_> = asked
+            .iter()
+            .filter(|row| row.cases > 0)
+            .map(|row| (row.requirement.identifier, row.cases))
+            .collect();
+        assert_eq!(
+            counted,
+            [
+                ("section 4.2.3 / frame-end", 1),
+                ("section 4.2.3 / type and end are checked", 1)
+            ]
+        );
+    }
+
+    /// What the specification defines without a rule: a method, or a field of one, by the
+    /// names that its path has.
+    fn is_definition(path: &str) -> bool {
+        let mut names = path.splitn(3, " / ");
+        let (class, method) = (names.next().unwrap_or(""), names.next().unwrap_or(""));
+        let field = names.next().map(|field| field.replace('-', "_"));
+        amqp_codec::method::METHODS.iter().any(|info| {
+            info.name == format!("{class}.{method}")
+                && field
+                    .as_ref()
+                    .is_none_or(|field| info.fields.iter().any(|known| known.name == field))
+        })
+    }
+
+    #[test]
+    fn a_rule_of_amqp_is_a_requirement_or_what_is_defined() {
+        let requirements = requirements::list(Specification::Amqp0_9_1);
+        let other = [
+            "capability ",
+            "constant ",
+            "constants ",
+            "domain ",
+            "errata ",
+            "erratum ",
+        ];
+        for case in sections().flat_map(|section| section.cases) {
+            if specification(case) != Some(Specification::Amqp0_9_1) {
+                continue;
+            }
+            for rule in case.rules() {
+                assert!(
+                    requirements
+                        .iter()
+                        .any(|requirement| requirement.identifier == rule)
+                        || rule.strip_prefix("section ").is_some_and(is_section)
+                        || is_definition(rule)
+                        || other.iter().any(|kind| rule.starts_with(kind)),
+                    "{}: there is no {rule}",
+                    case.id,
+                );
+            }
         }
     }
 

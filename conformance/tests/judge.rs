@@ -246,7 +246,7 @@ fn reports_for_programs() {
     let value: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
     assert_eq!(
         value[0]["rule"],
-        "section 4.2.2; connection / start / protocol-name"
+        "section 4.2.2 / header is answered; connection / start / protocol-name"
     );
 }
 

@@ -181,7 +181,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/basic.reject/order",
-            rule: "section 4.7",
+            rule: "section 4.7 / order",
             level: Should,
             title: "A message that is requeued takes its old place in the queue",
             run: |ctx| {

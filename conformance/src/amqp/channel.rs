@@ -45,7 +45,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/channel.open/above-channel-max",
-            rule: "section 2.3.3; section 4.3",
+            rule: "section 2.3.3 / limits hold; section 4.3 / channels",
             level: Must,
             title: "A channel above the negotiated channel-max gets the client disconnected",
             run: |ctx| {
@@ -81,7 +81,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/channel.close/reopen",
-            rule: "section 2.3.7",
+            rule: "section 2.3.7 / close is a hand-shake",
             level: Must,
             title: "A channel can be closed and opened again",
             run: |ctx| {
@@ -93,7 +93,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/channel.close/reopen-after-exception",
-            rule: "section 2.3.7",
+            rule: "section 2.3.7 / close is a hand-shake",
             level: Must,
             title: "A channel that an exception closed can be opened again",
             run: |ctx| {
@@ -155,7 +155,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/channel/exceptions-are-apart",
-            rule: "section 2.2.2; section 4.3",
+            rule: "section 2.2.2; section 4.3 / channels",
             level: Must,
             title: "An exception on one channel leaves the other channels as they are",
             run: |ctx| {

@@ -20,14 +20,14 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "amqp/protocol-header/unsupported-version",
-            rule: "section 4.2.2; connection / start / protocol-name",
+            rule: "section 4.2.2 / header is answered; connection / start / protocol-name",
             level: Must,
             title: "An unsupported protocol version is answered with a protocol header, then closed",
             run: |ctx| refused_header(ctx, b"AMQP\x09\x09\x09\x09"),
         },
         Case {
             id: "amqp/protocol-header/not-amqp",
-            rule: "section 4.2.2; connection / start / protocol-name",
+            rule: "section 4.2.2 / header is answered; connection / start / protocol-name",
             level: Must,
             title: "Octets that are no AMQP are answered with a protocol header, then closed",
             run: |ctx| refused_header(ctx, b"HELO you\r\n\r\n"),
@@ -106,7 +106,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/connection.start-ok/wrong-password",
-            rule: "section 2.2.4",
+            rule: "section 2.2.4 / no hand-shake before open",
             level: Must,
             title: "A wrong password closes the connection without a word",
             run: |ctx| {
@@ -164,7 +164,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/connection.tune/limits",
-            rule: "section 2.3.3; connection / tune / frame-max / minimum",
+            rule: "section 2.3.3 / limits are proposed; connection / tune / frame-max / minimum",
             level: Must,
             title: "The frame-max that is proposed is no limit, or at least frame-min-size",
             run: |ctx| {
@@ -238,7 +238,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/connection.open/missing",
-            rule: "section 2.2.4",
+            rule: "section 2.2.4 / no hand-shake before open",
             level: Must,
             title: "A method before connection.open closes the connection without a word",
             run: |ctx| {
@@ -278,7 +278,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/connection.close/handshake",
-            rule: "section 2.3.7",
+            rule: "section 2.3.7 / close is a hand-shake",
             level: Must,
             title: "connection.close is answered with close-ok and nothing after it",
             // Who closes the socket then is left open: close-ok "tells the

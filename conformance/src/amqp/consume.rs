@@ -172,7 +172,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/basic.deliver/order",
-            rule: "section 4.7; basic / 08",
+            rule: "section 4.7 / order; basic / 08",
             level: Must,
             title: "Messages of one publisher arrive in order, persistent or not",
             run: |ctx| {

@@ -19,14 +19,14 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "amqp/exchange/required-instances",
-            rule: "exchange / required-instances; section 3.1.3.1",
+            rule: "exchange / required-instances; section 3.1.3.1 / direct",
             level: Must,
             title: "amq.direct and amq.fanout exist",
             run: |ctx| pre_declared(ctx, &["amq.direct", "amq.fanout"]),
         },
         Case {
             id: "amqp/exchange/recommended-instances",
-            rule: "section 3.1.3.3; section 3.1.3.4",
+            rule: "section 3.1.3.3 / topic; section 3.1.3.4 / headers",
             level: Should,
             title: "amq.topic and amq.match exist",
             run: |ctx| pre_declared(ctx, &["amq.topic", "amq.match"]),

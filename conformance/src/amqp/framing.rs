@@ -21,7 +21,7 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "amqp/frame/end-octet",
-            rule: "section 4.2.3",
+            rule: "section 4.2.3 / frame-end; section 4.2.3 / type and end are checked",
             level: Must,
             title: "A frame that does not end with CE is fatal",
             run: |ctx| {
@@ -32,14 +32,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/frame/unknown-type",
-            rule: "section 4.2.3",
+            rule: "section 4.2.3 / type and end are checked",
             level: Must,
             title: "A frame of a type that is not defined is fatal",
             run: |ctx| fatal(ctx, &frame(9, 1, b"abc"), &[501]),
         },
         Case {
             id: "amqp/frame/oversized",
-            rule: "section 4.2.3; section 2.3.3",
+            rule: "section 4.2.3 / size and channel; section 2.3.3 / limits hold",
             level: Must,
             title: "A frame above the negotiated frame-max is a connection exception 501",
             run: |ctx| {
@@ -54,7 +54,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/frame/of-frame-max",
-            rule: "section 4.2.3; section 2.3.3",
+            rule: "section 4.2.3 / size and channel; section 2.3.3 / limits hold",
             level: Must,
             title: "A frame of just the negotiated frame-max is accepted",
             run: |ctx| {
@@ -67,7 +67,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/frame/sent-within-frame-max",
-            rule: "section 4.2.3",
+            rule: "section 4.2.3 / size and channel",
             level: Must,
             title: "A broker sends no frame above the negotiated frame-max",
             run: sent_within_frame_max,
@@ -110,14 +110,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/method/unknown-class",
-            rule: "section 2.3.7; constants command-invalid, not-implemented",
+            rule: "section 2.3.7 / close is a hand-shake; constants command-invalid, not-implemented",
             level: Must,
             title: "A method of an unknown class closes the connection with a handshake",
             run: |ctx| closed_with_a_handshake(ctx, &method(1, (99, 10), args())),
         },
         Case {
             id: "amqp/method/unknown-method",
-            rule: "section 2.3.7; constants command-invalid, not-implemented",
+            rule: "section 2.3.7 / close is a hand-shake; constants command-invalid, not-implemented",
             level: Must,
             title: "An unknown method of a known class closes the connection with a handshake",
             run: |ctx| closed_with_a_handshake(ctx, &method(1, (60, 250), args())),
@@ -151,7 +151,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/method/connection-class-on-channel-1",
-            rule: "section 4.2.3",
+            rule: "section 4.2.3 / size and channel",
             level: Must,
             title: "A method of the connection class on another channel than 0 is refused with 503",
             run: |ctx| {
@@ -178,7 +178,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/field-table/unknown-type",
-            rule: "section 2.3.7; constants frame-error, syntax-error",
+            rule: "section 2.3.7 / close is a hand-shake; constants frame-error, syntax-error",
             level: Must,
             title: "A field of an unknown type closes the connection with a handshake",
             run: |ctx| {
@@ -204,7 +204,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/field-table/field-name",
-            rule: "section 4.2.5.5",
+            rule: "section 4.2.5.5 / field names are validated",
             level: Should,
             title: "A field name that does not start with a letter, $ or # is refused with 503",
             // The text calls 503 "syntax error", which is 502: both are accepted.
@@ -266,7 +266,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/heartbeat/not-negotiated",
-            rule: "section 4.2.7",
+            rule: "section 4.2.7 / discarded",
             level: Must,
             title: "A heart-beat is no error when none were negotiated",
             run: |ctx| {
@@ -277,7 +277,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/heartbeat/on-channel-1",
-            rule: "section 4.2.3; section 4.2.7",
+            rule: "section 4.2.3 / size and channel; section 4.2.7 / channel",
             level: Must,
             title: "A heart-beat on another channel than 0 is a connection exception",
             // 503 for any frame that belongs on channel 0 (4.2.3), 501 for any

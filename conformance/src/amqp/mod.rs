@@ -1,10 +1,11 @@
 //! AMQP 0-9-1.
 //!
-//! Rules are named as the specification's own list of them does: `class /
-//! method / field / rule` for the rules in the class definitions, `section
-//! N.N.N` for those in the text, and `capability NAME` for the extensions that
-//! a broker announces. Where the text contradicts itself, or the published
-//! errata ("erratum N") correct it, a case accepts both and says so.
+//! Rules are named as the list of requirements does: `class / method / field / rule`
+//! for those in the class definitions, `section N.N.N / name` for those in the text.
+//! Without a rule behind it, such a path or section is what the specification defines
+//! there; `domain`, `constant` and `capability NAME` are that too, the last for the
+//! extensions that a broker announces. Where the text contradicts itself, or the
+//! published errata ("erratum N") correct it, a case accepts both and says so.
 
 mod acknowledge;
 mod bytes;

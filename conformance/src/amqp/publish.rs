@@ -93,14 +93,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/every-property",
-            rule: "section 3.1.1; section 4.2.6.1",
+            rule: "section 3.1.1 / bodies are kept; section 4.2.6.1",
             level: Must,
             title: "Every property arrives as it was sent, octet by octet",
             run: |ctx| passes_through(ctx, &every_property(ctx).0),
         },
         Case {
             id: "amqp/content/every-field-type",
-            rule: "section 3.1.1; section 4.2.5.5; erratum 3",
+            rule: "section 3.1.1 / bodies are kept; section 4.2.5.5; erratum 3",
             level: Must,
             title: "Headers with a field of every type arrive as they were sent, octet by octet",
             run: |ctx| {
@@ -110,7 +110,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/body-of-many-frames",
-            rule: "section 4.2.6.2; section 3.1.1",
+            rule: "section 4.2.6.2 / set of frames; section 3.1.1 / bodies are kept",
             level: Must,
             title: "A body in many frames, of one octet and of none among them, arrives unchanged",
             run: |ctx| {
@@ -143,7 +143,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/megabyte",
-            rule: "section 2.3.5.2",
+            rule: "section 2.3.5.2 / body frames",
             level: Must,
             title: "A body of a megabyte arrives unchanged",
             run: |ctx| {
@@ -200,7 +200,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/method-instead-of-header",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A method where a content header must come is a connection exception 505",
             run: |ctx| {
@@ -210,14 +210,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/body-instead-of-header",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A body where a content header must come is a connection exception 505",
             run: |ctx| after_publish(ctx, &[frame(BODY, 1, b"body")], &[505]),
         },
         Case {
             id: "amqp/content/method-instead-of-body",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A method where a content body must come is a connection exception 505",
             run: |ctx| {
@@ -227,7 +227,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/header-instead-of-body",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A second content header where a body must come is a connection exception 505",
             run: |ctx| {
@@ -237,7 +237,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/body-too-long",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A body longer than its header says is a connection exception 505",
             // 501 is the code for a frame that is malformed in itself; a
@@ -249,28 +249,28 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/header-without-publish",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A content header without a method before it is a connection exception 505",
             run: |ctx| unexpected(ctx, &header(1, 4, NO_PROPERTIES), &[505]),
         },
         Case {
             id: "amqp/content/body-without-publish",
-            rule: "section 4.2.6",
+            rule: "section 4.2.6 / incomplete content",
             level: Must,
             title: "A content body without a method before it is a connection exception 505",
             run: |ctx| unexpected(ctx, &frame(BODY, 1, b"body"), &[505]),
         },
         Case {
             id: "amqp/content/on-channel-0",
-            rule: "section 4.2.6.1",
+            rule: "section 4.2.6.1 / channel",
             level: Must,
             title: "Content on channel 0 is a connection exception 504",
             run: |ctx| unexpected(ctx, &header(0, 4, NO_PROPERTIES), &[504]),
         },
         Case {
             id: "amqp/content/other-class",
-            rule: "section 4.2.6.1; section 4.2.6",
+            rule: "section 4.2.6.1 / class; section 4.2.6 / incomplete content",
             level: Must,
             title: "A content header of another class than its method is a connection exception",
             // 501 for an invalid class-id (4.2.6.1), 505 for content that is
@@ -292,7 +292,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/truncated-properties",
-            rule: "section 2.3.7; section 4.2.6; constants frame-error, syntax-error",
+            rule: "section 2.3.7 / close is a hand-shake; section 4.2.6; constants frame-error, syntax-error",
             level: Must,
             title: "A property list that ends too soon is a connection exception",
             run: |ctx| {

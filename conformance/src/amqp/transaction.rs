@@ -16,7 +16,7 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "amqp/tx.commit/publishes",
-            rule: "tx / commit; section 4.6",
+            rule: "tx / commit; section 4.6 / visibility",
             level: Must,
             title: "What a transaction publishes is in the queue after commit-ok, and not before",
             run: |ctx| {
