@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
 /// The server's side. Every subscriber gets a message at once.
 fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
-    config.limits.assembled_body = assembled;
+    config.limits.assembled_size = assembled;
     let mut server = ServerConnection::new(NOW, config);
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {
@@ -100,7 +100,7 @@ fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
 /// The client's side. It subscribes as soon as it can, and acknowledges.
 fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     let mut config = ClientConfig::default();
-    config.limits.assembled_body = assembled;
+    config.limits.assembled_size = assembled;
     let mut client = ClientConnection::new(NOW, config);
     client
         .connect(&ConnectOptions {

@@ -113,7 +113,7 @@ pub enum EncodeError {
     #[error("content-length is not the length of the body")]
     ContentLength,
     /// The frame is one that was received without its body, which comes in
-    /// parts ([`Limits::assembled_body`](crate::Limits::assembled_body)).
+    /// parts ([`Limits::assembled_size`](crate::Limits::assembled_size)).
     #[error("frame without its body, which comes in parts")]
     BodyInParts,
 }

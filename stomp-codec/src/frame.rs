@@ -106,7 +106,7 @@ impl<'a> Frame<'a> {
 
     /// Whether the body, if there is one, is here. It is, but for a frame that a
     /// connection hands out before its body has come
-    /// ([`Limits::assembled_body`](crate::Limits::assembled_body)).
+    /// ([`Limits::assembled_size`](crate::Limits::assembled_size)).
     pub fn is_whole(&self) -> bool {
         self.whole
     }

@@ -108,10 +108,10 @@
 //! # Large bodies
 //!
 //! A body is handed out whole and borrowed, for which all of it has to be in the
-//! buffer. Longer ones than [`Limits::assembled_body`] come in parts, whether a
+//! buffer. Longer ones than [`Limits::assembled_size`] come in parts, whether a
 //! `content-length` or only a NUL ends them: first the frame with all headers,
 //! as soon as the headers have come, and then each part as it arrives. With a
-//! bound on `assembled_body` a buffer never holds more than the headers, so much
+//! bound on `assembled_size` a buffer never holds more than the headers, so much
 //! of a body, and one read.
 //!
 //! ```
@@ -123,7 +123,7 @@
 //! # socket.resize(socket.len() + 1_000_000, b'x');
 //! # socket.push(0);
 //! let mut config = ServerConfig::default();
-//! config.limits.assembled_body = 4096;
+//! config.limits.assembled_size = 4096;
 //! config.limits.body = usize::MAX;
 //! let mut server = ServerConnection::new(now, config);
 //!

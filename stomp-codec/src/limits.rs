@@ -29,7 +29,7 @@ pub struct Limits {
     /// a longer one comes in parts as it arrives. With this the buffer of a
     /// reader needs room for headers, so many bytes and one read, however long
     /// the bodies are.
-    pub assembled_body: usize,
+    pub assembled_size: usize,
     /// Most subscriptions open at a time on one connection.
     pub subscriptions: usize,
     /// Most transactions open at a time on one connection.
@@ -52,7 +52,7 @@ impl Default for Limits {
             header_count: 1000,
             headers: 128 * 1024,
             body: 16 * 1024 * 1024,
-            assembled_body: usize::MAX,
+            assembled_size: usize::MAX,
             subscriptions: 1000,
             transactions: 100,
             transaction_operations: 10_000,

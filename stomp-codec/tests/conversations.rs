@@ -357,7 +357,7 @@ fn each_frame_by_version() {
             for size in 1..8 {
                 for assembled in [usize::MAX, 5, 1, 0] {
                     let mut config = config();
-                    config.limits.assembled_body = assembled;
+                    config.limits.assembled_size = assembled;
                     let pieces = converse_in_pieces(config, bytes.as_bytes(), &[size]);
                     assert_eq!(
                         pieces, found,

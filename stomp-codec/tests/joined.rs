@@ -74,9 +74,9 @@ impl Joined {
         let mut config = ClientConfig::default();
         config.versions = vec![version];
         config.heart_beat = HeartBeat::NONE;
-        config.limits.assembled_body = assembled;
+        config.limits.assembled_size = assembled;
         let mut server = ServerConfig::default();
-        server.limits.assembled_body = assembled;
+        server.limits.assembled_size = assembled;
         let mut joined = Joined {
             client: ClientConnection::new(NOW, config),
             server: Application::new(server),
@@ -329,7 +329,7 @@ proptest! {
         cuts in prop::collection::vec(1usize..20, 1..10),
     ) {
         let mut config = ServerConfig::default();
-        config.limits.assembled_body = assembled;
+        config.limits.assembled_size = assembled;
         let input = format!("CONNECT\naccept-version:{version}\nhost:h\n\n\0{}", pieces.concat());
         let whole = script::converse(config.clone(), input.as_bytes());
         let cut = script::converse_in_pieces(config.clone(), input.as_bytes(), &cuts);

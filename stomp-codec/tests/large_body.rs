@@ -18,7 +18,7 @@ const OPENING: &str = "CONNECT\naccept-version:1.2\nhost:h\n\n\0";
 /// Bodies of up to 8 bytes come whole, and may have 100.
 fn config() -> ServerConfig {
     let mut config = ServerConfig::default();
-    config.limits.assembled_body = 8;
+    config.limits.assembled_size = 8;
     config.limits.body = 100;
     config.limits.transaction_bytes = 200;
     config
@@ -238,7 +238,7 @@ fn a_client_reads_parts() {
         ERROR\nreceipt-id:1\nmessage:m\n\nthe reason why\0RECEIPT\n";
     for size in [1, 2, 3, 7, 1000] {
         let mut config = ClientConfig::default();
-        config.limits.assembled_body = 8;
+        config.limits.assembled_size = 8;
         let mut client = ClientConnection::new(NOW, config);
         client.connect(&ConnectOptions::default()).unwrap();
         let (mut kept, mut events) = (Vec::new(), Vec::<String>::new());
@@ -300,8 +300,8 @@ fn a_client_reads_parts() {
 fn an_error_that_does_not_end() {
     let start = |stream: &str| {
         let mut config = ClientConfig::default();
-        config.limits.assembled_body = 0;
-        config.limits_before_login.assembled_body = 0;
+        config.limits.assembled_size = 0;
+        config.limits_before_login.assembled_size = 0;
         let mut client = ClientConnection::new(NOW, config);
         client.connect(&ConnectOptions::default()).unwrap();
         let mut input = stream.as_bytes();

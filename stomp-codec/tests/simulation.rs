@@ -128,11 +128,11 @@ impl World {
         let mut config = ClientConfig::default();
         config.versions = Version::ALL[..=version as usize].to_vec();
         config.heart_beat = beat(&mut random);
-        config.limits.assembled_body = thresholds[random.below(4)];
+        config.limits.assembled_size = thresholds[random.below(4)];
         let client = ClientConnection::new(Duration::ZERO, config);
         let mut config = ServerConfig::default();
         config.heart_beat = beat(&mut random);
-        config.limits.assembled_body = thresholds[random.below(4)];
+        config.limits.assembled_size = thresholds[random.below(4)];
         let server = ServerConnection::new(Duration::ZERO, config);
         World {
             random,

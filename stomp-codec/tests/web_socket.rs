@@ -44,7 +44,7 @@ fn talk(messages: &[&[u8]]) -> (Vec<String>, Application) {
         send: Duration::from_secs(1),
         receive: Duration::from_secs(1),
     };
-    config.limits.assembled_body = 8;
+    config.limits.assembled_size = 8;
     let mut server = Application::new(config);
     let mut kept = Vec::new();
     for message in messages {

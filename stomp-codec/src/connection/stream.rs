@@ -53,7 +53,7 @@ impl Inbound {
         // At the first byte of a frame there are none.
         input.advance(eols(input, syntax));
         let bytes = *input;
-        let assembled = limits.assembled_body;
+        let assembled = limits.assembled_size;
         let found = self.scan.decode_with(bytes, syntax, limits, assembled)?;
         Ok(found.map(|(frame, taken)| {
             input.advance(taken);

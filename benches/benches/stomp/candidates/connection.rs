@@ -186,7 +186,7 @@ fn open(config: ServerConfig) -> ServerConnection {
 /// A server that takes long bodies in parts.
 pub(super) fn upload() -> ServerConnection {
     let mut config = ServerConfig::default();
-    config.limits.assembled_body = 16 << 10;
+    config.limits.assembled_size = 16 << 10;
     open(config)
 }
 

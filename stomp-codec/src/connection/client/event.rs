@@ -97,7 +97,7 @@ impl<'a> Message<'a> {
 
     /// Whether the body is here. If not, [`ClientEvent::Body`] comes next: the
     /// body is longer than
-    /// [`Limits::assembled_body`](crate::Limits::assembled_body).
+    /// [`Limits::assembled_size`](crate::Limits::assembled_size).
     pub fn is_whole(&self) -> bool {
         self.frame.is_whole()
     }

@@ -124,7 +124,7 @@ impl<'a> Send<'a> {
 
     /// Whether the body is here. If not, [`ServerEvent::Body`] comes next: the
     /// body is longer than
-    /// [`Limits::assembled_body`](crate::Limits::assembled_body).
+    /// [`Limits::assembled_size`](crate::Limits::assembled_size).
     pub fn is_whole(&self) -> bool {
         self.frame.is_whole()
     }
