@@ -130,7 +130,7 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                     .subscribe("/queue/q", AckMode::Client, [], Options::RECEIPT)
                     .map(|_| ()),
                 ClientEvent::Message(message) => match message.ack {
-                    Some(token) => client.ack(&token, Options::default()).map(|_| ()),
+                    Some(token) => client.ack(&token, [], Options::default()).map(|_| ()),
                     None => Ok(()),
                 },
                 _ => Ok(()),

@@ -118,7 +118,7 @@ impl Round {
                 let text = String::from_utf8_lossy(message.body());
                 println!("received {text} from {}", message.destination);
                 let token = message.ack.ok_or("a message that needs no ACK")?;
-                self.acknowledged = client.ack(&token, Options::RECEIPT)?;
+                self.acknowledged = client.ack(&token, [], Options::RECEIPT)?;
             }
             ClientEvent::Receipt(receipt) => {
                 let receipt = Some(receipt);

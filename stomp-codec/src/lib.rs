@@ -90,7 +90,7 @@
 //!             }
 //!             ClientEvent::Message(message) => {
 //!                 assert_eq!(message.body(), b"hello");
-//!                 client.ack(&message.ack.unwrap(), Options::default())?;
+//!                 client.ack(&message.ack.unwrap(), [], Options::default())?;
 //!                 client.disconnect()?;
 //!             }
 //!             _ => {}

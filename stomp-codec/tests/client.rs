@@ -202,18 +202,18 @@ fn answers_to_connect() {
 #[test]
 fn frames() {
     for (version, subscription, ack, nack) in [
-        (V1_0, "", "ACK\nmessage-id:m\\c1\n\n^@", None),
+        (V1_0, "", "ACK\nmessage-id:m\\c1\nx:y\n\n^@", None),
         (
             V1_1,
             "subscription:1\n",
-            "ACK\nmessage-id:m\\c1\ntransaction:1\nreceipt:4\nsubscription:1\n\n^@",
-            Some("NACK\nmessage-id:m\\c1\nsubscription:1\n\n^@"),
+            "ACK\nmessage-id:m\\c1\nsubscription:1\ntransaction:1\nreceipt:4\nx:y\n\n^@",
+            Some("NACK\nmessage-id:m\\c1\nsubscription:1\nrequeue:false\n\n^@"),
         ),
         (
             V1_2,
             "subscription:1\nack:a\\c1\n",
-            "ACK\nid:a\\c1\ntransaction:1\nreceipt:4\n\n^@",
-            Some("NACK\nid:a\\c1\n\n^@"),
+            "ACK\nid:a\\c1\ntransaction:1\nreceipt:4\nx:y\n\n^@",
+            Some("NACK\nid:a\\c1\nrequeue:false\n\n^@"),
         ),
     ] {
         let mut client = open(version);
@@ -282,9 +282,15 @@ fn frames() {
         } else {
             within
         };
-        client.ack(&tokens[0], options).unwrap();
+        // A header that names the message, or another way to ask for a receipt, would
+        // contradict those that are written for it.
+        let name = if version == V1_2 { "id" } else { "message-id" };
+        let further = [("x", "y"), (name, "9"), ("receipt", "9")];
+        client.ack(&tokens[0], further, options).unwrap();
         assert_eq!(transmit(&mut client), ack, "{version}");
-        let refused = client.nack(&tokens[0], Options::default()).err();
+        // RabbitMQ: "requeue".
+        let requeue = [("requeue", "false")];
+        let refused = client.nack(&tokens[0], requeue, Options::default()).err();
         let no_nack = SendError::Encode(EncodeError::CommandNotInVersion(Command::Nack, version));
         assert_eq!(refused, nack.is_none().then_some(no_nack));
         assert_eq!(transmit(&mut client), nack.unwrap_or_default(), "{version}");
@@ -305,10 +311,15 @@ fn frames() {
             transmit(&mut client),
             "BEGIN\ntransaction:2\n\n^@ABORT\ntransaction:2\n\n^@"
         );
-        client.unsubscribe(s, Options::default()).unwrap();
-        assert_eq!(transmit(&mut client), "UNSUBSCRIBE\nid:1\n\n^@");
+        // ActiveMQ and RabbitMQ: the end of a durable subscription.
+        let durable = [("durable", "true"), ("id", "9")];
+        client.unsubscribe(s, durable, Options::default()).unwrap();
         assert_eq!(
-            client.unsubscribe(s, receipt),
+            transmit(&mut client),
+            "UNSUBSCRIBE\nid:1\ndurable:true\n\n^@"
+        );
+        assert_eq!(
+            client.unsubscribe(s, [], receipt),
             Err(SendError::UnknownSubscription)
         );
         // What is refused leaves nothing behind.

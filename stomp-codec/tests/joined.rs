@@ -186,7 +186,9 @@ impl Joined {
                 };
                 self.subscriptions.remove(*n);
                 // Its messages may still be acknowledged; that settles nothing.
-                client.unsubscribe(subscription, Options::RECEIPT).unwrap();
+                client
+                    .unsubscribe(subscription, [], Options::RECEIPT)
+                    .unwrap();
             }
             Do::Send(header, body, within) => {
                 let transaction = pick(&self.transactions, within);
@@ -201,8 +203,8 @@ impl Joined {
                 let (_, token) = self.messages.remove(*n);
                 let options = options(pick(&self.transactions, within));
                 match action {
-                    Do::Ack(..) => client.ack(&token, options).unwrap(),
-                    _ => client.nack(&token, options).unwrap(),
+                    Do::Ack(..) => client.ack(&token, [], options).unwrap(),
+                    _ => client.nack(&token, [], options).unwrap(),
                 };
             }
             Do::Begin => {

@@ -319,6 +319,55 @@ fn a_message_without_a_subscription() {
     );
 }
 
+/// "Servers MAY use additional headers to give access to features" ("Frames and
+/// Headers"): every event of a frame has those that the frame came with.
+#[test]
+fn an_application_can_read_every_header() {
+    let connect = "CONNECT\naccept-version:1.2\nhost:h\nx:connect\n\n\0";
+    let mut server = ServerConnection::new(Duration::ZERO, config());
+    let stream = [
+        connect,
+        "SUBSCRIBE\nid:0\ndestination:a\nack:client-individual\nx:subscribe\n\n\0",
+        "SEND\ndestination:a\nx:send\n\n\0",
+        "ACK\nid:1-1\nx:ack\n\n\0",
+        "NACK\nid:1-2\nx:nack\n\n\0",
+        "BEGIN\ntransaction:t\n\n\0COMMIT\ntransaction:t\nx:commit\n\n\0",
+        "UNSUBSCRIBE\nid:0\nx:unsubscribe\n\n\0",
+        "DISCONNECT\nx:disconnect\n\n\0",
+    ]
+    .concat();
+    let mut input = stream.as_bytes();
+    let mut read = Vec::new();
+    while let Some(event) = server.receive(Duration::ZERO, &mut input).unwrap() {
+        let frame = match event {
+            ServerEvent::Connect(connect) => {
+                server.accept(Duration::ZERO, &Accept::default()).unwrap();
+                connect.frame
+            }
+            ServerEvent::Subscribe(subscribe) => {
+                for message in [7, 8] {
+                    let sent = server.message(subscribe.subscription, message, "a", [], b"");
+                    sent.unwrap();
+                }
+                subscribe.frame
+            }
+            ServerEvent::Send(send) => send.frame,
+            ServerEvent::Ack(ack) | ServerEvent::Nack(ack) => ack.frame,
+            ServerEvent::Commit { frame, .. }
+            | ServerEvent::Unsubscribe { frame, .. }
+            | ServerEvent::Disconnect { frame, .. } => frame,
+            event => panic!("{event:?}"),
+        };
+        let name = frame.command().as_str().to_lowercase();
+        assert_eq!(frame.header("x").as_deref(), Some(&*name));
+        read.push(name);
+    }
+    assert_eq!(
+        read.join(" "),
+        "connect subscribe send ack nack commit unsubscribe disconnect"
+    );
+}
+
 /// "Once the subscription is removed": the server cannot send to it either.
 // shows: stomp12/UNSUBSCRIBE/stops, stomp11/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/stops
 #[test]

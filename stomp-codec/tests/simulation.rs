@@ -213,6 +213,7 @@ impl World {
                     subscription,
                     unacknowledged,
                     receipt,
+                    ..
                 } => {
                     let at = subscription.get();
                     self.hear(&Heard::Unsubscribe(at));
@@ -240,6 +241,7 @@ impl World {
                 ServerEvent::Disconnect {
                     unacknowledged,
                     receipt,
+                    ..
                 } => {
                     self.hear(&Heard::Disconnect);
                     let left = self.subscribed.iter_mut().flat_map(|known| {
@@ -380,7 +382,7 @@ impl World {
                 let Some(subscription) = self.random.pick(&self.client_subscriptions) else {
                     return;
                 };
-                let Ok(receipt) = client.unsubscribe(subscription, alone) else {
+                let Ok(receipt) = client.unsubscribe(subscription, [], alone) else {
                     return;
                 };
                 (receipt, Some(Heard::Unsubscribe(subscription.get())))
@@ -405,10 +407,10 @@ impl World {
                 let at = self.random.below(self.tokens.len());
                 let (number, token) = self.tokens.remove(at);
                 if version > Version::V1_0 && self.random.below(3) == 0 {
-                    let receipt = client.nack(&token, options).unwrap();
+                    let receipt = client.nack(&token, [], options).unwrap();
                     (receipt, self.hold(within, Heard::Nack(number)))
                 } else {
-                    let receipt = client.ack(&token, options).unwrap();
+                    let receipt = client.ack(&token, [], options).unwrap();
                     (receipt, self.hold(within, Heard::Ack(number)))
                 }
             }

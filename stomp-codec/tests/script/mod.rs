@@ -159,6 +159,7 @@ impl Application {
                 subscription,
                 unacknowledged,
                 receipt,
+                ..
             } => {
                 let text = format!("unsubscribe {} {unacknowledged:?}", subscription.get());
                 (text, receipt)
@@ -175,6 +176,7 @@ impl Application {
                 transaction,
                 operations,
                 receipt,
+                ..
             } => {
                 let operations: Vec<_> = operations.iter().map(operation).collect();
                 (
@@ -185,6 +187,7 @@ impl Application {
             ServerEvent::Disconnect {
                 unacknowledged,
                 receipt,
+                ..
             } => {
                 let left: Vec<_> = unacknowledged.iter().map(|(s, m)| (s.get(), *m)).collect();
                 (format!("disconnect {left:?}"), receipt)

@@ -69,7 +69,7 @@ impl Client {
             if let ClientEvent::Message(message) = event {
                 black_box(message.body());
                 let ack = message.ack.expect("the mode is client");
-                self.client.ack(&ack, Options::default()).expect("open");
+                self.client.ack(&ack, [], Options::default()).expect("open");
                 count += 1;
             }
         }

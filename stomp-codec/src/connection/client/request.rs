@@ -152,12 +152,16 @@ impl ClientConnection {
     /// Ends a subscription: UNSUBSCRIBE. Messages that are under way may still
     /// come.
     ///
+    /// `headers` are for what a broker defines beyond the specification, such as
+    /// the end of a durable subscription.
+    ///
     /// # Errors
     ///
-    /// No session; no such subscription.
-    pub fn unsubscribe(
+    /// No session; no such subscription; what the version cannot carry.
+    pub fn unsubscribe<'h>(
         &mut self,
         subscription: Subscription,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
         self.open()?;
@@ -166,7 +170,7 @@ impl ClientConnection {
         }
         let number = Decimal::from_u64(subscription.0);
         let own = [("id", number.as_str())];
-        let receipt = self.write(Command::Unsubscribe, &own, [], Content::EMPTY, options)?;
+        let receipt = self.write(Command::Unsubscribe, &own, headers, Content::EMPTY, options)?;
         self.subscriptions.remove(&subscription);
         Ok(receipt)
     }
@@ -176,50 +180,56 @@ impl ClientConnection {
     ///
     /// # Errors
     ///
-    /// No session; no such transaction.
-    pub fn ack(
+    /// No session; no such transaction; what the version cannot carry.
+    pub fn ack<'h>(
         &mut self,
         message: &AckToken<'_>,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        self.acknowledge(Command::Ack, message, options)
+        self.acknowledge(Command::Ack, message, headers, options)
     }
 
     /// Says that a message was not consumed, and in ack mode `client` none of
     /// those before it that are not settled: NACK.
     ///
+    /// What becomes of it is the server's to decide; `headers` are for what a
+    /// broker lets its client say about that (`requeue` of RabbitMQ).
+    ///
     /// # Errors
     ///
-    /// No session; no such transaction; 1.0 has no NACK.
-    pub fn nack(
+    /// No session; no such transaction; 1.0 has no NACK; what the version cannot
+    /// carry.
+    pub fn nack<'h>(
         &mut self,
         message: &AckToken<'_>,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        self.acknowledge(Command::Nack, message, options)
+        self.acknowledge(Command::Nack, message, headers, options)
     }
 
     // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
     // keeps: stomp11/ACK/subscription
-    fn acknowledge(
+    fn acknowledge<'h>(
         &mut self,
         command: Command,
         message: &AckToken<'_>,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
         let id = match self.open()? {
             Version::V1_2 => "id",
             _ => "message-id",
         };
-        let subscription = message.subscription.as_deref();
-        let subscription = subscription.map(|subscription| ("subscription", subscription));
-        self.write(
-            command,
-            &[(id, &message.id)],
-            subscription,
-            Content::EMPTY,
-            options,
-        )
+        let id = (id, &*message.id);
+        match message.subscription.as_deref() {
+            Some(subscription) => {
+                let own = [id, ("subscription", subscription)];
+                self.write(command, &own, headers, Content::EMPTY, options)
+            }
+            None => self.write(command, &[id], headers, Content::EMPTY, options),
+        }
     }
 
     /// Starts a transaction: BEGIN.

@@ -41,6 +41,8 @@ pub enum ServerEvent<'a> {
         unacknowledged: Messages,
         /// The receipt asked for.
         receipt: Option<Cow<'a, str>>,
+        /// The frame, for other headers.
+        frame: Frame<'a>,
     },
     /// ACK outside of a transaction.
     Ack(Acknowledge<'a>),
@@ -54,6 +56,8 @@ pub enum ServerEvent<'a> {
         operations: Vec<Operation>,
         /// The receipt asked for.
         receipt: Option<Cow<'a, str>>,
+        /// The frame, for other headers.
+        frame: Frame<'a>,
     },
     /// DISCONNECT. Open transactions are aborted and all subscriptions have
     /// ended. The connection is closed once the receipt, if one is asked for,
@@ -63,6 +67,8 @@ pub enum ServerEvent<'a> {
         unacknowledged: Vec<(Subscription, u64)>,
         /// The receipt asked for.
         receipt: Option<Cow<'a, str>>,
+        /// The frame, for other headers.
+        frame: Frame<'a>,
     },
 }
 

@@ -42,7 +42,7 @@ impl ServerConnection {
         let event = match command {
             Command::Send => self.send(frame, known)?,
             Command::Subscribe => Some(self.subscribe(version, frame, known)?),
-            Command::Unsubscribe => Some(self.unsubscribe(version, known)?),
+            Command::Unsubscribe => Some(self.unsubscribe(version, frame, known)?),
             Command::Ack | Command::Nack => self.acknowledge(version, frame, known)?,
             Command::Begin => {
                 let transaction = known.transaction.unwrap_or_default();
@@ -63,9 +63,10 @@ impl ServerConnection {
                     transaction,
                     operations,
                     receipt: known.receipt,
+                    frame,
                 })
             }
-            Command::Disconnect => Some(self.disconnect(version, known.receipt)),
+            Command::Disconnect => Some(self.disconnect(version, frame, known.receipt)),
             _ => return Err(ConnectionError::UnexpectedCommand(command)),
         };
         Ok(event)
@@ -186,6 +187,7 @@ impl ServerConnection {
     fn unsubscribe<'a>(
         &mut self,
         version: Version,
+        frame: Frame<'a>,
         known: Known<'a>,
     ) -> Result<ServerEvent<'a>, ConnectionError> {
         let destination = known.destination.filter(|_| version == Version::V1_0);
@@ -203,6 +205,7 @@ impl ServerConnection {
             subscription,
             unacknowledged,
             receipt: known.receipt,
+            frame,
         })
     }
 
@@ -257,6 +260,7 @@ impl ServerConnection {
     fn disconnect<'a>(
         &mut self,
         version: Version,
+        frame: Frame<'a>,
         receipt: Option<Cow<'a, str>>,
     ) -> ServerEvent<'a> {
         let unacknowledged = self.subscriptions.unacknowledged().collect();
@@ -268,6 +272,7 @@ impl ServerConnection {
         ServerEvent::Disconnect {
             unacknowledged,
             receipt,
+            frame,
         }
     }
 
