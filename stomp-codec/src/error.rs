@@ -205,6 +205,10 @@ pub enum SendError {
     /// The session is not open yet, or what was to be answered was not asked.
     #[error("not connected")]
     NotConnected,
+    /// CONNECT or STOMP with a header `receipt`, which is for every other frame
+    /// ("Header receipt").
+    #[error("CONNECT asks for a receipt")]
+    ReceiptOfConnect,
     /// The session is over, or its client has said DISCONNECT.
     #[error("connection closed")]
     Closed,

@@ -138,6 +138,17 @@ fn connect() {
     let error = SendError::Encode(EncodeError::HeaderOctet(b'\n'));
     assert_eq!(client.connect(&refused), Err(error));
     assert_eq!(transmit(&mut client), "");
+    // "Any client frame other than CONNECT MAY specify a receipt header".
+    for options in [&guest, &stomp] {
+        let asking = ConnectOptions {
+            headers: &[("client-id", "c"), ("receipt", "r")],
+            ..*options
+        };
+        let mut client = new(&[V1_1]);
+        assert_eq!(client.connect(&asking), Err(SendError::ReceiptOfConnect));
+        assert_eq!(transmit(&mut client), "");
+        assert_eq!(client.connect(options), Ok(()), "the state is unchanged");
+    }
     assert_eq!(
         new(&[V1_0]).connect(&stomp).err(),
         Some(SendError::Encode(EncodeError::CommandNotInVersion(

@@ -25,7 +25,7 @@ impl ClientConnection {
     ///
     /// # Errors
     ///
-    /// It was asked for before; or what the frame cannot carry.
+    /// It was asked for before; a header `receipt`; or what the frame cannot carry.
     // keeps: stomp12/connecting/connect-first, stomp11/connecting/connect-first,
     // keeps: stomp10/connecting/connect-first, stomp12/CONNECT/accept-version,
     // keeps: stomp11/CONNECT/accept-version, stomp12/CONNECT/host, stomp11/CONNECT/host,
@@ -36,6 +36,9 @@ impl ClientConnection {
         let State::Idle = self.state else {
             return Err(SendError::Closed);
         };
+        if connect.headers.iter().any(|(name, _)| *name == "receipt") {
+            return Err(SendError::ReceiptOfConnect);
+        }
         let command = if connect.stomp_command {
             Command::Stomp
         } else {
