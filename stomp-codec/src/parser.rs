@@ -46,17 +46,17 @@ pub fn decode<'a>(
 /// The number of bytes that whole EOLs take at the front of `input`: LF, and in
 /// 1.2 CR LF too. Between frames they are heart-beats or padding.
 pub fn leading_eols(input: &[u8], version: Version) -> usize {
-    eols(input, version.syntax())
+    eols(input, version.syntax().crlf)
 }
 
 // keeps: stomp12/frames/eols-after-nul, stomp11/frames/eols-after-nul,
 // keeps: stomp10/frames/eols-after-nul
-pub(crate) fn eols(input: &[u8], syntax: Syntax) -> usize {
+pub(crate) fn eols(input: &[u8], crlf: bool) -> usize {
     let mut at = 0;
     loop {
         match input.get(at..) {
             Some([b'\n', ..]) => at += 1,
-            Some([b'\r', b'\n', ..]) if syntax.crlf => at += 2,
+            Some([b'\r', b'\n', ..]) if crlf => at += 2,
             _ => return at,
         }
     }
@@ -233,7 +233,7 @@ impl Scan {
         limits: &Limits,
     ) -> Result<bool, DecodeError> {
         if self.seen == self.from {
-            self.from += eols(input.get(self.from..).unwrap_or_default(), syntax);
+            self.from += eols(input.get(self.from..).unwrap_or_default(), syntax.crlf);
             self.seen = self.from;
         }
         let start = self.from;
@@ -374,7 +374,7 @@ impl Scan {
         if name == CONTENT_LENGTH.as_bytes() && self.content_length.is_none() {
             let mut at = start + line.len() - value.len();
             let mut value = value;
-            if syntax.trim {
+            if syntax.trim_content_length {
                 at += value.iter().take_while(|&&octet| is_blank(octet)).count();
                 value = trim(value);
             }
@@ -551,7 +551,7 @@ const fn is_blank(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t')
 }
 
-fn trim(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use crate::encoder::CONTENT_LENGTH;
-use crate::parser::{decimal, error};
+use crate::parser::{decimal, error, trim};
 use crate::{DecodeError, DecodeErrorKind, Frame, Limit};
 
 /// Reads the body of a frame whose head was handed out without it.
@@ -30,9 +30,10 @@ pub(crate) struct Part<'a> {
 impl Parts {
     /// For the body behind a `frame` whose head took so many bytes.
     pub(crate) fn new(frame: &Frame<'_>, head: usize, limit: usize) -> Self {
+        // It was read before: if there are blanks, they mean nothing.
         let length = frame.header(CONTENT_LENGTH);
         Parts {
-            length: length.and_then(|value| decimal(value.as_bytes())),
+            length: length.and_then(|value| decimal(trim(value.as_bytes()))),
             limit,
             head,
             done: 0,

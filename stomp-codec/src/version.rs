@@ -97,6 +97,9 @@ pub(crate) struct Syntax {
     /// in its examples (`ack: client`), so its peers pad; 1.1 and 1.2 MUST
     /// never trim.
     pub(crate) trim: bool,
+    /// The same for the value of `content-length`, whose meaning cannot wait until
+    /// the version is known.
+    pub(crate) trim_content_length: bool,
     pub(crate) escapes: Escapes,
 }
 
@@ -108,6 +111,7 @@ const SYNTAX: [Syntax; 3] = [
         crlf: false,
         bare_cr_is_error: false,
         trim: true,
+        trim_content_length: true,
         escapes: Escapes::None,
     },
     Syntax {
@@ -115,6 +119,7 @@ const SYNTAX: [Syntax; 3] = [
         crlf: false,
         bare_cr_is_error: false,
         trim: false,
+        trim_content_length: false,
         escapes: Escapes::V1_1,
     },
     Syntax {
@@ -122,6 +127,7 @@ const SYNTAX: [Syntax; 3] = [
         crlf: true,
         bare_cr_is_error: true,
         trim: false,
+        trim_content_length: false,
         escapes: Escapes::V1_2,
     },
 ];
@@ -135,6 +141,7 @@ impl Syntax {
         crlf: true,
         bare_cr_is_error: false,
         trim: false,
+        trim_content_length: true,
         escapes: Escapes::V1_2,
     };
 
@@ -146,6 +153,7 @@ impl Syntax {
         crlf: true,
         bare_cr_is_error: false,
         trim: false,
+        trim_content_length: true,
         escapes: Escapes::None,
     };
 

@@ -177,6 +177,8 @@ fn answers_to_connect() {
     let table: &[Row] = &[
         ("CONNECTED\nversion:1.2\nserver:a\\cb/1\nsession:x\nheart-beat:0,500\n\n^@", &Version::ALL, "connected 1.2 session=x server=a\\cb/1 heart-beat=0,500", None),
         ("\r\nCONNECTED\r\nversion:1.2\r\n\r\n^@", &Version::ALL, "connected 1.2 session=- server=- heart-beat=0,0", None),
+        // A server of 1.0 pads, and the client does not know yet that it is one.
+        ("ERROR\nmessage:no\ncontent-length: 3\n\na\0b^@", &Version::ALL, "error no None a\0b", None),
         ("CONNECTED\nsession: x\n\n^@", &Version::ALL, "connected 1.0 session=x server=- heart-beat=0,0", None),
         ("CONNECTED\nversion:1.1\nsession: x\n\n^@", &Version::ALL, "connected 1.1 session= x server=- heart-beat=0,0", None),
         ("ERROR\nmessage:no\\way\nversion:1.1\n\nSupported^@", &[V1_2], "error no\\way None Supported", None),

@@ -310,9 +310,12 @@ fn an_error_that_does_not_end() {
         client
     };
     let before = "ERROR\nmessage:m\n\nbecause";
+    // From a server of 1.0, which pads.
+    let padded = "ERROR\nmessage: m\ncontent-length: 9\n\nbe\0cause";
     let behind = "CONNECTED\nversion:1.2\nheart-beat:1000,0\n\n\0ERROR\nmessage:m\n\nbecause";
     for (stream, end, error) in [
         (before, 30, ConnectionError::ConnectTimeout),
+        (padded, 30, ConnectionError::ConnectTimeout),
         (behind, 20, ConnectionError::HeartBeatTimeout),
     ] {
         let mut client = start(stream);

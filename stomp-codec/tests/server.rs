@@ -40,6 +40,20 @@ fn openings() {
         // shows: stomp11/protocol-negotiation/highest-common
         ("the highest common version", "CONNECT\naccept-version:1.0,1.1,2.0\nhost:h\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0", "", None),
         ("EOLs first", "\n\r\n\nCONNECT\n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0", "", None),
+        // "*( EOL )" behind the NUL is a part of the frame ("Augmented BNF"), and whoever
+        // offers 1.2 writes CONNECT by its rules.
+        ("CR LF behind CONNECT, and then 1.1", "CONNECT\r\naccept-version:1.1\r\nhost:h\r\n\r\n^@\r\n\n\r\nSEND\ndestination:a\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0send a [] ", "", None),
+        ("CR LF behind CONNECT, and then 1.0", "CONNECT\r\n\r\n^@\r\nSEND\ndestination:a\n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0send a [] ", "", None),
+        ("not behind a frame of 1.1", "CONNECT\naccept-version:1.1\nhost:h\n\n^@SEND\ndestination:a\n\n^@\r\nSEND\ndestination:b\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0send a [] ",
+            "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\r\n", 0, V1_1)),
+        ("a CR behind CONNECT that is no EOL", "CONNECT\naccept-version:1.1\nhost:h\n\n^@\rSEND\ndestination:a\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0",
+            "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\rSEND\n", 0, V1_1)),
+        // 1.0 pads, and the version shows only when the frame is read.
+        ("a padded content-length", "CONNECT\ncontent-length: 0 \n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0", "", None),
+        ("a content-length that is no number", "CONNECT\ncontent-length: 0 0\n\n^@", "", "ERROR\nmessage:content-length is not a number (byte 24)\n\n^@", decode_error("CONNECT\ncontent-length: 0 0\n\n", 24, Version::V1_0)),
+        // "Any client frame other than CONNECT MAY specify a receipt header".
+        ("a receipt for CONNECT is not given", "CONNECT\nreceipt:r\n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0", "", None),
+        ("but ERROR says what it is about", "CONNECT\naccept-version:1.1\nreceipt:r\n\n^@", "", "ERROR\nreceipt-id:r\nmessage:CONNECT without the header host\n\n^@", no_host),
         // shows: stomp12/STOMP/as-connect
         ("STOMP, whose headers are escaped", "STOMP\naccept-version:1.2\nhost:h\npasscode:a\\cb\n\n^@", "connect 1.2 host=h login=- passcode=a:b heart-beat=0,0", "", None),
         // shows: stomp11/STOMP/as-connect

@@ -16,6 +16,9 @@ pub(crate) struct Inbound {
     scan: Scan,
     /// The body that is coming, if its frame was handed out without it.
     parts: Option<Parts>,
+    /// The EOLs behind the latest frame can be CR LF, as those in it could: they are a
+    /// part of it ("Augmented BNF"). After CONNECT in whatever version was agreed on.
+    crlf_behind: bool,
     /// How many bytes were left to the caller, to be presented again.
     left: usize,
 }
@@ -51,12 +54,18 @@ impl Inbound {
             return Ok(Some(Incoming::Part(part)));
         }
         // At the first byte of a frame there are none.
-        input.advance(eols(input, syntax));
+        let crlf = syntax.crlf || self.crlf_behind;
+        input.advance(eols(input, crlf));
         let bytes = *input;
+        // It may be half an EOL.
+        if crlf && bytes == b"\r" {
+            return Ok(None);
+        }
         let assembled = limits.assembled_size;
         let found = self.scan.decode_with(bytes, syntax, limits, assembled)?;
         Ok(found.map(|(frame, taken)| {
             input.advance(taken);
+            self.crlf_behind = syntax.crlf;
             if !frame.is_whole() {
                 self.parts = Some(Parts::new(&frame, taken, limits.body));
             }
