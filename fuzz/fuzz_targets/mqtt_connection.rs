@@ -6,8 +6,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use mq_fuzz::{Cut, Transcript, assert_the_cut_does_not_matter, feed, phrase};
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, ClientEvent, Message, PublishChunk, ServerConfig,
-    ServerConnection, ServerEvent, Session,
+    Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
+    ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 
@@ -18,14 +18,14 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let level = if how & 1 == 0 { 4 } else { 5 };
-    let threshold = if how & 8 == 0 { u32::MAX } else { 24 };
+    let assembled_size = if how & 8 == 0 { u32::MAX } else { 24 };
     if how & 4 == 0 {
         let login = match how & 2 {
             0 => Vec::new(),
             _ => phrase::mqtt(level).login,
         };
         let stream = [&login, stream].concat();
-        assert_the_cut_does_not_matter(*seed, |cut| serve(threshold, &stream, cut));
+        assert_the_cut_does_not_matter(*seed, |cut| serve(assembled_size, &stream, cut));
     } else {
         let (version, connack): (_, &[u8]) = match level {
             4 => (ProtocolVersion::V3_1_1, b"\x20\x02\0\0"),
@@ -33,18 +33,18 @@ fuzz_target!(|data: &[u8]| {
         };
         let greeting = if how & 2 == 0 { b"" } else { connack };
         let stream = [greeting, stream].concat();
-        assert_the_cut_does_not_matter(*seed, |cut| consume(version, threshold, &stream, cut));
+        assert_the_cut_does_not_matter(*seed, |cut| consume(version, assembled_size, &stream, cut));
     }
 });
 
-/// A payload that comes in chunks: as an event once it has come, wherever it was cut.
+/// A payload that comes in parts: as an event once it has come, wherever it was cut.
 #[derive(Default)]
 struct Payload(Vec<u8>);
 
 impl Payload {
-    fn add(&mut self, chunk: PublishChunk<'_>, transcript: &mut Transcript) {
-        self.0.extend_from_slice(chunk.payload);
-        if chunk.remaining == 0 {
+    fn add(&mut self, part: &[u8], remaining: u32, transcript: &mut Transcript) {
+        self.0.extend_from_slice(part);
+        if remaining == 0 {
             transcript.events.push(format!("{:?}", self.0));
             self.0.clear();
         }
@@ -52,9 +52,10 @@ impl Payload {
 }
 
 /// The server's side. Every subscriber gets a message at once.
-fn serve(threshold: u32, stream: &[u8], cut: Cut) -> Transcript {
+fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
-    config.chunk_threshold = threshold;
+    config.limits.assembled_size = assembled_size;
+    config.limits.variable_header_size = 64;
     let mut server = ServerConnection::new(NOW, config);
     let (mut payload, mut coming) = (Payload::default(), None);
     let mut transcript = Transcript::default();
@@ -71,15 +72,17 @@ fn serve(threshold: u32, stream: &[u8], cut: Cut) -> Transcript {
                 }
             };
             match &event {
-                ServerEvent::PublishChunk(chunk) => payload.add(*chunk, &mut transcript),
+                &ServerEvent::Payload { part, remaining } => {
+                    payload.add(part, remaining, &mut transcript);
+                }
                 event => transcript.events.push(format!("{event:?}")),
             }
             let answer = match event {
-                ServerEvent::PublishStart { publish, .. } => {
+                ServerEvent::Publish(publish) if !publish.is_whole() => {
                     coming = publish.packet_identifier;
                     Ok(())
                 }
-                ServerEvent::PublishChunk(chunk) if chunk.remaining == 0 => match coming.take() {
+                ServerEvent::Payload { remaining: 0, .. } => match coming.take() {
                     Some(identifier) => {
                         server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
                     }
@@ -136,9 +139,10 @@ fn serve(threshold: u32, stream: &[u8], cut: Cut) -> Transcript {
 }
 
 /// The client's side. It subscribes and publishes as soon as it can.
-fn consume(version: ProtocolVersion, threshold: u32, stream: &[u8], cut: Cut) -> Transcript {
+fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ClientConfig::default();
-    config.chunk_threshold = threshold;
+    config.limits.assembled_size = assembled_size;
+    config.limits.variable_header_size = 64;
     let mut client = ClientConnection::new(NOW, config);
     let mut payload = Payload::default();
     client
@@ -158,7 +162,9 @@ fn consume(version: ProtocolVersion, threshold: u32, stream: &[u8], cut: Cut) ->
                 }
             };
             match &event {
-                ClientEvent::PublishChunk(chunk) => payload.add(*chunk, &mut transcript),
+                &ClientEvent::Payload { part, remaining } => {
+                    payload.add(part, remaining, &mut transcript);
+                }
                 event => transcript.events.push(format!("{event:?}")),
             }
             let answer = match event {

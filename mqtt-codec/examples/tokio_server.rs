@@ -72,7 +72,8 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                     bus.send(Err((peer, client.clone())))?;
                 }
                 ServerEvent::Publish(publish) => {
-                    bus.send(Ok(publish.to_message()))?;
+                    let message = publish.to_message().ok_or("a message in parts")?;
+                    bus.send(Ok(message))?;
                     if let Some(identifier) = publish.packet_identifier {
                         server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
                     }

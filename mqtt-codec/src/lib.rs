@@ -71,7 +71,7 @@
 //!                 answer.expect("CONNECT waits for it");
 //!             }
 //!             ServerEvent::Publish(publish) => {
-//!                 received.push(publish.to_message());
+//!                 received.extend(publish.to_message());
 //!                 if let Some(identifier) = publish.packet_identifier {
 //!                     server
 //!                         .acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
@@ -131,27 +131,40 @@
 //! # Large messages
 //!
 //! A message is an event once all of it has come, and its bytes are kept in the embedder's
-//! buffer until then. With a threshold
-//! ([`ServerConfig::chunk_threshold`](connection::ServerConfig::chunk_threshold), and the
-//! same for clients) a larger one comes in pieces, and no more than the threshold is kept:
+//! buffer until then. A PUBLISH over [`Limits::assembled_size`] is handed out in parts that
+//! borrow from the input: first the event of the message, whose
+//! [`is_whole`](connection::InboundPublish::is_whole) is false, then a `Payload` for each
+//! part, until none of it remains. A buffer never holds more than that limit, or the
+//! variable header, and one read.
+//!
+//! Nothing takes such a message for a whole one: its `payload` is empty, its `to_message`
+//! is `None`, and it cannot be acknowledged with success before the last part has come. A
+//! session does not know of it before either: what is cut off by the end of the network
+//! connection is sent, and handed out, again. It can be refused at any part, and what is
+//! left of it is then passed over.
+//!
+//! What stands before the payload is always in one piece. A peer that fills more than
+//! [`Limits::variable_header_size`] with properties has broken no rule, but this side's
+//! limit: the connection ends with Quota exceeded (0x97), as soon as the lengths tell.
 //!
 //! ```
 //! # use core::time::Duration;
 //! # use mqtt_codec::connection::*;
 //! # use mqtt_codec::{Packet, Properties, ReasonCode};
 //! # fn f(server: &mut ServerConnection, now: Duration, input: &mut &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! // The server has `limits.assembled_size = 4096`.
 //! # let mut file = Vec::new();
-//! # let mut coming = None;
+//! # let mut unacknowledged = None;
 //! while let Some(event) = server.receive(now, input)? {
 //!     match event {
-//!         ServerEvent::PublishStart { publish, payload_length } => {
-//!             println!("{payload_length} bytes for {}", publish.topic_name);
-//!             coming = publish.packet_identifier;
+//!         ServerEvent::Publish(publish) if !publish.is_whole() => {
+//!             println!("{} bytes for {}", publish.payload_length(), publish.topic_name);
+//!             unacknowledged = publish.packet_identifier;
 //!         }
-//!         ServerEvent::PublishChunk(chunk) => {
-//!             file.extend_from_slice(chunk.payload);
-//!             if chunk.remaining == 0
-//!                 && let Some(identifier) = coming.take()
+//!         ServerEvent::Payload { part, remaining } => {
+//!             file.extend_from_slice(part);
+//!             if remaining == 0
+//!                 && let Some(identifier) = unacknowledged.take()
 //!             {
 //!                 server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
 //!             }

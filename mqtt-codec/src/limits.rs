@@ -10,6 +10,14 @@ pub struct Limits {
     /// Largest packet that is accepted, in bytes, fixed header included. A larger one
     /// is refused as soon as its length is read. Default: 1 MiB.
     pub maximum_packet_size: u32,
+    /// Largest PUBLISH, in bytes, that a connection hands out in one piece. The payload of
+    /// a larger one is handed out in parts as it comes, and never held: see
+    /// [large messages](crate#large-messages). Default: all that are accepted.
+    pub assembled_size: u32,
+    /// Largest variable header, in bytes, of a PUBLISH over `assembled_size`: topic name,
+    /// packet identifier and properties (section 3.3.2), which are handed out in one piece
+    /// all the same. Where `assembled_size` is more, it counts. Default: 128 KiB.
+    pub variable_header_size: u32,
     /// Most levels that a topic name or a topic filter may have. Default: 128.
     pub maximum_topic_levels: u16,
     /// Most topic filters in one SUBSCRIBE or UNSUBSCRIBE. Default: 1,024.
@@ -25,7 +33,7 @@ pub struct Limits {
     pub allow_dup_on_qos_0: bool,
     /// Checks that the payload of a PUBLISH or will whose Payload Format Indicator is 1
     /// is well-formed UTF-8: what 5.0 section 3.3.2.3.2 lets a receiver do. A payload that
-    /// comes in chunks is not looked at. Default: off.
+    /// comes in parts is not looked at. Default: off.
     pub check_payload_format: bool,
 }
 
@@ -33,6 +41,8 @@ impl Limits {
     /// The limits of [`Default`], as a constant.
     pub const DEFAULT: Self = Self {
         maximum_packet_size: 1 << 20,
+        assembled_size: u32::MAX,
+        variable_header_size: 128 * 1024,
         maximum_topic_levels: 128,
         maximum_topic_filters: 1024,
         allow_any_3_1_client_identifier: false,
@@ -45,6 +55,13 @@ impl Limits {
     #[must_use]
     pub const fn with_maximum_packet_size(mut self, bytes: u32) -> Self {
         self.maximum_packet_size = bytes;
+        self
+    }
+
+    /// The same with another [`assembled_size`](Self::assembled_size), in bytes.
+    #[must_use]
+    pub const fn with_assembled_size(mut self, bytes: u32) -> Self {
+        self.assembled_size = bytes;
         self
     }
 }

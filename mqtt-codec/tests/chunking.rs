@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, ClientEvent, Message, PublishChunk, ServerConfig,
-    ServerConnection, ServerEvent, Session,
+    Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
+    ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Packet, Properties, ProtocolVersion, QoS, ReasonCode};
 use proptest::prelude::*;
@@ -19,17 +19,17 @@ use support::utf8;
 #[derive(Debug, Default, PartialEq)]
 struct Trace {
     events: Vec<String>,
-    /// The payload that is coming in chunks.
+    /// The payload that is coming in parts.
     payload: Vec<u8>,
     answers: Vec<u8>,
     closed: bool,
 }
 
 impl Trace {
-    /// A chunk of a payload: an event of its own once it is the last.
-    fn chunk(&mut self, chunk: PublishChunk<'_>) {
-        self.payload.extend_from_slice(chunk.payload);
-        if chunk.remaining == 0 {
+    /// A part of a payload: an event once it is the last, wherever it was cut.
+    fn part(&mut self, part: &[u8], remaining: u32) {
+        self.payload.extend_from_slice(part);
+        if remaining == 0 {
             self.events.push(format!("payload {:?}", self.payload));
             self.payload.clear();
         }
@@ -37,12 +37,13 @@ impl Trace {
 }
 
 /// Feeds a server in chunks that end where `ends` says, each event answered at once.
-fn server(threshold: u32, chunks: &[&[u8]]) -> Trace {
+fn server(assembled_size: u32, chunks: &[&[u8]]) -> Trace {
     let now = Duration::ZERO;
     let mut config = ServerConfig::default();
     config.topic_alias_maximum = 10;
     config.receive_maximum = 20;
-    config.chunk_threshold = threshold;
+    config.limits.assembled_size = assembled_size;
+    config.limits.variable_header_size = 64;
     let mut coming = None;
     let mut server = ServerConnection::new(now, config);
     let mut trace = Trace::default();
@@ -60,13 +61,15 @@ fn server(threshold: u32, chunks: &[&[u8]]) -> Trace {
                 }
             };
             match &event {
-                ServerEvent::PublishChunk(chunk) => trace.chunk(*chunk),
+                &ServerEvent::Payload { part, remaining } => trace.part(part, remaining),
                 event => trace.events.push(format!("{event:?}")),
             }
             let none = Properties::EMPTY;
             match event {
-                ServerEvent::PublishStart { publish, .. } => coming = publish.packet_identifier,
-                ServerEvent::PublishChunk(chunk) if chunk.remaining == 0 => {
+                ServerEvent::Publish(publish) if !publish.is_whole() => {
+                    coming = publish.packet_identifier;
+                }
+                ServerEvent::Payload { remaining: 0, .. } => {
                     if let Some(identifier) = coming.take() {
                         server
                             .acknowledge(identifier, ReasonCode::Success, none)
@@ -107,10 +110,11 @@ fn server(threshold: u32, chunks: &[&[u8]]) -> Trace {
 }
 
 /// The same for a client, which has asked for some things before.
-fn client(version: ProtocolVersion, threshold: u32, chunks: &[&[u8]]) -> Trace {
+fn client(version: ProtocolVersion, assembled_size: u32, chunks: &[&[u8]]) -> Trace {
     let now = Duration::ZERO;
     let mut config = ClientConfig::default();
-    config.chunk_threshold = threshold;
+    config.limits.assembled_size = assembled_size;
+    config.limits.variable_header_size = 64;
     let mut client = ClientConnection::new(now, config);
     client
         .connect(&Connect::new(version, utf8("c")), Session::new())
@@ -122,7 +126,7 @@ fn client(version: ProtocolVersion, threshold: u32, chunks: &[&[u8]]) -> Trace {
         let mut input = &buffer[..];
         loop {
             match client.receive(now, &mut input) {
-                Ok(Some(ClientEvent::PublishChunk(chunk))) => trace.chunk(chunk),
+                Ok(Some(ClientEvent::Payload { part, remaining })) => trace.part(part, remaining),
                 Ok(Some(event)) => {
                     trace.events.push(format!("{event:?}"));
                     if let ClientEvent::ConnAck(_) = event {
@@ -178,8 +182,8 @@ fn seeds() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 16..200), 0..8)
 }
 
-/// No packet comes in chunks, or those of more bytes than this.
-fn threshold() -> impl Strategy<Value = u32> {
+/// No message comes in parts, or those of more bytes than this.
+fn assembled_size() -> impl Strategy<Value = u32> {
     prop_oneof![Just(u32::MAX), 20..200u32]
 }
 
@@ -193,7 +197,7 @@ proptest! {
     #[test]
     fn a_server_does_not_see_chunks(
         version in any_version(),
-        threshold in threshold(),
+        assembled_size in assembled_size(),
         seeds in seeds(),
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
@@ -204,16 +208,16 @@ proptest! {
             let at = at.index(wire.len());
             wire[at] = byte;
         }
-        let whole = server(threshold, &[&wire]);
-        prop_assert_eq!(&server(threshold, &cut(&wire, &ends)), &whole);
+        let whole = server(assembled_size, &[&wire]);
+        prop_assert_eq!(&server(assembled_size, &cut(&wire, &ends)), &whole);
         let bytes: Vec<&[u8]> = wire.chunks(1).collect();
-        prop_assert_eq!(&server(threshold, &bytes), &whole);
+        prop_assert_eq!(&server(assembled_size, &bytes), &whole);
     }
 
     #[test]
     fn a_client_does_not_see_chunks(
         version in any_version(),
-        threshold in threshold(),
+        assembled_size in assembled_size(),
         seeds in seeds(),
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
@@ -224,10 +228,10 @@ proptest! {
             let at = at.index(wire.len());
             wire[at] = byte;
         }
-        let whole = client(version, threshold, &[&wire]);
-        prop_assert_eq!(&client(version, threshold, &cut(&wire, &ends)), &whole);
+        let whole = client(version, assembled_size, &[&wire]);
+        prop_assert_eq!(&client(version, assembled_size, &cut(&wire, &ends)), &whole);
         let bytes: Vec<&[u8]> = wire.chunks(1).collect();
-        prop_assert_eq!(&client(version, threshold, &bytes), &whole);
+        prop_assert_eq!(&client(version, assembled_size, &bytes), &whole);
     }
 
     /// After `handle_timeout(t)`, `poll_timeout()` is none, or later than t.

@@ -7,8 +7,8 @@ mod support;
 use std::collections::VecDeque;
 
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, ClientEvent, InboundPublish, Message, PublishChunk,
-    SendError, ServerConfig, ServerEvent, Session,
+    Accept, Acknowledgements, ClientConfig, ClientEvent, InboundPublish, Message, SendError,
+    ServerConfig, ServerEvent, Session,
 };
 use mqtt_codec::{
     Connect, PacketIdentifier, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS,
@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
-/// A message that is coming in chunks, and what it is to be acknowledged by.
+/// A message that is coming in parts, and what it is to be acknowledged by.
 struct Coming {
     message: Message,
     payload: Vec<u8>,
@@ -47,19 +47,20 @@ struct Coming {
 impl Coming {
     fn new(publish: &InboundPublish<'_>) -> Self {
         Self {
-            message: publish.to_message(),
+            message: publish.with_payload(""),
             payload: Vec::new(),
             packet_identifier: publish.packet_identifier.unwrap(),
         }
     }
 
-    /// The message and its packet identifier, once this was the last chunk.
+    /// The message and its packet identifier, once this was the last part.
     fn add(
         coming: &mut Option<Self>,
-        chunk: PublishChunk<'_>,
+        part: &[u8],
+        remaining: u32,
     ) -> Option<(Message, PacketIdentifier)> {
-        coming.as_mut()?.payload.extend_from_slice(chunk.payload);
-        if chunk.remaining > 0 {
+        coming.as_mut()?.payload.extend_from_slice(part);
+        if remaining > 0 {
             return None;
         }
         let whole = coming.take()?;
@@ -82,7 +83,7 @@ impl Side {
                 .iter()
                 .enumerate()
                 .map(|(at, &qos)| {
-                    // Long enough to come in chunks where they are asked for.
+                    // Long enough to come in parts where they are asked for.
                     let payload = format!("{at:040}");
                     Message::new(name, payload, QoS::from_bits(qos).unwrap())
                 })
@@ -94,9 +95,9 @@ impl Side {
 
 struct Run {
     link: Link,
-    /// A message with more bytes comes in chunks.
-    chunk_threshold: u32,
-    /// The messages that are coming to the server and to the client in chunks.
+    /// A message with more bytes comes in parts.
+    assembled_size: u32,
+    /// The messages that are coming to the server and to the client in parts.
     coming: [Option<Coming>; 2],
     version: ProtocolVersion,
     acknowledgements: Acknowledgements,
@@ -112,9 +113,9 @@ impl Run {
     fn start(&mut self) {
         let mut config = ClientConfig::default();
         config.acknowledgements = self.acknowledgements;
-        config.chunk_threshold = self.chunk_threshold;
+        config.limits.assembled_size = self.assembled_size;
         let mut server = ServerConfig::default();
-        server.chunk_threshold = self.chunk_threshold;
+        server.limits.assembled_size = self.assembled_size;
         self.coming = [None, None];
         server.receive_maximum = self.receive_maximum;
         self.link = Link::new(config, server);
@@ -195,15 +196,15 @@ impl Run {
                         .accept(link.now, &accept, session.unwrap_or_default())
                         .unwrap();
                 }
-                ServerEvent::Publish(publish) => {
-                    server.received.push(publish.to_message());
-                    acknowledge_with(&publish, |i, r, p| link.server.acknowledge(i, r, p));
-                }
-                ServerEvent::PublishStart { publish, .. } => {
+                ServerEvent::Publish(publish) if !publish.is_whole() => {
                     *to_server = Some(Coming::new(&publish));
                 }
-                ServerEvent::PublishChunk(chunk) => {
-                    if let Some((message, identifier)) = Coming::add(to_server, chunk) {
+                ServerEvent::Publish(publish) => {
+                    server.received.push(publish.to_message().unwrap());
+                    acknowledge_with(&publish, |i, r, p| link.server.acknowledge(i, r, p));
+                }
+                ServerEvent::Payload { part, remaining } => {
+                    if let Some((message, identifier)) = Coming::add(to_server, part, remaining) {
                         server.received.push(message);
                         link.server
                             .acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
@@ -222,17 +223,17 @@ impl Run {
         while let Some(event) = link.client.receive(link.now, &mut input).unwrap() {
             match event {
                 ClientEvent::ConnAck(_) => *connected = true,
+                ClientEvent::Publish(publish) if !publish.is_whole() => {
+                    *to_client = Some(Coming::new(&publish));
+                }
                 ClientEvent::Publish(publish) => {
-                    client.received.push(publish.to_message());
+                    client.received.push(publish.to_message().unwrap());
                     if self.acknowledgements == Acknowledgements::Manual {
                         acknowledge_with(&publish, |i, r, p| link.client.acknowledge(i, r, p));
                     }
                 }
-                ClientEvent::PublishStart { publish, .. } => {
-                    *to_client = Some(Coming::new(&publish));
-                }
-                ClientEvent::PublishChunk(chunk) => {
-                    if let Some((message, identifier)) = Coming::add(to_client, chunk) {
+                ClientEvent::Payload { part, remaining } => {
+                    if let Some((message, identifier)) = Coming::add(to_client, part, remaining) {
                         client.received.push(message);
                         if self.acknowledgements == Acknowledgements::Manual {
                             link.client
@@ -291,14 +292,14 @@ proptest! {
         version in prop::sample::select(&ProtocolVersion::ALL[..]),
         manual in any::<bool>(),
         receive_maximum in 1..6u16,
-        chunk_threshold in prop::sample::select(&[u32::MAX, 16, 30][..]),
+        assembled_size in prop::sample::select(&[u32::MAX, 16, 30][..]),
         up in prop::collection::vec(1..=2u8, 0..12),
         down in prop::collection::vec(1..=2u8, 0..12),
         steps in steps(),
     ) {
         let mut run = Run {
             link: Link::new(ClientConfig::default(), ServerConfig::default()),
-            chunk_threshold,
+            assembled_size,
             coming: [None, None],
             version,
             acknowledgements: match manual {

@@ -227,7 +227,7 @@ fn the_embedder_sees_topic_names() {
     link.server_events(|_, event| {
         if let ServerEvent::Publish(publish) = event {
             topics.push(publish.topic_name.to_string());
-            assert!(publish.to_message().properties.is_empty());
+            assert!(publish.to_message().unwrap().properties.is_empty());
         }
     })
     .unwrap();

@@ -149,7 +149,7 @@ fn describe(event: ClientEvent<'_>) -> (String, Option<Message>) {
             (text, None)
         }
         ClientEvent::Publish(publish) => {
-            let message = publish.to_message();
+            let message = publish.to_message().unwrap();
             let mut text = format!(
                 "{} {} q{}",
                 &*publish.topic_name,

@@ -16,11 +16,6 @@ pub struct ServerConfig {
     /// How long a client may take until CONNECT, and for each AUTH before CONNACK.
     /// Default: 10 seconds.
     pub connect_timeout: Duration,
-    /// A PUBLISH with more bytes than this is handed out in chunks
-    /// ([`PublishStart`](super::ServerEvent::PublishStart)), so that no more of it has to
-    /// be kept in one piece. What stands before its payload has to fit. Default:
-    /// `u32::MAX`, and none is.
-    pub chunk_threshold: u32,
     /// How many QoS 1 and QoS 2 messages a client may have under way. Not 0. 3.x cannot
     /// be told, and is not held to it. Default: 65,535.
     pub receive_maximum: u16,
@@ -48,7 +43,6 @@ impl ServerConfig {
     pub const DEFAULT: Self = Self {
         limits: Limits::DEFAULT,
         connect_timeout: Duration::from_secs(10),
-        chunk_threshold: u32::MAX,
         receive_maximum: u16::MAX,
         topic_alias_maximum: 0,
         maximum_qos: QoS::ExactlyOnce,

@@ -111,7 +111,6 @@ impl ClientConnection {
             *limit = bytes.min(*limit);
         }
         exchange.receive_maximum = properties.receive_maximum().unwrap_or(u16::MAX);
-        exchange.chunk_threshold = self.config.chunk_threshold;
         exchange.automatic = self.config.acknowledgements == Acknowledgements::Automatic;
         self.method = Method::of(properties);
         self.turn = Turn::Server;
@@ -162,13 +161,9 @@ impl ClientConnection {
                     Ok(Taken::Incomplete) => return Ok(None),
                     Ok(Taken::Nothing) => Ok(None),
                     Ok(Taken::Publish(publish)) => Ok(Some(ClientEvent::Publish(publish))),
-                    Ok(Taken::Start(publish, payload_length)) => {
-                        Ok(Some(ClientEvent::PublishStart {
-                            publish,
-                            payload_length,
-                        }))
+                    Ok(Taken::Payload { part, remaining }) => {
+                        Ok(Some(ClientEvent::Payload { part, remaining }))
                     }
-                    Ok(Taken::Chunk(chunk)) => Ok(Some(ClientEvent::PublishChunk(chunk))),
                     Err(error) => Err(error),
                 }
             } else {

@@ -114,7 +114,7 @@ pub enum SendError {
     /// No packet with this identifier waits for this answer.
     #[error("no packet with this identifier waits for this answer")]
     UnknownPacketIdentifier,
-    /// The message is still coming in chunks: until the last one it can only be refused.
+    /// The message is still coming in parts: until the last one it can only be refused.
     #[error("the payload has not come to its end: the message can only be refused")]
     PayloadIncomplete,
     /// Every packet identifier is in use.

@@ -5,9 +5,9 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::alias::{InboundAliases, OutboundAliases};
-use super::chunked::Chunked;
 use super::identifiers::Identifiers;
 use super::inbound::AnswerQueue;
+use super::parts::Parts;
 use super::transmit::Transmit;
 use super::{ConnectionError, SendError, Session};
 use crate::packet::decode;
@@ -133,10 +133,8 @@ pub(super) struct Exchange {
     /// Requests that wait for an answer: those that a client sent, or a server received.
     pub(super) requests: BTreeMap<PacketIdentifier, Request>,
     pub(super) inbound_aliases: Option<Box<InboundAliases>>,
-    /// A PUBLISH with more bytes is handed out in chunks.
-    pub(super) chunk_threshold: u32,
-    /// The one that is.
-    pub(super) chunked: Option<Chunked>,
+    /// The PUBLISH that is handed out in parts.
+    pub(super) parts: Option<Parts>,
     /// Whether messages are acknowledged as they are handed out.
     pub(super) automatic: bool,
     /// Acknowledgements that are sent in the order of their messages: a client's.
@@ -162,8 +160,7 @@ impl Exchange {
             unacknowledged: Identifiers::default(),
             requests: BTreeMap::new(),
             inbound_aliases: None,
-            chunk_threshold: u32::MAX,
-            chunked: None,
+            parts: None,
             automatic: false,
             pubacks: AnswerQueue::default(),
             pubrecs: AnswerQueue::default(),

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::exchange::{Exchange, Request, Role};
 use super::session::{Received, ReceivedState};
-use super::{ConnectionError, InboundPublish, PublishChunk, ResolvedTopicName, SendError};
+use super::{ConnectionError, InboundPublish, ResolvedTopicName, SendError};
 use crate::packet::{decode_publish, publish_length};
 use crate::{
     Acknowledgement, Packet, PacketIdentifier, PacketSet, PacketType, Properties, PropertiesBuf,
@@ -60,8 +60,10 @@ pub(super) enum Taken<'a> {
     /// Nothing new.
     Nothing,
     Publish(InboundPublish<'a>),
-    Start(InboundPublish<'a>, u32),
-    Chunk(PublishChunk<'a>),
+    Payload {
+        part: &'a [u8],
+        remaining: u32,
+    },
 }
 
 impl Exchange {
@@ -69,7 +71,7 @@ impl Exchange {
     /// comes next.
     #[inline]
     pub(super) fn publish_comes(&self, input: &[u8]) -> Option<u8> {
-        if self.chunked.is_some() {
+        if self.parts.is_some() {
             return Some(PacketType::Publish.first_byte());
         }
         input
@@ -78,7 +80,7 @@ impl Exchange {
             .filter(|&first| PacketType::Publish.is_of(first))
     }
 
-    /// Takes a PUBLISH from the front of `input`, or a chunk of one, once `check` has
+    /// Takes a PUBLISH from the front of `input`, or a part of one, once `check` has
     /// nothing against it.
     #[inline]
     pub(super) fn take_publish<'a>(
@@ -87,16 +89,16 @@ impl Exchange {
         input: &mut &'a [u8],
         check: impl Fn(&Publish<'_>) -> Result<(), Rule>,
     ) -> Result<Taken<'a>, ConnectionError> {
-        if self.chunked.is_some() {
-            return Ok(self.take_chunk(input));
+        if self.parts.is_some() {
+            return Ok(self.take_part(input));
         }
-        if self.chunk_threshold < u32::MAX {
+        if self.limits.assembled_size < u32::MAX {
             // Told by its length alone: whether all of it is here makes no difference.
             let length = publish_length(first, input, self.version, &self.limits)?;
             if let Some(length) = length
-                && length.total > self.chunk_threshold as usize
+                && length.total > self.limits.assembled_size as usize
             {
-                return self.take_start(first, length, input, check);
+                return self.take_head(first, length, input, check);
             }
         }
         let Some((publish, length)) = decode_publish(first, input, self.version, &self.limits)?
@@ -111,7 +113,11 @@ impl Exchange {
         {
             return Ok(Taken::Nothing);
         }
-        Ok(Taken::Publish(InboundPublish::new(&publish, topic_name)))
+        Ok(Taken::Publish(InboundPublish::new(
+            &publish,
+            topic_name,
+            publish.payload.len() as u32,
+        )))
     }
 
     #[inline]
@@ -136,7 +142,7 @@ impl Exchange {
     // keeps: 5.0 MQTT-4.3.2-5, 5.0 MQTT-4.3.3-10, 5.0 MQTT-4.5.0-2
     // keeps: 3.1.1 MQTT-4.3.2-2, 3.1.1 MQTT-4.3.3-2, 3.1.1 MQTT-4.5.0-2
     #[inline]
-    fn receive_identifier(
+    pub(super) fn receive_identifier(
         &mut self,
         identifier: PacketIdentifier,
         qos: QoS,

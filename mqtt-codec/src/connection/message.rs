@@ -47,7 +47,7 @@ impl Message {
 pub struct InboundPublish<'a> {
     /// Where it is published.
     pub topic_name: ResolvedTopicName<'a>,
-    /// The message.
+    /// The message; empty if it comes in parts.
     pub payload: &'a [u8],
     /// How surely it is delivered.
     pub qos: QoS,
@@ -60,11 +60,16 @@ pub struct InboundPublish<'a> {
     pub packet_identifier: Option<PacketIdentifier>,
     /// Properties as they came, the topic alias among them.
     pub properties: Properties<'a>,
+    payload_length: u32,
 }
 
 impl<'a> InboundPublish<'a> {
     #[inline]
-    pub(super) fn new(publish: &Publish<'a>, topic_name: ResolvedTopicName<'a>) -> Self {
+    pub(super) fn new(
+        publish: &Publish<'a>,
+        topic_name: ResolvedTopicName<'a>,
+        payload_length: u32,
+    ) -> Self {
         Self {
             topic_name,
             payload: publish.payload,
@@ -73,33 +78,46 @@ impl<'a> InboundPublish<'a> {
             dup: publish.dup,
             packet_identifier: publish.packet_identifier,
             properties: publish.properties,
+            payload_length,
         }
     }
 }
 
 impl InboundPublish<'_> {
-    /// An owned copy, without the topic alias.
+    /// Length of the payload in bytes, wherever it is.
+    #[must_use]
+    pub fn payload_length(&self) -> u32 {
+        self.payload_length
+    }
+
+    /// Whether the payload is here. If not, it comes in parts, which are the next events:
+    /// the packet is larger than [`Limits::assembled_size`](crate::Limits::assembled_size).
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.payload.len() == self.payload_length as usize
+    }
+
+    /// An owned copy, without the topic alias. `None` of a message that is not whole.
+    #[must_use]
+    pub fn to_message(&self) -> Option<Message> {
+        self.is_whole()
+            .then(|| self.with_payload(Bytes::copy_from_slice(self.payload)))
+    }
+
+    /// An owned copy with this payload, without the topic alias: for a payload that comes
+    /// in parts, or that need not be copied.
     // keeps: 5.0 MQTT-3.3.1-3, 5.0 MQTT-3.3.2-4, 5.0 MQTT-3.3.2-15, 5.0 MQTT-3.3.2-16,
     // keeps: 5.0 MQTT-3.3.2-17, 5.0 MQTT-3.3.2-18, 5.0 MQTT-3.3.2-20, 3.1.1 MQTT-3.3.1-3
     #[must_use]
-    pub fn to_message(&self) -> Message {
+    pub fn with_payload(&self, payload: impl Into<Bytes>) -> Message {
         Message {
             topic_name: self.topic_name.to_shared(),
-            payload: Bytes::copy_from_slice(self.payload),
+            payload: payload.into(),
             qos: self.qos,
             retain: self.retain,
             properties: without_topic_alias(self.properties),
         }
     }
-}
-
-/// Bytes of the payload of a PUBLISH that comes in chunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublishChunk<'a> {
-    /// The next bytes of the payload, as many as there are.
-    pub payload: &'a [u8],
-    /// How many bytes are yet to come; 0 in the last chunk, which itself may be empty.
-    pub remaining: u32,
 }
 
 fn without_topic_alias(properties: Properties<'_>) -> PropertiesBuf {

@@ -97,7 +97,6 @@ impl ServerConnection {
         let mut exchange = Exchange::new(Role::Server, config.limits);
         // Until CONNECT tells: what is wrong before has no answer in 3.x.
         exchange.version = ProtocolVersion::V3_1_1;
-        exchange.chunk_threshold = config.chunk_threshold;
         Self {
             exchange,
             config,
@@ -176,7 +175,7 @@ impl ServerConnection {
         }
     }
 
-    /// The next packet of an established connection, or a chunk of one.
+    /// The next packet of an established connection, or a part of one.
     #[inline]
     fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Progress<'a>, ConnectionError> {
         let Self {
@@ -200,11 +199,9 @@ impl ServerConnection {
             Taken::Incomplete => Progress::Incomplete,
             Taken::Nothing => Progress::Nothing,
             Taken::Publish(publish) => Progress::Event(ServerEvent::Publish(publish)),
-            Taken::Start(publish, payload_length) => Progress::Event(ServerEvent::PublishStart {
-                publish,
-                payload_length,
-            }),
-            Taken::Chunk(chunk) => Progress::Event(ServerEvent::PublishChunk(chunk)),
+            Taken::Payload { part, remaining } => {
+                Progress::Event(ServerEvent::Payload { part, remaining })
+            }
         })
     }
 

@@ -95,7 +95,7 @@ const UNLIMITED: Limits = Limits {
     allow_any_3_1_client_identifier: true,
     allow_password_without_user_name: true,
     allow_dup_on_qos_0: true,
-    check_payload_format: false,
+    ..Limits::DEFAULT
 };
 
 impl Packet<'_> {

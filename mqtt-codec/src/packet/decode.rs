@@ -6,7 +6,7 @@ use super::{
     Subscribe, UnsubAck, Unsubscribe, connect,
 };
 use crate::wire::{Fault, variable_byte_integer_prefix};
-use crate::{DecodeError, Limits, ProtocolVersion, Rule};
+use crate::{DecodeError, Limits, ProtocolVersion, QoS, Rule};
 
 /// Takes the packet at the front of `input`: the packet and its length in bytes, or
 /// `None` while more bytes are needed ([`needed`] tells how many).
@@ -75,24 +75,50 @@ pub(crate) fn publish_length(
     Length::parse(input, version, limits)
 }
 
-/// What stands before the payload of a PUBLISH that is longer than `input`, whose first
-/// byte is `first`: the packet without payload, and how many bytes that takes. `None`
-/// while it is not whole.
+/// How many bytes of a PUBLISH stand before its payload, by what its fields say of
+/// themselves. A number larger than `input` is long: there are as many at least.
+#[inline(never)]
+pub(crate) fn publish_head_length(
+    first: u8,
+    length: Length,
+    input: &[u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> usize {
+    let body = input.get(length.header..).unwrap_or_default();
+    let Some((topic_name, _)) = body.split_first_chunk() else {
+        return length.header + 2;
+    };
+    let topic_name = usize::from(u16::from_be_bytes(*topic_name));
+    let identified =
+        PublishFlags::parse(first, limits).is_ok_and(|flags| flags.qos != QoS::AtMostOnce);
+    let head = length.header + 2 + topic_name + if identified { 2 } else { 0 };
+    if !version.has_properties() {
+        return head;
+    }
+    let properties = input.get(head..).unwrap_or_default();
+    head + match variable_byte_integer_prefix(properties) {
+        Ok(Some((length, bytes))) => bytes + length as usize,
+        Ok(None) => properties.len() + 1,
+        // Decoding it tells what is wrong.
+        Err(_) => 4,
+    }
+}
+
+/// What stands before the payload of a PUBLISH, whose first byte is `first`: all of `head`.
 #[inline(never)]
 pub(crate) fn decode_publish_head<'a>(
     first: u8,
     length: Length,
-    input: &'a [u8],
+    head: &'a [u8],
     version: ProtocolVersion,
     limits: &Limits,
-) -> Result<Option<(Publish<'a>, usize)>, DecodeError> {
+) -> Result<Publish<'a>, DecodeError> {
     let flags = PublishFlags::parse(first, limits).map_err(|rule| error(0, rule, version))?;
-    let body = input.get(length.header..).unwrap_or_default();
+    let body = head.get(length.header..).unwrap_or_default();
     match Publish::parse_head(flags, body, version, limits) {
-        Ok((payload, publish)) => Ok(Some((publish, input.len() - payload.len()))),
-        // What is cut off is yet to come.
-        Err(fault) if matches!(fault.rule, Rule::Truncated | Rule::PropertiesLength) => Ok(None),
-        Err(fault) => Err(error(input.len() - fault.remaining, fault.rule, version)),
+        Ok((_, publish)) => Ok(publish),
+        Err(fault) => Err(error(head.len() - fault.remaining, fault.rule, version)),
     }
 }
 
@@ -174,7 +200,7 @@ fn decode_other<'a>(
 }
 
 #[cold]
-pub(crate) fn error(offset: usize, rule: Rule, version: ProtocolVersion) -> DecodeError {
+fn error(offset: usize, rule: Rule, version: ProtocolVersion) -> DecodeError {
     DecodeError {
         offset,
         rule,

@@ -20,7 +20,7 @@ pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 use decode::end;
 pub(crate) use decode::{
-    Length, decode_publish, decode_publish_head, error as decode_error, publish_length,
+    Length, decode_publish, decode_publish_head, publish_head_length, publish_length,
 };
 pub use decode::{decode, needed};
 pub use disconnect::Disconnect;

@@ -27,11 +27,6 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// How long the server may take from PINGREQ to PINGRESP. Default: 10 seconds.
     pub ping_timeout: Duration,
-    /// A PUBLISH with more bytes than this is handed out in chunks
-    /// ([`PublishStart`](super::ClientEvent::PublishStart)), so that no more of it has to be kept
-    /// in one piece. What stands before its payload has to fit. Default: `u32::MAX`, and
-    /// none is.
-    pub chunk_threshold: u32,
     /// Who acknowledges the messages of the server. Default: the connection.
     pub acknowledgements: Acknowledgements,
     /// Which topic names get a topic alias when they are sent. Default: none.
@@ -47,7 +42,6 @@ impl Default for ClientConfig {
             limits: Limits::DEFAULT,
             connect_timeout: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
-            chunk_threshold: u32::MAX,
             acknowledgements: Acknowledgements::Automatic,
             topic_alias_policy: TopicAliasPolicy::Never,
             maximum_in_flight: u16::MAX,

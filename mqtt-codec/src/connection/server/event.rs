@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use crate::connection::{InboundPublish, PublishChunk};
+use crate::connection::InboundPublish;
 use crate::{Acknowledgement, Auth, Connect, Disconnect, Subscribe, Unsubscribe};
 
 /// What a client did.
@@ -22,19 +22,16 @@ pub enum ServerEvent<'a> {
     /// [`acknowledge`](super::ServerConnection::acknowledge) once the message is safe. A QoS 2
     /// message comes once, however often the client sends it.
     Publish(InboundPublish<'a>),
-    /// The beginning of a message with more bytes than
-    /// [`chunk_threshold`](crate::connection::ServerConfig::chunk_threshold). Its payload, of which `publish`
-    /// has nothing, follows in [`PublishChunk`](Self::PublishChunk)s and in no other event
-    /// in between. It is to be acknowledged when the last of them has come; until then it
-    /// can be refused, and then the rest is passed over.
-    PublishStart {
-        /// The message without its payload.
-        publish: InboundPublish<'a>,
-        /// Length of the payload in bytes.
-        payload_length: u32,
+    /// The next part of the payload of a message that was
+    /// [not whole](InboundPublish::is_whole). Nothing else comes before the last part. With
+    /// that the message has been received and is to be acknowledged; until then it can only
+    /// be refused, and then the rest is passed over.
+    Payload {
+        /// The next bytes of the payload, as many as there are: one at least.
+        part: &'a [u8],
+        /// Bytes of the payload that are still to come, 0 after the last part.
+        remaining: u32,
     },
-    /// The next bytes of that payload.
-    PublishChunk(PublishChunk<'a>),
     /// A QoS 1 message to it is settled, and its packet identifier free.
     PubAck(Acknowledgement<'a>),
     /// It has a QoS 2 message. The PUBREL goes out by itself. With an error the message
