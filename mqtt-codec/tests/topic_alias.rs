@@ -2,11 +2,15 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use mqtt_codec::connection::{
     ClientConfig, ClientConnection, Message, SendError, ServerConfig, ServerConnection,
     ServerEvent, Session, TopicAliasPolicy,
 };
-use mqtt_codec::{Connect, PropertiesBuf, PropertiesBuilder, Property, QoS};
+use mqtt_codec::{
+    Connect, Limits, Packet, PropertiesBuf, PropertiesBuilder, Property, QoS, decode,
+};
 use support::ends::{
     V3_1_1, V5_0, accepted, client_event, client_of, connecting, event, sent, server_of,
     transmitted,
@@ -84,6 +88,57 @@ fn the_maximum_of_connect() {
     let message = Message::new("t/1", "x", QoS::AtMostOnce);
     server.publish(&message).unwrap();
     assert_eq!(transmitted(&mut server), bytes("30: 0003't/1' 'x'"));
+}
+
+/// What a peer offers is not what has to be kept for it: with either policy there are no
+/// more aliases than the configuration allows, and those are the lowest.
+// shows: 5.0 MQTT-3.2.2-17, 5.0 MQTT-3.1.2-26
+#[test]
+fn no_more_than_configured() {
+    for policy in [
+        TopicAliasPolicy::UntilFull,
+        TopicAliasPolicy::LeastRecentlyUsed,
+    ] {
+        for (configured, offered, expected) in [
+            (None, 0xFFFF, 16),
+            (Some(100), 0xFFFF, 100),
+            (Some(100), 7, 7),
+            (Some(0), 0xFFFF, 0),
+        ] {
+            let (mut client, mut server) = (client_config(), server_config());
+            (client.topic_alias_policy, server.topic_alias_policy) = (policy, policy);
+            if let Some(configured) = configured {
+                client.outbound_topic_alias_maximum = configured;
+                server.outbound_topic_alias_maximum = configured;
+            }
+            let offered = format!("{{22 {offered:04X}}}");
+            let connack = format!("20: 00 00 {offered}");
+            let mut client = client_of(&Connect::new(V5_0, utf8("c")), client, &connack);
+            let connect = format!("10: 0004'MQTT' 05 02 000A {offered} 0001'c'");
+            let mut server = accepted(&connect, server);
+            for topic in (0..200).map(|topic| topic.to_string()) {
+                let message = Message::new(&topic, "x", QoS::AtMostOnce);
+                client.publish(&message).unwrap();
+                server.publish(&message).unwrap();
+            }
+            for wire in [sent(&mut client), transmitted(&mut server)] {
+                assert_eq!(aliases(&wire), expected, "{policy:?} of {offered}");
+            }
+        }
+    }
+}
+
+/// How many topic aliases these packets have.
+fn aliases(mut wire: &[u8]) -> usize {
+    let mut aliases = BTreeSet::new();
+    while let Some((packet, length)) = decode(wire, V5_0, &Limits::default()).unwrap() {
+        if let Packet::Publish(publish) = packet {
+            aliases.extend(publish.properties.topic_alias());
+        }
+        wire = &wire[length..];
+    }
+    assert!(aliases.iter().copied().eq(1..=aliases.len() as u16));
+    aliases.len()
 }
 
 /// An alias is the connection's to choose, by its policy.

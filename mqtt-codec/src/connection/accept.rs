@@ -33,6 +33,9 @@ pub struct ServerConfig {
     pub shared_subscription_available: bool,
     /// Which topic names get a topic alias when they are sent. Default: none.
     pub topic_alias_policy: TopicAliasPolicy,
+    /// The most topic names to have an alias at a time, whatever the client's Topic Alias
+    /// Maximum: each is kept, and may have 65,535 bytes. Default: 16.
+    pub outbound_topic_alias_maximum: u16,
     /// The most QoS 1 and QoS 2 messages to have under way to a client, whatever its
     /// Receive Maximum; 0 counts as 1 (MQTT-4.9.0-1). Default: 65,535.
     pub maximum_in_flight: u16,
@@ -51,6 +54,7 @@ impl ServerConfig {
         subscription_identifiers_available: true,
         shared_subscription_available: true,
         topic_alias_policy: TopicAliasPolicy::Never,
+        outbound_topic_alias_maximum: 16,
         maximum_in_flight: u16::MAX,
     };
 }

@@ -15,8 +15,8 @@ pub enum TopicAliasPolicy {
     /// None.
     #[default]
     Never,
-    /// Each new topic name, until the peer's Topic Alias Maximum is reached: for few topic
-    /// names that stay the same.
+    /// Each new topic name, until the maximum is reached, which is the peer's or this
+    /// side's own: for few topic names that stay the same.
     UntilFull,
     /// Each topic name, which takes the alias of the one that has not been sent for the
     /// longest time once the maximum is reached: for topic names that come and go.
@@ -75,7 +75,7 @@ pub(super) struct OutboundAliases {
     by_age: BTreeMap<u64, Arc<str>>,
     /// How many messages with an alias have been sent.
     clock: u64,
-    /// The peer's Topic Alias Maximum.
+    /// No alias is higher, so that no more topic names are kept.
     maximum: u16,
 }
 
@@ -100,14 +100,14 @@ pub(super) enum AliasUse {
 impl OutboundAliases {
     /// None where there are to be none.
     // keeps: 5.0 MQTT-3.1.2-27, 5.0 MQTT-3.2.2-18
-    pub(super) fn new(policy: TopicAliasPolicy, peer_maximum: u16) -> Option<Box<Self>> {
-        (policy != TopicAliasPolicy::Never && peer_maximum > 0).then(|| {
+    pub(super) fn new(policy: TopicAliasPolicy, maximum: u16) -> Option<Box<Self>> {
+        (policy != TopicAliasPolicy::Never && maximum > 0).then(|| {
             Box::new(Self {
                 policy,
                 aliases: BTreeMap::new(),
                 by_age: BTreeMap::new(),
                 clock: 0,
-                maximum: peer_maximum,
+                maximum,
             })
         })
     }

@@ -260,7 +260,9 @@ impl ClientConnection {
         exchange.inbound_aliases = InboundAliases::new(self.topic_alias_maximum);
         exchange.outbound_aliases = OutboundAliases::new(
             self.config.topic_alias_policy,
-            exchange.peer.topic_alias_maximum,
+            self.config
+                .outbound_topic_alias_maximum
+                .min(exchange.peer.topic_alias_maximum),
         );
         exchange.send_maximum = self
             .config

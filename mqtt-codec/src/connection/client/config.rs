@@ -31,6 +31,9 @@ pub struct ClientConfig {
     pub acknowledgements: Acknowledgements,
     /// Which topic names get a topic alias when they are sent. Default: none.
     pub topic_alias_policy: TopicAliasPolicy,
+    /// The most topic names to have an alias at a time, whatever the server's Topic Alias
+    /// Maximum: each is kept, and may have 65,535 bytes. Default: 16.
+    pub outbound_topic_alias_maximum: u16,
     /// The most QoS 1 and QoS 2 messages to have under way, whatever the server's
     /// Receive Maximum; 0 counts as 1 (MQTT-4.9.0-1). Default: 65,535.
     pub maximum_in_flight: u16,
@@ -44,6 +47,7 @@ impl Default for ClientConfig {
             ping_timeout: Duration::from_secs(10),
             acknowledgements: Acknowledgements::Automatic,
             topic_alias_policy: TopicAliasPolicy::Never,
+            outbound_topic_alias_maximum: 16,
             maximum_in_flight: u16::MAX,
         }
     }
