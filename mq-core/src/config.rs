@@ -47,6 +47,10 @@ pub struct Config {
     /// Receive Maximum told to MQTT 5 clients: QoS 1 and 2 messages in flight
     /// towards the broker.
     pub receive_maximum: u16,
+    /// QoS 1 and 2 messages in flight towards one MQTT client, whatever its Receive
+    /// Maximum. The others wait in its session, where they can expire, and count
+    /// against the session's limits. Zero counts as one.
+    pub maximum_in_flight: u16,
     /// Topic Alias Maximum told to MQTT 5 clients: names that a client may
     /// shorten at one time.
     pub topic_alias_maximum: u16,
@@ -69,6 +73,8 @@ impl Default for Config {
             channel_max: 2047,
             frame_max: 131_072,
             receive_maximum: 1024,
+            // As many as are sent before the broker looks whether the client keeps up.
+            maximum_in_flight: 64,
             topic_alias_maximum: 64,
             limits: Limits::default(),
         }

@@ -553,6 +553,30 @@ fn receive_maximum_and_maximum_packet_size() {
     assert_eq!(c.seen(&mut world), ["t 4 q1"], "too large is left out");
 }
 
+/// A client of 3.1.1 has no Receive Maximum to tell.
+#[test]
+fn no_more_in_flight_than_configured() {
+    let mut config = Config::default();
+    config.maximum_in_flight = 2;
+    let mut world = World::with(config);
+    let connect = Connect::new(ProtocolVersion::V3_1_1, utf8("c"));
+    let mut c = Mqtt::manual(&mut world, &connect, Session::new());
+    c.seen(&mut world);
+    c.subscribe(&mut world, "t", QoS::AtLeastOnce);
+    let mut p = Mqtt::connect(&mut world, "p");
+    for body in ["1", "2", "3"] {
+        p.publish("t", body, QoS::AtLeastOnce);
+    }
+    p.publish("t", "4", QoS::AtMostOnce);
+    p.seen(&mut world);
+    assert_eq!(c.seen(&mut world), ["t 1 q1", "t 2 q1"]);
+    let id = mqtt_codec::PacketIdentifier::new(1).unwrap();
+    c.codec
+        .acknowledge(id, ReasonCode::Success, Properties::EMPTY)
+        .unwrap();
+    assert_eq!(c.seen(&mut world), ["t 3 q1", "t 4 q0"]);
+}
+
 #[test]
 fn a_full_queue_is_no_success() {
     let mut config = Config::default();

@@ -94,6 +94,7 @@ struct AmqpTable {
 struct MqttTable {
     session_expiry_maximum_seconds: Option<u32>,
     receive_maximum: Option<u16>,
+    maximum_in_flight: Option<u16>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -205,6 +206,7 @@ impl Settings {
             file.mqtt.session_expiry_maximum_seconds,
         );
         set(&mut broker.receive_maximum, file.mqtt.receive_maximum);
+        set(&mut broker.maximum_in_flight, file.mqtt.maximum_in_flight);
         file.limits.apply(&mut broker.limits);
 
         set(&mut self.log.level, file.log.level);

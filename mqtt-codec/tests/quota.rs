@@ -72,20 +72,26 @@ fn the_receive_maximum() {
 #[test]
 fn the_quota_begins_above_0() {
     let connect = Connect::new(V5_0, utf8("c"));
-    for (configured, connack, expected) in [
-        (u16::MAX, "20: 00 00 00", 65_535),
-        (u16::MAX, "20: 00 00 {21 0001}", 1),
-        (5, "20: 00 00 {21 0007}", 5),
-        (0, "20: 00 00 00", 1),
+    for (configured, receive_maximum, expected) in [
+        (None, "", 32),
+        (Some(u16::MAX), "", 65_535),
+        (Some(u16::MAX), "21 0001", 1),
+        (Some(5), "21 0007", 5),
+        (Some(0), "", 1),
     ] {
-        let mut config = ClientConfig::default();
-        config.maximum_in_flight = configured;
-        let client = client_of(&connect, config, connack);
-        assert_eq!(client.send_quota(), expected, "{configured} {connack}");
+        let (mut client, mut server) = (ClientConfig::default(), ServerConfig::default());
+        if let Some(configured) = configured {
+            client.maximum_in_flight = configured;
+            server.maximum_in_flight = configured;
+        }
+        let connack = format!("20: 00 00 {{{receive_maximum}}}");
+        let client = client_of(&connect, client, &connack);
+        let asked = format!("10: 0004'MQTT' 05 02 000A {{{receive_maximum}}} 0001'c'");
+        let server = accepted(&asked, server);
+        let case = format!("{configured:?} {receive_maximum}");
+        assert_eq!(client.send_quota(), expected, "client {case}");
+        assert_eq!(server.send_quota(), expected, "server {case}");
     }
-    let mut config = ServerConfig::default();
-    config.maximum_in_flight = 0;
-    assert_eq!(server_of(V5_0, config).send_quota(), 1);
 }
 
 // shows: 5.0 MQTT-3.3.4-8, 5.0 MQTT-3.3.4-10, 5.0 MQTT-4.9.0-3

@@ -160,7 +160,9 @@ impl Connection for ClientConnection {
     type Payload = Bytes;
 
     fn established(version: ProtocolVersion) -> Self {
-        let mut client = Self::new(NOW, ClientConfig::default());
+        let mut config = ClientConfig::default();
+        config.maximum_in_flight = u16::MAX;
+        let mut client = Self::new(NOW, config);
         client
             .connect(&connect(version), Session::new())
             .expect("legal");
@@ -195,7 +197,9 @@ impl Connection for ServerConnection {
     type Payload = Bytes;
 
     fn established(version: ProtocolVersion) -> Self {
-        let mut server = Self::new(NOW, ServerConfig::default());
+        let mut config = ServerConfig::default();
+        config.maximum_in_flight = u16::MAX;
+        let mut server = Self::new(NOW, config);
         let connect = encoded(&Packet::Connect(connect(version)), version);
         server.receive(NOW, &mut &connect[..]).expect("legal");
         server

@@ -54,6 +54,7 @@ impl MqttFrontEnd {
         codec.limits.maximum_topic_levels =
             u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
         codec.receive_maximum = config.receive_maximum;
+        codec.maximum_in_flight = config.maximum_in_flight;
         codec.topic_alias_maximum = config.topic_alias_maximum;
         MqttFrontEnd {
             codec: ServerConnection::new(now, codec),
