@@ -146,7 +146,11 @@ fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cu
     let mut client = ClientConnection::new(NOW, config);
     let mut payload = Payload::default();
     client
-        .connect(&Connect::new(version, "c".try_into().expect("it is one")), Session::new())
+        .connect(
+            NOW,
+            &Connect::new(version, "c".try_into().expect("it is one")),
+            Session::new(),
+        )
         .expect("it is the first thing said");
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {

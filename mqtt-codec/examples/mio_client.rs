@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         password: user.map(|(_, password)| password.as_bytes()),
         ..Connect::new(version, "mio-client".try_into()?)
     };
-    client.connect(&connect, Session::new())?;
+    client.connect(start.elapsed(), &connect, Session::new())?;
 
     let mut out = Vec::new();
     let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);

@@ -48,7 +48,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         password: user.map(|(_, password)| password.as_bytes()),
         ..Connect::new(version, "smol-client".try_into()?)
     };
-    client.connect(&connect, Session::new())?;
+    client.connect(start.elapsed(), &connect, Session::new())?;
 
     let outcome = converse(&mut client, &mut socket, start).await;
     // However it ended, the protocol's own goodbye is still to be sent.

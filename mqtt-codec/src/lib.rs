@@ -104,7 +104,7 @@
 //!     user_name: Some("alice".try_into()?),
 //!     ..Connect::new(ProtocolVersion::V5_0, "station-12".try_into()?)
 //! };
-//! client.connect(&connect, Session::new())?;
+//! client.connect(now, &connect, Session::new())?;
 //!
 //! // The two are joined by memory in place of sockets.
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());

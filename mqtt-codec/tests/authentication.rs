@@ -75,7 +75,9 @@ fn an_authentication_in_steps_and_again() {
         properties: properties.as_properties(),
         ..Connect::new(V5_0, utf8("c"))
     };
-    link.client.connect(&connect, Session::new()).unwrap();
+    link.client
+        .connect(link.now, &connect, Session::new())
+        .unwrap();
     let data = |data: &'static [u8]| {
         let mut builder = PropertiesBuilder::new();
         builder.push(Property::AuthenticationData(data)).unwrap();

@@ -117,7 +117,7 @@ fn client(version: ProtocolVersion, assembled_size: u32, chunks: &[&[u8]]) -> Tr
     config.limits.variable_header_size = 64;
     let mut client = ClientConnection::new(now, config);
     client
-        .connect(&Connect::new(version, utf8("c")), Session::new())
+        .connect(now, &Connect::new(version, utf8("c")), Session::new())
         .unwrap();
     let mut trace = Trace::default();
     let mut buffer = Vec::new();
@@ -244,7 +244,7 @@ proptest! {
         let connect = Connect { keep_alive, ..Connect::new(version, utf8("c")) };
         let mut now = Duration::ZERO;
         let mut client = ClientConnection::new(now, ClientConfig::default());
-        client.connect(&connect, Session::new()).unwrap();
+        client.connect(now, &connect, Session::new()).unwrap();
         let mut server = ServerConnection::new(now, ServerConfig::default());
         for (elapsed, exchange) in steps {
             now += Duration::from_millis(elapsed);

@@ -14,8 +14,8 @@ use mqtt_codec::{
     Subscription,
 };
 use support::ends::{
-    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, client_event, client_of, event, id,
-    seconds, sent, server_of, transmitted,
+    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, client_event, client_of, connect_of,
+    event, id, seconds, sent, server_of, transmitted,
 };
 use support::link::Link;
 use support::{bytes, utf8};
@@ -215,7 +215,9 @@ fn what_a_client_refuses() {
         (&anonymous, "20: 00 00 00", "MQTT-3.2.2-16"),
     ] {
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
-        client.connect(connect, Session::new()).unwrap();
+        client
+            .connect(Duration::ZERO, connect, Session::new())
+            .unwrap();
         let error = client_event(&mut client, input).unwrap_err();
         assert_eq!(error.statement(), Some(statement), "{input}");
     }
@@ -305,12 +307,36 @@ fn keep_alive() {
     assert_eq!(client.poll_timeout(), Some(seconds(5)));
     // CONNACK is to come in time.
     let mut client = ClientConnection::new(seconds(1), ClientConfig::default());
-    client.connect(&connect, Session::new()).unwrap();
-    assert_eq!(client.poll_timeout(), Some(seconds(11)));
+    client
+        .connect(seconds(3), &connect, Session::new())
+        .unwrap();
+    assert_eq!(client.poll_timeout(), Some(seconds(13)));
+    assert_eq!(client.handle_timeout(seconds(12)), Ok(()));
     assert_eq!(
-        client.handle_timeout(seconds(11)),
+        client.handle_timeout(seconds(13)),
         Err(ConnectionError::ConnectTimeout)
     );
+}
+
+#[test]
+fn the_version_is_that_of_connect() {
+    for version in ProtocolVersion::ALL {
+        let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
+        assert_eq!(client.protocol_version(), None);
+        client
+            .connect(
+                Duration::ZERO,
+                &Connect::new(version, utf8("c")),
+                Session::new(),
+            )
+            .unwrap();
+        assert_eq!(client.protocol_version(), Some(version));
+
+        let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+        assert_eq!(server.protocol_version(), None);
+        event(&mut server, connect_of(version)).unwrap();
+        assert_eq!(server.protocol_version(), Some(version));
+    }
 }
 
 /// Time goes as far as it is told, and a timeout beyond is none.
@@ -346,7 +372,7 @@ fn no_time_is_too_far() {
         config.connect_timeout = timeout;
         config.ping_timeout = timeout;
         let mut client = ClientConnection::new(now, config);
-        client.connect(&connect, Session::new()).unwrap();
+        client.connect(now, &connect, Session::new()).unwrap();
         assert_eq!(client.poll_timeout(), expected);
         let input = bytes("20: 00 00 00");
         client.receive(now, &mut &input[..]).unwrap();

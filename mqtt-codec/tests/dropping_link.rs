@@ -133,7 +133,7 @@ impl Run {
         };
         self.link
             .client
-            .connect(&connect, self.client_session.clone())
+            .connect(self.link.now, &connect, self.client_session.clone())
             .unwrap();
     }
 

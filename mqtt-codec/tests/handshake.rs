@@ -124,7 +124,9 @@ fn every_negotiated_value() {
         properties: properties.as_properties(),
         ..Connect::new(V5_0, utf8(""))
     };
-    link.client.connect(&connect, Session::new()).unwrap();
+    link.client
+        .connect(link.now, &connect, Session::new())
+        .unwrap();
     link.at_server().unwrap();
     let of_client = link.server.peer_limits();
     assert_eq!(of_client.receive_maximum, 5);
@@ -270,7 +272,9 @@ fn a_will_is_in_the_event() {
         ..Connect::new(V3_1, utf8("c"))
     };
     let mut link = Link::new(ClientConfig::default(), ServerConfig::default());
-    link.client.connect(&connect, Session::new()).unwrap();
+    link.client
+        .connect(link.now, &connect, Session::new())
+        .unwrap();
     link.server_events(|_, event| {
         let ServerEvent::Connect(connect) = event else {
             panic!("CONNECT");

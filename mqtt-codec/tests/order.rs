@@ -62,7 +62,7 @@ fn a_client_sends_connect_first_and_once() {
         assert_eq!(client.disconnect(ReasonCode::Success, NONE), not_yet);
         assert_eq!(sent(&mut client), b"");
         let mut client = connecting(&connect, ClientConfig::default(), Session::new());
-        let again = client.connect(&connect, Session::new());
+        let again = client.connect(Duration::ZERO, &connect, Session::new());
         assert_eq!(again, not_yet);
         assert_eq!(sent(&mut client), b"");
     }

@@ -152,7 +152,10 @@ impl Run {
             properties: properties.as_properties(),
             ..Connect::new(ProtocolVersion::V5_0, utf8("c"))
         };
-        run.link.client.connect(&connect, Session::new()).unwrap();
+        run.link
+            .client
+            .connect(run.link.now, &connect, Session::new())
+            .unwrap();
         run.link.server_events(|_, _| {}).unwrap();
         // Too long for some clients.
         let extra = problem(40);

@@ -122,7 +122,7 @@ fn what_a_client_resumes() {
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
         let clean = Connect::new(version, utf8("c"));
         assert_eq!(
-            client.connect(&clean, session.clone()),
+            client.connect(Duration::ZERO, &clean, session.clone()),
             Err(SendError::SessionPresent)
         );
         assert_eq!(sent(&mut client), b"");

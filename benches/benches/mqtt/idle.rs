@@ -64,7 +64,9 @@ fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerCon
         password: Some(b"secret"),
         ..Connect::new(version, "thermometer-0017".try_into().expect("legal"))
     };
-    client.connect(&connect, Session::new()).expect("legal");
+    client
+        .connect(NOW, &connect, Session::new())
+        .expect("legal");
     exchange(&mut client, &mut server);
     if traffic {
         client

@@ -71,7 +71,7 @@ impl Mqtt {
         config: ClientConfig,
     ) -> Mqtt {
         let mut codec = ClientConnection::new(world.now, config);
-        codec.connect(connect, session).unwrap();
+        codec.connect(world.now, connect, session).unwrap();
         Mqtt {
             id: world.connect(Protocol::Mqtt),
             codec,

@@ -97,7 +97,12 @@ impl ClientConnection {
     /// When CONNECT has been sent, cannot be encoded, or wants a Clean Start with a
     /// session that is not empty.
     // keeps: 5.0 MQTT-3.1.2-4, 3.1.1 MQTT-3.1.2-6
-    pub fn connect(&mut self, connect: &Connect<'_>, session: Session) -> Result<(), SendError> {
+    pub fn connect(
+        &mut self,
+        now: Duration,
+        connect: &Connect<'_>,
+        session: Session,
+    ) -> Result<(), SendError> {
         self.expect(State::New)?;
         if connect.clean_start && !session.is_empty() {
             return Err(SendError::SessionPresent);
@@ -124,6 +129,7 @@ impl ClientConnection {
         self.keep_alive = connect.keep_alive;
         exchange.session = session;
         self.state = State::Connecting;
+        self.now = self.now.max(now);
         self.last_sent = self.now;
         self.deadline = self.now.checked_add(self.config.connect_timeout);
         Ok(())
@@ -454,6 +460,12 @@ impl ClientConnection {
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
+    }
+
+    /// The version that the connection speaks, once CONNECT has been sent.
+    #[must_use]
+    pub fn protocol_version(&self) -> Option<ProtocolVersion> {
+        (self.state != State::New).then_some(self.exchange.version)
     }
 
     /// The keep alive in seconds that holds; 0 is none.

@@ -89,7 +89,7 @@ pub(crate) fn connecting(
     session: Session,
 ) -> ClientConnection {
     let mut client = ClientConnection::new(Duration::ZERO, config);
-    client.connect(connect, session).unwrap();
+    client.connect(Duration::ZERO, connect, session).unwrap();
     sent(&mut client);
     client
 }

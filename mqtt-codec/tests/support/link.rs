@@ -40,7 +40,7 @@ impl Link {
 
     /// Exchanges CONNECT and CONNACK.
     pub(crate) fn connect(&mut self, connect: &Connect<'_>, session: Session) {
-        self.client.connect(connect, session).unwrap();
+        self.client.connect(self.now, connect, session).unwrap();
         assert!(matches!(
             self.at_server().unwrap()[..],
             [ref event] if event.starts_with("Connect(")

@@ -164,7 +164,7 @@ impl Connection for ClientConnection {
         config.maximum_in_flight = u16::MAX;
         let mut client = Self::new(NOW, config);
         client
-            .connect(&connect(version), Session::new())
+            .connect(NOW, &connect(version), Session::new())
             .expect("legal");
         client.poll_transmit(&mut Vec::new());
         let connack = encoded(&Packet::ConnAck(ConnAck::new(ReasonCode::Success)), version);

@@ -22,8 +22,7 @@ pub struct ClientConfig {
     /// What is decoded. The Maximum Packet Size of CONNECT, if it is smaller, goes before
     /// the one in here.
     pub limits: Limits,
-    /// How long the server may take from CONNECT to CONNACK, by the time that the
-    /// connection was told last. Default: 10 seconds.
+    /// How long the server may take from CONNECT to CONNACK. Default: 10 seconds.
     pub connect_timeout: Duration,
     /// How long the server may take from PINGREQ to PINGRESP. Default: 10 seconds.
     pub ping_timeout: Duration,
