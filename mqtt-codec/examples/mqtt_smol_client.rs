@@ -1,25 +1,30 @@
-//! A client over mio. It subscribes, publishes to itself as surely as the server grants,
+//! A client over smol. It subscribes, publishes to itself as surely as the server grants,
 //! receives, acknowledges and says goodbye.
 //!
-//! `mio_client HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]`
+//! `mqtt_smol_client HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]`
 #![allow(
     clippy::disallowed_methods,
     reason = "an application is where the clock is"
 )]
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs;
 use std::time::Instant;
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
 use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message, Session};
 use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 
-const TOPIC: &str = "examples/mio";
+use smol::Timer;
+use smol::future::{or, pending};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::net::TcpStream;
+
+const TOPIC: &str = "examples/smol";
 
 fn main() -> Result<(), Box<dyn Error>> {
+    smol::block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -27,70 +32,59 @@ fn main() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "5.0", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: mio_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: mqtt_smol_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
     let version = ProtocolVersion::ALL
         .into_iter()
         .find(|known| known.to_string() == version)
         .ok_or("the version is 3.1, 3.1.1 or 5.0")?;
 
-    let address = address
-        .to_socket_addrs()?
-        .next()
-        .ok_or("the host has no address")?;
-    let mut socket = TcpStream::connect(address)?;
-    let mut poll = Poll::new()?;
-    poll.registry().register(
-        &mut socket,
-        Token(0),
-        Interest::READABLE | Interest::WRITABLE,
-    )?;
+    let mut socket = TcpStream::connect(address).await?;
     let start = Instant::now();
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let connect = Connect {
         keep_alive: 30,
         user_name: user.map(|(name, _)| name.try_into()).transpose()?,
         password: user.map(|(_, password)| password.as_bytes()),
-        ..Connect::new(version, "mio-client".try_into()?)
+        ..Connect::new(version, "smol-client".try_into()?)
     };
     client.connect(start.elapsed(), &connect, Session::new())?;
 
-    let mut out = Vec::new();
-    let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
+    let outcome = converse(&mut client, &mut socket, start).await;
     // However it ended, the protocol's own goodbye is still to be sent.
+    let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    write(&mut socket, &mut out)?;
-    while !out.is_empty() {
-        poll.poll(&mut Events::with_capacity(1), None)?;
-        write(&mut socket, &mut out)?;
-    }
+    socket.write_all(&out).await?;
     outcome
 }
 
-/// Drives the connection until the protocol is over. What the socket did not take yet
-/// stays in `out`.
-fn converse(
+/// Drives the connection until the protocol is over.
+async fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
-    poll: &mut Poll,
     start: Instant,
-    out: &mut Vec<u8>,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let mut events = Events::with_capacity(8);
-    let mut buffer = Vec::new();
+    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
-        let patience = client
-            .poll_timeout()
-            .map(|at| at.saturating_sub(start.elapsed()));
-        poll.poll(&mut events, patience)?;
-        if client
-            .poll_timeout()
-            .is_some_and(|at| at <= start.elapsed())
-        {
-            client.handle_timeout(start.elapsed())?;
+        client.poll_transmit(&mut out);
+        socket.write_all(&out).await?;
+        out.clear();
+
+        let timeout = client.poll_timeout();
+        let read = async { socket.read(&mut chunk).await.map(Some) };
+        let late = async {
+            match timeout {
+                Some(at) => Timer::at(start + at).await,
+                None => pending().await,
+            };
+            Ok(None)
+        };
+        match or(read, late).await? {
+            Some(0) => client.receive_eof(start.elapsed())?,
+            Some(length) => buffer.extend_from_slice(&chunk[..length]),
+            None => client.handle_timeout(start.elapsed())?,
         }
-        let ended = read(socket, &mut buffer)?;
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
@@ -98,43 +92,6 @@ fn converse(
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
-        if ended {
-            client.receive_eof(start.elapsed())?;
-        }
-
-        client.poll_transmit(out);
-        write(socket, out)?;
-    }
-    Ok(())
-}
-
-/// Reads until there is nothing more for now; whether the socket has ended.
-fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
-    let mut chunk = [0; 4096];
-    loop {
-        match socket.read(&mut chunk) {
-            Ok(0) => return Ok(true),
-            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(false),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
-    }
-}
-
-/// Writes as much as the socket takes for now.
-fn write(socket: &mut TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
-    while !out.is_empty() {
-        match socket.write(out) {
-            Ok(length) => drop(out.drain(..length)),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(()),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
     }
     Ok(())
 }

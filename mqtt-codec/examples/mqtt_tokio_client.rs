@@ -1,23 +1,22 @@
-//! A client over blocking sockets. It subscribes, publishes to itself as surely as the
-//! server grants, receives, acknowledges and says goodbye.
+//! A client over tokio. It subscribes, publishes to itself as surely as the server grants,
+//! receives, acknowledges and says goodbye.
 //!
-//! `std_client HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]`
-#![allow(
-    clippy::disallowed_methods,
-    reason = "an application is where the clock is"
-)]
+//! `mqtt_tokio_client HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]`
 
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::future::pending;
 
 use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message, Session};
 use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 
-const TOPIC: &str = "examples/std";
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 
-fn main() -> Result<(), Box<dyn Error>> {
+const TOPIC: &str = "examples/tokio";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, version, user) = match arguments[..] {
@@ -25,57 +24,59 @@ fn main() -> Result<(), Box<dyn Error>> {
         [address, version] => (address, version, None),
         [address, user, password] => (address, "5.0", Some((user, password))),
         [address, version, user, password] => (address, version, Some((user, password))),
-        _ => return Err("usage: std_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
+        _ => return Err("usage: mqtt_tokio_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
     let version = ProtocolVersion::ALL
         .into_iter()
         .find(|known| known.to_string() == version)
         .ok_or("the version is 3.1, 3.1.1 or 5.0")?;
 
-    let mut socket = TcpStream::connect(address)?;
+    let mut socket = TcpStream::connect(address).await?;
     let start = Instant::now();
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let connect = Connect {
         keep_alive: 30,
         user_name: user.map(|(name, _)| name.try_into()).transpose()?,
         password: user.map(|(_, password)| password.as_bytes()),
-        ..Connect::new(version, "std-client".try_into()?)
+        ..Connect::new(version, "tokio-client".try_into()?)
     };
     client.connect(start.elapsed(), &connect, Session::new())?;
 
-    let outcome = converse(&mut client, &mut socket, start);
+    let outcome = converse(&mut client, &mut socket, start).await;
     // However it ended, the protocol's own goodbye is still to be sent.
     let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    socket.write_all(&out)?;
+    socket.write_all(&out).await?;
     outcome
 }
 
 /// Drives the connection until the protocol is over.
-fn converse(
+async fn converse(
     client: &mut ClientConnection,
     socket: &mut TcpStream,
     start: Instant,
 ) -> Result<(), Box<dyn Error>> {
     let mut round = Round::default();
-    let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
+    let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while !client.is_closed() {
         client.poll_transmit(&mut out);
-        socket.write_all(&out)?;
+        socket.write_all(&out).await?;
         out.clear();
 
-        let patience = client
-            .poll_timeout()
-            .map(|at| at.saturating_sub(start.elapsed()));
-        // A socket takes no timeout of zero.
-        socket.set_read_timeout(patience.map(|patience| patience.max(Duration::from_millis(1))))?;
-        match socket.read(&mut chunk) {
-            Ok(0) => client.receive_eof(start.elapsed())?,
-            Ok(length) => buffer.extend_from_slice(&chunk[..length]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                client.handle_timeout(start.elapsed())?;
+        let timeout = client.poll_timeout();
+        buffer.reserve(4096);
+        tokio::select! {
+            read = socket.read_buf(&mut buffer) => {
+                if read? == 0 {
+                    client.receive_eof(start.elapsed())?;
+                }
             }
-            Err(error) => return Err(error.into()),
+            () = async {
+                match timeout {
+                    Some(at) => sleep_until(start + at).await,
+                    None => pending().await,
+                }
+            } => client.handle_timeout(start.elapsed())?,
         }
 
         let mut input = &buffer[..];
