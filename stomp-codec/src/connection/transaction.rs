@@ -83,6 +83,9 @@ pub(crate) struct Transactions {
 struct Partial {
     transaction: String,
     frame: OwnedFrame,
+    /// What is held in all transactions and the head of this frame, in bytes.
+    /// Nothing else is taken before its body has come.
+    bytes: usize,
     body: Vec<u8>,
 }
 
@@ -126,6 +129,7 @@ impl Transactions {
             self.partial = Some(Partial {
                 transaction: id.into(),
                 frame: owned,
+                bytes,
                 body: Vec::new(),
             });
             return Ok(());
@@ -147,10 +151,8 @@ impl Transactions {
             return Ok(());
         };
         // The buffer grows by what has come, never by what was claimed.
-        let head = partial.frame.frame().encoded_len();
-        let bytes = self.bytes.saturating_add(head);
         let body = partial.body.len().saturating_add(part.bytes.len());
-        if bytes.saturating_add(body) > limits.transaction_bytes {
+        if partial.bytes.saturating_add(body) > limits.transaction_bytes {
             return Err(ConnectionError::TransactionTooLarge);
         }
         partial.body.extend_from_slice(part.bytes);
