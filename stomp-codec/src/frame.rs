@@ -116,7 +116,8 @@ impl<'a> Frame<'a> {
         let headers: usize = match (self.headers.lines(), self.headers.given()) {
             (Some(lines), _) if !lines.hold_crlf() => lines.block().len(),
             (Some(mut lines), _) => {
-                core::iter::from_fn(|| lines.next_line().map(|line| line.len() + 1)).sum()
+                let line = |line: &str| line.len() + self.eol(line).len();
+                core::iter::from_fn(|| lines.next_line().map(line)).sum()
             }
             (None, given) => {
                 let writing = Writing::new(self.version, self.command);
@@ -133,7 +134,8 @@ impl<'a> Frame<'a> {
         self.command.as_str().len() + headers + content_length + self.body.len() + 3
     }
 
-    /// Writes the frame, with one EOL (LF) for each line. Headers go out in the
+    /// Writes the frame, with LF for an EOL (and CR LF behind a value of CONNECT that was
+    /// read with a CR at its end). Headers go out in the
     /// order given; a `content-length` follows them if there is a body and none
     /// of them is one (1.2, "Header content-length").
     ///
@@ -162,7 +164,7 @@ impl<'a> Frame<'a> {
             Some(mut lines) => {
                 while let Some(line) = lines.next_line() {
                     out.put_slice(line.as_bytes());
-                    out.put_u8(b'\n');
+                    out.put_slice(self.eol(line));
                 }
             }
             None => {
@@ -220,6 +222,16 @@ impl<'a> Frame<'a> {
             layout,
             body,
         })
+    }
+
+    /// What ends a line that was read: LF, unless that would make an EOL of a CR which is
+    /// the line's own.
+    fn eol(&self, line: &str) -> &'static [u8] {
+        if line.ends_with('\r') && self.version.syntax().crlf {
+            b"\r\n"
+        } else {
+            b"\n"
+        }
     }
 
     fn adds_content_length(&self) -> bool {

@@ -284,6 +284,23 @@ fn lines_are_written_with_lf() {
     assert_eq!(frame.to_owned().unwrap().frame(), frame);
 }
 
+/// CONNECT has no escape for a CR. One at the end of a value is kept apart from the CR of
+/// the EOL, so that what was read is what is written.
+#[test]
+fn a_value_of_connect_that_ends_with_a_carriage_return() {
+    let input = b"CONNECT\r\na:b\r\r\nc:d\r\n\r\n\0";
+    let (frame, _) = decode(input, Version::V1_2, &Limits::default())
+        .unwrap()
+        .unwrap();
+    assert_eq!(frame.header("a").as_deref(), Some("b\r"));
+    let mut out = Vec::new();
+    frame.encode(&mut out).unwrap();
+    assert_eq!(out, b"CONNECT\na:b\r\r\nc:d\n\n\0");
+    assert_eq!(out.len(), frame.encoded_len());
+    let again = decode(&out, Version::V1_2, &Limits::default());
+    assert_eq!(again, Ok(Some((frame, out.len()))));
+}
+
 /// A body that comes in small reads is looked at once: without that, this test
 /// would compare some 10^11 bytes.
 #[test]
