@@ -323,6 +323,15 @@ fn each_frame_by_version() {
         // shows: stomp11/header-encoding/undefined-escape
         ("an undefined escape; the receipt that came before it", NEW, "SEND\nreceipt:a\\cb\ndestination:\\t\n\n^@", &[],
             "ERROR\nreceipt-id:a\\cb\nmessage:undefined escape sequence (byte 30)\n\n^@", decode_error("SEND\nreceipt:a\\cb\ndestination:\\t\n\n\0", 30, V1_2)),
+        ("an undefined escape in the receipt, which names nothing", NEW, "SEND\nreceipt:a\\t\nx\n\n^@", &[],
+            "ERROR\nmessage:header line without a colon (byte 17)\n\n^@", decode_error("SEND\nreceipt:a\\t\nx\n\n\0", 17, V1_2)),
+        ("1.0: a backslash in the receipt, which is one", &[V1_0], "SEND\nreceipt:a\\t\nx\n\n^@", &[],
+            "ERROR\nreceipt-id:a\\t\nmessage:header line without a colon (byte 17)\n\n^@", decode_error("SEND\nreceipt:a\\t\nx\n\n\0", 17, V1_0)),
+        // EOL is LF before 1.2, and a CR before it belongs to the value.
+        ("a CR behind the receipt", &[V1_0, V1_1], "SEND\nreceipt:r\r\nx\n\n^@", &[],
+            "ERROR\nreceipt-id:r\r\nmessage:header line without a colon (byte 16)\n\n^@", decode_error("SEND\nreceipt:r\r\nx\n\n\0", 16, V1_1)),
+        ("1.2: a CR behind the receipt", &[V1_2], "SEND\nreceipt:r\r\nx\n\n^@", &[],
+            "ERROR\nreceipt-id:r\nmessage:header line without a colon (byte 16)\n\n^@", decode_error("SEND\nreceipt:r\r\nx\n\n\0", 16, V1_2)),
         ("1.0: a padded receipt before an error", &[V1_0], "SEND\nreceipt: r \nx\n\n^@", &[],
             "ERROR\nreceipt-id:r\nmessage:header line without a colon (byte 17)\n\n^@", decode_error("SEND\nreceipt: r \nx\n\n\0", 17, V1_0)),
         ("a wrong content-length", ALL, "SEND\nreceipt:r\ndestination:a\ncontent-length:1\n\nab^@", &[],

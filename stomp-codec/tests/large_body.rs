@@ -327,6 +327,12 @@ fn an_error_that_does_not_end() {
         assert_eq!(client.handle_timeout(end), Err(error));
         assert!(client.is_closed());
     }
+    // Where no heart-beats are agreed on only the stream's end tells: the time for
+    // CONNECTED is not that for what comes behind it.
+    let mut client = start("CONNECTED\nversion:1.2\n\n\0ERROR\nmessage:m\n\nbecause");
+    assert_eq!(client.poll_timeout(), None);
+    assert_eq!(client.handle_timeout(Duration::from_secs(99)), Ok(()));
+    assert_eq!(client.receive_eof(NOW), Ok(()));
 }
 
 fn sent(poll_transmit: impl FnOnce(&mut Vec<u8>) -> usize) -> String {

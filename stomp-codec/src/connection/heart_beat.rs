@@ -251,4 +251,24 @@ mod tests {
         pulse.received(ms(1400));
         assert!(!pulse.is_expired(ms(2099)));
     }
+
+    /// The last heart-beat before the end of time has none behind it, and silence that
+    /// would last longer than time is never too long.
+    #[test]
+    fn the_end_of_time() {
+        let end = Duration::MAX;
+        for now in [end - ms(10), end] {
+            let beat = HeartBeat {
+                send: ms(400),
+                receive: ms(400),
+            };
+            let mut pulse = Pulse::new(now, beat, beat, Tolerance::default());
+            assert_eq!(pulse.next(), Some(end));
+            assert!(pulse.is_due(end));
+            assert_eq!(pulse.next(), None);
+            assert!(!pulse.is_due(end));
+            pulse.received(end);
+            assert!(!pulse.is_expired(end));
+        }
+    }
 }
