@@ -13,9 +13,9 @@ pub struct Limits {
     pub frame_size: u32,
     /// The largest frame of a connection before tune-ok, from a peer that as a
     /// rule has not logged in yet, in octets; less than frame-min-size counts as
-    /// that, and more than [`frame_size`](Self::frame_size) as that. A larger
-    /// frame ends the connection without a word (section 2.2.4), after the eight
-    /// octets that are let pass over frame-max too.
+    /// that. A larger frame ends the connection without a word (section 2.2.4).
+    /// Eight octets over it are let pass, as they are over frame-max, but nothing
+    /// over [`frame_size`](Self::frame_size).
     ///
     /// Frame-min-size is what the specification asks for, and enough for a
     /// password. Tokens of OAuth 2 can be longer: RabbitMQ, whose name for this
@@ -31,7 +31,8 @@ pub struct Limits {
     /// closed with 311, content-too-large.
     pub body_size: u64,
     /// The largest body that a connection puts together, in octets, if
-    /// [`held_size`](Self::held_size) has room for it. A larger one is handed out in parts as its frames come, and never held: see
+    /// [`held_size`](Self::held_size) has room for it. A larger one is handed
+    /// out in parts as its frames come, and never held: see
     /// [large bodies](crate::connection#large-bodies).
     pub assembled_size: u64,
     /// The most that a connection holds of contents that are not complete, on
@@ -51,9 +52,9 @@ impl Limits {
     /// stack frame a level, so there is an end to it whatever the settings say.
     pub const MAX_TABLE_DEPTH: u16 = 1024;
 
-    /// The defaults: frames and tables of 128 KiB, frames of 4 KiB before tune-ok, tables 128 deep, bodies of
-    /// 128 MiB, all of them put together, 256 MiB held of those that are not
-    /// complete, 2047 channels.
+    /// The defaults: frames and tables of 128 KiB, and frames of 4 KiB before
+    /// tune-ok, tables 128 deep, bodies of 128 MiB, all of them put together,
+    /// 256 MiB held of contents that are not complete, 2047 channels.
     pub const DEFAULT: Self = Self {
         frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
         initial_frame_size: crate::frame::FRAME_MIN_SIZE,

@@ -125,10 +125,11 @@ impl<C: Default> Engine<C> {
         close_timeout: Duration,
     ) -> Self {
         // Until tune is over (rule connection / tune / frame-max / minimum).
-        let initial = limits.initial_frame_size.min(limits.frame_size);
-        let initial = initial.max(FRAME_MIN_SIZE);
+        let initial = limits.initial_frame_size.max(FRAME_MIN_SIZE);
+        let initial = initial.saturating_add(FRAME_OVERHEAD as u32);
+        let initial = initial.min(limits.frame_size.max(FRAME_MIN_SIZE));
         Self {
-            limits: limits.with_frame_size(initial.saturating_add(FRAME_OVERHEAD as u32)),
+            limits: limits.with_frame_size(initial),
             role,
             frame_max: 0,
             output: Output::default(),
