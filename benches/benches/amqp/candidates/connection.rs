@@ -1,6 +1,8 @@
 //! A client and a server of amqp-codec, joined in memory: publishes on one
-//! channel, each acknowledged by itself.
+//! channel, each acknowledged by itself. And the same frames without any
+//! connection, encoded and decoded.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use amqp_codec::connection::{
@@ -8,7 +10,9 @@ use amqp_codec::connection::{
     ServerEvent,
 };
 
-use super::ours::{BODY, properties};
+use amqp_codec::method::basic;
+
+use super::ours::{BODY, content, decode_borrowed, frame, properties};
 
 /// Publishes of one run.
 pub const PUBLISHES: u64 = 10_000;
@@ -57,6 +61,35 @@ pub fn publish_all(joined: &mut Joined) {
         joined.exchange();
     }
     assert_eq!(joined.confirmed, PUBLISHES);
+}
+
+/// What a connection cannot be faster than: every frame of [`publish_all`]
+/// encoded to a buffer, and decoded from it as it lies there.
+pub fn frames_alone(wire: &mut Vec<u8>) {
+    let properties = properties();
+    for run in 0..PUBLISHES / AT_ONCE {
+        wire.clear();
+        for _ in 0..AT_ONCE {
+            let publish = basic::Publish {
+                exchange: "orders",
+                routing_key: "eu.created",
+                ..basic::Publish::default()
+            };
+            for frame in black_box(content(publish.into(), &properties)) {
+                frame.encode(wire).expect("legal");
+            }
+        }
+        decode_borrowed(wire);
+        wire.clear();
+        for at in 1..=AT_ONCE {
+            let ack = basic::Ack {
+                delivery_tag: run * AT_ONCE + at,
+                multiple: false,
+            };
+            frame(ack.into()).encode(wire).expect("legal");
+        }
+        decode_borrowed(wire);
+    }
 }
 
 impl Joined {

@@ -122,9 +122,19 @@ pub fn groups() -> Vec<Group> {
             out.extend_from_slice(black_box(&bytes));
         });
     }
+    vec![borrowed, owned, encode, whole()]
+}
+
+/// Publishes with their confirms over a whole connection. A run is all of them.
+pub fn whole() -> Group {
     let mut whole = Group::new("amqp/connection");
     whole
         .column("publish and confirm, 64 B", connection::PUBLISHES)
-        .add_batched("amqp-codec", connection::open, connection::publish_all);
-    vec![borrowed, owned, encode, whole]
+        .add_batched("amqp-codec", connection::open, connection::publish_all)
+        .add_batched(
+            "floor: its frames alone",
+            Vec::new,
+            connection::frames_alone,
+        );
+    whole
 }
