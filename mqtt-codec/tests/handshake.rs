@@ -9,11 +9,11 @@ use mqtt_codec::connection::{
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{
-    Connect, Limits, Properties, PropertiesBuilder, Property, QoS, Subscription, Will,
+    Connect, Limits, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription, Will,
 };
 use support::ends::{
-    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1, V5_0, asked, client_event, client_of, event,
-    seconds, transmitted,
+    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1, V5_0, asked, client_event, client_of,
+    connecting, event, seconds, sent, transmitted,
 };
 use support::link::Link;
 use support::{bytes, topic, utf8};
@@ -324,4 +324,39 @@ fn the_smaller_maximum_packet_size_of_a_client() {
         let event = client_event(&mut client, &format!("30: 0001'a' 00 '{payload}'"));
         assert_eq!(event.is_ok(), taken, "{configured} {told} {length}");
     }
+}
+
+/// A server that knows 3.x only refuses 5.0 in the words of 3.1.1 (section 3.2.2.3). Its other
+/// return codes say that it would speak 5.0, and then not in this form.
+#[test]
+fn a_server_of_3_x_refuses_5_0_in_its_own_words() {
+    let connect = Connect::new(V5_0, utf8("c"));
+    for (bytes, refused) in [
+        ([0x20, 2, 0, 1], true),
+        ([0x20, 2, 0, 0], false),
+        ([0x20, 2, 0, 2], false),
+        ([0x20, 2, 1, 1], false),
+    ] {
+        let mut client = connecting(&connect, ClientConfig::default(), Session::new());
+        for cut in 0..bytes.len() {
+            let front = client.receive(Duration::ZERO, &mut &bytes[..cut]);
+            assert_eq!(front, Ok(None), "cut at {cut}");
+        }
+        let mut input = &bytes[..];
+        match client.receive(Duration::ZERO, &mut input) {
+            Ok(Some(ClientEvent::ConnAck(connack))) if refused => {
+                assert_eq!(connack.reason_code, ReasonCode::UnsupportedProtocolVersion);
+                assert_eq!((input.len(), sent(&mut client).len()), (0, 0));
+            }
+            other => assert!(!refused && other.is_err(), "{bytes:02X?}: {other:?}"),
+        }
+        assert!(client.is_closed());
+    }
+    // Nor is it an answer to anything but a CONNECT of 5.0 that waits for one.
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    assert!(
+        client
+            .receive(Duration::ZERO, &mut &[0x20, 2, 0, 1][..])
+            .is_err()
+    );
 }

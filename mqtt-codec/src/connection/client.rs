@@ -182,7 +182,10 @@ impl ClientConnection {
                             _ => self.handle_connecting(packet),
                         }
                     }
-                    Err(error) => Err((*error).into()),
+                    Err(error) => match self.refused_in_3(input) {
+                        Some(connack) => Ok(Some(ClientEvent::ConnAck(connack))),
+                        None => Err((*error).into()),
+                    },
                 }
             };
             if self.exchange.transmit.len() != waiting {
@@ -220,6 +223,20 @@ impl ClientConnection {
             _ => Rule::ConnAckFirst,
         };
         Err(self.exchange.violation(rule))
+    }
+
+    /// The CONNACK of a server that speaks 3.x and refuses 5.0, in the only form that it knows
+    /// (3.1.1 MQTT-3.1.2-2).
+    #[cold]
+    fn refused_in_3<'a>(&mut self, input: &mut &'a [u8]) -> Option<ConnAck<'a>> {
+        const UNACCEPTABLE_PROTOCOL_VERSION: &[u8] = &[0x20, 2, 0, 1];
+        if self.state != State::Connecting || !self.exchange.version.has_properties() {
+            return None;
+        }
+        *input = input.strip_prefix(UNACCEPTABLE_PROTOCOL_VERSION)?;
+        let connack = ConnAck::new(ReasonCode::UnsupportedProtocolVersion);
+        self.receive_connack(&connack);
+        Some(connack)
     }
 
     fn check_connack(&self, connack: &ConnAck<'_>) -> Result<(), Rule> {

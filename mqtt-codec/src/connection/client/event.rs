@@ -7,7 +7,9 @@ use crate::{Acknowledgement, Auth, ConnAck, Disconnect, SubAck, UnsubAck};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEvent<'a> {
-    /// It answered CONNECT. With an error the connection is over.
+    /// It answered CONNECT. With an error the connection is over:
+    /// [`UnsupportedProtocolVersion`](crate::ReasonCode::UnsupportedProtocolVersion) also when
+    /// it refuses 5.0 in the form of 3.1.1.
     ConnAck(ConnAck<'a>),
     /// It takes a step of an authentication. Unless the reason code is
     /// [`ReasonCode::Success`](crate::ReasonCode::Success), to be answered with
