@@ -72,8 +72,7 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                     bus.send(Err((peer, client.clone())))?;
                 }
                 ServerEvent::Publish(publish) => {
-                    let message = publish.to_message().ok_or("a message in parts")?;
-                    bus.send(Ok(message))?;
+                    bus.send(Ok(publish.to_message().ok_or("a message in parts")?))?;
                     if let Some(identifier) = publish.packet_identifier {
                         server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
                     }

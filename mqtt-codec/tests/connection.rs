@@ -266,6 +266,15 @@ fn keep_alive() {
         Err(ConnectionError::ConnectTimeout)
     );
     assert_eq!(transmitted(&mut server), b"");
+    // All of it, not its beginning.
+    let mut server = ServerConnection::new(seconds(5), ServerConfig::default());
+    let connect = bytes(connect_of(V5_0));
+    let mut input = &connect[..connect.len() - 1];
+    assert_eq!(server.receive(seconds(14), &mut input), Ok(None));
+    assert_eq!(
+        server.handle_timeout(seconds(15)),
+        Err(ConnectionError::ConnectTimeout)
+    );
     // A keep alive of 0 is none.
     let mut server = ServerConnection::new(seconds(0), ServerConfig::default());
     event(&mut server, "10: 0004'MQTT' 05 02 0000 00 0001'c'").unwrap();

@@ -195,6 +195,43 @@ fn it_can_be_refused_before_its_end() {
     }
 }
 
+/// What is no refusal changes nothing, and other messages can be acknowledged meanwhile.
+#[test]
+fn only_a_refusal_of_it_ends_it() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut server = server_of(V5_0, config());
+        event(&mut server, "32: 0001't' 0008 00 'p'").unwrap();
+        event(&mut server, "34: 0001't' 0009 00 'p'").unwrap();
+        let wire = publish(V5_0, qos, &[b'x'; 1000]);
+        receive(&mut server, &wire[..300], 300);
+
+        // A reason code of CONNACK, and a property of PUBLISH.
+        let error = server
+            .acknowledge(id(7), ReasonCode::ServerBusy, Properties::EMPTY)
+            .unwrap_err();
+        assert!(matches!(error, SendError::ReasonCode { .. }));
+        let mut properties = PropertiesBuilder::new();
+        properties.push(Property::TopicAlias(1)).unwrap();
+        let error = server
+            .acknowledge(id(7), ReasonCode::QuotaExceeded, properties.as_properties())
+            .unwrap_err();
+        assert!(matches!(error, SendError::Encode(_)));
+
+        for (other, reason) in [(8, ReasonCode::Success), (9, ReasonCode::QuotaExceeded)] {
+            server
+                .acknowledge(id(other), reason, Properties::EMPTY)
+                .unwrap();
+        }
+        let answers = ["40: 0008", "50: 0009 97"].map(support::bytes).concat();
+        assert_eq!(transmitted(&mut server), answers);
+        let (rest, _) = receive(&mut server, &wire[300..], 300);
+        assert_eq!(rest.len(), wire.len() - 300);
+        server
+            .acknowledge(id(7), ReasonCode::Success, Properties::EMPTY)
+            .unwrap();
+    }
+}
+
 /// MQTT-4.3.3-10: what has been received is answered again, and not handed out again.
 // shows: 5.0 MQTT-4.3.3-10
 #[test]
@@ -360,6 +397,7 @@ fn what_is_wrong_is_told_alike() {
         format!("36: 0001't' 0001 00 {x}"),
         format!("38: 0001't' 00 {x}"),
         format!("30: FFFF {x}"),
+        format!("30: 012C {x}"),
         format!("30: 0001'+' 00 {x}"),
         format!("32: 0001't' 0000 00 {x}"),
         format!("30: 0001't' 02 0102 {x}"),
@@ -368,7 +406,9 @@ fn what_is_wrong_is_told_alike() {
         format!("30: 0001't' AD02 {x}"),
         format!("32: {}", "0130".repeat(152)),
     ] {
-        let wire = support::bytes(&wrong);
+        let mut wire = support::bytes(&wrong);
+        // What follows is none of its fields, though it would make a Property Length.
+        wire.extend([0xFF, 0xFF, 0xFF, 0x7F]);
         let mut whole = server_of(V5_0, ServerConfig::default());
         let (expected, _) = first_event(&mut whole, &wire, 1000);
         assert!(expected.is_err(), "{wrong}");

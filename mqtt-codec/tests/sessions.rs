@@ -536,3 +536,30 @@ fn a_session_that_ends_is_not_prolonged() {
         assert_eq!(goodbye.is_ok(), allowed, "{asked}, {connack}");
     }
 }
+
+/// Messages of an earlier connection count against the Receive Maximum of this one as they
+/// are sent again, and not twice.
+// shows: 5.0 MQTT-3.3.4-7, 5.0 MQTT-4.9.0-2
+#[test]
+fn what_is_sent_again_counts_against_the_receive_maximum() {
+    let session = Session::restore([], [1, 2].map(|n| (id(n), Received::Acknowledged)));
+    let mut config = ServerConfig::default();
+    config.receive_maximum = 1;
+    let mut server = asked("10: 0004'MQTT' 05 00 000A 00 0001'c'", config);
+    let accept = Accept {
+        session_present: true,
+        ..Accept::default()
+    };
+    server.accept(Duration::ZERO, &accept, session).unwrap();
+    transmitted(&mut server);
+    for _ in 0..2 {
+        event(&mut server, "3C: 0001'a' 0001 00 'x'").unwrap();
+        assert_eq!(transmitted(&mut server), bytes("50: 0001"));
+    }
+    let error = event(&mut server, "3C: 0001'a' 0002 00 'x'").unwrap_err();
+    assert_eq!(
+        error.reason_code(),
+        Some(ReasonCode::ReceiveMaximumExceeded)
+    );
+    assert_eq!(transmitted(&mut server), bytes("E0: 93"));
+}

@@ -29,7 +29,8 @@ impl Exchange {
         input: &mut &'a [u8],
         check: impl Fn(&Publish<'_>) -> Result<(), Rule>,
     ) -> Result<Taken<'a>, ConnectionError> {
-        let head = publish_head_length(first, length, input, self.version, &self.limits);
+        let packet = &input[..input.len().min(length.total)];
+        let head = publish_head_length(first, length, packet, self.version, &self.limits);
         let limit = self
             .limits
             .variable_header_size
