@@ -53,7 +53,8 @@ fn receive(
                 connected.heart_beat,
             ),
             Ok(Some(ClientEvent::Message(message))) => {
-                let subscription = message.subscription.map_or(0, |s| s.get());
+                let subscription = message.subscription.map(|s| s.get().to_string());
+                let subscription = subscription.as_deref().unwrap_or("-");
                 let body = String::from_utf8_lossy(message.body()).into_owned();
                 let ack = if message.ack.is_some() {
                     " to be acknowledged"
@@ -273,6 +274,28 @@ fn frames() {
             transaction: Some(transaction),
             receipt: true,
         };
+        // "SEND, ACK and NACK may be in a transaction": no other frame is.
+        client
+            .subscribe(
+                "c",
+                AckMode::Auto,
+                [],
+                Options {
+                    receipt: false,
+                    ..within
+                },
+            )
+            .unwrap();
+        assert_eq!(
+            transmit(&mut client),
+            format!(
+                "SUBSCRIBE\nid:{}\ndestination:c\nack:auto\n\n^@",
+                if version == V1_0 { 2 } else { 3 }
+            )
+        );
+        // No body has begun, so that nothing of none is nothing.
+        assert_eq!(client.send_body(b""), Ok(0));
+        assert_eq!(transmit(&mut client), "");
         client.send("/queue/a", [], b"", within).unwrap();
         assert_eq!(
             transmit(&mut client),
@@ -283,7 +306,7 @@ fn frames() {
             format!("MESSAGE\nmessage-id:m\\c1\ndestination:/queue/a\n{subscription}\nhello^@");
         let (events, tokens, error) = receive(&mut client, &message);
         assert_eq!(error, None);
-        let number = if version == V1_0 { 0 } else { 1 };
+        let number = if version == V1_0 { "-" } else { "1" };
         assert_eq!(
             events,
             [format!(
@@ -362,11 +385,13 @@ fn events() {
         (V1_1, "MESSAGE\nmessage-id:m\ndestination:a\n\nx^@", "", missing("subscription")),
         (V1_2, "MESSAGE\nsubscription:1\ndestination:a\n\nx^@", "", missing("message-id")),
         (V1_2, "MESSAGE\nsubscription:1\nmessage-id:m\n\nx^@", "", missing("destination")),
-        (V1_0, "MESSAGE\nmessage-id:m\ndestination: a\n\nx^@", "message 0 a x to be acknowledged", None),
+        (V1_0, "MESSAGE\nmessage-id:m\ndestination: a\n\nx^@", "message - a x to be acknowledged", None),
         (V1_0, "MESSAGE\nsubscription:1\nmessage-id:m\ndestination: a\n\nx^@", "message 1 a x", None),
         // RabbitMQ: replies to a temporary queue come under its name.
-        (V1_2, "MESSAGE\nsubscription:/temp-queue/r\nmessage-id:m\ndestination:a\n\nx^@", "message 0 a x", None),
-        (V1_2, "MESSAGE\nsubscription:3\nmessage-id:m\ndestination:a\n\nx^@", "message 0 a x", None),
+        (V1_2, "MESSAGE\nsubscription:/temp-queue/r\nmessage-id:m\ndestination:a\n\nx^@", "message - a x", None),
+        (V1_2, "MESSAGE\nsubscription:3\nmessage-id:m\ndestination:a\n\nx^@", "message - a x", None),
+        // No SUBSCRIBE of this client gets the number 0.
+        (V1_2, "MESSAGE\nsubscription:0\nmessage-id:m\ndestination:a\n\nx^@", "message - a x", None),
         (V1_2, "RECEIPT\nreceipt-id:1\n\n^@", "ReceiptId(1)", None),
         (V1_2, "RECEIPT\nreceipt-id:2\n\n^@", "", Some(UnknownReceipt)),
         (V1_2, "RECEIPT\nreceipt-id:1\n\n^@RECEIPT\nreceipt-id:1\n\n^@", "ReceiptId(1)", Some(UnknownReceipt)),
@@ -374,6 +399,7 @@ fn events() {
         (V1_2, "RECEIPT\n\n^@", "", Some(MissingHeader { command: Command::Receipt, header: "receipt-id" })),
         (V1_2, "ERROR\nmessage:a\\cb\nreceipt-id:1\n\nwhy^@", "error a:b Some(ReceiptId(1)) why", None),
         (V1_2, "ERROR\n\n^@", "error - None ", None),
+        (V1_2, "ERROR\nreceipt-id:9\n\n^@", "error - None ", None),
         (V1_2, "CONNECTED\nversion:1.2\n\n^@", "", Some(UnexpectedCommand(Command::Connected))),
         (V1_2, "SEND\ndestination:a\n\n^@", "", Some(UnexpectedCommand(Command::Send))),
         (V1_2, "\n\r\n\n", "", None),

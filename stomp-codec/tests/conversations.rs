@@ -134,6 +134,9 @@ fn each_frame_by_version() {
             &["subscribe 1 id=- a auto", "subscribe 2 id=- b auto", "unsubscribe 2 []"], "ERROR\nmessage:unknown subscription\n\n^@", Some(UnknownSubscription)),
         ("1.0: by destination, though it has an id", &[V1_0], "SUBSCRIBE\nid:0\ndestination:a\n\n^@UNSUBSCRIBE\ndestination:a\n\n^@",
             &["subscribe 1 id=0 a auto", "unsubscribe 1 []"], "", None),
+        ("1.0: by destination, the one without an id first", &[V1_0],
+            "SUBSCRIBE\nid:0\ndestination:a\n\n^@SUBSCRIBE\ndestination:a\n\n^@UNSUBSCRIBE\ndestination:a\n\n^@UNSUBSCRIBE\ndestination:a\n\n^@",
+            &["subscribe 1 id=0 a auto", "subscribe 2 id=- a auto", "unsubscribe 2 []", "unsubscribe 1 []"], "", None),
         // shows: stomp10/UNSUBSCRIBE/headers
         ("1.0: one of the two headers is needed", &[V1_0], "UNSUBSCRIBE\n\n^@", &[],
             "ERROR\nmessage:UNSUBSCRIBE without the header destination\n\n^@", missing(Command::Unsubscribe, "destination")),
@@ -276,6 +279,8 @@ fn each_frame_by_version() {
             decode_error("NACK\n", 0, V1_0)),
         // shows: stomp12/ACK/id
         ("an ACK names nothing that was sent", &[V1_2], "SUBSCRIBE\nid:0\ndestination:a\nack:client\nsend:2\n\n^@ACK\nid:1-3\n\n^@",
+            &["subscribe 1 id=0 a client"], "*", Some(UnknownMessage)),
+        ("an ACK names a message before the first", &[V1_2], "SUBSCRIBE\nid:0\ndestination:a\nack:client\nsend:2\n\n^@ACK\nid:1-0\n\n^@",
             &["subscribe 1 id=0 a client"], "*", Some(UnknownMessage)),
         ("an ACK names another server's message", &[V1_2], "ACK\nid:T_1@@session@@7\nreceipt:r\n\n^@", &[],
             "ERROR\nreceipt-id:r\nmessage:unknown message\n\n^@", Some(UnknownMessage)),

@@ -294,6 +294,49 @@ fn a_client_reads_parts() {
     }
 }
 
+/// Where no longer body may come than what comes whole, one that is too long is an error
+/// and no event.
+#[test]
+fn a_body_that_is_too_long_does_not_begin() {
+    let mut config = config();
+    config.limits.assembled_size = 100;
+    let stream = format!("{OPENING}SEND\ndestination:a\n\n{}\0", "x".repeat(101));
+    let found = converse_in_pieces(config, stream.as_bytes(), &[7]);
+    assert_eq!(found.events.len(), 1, "{:?}", found.events);
+    assert!(
+        found
+            .sent
+            .starts_with("ERROR\nmessage:maximum size of a body")
+    );
+}
+
+/// A transaction may be as large as its limit, however the body comes.
+#[test]
+fn a_transaction_up_to_its_limit() {
+    let head = "SEND\ndestination:a\ntransaction:t\n\n";
+    // The NUL, and whole the content-length that is written for the body.
+    for (assembled, most) in [
+        (
+            usize::MAX,
+            200 - head.len() - 1 - "content-length:123\n".len(),
+        ),
+        (8, 200 - head.len() - 1),
+    ] {
+        for (length, fits) in [(most, true), (most + 1, false)] {
+            let mut config = config();
+            config.limits.body = usize::MAX;
+            config.limits.assembled_size = assembled;
+            let body = "x".repeat(length);
+            let stream = format!(
+                "{OPENING}BEGIN\ntransaction:t\n\n\0{head}{body}\0COMMIT\ntransaction:t\n\n\0"
+            );
+            let found = converse_in_pieces(config, stream.as_bytes(), &[7]);
+            let error = (!fits).then_some(ConnectionError::TransactionTooLarge);
+            assert_eq!(found.error, error, "{length}");
+        }
+    }
+}
+
 /// An ERROR whose body stops in the middle ends too: by the end of the stream, or
 /// by time, before CONNECTED and behind it.
 #[test]

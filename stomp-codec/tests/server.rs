@@ -46,6 +46,9 @@ fn openings() {
         ("CR LF behind CONNECT, and then 1.0", "CONNECT\r\n\r\n^@\r\nSEND\ndestination:a\n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0send a [] ", "", None),
         ("not behind a frame of 1.1", "CONNECT\naccept-version:1.1\nhost:h\n\n^@SEND\ndestination:a\n\n^@\r\nSEND\ndestination:b\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0send a [] ",
             "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\r\n", 0, V1_1)),
+        // Long enough that its last CR is the end of a read of 6 or 7 octets.
+        ("and a NUL behind it", "CONNECT\naccept-version:1.1\nhost:hhhhhh\n\n^@\r\n^@abcdef", "connect 1.1 host=hhhhhh login=- passcode=- heart-beat=0,0",
+            "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\0", 0, V1_1)),
         ("a CR behind CONNECT that is no EOL", "CONNECT\naccept-version:1.1\nhost:h\n\n^@\rSEND\ndestination:a\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0",
             "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\rSEND\n", 0, V1_1)),
         // 1.0 pads, and the version shows only when the frame is read.
@@ -654,6 +657,35 @@ fn heart_beats() {
             "\nERROR\nmessage:no heart-beat\n\n^@"
         );
     }
+}
+
+/// What waits to be sent needs no EOL, and the next is due an interval later.
+#[test]
+fn a_heart_beat_is_not_sent_behind_what_waits() {
+    let opening = "CONNECT\naccept-version:1.2\nhost:h\nheart-beat:0,400\n\n\0";
+    let mut config = ServerConfig::default();
+    config.heart_beat.send = ms(400);
+    let (mut server, _) = connect(config, opening);
+    server.receipt("r").unwrap();
+    assert_eq!(server.poll_timeout(), Some(ms(300)));
+    server.handle_timeout(ms(300)).unwrap();
+    assert_eq!(server.poll_timeout(), Some(ms(600)));
+    assert_eq!(transmit(&mut server), "RECEIPT\nreceipt-id:r\n\n^@");
+}
+
+/// The session's escapes hold up to its last frame.
+#[test]
+fn an_error_after_disconnect_is_escaped() {
+    let opening = "CONNECT\naccept-version:1.2\nhost:h\n\n\0";
+    let (mut server, _) = connect(config(), opening);
+    let mut input = &b"DISCONNECT\nreceipt:a\\cb\n\n\0"[..];
+    server.receive(Duration::ZERO, &mut input).unwrap().unwrap();
+    server.error(Some("a:b"), "c:d", b"").unwrap();
+    assert_eq!(
+        transmit(&mut server),
+        "ERROR\nreceipt-id:a\\cb\nmessage:c\\cd\n\n^@"
+    );
+    assert!(server.is_closed());
 }
 
 // shows: stomp12/heart-beating/missing-header, stomp11/heart-beating/missing-header,

@@ -223,10 +223,13 @@ const TABLE: &[Row] = &[
     // shows: stomp12/size-limits/body, stomp11/size-limits/body
     ("a body of 101 bytes", ALL, b"SEND\n\n01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890\0", Err(Over(Limit::Body), 106)),
 
+    ("a content-length of 2^64 + 4 is not 4", ALL, b"SEND\ncontent-length:18446744073709551620\n\nabcd\0", Err(Over(Limit::Body), 142)),
+
     // Size Limits: a header line of 40 bytes, 4 headers, 80 bytes of headers.
     ("a header line of 40 bytes", ALL, b"SEND\na:23456789012345678901234567890123456789\n\n\0", Ok("SEND [a=23456789012345678901234567890123456789] | ", 0)),
     // shows: stomp12/size-limits/header-line, stomp11/size-limits/header-line
     ("a header line of 41 bytes", ALL, b"SEND\na:234567890123456789012345678901234567890\n\n\0", Err(Over(Limit::HeaderLine), 45)),
+    ("a header line of 40 bytes that ends with a NUL", ALL, b"SEND\na:23456789012345678901234567890123456789\0", Err(NulInHeaders, 45)),
     ("its CR does not count", &[V1_2], b"SEND\na:23456789012345678901234567890123456789\r\n\n\0", Ok("SEND [a=23456789012345678901234567890123456789] | ", 0)),
     ("a header line too long and without a colon", ALL, b"SEND\n01234567890123456789012345678901234567890\n", Err(Over(Limit::HeaderLine), 45)),
     ("four headers", ALL, b"SEND\na:1\nb:2\nc:3\nd:4\n\n\0", Ok("SEND [a=1] [b=2] [c=3] [d=4] | ", 0)),

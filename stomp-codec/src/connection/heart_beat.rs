@@ -103,7 +103,7 @@ impl Pulse {
         let send = ours.interval_to(theirs).map(|interval| {
             // The peer counts from when the bytes arrive: a quarter is for what
             // happens to them on the way, and for a timer that fires late.
-            let every = (interval.saturating_mul(3) / 4).max(Duration::from_millis(1));
+            let every = interval.saturating_mul(3) / 4;
             (every, now.saturating_add(every))
         });
         let receive = theirs.interval_to(ours).map(|interval| {
