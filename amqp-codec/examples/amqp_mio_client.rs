@@ -38,14 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut out = Vec::new();
     let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
-    // However it ended, the protocol's own goodbye is still to be sent.
+    // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
+    // what happened first says more: that the connection was refused.
     client.poll_transmit(&mut out);
-    write(&mut socket, &mut out)?;
-    while !out.is_empty() {
-        poll.poll(&mut Events::with_capacity(1), None)?;
-        write(&mut socket, &mut out)?;
-    }
-    outcome
+    let sent = write_all(&mut socket, &mut poll, &mut out);
+    outcome?;
+    Ok(sent?)
 }
 
 /// The server's address, and who we are.
@@ -121,6 +119,16 @@ fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
             },
         }
     }
+}
+
+/// Writes everything, and waits for the socket where it has to.
+fn write_all(socket: &mut TcpStream, poll: &mut Poll, out: &mut Vec<u8>) -> io::Result<()> {
+    write(socket, out)?;
+    while !out.is_empty() {
+        poll.poll(&mut Events::with_capacity(1), None)?;
+        write(socket, out)?;
+    }
+    Ok(())
 }
 
 /// Writes as much as the socket takes for now.

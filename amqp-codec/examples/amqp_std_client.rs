@@ -25,11 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut client = ClientConnection::new(start.elapsed(), config);
 
     let outcome = converse(&mut client, &mut socket, start);
-    // However it ended, the protocol's own goodbye is still to be sent.
+    // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
+    // what happened first says more.
     let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    socket.write_all(&out)?;
-    outcome
+    let sent = socket.write_all(&out);
+    outcome?;
+    Ok(sent?)
 }
 
 /// The server's address, and who we are.

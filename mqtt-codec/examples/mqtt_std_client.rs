@@ -44,11 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     client.connect(start.elapsed(), &connect, Session::new())?;
 
     let outcome = converse(&mut client, &mut socket, start);
-    // However it ended, the protocol's own goodbye is still to be sent.
+    // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
+    // what happened first says more.
     let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    socket.write_all(&out)?;
-    outcome
+    let sent = socket.write_all(&out);
+    outcome?;
+    Ok(sent?)
 }
 
 /// Drives the connection until the protocol is over.

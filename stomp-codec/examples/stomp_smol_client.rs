@@ -51,11 +51,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     })?;
 
     let outcome = converse(&mut client, &mut socket, start).await;
-    // However it ended, the protocol's own goodbye is still to be sent.
+    // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
+    // what happened first says more.
     let mut out = Vec::new();
     client.poll_transmit(&mut out);
-    socket.write_all(&out).await?;
-    outcome
+    let sent = socket.write_all(&out).await;
+    outcome?;
+    Ok(sent?)
 }
 
 /// Drives the connection until the protocol is over.
