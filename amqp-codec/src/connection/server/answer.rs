@@ -485,8 +485,8 @@ impl ServerConnection {
         }
     }
 
-    /// channel.close, behind a body that is being sent. What the client sends on the channel is discarded until
-    /// its close-ok, which is the event `ChannelCloseOk`.
+    /// channel.close, behind a body that is being sent. What the client sends on the
+    /// channel is discarded until its close-ok, which is the event `ChannelCloseOk`.
     ///
     /// # Errors
     /// When the channel is not open.

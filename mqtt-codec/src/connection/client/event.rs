@@ -15,7 +15,8 @@ pub enum ClientEvent<'a> {
     /// [`ReasonCode::Success`](crate::ReasonCode::Success), to be answered with
     /// [`authenticate`](super::ClientConnection::authenticate).
     Auth(Auth<'a>),
-    /// A message. With QoS 1 and 2, and [`Acknowledgements::Manual`](super::Acknowledgements::Manual), to be answered with
+    /// A message. With QoS 1 and 2, and
+    /// [`Acknowledgements::Manual`](super::Acknowledgements::Manual), to be answered with
     /// [`acknowledge`](super::ClientConnection::acknowledge). A QoS 2 message comes once,
     /// however often the server sends it.
     Publish(InboundPublish<'a>),

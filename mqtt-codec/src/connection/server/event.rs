@@ -46,8 +46,8 @@ pub enum ServerEvent<'a> {
     Subscribe(Subscribe<'a>),
     /// It ends subscriptions. To be answered with [`unsuback`](super::ServerConnection::unsuback).
     Unsubscribe(Unsubscribe<'a>),
-    /// It says goodbye; the connection is over. With [`ReasonCode::Success`](crate::ReasonCode::Success), which it
-    /// always is in 3.x, the will is discarded (MQTT-3.14.4-3); with any other it is
-    /// published.
+    /// It says goodbye; the connection is over. With
+    /// [`ReasonCode::Success`](crate::ReasonCode::Success), which it always is in 3.x, the
+    /// will is discarded (MQTT-3.14.4-3); with any other it is published.
     Disconnect(Disconnect<'a>),
 }
