@@ -331,10 +331,10 @@ pub(crate) fn put_variable_byte_integer(out: &mut impl BufMut, value: u32) {
     }
 }
 
-/// Writes length-prefixed bytes, of which [`field_len`] has checked the length.
+/// Writes length-prefixed bytes, of which there are 65,535 at most.
 #[inline]
 pub(crate) fn put_binary(out: &mut impl BufMut, bytes: &[u8]) {
-    // `field_len` has seen to it that the length fits.
+    // `field_len`, or the type of the string, has seen to it that the length fits.
     out.put_u16(bytes.len() as u16);
     out.put_slice(bytes);
 }

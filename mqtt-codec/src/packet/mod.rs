@@ -36,10 +36,9 @@ pub use unsubscribe::{TopicFilters, UnsubAck, Unsubscribe};
 use bytes::BufMut;
 
 use crate::wire::{
-    VARIABLE_BYTE_INTEGER_MAX, contains_null, field_len, variable_byte_integer_bytes,
-    variable_byte_integer_len,
+    VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_bytes, variable_byte_integer_len,
 };
-use crate::{EncodeError, Properties, ProtocolVersion, Rule};
+use crate::{EncodeError, Properties, ProtocolVersion};
 
 /// An MQTT Control Packet (section 2), borrowed from the bytes that it was decoded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,16 +233,4 @@ fn check_properties(
         return Err(EncodeError::PropertyNotAllowed { packet });
     }
     Ok(())
-}
-
-/// Encoded length in bytes of a string, which has 65,535 bytes at most and no U+0000.
-#[inline(always)]
-fn string_len(string: &str, version: ProtocolVersion) -> Result<usize, EncodeError> {
-    if contains_null(string.as_bytes()) {
-        return Err(EncodeError::Rule {
-            rule: Rule::Utf8Null,
-            version,
-        });
-    }
-    field_len(string.as_bytes())
 }

@@ -4,10 +4,10 @@ use core::fmt;
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, string_len};
+use super::{PacketSet, PacketType, check_properties};
 use crate::property::properties;
 use crate::topic::{TopicFilter, levels};
-use crate::wire::{self, Fault, Parsed, fault, into_fault, put_binary};
+use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault, put_binary};
 use crate::{
     EncodeError, Limits, PacketIdentifier, Properties, ProtocolVersion, QoS, ReasonCode, Rule,
 };
@@ -302,7 +302,7 @@ impl<'a> Subscribe<'a> {
             return Err(broken(Rule::SubscribeEmpty));
         }
         for entry in self.subscriptions.iter() {
-            string_len(entry.topic_filter, version)?;
+            field_len(entry.topic_filter.as_bytes())?;
             let filter = TopicFilter::parse(entry.topic_filter, version).map_err(broken)?;
             check_no_local(filter, entry.options).map_err(broken)?;
             if version < ProtocolVersion::V5_0

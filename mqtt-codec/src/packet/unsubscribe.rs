@@ -5,10 +5,10 @@ use core::fmt;
 use bytes::BufMut;
 
 use super::subscribe::{ReasonCodes, check_filter};
-use super::{PacketSet, PacketType, check_properties, end, string_len};
+use super::{PacketSet, PacketType, check_properties, end};
 use crate::property::properties;
 use crate::topic::TopicFilter;
-use crate::wire::{self, Fault, fault, into_fault, put_binary};
+use crate::wire::{self, Fault, fault, field_len, into_fault, put_binary};
 use crate::{EncodeError, Limits, PacketIdentifier, Properties, ProtocolVersion, ReasonCode, Rule};
 
 /// A client ends subscriptions (section 3.10).
@@ -156,7 +156,7 @@ impl<'a> Unsubscribe<'a> {
             return Err(broken(Rule::UnsubscribeEmpty));
         }
         for filter in self.topic_filters.iter() {
-            string_len(filter, version)?;
+            field_len(filter.as_bytes())?;
             TopicFilter::parse(filter, version).map_err(broken)?;
         }
         Ok(())
