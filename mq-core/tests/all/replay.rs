@@ -1,17 +1,15 @@
 //! The same inputs give the same outputs: logged and done again, and however
 //! the bytes were cut.
 
-mod world;
-
+use crate::world::amqp::Amqp;
+use crate::world::mqtt::{Mqtt, properties, topic, utf8};
+use crate::world::stomp::Stomp;
+use crate::world::{Step, World};
 use mq_core::{Broker, Config, Input, Output};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, ReasonCode, Will};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use world::amqp::Amqp;
-use world::mqtt::{Mqtt, properties, topic, utf8};
-use world::stomp::Stomp;
-use world::{Step, World};
 
 /// A conversation with a bit of everything: all protocols, made-up names, time,
 /// a client that is slow, one that breaks off, the end of the broker.

@@ -1,12 +1,10 @@
 //! STOMP through the broker: destinations, acknowledgement, transactions,
 //! errors. STOMP 1.2 where no other version is named.
 
-mod world;
-
+use crate::world::World;
+use crate::world::stomp::{Frame, Stomp};
 use mq_core::{Config, Input, Protocol};
 use std::time::Duration;
-use world::World;
-use world::stomp::{Frame, Stomp};
 
 fn commands(frames: &[Frame]) -> Vec<&str> {
     frames.iter().map(|f| f.command.as_str()).collect()

@@ -1,15 +1,13 @@
 //! AMQP 0-9-1 through the broker. What RabbitMQ 3.10.8 answered to the same
 //! deviations is the reference.
 
-mod world;
-
+use crate::world::World;
+use crate::world::amqp::{Amqp, delete_queue, table, text};
 use amqp_codec::connection::{ClientConfig, Sasl};
 use amqp_codec::method::{basic, queue, tx};
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields, Table, TableBuf};
 use mq_core::{Input, Protocol};
 use std::time::Duration;
-use world::World;
-use world::amqp::{Amqp, delete_queue, table, text};
 
 const NONE: TableBuf = TableBuf::new();
 

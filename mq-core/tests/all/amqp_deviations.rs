@@ -2,12 +2,10 @@
 //! is what RabbitMQ 3.10.8 answered to the same; the names are those of that
 //! observation.
 
-mod world;
-
+use crate::world::World;
+use crate::world::amqp::{Amqp, delete_queue, table, text};
 use amqp_codec::method::{basic, exchange, queue, tx};
 use amqp_codec::{FieldValue, Method, PropertyFields, TableBuf};
-use world::World;
-use world::amqp::{Amqp, delete_queue, table, text};
 
 const NONE: TableBuf = TableBuf::new();
 

@@ -1,14 +1,12 @@
 //! What happens at each limit: what [`Limits`](mq_core::Limits) says beside it.
 
-mod world;
-
+use crate::world::World;
+use crate::world::amqp::{Amqp, table};
+use crate::world::mqtt::{Mqtt, utf8};
+use crate::world::stomp::Stomp;
 use amqp_codec::method::{basic, tx};
 use mq_core::{Config, Limits};
 use mqtt_codec::{Connect, ProtocolVersion, QoS};
-use world::World;
-use world::amqp::{Amqp, table};
-use world::mqtt::{Mqtt, utf8};
-use world::stomp::Stomp;
 
 fn world(limit: impl FnOnce(&mut Limits)) -> World {
     let mut config = Config::default();

@@ -1,8 +1,8 @@
 //! MQTT through the broker: sessions, subscriptions, retained messages, wills.
 //! Version 5.0 where no other is named; section numbers are those of 5.0.
 
-mod world;
-
+use crate::world::World;
+use crate::world::mqtt::{Mqtt, properties, topic, utf8};
 use mq_core::{Config, Input};
 use mqtt_codec::connection::Session;
 use mqtt_codec::{
@@ -10,8 +10,6 @@ use mqtt_codec::{
     Will,
 };
 use std::time::Duration;
-use world::World;
-use world::mqtt::{Mqtt, properties, topic, utf8};
 
 const ALL: [ProtocolVersion; 3] = [
     ProtocolVersion::V3_1,

@@ -1,13 +1,11 @@
 //! Flow control: what the broker does with peers that read or write too fast
 //! or too slowly.
 
-mod world;
-
+use crate::world::World;
+use crate::world::amqp::Amqp;
+use crate::world::stomp::Stomp;
 use mq_core::{Config, Input, Protocol};
 use std::time::Duration;
-use world::World;
-use world::amqp::Amqp;
-use world::stomp::Stomp;
 
 const HIGH_WATER: usize = 10_000;
 const BODY: usize = 1000;

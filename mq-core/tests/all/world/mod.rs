@@ -1,7 +1,5 @@
 //! A broker, its clients in memory, and a clock that tests turn.
 
-#![allow(dead_code, reason = "each test uses its part of it")]
-
 pub(crate) mod amqp;
 pub(crate) mod mqtt;
 pub(crate) mod stomp;

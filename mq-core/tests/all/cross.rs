@@ -1,16 +1,14 @@
 //! A message published over one protocol is consumed over the others, with its
 //! properties in each one's own words.
 
-mod world;
-
+use crate::world::World;
+use crate::world::amqp::Amqp;
+use crate::world::mqtt::{Mqtt, properties};
+use crate::world::stomp::Stomp;
 use amqp_codec::{FieldValue, PropertyFields, TableBuf};
 use mqtt_codec::connection::Message;
 use mqtt_codec::{Property, QoS};
 use std::time::Duration;
-use world::World;
-use world::amqp::Amqp;
-use world::mqtt::{Mqtt, properties};
-use world::stomp::Stomp;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Peer {

@@ -1,0 +1,11 @@
+//! The broker at its public surface: bytes and other inputs in, outputs out.
+
+mod amqp;
+mod amqp_deviations;
+mod cross;
+mod flow;
+mod limits;
+mod mqtt;
+mod replay;
+mod stomp;
+mod world;
