@@ -7,26 +7,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
-use crate::frontend::{self, Context, FrontEnd, Progress};
-use crate::statistics::Statistics;
-use crate::vhost::{Effect, VirtualHost};
-
-/// Names one connection. The embedder chooses it, and never the same again
-/// during the broker's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
-
-/// What a connection speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// AMQP 0-9-1.
-    Amqp,
-    /// MQTT 3.1, 3.1.1 or 5.0, as the client's CONNECT says.
-    Mqtt,
-    /// STOMP 1.0, 1.1 or 1.2, as negotiated.
-    Stomp,
-}
+use crate::frontend::{self, Context, FrontEnd, Progress, Protocol};
+use crate::model::vhost::{Effect, VirtualHost};
+use crate::model::{ConnectionId, Statistics};
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -76,18 +76,12 @@ extern crate alloc;
 
 mod broker;
 mod config;
-mod exchange;
 mod frontend;
 mod limits;
-mod message;
-mod queue;
-mod refusal;
-mod session;
-mod statistics;
-mod topic;
-mod vhost;
+mod model;
 
-pub use broker::{Broker, ConnectionId, Input, Output, Protocol};
+pub use broker::{Broker, Input, Output};
 pub use config::{Config, ConfigError};
+pub use frontend::Protocol;
 pub use limits::Limits;
-pub use statistics::Statistics;
+pub use model::{ConnectionId, Statistics};

@@ -9,10 +9,22 @@ use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-use crate::broker::{ConnectionId, Protocol};
 use crate::config::Config;
-use crate::queue::ConsumerId;
-use crate::vhost::{Delivery, Effect, VirtualHost};
+use crate::model::ConnectionId;
+use crate::model::queue::ConsumerId;
+use crate::model::vhost::{Delivery, Effect, VirtualHost};
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// AMQP 0-9-1.
+    Amqp,
+    /// MQTT 3.1, 3.1.1 or 5.0, as the client's CONNECT says.
+    Mqtt,
+    /// STOMP 1.0, 1.1 or 1.2, as negotiated.
+    Stomp,
+}
 
 /// What a front end works with while it is being served.
 pub(crate) struct Context<'a> {

@@ -4,6 +4,7 @@ mod amqp;
 mod amqp_deviations;
 mod cross;
 mod flow;
+mod layers;
 mod limits;
 mod mqtt;
 mod replay;

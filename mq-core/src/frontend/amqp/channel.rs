@@ -7,9 +7,9 @@ use amqp_codec::ReplyCode;
 use amqp_codec::connection::{Request, Unacknowledged};
 
 use super::{Answer, Serving};
-use crate::message::{Message, Name};
-use crate::queue::{ChannelId, ConsumerId};
-use crate::vhost::{Lease, Settlement, VirtualHost};
+use crate::model::message::{Message, Name};
+use crate::model::queue::{ChannelId, ConsumerId};
+use crate::model::vhost::{Lease, Settlement, VirtualHost};
 
 /// How publishes and acknowledgements count.
 pub(super) enum Mode {

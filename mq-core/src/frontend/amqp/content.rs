@@ -10,8 +10,8 @@ use amqp_codec::{
 use bytes::Bytes;
 use core::time::Duration;
 
-use crate::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
-use crate::refusal::Refusal;
+use crate::model::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
+use crate::model::refusal::Refusal;
 
 /// Delivery mode of a message that survives a restart.
 const PERSISTENT: u8 = 2;

@@ -1,10 +1,10 @@
 //! AMQP 0-9-1, with RabbitMQ's extensions.
 
 mod channel;
+mod consumer;
 mod content;
-mod declaring;
-mod publishing;
-mod taking;
+mod publish;
+mod topology;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -17,12 +17,12 @@ use bytes::BytesMut;
 use core::time::Duration;
 
 use super::{Context, FrontEnd, Progress};
-use crate::broker::ConnectionId;
 use crate::config::Config;
-use crate::message::{Message, Name};
-use crate::queue::ChannelId;
-use crate::refusal::{Refusal, RefusalKind};
-use crate::vhost::{Delivery, Effect, Settlement, VirtualHost};
+use crate::model::ConnectionId;
+use crate::model::message::{Message, Name};
+use crate::model::queue::ChannelId;
+use crate::model::refusal::{Refusal, RefusalKind};
+use crate::model::vhost::{Delivery, Effect, Settlement, VirtualHost};
 use channel::Channel;
 
 /// One AMQP connection.

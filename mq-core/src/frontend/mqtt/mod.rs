@@ -1,6 +1,6 @@
 //! MQTT 3.1, 3.1.1 and 5.0.
 
-mod connecting;
+mod connect;
 mod properties;
 
 use alloc::sync::Arc;
@@ -17,9 +17,11 @@ use mqtt_codec::{
 
 use super::{Context, FrontEnd, Progress};
 use crate::config::Config;
-use crate::session::{Leaving, RetainHandling, SessionId, SubscribeRequest, SubscriptionOptions};
-use crate::vhost::{Delivery, Effect, PublishOutcome, VirtualHost};
-use connecting::Waiting;
+use crate::model::session::{
+    Leaving, RetainHandling, SessionId, SubscribeRequest, SubscriptionOptions,
+};
+use crate::model::vhost::{Delivery, Effect, PublishOutcome, VirtualHost};
+use connect::Waiting;
 use properties::Inbound;
 
 /// Bytes of a packet besides its payload that are allowed for.
@@ -189,7 +191,7 @@ impl MqttFrontEnd {
         self.leaving.expiry = disconnect
             .properties
             .session_expiry_interval()
-            .map(|asked| connecting::expiry(asked.min(config.session_expiry_maximum)));
+            .map(|asked| connect::expiry(asked.min(config.session_expiry_maximum)));
     }
 
     /// The client has settled a message, which makes room for another.

@@ -5,9 +5,9 @@ use core::time::Duration;
 use mqtt_codec::connection::Message as Outbound;
 use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
 
-use crate::exchange::TOPIC_EXCHANGE;
-use crate::message::{Headers, Message, Name, Properties, Qos, Value, swap_separators};
-use crate::session::Pending;
+use crate::model::exchange::TOPIC_EXCHANGE;
+use crate::model::message::{Headers, Message, Name, Properties, Qos, Value, swap_separators};
+use crate::model::session::Pending;
 
 /// How a response topic is said to the other protocols: as STOMP's destination
 /// for a topic.

@@ -5,8 +5,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::exchange::TOPIC_EXCHANGE;
-use crate::message::Message;
+use crate::model::exchange::TOPIC_EXCHANGE;
+use crate::model::message::Message;
 
 /// A destination of SEND or SUBSCRIBE, or a reply-to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +147,7 @@ mod tests {
             ("amq.topic", "a.b", "/topic/a.b"),
             ("x/y", "k", "/exchange/x%2Fy/k"),
         ] {
-            let mut message = crate::queue::tests::message("");
+            let mut message = crate::model::queue::tests::message("");
             message.exchange = exchange.into();
             message.routing_key = key.into();
             let text = of(&message);

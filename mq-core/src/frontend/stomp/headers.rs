@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use crate::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
+use crate::model::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
 
 /// AMQP's delivery mode of a message that survives a restart.
 const PERSISTENT: u8 = 2;

@@ -2,7 +2,7 @@
 
 mod destination;
 mod headers;
-mod subscribing;
+mod subscription;
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -17,12 +17,12 @@ use stomp_codec::connection::{
 };
 
 use super::{ByConsumer, Context, FrontEnd, Progress};
-use crate::broker::ConnectionId;
 use crate::config::Config;
-use crate::message::{Message, Name};
-use crate::queue::{ChannelId, ConsumerId, QueueSettings};
-use crate::refusal::Refusal;
-use crate::vhost::{
+use crate::model::ConnectionId;
+use crate::model::message::{Message, Name};
+use crate::model::queue::{ChannelId, ConsumerId, QueueSettings};
+use crate::model::refusal::Refusal;
+use crate::model::vhost::{
     DeclareQueue, Delivery, Effect, Lease, PublishOutcome, Settlement, VirtualHost,
 };
 use destination::Destination;
@@ -79,7 +79,7 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        use crate::refusal::RefusalKind as Kind;
+        use crate::model::refusal::RefusalKind as Kind;
         let message = match refusal.kind {
             Kind::AccessRefused => "access_refused",
             Kind::NotFound => "not_found",

@@ -1,0 +1,358 @@
+//! Exchanges: which destinations a message goes to (AMQP 0-9-1 section 3.1.3).
+
+mod headers;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::model::message::{Headers, Name, Value};
+use crate::model::queue::QueueId;
+use crate::model::refusal::Refusal;
+use crate::model::topic::{Trie, binding_key, words};
+use headers::HeadersMatch;
+
+/// The four types that AMQP 0-9-1 section 3.1.3 defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExchangeType {
+    Direct,
+    Fanout,
+    Topic,
+    Headers,
+}
+
+/// Every type by its name on the wire.
+const TYPES: &[(&str, ExchangeType)] = &[
+    ("direct", ExchangeType::Direct),
+    ("fanout", ExchangeType::Fanout),
+    ("topic", ExchangeType::Topic),
+    ("headers", ExchangeType::Headers),
+];
+
+/// The exchanges that exist before anything is declared. `amq.match` is the
+/// specification's name of the headers exchange, `amq.headers` RabbitMQ's.
+pub(crate) const PREDECLARED: &[(&str, ExchangeType)] = &[
+    ("amq.direct", ExchangeType::Direct),
+    ("amq.fanout", ExchangeType::Fanout),
+    ("amq.topic", ExchangeType::Topic),
+    ("amq.headers", ExchangeType::Headers),
+    ("amq.match", ExchangeType::Headers),
+];
+
+/// Where all that is like a topic goes through: MQTT topics, STOMP `/topic/`.
+pub(crate) const TOPIC_EXCHANGE: &str = "amq.topic";
+
+impl ExchangeType {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        TYPES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
+    }
+}
+
+/// What a binding leads to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Destination {
+    Queue(QueueId),
+    Exchange(Name),
+}
+
+/// What `exchange.declare` says about an exchange.
+#[derive(Debug, Clone)]
+pub(crate) struct ExchangeSettings {
+    pub(crate) kind: ExchangeType,
+    pub(crate) durable: bool,
+    pub(crate) auto_delete: bool,
+    pub(crate) internal: bool,
+    /// Argument `alternate-exchange`: takes what nothing is bound for.
+    pub(crate) alternate: Option<Name>,
+}
+
+impl ExchangeSettings {
+    /// Reads the argument that has a meaning; others are ignored.
+    pub(crate) fn new(
+        name: &str,
+        kind: ExchangeType,
+        arguments: &Headers,
+    ) -> Result<ExchangeSettings, Refusal> {
+        let alternate = match arguments.get("alternate-exchange") {
+            None => None,
+            Some(value) => Some(Name::from(value.as_str().ok_or_else(|| {
+                Refusal::precondition_failed(format_args!(
+                    "invalid arg 'alternate-exchange' for exchange '{name}'"
+                ))
+            })?)),
+        };
+        Ok(ExchangeSettings {
+            kind,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            alternate,
+        })
+    }
+}
+
+/// An exchange with its bindings.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) settings: ExchangeSettings,
+    /// By destination and binding key, the arguments of each binding.
+    bindings: BTreeMap<Destination, BTreeMap<Name, Vec<Headers>>>,
+    count: usize,
+    table: Table,
+}
+
+/// The bindings once more, arranged for finding the matching ones.
+#[derive(Debug)]
+enum Table {
+    Direct(BTreeMap<Name, Vec<Destination>>),
+    /// Bindings counted, so that a destination goes with its last one.
+    Fanout(BTreeMap<Destination, usize>),
+    Topic(Trie<Destination>),
+    Headers(Vec<(HeadersMatch, Destination)>),
+}
+
+impl Exchange {
+    pub(crate) fn new(settings: ExchangeSettings) -> Self {
+        let table = match settings.kind {
+            ExchangeType::Direct => Table::Direct(BTreeMap::new()),
+            ExchangeType::Fanout => Table::Fanout(BTreeMap::new()),
+            ExchangeType::Topic => Table::Topic(Trie::default()),
+            ExchangeType::Headers => Table::Headers(Vec::new()),
+        };
+        Exchange {
+            settings,
+            bindings: BTreeMap::new(),
+            count: 0,
+            table,
+        }
+    }
+
+    pub(crate) fn is_unused(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
+    pub(crate) fn binding_count(&self) -> usize {
+        self.count
+    }
+
+    /// Adds a binding; one that exists already is not added again.
+    pub(crate) fn bind(
+        &mut self,
+        destination: &Destination,
+        key: &str,
+        arguments: Headers,
+    ) -> Result<(), Refusal> {
+        let matching = match self.settings.kind {
+            ExchangeType::Headers => Some(HeadersMatch::parse(&arguments)?),
+            _ => None,
+        };
+        let keys = self.bindings.entry(destination.clone()).or_default();
+        let key = Name::from(key);
+        let same_key = keys.entry(key.clone()).or_default();
+        if same_key.iter().any(|a| a.same(&arguments)) {
+            return Ok(());
+        }
+        same_key.push(arguments);
+        let first = same_key.len() == 1;
+        self.count += 1;
+        match (&mut self.table, matching) {
+            (Table::Headers(table), Some(matching)) => table.push((matching, destination.clone())),
+            (Table::Fanout(table), _) => *table.entry(destination.clone()).or_default() += 1,
+            // Bindings that differ in arguments alone are one to these types.
+            (Table::Direct(table), _) if first => {
+                table.entry(key).or_default().push(destination.clone());
+            }
+            (Table::Topic(trie), _) if first => {
+                trie.insert(&binding_key(&key), destination.clone());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Removes a binding, and tells whether it was there.
+    pub(crate) fn unbind(
+        &mut self,
+        destination: &Destination,
+        key: &str,
+        arguments: &Headers,
+    ) -> bool {
+        let Some(keys) = self.bindings.get_mut(destination) else {
+            return false;
+        };
+        let Some(same_key) = keys.get_mut(key) else {
+            return false;
+        };
+        let Some(at) = same_key.iter().position(|a| a.same(arguments)) else {
+            return false;
+        };
+        let arguments = same_key.remove(at);
+        let last = same_key.is_empty();
+        if last {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.bindings.remove(destination);
+            }
+        }
+        self.count -= 1;
+        self.forget(destination, key, &arguments, last);
+        true
+    }
+
+    /// Removes every binding to a destination that is gone.
+    pub(crate) fn unbind_all(&mut self, destination: &Destination) -> bool {
+        let Some(keys) = self.bindings.remove(destination) else {
+            return false;
+        };
+        for (key, bindings) in keys {
+            for (n, arguments) in bindings.iter().enumerate() {
+                self.count -= 1;
+                self.forget(destination, &key, arguments, n + 1 == bindings.len());
+            }
+        }
+        true
+    }
+
+    /// Takes one binding out of the table.
+    fn forget(&mut self, destination: &Destination, key: &str, arguments: &Headers, last: bool) {
+        match &mut self.table {
+            Table::Direct(table) if last => {
+                if let Some(destinations) = table.get_mut(key) {
+                    destinations.retain(|d| d != destination);
+                    if destinations.is_empty() {
+                        table.remove(key);
+                    }
+                }
+            }
+            Table::Topic(trie) if last => trie.remove(&binding_key(key), |d| d == destination),
+            Table::Fanout(table) => {
+                if let Some(count) = table.get_mut(destination) {
+                    *count -= 1;
+                    if *count == 0 {
+                        table.remove(destination);
+                    }
+                }
+            }
+            Table::Headers(table) => {
+                // The pattern that these arguments made, once.
+                let at = HeadersMatch::parse(arguments).ok().and_then(|pattern| {
+                    table
+                        .iter()
+                        .position(|(p, d)| d == destination && *p == pattern)
+                });
+                if let Some(at) = at {
+                    table.remove(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Calls `found` for each matching binding; a destination can come more
+    /// than once.
+    pub(crate) fn route(
+        &self,
+        routing_key: &str,
+        headers: &Headers,
+        mut found: impl FnMut(&Destination),
+    ) {
+        match &self.table {
+            Table::Direct(table) => table
+                .get(routing_key)
+                .into_iter()
+                .flatten()
+                .for_each(&mut found),
+            Table::Fanout(table) => table.keys().for_each(&mut found),
+            Table::Topic(trie) => trie.for_each_match(words(routing_key), found),
+            Table::Headers(table) => table
+                .iter()
+                .filter(|(pattern, _)| pattern.matches(headers))
+                .for_each(|(_, destination)| found(destination)),
+        }
+    }
+}
+
+/// Whether `value`, of the message, satisfies `pattern`, of the binding: equal,
+/// or no value in the pattern, which asks for presence alone.
+fn value_matches(pattern: &Value, value: &Value) -> bool {
+    matches!(pattern, Value::Void) || pattern.same(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(kind: ExchangeType) -> Exchange {
+        Exchange::new(ExchangeSettings::new("x", kind, &Headers::default()).unwrap())
+    }
+
+    fn routed(exchange: &Exchange, key: &str) -> Vec<Destination> {
+        let mut all = Vec::new();
+        exchange.route(key, &Headers::default(), |d| all.push(d.clone()));
+        all
+    }
+
+    #[test]
+    fn direct_and_fanout_and_topic() {
+        let q = Destination::Queue(QueueId(1));
+        for (kind, binding, key, expected) in [
+            (ExchangeType::Direct, "k", "k", true),
+            (ExchangeType::Direct, "k", "l", false),
+            (ExchangeType::Direct, "#", "k", false),
+            (ExchangeType::Fanout, "k", "l", true),
+            (ExchangeType::Topic, "a.*", "a.b", true),
+            (ExchangeType::Topic, "a.*", "a.b.c", false),
+        ] {
+            let mut x = exchange(kind);
+            x.bind(&q, binding, Headers::default()).unwrap();
+            assert_eq!(!routed(&x, key).is_empty(), expected, "{kind:?} {binding}");
+        }
+    }
+
+    #[test]
+    fn bindings_that_differ_in_arguments_are_separate() {
+        for kind in [
+            ExchangeType::Direct,
+            ExchangeType::Fanout,
+            ExchangeType::Topic,
+        ] {
+            let q = Destination::Queue(QueueId(1));
+            let mut arguments = Headers::default();
+            arguments.push("a", Value::long(1));
+            let mut x = exchange(kind);
+            x.bind(&q, "k", Headers::default()).unwrap();
+            x.bind(&q, "k", arguments.clone()).unwrap();
+            x.bind(&q, "k", arguments.clone()).unwrap();
+            assert_eq!(x.binding_count(), 2);
+            assert!(x.unbind(&q, "k", &arguments));
+            assert!(!x.unbind(&q, "k", &arguments));
+            assert_eq!(routed(&x, "k").len(), 1, "{kind:?}");
+            assert!(x.unbind(&q, "k", &Headers::default()));
+            assert!(routed(&x, "k").is_empty(), "{kind:?}");
+            assert!(x.is_unused());
+        }
+    }
+
+    #[test]
+    fn unbind_all_leaves_others() {
+        for kind in [
+            ExchangeType::Direct,
+            ExchangeType::Fanout,
+            ExchangeType::Topic,
+            ExchangeType::Headers,
+        ] {
+            let one = Destination::Queue(QueueId(1));
+            let two = Destination::Exchange(Name::from("y"));
+            let mut x = exchange(kind);
+            for d in [&one, &two] {
+                for key in ["k", "l"] {
+                    x.bind(d, key, Headers::default()).unwrap();
+                }
+            }
+            assert!(x.unbind_all(&one));
+            let mut left = routed(&x, "k");
+            left.dedup();
+            assert_eq!(left, core::slice::from_ref(&two), "{kind:?}");
+            assert_eq!(x.binding_count(), 2);
+        }
+    }
+}

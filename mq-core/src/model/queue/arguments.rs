@@ -1,0 +1,232 @@
+//! The arguments of `queue.declare`, checked as RabbitMQ checks them.
+
+use core::time::Duration;
+
+use crate::model::message::{Headers, Name, Value};
+use crate::model::refusal::Refusal;
+
+/// What happens to a message for which there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Overflow {
+    #[default]
+    DropHead,
+    RejectPublish,
+    RejectPublishDeadLetter,
+}
+
+/// Where messages go that the queue gives up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeadLetterTarget {
+    pub(crate) exchange: Name,
+    /// In place of the message's own routing keys.
+    pub(crate) routing_key: Option<Name>,
+}
+
+/// The arguments that have a meaning, read and checked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct QueueArguments {
+    pub(crate) message_ttl: Option<Duration>,
+    pub(crate) expires: Option<Duration>,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) max_length_bytes: Option<usize>,
+    pub(crate) overflow: Overflow,
+    pub(crate) max_priority: Option<u8>,
+    pub(crate) dead_letter: Option<DeadLetterTarget>,
+    pub(crate) single_active_consumer: bool,
+    pub(crate) delivery_limit: Option<u32>,
+    /// `x-queue-type` asks for a replicated kind, which has to be durable and
+    /// shared. One node keeps it like any other queue.
+    pub(crate) quorum: bool,
+    pub(crate) stream: bool,
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    Integer { from: i64, to: i64 },
+    String(&'static [&'static str]),
+    AnyString,
+    Boolean,
+}
+
+/// Longest time that RabbitMQ takes, in milliseconds (Erlang's largest timer).
+const LONGEST: i64 = 0xFFFF_FFFF;
+const NOT_NEGATIVE: Rule = Rule::Integer {
+    from: 0,
+    to: i64::MAX,
+};
+
+/// Every argument that is checked. These are also the ones in which a second
+/// declaration has to agree with the first; others are ignored.
+const RULES: &[(&str, Rule)] = &[
+    (
+        "x-message-ttl",
+        Rule::Integer {
+            from: 0,
+            to: LONGEST,
+        },
+    ),
+    (
+        "x-expires",
+        Rule::Integer {
+            from: 1,
+            to: LONGEST,
+        },
+    ),
+    ("x-max-length", NOT_NEGATIVE),
+    ("x-max-length-bytes", NOT_NEGATIVE),
+    (
+        "x-overflow",
+        Rule::String(&["drop-head", "reject-publish", "reject-publish-dlx"]),
+    ),
+    ("x-max-priority", Rule::Integer { from: 0, to: 255 }),
+    ("x-dead-letter-exchange", Rule::AnyString),
+    ("x-dead-letter-routing-key", Rule::AnyString),
+    (
+        "x-dead-letter-strategy",
+        Rule::String(&["at-most-once", "at-least-once"]),
+    ),
+    ("x-single-active-consumer", Rule::Boolean),
+    (
+        "x-queue-type",
+        Rule::String(&["classic", "quorum", "stream"]),
+    ),
+    ("x-queue-mode", Rule::String(&["default", "lazy"])),
+    ("x-delivery-limit", NOT_NEGATIVE),
+];
+
+impl Rule {
+    fn allows(self, value: &Value) -> bool {
+        match self {
+            Rule::Integer { from, to } => value.as_int().is_some_and(|n| (from..=to).contains(&n)),
+            Rule::String(choices) => value.as_str().is_some_and(|s| choices.contains(&s)),
+            Rule::AnyString => value.as_str().is_some(),
+            Rule::Boolean => matches!(value, Value::Bool(_)),
+        }
+    }
+}
+
+impl QueueArguments {
+    /// Reads the arguments of a declaration of `queue` in `vhost`.
+    pub(crate) fn parse(queue: &str, vhost: &str, arguments: &Headers) -> Result<Self, Refusal> {
+        let invalid = |name: &str| {
+            Refusal::precondition_failed(format_args!(
+                "invalid arg '{name}' for queue '{queue}' in vhost '{vhost}'"
+            ))
+        };
+        for (name, rule) in RULES {
+            if arguments.get(name).is_some_and(|value| !rule.allows(value)) {
+                return Err(invalid(name));
+            }
+        }
+        let int = |name| arguments.get(name).and_then(Value::as_int);
+        let text = |name| arguments.get(name).and_then(Value::as_str);
+        let millis =
+            |name| int(name).map(|n| Duration::from_millis(u64::try_from(n).unwrap_or_default()));
+        let size = |name| int(name).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let routing_key = text("x-dead-letter-routing-key").map(Name::from);
+        let dead_letter = match (text("x-dead-letter-exchange"), routing_key) {
+            (Some(exchange), routing_key) => Some(DeadLetterTarget {
+                exchange: Name::from(exchange),
+                routing_key,
+            }),
+            // A key for an exchange that is not given.
+            (None, Some(_)) => return Err(invalid("x-dead-letter-routing-key")),
+            (None, None) => None,
+        };
+        Ok(QueueArguments {
+            message_ttl: millis("x-message-ttl"),
+            expires: millis("x-expires"),
+            max_length: size("x-max-length"),
+            max_length_bytes: size("x-max-length-bytes"),
+            overflow: match text("x-overflow") {
+                Some("reject-publish") => Overflow::RejectPublish,
+                Some("reject-publish-dlx") => Overflow::RejectPublishDeadLetter,
+                _ => Overflow::DropHead,
+            },
+            max_priority: int("x-max-priority")
+                .and_then(|n| u8::try_from(n).ok())
+                .filter(|n| *n > 0),
+            dead_letter,
+            single_active_consumer: matches!(
+                arguments.get("x-single-active-consumer"),
+                Some(Value::Bool(true))
+            ),
+            delivery_limit: int("x-delivery-limit").map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+            quorum: text("x-queue-type") == Some("quorum"),
+            stream: text("x-queue-type") == Some("stream"),
+        })
+    }
+}
+
+/// The first argument in which two declarations do not agree.
+pub(crate) fn inequivalent(first: &Headers, second: &Headers) -> Option<&'static str> {
+    RULES
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| match (first.get(name), second.get(name)) {
+            (None, None) => false,
+            (Some(a), Some(b)) => !a.same(b),
+            // Classic is what a queue is without the argument.
+            (Some(v), None) | (None, Some(v)) => {
+                !(*name == "x-queue-type" && v.as_str() == Some("classic"))
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Values that RabbitMQ 3.10 takes and refuses.
+    #[test]
+    fn checks() {
+        let long = Value::long;
+        let string = Value::string;
+        let cases: Vec<(&str, Value, bool)> = Vec::from([
+            ("x-message-ttl", long(0), true),
+            ("x-message-ttl", long(-1), false),
+            ("x-message-ttl", string("1"), false),
+            ("x-expires", long(1), true),
+            ("x-expires", long(0), false),
+            ("x-max-length", long(0), true),
+            ("x-max-length", long(-1), false),
+            ("x-overflow", string("reject-publish"), true),
+            ("x-overflow", string("nope"), false),
+            ("x-queue-type", string("quorum"), true),
+            ("x-queue-type", string("nope"), false),
+            ("x-max-priority", long(255), true),
+            ("x-max-priority", long(256), false),
+            ("x-dead-letter-routing-key", string("k"), false),
+            ("x-dead-letter-exchange", string(""), true),
+            ("x-dead-letter-exchange", long(1), false),
+            ("x-single-active-consumer", Value::Bool(true), true),
+            ("x-single-active-consumer", long(1), false),
+            ("x-whatever", long(1), true),
+        ]);
+        for (name, value, accepted) in cases {
+            let mut arguments = Headers::default();
+            arguments.push(name, value.clone());
+            let parsed = QueueArguments::parse("q", "/", &arguments);
+            assert_eq!(parsed.is_ok(), accepted, "{name} {value:?}");
+        }
+    }
+
+    #[test]
+    fn equivalence_looks_at_known_arguments_only() {
+        let mut first = Headers::default();
+        let mut second = Headers::default();
+        first.push("x-whatever", Value::long(1));
+        assert_eq!(inequivalent(&first, &second), None);
+        first.push("x-queue-type", Value::string("classic"));
+        assert_eq!(inequivalent(&first, &second), None);
+        second.push("x-expires", Value::long(10));
+        assert_eq!(inequivalent(&first, &second), Some("x-expires"));
+        first.push(
+            "x-expires",
+            Value::Int(crate::model::message::Integer::I16, 10),
+        );
+        assert_eq!(inequivalent(&first, &second), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Dead lettering: what a queue gives up goes to an exchange, with its story.
+//!
+//! The header `x-death` is an array of tables, one for each pair of queue and
+//! reason, the latest first, as RabbitMQ writes it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::arguments::DeadLetterTarget;
+use crate::model::message::{Headers, Message, Value};
+
+/// Why a queue gave up a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Rejected,
+    Expired,
+    MaxLength,
+    DeliveryLimit,
+}
+
+impl Reason {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Reason::Rejected => "rejected",
+            Reason::Expired => "expired",
+            Reason::MaxLength => "maxlen",
+            Reason::DeliveryLimit => "delivery_limit",
+        }
+    }
+}
+
+/// The message that goes to the dead-letter exchange.
+pub(crate) fn letter(
+    message: &Message,
+    queue: &str,
+    reason: Reason,
+    target: &DeadLetterTarget,
+    now: Duration,
+    unix_time: Duration,
+) -> Message {
+    let mut letter = message.clone();
+    letter.published = now;
+    letter.retain = false;
+    letter.destination = None;
+    letter.amqp = None;
+    letter.topic = None;
+    let expiration = letter.properties.expiration.take();
+    let headers = &mut letter.properties.headers;
+    record(headers, message, queue, reason, expiration, unix_time);
+    letter.exchange = target.exchange.clone();
+    if let Some(routing_key) = &target.routing_key {
+        letter.routing_key = routing_key.clone();
+        headers.remove("CC");
+        headers.remove("BCC");
+    }
+    letter
+}
+
+fn record(
+    headers: &mut Headers,
+    message: &Message,
+    queue: &str,
+    reason: Reason,
+    expiration: Option<Duration>,
+    unix_time: Duration,
+) {
+    let mut deaths = match headers.remove("x-death") {
+        Some(Value::Array(deaths)) => deaths,
+        _ => Vec::new(),
+    };
+    let earlier = deaths
+        .iter()
+        .position(|d| text(d, "queue") == Some(queue) && text(d, "reason") == Some(reason.name()));
+    let death = match earlier {
+        Some(at) => {
+            let mut death = deaths.remove(at);
+            if let Value::Table(table) = &mut death {
+                let count = table.get("count").and_then(Value::as_int).unwrap_or(0);
+                table.set("count", Value::long(count.saturating_add(1)));
+            }
+            death
+        }
+        None => {
+            let mut death = Headers::default();
+            death.push("count", Value::long(1));
+            death.push("reason", Value::string(reason.name()));
+            death.push("queue", Value::string(queue));
+            death.push("time", Value::Timestamp(unix_time.as_secs()));
+            death.push("exchange", Value::string(&message.exchange));
+            let keys = core::iter::once(&*message.routing_key).chain(message.extra_routing_keys());
+            death.push(
+                "routing-keys",
+                Value::Array(keys.map(Value::string).collect()),
+            );
+            if let Some(expiration) = expiration {
+                let text = alloc::format!("{}", expiration.as_millis());
+                death.push("original-expiration", Value::string(&text));
+            }
+            Value::Table(death)
+        }
+    };
+    deaths.insert(0, death);
+    if headers.get("x-first-death-reason").is_none() {
+        headers.push("x-first-death-reason", Value::string(reason.name()));
+        headers.push("x-first-death-queue", Value::string(queue));
+        headers.push("x-first-death-exchange", Value::string(&message.exchange));
+    }
+    headers.push("x-death", Value::Array(deaths));
+}
+
+/// Whether the letter has been in `queue` before and went round without any
+/// consumer having rejected it: it would go round for ever.
+pub(crate) fn is_cycle(headers: &Headers, queue: &str) -> bool {
+    let Some(Value::Array(deaths)) = headers.get("x-death") else {
+        return false;
+    };
+    let Some(at) = deaths.iter().position(|d| text(d, "queue") == Some(queue)) else {
+        return false;
+    };
+    deaths[..=at]
+        .iter()
+        .all(|d| text(d, "reason") != Some(Reason::Rejected.name()))
+}
+
+fn text<'a>(death: &'a Value, name: &str) -> Option<&'a str> {
+    match death {
+        Value::Table(table) => table.get(name).and_then(Value::as_str),
+        _ => None,
+    }
+}

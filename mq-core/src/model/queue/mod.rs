@@ -1,0 +1,182 @@
+//! Queues: ready messages, consumers, and what is out unacknowledged.
+
+mod arguments;
+mod consumer;
+pub(crate) mod dead_letter;
+mod ready;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::limits::Limits;
+use crate::model::ConnectionId;
+use crate::model::message::{Headers, Message, Name};
+
+pub(crate) use arguments::{Overflow, QueueArguments, inequivalent};
+pub(crate) use consumer::{Channel, ChannelId, Consumer, ConsumerId, Consumers};
+pub(crate) use ready::{Entry, Ready};
+
+/// A queue, during its life. A queue of the same name declared later is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct QueueId(pub(crate) u64);
+
+/// What `queue.declare` says about a queue.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueSettings {
+    pub(crate) durable: bool,
+    /// The connection that alone may use the queue, and with which it goes.
+    pub(crate) exclusive: Option<ConnectionId>,
+    pub(crate) auto_delete: bool,
+    pub(crate) arguments: Headers,
+}
+
+/// A message that is with a consumer, or was taken by `basic.get`.
+#[derive(Debug)]
+pub(crate) struct Unacknowledged {
+    pub(crate) entry: Entry,
+    pub(crate) consumer: Option<ConsumerId>,
+}
+
+/// A queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) name: Name,
+    pub(crate) settings: QueueSettings,
+    pub(crate) arguments: QueueArguments,
+    pub(crate) ready: Ready,
+    /// By position.
+    pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
+    pub(crate) consumers: Consumers,
+    /// Exchanges with bindings to this queue.
+    pub(crate) bound_to: BTreeSet<Name>,
+    /// When it was last declared, asked for a message, or left by its last
+    /// consumer: `x-expires` counts from there.
+    pub(crate) used: Duration,
+    /// Waiting in the virtual host's list of queues to look at.
+    pub(crate) listed: bool,
+    next_position: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(
+        name: Name,
+        settings: QueueSettings,
+        arguments: QueueArguments,
+        now: Duration,
+    ) -> Self {
+        Queue {
+            name,
+            consumers: Consumers::new(arguments.single_active_consumer),
+            settings,
+            arguments,
+            ready: Ready::default(),
+            unacknowledged: BTreeMap::new(),
+            bound_to: BTreeSet::new(),
+            used: now,
+            listed: false,
+            next_position: 0,
+        }
+    }
+
+    /// Puts a message at the end.
+    pub(crate) fn push(&mut self, message: Arc<Message>, now: Duration) {
+        let ttl = match (message.properties.expiration, self.arguments.message_ttl) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let entry = Entry {
+            position: self.next_position,
+            message,
+            redelivered: false,
+            returned: 0,
+            expires: ttl.map(|ttl| now.saturating_add(ttl)),
+        };
+        self.next_position += 1;
+        self.insert(entry);
+    }
+
+    /// Puts a message back where it was.
+    pub(crate) fn put_back(&mut self, mut entry: Entry) {
+        entry.redelivered = true;
+        entry.returned = entry.returned.saturating_add(1);
+        self.insert(entry);
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let priority = match (
+            self.arguments.max_priority,
+            entry.message.properties.priority,
+        ) {
+            (Some(max), Some(priority)) => priority.min(max),
+            _ => 0,
+        };
+        self.ready.insert(priority, entry);
+    }
+
+    /// Whether `more` messages of `bytes` beyond those that are ready are too
+    /// much, by the arguments of the queue or by the broker's limits.
+    fn exceeds(&self, limits: &Limits, more: usize, bytes: usize) -> bool {
+        let length = self.arguments.max_length.unwrap_or(usize::MAX);
+        let size = self.arguments.max_length_bytes.unwrap_or(usize::MAX);
+        self.ready.len() + more > length.min(limits.queue_messages)
+            || self.ready.bytes() + bytes > size.min(limits.queue_bytes)
+    }
+
+    /// Whether a message of so many bytes is to be refused.
+    pub(crate) fn refuses(&self, limits: &Limits, bytes: usize) -> bool {
+        self.arguments.overflow != Overflow::DropHead && self.exceeds(limits, 1, bytes)
+    }
+
+    /// Takes the message that has to go because the queue is too long.
+    pub(crate) fn pop_overflow(&mut self, limits: &Limits) -> Option<Entry> {
+        if self.exceeds(limits, 0, 0) {
+            self.ready.pop_oldest()
+        } else {
+            None
+        }
+    }
+
+    /// When something happens here by itself.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        let expiry = match self.arguments.expires {
+            Some(after) if self.consumers.is_empty() => Some(self.used.saturating_add(after)),
+            _ => None,
+        };
+        match (expiry, self.ready.next_expiry()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::message::Properties;
+    use bytes::Bytes;
+
+    pub(crate) fn message(body: &'static str) -> Message {
+        Message {
+            exchange: Name::from(""),
+            routing_key: Name::from("q"),
+            properties: Properties::default(),
+            body: Bytes::from_static(body.as_bytes()),
+            published: Duration::ZERO,
+            retain: false,
+            destination: None,
+            amqp: None,
+            topic: None,
+        }
+    }
+
+    pub(crate) fn entry(position: u64, expires: Option<Duration>) -> Entry {
+        Entry {
+            position,
+            message: Arc::new(message("body")),
+            redelivered: false,
+            returned: 0,
+            expires,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! MQTT sessions (MQTT 5.0 section 4.1): subscriptions, what waits for the
+//! client, and the will.
+
+mod lifetime;
+mod pending;
+mod retained;
+mod subscription;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::model::ConnectionId;
+use crate::model::message::{Message, Name, Qos};
+use crate::model::topic::{Trie, words};
+use retained::Retained;
+
+pub(crate) use lifetime::{Attach, Leaving};
+pub(crate) use subscription::{RetainHandling, SubscribeRequest};
+
+/// A session during its life. One that begins anew under the same client
+/// identifier is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SessionId(pub(crate) u64);
+
+/// What a subscription asks for (MQTT 5.0 section 3.8.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SubscriptionOptions {
+    pub(crate) qos: Qos,
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+    pub(crate) identifier: Option<u32>,
+}
+
+/// A message that waits for the client of a session.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pending {
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    /// Of all subscriptions that it matched.
+    pub(crate) identifiers: Vec<u32>,
+}
+
+/// A will message, and how long after the end of the connection it is due.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Will {
+    pub(crate) message: Arc<Message>,
+    pub(crate) delay: Duration,
+}
+
+/// A session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client_identifier: Name,
+    pub(crate) connection: Option<ConnectionId>,
+    /// How long it outlives its connection; None is for ever.
+    expiry: Option<Duration>,
+    subscriptions: BTreeMap<Name, SubscriptionOptions>,
+    pending: VecDeque<Pending>,
+    pending_bytes: usize,
+    /// Sent, and not settled by the client yet.
+    in_flight: usize,
+    will: Option<Will>,
+    will_due: Option<Duration>,
+    ends: Option<Duration>,
+    /// An effect that says that something is pending is on its way.
+    announced: bool,
+    /// Packets in flight, while there is no connection that has them.
+    parked: mqtt_codec::connection::Session,
+}
+
+/// A shared subscription (MQTT 5.0 section 4.8.2), by its whole filter.
+#[derive(Debug, Default)]
+struct Share {
+    /// Whose turn it is stands first.
+    members: VecDeque<SessionId>,
+}
+
+/// What the trie of filters leads to.
+#[derive(Debug, Clone)]
+struct Subscriber {
+    /// A filter that begins with a wildcard does not match `$`-topics.
+    wildcard_first: bool,
+    to: Match,
+}
+
+/// A subscription that matched.
+#[derive(Debug, Clone)]
+pub(crate) enum Match {
+    Session {
+        id: SessionId,
+        options: SubscriptionOptions,
+    },
+    Share(Name),
+}
+
+/// All sessions of a virtual host, and what is retained there.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    all: BTreeMap<SessionId, Session>,
+    names: BTreeMap<Name, SessionId>,
+    filters: Trie<Subscriber>,
+    shares: BTreeMap<Name, Share>,
+    retained: Retained,
+}
+
+impl Sessions {
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.all.get(&id)
+    }
+
+    /// The session of a client, if there is one.
+    pub(crate) fn find_client(&self, client_identifier: &str) -> Option<SessionId> {
+        self.names.get(client_identifier).copied()
+    }
+
+    /// Copies that wait in sessions.
+    pub(crate) fn pending_count(&self) -> u64 {
+        self.all.values().map(|s| s.pending.len() as u64).sum()
+    }
+
+    /// Copies that clients of sessions have not settled.
+    pub(crate) fn in_flight_count(&self) -> u64 {
+        self.all.values().map(|s| s.in_flight as u64).sum()
+    }
+
+    /// Finds the subscriptions to the topic that the routing key is. A key that
+    /// can be no topic name (section 4.7.1) has none.
+    pub(crate) fn find(&self, routing_key: &str, matches: &mut Vec<Match>) {
+        if routing_key.is_empty() || routing_key.contains(['+', '#', '\0']) {
+            return;
+        }
+        let dollar = routing_key.starts_with('$');
+        self.filters.for_each_match(words(routing_key), |found| {
+            if !(dollar && found.wildcard_first) {
+                matches.push(found.to.clone());
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,405 @@
+//! Sessions on their own, without any protocol.
+
+use super::*;
+use crate::limits::Limits;
+use crate::model::message::{Name, swap_separators};
+use crate::model::queue::tests::message;
+use crate::model::vhost::{Effect, PublishOutcome, VirtualHost};
+use alloc::string::{String, ToString};
+
+const PLAIN: SubscriptionOptions = SubscriptionOptions {
+    qos: Qos::ExactlyOnce,
+    no_local: false,
+    retain_as_published: false,
+    identifier: None,
+};
+
+fn vhost() -> VirtualHost {
+    VirtualHost::new("/", 0, Duration::ZERO, Limits::default())
+}
+
+fn mqtt(topic: &str, body: &'static str, qos: Qos, retain: bool) -> Message {
+    let mut m = message(body);
+    m.exchange = Name::from("amq.topic");
+    m.routing_key = Name::from(swap_separators(topic));
+    m.properties.qos = qos;
+    m.retain = retain;
+    m
+}
+
+impl VirtualHost {
+    fn join(&mut self, client: &str, connection: u64, expiry: Option<Duration>) -> SessionId {
+        self.attach(Attach {
+            client_identifier: client,
+            connection: ConnectionId(connection),
+            clean_start: false,
+            expiry,
+            will: None,
+        })
+        .unwrap()
+        .0
+    }
+
+    fn listen(&mut self, id: SessionId, filter: &str, options: SubscriptionOptions) {
+        self.listen_with(id, filter, options, RetainHandling::Send);
+    }
+
+    fn listen_with(
+        &mut self,
+        id: SessionId,
+        filter: &str,
+        options: SubscriptionOptions,
+        retain_handling: RetainHandling,
+    ) {
+        self.subscribe(
+            id,
+            SubscribeRequest {
+                filter,
+                shared: filter.starts_with("$share/"),
+                options,
+                retain_handling,
+            },
+        )
+        .unwrap();
+    }
+
+    fn say(&mut self, message: Message, from: Option<SessionId>) -> PublishOutcome {
+        let mut message = message;
+        message.published = self.now;
+        self.publish_retaining(&Arc::new(message), from)
+    }
+
+    fn heard(&mut self, id: SessionId) -> Vec<String> {
+        core::iter::from_fn(|| self.next_pending(id, true))
+            .map(|p| {
+                let body = core::str::from_utf8(&p.message.body).unwrap();
+                let mark = if p.retain { "r" } else { "" };
+                alloc::format!("{body}{mark}{}", p.qos as u8)
+            })
+            .collect()
+    }
+
+    fn at(&mut self, seconds: u64) {
+        self.now = Duration::from_secs(seconds);
+        self.expire();
+    }
+}
+
+const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
+
+#[test]
+fn quality_is_the_lower_of_both() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    let all = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
+    for granted in all {
+        v.listen(
+            id,
+            "t",
+            SubscriptionOptions {
+                qos: granted,
+                ..PLAIN
+            },
+        );
+        for published in all {
+            v.say(mqtt("t", "m", published, false), None);
+            let expected = alloc::format!("m{}", published.min(granted) as u8);
+            assert_eq!(v.heard(id), [expected]);
+        }
+    }
+}
+
+#[test]
+fn overlapping_subscriptions_make_one_delivery() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    for (filter, qos, identifier) in [
+        ("a/#", Qos::AtMostOnce, Some(1)),
+        ("a/+", Qos::AtLeastOnce, Some(2)),
+        ("a/b", Qos::AtMostOnce, None),
+    ] {
+        v.listen(
+            id,
+            filter,
+            SubscriptionOptions {
+                qos,
+                identifier,
+                ..PLAIN
+            },
+        );
+    }
+    v.say(mqtt("a/b", "m", Qos::ExactlyOnce, false), None);
+    let pending = v.next_pending(id, true).unwrap();
+    assert_eq!(pending.qos, Qos::AtLeastOnce);
+    let mut identifiers = pending.identifiers;
+    identifiers.sort_unstable();
+    assert_eq!(identifiers, [1, 2]);
+    assert!(v.next_pending(id, true).is_none());
+}
+
+#[test]
+fn no_local_and_retain_as_published() {
+    let mut v = vhost();
+    let me = v.join("me", 1, HOUR);
+    let you = v.join("you", 2, HOUR);
+    for id in [me, you] {
+        v.listen(
+            id,
+            "t",
+            SubscriptionOptions {
+                no_local: true,
+                retain_as_published: id == you,
+                ..PLAIN
+            },
+        );
+    }
+    v.say(mqtt("t", "m", Qos::AtMostOnce, true), Some(me));
+    assert_eq!(v.heard(me), [""; 0]);
+    assert_eq!(v.heard(you), ["mr0"]);
+    v.say(mqtt("t", "n", Qos::AtMostOnce, true), Some(you));
+    assert_eq!(v.heard(me), ["n0"]);
+}
+
+/// MQTT-4.7.2-1.
+#[test]
+fn a_wildcard_in_front_does_not_match_a_dollar() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    for filter in ["#", "+/x", "$share/g/#"] {
+        v.listen(id, filter, PLAIN);
+    }
+    let said = v.say(mqtt("$S/x", "m", Qos::AtMostOnce, false), None);
+    assert_eq!(said, PublishOutcome::Unroutable);
+    v.listen(id, "$S/#", PLAIN);
+    v.say(mqtt("$S/x", "m", Qos::AtMostOnce, false), None);
+    assert_eq!(v.heard(id), ["m0"]);
+}
+
+#[test]
+fn retained_messages() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    v.say(mqtt("a/b", "1", Qos::AtLeastOnce, true), None);
+    v.say(mqtt("a/c", "2", Qos::AtLeastOnce, true), None);
+    v.say(mqtt("$S/x", "3", Qos::AtLeastOnce, true), None);
+    v.say(mqtt("a/c", "not", Qos::AtLeastOnce, false), None);
+    let cases: [(&str, RetainHandling, &[&str]); 8] = [
+        ("a/#", RetainHandling::SendIfNew, &["1r1", "2r1"]),
+        ("a/#", RetainHandling::SendIfNew, &[]),
+        ("a/#", RetainHandling::Send, &["1r1", "2r1"]),
+        ("a/+", RetainHandling::DoNotSend, &[]),
+        ("+/b", RetainHandling::Send, &["1r1"]),
+        ("#", RetainHandling::Send, &["1r1", "2r1"]),
+        ("$S/#", RetainHandling::Send, &["3r1"]),
+        ("$share/g/#", RetainHandling::Send, &[]),
+    ];
+    for (filter, handling, expected) in cases {
+        v.listen_with(id, filter, PLAIN, handling);
+        assert_eq!(v.heard(id), expected, "{filter} {handling:?}");
+        v.unsubscribe(id, if filter == "a/#" { "none" } else { filter });
+    }
+    v.unsubscribe(id, "a/#");
+    v.say(mqtt("a/b", "", Qos::AtLeastOnce, true), None);
+    v.listen(id, "a/#", PLAIN);
+    assert_eq!(v.heard(id), ["2r1"]);
+}
+
+#[test]
+fn retained_messages_expire() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    let mut m = mqtt("t", "m", Qos::AtMostOnce, true);
+    m.properties.expiration = Some(Duration::from_secs(5));
+    v.say(m, None);
+    v.at(4);
+    v.listen(id, "t", PLAIN);
+    assert_eq!(v.heard(id), ["mr0"]);
+    v.at(5);
+    v.listen(id, "t", PLAIN);
+    assert_eq!(v.heard(id), [""; 0]);
+    assert_eq!(v.count().expired, 0, "it was not even queued");
+}
+
+#[test]
+fn a_session_waits_for_its_client() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    v.listen(id, "t", PLAIN);
+    assert!(v.detach(id, Leaving::default()));
+    let mut expiring = mqtt("t", "old", Qos::AtLeastOnce, false);
+    expiring.properties.expiration = Some(Duration::from_secs(10));
+    v.say(expiring, None);
+    v.say(mqtt("t", "kept", Qos::AtLeastOnce, false), None);
+    v.say(mqtt("t", "gone", Qos::AtMostOnce, false), None);
+    v.at(3599);
+    let (again, present) = v
+        .attach(Attach {
+            client_identifier: "c",
+            connection: ConnectionId(2),
+            clean_start: false,
+            expiry: HOUR,
+            will: None,
+        })
+        .unwrap();
+    assert!(present);
+    assert_eq!(again, id);
+    v.announce(id);
+    assert_eq!(
+        v.next_effect(),
+        Some(Effect::SessionReady {
+            connection: ConnectionId(2)
+        })
+    );
+    assert_eq!(v.heard(id), ["kept1"]);
+    v.detach(id, Leaving::default());
+    v.at(3599 + 3600);
+    assert!(v.sessions.find_client("c").is_none());
+    assert_eq!(
+        v.say(mqtt("t", "m", Qos::AtLeastOnce, false), None),
+        PublishOutcome::Unroutable
+    );
+}
+
+#[test]
+fn clean_start_forgets() {
+    let mut v = vhost();
+    let id = v.join("c", 1, None);
+    v.listen(id, "t", PLAIN);
+    v.listen(id, "$share/g/t", PLAIN);
+    v.detach(id, Leaving::default());
+    let (new, present) = v
+        .attach(Attach {
+            client_identifier: "c",
+            connection: ConnectionId(2),
+            clean_start: true,
+            expiry: None,
+            will: None,
+        })
+        .unwrap();
+    assert!(!present);
+    assert_ne!(new, id);
+    assert_eq!(
+        v.say(mqtt("t", "m", Qos::AtLeastOnce, false), None),
+        PublishOutcome::Unroutable
+    );
+}
+
+#[test]
+fn shared_subscriptions_take_turns() {
+    let mut v = vhost();
+    let ids: Vec<SessionId> = ["a", "b", "c"]
+        .iter()
+        .enumerate()
+        .map(|(n, c)| v.join(c, n as u64, HOUR))
+        .collect();
+    for id in &ids {
+        v.listen(*id, "$share/g/t/#", PLAIN);
+    }
+    let listener = v.join("plain", 9, HOUR);
+    v.listen(listener, "t/#", PLAIN);
+    v.detach(ids[2], Leaving::default());
+    for body in ["1", "2", "3", "4"] {
+        v.say(mqtt("t/x", body, Qos::AtLeastOnce, false), None);
+    }
+    assert_eq!(v.heard(ids[0]), ["11", "31"]);
+    assert_eq!(v.heard(ids[1]), ["21", "41"]);
+    assert_eq!(v.heard(ids[2]), [""; 0], "who is away waits");
+    assert_eq!(v.heard(listener).len(), 4);
+    v.unsubscribe(ids[0], "$share/g/t/#");
+    v.unsubscribe(ids[1], "$share/g/t/#");
+    v.say(mqtt("t/x", "5", Qos::AtLeastOnce, false), None);
+    assert_eq!(v.heard(ids[2]), ["51"], "unless there is nobody else");
+}
+
+/// Section 3.1.2.5 and 3.1.3.2.2: when a will is published.
+#[test]
+fn wills() {
+    // Delay and session expiry in seconds; whether the client says goodbye;
+    // whether it is back after two seconds; when the will is seen.
+    let cases: [(u64, u64, bool, bool, Option<u64>); 7] = [
+        (0, 0, false, false, Some(0)),
+        (0, 0, true, false, None),
+        (5, 60, false, false, Some(5)),
+        (60, 5, false, false, Some(5)),
+        (5, 0, false, false, Some(0)),
+        (5, 60, false, true, None),
+        (0, 60, false, true, Some(0)),
+    ];
+    for (delay, expiry, goodbye, back, expected) in cases {
+        let mut v = vhost();
+        let listener = v.join("listener", 1, None);
+        v.listen(listener, "will", PLAIN);
+        let attach = |will| Attach {
+            client_identifier: "c",
+            connection: ConnectionId(2),
+            clean_start: false,
+            expiry: Some(Duration::from_secs(expiry)),
+            will,
+        };
+        let will = Will {
+            message: Arc::new(mqtt("will", "w", Qos::AtMostOnce, false)),
+            delay: Duration::from_secs(delay),
+        };
+        let (id, _) = v.attach(attach(Some(will))).unwrap();
+        v.detach(
+            id,
+            Leaving {
+                discard_will: goodbye,
+                expiry: None,
+            },
+        );
+        let mut seen = None;
+        for second in 0..100 {
+            v.at(second);
+            if second == 2 && back {
+                v.attach(attach(None)).unwrap();
+            }
+            if !v.heard(listener).is_empty() {
+                assert!(seen.is_none());
+                seen = Some(second);
+            }
+        }
+        assert_eq!(seen, expected, "{delay} {expiry} {goodbye} {back}");
+    }
+}
+
+#[test]
+fn quota_holds_back_all_but_qos_0() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    v.listen(id, "t", PLAIN);
+    v.say(mqtt("t", "0", Qos::AtMostOnce, false), None);
+    v.say(mqtt("t", "1", Qos::AtLeastOnce, false), None);
+    assert!(v.next_pending(id, false).is_some());
+    assert!(v.next_pending(id, false).is_none());
+    assert!(v.next_pending(id, true).is_some());
+}
+
+#[test]
+fn a_full_session_drops_the_newest() {
+    let limits = Limits {
+        session_messages: 2,
+        ..Limits::default()
+    };
+    let mut v = VirtualHost::new("/", 0, Duration::ZERO, limits);
+    let id = v.join("c", 1, HOUR);
+    v.listen(id, "t", PLAIN);
+    for body in ["1", "2", "3"] {
+        v.say(mqtt("t", body, Qos::AtLeastOnce, false), None);
+    }
+    assert_eq!(v.heard(id), ["11".to_string(), "21".to_string()]);
+    assert_eq!(v.count().overflowed, 1);
+}
+
+#[test]
+fn topics_that_mqtt_cannot_name_reach_no_session() {
+    let mut v = vhost();
+    let id = v.join("c", 1, HOUR);
+    v.listen(id, "#", PLAIN);
+    for key in ["", "a.+", "#"] {
+        let mut m = message("m");
+        m.exchange = Name::from("amq.topic");
+        m.routing_key = Name::from(key);
+        assert_eq!(v.say(m, None), PublishOutcome::Unroutable, "{key}");
+    }
+}

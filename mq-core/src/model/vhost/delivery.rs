@@ -1,0 +1,291 @@
+//! Consumers, deliveries and what becomes of them.
+
+use alloc::sync::Arc;
+
+use super::VirtualHost;
+use crate::model::ConnectionId;
+use crate::model::message::Message;
+use crate::model::queue::dead_letter::Reason;
+use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged};
+use crate::model::refusal::Refusal;
+
+/// `basic.consume`, or a STOMP SUBSCRIBE.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConsumeRequest {
+    pub(crate) queue: QueueId,
+    pub(crate) channel: ChannelId,
+    pub(crate) no_ack: bool,
+    pub(crate) exclusive: bool,
+    pub(crate) priority: i64,
+    pub(crate) prefetch: u32,
+}
+
+/// The claim of a consumer on a message: to be settled once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    queue: QueueId,
+    position: u64,
+    /// None after `basic.get`, which no prefetch counts.
+    consumer: Option<ConsumerId>,
+    channel: ChannelId,
+}
+
+/// What becomes of a delivered message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settlement {
+    Acknowledge,
+    /// Back to its place in the queue.
+    Requeue,
+    /// To the dead-letter exchange, or away.
+    Reject,
+}
+
+/// A message for a consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    pub(crate) connection: ConnectionId,
+    pub(crate) channel: ChannelId,
+    pub(crate) consumer: ConsumerId,
+    /// None: it counts as acknowledged already.
+    pub(crate) lease: Option<Lease>,
+    pub(crate) redelivered: bool,
+    pub(crate) message: Arc<Message>,
+}
+
+/// A message fetched with `basic.get`.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetched {
+    pub(crate) lease: Option<Lease>,
+    pub(crate) redelivered: bool,
+    pub(crate) message: Arc<Message>,
+    /// Ready messages left in the queue.
+    pub(crate) remaining: usize,
+}
+
+impl VirtualHost {
+    /// Adds a consumer to a queue.
+    pub(crate) fn consume(&mut self, request: ConsumeRequest) -> Result<ConsumerId, Refusal> {
+        let limit = self.limits.consumers;
+        let id = ConsumerId(self.last_id + 1);
+        let (Some(queue), Some(channel)) = (
+            self.queues.get_mut(&request.queue),
+            self.channels.get_mut(&request.channel),
+        ) else {
+            return Err(Refusal::not_found(format_args!("no such queue")));
+        };
+        let taken = queue.consumers.has_exclusive()
+            || (request.exclusive
+                && (!queue.consumers.is_empty() || queue.arguments.single_active_consumer));
+        if taken {
+            return Err(Refusal::access_refused(format_args!(
+                "queue '{}' in vhost '{}' in exclusive use",
+                queue.name, self.name
+            )));
+        }
+        if channel.consumers.len() >= limit {
+            return Err(Refusal::precondition_failed(format_args!(
+                "the limit of {limit} consumers is reached"
+            )));
+        }
+        channel.consumers.insert(id, request.queue);
+        queue.consumers.add(Consumer {
+            id,
+            channel: request.channel,
+            no_ack: request.no_ack,
+            exclusive: request.exclusive,
+            priority: request.priority,
+            prefetch: request.prefetch,
+            unacknowledged: 0,
+        });
+        self.last_id = id.0;
+        self.update_queue_timer(request.queue);
+        self.list_queue(request.queue);
+        Ok(id)
+    }
+
+    /// Removes a consumer. What it holds it keeps; an auto-delete queue goes
+    /// with its last consumer.
+    pub(crate) fn cancel(&mut self, channel: ChannelId, consumer: ConsumerId) {
+        let listed = self
+            .channels
+            .get_mut(&channel)
+            .and_then(|c| c.consumers.remove(&consumer));
+        let Some(id) = listed else {
+            return;
+        };
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        queue.consumers.remove(consumer);
+        queue.used = self.now;
+        if queue.settings.auto_delete && queue.consumers.is_empty() {
+            self.remove_queue(id);
+        } else {
+            self.update_queue_timer(id);
+            self.list_queue(id);
+        }
+    }
+
+    /// `basic.get`.
+    pub(crate) fn get(&mut self, id: QueueId, channel: ChannelId, no_ack: bool) -> Option<Fetched> {
+        self.expire_messages(id, true);
+        let now = self.now;
+        let queue = self.queues.get_mut(&id)?;
+        queue.used = now;
+        let entry = queue.ready.pop();
+        let fetched = entry.map(|entry| {
+            let message = entry.message.clone();
+            let redelivered = entry.redelivered;
+            let remaining = queue.ready.len();
+            self.statistics.delivered += 1;
+            let lease = if no_ack {
+                self.statistics.acknowledged += 1;
+                None
+            } else {
+                let position = entry.position;
+                let consumer = None;
+                queue
+                    .unacknowledged
+                    .insert(position, Unacknowledged { entry, consumer });
+                Some(Lease {
+                    queue: id,
+                    position,
+                    consumer,
+                    channel,
+                })
+            };
+            Fetched {
+                lease,
+                redelivered,
+                message,
+                remaining,
+            }
+        });
+        // What stands behind may be due.
+        self.list_queue(id);
+        fetched
+    }
+
+    /// Settles a delivery. That of a queue which is gone settles nothing.
+    pub(crate) fn settle(&mut self, lease: Lease, settlement: Settlement) {
+        let mut freed = false;
+        if lease.consumer.is_some()
+            && let Some(channel) = self.channels.get_mut(&lease.channel)
+        {
+            freed = channel.is_full();
+            channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
+        }
+        if freed {
+            self.update_channel(lease.channel, |_| {});
+        }
+        let Some(queue) = self.queues.get_mut(&lease.queue) else {
+            return;
+        };
+        let Some(Unacknowledged { entry, consumer }) = queue.unacknowledged.remove(&lease.position)
+        else {
+            return;
+        };
+        if let Some(consumer) = consumer.and_then(|id| queue.consumers.get_mut(id)) {
+            consumer.unacknowledged = consumer.unacknowledged.saturating_sub(1);
+        }
+        match settlement {
+            Settlement::Acknowledge => self.statistics.acknowledged += 1,
+            Settlement::Reject => self.give_up(lease.queue, &entry, Reason::Rejected),
+            Settlement::Requeue => {
+                let limit = queue.arguments.delivery_limit;
+                if limit.is_some_and(|limit| entry.returned >= limit) {
+                    self.give_up(lease.queue, &entry, Reason::DeliveryLimit);
+                } else {
+                    queue.put_back(entry);
+                    self.statistics.requeued += 1;
+                }
+            }
+        }
+        self.list_queue(lease.queue);
+    }
+
+    /// The next message for a consumer that can take one, after doing what is
+    /// due in the queues that are listed: expiry and overflow.
+    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
+        while let Some(&id) = self.listed.front() {
+            self.expire_messages(id, false);
+            if let Some(delivery) = self.deliver_from(id) {
+                return Some(delivery);
+            }
+            self.listed.pop_front();
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.listed = false;
+            }
+            self.expire_messages(id, true);
+            self.drop_overflow(id);
+            // What was dropped may have stood before something that is due.
+            self.expire_messages(id, true);
+            self.update_queue_timer(id);
+        }
+        None
+    }
+
+    fn deliver_from(&mut self, id: QueueId) -> Option<Delivery> {
+        let queue = self.queues.get_mut(&id)?;
+        if queue.ready.is_empty() {
+            return None;
+        }
+        let consumer = queue.consumers.next(&self.channels)?;
+        let channel = self.channels.get_mut(&consumer.channel)?;
+        let entry = queue.ready.pop()?;
+        let message = entry.message.clone();
+        let redelivered = entry.redelivered;
+        let (consumer_id, channel_id) = (consumer.id, consumer.channel);
+        self.statistics.delivered += 1;
+        let lease = if consumer.no_ack {
+            self.statistics.acknowledged += 1;
+            None
+        } else {
+            consumer.unacknowledged += 1;
+            channel.unacknowledged += 1;
+            let lease = Lease {
+                queue: id,
+                position: entry.position,
+                consumer: Some(consumer_id),
+                channel: channel_id,
+            };
+            let held = Unacknowledged {
+                entry,
+                consumer: Some(consumer_id),
+            };
+            queue.unacknowledged.insert(lease.position, held);
+            Some(lease)
+        };
+        Some(Delivery {
+            connection: channel.connection,
+            channel: channel_id,
+            consumer: consumer_id,
+            lease,
+            redelivered,
+            message,
+        })
+    }
+
+    /// Gives up the messages whose time is over. A message that expires at this
+    /// very moment (time to live zero) is still offered to consumers first.
+    fn expire_messages(&mut self, id: QueueId, inclusive: bool) {
+        let now = self.now;
+        while let Some(entry) = self
+            .queues
+            .get_mut(&id)
+            .and_then(|q| q.ready.pop_expired(now, inclusive))
+        {
+            self.give_up(id, &entry, Reason::Expired);
+        }
+    }
+
+    fn drop_overflow(&mut self, id: QueueId) {
+        while let Some(entry) = self
+            .queues
+            .get_mut(&id)
+            .and_then(|q| q.pop_overflow(&self.limits))
+        {
+            self.give_up(id, &entry, Reason::MaxLength);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Declaring, deleting and binding exchanges.
+
+use alloc::vec::Vec;
+
+use super::{VirtualHost, inequivalent};
+use crate::model::exchange::{Destination, Exchange, ExchangeSettings};
+use crate::model::message::{Headers, Name};
+use crate::model::queue::QueueId;
+use crate::model::refusal::Refusal;
+
+/// A binding to make or to undo.
+#[derive(Debug, Clone)]
+pub(crate) struct BindRequest<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) destination: Destination,
+    pub(crate) routing_key: &'a str,
+    pub(crate) arguments: Headers,
+}
+
+impl VirtualHost {
+    /// The default exchange can be published to and nothing else (errata 14).
+    fn refuse_default_exchange(name: &str) -> Result<(), Refusal> {
+        if name.is_empty() {
+            return Err(Refusal::access_refused(format_args!(
+                "operation not permitted on the default exchange"
+            )));
+        }
+        Ok(())
+    }
+
+    /// `exchange.declare` with passive set: whether it exists.
+    pub(crate) fn check_exchange(&self, name: &str) -> Result<(), Refusal> {
+        Self::refuse_default_exchange(name)?;
+        self.exchange(name).map(|_| ())
+    }
+
+    pub(crate) fn exchange(&self, name: &str) -> Result<&Exchange, Refusal> {
+        self.exchanges
+            .get(name)
+            .ok_or_else(|| self.not_found("exchange", name))
+    }
+
+    /// `exchange.declare`: makes it, or checks that it is like that.
+    pub(crate) fn declare_exchange(
+        &mut self,
+        name: &str,
+        settings: ExchangeSettings,
+    ) -> Result<(), Refusal> {
+        Self::refuse_default_exchange(name)?;
+        if let Some(exchange) = self.exchanges.get(name) {
+            let current = &exchange.settings;
+            let checks = [
+                ("type", current.kind == settings.kind),
+                ("durable", current.durable == settings.durable),
+                ("auto_delete", current.auto_delete == settings.auto_delete),
+                ("internal", current.internal == settings.internal),
+                (
+                    "alternate-exchange",
+                    current.alternate == settings.alternate,
+                ),
+            ];
+            return match checks.iter().find(|(_, same)| !same) {
+                Some((arg, _)) => Err(inequivalent(arg, "exchange", name, &self.name)),
+                None => Ok(()),
+            };
+        }
+        if name.starts_with("amq.") {
+            return Err(Refusal::access_refused(format_args!(
+                "exchange name '{name}' contains reserved prefix 'amq.*'"
+            )));
+        }
+        if self.exchanges.len() >= self.limits.exchanges {
+            return Err(Refusal::precondition_failed(format_args!(
+                "cannot declare exchange '{name}' in vhost '{}': the limit of {} is reached",
+                self.name, self.limits.exchanges
+            )));
+        }
+        self.exchanges
+            .insert(Name::from(name), Exchange::new(settings));
+        Ok(())
+    }
+
+    /// `exchange.delete`; one that does not exist counts as deleted.
+    pub(crate) fn delete_exchange(&mut self, name: &str, if_unused: bool) -> Result<(), Refusal> {
+        Self::refuse_default_exchange(name)?;
+        if name.starts_with("amq.") && self.exchanges.contains_key(name) {
+            return Err(Refusal::access_refused(format_args!(
+                "deletion of system exchange '{name}' in vhost '{}' not allowed",
+                self.name
+            )));
+        }
+        if let Some(exchange) = self.exchanges.get(name) {
+            if if_unused && !exchange.is_unused() {
+                return Err(Refusal::precondition_failed(format_args!(
+                    "exchange '{name}' in vhost '{}' in use",
+                    self.name
+                )));
+            }
+            self.remove_exchange(name);
+        }
+        Ok(())
+    }
+
+    fn remove_exchange(&mut self, name: &str) {
+        self.exchanges.remove(name);
+        for queue in self.queues.values_mut() {
+            queue.bound_to.remove(name);
+        }
+        self.unbind_everywhere(&Destination::Exchange(Name::from(name)));
+    }
+
+    /// Removes all bindings to an exchange, whatever their source.
+    fn unbind_everywhere(&mut self, destination: &Destination) {
+        let sources: Vec<Name> = self
+            .exchanges
+            .iter_mut()
+            .filter_map(|(name, x)| x.unbind_all(destination).then(|| name.clone()))
+            .collect();
+        for source in sources {
+            self.delete_if_left(&source);
+        }
+    }
+
+    /// Removes the bindings of a queue from the exchanges that have them.
+    pub(super) fn unbind_queue(&mut self, id: QueueId, sources: impl IntoIterator<Item = Name>) {
+        for source in sources {
+            if let Some(exchange) = self.exchanges.get_mut(&source) {
+                exchange.unbind_all(&Destination::Queue(id));
+                self.delete_if_left(&source);
+            }
+        }
+    }
+
+    /// An auto-delete exchange goes with its last binding.
+    fn delete_if_left(&mut self, name: &Name) {
+        let left = self
+            .exchanges
+            .get(name)
+            .is_some_and(|x| x.settings.auto_delete && x.is_unused());
+        if left {
+            self.remove_exchange(name);
+        }
+    }
+
+    /// `queue.bind` and `exchange.bind`.
+    pub(crate) fn bind(&mut self, request: BindRequest<'_>) -> Result<(), Refusal> {
+        self.check_binding(&request)?;
+        let limit = self.limits.bindings;
+        let not_found = self.not_found("exchange", request.source);
+        let exchange = self.exchanges.get_mut(request.source).ok_or(not_found)?;
+        if exchange.binding_count() >= limit {
+            return Err(Refusal::precondition_failed(format_args!(
+                "cannot bind to exchange '{}': the limit of {limit} bindings is reached",
+                request.source
+            )));
+        }
+        exchange.bind(&request.destination, request.routing_key, request.arguments)?;
+        if let Destination::Queue(id) = &request.destination
+            && let Some(queue) = self.queues.get_mut(id)
+        {
+            queue.bound_to.insert(Name::from(request.source));
+        }
+        Ok(())
+    }
+
+    /// `queue.unbind` and `exchange.unbind`; a binding that is not there counts
+    /// as undone.
+    pub(crate) fn unbind(&mut self, request: &BindRequest<'_>) -> Result<(), Refusal> {
+        self.check_binding(request)?;
+        let Some(exchange) = self.exchanges.get_mut(request.source) else {
+            return Ok(());
+        };
+        if exchange.unbind(
+            &request.destination,
+            request.routing_key,
+            &request.arguments,
+        ) {
+            self.delete_if_left(&Name::from(request.source));
+        }
+        Ok(())
+    }
+
+    fn check_binding(&self, request: &BindRequest<'_>) -> Result<(), Refusal> {
+        Self::refuse_default_exchange(request.source)?;
+        if let Destination::Exchange(name) = &request.destination {
+            Self::refuse_default_exchange(name)?;
+            self.exchange(name)?;
+        }
+        self.exchange(request.source).map(|_| ())
+    }
+}

@@ -1,0 +1,276 @@
+//! Declaring, deleting and purging queues.
+
+use super::timers::TimerKey;
+use super::{Effect, VirtualHost, inequivalent as differs};
+use crate::model::ConnectionId;
+use crate::model::message::Name;
+use crate::model::queue::{Queue, QueueArguments, QueueId, QueueSettings, inequivalent};
+use crate::model::refusal::Refusal;
+
+/// Longest name of a queue: one that AMQP can say in a short string.
+const NAME_LEN: usize = 255;
+
+/// `queue.declare`.
+#[derive(Debug, Clone)]
+pub(crate) struct DeclareQueue<'a> {
+    /// Empty: the broker makes a name up.
+    pub(crate) name: &'a str,
+    pub(crate) settings: QueueSettings,
+    /// Who asks.
+    pub(crate) connection: ConnectionId,
+}
+
+/// What `queue.declare-ok` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueueState {
+    pub(crate) id: QueueId,
+    pub(crate) name: Name,
+    pub(crate) messages: usize,
+    pub(crate) consumers: usize,
+}
+
+impl VirtualHost {
+    /// Finds a queue that the connection may use (errata 7).
+    pub(crate) fn queue(&self, name: &str, connection: ConnectionId) -> Result<QueueId, Refusal> {
+        let id = *self
+            .queue_names
+            .get(name)
+            .ok_or_else(|| self.not_found("queue", name))?;
+        match self.queues.get(&id).and_then(|q| q.settings.exclusive) {
+            Some(owner) if owner != connection => Err(self.locked(name)),
+            _ => Ok(id),
+        }
+    }
+
+    fn locked(&self, name: &str) -> Refusal {
+        Refusal::resource_locked(format_args!(
+            "cannot obtain exclusive access to locked queue '{name}' in vhost '{}'",
+            self.name
+        ))
+    }
+
+    pub(crate) fn queue_id(&self, name: &str) -> Option<QueueId> {
+        self.queue_names.get(name).copied()
+    }
+
+    pub(crate) fn queue_state(&self, id: QueueId) -> Option<QueueState> {
+        let queue = self.queues.get(&id)?;
+        Some(QueueState {
+            id,
+            name: queue.name.clone(),
+            messages: queue.ready.len(),
+            consumers: queue.consumers.len(),
+        })
+    }
+
+    /// `queue.declare`: makes it, or checks that it is like that.
+    pub(crate) fn declare_queue(
+        &mut self,
+        request: DeclareQueue<'_>,
+    ) -> Result<QueueState, Refusal> {
+        let DeclareQueue {
+            name,
+            settings,
+            connection,
+        } = request;
+        // Exclusivity is looked at before everything else (errata 8).
+        let existing = match self.queue(name, connection) {
+            Ok(id) => self.queues.get(&id),
+            Err(refusal) if refusal.kind == crate::model::refusal::RefusalKind::NotFound => None,
+            Err(refusal) => return Err(refusal),
+        };
+        if let Some(queue) = existing {
+            let current = &queue.settings;
+            if settings.exclusive != current.exclusive {
+                // A shared queue cannot be had exclusively, nor the reverse.
+                return Err(self.locked(name));
+            }
+            // An exclusive queue is transient whatever was asked (errata 30).
+            let durable = settings.durable && settings.exclusive.is_none();
+            let arg = if durable != current.durable {
+                Some("durable")
+            } else if settings.auto_delete != current.auto_delete {
+                Some("auto_delete")
+            } else {
+                inequivalent(&current.arguments, &settings.arguments)
+            };
+            if let Some(arg) = arg {
+                return Err(differs(arg, "queue", name, &self.name));
+            }
+            let id = self.queue_names.get(name).copied();
+            return self.touch(id).ok_or_else(|| self.not_found("queue", name));
+        }
+        if name.starts_with("amq.") {
+            return Err(Refusal::access_refused(format_args!(
+                "queue name '{name}' contains reserved prefix 'amq.*'"
+            )));
+        }
+        self.create_queue(name, settings)
+    }
+
+    /// Marks a queue as used, and tells its state.
+    fn touch(&mut self, id: Option<QueueId>) -> Option<QueueState> {
+        let id = id?;
+        self.queues.get_mut(&id)?.used = self.now;
+        self.update_queue_timer(id);
+        self.queue_state(id)
+    }
+
+    fn create_queue(
+        &mut self,
+        name: &str,
+        mut settings: QueueSettings,
+    ) -> Result<QueueState, Refusal> {
+        if name.len() > NAME_LEN {
+            return Err(Refusal::precondition_failed(format_args!(
+                "a queue name has at most {NAME_LEN} bytes"
+            )));
+        }
+        let arguments = QueueArguments::parse(name, &self.name, &settings.arguments)?;
+        self.check_kind(name, &settings, &arguments)?;
+        if self.queues.len() >= self.limits.queues {
+            return Err(Refusal::precondition_failed(format_args!(
+                "cannot declare queue '{name}': queue limit in vhost '{}' ({}) is reached",
+                self.name, self.limits.queues
+            )));
+        }
+        let name = if name.is_empty() {
+            Name::from(self.made_up_name("amq.gen-"))
+        } else {
+            Name::from(name)
+        };
+        settings.durable &= settings.exclusive.is_none();
+        let id = QueueId(self.next_id());
+        if let Some(owner) = settings.exclusive {
+            self.exclusive.entry(owner).or_default().insert(id);
+        }
+        let queue = Queue::new(name.clone(), settings, arguments, self.now);
+        self.queue_names.insert(name.clone(), id);
+        self.queues.insert(id, queue);
+        self.update_queue_timer(id);
+        Ok(QueueState {
+            id,
+            name,
+            messages: 0,
+            consumers: 0,
+        })
+    }
+
+    /// What RabbitMQ requires of the replicated kinds of queue.
+    fn check_kind(
+        &self,
+        name: &str,
+        settings: &QueueSettings,
+        arguments: &QueueArguments,
+    ) -> Result<(), Refusal> {
+        if !arguments.quorum && !arguments.stream {
+            return Ok(());
+        }
+        let checks = [
+            ("non-durable", !settings.durable),
+            ("exclusive-owner", settings.exclusive.is_some()),
+            ("auto-delete", settings.auto_delete),
+        ];
+        if let Some((property, _)) = checks.iter().find(|(_, wrong)| *wrong) {
+            return Err(Refusal::precondition_failed(format_args!(
+                "invalid property '{property}' for queue '{name}' in vhost '{}'",
+                self.name
+            )));
+        }
+        if arguments.stream {
+            return Err(Refusal::not_implemented(format_args!(
+                "queue '{name}': this broker keeps no streams"
+            )));
+        }
+        Ok(())
+    }
+
+    /// `queue.declare` with passive set: the queue as it is.
+    pub(crate) fn check_queue(
+        &mut self,
+        name: &str,
+        connection: ConnectionId,
+    ) -> Result<QueueState, Refusal> {
+        let id = self.queue(name, connection)?;
+        self.touch(Some(id))
+            .ok_or_else(|| self.not_found("queue", name))
+    }
+
+    /// `queue.delete`; one that does not exist counts as deleted. Says how many
+    /// ready messages went with it.
+    pub(crate) fn delete_queue(
+        &mut self,
+        name: &str,
+        connection: ConnectionId,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Refusal> {
+        let id = match self.queue(name, connection) {
+            Ok(id) => id,
+            Err(refusal) if refusal.kind == crate::model::refusal::RefusalKind::NotFound => {
+                return Ok(0);
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let Some(queue) = self.queues.get(&id) else {
+            return Ok(0);
+        };
+        let failed = if if_unused && !queue.consumers.is_empty() {
+            Some("in use")
+        } else if if_empty && !queue.ready.is_empty() {
+            Some("not empty")
+        } else {
+            None
+        };
+        if let Some(what) = failed {
+            return Err(Refusal::precondition_failed(format_args!(
+                "queue '{name}' in vhost '{}' {what}",
+                self.name
+            )));
+        }
+        let messages = queue.ready.len();
+        self.remove_queue(id);
+        Ok(messages)
+    }
+
+    /// Deletes a queue, its bindings and its consumers.
+    pub(crate) fn remove_queue(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.remove(&id) else {
+            return;
+        };
+        self.queue_names.remove(&queue.name);
+        self.timers.set(TimerKey::Queue(id), None);
+        if let Some(owner) = queue.settings.exclusive
+            && let Some(queues) = self.exclusive.get_mut(&owner)
+        {
+            queues.remove(&id);
+        }
+        self.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
+        self.unbind_queue(id, queue.bound_to);
+        for consumer in queue.consumers.iter() {
+            if let Some(channel) = self.channels.get_mut(&consumer.channel)
+                && channel.consumers.remove(&consumer.id).is_some()
+            {
+                let connection = channel.connection;
+                self.emit(Effect::ConsumerCancelled {
+                    connection,
+                    consumer: consumer.id,
+                });
+            }
+        }
+    }
+
+    /// `queue.purge`: removes the ready messages, and says how many.
+    pub(crate) fn purge(&mut self, name: &str, connection: ConnectionId) -> Result<usize, Refusal> {
+        let id = self.queue(name, connection)?;
+        let count = self.queues.get_mut(&id).map_or(0, |q| q.ready.clear());
+        self.statistics.discarded += count as u64;
+        self.update_queue_timer(id);
+        Ok(count)
+    }
+
+    pub(super) fn update_queue_timer(&mut self, id: QueueId) {
+        let at = self.queues.get(&id).and_then(Queue::next_deadline);
+        self.timers.set(TimerKey::Queue(id), at);
+    }
+}

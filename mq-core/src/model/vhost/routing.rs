@@ -1,0 +1,233 @@
+//! Routing a message to queues and sessions.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Effect, VirtualHost};
+use crate::model::exchange::{Destination, TOPIC_EXCHANGE};
+use crate::model::message::{Message, Name};
+use crate::model::queue::dead_letter::{Reason, is_cycle, letter};
+use crate::model::queue::{ChannelId, Entry, Overflow, QueueId};
+use crate::model::refusal::Refusal;
+use crate::model::session::{Match, SessionId};
+
+/// The pseudo-queue of direct reply-to. A consumer of it has no queue; its
+/// requests carry this name, a dot and a token as their reply-to.
+pub(crate) const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
+
+/// What became of a published message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PublishOutcome {
+    /// It is in every queue and session that it was routed to.
+    Routed,
+    /// Nothing is bound for it.
+    Unroutable,
+    /// A queue was full and refuses publishes then.
+    Refused,
+}
+
+/// Where a message goes: every queue once.
+#[derive(Debug, Default)]
+struct Routes {
+    queues: Vec<QueueId>,
+    sessions: Vec<Match>,
+    reply: Option<ChannelId>,
+}
+
+impl Routes {
+    fn is_empty(&self) -> bool {
+        self.queues.is_empty() && self.sessions.is_empty() && self.reply.is_none()
+    }
+}
+
+impl VirtualHost {
+    /// Whether a client may publish to the exchange.
+    pub(crate) fn check_publish(&self, exchange: &str) -> Result<(), Refusal> {
+        if exchange.is_empty() {
+            return Ok(());
+        }
+        if self.exchange(exchange)?.settings.internal {
+            return Err(Refusal::access_refused(format_args!(
+                "cannot publish to internal exchange '{exchange}' in vhost '{}'",
+                self.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// Puts a message where it is routed to. `publisher` is the MQTT session it
+    /// comes from, if any, for subscriptions that do not want their own.
+    pub(crate) fn publish(
+        &mut self,
+        message: &Arc<Message>,
+        publisher: Option<SessionId>,
+    ) -> PublishOutcome {
+        self.statistics.published += 1;
+        let routes = self.route(message);
+        if routes.is_empty() {
+            self.statistics.unroutable += 1;
+            return PublishOutcome::Unroutable;
+        }
+        let mut refused = false;
+        for id in &routes.queues {
+            refused |= !self.enqueue(*id, message);
+        }
+        self.deliver_to_sessions(message, routes.sessions, publisher);
+        if let Some((channel, connection)) = routes
+            .reply
+            .and_then(|id| Some((id, self.channels.get(&id)?.connection)))
+        {
+            self.emit(Effect::DirectReply {
+                connection,
+                channel,
+                message: message.clone(),
+            });
+        }
+        if refused {
+            self.statistics.refused += 1;
+            PublishOutcome::Refused
+        } else {
+            PublishOutcome::Routed
+        }
+    }
+
+    /// Puts a message into one queue, unless the queue refuses it.
+    fn enqueue(&mut self, id: QueueId, message: &Arc<Message>) -> bool {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return true;
+        };
+        if queue.refuses(&self.limits, message.size()) {
+            if queue.arguments.overflow == Overflow::RejectPublishDeadLetter {
+                self.dead_letter(id, message, Reason::MaxLength);
+            }
+            return false;
+        }
+        queue.push(message.clone(), now);
+        self.statistics.queued += 1;
+        self.list_queue(id);
+        true
+    }
+
+    /// Sends what a queue gives up to the queue's dead-letter exchange, if it
+    /// has one.
+    pub(super) fn give_up(&mut self, id: QueueId, entry: &Entry, reason: Reason) {
+        let count = match reason {
+            Reason::Expired => &mut self.statistics.expired,
+            Reason::MaxLength => &mut self.statistics.overflowed,
+            Reason::Rejected | Reason::DeliveryLimit => &mut self.statistics.rejected,
+        };
+        *count += 1;
+        self.dead_letter(id, &entry.message, reason);
+    }
+
+    fn dead_letter(&mut self, id: QueueId, message: &Message, reason: Reason) {
+        let Some(queue) = self.queues.get(&id) else {
+            return;
+        };
+        let Some(target) = &queue.arguments.dead_letter else {
+            return;
+        };
+        let unix_time = self.unix_now();
+        let letter = letter(message, &queue.name, reason, target, self.now, unix_time);
+        let letter = Arc::new(letter);
+        let mut routes = self.route(&letter);
+        if reason != Reason::Rejected {
+            routes.queues.retain(|id| {
+                self.queues
+                    .get(id)
+                    .is_some_and(|q| !is_cycle(&letter.properties.headers, &q.name))
+            });
+        }
+        if routes.is_empty() {
+            return;
+        }
+        self.statistics.dead_lettered += 1;
+        for id in routes.queues {
+            // A letter to a full queue that refuses is gone, and nobody to tell.
+            let full = self
+                .queues
+                .get(&id)
+                .is_some_and(|q| q.refuses(&self.limits, letter.size()));
+            if full {
+                self.statistics.refused += 1;
+            } else {
+                self.enqueue(id, &letter);
+            }
+        }
+        self.deliver_to_sessions(&letter, routes.sessions, None);
+    }
+
+    /// Finds where a message goes, through bindings between exchanges and to
+    /// alternate exchanges. Each exchange is asked once, so loops end.
+    fn route(&self, message: &Message) -> Routes {
+        let mut routes = Routes::default();
+        let keys: Vec<&str> = core::iter::once(&*message.routing_key)
+            .chain(message.extra_routing_keys())
+            .collect();
+        if message.exchange.is_empty() {
+            for key in keys {
+                if let Some(id) = self.queue_id(key) {
+                    routes.queues.push(id);
+                } else if key.starts_with(REPLY_QUEUE) {
+                    routes.reply = routes.reply.or(self.replies.get(key).copied());
+                }
+            }
+        } else {
+            let mut visited: Vec<Name> = Vec::from([message.exchange.clone()]);
+            let mut next = 0;
+            while let Some(name) = visited.get(next).cloned() {
+                next += 1;
+                let Some(exchange) = self.exchanges.get(&name) else {
+                    continue;
+                };
+                let mut found = false;
+                for key in &keys {
+                    exchange.route(key, &message.properties.headers, |destination| {
+                        found = true;
+                        match destination {
+                            Destination::Queue(id) => routes.queues.push(*id),
+                            Destination::Exchange(name) => visit(&mut visited, name),
+                        }
+                    });
+                }
+                // A PUBLISH has one topic, and it must match the filter
+                // (MQTT-3.3.2-3): CC and BCC do not count for sessions.
+                if &*name == TOPIC_EXCHANGE {
+                    self.sessions
+                        .find(&message.routing_key, &mut routes.sessions);
+                    found |= !routes.sessions.is_empty();
+                }
+                if let (false, Some(alternate)) = (found, &exchange.settings.alternate) {
+                    visit(&mut visited, alternate);
+                }
+            }
+        }
+        routes.queues.sort_unstable();
+        routes.queues.dedup();
+        routes
+    }
+
+    /// A name under which replies reach this channel (direct reply-to).
+    pub(crate) fn open_reply(&mut self, channel: ChannelId) -> Name {
+        let name = Name::from(self.made_up_name("amq.rabbitmq.reply-to."));
+        self.replies.insert(name.clone(), channel);
+        name
+    }
+
+    /// Whether replies to this name reach someone.
+    pub(crate) fn reply_exists(&self, name: &str) -> bool {
+        self.replies.contains_key(name)
+    }
+
+    /// Ends what [`open_reply`](Self::open_reply) began.
+    pub(crate) fn close_reply(&mut self, name: &str) {
+        self.replies.remove(name);
+    }
+}
+
+fn visit(visited: &mut Vec<Name>, name: &Name) {
+    if !visited.contains(name) {
+        visited.push(name.clone());
+    }
+}
