@@ -65,6 +65,14 @@ pub enum DecodeErrorKind {
     Limit(Limit),
 }
 
+impl DecodeError {
+    /// Whether it is about the command, so that headers can follow.
+    pub(crate) const fn is_of_command(&self) -> bool {
+        use DecodeErrorKind::{CommandNotInVersion, UnknownCommand};
+        matches!(self.kind, UnknownCommand | CommandNotInVersion(..))
+    }
+}
+
 /// A limit on one frame, by its name in [`Limits`](crate::Limits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -93,9 +101,16 @@ pub enum EncodeError {
     /// The command came with a later version (NACK and STOMP in 1.0).
     #[error("{0} is not a command of STOMP {1}")]
     CommandNotInVersion(Command, Version),
-    /// Only SEND, MESSAGE and ERROR may have a body ("Body").
+    /// Only SEND, MESSAGE and ERROR may have a body ("Body"). In 1.0 others may, but
+    /// not one that begins with NUL.
     #[error("{0} with a body")]
     BodyNotAllowed(Command),
+    /// The buffer has less room than the frame needs.
+    #[error("no room for a frame of {needed} bytes")]
+    NoRoom {
+        /// How many bytes the frame needs in all.
+        needed: usize,
+    },
     /// A header without a name.
     #[error("header without a name")]
     EmptyHeaderName,

@@ -134,6 +134,19 @@ impl<'a> Frame<'a> {
         self.command.as_str().len() + headers + content_length + self.body.len() + 3
     }
 
+    /// No encoding of the frame is longer.
+    fn longest_encoding(&self) -> usize {
+        let headers = match self.headers.lines() {
+            Some(lines) => lines.block().len(),
+            None => {
+                let escaped = |(name, value): &(&str, &str)| 2 * (name.len() + value.len()) + 2;
+                self.headers.given().iter().map(escaped).sum()
+            }
+        };
+        let content_length = encoder::content_length_len(self.body.len());
+        self.command.as_str().len() + headers + content_length + self.body.len() + 3
+    }
+
     /// Writes the frame, with LF for an EOL (and CR LF behind a value of CONNECT that was
     /// read with a CR at its end). Headers go out in the
     /// order given; a `content-length` follows them if there is a body and none
@@ -141,7 +154,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// What the version cannot carry. Nothing was written then.
+    /// What the version cannot carry; [`EncodeError::NoRoom`]. Nothing was written
+    /// then.
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         if !self.whole {
             return Err(EncodeError::BodyInParts);
@@ -155,6 +169,14 @@ impl<'a> Frame<'a> {
             if *name == encoder::CONTENT_LENGTH && content_length.is_none() {
                 encoder::check_content_length(value, self.body)?;
                 content_length = Some(*value);
+            }
+        }
+        // The exact length costs a look at each byte of the headers; most often there
+        // is room to spare.
+        if out.remaining_mut() < self.longest_encoding() {
+            let needed = self.encoded_len();
+            if out.remaining_mut() < needed {
+                return Err(EncodeError::NoRoom { needed });
             }
         }
         out.put_slice(self.command.as_str().as_bytes());

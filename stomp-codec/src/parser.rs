@@ -130,11 +130,13 @@ impl Scan {
     }
 
     /// After `None`: the least length of an input in which the frame could be
-    /// complete. Exact once `content-length` is known.
+    /// complete. Exact once the `content-length` of a SEND, MESSAGE or ERROR is known.
     pub fn min_len(&self) -> usize {
         match (self.stage, self.content_length) {
-            (Stage::Body(_), Some(length)) => self.from.saturating_add(length).saturating_add(1),
-            (Stage::Body(_), None) => self.seen + 1,
+            (Stage::Body(command), Some(length)) if command.has_body() => {
+                self.from.saturating_add(length).saturating_add(1)
+            }
+            (Stage::Body(_), _) => self.seen + 1,
             // At least an end of line and the NUL.
             (Stage::Headers(_), _) => self.seen + 2,
             // And the end of line of the command.
@@ -172,6 +174,8 @@ impl Scan {
         let layout = Layout::new(syntax.of(command), self.backslash);
         let headers = Headers::wire(Lines::new(block, layout));
         let (body, taken) = match body_end {
+            // Blank lines after CONNECT are no body.
+            Some(end) if command == Command::Connect => (Some(&[][..]), end + 1),
             Some(end) => (input.get(self.from..end), end + 1),
             None => (None, self.from),
         };
@@ -407,6 +411,15 @@ impl Scan {
         let not_allowed = || error(start, DecodeErrorKind::BodyNotAllowed(command));
         let may_have_body = command.may_have_body(syntax.version);
         if let Some(length) = self.content_length {
+            // Clients copy the headers of a MESSAGE into its ACK: that is the length
+            // of what is not here.
+            if !command.has_body() {
+                match input.get(start) {
+                    None => return Ok(End::NotYet),
+                    Some(0) => return Ok(End::At(start)),
+                    Some(_) => {}
+                }
+            }
             if length > 0 && !may_have_body {
                 return Err(not_allowed());
             }
@@ -425,9 +438,18 @@ impl Scan {
         }
         let found = memchr(0, input.get(self.seen..).unwrap_or_default());
         let end = found.map_or(input.len(), |at| self.seen + at);
+        let new = self.seen..end.min(start.saturating_add(limits.body));
         self.seen = end;
         if end > start && !may_have_body {
-            return Err(not_allowed());
+            // Clients of 1.0 write blank lines between the headers of CONNECT and NUL.
+            let new = input.get(new).unwrap_or_default();
+            if command != Command::Connect || !new.iter().all(|byte| b"\r\n".contains(byte)) {
+                return Err(not_allowed());
+            }
+            if end - start > limits.body {
+                return Err(too_long());
+            }
+            return Ok(found.map_or(End::NotYet, |_| End::At(end)));
         }
         if end - start > assembled.min(limits.body) {
             // Which of the two it is must not depend on how much has come.

@@ -102,9 +102,9 @@ fn each_frame_by_version() {
             &["subscribe 1 id=0 a auto", "unsubscribe 1 []", "subscribe 2 id=0 b auto"], "", None),
         // shows: stomp12/SUBSCRIBE-ack/values, stomp11/SUBSCRIBE-ack/values
         ("ack mode client-individual", NEW, "SUBSCRIBE\nid:0\ndestination:a\nack:client-individual\n\n^@", &["subscribe 1 id=0 a client-individual"], "", None),
-        // shows: stomp10/SUBSCRIBE-ack/values
-        ("1.0 has no client-individual", &[V1_0], "SUBSCRIBE\nid:0\ndestination:a\nack:client-individual\n\n^@", &[],
-            "ERROR\nmessage:SUBSCRIBE with a wrong value of the header ack\n\n^@", invalid(Command::Subscribe, "ack")),
+        // Came with 1.1. RabbitMQ 4.1 accepts it from clients of 1.0.
+        ("1.0 with client-individual", &[V1_0], "SUBSCRIBE\nid:0\ndestination:a\nack:client-individual\nsend:3\n\n^@ACK\nmessage-id:1-3\n\n^@ACK\nmessage-id:1-1\n\n^@",
+            &["subscribe 1 id=0 a client-individual", "ack 1 [3]", "ack 1 [1]"], "*", None),
         // shows: stomp12/SUBSCRIBE-ack/values, stomp11/SUBSCRIBE-ack/values,
         // shows: stomp10/SUBSCRIBE-ack/values
         ("no other ack mode", ALL, "SUBSCRIBE\nid:0\ndestination:a\nack:Client\n\n^@", &[],
@@ -275,7 +275,7 @@ fn each_frame_by_version() {
         // shows: stomp10/ACK/message-id, stomp10/ACK/consumes
         ("1.0: message-id", &[V1_0], "SUBSCRIBE\ndestination:a\nack:client\nsend:2\n\n^@ACK\nmessage-id:1-2\n\n^@",
             &["subscribe 1 id=- a client", "ack 1 [1, 2]"], "*", None),
-        ("1.0 has no NACK", &[V1_0], "NACK\nmessage-id:1-2\nreceipt:r\n\n^@", &[], "ERROR\nmessage:NACK is not a command of STOMP 1.0 (byte 0)\n\n^@",
+        ("1.0 has no NACK", &[V1_0], "NACK\nmessage-id:1-2\nreceipt:r\n\n^@", &[], "ERROR\nreceipt-id:r\nmessage:NACK is not a command of STOMP 1.0 (byte 0)\n\n^@",
             decode_error("NACK\n", 0, V1_0)),
         // shows: stomp12/ACK/id
         ("an ACK names nothing that was sent", &[V1_2], "SUBSCRIBE\nid:0\ndestination:a\nack:client\nsend:2\n\n^@ACK\nid:1-3\n\n^@",
@@ -295,6 +295,14 @@ fn each_frame_by_version() {
         ("an ACK that comes after UNSUBSCRIBE settles nothing", &[V1_2],
             "SUBSCRIBE\nid:0\ndestination:a\nack:client\nsend:2\n\n^@UNSUBSCRIBE\nid:0\n\n^@ACK\nid:1-2\n\n^@",
             &["subscribe 1 id=0 a client", "unsubscribe 1 [1, 2]", "ack 1 []"], "*", None),
+
+        // Clients copy the headers of a MESSAGE into its ACK, as PHP's do.
+        ("an ACK with the content-length of its MESSAGE", ALL,
+            "SUBSCRIBE\nid:0\ndestination:a\nack:client\nsend:1\nsize:5\n\n^@ACK\nid:1-1\nmessage-id:1-1\nsubscription:0\ncontent-length:5\n\n^@SEND\ndestination:b\n\n^@",
+            &["subscribe 1 id=0 a client", "ack 1 [1]", "send b [] "], "*", None),
+        ("the same in a transaction", ALL,
+            "SUBSCRIBE\nid:0\ndestination:a\nack:client\nsend:1\nsize:5\n\n^@BEGIN\ntransaction:t\n\n^@ACK\nid:1-1\nmessage-id:1-1\nsubscription:0\ncontent-length:5\ntransaction:t\n\n^@COMMIT\ntransaction:t\n\n^@",
+            &["subscribe 1 id=0 a client", "commit t (ack [1])"], "*", None),
 
         // DISCONNECT.
         // shows: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
@@ -320,6 +328,15 @@ fn each_frame_by_version() {
             "ERROR\nreceipt-id:r\nmessage:unexpected MESSAGE\n\n^@", Some(UnexpectedCommand(Command::Message))),
         // shows: stomp12/client-frames/unknown, stomp11/client-frames/unknown
         ("an unknown command", ALL, "PUBLISH\n\n^@", &[], "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("PUBLISH\n", 0, V1_2)),
+        // shows: stomp12/ERROR/receipt-id, stomp11/ERROR/receipt-id
+        ("an unknown command and its receipt", ALL, "PUBLISH\nx:y\nreceipt:r\n\nhello^@", &[],
+            "ERROR\nreceipt-id:r\nmessage:unknown command (byte 0)\n\n^@", decode_error("PUBLISH\n", 0, V1_2)),
+        ("an unknown command, and a receipt in its body", ALL, "PUBLISH\nx:y\n\nreceipt:r\n^@", &[],
+            "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("PUBLISH\n", 0, V1_2)),
+        ("an unknown command, and a receipt after its NUL", ALL, "PUBLISH\nx:y\n^@receipt:r\n\n^@", &[],
+            "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("PUBLISH\n", 0, V1_2)),
+        ("1.2: an unknown command with CR LF", &[V1_2], "PUBLISH\r\nreceipt:r\r\n\r\n^@", &[],
+            "ERROR\nreceipt-id:r\nmessage:unknown command (byte 0)\n\n^@", decode_error("PUBLISH\n", 0, V1_2)),
         // shows: stomp12/body/allowed, stomp11/body/allowed
         ("a body where none may be", NEW, "BEGIN\ntransaction:t\nreceipt:r\n\nbody^@", &[], "ERROR\nreceipt-id:r\nmessage:BEGIN with a body (byte 31)\n\n^@",
             decode_error("BEGIN\ntransaction:t\nreceipt:r\n\nbody\0", 31, V1_2)),

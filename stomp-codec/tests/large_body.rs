@@ -478,7 +478,7 @@ fn a_server_sends_parts() {
     assert_eq!(server.send_body(b""), Err(SendError::Closed));
 
     let mut server = open();
-    assert!(server.receive(NOW, &mut &b"nonsense\n"[..]).is_err());
+    assert!(server.receive(NOW, &mut &b"nonsense\n\n"[..]).is_err());
     assert_eq!((server.transmit_len(), server.is_closed()), (0, true));
     assert_eq!(server.send_body(b"cd"), Err(SendError::Closed));
 

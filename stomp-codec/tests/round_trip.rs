@@ -84,8 +84,13 @@ proptest! {
         let frame = Frame::new(version, command, &pairs, &body);
         let mut out = b"before".to_vec();
         let result = frame.encode(&mut out);
+        let fits = match body.first() {
+            None => true,
+            Some(0) => command.has_body(),
+            Some(_) => command.may_have_body(version),
+        };
         let carried = command.since() <= version
-            && (body.is_empty() || command.may_have_body(version))
+            && fits
             && pairs.iter().all(|(n, v)| can_carry(version, command, n, v));
         prop_assert_eq!(result.is_ok(), carried, "{:?}", result);
         if !carried {
@@ -237,6 +242,9 @@ fn what_a_version_cannot_carry() {
         (V1_2, Command::Send, ("", "b"), b"", Some(EncodeError::EmptyHeaderName)),
         (V1_2, Command::Ack, ("id", "1"), b"x", Some(EncodeError::BodyNotAllowed(Command::Ack))),
         (V1_0, Command::Subscribe, ("id", "1"), b"x", None),
+        // It reads as a content-length of a body that is not there.
+        (V1_0, Command::Subscribe, ("id", "1"), b"\0x", Some(EncodeError::BodyNotAllowed(Command::Subscribe))),
+        (V1_0, Command::Send, ("id", "1"), b"\0x", None),
         (V1_2, Command::Send, ("content-length", "2"), b"x", Some(EncodeError::ContentLength)),
         (V1_2, Command::Send, ("content-length", "x"), b"x", Some(EncodeError::ContentLength)),
         (V1_2, Command::Send, ("content-length", "1"), b"x", None),
@@ -268,6 +276,51 @@ fn an_encoder_takes_back_what_it_did_not_finish() {
     encoder.header("a", "b").unwrap();
     encoder.body(b"").unwrap();
     assert_eq!(out, b"keptSEND\na:b\n\n\0");
+}
+
+/// Where there is less room than a frame needs, nothing is written.
+#[test]
+fn no_room_is_an_error() {
+    let read = b"SEND\r\na:b\\cb\r\n\r\nx\0";
+    let (read, _) = decode(read, Version::V1_2, &Limits::default())
+        .unwrap()
+        .unwrap();
+    let connect = b"CONNECT\r\na:b\r\r\n\r\n\0";
+    let (connect, _) = decode(connect, Version::V1_2, &Limits::default())
+        .unwrap()
+        .unwrap();
+    let frames = [
+        Frame::new(Version::V1_2, Command::Send, &[("a:b", "c\n")], b"hello"),
+        Frame::new(Version::V1_0, Command::Disconnect, &[], b""),
+        Frame::new(
+            Version::V1_1,
+            Command::Send,
+            &[("content-length", "1")],
+            b"x",
+        ),
+        read,
+        connect,
+    ];
+    for frame in frames {
+        let needed = frame.encoded_len();
+        for room in 0..2 * needed {
+            let mut space = vec![b'-'; room];
+            let mut rest = &mut space[..];
+            let result = frame.encode(&mut rest);
+            let left = rest.len();
+            if room < needed {
+                assert_eq!(
+                    result,
+                    Err(EncodeError::NoRoom { needed }),
+                    "{frame:?} {room}"
+                );
+                assert_eq!(space, vec![b'-'; room], "{frame:?} {room}");
+            } else {
+                assert_eq!(result, Ok(()), "{frame:?} {room}");
+                assert_eq!(room - left, needed, "{frame:?} {room}");
+            }
+        }
+    }
 }
 
 /// CR LF is read, and not written.

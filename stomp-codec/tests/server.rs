@@ -8,7 +8,8 @@ use std::time::Duration;
 use script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
 use stomp_codec::ConnectionError::{Decode, NoCommonVersion, UnexpectedCommand, UnknownMessage};
 use stomp_codec::connection::{
-    Accept, ConnectOptions, HeartBeat, ServerConfig, ServerConnection, ServerEvent, Tolerance,
+    Accept, ConnectOptions, HeartBeat, HostHeader, ServerConfig, ServerConnection, ServerEvent,
+    Tolerance,
 };
 use stomp_codec::{
     Command, ConnectionError, DecodeError, DecodeErrorKind, Limit, Limits, SendError, Version,
@@ -27,7 +28,6 @@ fn openings() {
         &'static str,
         Option<ConnectionError>,
     );
-    let no_host = missing(Command::Connect, "host");
     #[rustfmt::skip]
     let table: &[Row] = &[
         // shows: stomp10/connecting/connect-first
@@ -56,7 +56,9 @@ fn openings() {
         ("a content-length that is no number", "CONNECT\ncontent-length: 0 0\n\n^@", "", "ERROR\nmessage:content-length is not a number (byte 24)\n\n^@", decode_error("CONNECT\ncontent-length: 0 0\n\n", 24, Version::V1_0)),
         // "Any client frame other than CONNECT MAY specify a receipt header".
         ("a receipt for CONNECT is not given", "CONNECT\nreceipt:r\n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0", "", None),
-        ("but ERROR says what it is about", "CONNECT\naccept-version:1.1\nreceipt:r\n\n^@", "", "ERROR\nreceipt-id:r\nmessage:CONNECT without the header host\n\n^@", no_host),
+        ("but ERROR says what it is about", "CONNECT\naccept-version:1.1\nhost:h\nheart-beat:1\nreceipt:r\n\n^@", "", "ERROR\nreceipt-id:r\nmessage:CONNECT with a wrong value of the header heart-beat\n\n^@", invalid(Command::Connect, "heart-beat")),
+        // Clients of 1.0 end it so.
+        ("blank lines after the headers", "CONNECT\nlogin:guest\n\n\n\n^@SEND\ndestination:a\n\n^@", "connect 1.0 host=- login=guest passcode=- heart-beat=0,0send a [] ", "", None),
         // shows: stomp12/STOMP/as-connect
         ("STOMP, whose headers are escaped", "STOMP\naccept-version:1.2\nhost:h\npasscode:a\\cb\n\n^@", "connect 1.2 host=h login=- passcode=a:b heart-beat=0,0", "", None),
         // shows: stomp11/STOMP/as-connect
@@ -76,8 +78,10 @@ fn openings() {
             "ERROR\nmessage:Access refused\ncontent-type:text/plain\ncontent-length:11\n\nWho: nobody^@", None),
         ("the application refuses, 1.2", "CONNECT\naccept-version:1.2\nhost:h\nlogin:nobody\n\n^@", "connect 1.2 host=h login=nobody passcode=- heart-beat=0,0",
             "ERROR\nmessage:Access refused\ncontent-type:text/plain\ncontent-length:11\n\nWho: nobody^@", None),
-        // shows: stomp11/CONNECT/host
-        ("host is needed since 1.1", "CONNECT\naccept-version:1.1\n\n^@", "", "ERROR\nmessage:CONNECT without the header host\n\n^@", no_host),
+        // stomp.py, stompjs and Spring send none by default.
+        ("1.1 without host", "CONNECT\naccept-version:1.1\n\n^@", "connect 1.1 host=- login=- passcode=- heart-beat=0,0", "", None),
+        ("1.2 without host", "CONNECT\naccept-version:1.2\n\n^@", "connect 1.2 host=- login=- passcode=- heart-beat=0,0", "", None),
+        ("STOMP without host", "STOMP\naccept-version:1.2\n\n^@", "connect 1.2 host=- login=- passcode=- heart-beat=0,0", "", None),
         ("STOMP needs accept-version", "STOMP\nhost:h\n\n^@", "", "ERROR\nmessage:STOMP without the header accept-version\n\n^@", missing(Command::Stomp, "accept-version")),
         // shows: stomp12/protocol-negotiation/no-common-version,
         // shows: stomp11/protocol-negotiation/no-common-version,
@@ -107,6 +111,39 @@ fn openings() {
             let pieces = converse_in_pieces(config(), bytes.as_bytes(), &[size]);
             assert_eq!(pieces, found, "{section}, in pieces of {size}");
         }
+    }
+}
+
+/// A server can insist on the header that 1.1 and 1.2 require ("CONNECT or STOMP
+/// Frame").
+// shows: stomp11/CONNECT/host, stomp12/CONNECT/host
+#[test]
+fn host_is_required_where_the_server_says_so() {
+    let no_host = |command| missing(command, "host");
+    let table = [
+        ("CONNECT\naccept-version:1.0\n\n\0", None),
+        ("CONNECT\n\n\0", None),
+        ("CONNECT\naccept-version:1.1\nhost:\n\n\0", None),
+        (
+            "CONNECT\naccept-version:1.1\n\n\0",
+            no_host(Command::Connect),
+        ),
+        (
+            "CONNECT\naccept-version:1.2\n\n\0",
+            no_host(Command::Connect),
+        ),
+        ("STOMP\naccept-version:1.2\n\n\0", no_host(Command::Stomp)),
+    ];
+    for (input, error) in table {
+        let mut config = config();
+        config.host_header = HostHeader::Required;
+        let found = converse(config, input.as_bytes());
+        assert_eq!(found.error, error, "{input}");
+        assert_eq!(found.closed, error.is_some(), "{input}");
+        let sent = error.map_or(String::new(), |error| {
+            format!("ERROR\nmessage:{error}\n\n^@")
+        });
+        assert_eq!(found.sent, sent, "{input}");
     }
 }
 

@@ -28,6 +28,16 @@ const ALL: &[Version] = &[V1_0, V1_1, V1_2];
 const OLD: &[Version] = &[V1_0, V1_1];
 const NEW: &[Version] = &[V1_1, V1_2];
 
+const CONNECT_AND_100_LF: [u8; 109] = connect_and_lf();
+const CONNECT_AND_101_LF: [u8; 110] = connect_and_lf();
+
+/// CONNECT without headers, and LF after its 9 bytes.
+const fn connect_and_lf<const N: usize>() -> [u8; N] {
+    let mut bytes = [b'\n'; N];
+    bytes.split_at_mut(7).0.copy_from_slice(b"CONNECT");
+    bytes
+}
+
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     // The eight inputs on which five other codecs were compared.
@@ -210,12 +220,24 @@ const TABLE: &[Row] = &[
     ("ACK with a body", NEW, b"ACK\nid:1\n\nx\0", Err(BodyNotAllowed(Command::Ack), 10)),
     // shows: stomp12/body/allowed, stomp11/body/allowed
     ("BEGIN with a body by content-length", NEW, b"BEGIN\ncontent-length:1\n\nx\0", Err(BodyNotAllowed(Command::Begin), 24)),
+    // Clients of RabbitMQ (PHP's among them) copy the headers of a MESSAGE into its ACK.
+    ("a content-length of a body that is not there", ALL, b"ACK\ncontent-length:5\n\n\0BEGIN\n", Ok("ACK [content-length=5] | ", 6)),
+    ("so far it may be there", ALL, b"ACK\ncontent-length:5\n\n", More),
+    ("even if the body could not be", ALL, b"ACK\ncontent-length:101\n\n\0", Ok("ACK [content-length=101] | ", 0)),
+    ("SEND has one", ALL, b"SEND\ncontent-length:1\n\n\0", More),
     ("an EOL too many is a body", NEW, b"DISCONNECT\n\n\n\0", Err(BodyNotAllowed(Command::Disconnect), 12)),
     // shows: stomp12/content-length/on-any-frame
     ("content-length 0 is no body", ALL, b"BEGIN\ncontent-length:0\n\n\0", Ok("BEGIN [content-length=0] | ", 0)),
     // shows: stomp10/body/of-subscribe
     ("1.0 SUBSCRIBE: the body is ignored", &[V1_0], b"SUBSCRIBE\ndestination:a\n\nx\0", Ok("SUBSCRIBE [destination=a] | x", 0)),
     ("SUBSCRIBE with a body", NEW, b"SUBSCRIBE\nid:1\n\nx\0", Err(BodyNotAllowed(Command::Subscribe), 16)),
+    // Clients of 1.0 write blank lines before the NUL.
+    ("blank lines after the headers of CONNECT", ALL, b"CONNECT\nlogin:a\n\n\n\n\0", Ok("CONNECT [login=a] | ", 0)),
+    ("blank lines of CR LF", &[V1_2], b"CONNECT\r\nlogin:a\r\n\r\n\r\n\r\n\0", Ok("CONNECT [login=a] | ", 0)),
+    ("blank lines and a body", ALL, b"CONNECT\n\n\n\nx\0", Err(BodyNotAllowed(Command::Connect), 9)),
+    ("blank lines without an end", ALL, b"CONNECT\n\n\n\n", More),
+    ("as many blank lines as a body may be long", ALL, &CONNECT_AND_100_LF, More),
+    ("one more", ALL, &CONNECT_AND_101_LF, Err(Over(Limit::Body), 109)),
     ("1.0: the body of CONNECT is empty", ALL, b"CONNECT\n\nx\0", Err(BodyNotAllowed(Command::Connect), 9)),
     // shows: stomp10/body/of-receipt
     ("1.0: the body of RECEIPT is empty", ALL, b"RECEIPT\n\nx\0", Err(BodyNotAllowed(Command::Receipt), 9)),

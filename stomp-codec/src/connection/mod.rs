@@ -19,7 +19,8 @@ pub use client::{
 };
 pub use heart_beat::{HeartBeat, Tolerance};
 pub use server::{
-    Accept, Acknowledge, Connect, Send, ServerConfig, ServerConnection, ServerEvent, Subscribe,
+    Accept, Acknowledge, Connect, HostHeader, Send, ServerConfig, ServerConnection, ServerEvent,
+    Subscribe,
 };
 pub use subscription::{AckMode, Messages, Subscription};
 pub use transaction::{Operation, OwnedSend};

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use bytes::BufMut;
 
-use self::request::receipt_before;
+use self::request::receipt_in;
 use self::response::{put_error, put_receipt};
 use super::handshake::version_list;
 use super::heart_beat::{HeartBeat, Pulse, Tolerance};
@@ -29,6 +29,8 @@ use crate::{ConnectionError, EncodeError, Limits, SendError, Version};
 pub struct ServerConfig {
     /// The versions that it speaks. Default: all.
     pub versions: Vec<Version>,
+    /// Whether CONNECT has to have a `host`. Default: no.
+    pub host_header: HostHeader,
     /// The limits until [`ServerConnection::accept`].
     pub limits_before_login: Limits,
     /// The limits from then on.
@@ -46,6 +48,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         ServerConfig {
             versions: Version::ALL.to_vec(),
+            host_header: HostHeader::default(),
             limits_before_login: Limits::before_login(),
             limits: Limits::default(),
             heart_beat: HeartBeat {
@@ -56,6 +59,18 @@ impl Default for ServerConfig {
             connect_timeout: Some(Duration::from_secs(10)),
         }
     }
+}
+
+/// What a server makes of CONNECT or STOMP of 1.1 or 1.2 without the header `host`,
+/// which these require ("CONNECT or STOMP Frame").
+#[derive(Debug, Clone, Copy, Default, Hash, PartialEq, Eq)]
+pub enum HostHeader {
+    /// It is accepted, with `None` as [`Connect::host`]. The clients of stomp.py,
+    /// stompjs and Spring send none unless told to.
+    #[default]
+    Optional,
+    /// It is refused with ERROR.
+    Required,
 }
 
 /// What goes into CONNECTED ("CONNECTED Frame"), besides the version and the
@@ -197,9 +212,18 @@ impl ServerConnection {
                     }
                 }
                 Err(error) => {
+                    let good = if matches!(self.state, State::Open(_)) && error.is_of_command() {
+                        // The ERROR names the receipt, which comes after the command.
+                        match self.inbound.head(input, syntax, limits) {
+                            Some(head) => head,
+                            None => return Ok(None),
+                        }
+                    } else {
+                        error.offset
+                    };
                     let receipt = match self.partial.take() {
                         Some(partial) => partial.receipt.map(Cow::Owned),
-                        None => receipt_before(input, error, syntax),
+                        None => receipt_in(input, good, syntax),
                     };
                     return Err(self.fail(error.into(), receipt.as_deref()));
                 }

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use bytes::{Buf, BufMut};
+use memchr::memchr2_iter;
 
 use crate::parser::{Scan, eols};
 use crate::parts::{Part, Parts};
@@ -21,6 +22,8 @@ pub(crate) struct Inbound {
     crlf_behind: bool,
     /// How many bytes were left to the caller, to be presented again.
     left: usize,
+    /// No end of the head of a frame with an unknown command is before this byte.
+    head_seen: usize,
 }
 
 impl Inbound {
@@ -33,6 +36,29 @@ impl Inbound {
     /// Notes what is left in `input` for the caller to keep.
     pub(crate) fn leave(&mut self, input: &[u8]) {
         self.left = input.len();
+    }
+
+    /// How long the head (command and headers) of a frame is whose command is
+    /// unknown, so that its headers are not decoded. `None`: it has not all come.
+    pub(crate) fn head(&mut self, input: &[u8], syntax: Syntax, limits: &Limits) -> Option<usize> {
+        let longest = limits.command.saturating_add(limits.headers);
+        let input = input.get(..longest).unwrap_or(input);
+        let new = input.get(self.head_seen..).unwrap_or_default();
+        for at in memchr2_iter(b'\n', 0, new) {
+            let at = self.head_seen + at;
+            match input.get(at..).unwrap_or_default() {
+                [0, ..] => return Some(at),
+                [_, b'\n', ..] => return Some(at + 1),
+                [_, b'\r', b'\n', ..] if syntax.crlf => return Some(at + 1),
+                [_] | [_, b'\r'] if input.len() < longest => {
+                    self.head_seen = at;
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        self.head_seen = input.len();
+        (input.len() == longest).then_some(longest)
     }
 
     /// Takes one frame and the EOLs before it, or only EOLs, or a part of the

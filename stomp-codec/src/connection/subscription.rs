@@ -31,7 +31,8 @@ pub enum AckMode {
     Auto,
     /// `client`: ACK and NACK are for the message and all before it.
     Client,
-    /// `client-individual`: ACK and NACK are for one message. Not in 1.0.
+    /// `client-individual`: ACK and NACK are for one message. Came with 1.1; a
+    /// server accepts it from clients of 1.0 too, as RabbitMQ does.
     ClientIndividual,
 }
 
@@ -47,13 +48,11 @@ impl AckMode {
         }
     }
 
-    /// The mode that the header names, if the version has it.
+    /// The mode that the header names.
     // keeps: stomp12/SUBSCRIBE-ack/values, stomp11/SUBSCRIBE-ack/values,
     // keeps: stomp10/SUBSCRIBE-ack/values
-    pub fn parse(value: &str, version: Version) -> Option<AckMode> {
-        AckMode::ALL
-            .into_iter()
-            .find(|mode| mode.as_str() == value && mode.is_in(version))
+    pub fn parse(value: &str) -> Option<AckMode> {
+        AckMode::ALL.into_iter().find(|mode| mode.as_str() == value)
     }
 
     pub(crate) fn is_in(self, version: Version) -> bool {

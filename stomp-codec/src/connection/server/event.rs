@@ -77,7 +77,8 @@ pub enum ServerEvent<'a> {
 pub struct Connect<'a> {
     /// The highest version that both sides have.
     pub version: Version,
-    /// The virtual host. Always there since 1.1.
+    /// The virtual host. Clients of 1.0 need not name one, nor those of 1.1 and 1.2
+    /// unless [`HostHeader::Required`](super::HostHeader::Required).
     pub host: Option<Cow<'a, str>>,
     /// Who the client says it is.
     pub login: Option<Cow<'a, str>>,

@@ -4,7 +4,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 use super::{
-    Acknowledge, Connect, Partial, Send, ServerConnection, ServerEvent, State, Subscribe, Target,
+    Acknowledge, Connect, HostHeader, Partial, Send, ServerConnection, ServerEvent, State,
+    Subscribe, Target,
 };
 use crate::connection::handshake::negotiate;
 use crate::connection::heart_beat::HeartBeat;
@@ -13,7 +14,7 @@ use crate::connection::subscription::{AckMode, Named};
 use crate::connection::transaction::Held;
 use crate::parts::Part;
 use crate::version::Syntax;
-use crate::{Command, ConnectionError, DecodeError, Frame, Role, Version, escape};
+use crate::{Command, ConnectionError, Frame, Role, Version, escape};
 
 impl ServerConnection {
     /// Acts on one frame.
@@ -41,7 +42,7 @@ impl ServerConnection {
         }
         let event = match command {
             Command::Send => self.send(frame, known)?,
-            Command::Subscribe => Some(self.subscribe(version, frame, known)?),
+            Command::Subscribe => Some(self.subscribe(frame, known)?),
             Command::Unsubscribe => Some(self.unsubscribe(version, frame, known)?),
             Command::Ack | Command::Nack => self.acknowledge(version, frame, known)?,
             Command::Begin => {
@@ -78,8 +79,12 @@ impl ServerConnection {
         let version = negotiate(&frame, &self.config.versions)?;
         let frame = frame.negotiated(version);
         let command = frame.command();
+        let is_needed = |header: &str| match self.config.host_header {
+            HostHeader::Required => true,
+            HostHeader::Optional => header != "host",
+        };
         for header in command.required_headers(version) {
-            if frame.header(header).is_none() {
+            if is_needed(header) && frame.header(header).is_none() {
                 return Err(ConnectionError::MissingHeader { command, header });
             }
         }
@@ -154,18 +159,15 @@ impl ServerConnection {
     // keeps: stomp10/SUBSCRIBE-ack/default
     fn subscribe<'a>(
         &mut self,
-        version: Version,
         frame: Frame<'a>,
         known: Known<'a>,
     ) -> Result<ServerEvent<'a>, ConnectionError> {
         let ack = match &known.ack {
             None => AckMode::Auto,
-            Some(value) => {
-                AckMode::parse(value, version).ok_or(ConnectionError::InvalidHeader {
-                    command: Command::Subscribe,
-                    header: "ack",
-                })?
-            }
+            Some(value) => AckMode::parse(value).ok_or(ConnectionError::InvalidHeader {
+                command: Command::Subscribe,
+                header: "ack",
+            })?,
         };
         if self.subscriptions.len() >= self.config.limits.subscriptions {
             return Err(ConnectionError::TooManySubscriptions);
@@ -320,16 +322,12 @@ impl Partial {
     }
 }
 
-/// The receipt that a frame asks for whose decoding failed, if the header came
-/// before the error ("the ERROR frame SHOULD set the receipt-id header").
+/// The receipt that the first `good` bytes of a frame ask for whose decoding failed
+/// ("the ERROR frame SHOULD set the receipt-id header").
 // keeps: stomp12/ERROR/receipt-id, stomp11/ERROR/receipt-id
-pub(super) fn receipt_before(
-    frame: &[u8],
-    error: DecodeError,
-    syntax: Syntax,
-) -> Option<Cow<'_, str>> {
-    // The end of what is too long can be behind all that has come.
-    let good = frame.get(..error.offset.min(frame.len()))?;
+pub(super) fn receipt_in(frame: &[u8], good: usize, syntax: Syntax) -> Option<Cow<'_, str>> {
+    // The end of what is too long can be after all that has come.
+    let good = frame.get(..good.min(frame.len()))?;
     let mut lines = good.split_inclusive(|&byte| byte == b'\n').skip(1);
     let value = lines
         .by_ref()
