@@ -22,6 +22,10 @@ pub struct Config {
     /// Whether a STOMP `host` that names no virtual host means the default one
     /// (yes, the default) or is refused with an ERROR. STOMP 1.2 allows both.
     pub stomp_host_fallback: bool,
+    /// Whether CONNECT of STOMP 1.1 and 1.2 has to have the header `host`, as they
+    /// require. Default: no, which means the default virtual host. The clients of
+    /// stomp.py, stompjs and Spring send none unless told to.
+    pub stomp_host_required: bool,
     /// Mixed into the names that the broker makes up (`amq.gen-…`, assigned
     /// client identifiers, reply-to tokens): give a secret where those names
     /// must not be guessed. Two brokers with the same seed make the same names.
@@ -65,6 +69,7 @@ impl Default for Config {
             allow_anonymous: true,
             virtual_hosts: Vec::from([String::from("/")]),
             stomp_host_fallback: true,
+            stomp_host_required: false,
             seed: 0,
             unix_time: Duration::ZERO,
             session_expiry_maximum: u32::MAX,

@@ -60,6 +60,7 @@ struct File {
     allow_anonymous: Option<bool>,
     virtual_hosts: Option<Vec<String>>,
     stomp_host_fallback: Option<bool>,
+    stomp_host_required: Option<bool>,
     max_connections: Option<u32>,
     write_timeout_seconds: Option<u64>,
     linger_seconds: Option<u64>,
@@ -197,6 +198,7 @@ impl Settings {
         set(&mut broker.allow_anonymous, file.allow_anonymous);
         set(&mut broker.virtual_hosts, file.virtual_hosts);
         set(&mut broker.stomp_host_fallback, file.stomp_host_fallback);
+        set(&mut broker.stomp_host_required, file.stomp_host_required);
         set(&mut broker.seed, file.seed);
         set(&mut broker.heartbeat, file.amqp.heartbeat_seconds);
         set(&mut broker.channel_max, file.amqp.channel_max);

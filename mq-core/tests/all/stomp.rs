@@ -30,6 +30,12 @@ fn logging_in() {
         ("accept-version:1.2\nhost:/\nlogin:nobody\n", "ERROR"),
         ("accept-version:9.9\nhost:/\n", "ERROR"),
         ("", "CONNECTED"),
+        // As stomp.py, stompjs and Spring connect by default.
+        ("accept-version:1.1\n", "CONNECTED"),
+        (
+            "accept-version:1.2\nlogin:guest\npasscode:guest\n",
+            "CONNECTED",
+        ),
     ];
     for (headers, answer) in CASES {
         let mut world = World::new();
@@ -50,6 +56,97 @@ fn logging_in() {
         let client = Stomp(world.connect(Protocol::Stomp));
         client.send(&mut world, &format!("CONNECT\n{headers}\n"));
         assert_eq!(commands(&client.frames(&mut world)), ["ERROR"], "{headers}");
+    }
+}
+
+/// A client that names no virtual host gets the first, also where one that does not
+/// exist is refused; a setting refuses it.
+#[test]
+fn a_connect_without_host() {
+    for (required, fallback, headers, answer) in [
+        (false, false, "accept-version:1.2\n", "CONNECTED"),
+        (false, false, "accept-version:1.2\nhost:x\n", "ERROR"),
+        (true, true, "accept-version:1.2\n", "ERROR"),
+        (true, true, "accept-version:1.2\nhost:/\n", "CONNECTED"),
+        (true, true, "", "CONNECTED"),
+    ] {
+        let mut config = Config::default();
+        config.virtual_hosts = vec!["first".into(), "/".into()];
+        config.stomp_host_required = required;
+        config.stomp_host_fallback = fallback;
+        let mut world = World::with(config);
+        let client = Stomp(world.connect(Protocol::Stomp));
+        client.send(&mut world, &format!("CONNECT\n{headers}\n"));
+        let frames = client.frames(&mut world);
+        assert_eq!(commands(&frames), [answer], "{required} {headers}");
+    }
+
+    // The first virtual host is where others of it are.
+    let mut config = Config::default();
+    config.virtual_hosts = vec!["first".into(), "/".into()];
+    let mut world = World::with(config);
+    let [named, unnamed] = ["host:first\n", ""].map(|host| {
+        let client = Stomp(world.connect(Protocol::Stomp));
+        let connect = format!("CONNECT\naccept-version:1.2\n{host}\n");
+        client.send(&mut world, &connect);
+        client.subscribe(&mut world, "1", "/topic/a", "");
+        client.frames(&mut world);
+        client
+    });
+    unnamed.send(&mut world, "SEND\ndestination:/topic/a\n\nhello");
+    assert_eq!(named.messages(&mut world), ["hello"]);
+    assert_eq!(unnamed.messages(&mut world), ["hello"]);
+}
+
+/// Python's clients write the truth values of their language, and RabbitMQ reads them
+/// (`rabbit_stomp_frame:boolean_header`, 4.1).
+#[test]
+fn truth_values_in_headers() {
+    for (value, is_true, is_false) in [
+        ("true", true, false),
+        ("True", true, false),
+        ("false", false, true),
+        ("False", false, true),
+        ("TRUE", false, false),
+        ("1", false, false),
+    ] {
+        let mut world = World::new();
+        let client = Stomp::connect(&mut world);
+        client.subscribe(&mut world, "1", "/queue/a", "ack:client-individual\n");
+        let send = format!("SEND\ndestination:/queue/a\npersistent:{value}\n\nx");
+        client.send(&mut world, &send);
+        let frames = client.frames(&mut world);
+        let message = frames.iter().find(|f| f.command == "MESSAGE").unwrap();
+        let persistent = message.header("persistent");
+        assert_eq!(persistent == Some("true"), is_true, "persistent:{value}");
+        assert_eq!(persistent.is_none(), is_false, "persistent:{value}");
+
+        let id = message.header("ack").unwrap();
+        client.send(&mut world, &format!("NACK\nid:{id}\nrequeue:{value}\n\n"));
+        let again = client.messages(&mut world).len();
+        assert_eq!(again == 0, is_false, "requeue:{value}");
+
+        client.subscribe(&mut world, "2", "/queue/b", &format!("exclusive:{value}\n"));
+        let other = Stomp::connect(&mut world);
+        other.subscribe(&mut world, "1", "/queue/b", "");
+        let refused = commands(&other.frames(&mut world)) == ["ERROR"];
+        assert_eq!(refused, is_true, "exclusive:{value}");
+
+        // Durable: what is sent while the client is away waits for it.
+        for (headers, waits) in [
+            (format!("durable:{value}\nauto-delete:false\n"), is_true),
+            (format!("durable:true\nauto-delete:{value}\n"), is_false),
+        ] {
+            let mut world = World::new();
+            let client = Stomp::connect(&mut world);
+            client.subscribe(&mut world, "d", "/topic/a", &headers);
+            client.send(&mut world, "DISCONNECT\n\n");
+            let sender = Stomp::connect(&mut world);
+            sender.send(&mut world, "SEND\ndestination:/topic/a\n\nx");
+            let client = Stomp::connect(&mut world);
+            client.subscribe(&mut world, "d", "/topic/a", &headers);
+            assert_eq!(client.messages(&mut world).len() == 1, waits, "{headers}");
+        }
     }
 }
 

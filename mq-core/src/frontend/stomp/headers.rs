@@ -12,6 +12,16 @@ use crate::model::message::{Headers, Integer, Message, Name, Properties, Qos, Va
 /// AMQP's delivery mode of a message that survives a restart.
 const PERSISTENT: u8 = 2;
 
+/// The value of a header that is true or false. Python's clients write `True` and
+/// `False`, which RabbitMQ accepts.
+pub(super) fn boolean(value: &str) -> Option<bool> {
+    match value {
+        "true" | "True" => Some(true),
+        "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 /// Takes one header of a SEND into the properties; false if it is none of them.
 fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
     let text = || Some(Name::from(value));
@@ -26,10 +36,14 @@ fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
         "correlation-id" => {
             properties.correlation_id = Some(Bytes::copy_from_slice(value.as_bytes()));
         }
-        "persistent" if value == "true" => {
-            properties.delivery_mode = Some(PERSISTENT);
-            properties.qos = Qos::AtLeastOnce;
-        }
+        "persistent" => match boolean(value) {
+            Some(true) => {
+                properties.delivery_mode = Some(PERSISTENT);
+                properties.qos = Qos::AtLeastOnce;
+            }
+            Some(false) => {}
+            None => return false,
+        },
         "priority" => match value.parse() {
             Ok(priority) => properties.priority = Some(priority),
             Err(_) => return false,

@@ -13,7 +13,8 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use stomp_codec::Command;
 use stomp_codec::connection::{
-    Accept, Connect, Operation, Send, ServerConfig, ServerConnection, ServerEvent, Subscription,
+    Accept, Connect, HostHeader, Operation, Send, ServerConfig, ServerConnection, ServerEvent,
+    Subscription,
 };
 
 use super::{ByConsumer, Context, FrontEnd, Progress};
@@ -96,6 +97,9 @@ impl StompFrontEnd {
         let mut codec = ServerConfig::default();
         codec.heart_beat.send = config.stomp_heart_beat;
         codec.heart_beat.receive = config.stomp_heart_beat;
+        if config.stomp_host_required {
+            codec.host_header = HostHeader::Required;
+        }
         codec.limits.body = config.limits.message_size;
         codec.limits.subscriptions = config.limits.consumers;
         codec.limits.transactions = config.limits.transactions;
@@ -227,9 +231,9 @@ impl StompFrontEnd {
 
 /// NACK: back to the queue, unless the header says otherwise.
 fn refused(requeue: Option<&str>) -> Settlement {
-    match requeue {
-        Some("false") => Settlement::Reject,
-        _ => Settlement::Requeue,
+    match requeue.and_then(headers::boolean) {
+        Some(false) => Settlement::Reject,
+        Some(true) | None => Settlement::Requeue,
     }
 }
 

@@ -2,11 +2,17 @@
 
 use stomp_codec::connection::{AckMode, Subscribe, Subscription};
 
+use super::headers::boolean;
 use super::{Destination, Failure, Receiver, Session, invalid, make_queue, owned, parse};
 use crate::model::exchange::{Destination as Target, TOPIC_EXCHANGE};
 use crate::model::message::{Headers, Name};
 use crate::model::queue::{QueueId, QueueSettings};
 use crate::model::vhost::{BindRequest, ConsumeRequest, DeclareQueue, VirtualHost};
+
+/// A header of SUBSCRIBE that is true or false.
+fn flag(subscribe: &Subscribe<'_>, name: &str) -> Option<bool> {
+    boolean(&subscribe.frame.header(name)?)
+}
 
 impl Session {
     pub(super) fn subscribe(
@@ -32,7 +38,7 @@ impl Session {
             queue,
             channel: self.channel,
             no_ack: subscribe.ack == AckMode::Auto,
-            exclusive: subscribe.frame.header("exclusive").as_deref() == Some("true"),
+            exclusive: flag(subscribe, "exclusive") == Some(true),
             priority: 0,
             prefetch,
         })?;
@@ -82,8 +88,8 @@ impl Session {
     ) -> Result<QueueId, Failure> {
         vhost.exchange(exchange)?;
         let header = |name| subscribe.frame.header(name);
-        let durable = header("durable").as_deref() == Some("true")
-            && header("auto-delete").as_deref() == Some("false");
+        let durable = flag(subscribe, "durable") == Some(true)
+            && flag(subscribe, "auto-delete") == Some(false);
         let name = match (durable, &subscribe.id) {
             (false, _) => None,
             (true, Some(id)) => {
