@@ -148,7 +148,7 @@ fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cu
     client
         .connect(
             NOW,
-            &Connect::new(version, "c".try_into().expect("it is one")),
+            &Connect::clean(version, "c".try_into().expect("it is one")),
             Session::new(),
         )
         .expect("it is the first thing said");

@@ -40,6 +40,9 @@ pub struct Limits {
     pub sessions: usize,
     /// Subscriptions of one MQTT session. One more gets 0x97 in its SUBACK.
     pub subscriptions: usize,
+    /// Topic filters in one MQTT SUBSCRIBE or UNSUBSCRIBE. One more ends the connection
+    /// (MQTT 5: 0x97, quota exceeded).
+    pub topic_filters: usize,
     /// Retained messages. One more is delivered, but not retained.
     pub retained_messages: usize,
     /// Bytes of retained message bodies; same policy.
@@ -77,6 +80,7 @@ impl Default for Limits {
             session_bytes: 256 << 20,
             sessions: 100_000,
             subscriptions: 10_000,
+            topic_filters: 10_000,
             retained_messages: 100_000,
             retained_bytes: 256 << 20,
             topic_levels: 200,

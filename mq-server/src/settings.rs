@@ -136,6 +136,7 @@ limits! {
     session_bytes,
     sessions,
     subscriptions,
+    topic_filters,
     retained_messages,
     topic_levels,
     transaction_operations,

@@ -46,7 +46,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         keep_alive: 30,
         user_name: user.map(|(name, _)| name.try_into()).transpose()?,
         password: user.map(|(_, password)| password.as_bytes()),
-        ..Connect::new(version, "smol-client".try_into()?)
+        ..Connect::clean(version, "smol-client".try_into()?)
     };
     client.connect(start.elapsed(), &connect, Session::new())?;
 

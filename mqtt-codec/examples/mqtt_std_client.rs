@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         keep_alive: 30,
         user_name: user.map(|(name, _)| name.try_into()).transpose()?,
         password: user.map(|(_, password)| password.as_bytes()),
-        ..Connect::new(version, "std-client".try_into()?)
+        ..Connect::clean(version, "std-client".try_into()?)
     };
     client.connect(start.elapsed(), &connect, Session::new())?;
 

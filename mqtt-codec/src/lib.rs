@@ -102,7 +102,7 @@
 //!
 //! let connect = Connect {
 //!     user_name: Some("alice".try_into()?),
-//!     ..Connect::new(ProtocolVersion::V5_0, "station-12".try_into()?)
+//!     ..Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?)
 //! };
 //! client.connect(now, &connect, Session::new())?;
 //!
@@ -212,6 +212,7 @@ mod reason;
 #[doc = include_str!("../requirements.md")]
 pub mod requirements {}
 mod rule;
+mod secret;
 mod string;
 pub mod topic;
 mod version;

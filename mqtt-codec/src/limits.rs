@@ -21,7 +21,7 @@ pub struct Limits {
     /// Most levels that a topic name or a topic filter may have. Default: 128.
     pub maximum_topic_levels: u16,
     /// Most topic filters in one SUBSCRIBE or UNSUBSCRIBE. Default: 1,024.
-    pub maximum_topic_filters: u16,
+    pub maximum_topic_filters: u32,
     /// Accepts an MQTT 3.1 client identifier of no or of more than 23 characters, as
     /// many 3.1 clients send it. Default: off.
     pub allow_any_3_1_client_identifier: bool,

@@ -71,7 +71,7 @@ rules! {
     MaximumQoSValue: "Maximum QoS is 0 or 1", "§3.2.2.3.4", "§3.2.2.3.4", ProtocolError;
     ReceiveMaximumZero: "Receive Maximum is not 0", "§3.1.2.11.3", "§3.1.2.11.3", ProtocolError;
     MaximumPacketSizeZero: "Maximum Packet Size is not 0", "§3.1.2.11.4", "§3.1.2.11.4", ProtocolError;
-    TopicAliasZero: "a topic alias is not 0", "MQTT-3.3.2-8", "5.0 MQTT-3.3.2-8", ProtocolError;
+    TopicAliasZero: "a topic alias is not 0", "MQTT-3.3.2-8", "5.0 MQTT-3.3.2-8", TopicAliasInvalid;
     SubscriptionIdentifierZero: "a subscription identifier is not 0", "§3.8.2.1.2", "§3.8.2.1.2", ProtocolError;
     ResponseTopicWildcard: "a Response Topic has no wildcard characters", "MQTT-3.3.2-14", "5.0 MQTT-3.3.2-14", ProtocolError;
     ResponseTopicEmpty: "a Response Topic has one character at least", "MQTT-4.7.3-1", "5.0 MQTT-4.7.3-1", ProtocolError;

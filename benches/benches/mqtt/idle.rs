@@ -62,7 +62,7 @@ fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerCon
         keep_alive: 60,
         user_name: Some("kitchen".try_into().expect("legal")),
         password: Some(b"secret"),
-        ..Connect::new(version, "thermometer-0017".try_into().expect("legal"))
+        ..Connect::clean(version, "thermometer-0017".try_into().expect("legal"))
     };
     client
         .connect(NOW, &connect, Session::new())

@@ -197,7 +197,7 @@ fn mqtt() {
     let mut c = Mqtt::connect(&mut world, "c");
     let mut other = Mqtt::with(
         &mut world,
-        &Connect::new(ProtocolVersion::V5_0, utf8("other")),
+        &Connect::clean(ProtocolVersion::V5_0, utf8("other")),
     );
     assert_eq!(other.seen(&mut world), ["connack QuotaExceeded"]);
     // Two fit; a third topic does not, nor does what is too large, and what

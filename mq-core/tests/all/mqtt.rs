@@ -24,9 +24,8 @@ fn hour() -> mqtt_codec::PropertiesBuf {
 
 fn staying<'a>(client: &'a str, properties: &'a mqtt_codec::PropertiesBuf) -> Connect<'a> {
     Connect {
-        clean_start: false,
         properties: properties.as_properties(),
-        ..Connect::new(ProtocolVersion::V5_0, utf8(client))
+        ..Connect::resume(ProtocolVersion::V5_0, utf8(client))
     }
 }
 
@@ -83,7 +82,7 @@ fn logging_in() {
             clean_start: *clean_start,
             user_name: credentials.map(|(user, _)| utf8(user)),
             password: credentials.map(|(_, password)| password.as_bytes()),
-            ..Connect::new(*version, utf8(client))
+            ..Connect::clean(*version, utf8(client))
         };
         let mut client = Mqtt::with(&mut world, &connect);
         assert_eq!(client.seen(&mut world), [*answer], "{connect:?}");
@@ -92,7 +91,7 @@ fn logging_in() {
     let mut config = Config::default();
     config.allow_anonymous = false;
     let mut world = World::with(config);
-    let mut client = Mqtt::with(&mut world, &Connect::new(V5_0, utf8("c")));
+    let mut client = Mqtt::with(&mut world, &Connect::clean(V5_0, utf8("c")));
     assert_eq!(client.seen(&mut world), ["connack NotAuthorized"]);
 }
 
@@ -113,7 +112,7 @@ fn every_quality_in_every_version() {
                 let mut world = World::new();
                 let connect = |client| Connect {
                     clean_start: true,
-                    ..Connect::new(version, utf8(client))
+                    ..Connect::clean(version, utf8(client))
                 };
                 let mut subscriber = Mqtt::with(&mut world, &connect("s"));
                 subscriber.seen(&mut world);
@@ -257,12 +256,11 @@ fn a_session_goes_on() {
         let mut world = World::new();
         let expiry = hour();
         let connect = Connect {
-            clean_start: false,
             properties: match version {
                 ProtocolVersion::V5_0 => expiry.as_properties(),
                 _ => Properties::EMPTY,
             },
-            ..Connect::new(version, utf8("c"))
+            ..Connect::resume(version, utf8("c"))
         };
         let mut c = Mqtt::with(&mut world, &connect);
         assert_eq!(c.seen(&mut world), ["connack Success"]);
@@ -433,7 +431,7 @@ fn wills() {
                 retain: true,
                 properties: Properties::EMPTY,
             }),
-            ..Connect::new(ProtocolVersion::V5_0, utf8("c"))
+            ..Connect::clean(ProtocolVersion::V5_0, utf8("c"))
         };
         let mut c = Mqtt::with(&mut world, &connect);
         c.seen(&mut world);
@@ -469,7 +467,7 @@ fn shared_subscriptions() {
         &mut world,
         &Connect {
             clean_start: true,
-            ..Connect::new(ProtocolVersion::V3_1_1, utf8("old"))
+            ..Connect::clean(ProtocolVersion::V3_1_1, utf8("old"))
         },
     );
     old.seen(&mut world);
@@ -557,7 +555,7 @@ fn no_more_in_flight_than_configured() {
     let mut config = Config::default();
     config.maximum_in_flight = 2;
     let mut world = World::with(config);
-    let connect = Connect::new(ProtocolVersion::V3_1_1, utf8("c"));
+    let connect = Connect::clean(ProtocolVersion::V3_1_1, utf8("c"));
     let mut c = Mqtt::manual(&mut world, &connect, Session::new());
     c.seen(&mut world);
     c.subscribe(&mut world, "t", QoS::AtLeastOnce);

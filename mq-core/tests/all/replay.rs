@@ -34,12 +34,12 @@ fn conversation(world: &mut World) {
             retain: true,
             properties: Properties::EMPTY,
         }),
-        ..Connect::new(ProtocolVersion::V5_0, utf8("mqtt"))
+        ..Connect::clean(ProtocolVersion::V5_0, utf8("mqtt"))
     };
     let mut mqtt = Mqtt::with(world, &staying);
     mqtt.seen(world);
     mqtt.subscribe(world, "a/#", QoS::ExactlyOnce);
-    let nameless = Connect::new(ProtocolVersion::V5_0, utf8(""));
+    let nameless = Connect::clean(ProtocolVersion::V5_0, utf8(""));
     let mut other = Mqtt::with(world, &nameless);
     other.seen(world);
     other.subscribe(world, "$share/g/#", QoS::AtLeastOnce);

@@ -39,7 +39,7 @@ pub struct ServerConfig {
     /// The most QoS 1 and QoS 2 messages to have under way to a client, whatever its
     /// Receive Maximum; 0 counts as 1 (MQTT-4.9.0-1). A client of 3.x cannot tell one, and
     /// most of 5.0 do not: what is under way is held here until they acknowledge it, and is
-    /// sent again on the next connection. Default: 32.
+    /// sent again on the next connection. Default: 20.
     pub maximum_in_flight: u16,
 }
 
@@ -57,7 +57,7 @@ impl ServerConfig {
         shared_subscription_available: true,
         topic_alias_policy: TopicAliasPolicy::Never,
         outbound_topic_alias_maximum: 16,
-        maximum_in_flight: 32,
+        maximum_in_flight: 20,
     };
 }
 

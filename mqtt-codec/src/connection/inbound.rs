@@ -175,11 +175,16 @@ impl Exchange {
         dup: bool,
     ) -> Result<bool, ConnectionError> {
         if self.session.received.contains_key(&identifier) {
-            if qos != QoS::ExactlyOnce {
+            if qos == QoS::ExactlyOnce {
+                self.receive_again(identifier)?;
+                return Ok(false);
+            }
+            if self.version.has_properties() {
                 return Err(self.violation(Rule::PacketIdentifierInUse));
             }
-            self.receive_again(identifier)?;
-            return Ok(false);
+            // A client of 3.x that has lost its state cannot be told that the server has
+            // not. Mosquitto drops the old message as well.
+            self.remove_received(identifier);
         }
         if self.unacknowledged.contains(identifier) {
             // Before 5.0 a sender may send again on the same connection: one

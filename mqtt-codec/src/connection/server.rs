@@ -17,7 +17,7 @@ use super::authentication::Method;
 use super::exchange::{Exchange, PeerLimits, Request, Role};
 use super::inbound::Taken;
 use super::{ConnectionError, SendError, Session};
-use crate::packet::PacketType;
+use crate::packet::{PacketType, decode};
 use crate::{
     Auth, Disconnect, Packet, PacketSet, Properties, ProtocolVersion, Publish, ReasonCode, Rule,
 };
@@ -514,13 +514,26 @@ impl ServerConnection {
         self.exchange.version = match error.rule() {
             // Whoever speaks it may not be speaking MQTT.
             Rule::ProtocolName => return,
-            // A version to come is told in the words of the latest (MQTT-3.1.2-2).
-            Rule::ProtocolVersionUnsupported => match input.get(error.offset()) {
-                Some(level) if *level > ProtocolVersion::V5_0.level() => ProtocolVersion::V5_0,
-                _ => ProtocolVersion::V3_1_1,
-            },
+            Rule::ProtocolVersionUnsupported => self.form_of(input, error.offset()),
             _ => error.version(),
         };
         self.state = State::Answer;
+    }
+
+    /// The version in whose words a CONNECT of another version is refused: a version to come
+    /// has the form of 5.0, with properties, and any other is one of 3.x (3.1.1
+    /// MQTT-3.1.2-2). The level cannot tell: bridges set its highest bit.
+    #[cold]
+    fn form_of(&self, input: &[u8], level_at: usize) -> ProtocolVersion {
+        let latest = ProtocolVersion::V5_0;
+        let mut packet = input.to_vec();
+        match packet.get_mut(level_at) {
+            Some(level) if *level > latest.level() => *level = latest.level(),
+            _ => return ProtocolVersion::V3_1_1,
+        }
+        match decode(&packet, latest, &self.config.limits) {
+            Ok(Some(_)) => latest,
+            _ => ProtocolVersion::V3_1_1,
+        }
     }
 }

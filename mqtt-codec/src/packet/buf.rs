@@ -91,7 +91,7 @@ impl PacketBuf {
 const UNLIMITED: Limits = Limits {
     maximum_packet_size: u32::MAX,
     maximum_topic_levels: u16::MAX,
-    maximum_topic_filters: u16::MAX,
+    maximum_topic_filters: u32::MAX,
     allow_any_3_1_client_identifier: true,
     allow_password_without_user_name: true,
     allow_dup_on_qos_0: true,

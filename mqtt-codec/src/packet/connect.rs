@@ -1,9 +1,12 @@
 //! CONNECT (section 3.1).
 
+use core::fmt;
+
 use bytes::BufMut;
 
 use super::{PacketSet, PacketType, check_properties, check_room, end, payload_is_text};
 use crate::property::properties;
+use crate::secret::Secret;
 use crate::wire::{self, Fault, fault, field_len, into_fault, put_binary};
 use crate::{
     EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, TopicName, Utf8String, topic,
@@ -11,7 +14,9 @@ use crate::{
 
 /// A client asks for a connection (section 3.1). It is the first packet that a client
 /// sends, and the only one that tells its version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` shows of a password only that there is one.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Connect<'a> {
     /// The version that the connection is to speak (sections 3.1.2.1 and 3.1.2.2).
     pub protocol_version: ProtocolVersion,
@@ -30,6 +35,31 @@ pub struct Connect<'a> {
     pub user_name: Option<Utf8String<'a>>,
     /// The password (section 3.1.3.6).
     pub password: Option<&'a [u8]>,
+}
+
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            protocol_version,
+            clean_start,
+            keep_alive,
+            properties,
+            client_identifier,
+            will,
+            user_name,
+            password,
+        } = self;
+        f.debug_struct("Connect")
+            .field("protocol_version", protocol_version)
+            .field("clean_start", clean_start)
+            .field("keep_alive", keep_alive)
+            .field("properties", properties)
+            .field("client_identifier", client_identifier)
+            .field("will", will)
+            .field("user_name", user_name)
+            .field("password", &password.map(|_| Secret))
+            .finish()
+    }
 }
 
 /// The Will Message of a CONNECT (section 3.1.2.5).
@@ -70,12 +100,31 @@ pub(super) fn version_of(body: &[u8]) -> Option<ProtocolVersion> {
 }
 
 impl<'a> Connect<'a> {
-    /// A CONNECT with Clean Start, a keep alive of 60 seconds and nothing else.
+    /// A CONNECT with Clean Start, a keep alive of 60 seconds and nothing else: the server
+    /// discards the session that it has of this client.
     #[must_use]
-    pub const fn new(protocol_version: ProtocolVersion, client_identifier: Utf8String<'a>) -> Self {
+    pub const fn clean(
+        protocol_version: ProtocolVersion,
+        client_identifier: Utf8String<'a>,
+    ) -> Self {
+        Self {
+            clean_start: true,
+            ..Self::resume(protocol_version, client_identifier)
+        }
+    }
+
+    /// A CONNECT without Clean Start, with a keep alive of 60 seconds and nothing else: the
+    /// session that the server has of this client goes on. In 5.0 a session outlives its
+    /// connection only with a Session Expiry Interval among the properties (section
+    /// 3.1.2.11.2).
+    #[must_use]
+    pub const fn resume(
+        protocol_version: ProtocolVersion,
+        client_identifier: Utf8String<'a>,
+    ) -> Self {
         Self {
             protocol_version,
-            clean_start: true,
+            clean_start: false,
             keep_alive: 60,
             properties: Properties::EMPTY,
             client_identifier,

@@ -279,7 +279,7 @@ impl<'a> Subscribe<'a> {
                 .and_then(|filter| check_no_local(filter, entry.options))
                 .map_err(|rule| fault(rule, input))?;
             count += 1;
-            if count > usize::from(limits.maximum_topic_filters) {
+            if count > limits.maximum_topic_filters as usize {
                 return Err(fault(Rule::TopicFilterCount, input));
             }
             input = rest;

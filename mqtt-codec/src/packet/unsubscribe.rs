@@ -137,7 +137,7 @@ impl<'a> Unsubscribe<'a> {
             let (rest, filter) = wire::string(input)?;
             check_filter(&filter, version, limits).map_err(|rule| fault(rule, input))?;
             count += 1;
-            if count > usize::from(limits.maximum_topic_filters) {
+            if count > limits.maximum_topic_filters as usize {
                 return Err(fault(Rule::TopicFilterCount, input));
             }
             input = rest;

@@ -22,7 +22,7 @@ use crate::{EncodeError, PropertyError};
 /// assert_eq!(properties.user_properties().next(), Some(("station", "12")));
 /// # Ok::<(), mqtt_codec::PropertyError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PropertiesBuilder {
     bytes: Vec<u8>,
     contents: Contents,
@@ -160,6 +160,12 @@ impl PropertiesBuf {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+}
+
+impl fmt::Debug for PropertiesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_properties().fmt(f)
     }
 }
 

@@ -12,6 +12,7 @@ use core::fmt;
 use bytes::BufMut;
 
 use crate::packet::PacketSet;
+use crate::secret::Secret;
 use crate::wire::{self, Fault, Parsed, fault, field_len};
 use crate::{EncodeError, QoS, Rule};
 
@@ -229,9 +230,26 @@ macro_rules! properties {
         }
 
         /// A property and its value (5.0 section 2.2.2.2). Times are in seconds.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        ///
+        /// Its `Debug` shows of Authentication Data only that it is there.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Property<'a> {
             $( $(#[$doc])* $name($($type),+), )*
+        }
+
+        impl fmt::Debug for Property<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut tuple = f.debug_tuple(match self {
+                    $( Self::$name(..) => stringify!($name), )*
+                });
+                if let Self::AuthenticationData(_) = self {
+                    return tuple.field(&Secret).finish();
+                }
+                match self {
+                    $( Self::$name($($field),+) => tuple$(.field($field))+, )*
+                }
+                .finish()
+            }
         }
 
         impl<'a> Property<'a> {

@@ -211,9 +211,15 @@ impl<'a> IntoIterator for &Properties<'a> {
 }
 
 /// Iterates over [`Properties`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PropertyIter<'a> {
     rest: &'a [u8],
+}
+
+impl fmt::Debug for PropertyIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
 }
 
 impl<'a> Iterator for PropertyIter<'a> {

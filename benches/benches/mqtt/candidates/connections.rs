@@ -141,7 +141,7 @@ fn encoded(packet: &Packet<'_>, version: ProtocolVersion) -> Vec<u8> {
 fn connect(version: ProtocolVersion) -> Connect<'static> {
     Connect {
         keep_alive: 60,
-        ..Connect::new(version, "thermometer-0017".try_into().expect("legal"))
+        ..Connect::clean(version, "thermometer-0017".try_into().expect("legal"))
     }
 }
 

@@ -102,7 +102,7 @@ fn works() -> (Vec<Work>, Vec<Work>) {
             keep_alive: 60,
             user_name: Some("kitchen".try_into().expect("legal")),
             password: Some(b"secret"),
-            ..Connect::new(version, "thermometer-0017".try_into().expect("legal"))
+            ..Connect::clean(version, "thermometer-0017".try_into().expect("legal"))
         };
         Work::new(name, version, Packet::Connect(connect), 64)
     });

@@ -55,6 +55,8 @@ impl MqttFrontEnd {
         codec.limits.maximum_packet_size = u32::try_from(packet).unwrap_or(u32::MAX);
         codec.limits.maximum_topic_levels =
             u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
+        codec.limits.maximum_topic_filters =
+            u32::try_from(config.limits.topic_filters).unwrap_or(u32::MAX);
         codec.receive_maximum = config.receive_maximum;
         codec.maximum_in_flight = config.maximum_in_flight;
         codec.topic_alias_maximum = config.topic_alias_maximum;

@@ -42,7 +42,7 @@ impl Mqtt {
     pub(crate) fn connect(world: &mut World, client_identifier: &str) -> Mqtt {
         let connect = Connect {
             clean_start: true,
-            ..Connect::new(ProtocolVersion::V5_0, utf8(client_identifier))
+            ..Connect::clean(ProtocolVersion::V5_0, utf8(client_identifier))
         };
         let mut client = Self::with(world, &connect);
         assert_eq!(client.seen(world), ["connack Success"]);

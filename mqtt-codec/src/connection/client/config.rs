@@ -35,7 +35,8 @@ pub struct ClientConfig {
     pub outbound_topic_alias_maximum: u16,
     /// The most QoS 1 and QoS 2 messages to have under way, whatever the server's
     /// Receive Maximum; 0 counts as 1 (MQTT-4.9.0-1). They are held here until it
-    /// acknowledges them, and are sent again on the next connection. Default: 32.
+    /// acknowledges them, and are sent again on the next connection. Default: 20,
+    /// as Mosquitto and paho have it: Mosquitto loses QoS 2 messages that are over it.
     pub maximum_in_flight: u16,
 }
 
@@ -48,7 +49,7 @@ impl Default for ClientConfig {
             acknowledgements: Acknowledgements::Automatic,
             topic_alias_policy: TopicAliasPolicy::Never,
             outbound_topic_alias_maximum: 16,
-            maximum_in_flight: 32,
+            maximum_in_flight: 20,
         }
     }
 }

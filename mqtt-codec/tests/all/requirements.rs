@@ -1,11 +1,9 @@
 //! Every statement of MQTT 5.0 and 3.1.1 that a codec or a connection can keep has a place
 //! that keeps it and a test that shows it, and `requirements.md` says which.
 
-mod support;
-
+use crate::support::{of_version, rows, versions};
 use mqtt_codec::{ProtocolVersion, Rule};
 use requirements::{Map, Specification};
-use support::{of_version, rows, versions};
 
 const MALFORMED: &str = "tests/data/malformed.txt";
 
@@ -32,7 +30,7 @@ fn every_statement_has_a_place_and_a_test() {
                 map.keeps_where(&name, &format!("Rule::{rule:?}"));
             }
         }
-        for row in rows(include_str!("data/malformed.txt")) {
+        for row in rows(include_str!("../data/malformed.txt")) {
             if versions(row[0]).contains(&version)
                 && let Some(name) = named(specification, of_version(row[3], version))
             {

@@ -34,7 +34,7 @@ impl Link {
     /// Both ends at their defaults, and connected.
     pub(crate) fn connected(version: ProtocolVersion) -> Self {
         let mut link = Self::new(ClientConfig::default(), ServerConfig::default());
-        link.connect(&Connect::new(version, utf8("c")), Session::new());
+        link.connect(&Connect::clean(version, utf8("c")), Session::new());
         link
     }
 

@@ -1,10 +1,13 @@
 //! Which packet may be sent when: the first, the only one, the last (sections 3.1, 3.2
 //! and 3.14), 5.0 and 3.1.1.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, asked, client_event, client_of, connecting, event,
+    id, seconds, sent, server_of, transmitted,
+};
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ConnectionError, Message, SendError, ServerConfig,
     ServerConnection, Session,
@@ -13,11 +16,6 @@ use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
     Subscription,
 };
-use support::ends::{
-    CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, asked, client_event, client_of, connecting, event,
-    id, seconds, sent, server_of, transmitted,
-};
-use support::{bytes, utf8};
 
 const NONE: Properties<'static> = Properties::EMPTY;
 
@@ -52,7 +50,7 @@ fn server_sends(server: &mut ServerConnection) -> Vec<Result<(), SendError>> {
 fn a_client_sends_connect_first_and_once() {
     let not_yet = Err(SendError::NotConnected);
     for version in [V5_0, V3_1_1] {
-        let connect = Connect::new(version, utf8("c"));
+        let connect = Connect::clean(version, utf8("c"));
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
         assert!(
             client_sends(&mut client)
@@ -99,7 +97,7 @@ fn a_server_sends_connack_first_and_once() {
 #[test]
 fn a_client_takes_connack_first_and_once() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
-        let connect = Connect::new(version, utf8("c"));
+        let connect = Connect::clean(version, utf8("c"));
         for input in ["30: 0001'a' N", "D0 00", "40: 0001", "62: 0001"] {
             let mut client = connecting(&connect, ClientConfig::default(), Session::new());
             let error = client_event(&mut client, &input.replace('N', none)).unwrap_err();
@@ -159,7 +157,7 @@ fn a_refused_connect_is_the_end() {
     }
     // And the client closes.
     for (version, connack) in [(V5_0, "20: 00 87 00"), (V3_1_1, "20: 00 05")] {
-        let connect = Connect::new(version, utf8("c"));
+        let connect = Connect::clean(version, utf8("c"));
         let mut client = connecting(&connect, ClientConfig::default(), Session::new());
         client_event(&mut client, connack).unwrap();
         assert!(client.is_closed());
@@ -227,7 +225,7 @@ fn nothing_is_sent_behind_a_goodbye() {
             _ => Vec::new(),
         };
         for reason in [ReasonCode::Success, ReasonCode::UnspecifiedError] {
-            let connect = Connect::new(version, utf8("c"));
+            let connect = Connect::clean(version, utf8("c"));
             let mut client = client_of(&connect, ClientConfig::default(), connack);
             client.publish(&exactly).unwrap();
             sent(&mut client);
@@ -265,7 +263,7 @@ fn nothing_is_sent_behind_a_goodbye() {
     event(&mut server, "E0: 80").unwrap();
     assert!(server.is_closed());
     let mut client = client_of(
-        &Connect::new(V5_0, utf8("c")),
+        &Connect::clean(V5_0, utf8("c")),
         ClientConfig::default(),
         "20: 00 00 00",
     );
@@ -297,7 +295,7 @@ fn a_goodbye_that_may_not_be() {
     assert_eq!(transmitted(&mut server), b"");
 
     let mut client = client_of(
-        &Connect::new(V5_0, utf8("c")),
+        &Connect::clean(V5_0, utf8("c")),
         ClientConfig::default(),
         "20: 00 00 00",
     );

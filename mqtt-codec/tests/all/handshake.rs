@@ -1,9 +1,13 @@
 //! From CONNECT to CONNACK: what is refused, and what is settled.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1, V5_0, asked, client_event, client_of,
+    connecting, event, seconds, sent, transmitted,
+};
+use crate::support::link::Link;
+use crate::support::{bytes, topic, utf8};
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, Message, SendError, ServerConfig,
     ServerConnection, ServerEvent, Session,
@@ -11,12 +15,6 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Limits, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription, Will,
 };
-use support::ends::{
-    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1, V5_0, asked, client_event, client_of,
-    connecting, event, seconds, sent, transmitted,
-};
-use support::link::Link;
-use support::{bytes, topic, utf8};
 
 /// First packets that are no CONNECT that is accepted: the statement, and what is
 /// answered before closing.
@@ -34,7 +32,30 @@ fn a_first_packet_that_is_wrong() {
         ("F0 00", "MQTT-3.1.0-1", ""),
         ("00", "MQTT-3.1.0-1", ""),
         ("'GET / HTTP/1.1'", "MQTT-3.1.0-1", ""),
-        // Versions: 3.x is told 0x01, what is to come 0x84.
+        // Versions: a CONNECT that has the form of 5.0 is told 0x84, any other 0x01, also
+        // that of a Mosquitto bridge, which sets the highest bit of the level and falls back
+        // when it is told 0x01 (Mosquitto 2.0.11, `try_private`).
+        (
+            "10: 0006'MQIsdp' 83 02 003C 0001'a'",
+            "MQTT-3.1.2-2",
+            "20 02 00 01",
+        ),
+        (
+            "10: 0004'MQTT' 84 04 003C 0001'a' 0001't' 0001'0'",
+            "MQTT-3.1.2-2",
+            "20 02 00 01",
+        ),
+        (
+            "10: 0004'MQTT' 85 02 003C 00 0001'a'",
+            "MQTT-3.1.2-2",
+            "20 03 00 84 00",
+        ),
+        (
+            "10: 0004'MQTT' 06 02 003C 0001'a'",
+            "MQTT-3.1.2-2",
+            "20 02 00 01",
+        ),
+        ("10: 0004'MQTT' 7F", "MQTT-3.1.2-2", "20 02 00 01"),
         (
             "10: 0004'MQTT' 03 02 003C 0001'a'",
             "MQTT-3.1.2-2",
@@ -122,7 +143,7 @@ fn every_negotiated_value() {
         .unwrap();
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, utf8(""))
+        ..Connect::clean(V5_0, utf8(""))
     };
     link.client
         .connect(link.now, &connect, Session::new())
@@ -269,7 +290,7 @@ fn a_will_is_in_the_event() {
     };
     let connect = Connect {
         will: Some(will),
-        ..Connect::new(V3_1, utf8("c"))
+        ..Connect::clean(V3_1, utf8("c"))
     };
     let mut link = Link::new(ClientConfig::default(), ServerConfig::default());
     link.client
@@ -315,7 +336,7 @@ fn the_smaller_maximum_packet_size_of_a_client() {
         builder.push(Property::MaximumPacketSize(told)).unwrap();
         let connect = Connect {
             properties: builder.as_properties(),
-            ..Connect::new(V5_0, utf8("c"))
+            ..Connect::clean(V5_0, utf8("c"))
         };
         let mut config = ClientConfig::default();
         config.limits = Limits::DEFAULT.with_maximum_packet_size(configured);
@@ -330,7 +351,7 @@ fn the_smaller_maximum_packet_size_of_a_client() {
 /// return codes say that it would speak 5.0, and then not in this form.
 #[test]
 fn a_server_of_3_x_refuses_5_0_in_its_own_words() {
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     for (bytes, refused) in [
         ([0x20, 2, 0, 1], true),
         ([0x20, 2, 0, 0], false),

@@ -1,18 +1,16 @@
 //! Every row of `data/valid.txt`, and of `data/captured.txt` from real clients and brokers,
 //! is accepted, and written as the row says.
 
-mod support;
-
+use crate::support::{bytes, rows, topic, utf8, versions};
 use bytes::BytesMut;
 use mqtt_codec::{
     Connect, Limits, Packet, PacketBuf, PacketIdentifier, Property, ProtocolVersion, Publish, QoS,
     ReasonCode, RetainHandling, Subscription, SubscriptionOptions, Will, decode, needed,
 };
-use support::{bytes, rows, topic, utf8, versions};
 
 const TABLES: [&str; 2] = [
-    include_str!("data/valid.txt"),
-    include_str!("data/captured.txt"),
+    include_str!("../data/valid.txt"),
+    include_str!("../data/captured.txt"),
 ];
 
 /// Version, bytes, bytes written, and what it is, of each row.
@@ -149,7 +147,7 @@ fn the_connect_of_the_figures() {
             }),
             user_name: Some(utf8("usr")),
             password: Some(b"pwd"),
-            ..Connect::new(ProtocolVersion::V5_0, utf8("id"))
+            ..Connect::clean(ProtocolVersion::V5_0, utf8("id"))
         }
     );
 }

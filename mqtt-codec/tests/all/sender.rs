@@ -1,11 +1,11 @@
 //! Whatever their embedders ask for, and whatever limits they tell each other, two
 //! connections send nothing that the other end has to refuse.
 
-mod support;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::support::link::Link;
+use crate::support::utf8;
 use mqtt_codec::connection::{
     Accept, Acknowledgements, ClientConfig, ClientEvent, Message, ServerConfig, ServerEvent,
     Session, TopicAliasPolicy,
@@ -15,8 +15,6 @@ use mqtt_codec::{
     Property, ProtocolVersion, QoS, ReasonCode, Subscription, decode,
 };
 use proptest::prelude::*;
-use support::link::Link;
-use support::utf8;
 
 /// What one end tells the other that it takes.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +148,7 @@ impl Run {
         ]);
         let connect = Connect {
             properties: properties.as_properties(),
-            ..Connect::new(ProtocolVersion::V5_0, utf8("c"))
+            ..Connect::clean(ProtocolVersion::V5_0, utf8("c"))
         };
         run.link
             .client

@@ -1,10 +1,13 @@
 //! What outlives a network connection, and what is made of it on the next (sections
 //! 3.1.2.4, 3.2.2.1.1, 4.1 and 4.4): both ends, 5.0 and 3.1.1.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent, server_of,
+    transmitted,
+};
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Accept, Acknowledgements, ClientConfig, ClientConnection, InFlight, Message, Received,
     SendError, ServerConfig, ServerConnection, Session,
@@ -12,11 +15,6 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
 };
-use support::ends::{
-    V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent, server_of,
-    transmitted,
-};
-use support::{bytes, utf8};
 
 /// A version, a Clean Start of it and what goes on, the Property Length, and a CONNACK
 /// with Session Present 0 and 1.
@@ -39,8 +37,7 @@ const VERSIONS: [(ProtocolVersion, &str, &str, &str, [&str; 2]); 2] = [
 
 fn goes_on(version: ProtocolVersion) -> Connect<'static> {
     Connect {
-        clean_start: false,
-        ..Connect::new(version, utf8("c"))
+        ..Connect::resume(version, utf8("c"))
     }
 }
 
@@ -120,7 +117,7 @@ fn what_a_client_resumes() {
 
         // A Clean Start goes with no session.
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
-        let clean = Connect::new(version, utf8("c"));
+        let clean = Connect::clean(version, utf8("c"));
         assert_eq!(
             client.connect(Duration::ZERO, &clean, session.clone()),
             Err(SendError::SessionPresent)
@@ -291,7 +288,7 @@ fn when_nothing_is_sent_again() {
         .publish(&Message::new("a", "x", QoS::AtLeastOnce))
         .unwrap();
     let mut client = client_of(
-        &Connect::new(V5_0, utf8("c")),
+        &Connect::clean(V5_0, utf8("c")),
         ClientConfig::default(),
         "20: 00 00 00",
     );
@@ -529,7 +526,7 @@ fn a_session_that_ends_is_not_prolonged() {
         let properties = later(asked);
         let connect = Connect {
             properties: properties.as_properties(),
-            ..Connect::new(V5_0, utf8("c"))
+            ..Connect::clean(V5_0, utf8("c"))
         };
         let mut client = client_of(&connect, ClientConfig::default(), connack);
         let goodbye = client.disconnect(ReasonCode::Success, later(5).as_properties());

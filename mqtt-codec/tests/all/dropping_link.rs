@@ -2,10 +2,10 @@
 //! message is lost, with QoS 2 none is lost and none comes twice, and each arrives in
 //! order (sections 4.3, 4.4 and 4.6).
 
-mod support;
-
 use std::collections::VecDeque;
 
+use crate::support::link::{Link, acknowledge_with};
+use crate::support::utf8;
 use mqtt_codec::connection::{
     Accept, Acknowledgements, ClientConfig, ClientEvent, InboundPublish, Message, SendError,
     ServerConfig, ServerEvent, Session,
@@ -15,8 +15,6 @@ use mqtt_codec::{
     ReasonCode,
 };
 use proptest::prelude::*;
-use support::link::{Link, acknowledge_with};
-use support::utf8;
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -127,9 +125,8 @@ impl Run {
                 .unwrap();
         }
         let connect = Connect {
-            clean_start: false,
             properties: properties.as_properties(),
-            ..Connect::new(self.version, utf8("c"))
+            ..Connect::resume(self.version, utf8("c"))
         };
         self.link
             .client

@@ -1,23 +1,21 @@
 //! Enhanced authentication and re-authentication (5.0 section 4.12), from both ends.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    CONNECT_5_0, V5_0, accepted, asked, client_event, client_of, connecting, event, seconds, sent,
+    server_of, transmitted,
+};
+use crate::support::link::Link;
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, Message, SendError, ServerConfig,
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{
-    Connect, Properties, PropertiesBuf, PropertiesBuilder, Property, QoS, ReasonCode, Rule,
+    Connect, Packet, Properties, PropertiesBuf, PropertiesBuilder, Property, QoS, ReasonCode, Rule,
     Subscription,
 };
-use support::ends::{
-    CONNECT_5_0, V5_0, accepted, asked, client_event, client_of, connecting, event, seconds, sent,
-    server_of, transmitted,
-};
-use support::link::Link;
-use support::{bytes, utf8};
 
 /// A CONNECT with the method M.
 const WITH_METHOD: &str = "10: 0004'MQTT' 05 02 000A {15 0001'M'} 0001'c'";
@@ -37,7 +35,7 @@ fn client() -> ClientConnection {
     let method = method("M");
     let connect = Connect {
         properties: method.as_properties(),
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::clean(V5_0, utf8("c"))
     };
     connecting(&connect, ClientConfig::default(), Session::new())
 }
@@ -73,7 +71,7 @@ fn an_authentication_in_steps_and_again() {
         .unwrap();
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::clean(V5_0, utf8("c"))
     };
     link.client
         .connect(link.now, &connect, Session::new())
@@ -345,7 +343,7 @@ fn without_a_method_there_is_no_auth() {
     let error = event(&mut server, AUTH_AGAIN).unwrap_err();
     assert_eq!(error.statement(), Some("MQTT-4.12.0-7"));
 
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     for reason in [more, ReasonCode::ReAuthenticate] {
         assert_eq!(
@@ -413,4 +411,48 @@ fn one_re_authentication_at_a_time() {
         assert!(event(&mut server, AUTH_AGAIN).is_err());
         assert_eq!(transmitted(&mut server), bytes("E0 01 82"));
     }
+}
+
+/// Neither a password nor authentication data is in what `Debug` writes, wherever they are.
+#[test]
+fn secrets_are_not_shown() {
+    let mut builder = PropertiesBuilder::new();
+    builder
+        .push(Property::AuthenticationMethod("PLAIN"))
+        .unwrap()
+        .push(Property::AuthenticationData(b"hunter2"))
+        .unwrap();
+    let connect = Connect {
+        user_name: Some(utf8("alice")),
+        password: Some(b"hunter2"),
+        properties: builder.as_properties(),
+        ..Connect::clean(V5_0, utf8("c"))
+    };
+    let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
+    client
+        .connect(Duration::ZERO, &connect, Session::new())
+        .unwrap();
+    let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+    let mut wire = Vec::new();
+    client.poll_transmit(&mut wire);
+    let event = server.receive(Duration::ZERO, &mut &wire[..]).unwrap();
+    let packet = Packet::Connect(connect);
+    for (name, text) in [
+        ("packet", format!("{packet:?}")),
+        ("PacketBuf", format!("{:?}", packet.to_buf(V5_0).unwrap())),
+        ("event", format!("{event:?}")),
+        ("builder", format!("{builder:?}")),
+        ("PropertiesBuf", format!("{:?}", builder.clone().build())),
+        ("iterator", format!("{:?}", connect.properties.iter())),
+        ("client", format!("{client:?}")),
+        ("server", format!("{server:?}")),
+    ] {
+        let numbers = format!("{:?}", b"hunter2");
+        let numbers = numbers.trim_matches(['[', ']']);
+        assert!(
+            !text.contains("hunter2") && !text.contains(numbers),
+            "{name}: {text}"
+        );
+    }
+    assert!(format!("{packet:?}").contains("<secret>"));
 }

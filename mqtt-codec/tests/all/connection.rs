@@ -1,10 +1,14 @@
 //! An established connection: what either end refuses, subscriptions, silence and
 //! goodbyes.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, client_event, client_of, connect_of,
+    event, id, seconds, sent, server_of, transmitted,
+};
+use crate::support::link::Link;
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, SendError,
     ServerConfig, ServerConnection, ServerEvent, Session,
@@ -13,12 +17,6 @@ use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
     Subscription,
 };
-use support::ends::{
-    CONNECT_3_1, CONNECT_3_1_1, CONNECT_5_0, V3_1_1, V5_0, client_event, client_of, connect_of,
-    event, id, seconds, sent, server_of, transmitted,
-};
-use support::link::Link;
-use support::{bytes, utf8};
 
 /// What a client may not send once it is connected: the statement, and the DISCONNECT of
 /// 5.0. 3.x is closed without a word.
@@ -164,7 +162,7 @@ fn subscriptions() {
         assert_eq!(answers, [vec![ReasonCode::Success, failure], unsubscribed]);
     }
     // Answers to nothing, or not as many.
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     for (input, statement) in [
         ("90: 0002 00 00", "MQTT-3.8.4-2"),
         ("B0: 0001 00 00", "MQTT-3.10.4-5"),
@@ -187,7 +185,7 @@ fn subscriptions() {
 // shows: 5.0 MQTT-3.14.2-2, 5.0 MQTT-4.12.0-6
 #[test]
 fn what_a_client_refuses() {
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     for (input, statement) in [
         ("20: 00 00 00", "MQTT-3.2.0-2"),
         ("C0 00", "§2.1.2"),
@@ -205,7 +203,7 @@ fn what_a_client_refuses() {
         assert_eq!(sent(&mut client)[0], 0xE0);
     }
     // Before CONNACK (MQTT-3.2.0-1), and CONNACKs that cannot be.
-    let anonymous = Connect::new(V5_0, utf8(""));
+    let anonymous = Connect::clean(V5_0, utf8(""));
     for (connect, input, statement) in [
         (&connect, "30: 0001'a' 00", "MQTT-3.2.0-1"),
         (&connect, "E0: 80", "MQTT-3.2.0-1"),
@@ -222,7 +220,7 @@ fn what_a_client_refuses() {
         assert_eq!(error.statement(), Some(statement), "{input}");
     }
     // A DISCONNECT from a server of 3.1.1.
-    let connect = Connect::new(V3_1_1, utf8("c"));
+    let connect = Connect::clean(V3_1_1, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00");
     assert!(client_event(&mut client, "E0 00").is_err());
     assert_eq!(sent(&mut client), b"");
@@ -285,7 +283,7 @@ fn keep_alive() {
 
     // The client pings after 60 seconds of its own silence, and wants an answer in 10.
     for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
-        let connect = Connect::new(version, utf8("c"));
+        let connect = Connect::clean(version, utf8("c"));
         let mut client = client_of(&connect, ClientConfig::default(), connack);
         assert_eq!(client.poll_timeout(), Some(seconds(60)));
         client.handle_timeout(seconds(30)).unwrap();
@@ -311,7 +309,7 @@ fn keep_alive() {
         assert!(client.is_closed());
     }
     // MQTT-3.1.2-21
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     let client = client_of(&connect, ClientConfig::default(), "20: 00 00 03 13 0005");
     assert_eq!(client.poll_timeout(), Some(seconds(5)));
     // CONNACK is to come in time.
@@ -335,7 +333,7 @@ fn the_version_is_that_of_connect() {
         client
             .connect(
                 Duration::ZERO,
-                &Connect::new(version, utf8("c")),
+                &Connect::clean(version, utf8("c")),
                 Session::new(),
             )
             .unwrap();
@@ -351,7 +349,7 @@ fn the_version_is_that_of_connect() {
 /// Time goes as far as it is told, and a timeout beyond is none.
 #[test]
 fn no_time_is_too_far() {
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     for (now, timeout) in [
         (Duration::ZERO, Duration::MAX),
         (seconds(1), Duration::MAX),
@@ -394,7 +392,7 @@ fn no_time_is_too_far() {
 /// What a client sends by itself is a sign of life too.
 #[test]
 fn an_acknowledgement_is_no_silence() {
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     let message = bytes("30: 0001'a' 00");
     client.receive(seconds(20), &mut &message[..]).unwrap();
@@ -409,7 +407,7 @@ fn an_acknowledgement_is_no_silence() {
 fn a_ping_counts_from_when_it_is_sent() {
     let connect = Connect {
         keep_alive: 0,
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::clean(V5_0, utf8("c"))
     };
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     client.ping(seconds(100)).unwrap();
@@ -426,7 +424,7 @@ fn a_client_pings_though_an_answer_is_late() {
     for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
         let connect = Connect {
             keep_alive: 4,
-            ..Connect::new(version, utf8("c"))
+            ..Connect::clean(version, utf8("c"))
         };
         let mut client = client_of(&connect, ClientConfig::default(), connack);
         for at in [4, 8, 12] {
@@ -442,7 +440,7 @@ fn a_client_pings_though_an_answer_is_late() {
         );
     }
     // A server that has no room for two bytes.
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 {27 00000001}");
     client.handle_timeout(seconds(60)).unwrap();
     assert_eq!(client.poll_timeout(), Some(seconds(120)));
@@ -467,7 +465,7 @@ fn goodbyes() {
             "20: 00 00"
         };
         let mut client = client_of(
-            &Connect::new(version, utf8("c")),
+            &Connect::clean(version, utf8("c")),
             ClientConfig::default(),
             connack,
         );
@@ -560,7 +558,7 @@ fn subscription_identifiers() {
     let wire = bytes("30: 0001'a' {0B 01 0B 02} 'x'");
     assert_eq!(transmitted(&mut server), wire);
 
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     assert!(matches!(
         client.publish(&message),

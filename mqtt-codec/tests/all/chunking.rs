@@ -1,10 +1,10 @@
 //! Any chunking of the same bytes gives the same events, the same errors and the same
 //! answers; and however the clock runs, a timeout is dealt with.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::link::acknowledge_with;
+use crate::support::utf8;
 use arbitrary::Unstructured;
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
@@ -12,8 +12,6 @@ use mqtt_codec::connection::{
 };
 use mqtt_codec::{Connect, Packet, Properties, ProtocolVersion, QoS, ReasonCode};
 use proptest::prelude::*;
-use support::link::acknowledge_with;
-use support::utf8;
 
 /// Everything that a connection shows of what it was fed.
 #[derive(Debug, Default, PartialEq)]
@@ -117,7 +115,7 @@ fn client(version: ProtocolVersion, assembled_size: u32, chunks: &[&[u8]]) -> Tr
     config.limits.variable_header_size = 64;
     let mut client = ClientConnection::new(now, config);
     client
-        .connect(now, &Connect::new(version, utf8("c")), Session::new())
+        .connect(now, &Connect::clean(version, utf8("c")), Session::new())
         .unwrap();
     let mut trace = Trace::default();
     let mut buffer = Vec::new();
@@ -156,7 +154,7 @@ fn stream(version: ProtocolVersion, first: Packet<'_>, seeds: &[Vec<u8>]) -> Vec
     first.encode(version, &mut wire).unwrap();
     for seed in seeds {
         let mut u = Unstructured::new(seed);
-        if let Ok(packet) = support::arbitrary::packet(&mut u, version) {
+        if let Ok(packet) = crate::support::arbitrary::packet(&mut u, version) {
             packet.encode(version, &mut wire).unwrap();
         }
     }
@@ -202,7 +200,7 @@ proptest! {
         ends in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
     ) {
-        let connect = Packet::Connect(Connect::new(version, utf8("c")));
+        let connect = Packet::Connect(Connect::clean(version, utf8("c")));
         let mut wire = stream(version, connect, &seeds);
         if let Some((at, byte)) = damage {
             let at = at.index(wire.len());
@@ -241,7 +239,7 @@ proptest! {
         keep_alive in 0..5u16,
         steps in prop::collection::vec((0..4000u64, any::<bool>()), 1..40),
     ) {
-        let connect = Connect { keep_alive, ..Connect::new(version, utf8("c")) };
+        let connect = Connect { keep_alive, ..Connect::clean(version, utf8("c")) };
         let mut now = Duration::ZERO;
         let mut client = ClientConnection::new(now, ClientConfig::default());
         client.connect(now, &connect, Session::new()).unwrap();

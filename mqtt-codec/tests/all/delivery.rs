@@ -1,19 +1,17 @@
 //! Messages on their way, byte for byte: QoS 1 and 2 in both directions, and resumption.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    V3_1, V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, sent, server_of,
+    transmitted,
+};
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Accept, Acknowledgements, ClientConfig, InFlight, Message, SendError, ServerConfig,
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
-use support::ends::{
-    V3_1, V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, sent, server_of,
-    transmitted,
-};
-use support::{bytes, utf8};
 
 /// Sections 4.3.2 and 4.3.3 from the receiving end, byte for byte.
 // shows: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.3.4-1, 5.0 MQTT-4.3.2-4, 5.0 MQTT-4.3.2-5,
@@ -114,7 +112,7 @@ fn identifiers_in_use() {
     let mut config = ClientConfig::default();
     config.acknowledgements = Acknowledgements::Manual;
     for (first, second) in &used[..3] {
-        let mut client = client_of(&Connect::new(V5_0, utf8("c")), config, "20: 00 00 00");
+        let mut client = client_of(&Connect::clean(V5_0, utf8("c")), config, "20: 00 00 00");
         let filter = [Subscription::new("a", QoS::AtMostOnce)];
         assert_eq!(client.subscribe(&filter, Properties::EMPTY), Ok(id(1)));
         client_event(&mut client, first).unwrap();
@@ -126,6 +124,36 @@ fn identifiers_in_use() {
     event(&mut server, "32: 0001'a' 0001").unwrap();
     assert_eq!(event(&mut server, "3A: 0001'a' 0001").unwrap(), "");
     assert!(event(&mut server, "32: 0001'a' 0001").is_err());
+}
+
+/// A client of 3.x that has lost its own state begins with its identifiers anew. One that is
+/// that of an open QoS 2 message becomes that of the QoS 1 message (Mosquitto 2.0.11: "Reused
+/// message ID 1 from c detected. Clearing from database."). A client of 5.0 is refused.
+#[test]
+fn a_qos_1_message_with_the_identifier_of_an_open_qos_2_message() {
+    for (version, none, served) in [(V3_1, "", true), (V3_1_1, "", true), (V5_0, "00", false)] {
+        for answered in [true, false] {
+            let mut server = server_of(version, ServerConfig::default());
+            event(&mut server, &format!("34: 0001'a' 0001 {none}")).unwrap();
+            if answered {
+                server
+                    .acknowledge(id(1), ReasonCode::Success, Properties::EMPTY)
+                    .unwrap();
+            }
+            transmitted(&mut server);
+            let publish = event(&mut server, &format!("32: 0001'b' 0001 {none}"));
+            if !served {
+                assert_eq!(publish.unwrap_err().statement(), Some("MQTT-2.2.1-3"));
+                continue;
+            }
+            assert!(publish.unwrap().starts_with("Publish"), "{version}");
+            server
+                .acknowledge(id(1), ReasonCode::Success, Properties::EMPTY)
+                .unwrap();
+            assert_eq!(transmitted(&mut server), bytes("40: 0001"));
+            assert!(server.session().is_empty());
+        }
+    }
 }
 
 /// Sections 4.3.2 and 4.3.3 from the sending end, byte for byte.
@@ -273,7 +301,7 @@ fn a_client_acknowledges_in_order() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
         let mut config = ClientConfig::default();
         config.acknowledgements = Acknowledgements::Manual;
-        let mut client = client_of(&Connect::new(version, utf8("c")), config, connack);
+        let mut client = client_of(&Connect::clean(version, utf8("c")), config, connack);
         for (first, identifier) in [("32", 1), ("34", 2), ("32", 3), ("34", 4)] {
             let input = format!("{first}: 0001'a' 000{identifier} {none}");
             client_event(&mut client, &input).unwrap();
@@ -302,7 +330,7 @@ fn a_client_acknowledges_in_order() {
 fn the_order_of_pubrels() {
     for (version, connack) in [(V5_0, "20: 00 00 00"), (V3_1_1, "20: 00 00")] {
         let mut client = client_of(
-            &Connect::new(version, utf8("c")),
+            &Connect::clean(version, utf8("c")),
             ClientConfig::default(),
             connack,
         );
@@ -328,7 +356,7 @@ fn the_order_of_pubrels() {
 fn a_client_acknowledges_by_itself() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
         let mut client = client_of(
-            &Connect::new(version, utf8("c")),
+            &Connect::clean(version, utf8("c")),
             ClientConfig::default(),
             connack,
         );
@@ -356,7 +384,7 @@ fn a_client_acknowledges_by_itself() {
 #[test]
 fn a_new_message_has_its_qos_and_no_dup() {
     for (version, none, connack) in [(V5_0, "00", "20: 00 00 00"), (V3_1_1, "", "20: 00 00")] {
-        let connect = Connect::new(version, utf8("c"));
+        let connect = Connect::clean(version, utf8("c"));
         let mut client = client_of(&connect, ClientConfig::default(), connack);
         let mut server = server_of(version, ServerConfig::default());
         for (qos, expected) in [
@@ -413,8 +441,7 @@ fn new_identifiers() {
         assert_eq!(publish(QoS::ExactlyOnce), Some(id(4)));
 
         let connect = Connect {
-            clean_start: false,
-            ..Connect::new(version, utf8("c"))
+            ..Connect::resume(version, utf8("c"))
         };
         let mut client = connecting(&connect, ClientConfig::default(), session());
         client_event(&mut client, connack).unwrap();

@@ -1,10 +1,10 @@
 //! A PUBLISH over `Limits::assembled_size` comes in parts: memory is bounded by the limit,
 //! and what 5.0 sections 4.3 and 4.4 say of a message holds for all of it.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{V3_1_1, V5_0, client_of, event, id, sent, server_of, transmitted};
+use crate::support::{topic, utf8};
 use mqtt_codec::connection::{
     Acknowledgements, ClientConfig, ClientEvent, ConnectionError, Message, SendError, ServerConfig,
     ServerConnection, ServerEvent,
@@ -13,8 +13,6 @@ use mqtt_codec::{
     Connect, Packet, Properties, PropertiesBuilder, Property, ProtocolVersion, Publish, QoS,
     ReasonCode,
 };
-use support::ends::{V3_1_1, V5_0, client_of, event, id, sent, server_of, transmitted};
-use support::{topic, utf8};
 
 const ASSEMBLED_SIZE: u32 = 256;
 
@@ -95,7 +93,7 @@ fn a_message_in_parts_is_none_until_it_is_put_together() {
     let mut config = config();
     config.topic_alias_maximum = 1;
     let mut server = server_of(V5_0, config);
-    let wire = support::bytes(&format!(
+    let wire = crate::support::bytes(&format!(
         "31: 0001't' {{23 0001 01 01}} {}",
         "78".repeat(300)
     ));
@@ -142,7 +140,7 @@ fn it_is_acknowledged_at_its_end() {
         let mut config = ClientConfig::default();
         config.limits.assembled_size = ASSEMBLED_SIZE;
         assert_eq!(config.acknowledgements, Acknowledgements::Automatic);
-        let mut client = client_of(&Connect::new(V5_0, utf8("c")), config, "20: 00 00 00");
+        let mut client = client_of(&Connect::clean(V5_0, utf8("c")), config, "20: 00 00 00");
         let mut input = &wire[..wire.len() - 1];
         while let Some(event) = client.receive(Duration::ZERO, &mut input).unwrap() {
             assert!(matches!(
@@ -222,7 +220,9 @@ fn only_a_refusal_of_it_ends_it() {
                 .acknowledge(id(other), reason, Properties::EMPTY)
                 .unwrap();
         }
-        let answers = ["40: 0008", "50: 0009 97"].map(support::bytes).concat();
+        let answers = ["40: 0008", "50: 0009 97"]
+            .map(crate::support::bytes)
+            .concat();
         assert_eq!(transmitted(&mut server), answers);
         let (rest, _) = receive(&mut server, &wire[300..], 300);
         assert_eq!(rest.len(), wire.len() - 300);
@@ -406,7 +406,7 @@ fn what_is_wrong_is_told_alike() {
         format!("30: 0001't' AD02 {x}"),
         format!("32: {}", "0130".repeat(152)),
     ] {
-        let mut wire = support::bytes(&wrong);
+        let mut wire = crate::support::bytes(&wrong);
         // What follows is none of its fields, though it would make a Property Length.
         wire.extend([0xFF, 0xFF, 0xFF, 0x7F]);
         let mut whole = server_of(V5_0, ServerConfig::default());

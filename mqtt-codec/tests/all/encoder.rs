@@ -1,16 +1,14 @@
 //! What an encoder refuses: what decoding would refuse, and what a version has no place
 //! for. Nothing is written then.
 
-mod support;
-
+use crate::support::ends::{V3_1, V3_1_1, V5_0, id};
+use crate::support::{topic, utf8};
 use mqtt_codec::{
     Acknowledgement, Auth, ConnAck, Connect, Disconnect, EncodeError, Limits, Packet, PacketType,
     Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyError, ProtocolVersion,
     Publish, QoS, ReasonCode, SubAck, Subscribe, Subscription, SubscriptionOptions, TopicName,
     UnsubAck, Unsubscribe, Will, decode,
 };
-use support::ends::{V3_1, V3_1_1, V5_0, id};
-use support::{topic, utf8};
 
 /// The error, once it is seen that nothing was written.
 fn refused(packet: &Packet<'_>, version: ProtocolVersion) -> EncodeError {
@@ -98,29 +96,28 @@ fn connect() {
             V3_1_1,
             Connect {
                 password: Some(b"p"),
-                ..Connect::new(V3_1_1, utf8("c"))
+                ..Connect::clean(V3_1_1, utf8("c"))
             },
             "MQTT-3.1.2-22",
         ),
         (
             V3_1_1,
             Connect {
-                clean_start: false,
-                ..Connect::new(V3_1_1, utf8(""))
+                ..Connect::resume(V3_1_1, utf8(""))
             },
             "MQTT-3.1.3-7",
         ),
-        (V3_1, Connect::new(V3_1, utf8("")), "§3.1.3.1"),
+        (V3_1, Connect::clean(V3_1, utf8("")), "§3.1.3.1"),
         (
             V3_1,
-            Connect::new(V3_1, utf8("abcdefghijklmnopqrstuvwx")),
+            Connect::clean(V3_1, utf8("abcdefghijklmnopqrstuvwx")),
             "§3.1.3.1",
         ),
         (
             V5_0,
             Connect {
                 properties: properties([Property::AuthenticationData(b"d")]).as_properties(),
-                ..Connect::new(V5_0, utf8("c"))
+                ..Connect::clean(V5_0, utf8("c"))
             },
             "§3.1.2.11.10",
         ),
@@ -130,7 +127,7 @@ fn connect() {
     for version in [V5_0, V3_1_1] {
         let packet = Packet::Connect(Connect {
             will: Some(Will::new(TopicName::EMPTY, b"")),
-            ..Connect::new(version, utf8("c"))
+            ..Connect::clean(version, utf8("c"))
         });
         assert_eq!(broken(&packet, version), "MQTT-4.7.3-1");
     }
@@ -349,7 +346,7 @@ fn a_property_in_another_packet() {
         (
             Packet::Connect(Connect {
                 properties: will_delay.as_properties(),
-                ..Connect::new(V5_0, utf8("c"))
+                ..Connect::clean(V5_0, utf8("c"))
             }),
             PacketType::Connect,
         ),
@@ -418,7 +415,7 @@ fn what_3_1_1_has_no_place_for() {
         refused(
             &Packet::Connect(Connect {
                 properties: user,
-                ..Connect::new(V3_1_1, utf8("c"))
+                ..Connect::clean(V3_1_1, utf8("c"))
             }),
             V3_1_1,
         ),
@@ -428,7 +425,7 @@ fn what_3_1_1_has_no_place_for() {
                     properties: user,
                     ..Will::new(topic("t"), b"")
                 }),
-                ..Connect::new(V3_1_1, utf8("c"))
+                ..Connect::clean(V3_1_1, utf8("c"))
             }),
             V3_1_1,
         ),
@@ -487,7 +484,7 @@ fn a_field_has_65535_bytes_at_most() {
             let subscriptions = [Subscription::new(text, QoS::AtMostOnce)];
             let filters = [&text[..]];
             let none = Properties::EMPTY;
-            let connect = Connect::new(version, utf8("c"));
+            let connect = Connect::clean(version, utf8("c"));
             for packet in [
                 Packet::Subscribe(Subscribe {
                     packet_identifier: id(1),
@@ -553,7 +550,7 @@ fn a_packet_fits_where_there_is_room_for_all_of_it() {
                     &Packet::Connect(Connect {
                         user_name: Some(utf8("u")),
                         password: Some(&password),
-                        ..Connect::new(version, utf8("c"))
+                        ..Connect::clean(version, utf8("c"))
                     }),
                     version,
                     remaining,

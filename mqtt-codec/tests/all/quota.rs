@@ -1,20 +1,18 @@
 //! Flow control (5.0 section 4.9): how many QoS 1 and QoS 2 messages are under way, seen
 //! from both ends, and what is never held back.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{
+    V5_0, accepted, client_event, client_of, event, id, sent, server_of, transmitted,
+};
+use crate::support::link::{Link, acknowledge_with};
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Acknowledgements, ClientConfig, ClientConnection, Message, SendError, ServerConfig,
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription};
-use support::ends::{
-    V5_0, accepted, client_event, client_of, event, id, sent, server_of, transmitted,
-};
-use support::link::{Link, acknowledge_with};
-use support::{bytes, utf8};
 
 fn of(qos: QoS) -> Message {
     Message::new("a", "x", qos)
@@ -23,7 +21,7 @@ fn of(qos: QoS) -> Message {
 /// A client of a server with Receive Maximum 2.
 fn client() -> ClientConnection {
     client_of(
-        &Connect::new(V5_0, utf8("c")),
+        &Connect::clean(V5_0, utf8("c")),
         ClientConfig::default(),
         "20: 00 00 {21 0002}",
     )
@@ -71,9 +69,10 @@ fn the_receive_maximum() {
 // shows: 5.0 MQTT-4.9.0-1
 #[test]
 fn the_quota_begins_above_0() {
-    let connect = Connect::new(V5_0, utf8("c"));
+    let connect = Connect::clean(V5_0, utf8("c"));
     for (configured, receive_maximum, expected) in [
-        (None, "", 32),
+        // The quota of Mosquitto and of paho (`max_inflight_messages`).
+        (None, "", 20),
         (Some(u16::MAX), "", 65_535),
         (Some(u16::MAX), "21 0001", 1),
         (Some(5), "21 0007", 5),
@@ -178,7 +177,7 @@ fn beyond_the_receive_maximum() {
     properties.push(Property::ReceiveMaximum(2)).unwrap();
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::clean(V5_0, utf8("c"))
     };
     let mut manual = ClientConfig::default();
     manual.acknowledgements = Acknowledgements::Manual;
@@ -214,7 +213,7 @@ fn both_ends_count_alike() {
     let mut config = ServerConfig::default();
     config.receive_maximum = 2;
     let mut link = Link::new(ClientConfig::default(), config);
-    link.connect(&Connect::new(V5_0, utf8("c")), Session::new());
+    link.connect(&Connect::clean(V5_0, utf8("c")), Session::new());
     for round in 0..5 {
         link.client.publish(&of(QoS::AtLeastOnce)).unwrap();
         link.client.publish(&of(QoS::ExactlyOnce)).unwrap();

@@ -1,9 +1,13 @@
 //! Topic aliases, both ways (5.0 section 3.3.2.3.4).
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::ends::{
+    V3_1_1, V5_0, accepted, client_event, client_of, connecting, event, sent, server_of,
+    transmitted,
+};
+use crate::support::link::Link;
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     ClientConfig, ClientConnection, Message, SendError, ServerConfig, ServerConnection,
     ServerEvent, Session, TopicAliasPolicy,
@@ -11,12 +15,6 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Limits, Packet, PropertiesBuf, PropertiesBuilder, Property, QoS, decode,
 };
-use support::ends::{
-    V3_1_1, V5_0, accepted, client_event, client_of, connecting, event, sent, server_of,
-    transmitted,
-};
-use support::link::Link;
-use support::{bytes, utf8};
 
 fn maximum(maximum: u16) -> PropertiesBuf {
     let mut builder = PropertiesBuilder::new();
@@ -62,7 +60,7 @@ fn the_maximum_of_connack() {
         ("20: 00 00 {22 0000}", WITHOUT),
         ("20: 00 00 {}", WITHOUT),
     ] {
-        let mut client = client_of(&Connect::new(V5_0, utf8("c")), client_config(), connack);
+        let mut client = client_of(&Connect::clean(V5_0, utf8("c")), client_config(), connack);
         for topic in TOPICS {
             let message = Message::new(topic, "x", QoS::AtMostOnce);
             client.publish(&message).unwrap();
@@ -113,7 +111,7 @@ fn no_more_than_configured() {
             }
             let offered = format!("{{22 {offered:04X}}}");
             let connack = format!("20: 00 00 {offered}");
-            let mut client = client_of(&Connect::new(V5_0, utf8("c")), client, &connack);
+            let mut client = client_of(&Connect::clean(V5_0, utf8("c")), client, &connack);
             let connect = format!("10: 0004'MQTT' 05 02 000A {offered} 0001'c'");
             let mut server = accepted(&connect, server);
             for topic in (0..200).map(|topic| topic.to_string()) {
@@ -152,7 +150,7 @@ fn no_alias_of_a_message() {
         ..Message::new("t", "x", QoS::AtMostOnce)
     };
     let mut client = client_of(
-        &Connect::new(V5_0, utf8("c")),
+        &Connect::clean(V5_0, utf8("c")),
         client_config(),
         "20: 00 00 {22 0002}",
     );
@@ -174,7 +172,7 @@ fn receivers() -> (ServerConnection, ClientConnection) {
     let properties = maximum(3);
     let connect = Connect {
         properties: properties.as_properties(),
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::clean(V5_0, utf8("c"))
     };
     (
         server_of(V5_0, config),
@@ -228,8 +226,7 @@ fn aliases_end_with_the_connection() {
 
     // And a message that was sent by an alias is sent again by its topic name.
     let connect = Connect {
-        clean_start: false,
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::resume(V5_0, utf8("c"))
     };
     let mut client = client_of(&connect, client_config(), "20: 00 00 {22 0002}");
     for _ in 0..2 {
@@ -255,7 +252,7 @@ fn aliases_end_with_the_connection() {
 #[test]
 fn an_alias_gives_way_to_the_maximum_packet_size() {
     let connack = "20: 00 00 {22 0002 27 0000000A}";
-    let mut client = client_of(&Connect::new(V5_0, utf8("c")), client_config(), connack);
+    let mut client = client_of(&Connect::clean(V5_0, utf8("c")), client_config(), connack);
     for (topic, expected) in [
         ("t/1", "30: 0003't/1' 00 'x'"),
         ("t/1", "30: 0003't/1' 00 'x'"),
@@ -273,7 +270,7 @@ fn the_embedder_sees_topic_names() {
     let mut config = ServerConfig::default();
     config.topic_alias_maximum = 2;
     let mut link = Link::new(client_config(), config);
-    link.connect(&Connect::new(V5_0, utf8("c")), Session::new());
+    link.connect(&Connect::clean(V5_0, utf8("c")), Session::new());
     for topic in TOPICS {
         let message = Message::new(topic, "x", QoS::AtMostOnce);
         link.client.publish(&message).unwrap();

@@ -1,11 +1,9 @@
 //! Every row of `data/malformed.txt` is refused, where and as the row says.
 
-mod support;
-
+use crate::support::{bytes, of_version, rows, versions};
 use mqtt_codec::{Limits, decode};
-use support::{bytes, of_version, rows, versions};
 
-const TABLE: &str = include_str!("data/malformed.txt");
+const TABLE: &str = include_str!("../data/malformed.txt");
 
 #[test]
 fn each_row_is_refused_as_it_says() {

@@ -1,9 +1,6 @@
 //! What the tests share: packets written as text, packets made from any bytes, and two
 //! connections joined.
 
-// Each test uses a part.
-#![allow(dead_code)]
-
 pub(crate) mod arbitrary;
 pub(crate) mod ends;
 pub(crate) mod link;

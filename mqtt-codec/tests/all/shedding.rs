@@ -1,10 +1,10 @@
 //! Reason strings and user properties, which are sent only to a peer that wants them and
 //! has room for them (5.0 sections 3.1.2.11.4 and 3.1.2.11.7, and those of each packet).
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::ends::{V5_0, accepted, asked, client_of, event, id, sent, transmitted};
+use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
     Accept, ClientConfig, ClientConnection, Message, SendError, ServerConfig, ServerConnection,
     Session,
@@ -12,8 +12,6 @@ use mqtt_codec::connection::{
 use mqtt_codec::{
     Connect, Properties, PropertiesBuf, PropertiesBuilder, Property, QoS, ReasonCode, Subscription,
 };
-use support::ends::{V5_0, accepted, asked, client_of, event, id, sent, transmitted};
-use support::{bytes, utf8};
 
 fn built<'a>(list: impl IntoIterator<Item = Property<'a>>) -> PropertiesBuf {
     let mut builder = PropertiesBuilder::new();
@@ -221,7 +219,7 @@ fn a_client_sheds_or_refuses() {
     ]);
     let connect = Connect {
         properties: method.as_properties(),
-        ..Connect::new(V5_0, utf8("c"))
+        ..Connect::clean(V5_0, utf8("c"))
     };
     let of = |maximum: u32| {
         let mut config = ClientConfig::default();

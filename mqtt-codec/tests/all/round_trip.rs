@@ -1,7 +1,5 @@
 //! What is written is read back as it was, and what is read and accepted is written back.
 
-mod support;
-
 use arbitrary::Unstructured;
 use mqtt_codec::{Limits, Packet, ProtocolVersion, decode, needed};
 use proptest::prelude::*;
@@ -21,7 +19,7 @@ proptest! {
     #[test]
     fn a_packet_survives_the_wire(version in any_version(), seed in seed()) {
         let mut u = Unstructured::new(&seed);
-        let packet = support::arbitrary::packet(&mut u, version).unwrap_or(Packet::PingReq);
+        let packet = crate::support::arbitrary::packet(&mut u, version).unwrap_or(Packet::PingReq);
         let mut wire = Vec::new();
         packet.encode(version, &mut wire).unwrap();
         prop_assert_eq!(packet.encoded_len(version), wire.len());
@@ -37,7 +35,7 @@ proptest! {
     #[test]
     fn a_packet_cut_anywhere_is_incomplete(version in any_version(), seed in seed()) {
         let mut u = Unstructured::new(&seed);
-        let packet = support::arbitrary::packet(&mut u, version).unwrap_or(Packet::PingReq);
+        let packet = crate::support::arbitrary::packet(&mut u, version).unwrap_or(Packet::PingReq);
         let mut wire = Vec::new();
         packet.encode(version, &mut wire).unwrap();
         for cut in 0..wire.len() {
@@ -64,7 +62,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
         let mut u = Unstructured::new(&seed);
-        let packet = support::arbitrary::packet(&mut u, version).unwrap_or(Packet::PingReq);
+        let packet = crate::support::arbitrary::packet(&mut u, version).unwrap_or(Packet::PingReq);
         let mut wire = Vec::new();
         packet.encode(version, &mut wire).unwrap();
         for (at, byte) in changes {

@@ -1,0 +1,21 @@
+//! The tests of the crate, at its public surface: a file for each thing that is tested.
+
+mod authentication;
+mod chunking;
+mod connection;
+mod delivery;
+mod dropping_link;
+mod encoder;
+mod handshake;
+mod large_payload;
+mod malformed;
+mod order;
+mod quota;
+mod requirements;
+mod round_trip;
+mod sender;
+mod sessions;
+mod shedding;
+mod support;
+mod topic_alias;
+mod valid;
