@@ -6,8 +6,9 @@ use core::fmt;
 
 use bytes::BufMut;
 
-use crate::error::{DecodeErrorKind, EncodeError};
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::method::plain;
+use crate::table::at_top;
 use crate::wire::{Fault, Measure, Reader, Writer};
 use crate::{Limits, Table};
 
@@ -229,6 +230,27 @@ impl<'a> Properties<'a> {
         flags: 0,
         octets: &[],
     };
+
+    /// Decodes property flags and properties, all of `octets`, as they stand in a content
+    /// header after its body size (section 4.2.6.1). The inverse of what
+    /// [`Content::properties_bytes`](crate::connection::Content::properties_bytes) returns.
+    ///
+    /// # Errors
+    /// When the octets break a rule or a limit.
+    ///
+    /// ```
+    /// use amqp_codec::{Limits, Properties};
+    ///
+    /// // Delivery mode alone.
+    /// let properties = Properties::decode(&[0x10, 0x00, 2], &Limits::default())?;
+    /// assert_eq!(properties.delivery_mode(), Some(2));
+    /// assert!(Properties::decode(&[0x10, 0x00], &Limits::default()).is_err());
+    /// # Ok::<(), amqp_codec::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        Self::read(Reader::new(octets, limits)).map_err(|fault| at_top(octets, fault))
+    }
 
     /// Reads flags and properties up to the end.
     #[inline]

@@ -170,7 +170,7 @@ const fn too_large(size: u32, limits: TableLimits) -> DecodeErrorKind {
     }
 }
 
-fn at_top(octets: &[u8], fault: Fault) -> DecodeError {
+pub(crate) fn at_top(octets: &[u8], fault: Fault) -> DecodeError {
     DecodeError {
         offset: octets.len() - fault.remaining,
         kind: fault.kind,

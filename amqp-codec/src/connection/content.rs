@@ -82,6 +82,13 @@ impl Content {
         Properties::from_checked(&self.bytes[self.header_at + 12..self.body_at])
     }
 
+    /// Its properties as [`Bytes`], encoded: flags, then properties. They keep the one
+    /// allocation alive; [`Properties::decode`] reads them again.
+    #[must_use]
+    pub fn properties_bytes(&self) -> Bytes {
+        self.bytes.slice(self.header_at + 12..self.body_at)
+    }
+
     /// Its body.
     #[must_use]
     pub fn body(&self) -> &[u8] {

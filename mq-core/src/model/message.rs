@@ -176,21 +176,48 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
     /// When the broker took it.
     pub(crate) published: Duration,
-    /// RETAIN as the publisher set it (MQTT 5.0 section 3.3.1.3).
-    pub(crate) retain: bool,
-    /// The topic name as it came over MQTT; otherwise the routing key tells it.
-    pub(crate) topic: Option<Name>,
-    /// The content as it came over AMQP, to go out over AMQP unchanged.
-    pub(crate) amqp: Option<amqp_codec::connection::Content>,
-    /// The destination that a STOMP publisher wrote; it comes back unchanged
-    /// in MESSAGE (STOMP 1.2, MESSAGE).
-    pub(crate) destination: Option<Name>,
+    pub(crate) origin: Origin,
+}
+
+/// Where a message came from, with what only that protocol can say of it: so it
+/// goes out over the same protocol as it came in.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) enum Origin {
+    /// Published over AMQP: the properties in their encoding.
+    Amqp(Bytes),
+    /// Published over MQTT.
+    Mqtt {
+        /// The topic name, which the routing key also says with other separators.
+        topic: Name,
+        /// RETAIN as the publisher set it (MQTT 5.0 section 3.3.1.3).
+        retain: bool,
+    },
+    /// Published over STOMP: the destination comes back unchanged in MESSAGE
+    /// (STOMP 1.2, MESSAGE).
+    Stomp { destination: Name },
+    /// Made or changed by the broker.
+    #[default]
+    Broker,
 }
 
 impl Message {
     /// Bytes that count towards the limits of queues and sessions.
     pub(crate) fn size(&self) -> usize {
         self.body.len()
+    }
+
+    /// The message, to be changed: what its publisher's protocol said of it holds no
+    /// longer and is left out.
+    pub(crate) fn into_edited(self) -> Self {
+        Message {
+            origin: Origin::Broker,
+            ..self
+        }
+    }
+
+    /// Whether the publisher set RETAIN.
+    pub(crate) fn is_retained(&self) -> bool {
+        matches!(self.origin, Origin::Mqtt { retain: true, .. })
     }
 
     /// Whether its time to live is over.

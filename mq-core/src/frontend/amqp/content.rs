@@ -10,7 +10,7 @@ use amqp_codec::{
 use bytes::Bytes;
 use core::time::Duration;
 
-use crate::model::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
+use crate::model::message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Value};
 use crate::model::refusal::Refusal;
 
 /// Delivery mode of a message that survives a restart.
@@ -122,7 +122,7 @@ fn integer(width: Integer, n: i64) -> FieldValue<'static> {
 }
 
 /// What a published content says, checked as RabbitMQ checks it.
-pub(super) fn message(content: Content, user: &str, now: Duration) -> Result<Message, Refusal> {
+pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Message, Refusal> {
     let fields = content.properties().fields();
     let name = |text: Option<&str>| text.map(Name::from);
     if let Some(claimed) = fields.user_id.filter(|claimed| *claimed != user) {
@@ -186,10 +186,11 @@ pub(super) fn message(content: Content, user: &str, now: Duration) -> Result<Mes
         properties,
         body: content.body_bytes(),
         published: now,
-        retain: false,
-        destination: None,
-        amqp: unchanged.then_some(content),
-        topic: None,
+        origin: if unchanged {
+            Origin::Amqp(content.properties_bytes())
+        } else {
+            Origin::Broker
+        },
     })
 }
 

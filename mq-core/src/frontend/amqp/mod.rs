@@ -12,14 +12,14 @@ use amqp_codec::connection::{
     Capabilities, Message as Outbound, ReplyError, Scope, SendError, ServerConfig,
     ServerConnection, ServerEvent,
 };
-use amqp_codec::{MethodId, PropertiesBuf, ReplyCode, sasl};
+use amqp_codec::{MethodId, Properties, PropertiesBuf, ReplyCode, sasl};
 use bytes::BytesMut;
 use core::time::Duration;
 
 use super::{Context, FrontEnd, Progress};
 use crate::config::Config;
 use crate::model::ConnectionId;
-use crate::model::message::{Message, Name};
+use crate::model::message::{Message, Name, Origin};
 use crate::model::queue::ChannelId;
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::vhost::{Delivery, Effect, Settlement, VirtualHost};
@@ -208,7 +208,7 @@ impl AmqpFrontEnd {
             } => {
                 let method = PUBLISH;
                 self.serve(context, channel, method, |c, s| {
-                    c.publish(s, publish_tag, mandatory, immediate, content)
+                    c.publish(s, publish_tag, mandatory, immediate, &content)
                 });
             }
             ServerEvent::Closed { .. } | ServerEvent::CloseOk => self.leave(context),
@@ -298,9 +298,13 @@ fn with_outbound<R>(
     message: &Message,
     send: impl FnOnce(&Outbound<'_>) -> Result<R, SendError>,
 ) -> Result<R, SendError> {
+    let as_it_came = match &message.origin {
+        Origin::Amqp(encoded) => Properties::decode(encoded, &amqp_codec::Limits::DEFAULT).ok(),
+        _ => None,
+    };
     let built: PropertiesBuf;
-    let properties = match &message.amqp {
-        Some(content) => content.properties(),
+    let properties = match as_it_came {
+        Some(properties) => properties,
         None => {
             built = content::properties(message)?;
             built.as_properties()

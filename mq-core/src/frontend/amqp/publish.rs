@@ -16,7 +16,7 @@ impl Channel {
         publish_tag: Option<u64>,
         mandatory: bool,
         immediate: bool,
-        content: Content,
+        content: &Content,
     ) -> Answer {
         if immediate {
             return Err(s.fail(ReplyCode::NotImplemented, "immediate=true"));
@@ -33,8 +33,8 @@ impl Channel {
                     "fast reply consumer does not exist",
                 ));
             };
+            message = message.into_edited();
             message.properties.reply_to = Some(reply.name.clone());
-            message.amqp = None;
         }
         let message = Arc::new(message);
         if let Mode::Transaction(_) = self.mode {

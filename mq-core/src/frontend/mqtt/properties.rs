@@ -6,7 +6,9 @@ use mqtt_codec::connection::Message as Outbound;
 use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
 
 use crate::model::exchange::TOPIC_EXCHANGE;
-use crate::model::message::{Headers, Message, Name, Properties, Qos, Value, swap_separators};
+use crate::model::message::{
+    Headers, Message, Name, Origin, Properties, Qos, Value, swap_separators,
+};
 use crate::model::session::Pending;
 
 /// How a response topic is said to the other protocols: as STOMP's destination
@@ -66,19 +68,19 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
         },
         body,
         published: now,
-        retain: inbound.retain,
-        topic: Some(inbound.topic),
-        destination: None,
-        amqp: None,
+        origin: Origin::Mqtt {
+            topic: inbound.topic,
+            retain: inbound.retain,
+        },
     }
 }
 
 /// The message as it goes out to one session.
 pub(super) fn outbound(pending: &Pending, properties: bool, now: Duration) -> Outbound {
     let message = &pending.message;
-    let topic_name = match &message.topic {
-        Some(topic) => topic.clone(),
-        None => Name::from(swap_separators(&message.routing_key)),
+    let topic_name = match &message.origin {
+        Origin::Mqtt { topic, .. } => topic.clone(),
+        _ => Name::from(swap_separators(&message.routing_key)),
     };
     Outbound {
         topic_name,

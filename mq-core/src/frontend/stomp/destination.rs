@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::model::exchange::TOPIC_EXCHANGE;
-use crate::model::message::Message;
+use crate::model::message::{Message, Origin};
 
 /// A destination of SEND or SUBSCRIBE, or a reply-to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl<'a> Destination<'a> {
 /// The destination of a message for MESSAGE: as its publisher wrote it in SEND,
 /// or one that SEND would take to the same place.
 pub(super) fn of(message: &Message) -> Cow<'_, str> {
-    if let Some(destination) = &message.destination {
+    if let Origin::Stomp { destination } = &message.origin {
         return Cow::Borrowed(destination);
     }
     let key = encode(&message.routing_key);

@@ -20,7 +20,7 @@ use stomp_codec::connection::{
 use super::{ByConsumer, Context, FrontEnd, Progress};
 use crate::config::Config;
 use crate::model::ConnectionId;
-use crate::model::message::{Message, Name};
+use crate::model::message::{Message, Name, Origin};
 use crate::model::queue::{ChannelId, ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
 use crate::model::vhost::{
@@ -345,10 +345,9 @@ impl Session {
             properties,
             body,
             published: now,
-            retain: false,
-            destination: Some(Name::from(&*send.destination)),
-            amqp: None,
-            topic: None,
+            origin: Origin::Stomp {
+                destination: Name::from(&*send.destination),
+            },
         }))
     }
 

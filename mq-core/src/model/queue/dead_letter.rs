@@ -38,12 +38,8 @@ pub(crate) fn letter(
     now: Duration,
     unix_time: Duration,
 ) -> Message {
-    let mut letter = message.clone();
+    let mut letter = message.clone().into_edited();
     letter.published = now;
-    letter.retain = false;
-    letter.destination = None;
-    letter.amqp = None;
-    letter.topic = None;
     let expiration = letter.properties.expiration.take();
     let headers = &mut letter.properties.headers;
     record(headers, message, queue, reason, expiration, unix_time);

@@ -153,7 +153,7 @@ impl Queue {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::message::Properties;
+    use crate::model::message::{Origin, Properties};
     use bytes::Bytes;
 
     pub(crate) fn message(body: &'static str) -> Message {
@@ -163,10 +163,7 @@ pub(crate) mod tests {
             properties: Properties::default(),
             body: Bytes::from_static(body.as_bytes()),
             published: Duration::ZERO,
-            retain: false,
-            destination: None,
-            amqp: None,
-            topic: None,
+            origin: Origin::Broker,
         }
     }
 

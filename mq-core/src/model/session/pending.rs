@@ -15,7 +15,7 @@ impl VirtualHost {
         message: &Arc<Message>,
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
-        if message.retain {
+        if message.is_retained() {
             self.sessions.retained.store(message, &self.limits);
         }
         self.publish(message, publisher)
@@ -156,7 +156,7 @@ fn pending(message: &Arc<Message>, options: SubscriptionOptions) -> Pending {
     Pending {
         message: message.clone(),
         qos: message.properties.qos.min(options.qos),
-        retain: message.retain && options.retain_as_published,
+        retain: message.is_retained() && options.retain_as_published,
         identifiers: options.identifier.into_iter().collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::Limits;
-use crate::model::message::{Name, swap_separators};
+use crate::model::message::{Name, Origin, swap_separators};
 use crate::model::queue::tests::message;
 use crate::model::vhost::{Effect, PublishOutcome, VirtualHost};
 use alloc::string::{String, ToString};
@@ -23,7 +23,10 @@ fn mqtt(topic: &str, body: &'static str, qos: Qos, retain: bool) -> Message {
     m.exchange = Name::from("amq.topic");
     m.routing_key = Name::from(swap_separators(topic));
     m.properties.qos = qos;
-    m.retain = retain;
+    m.origin = Origin::Mqtt {
+        topic: Name::from(topic),
+        retain,
+    };
     m
 }
 
