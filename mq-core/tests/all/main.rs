@@ -4,6 +4,7 @@ mod amqp;
 mod amqp_deviations;
 mod cross;
 mod flow;
+mod lasting_confirmations;
 mod layers;
 mod limits;
 mod mqtt;

@@ -6,9 +6,11 @@ use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{Request, Unacknowledged};
 
+use super::publish::return_unroutable;
 use super::{Answer, Serving};
 use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, ConsumerId};
+use crate::model::refusal::Refusal;
 use crate::model::vhost::{Lease, Settlement, VirtualHost};
 
 /// How publishes and acknowledgements count.
@@ -187,16 +189,37 @@ impl Channel {
         Ok(())
     }
 
+    /// `tx.commit`: all of it is done, or nothing. What is published comes before
+    /// what is settled, as in RabbitMQ: a message that goes back to its queue
+    /// takes no room from one that goes there anew.
     fn tx_commit(&mut self, s: &mut Serving<'_>) -> Answer {
-        for operation in core::mem::take(self.transaction(s)?).operations {
-            match operation {
-                Operation::Publish { message, mandatory } => {
-                    self.route(s, &message, mandatory)?;
-                }
-                Operation::Settle {
-                    lease, settlement, ..
-                } => s.vhost.settle(lease, settlement),
+        let (mut messages, mut mandatory) = (Vec::new(), Vec::new());
+        for operation in &self.transaction(s)?.operations {
+            if let Operation::Publish {
+                message,
+                mandatory: is_mandatory,
+            } = operation
+            {
+                messages.push(message.clone());
+                mandatory.push(*is_mandatory);
             }
+        }
+        let outcomes = s.vhost.publish_all(&messages).map_err(|queue| {
+            s.refuse(Refusal::precondition_failed(format_args!(
+                "no part of the transaction is done: queue '{queue}' in vhost '{}' is full",
+                s.vhost.name
+            )))
+        })?;
+        for operation in core::mem::take(self.transaction(s)?).operations {
+            if let Operation::Settle {
+                lease, settlement, ..
+            } = operation
+            {
+                s.vhost.settle(lease, settlement);
+            }
+        }
+        for ((message, outcome), mandatory) in messages.iter().zip(outcomes).zip(mandatory) {
+            return_unroutable(s, message, mandatory, outcome)?;
         }
         Ok(s.codec.tx_commit_ok(s.number)?)
     }

@@ -5,7 +5,7 @@ use amqp_codec::ReplyCode;
 use amqp_codec::connection::Content;
 
 use super::channel::{Channel, Mode};
-use super::{Answer, Serving, Trouble, content, with_outbound};
+use super::{Answer, Serving, content, with_outbound};
 use crate::model::message::Message;
 use crate::model::vhost::{PublishOutcome, REPLY_QUEUE};
 
@@ -40,29 +40,30 @@ impl Channel {
         if let Mode::Transaction(_) = self.mode {
             return self.hold(s, message, mandatory);
         }
-        let outcome = self.route(s, &message, mandatory)?;
+        let outcome = s.vhost.publish(&message, None);
+        return_unroutable(s, &message, mandatory, outcome)?;
         match (publish_tag, outcome) {
             (None, _) => Ok(()),
             (Some(tag), PublishOutcome::Refused) => Ok(s.codec.nack(s.number, tag, false)?),
-            (Some(tag), _) => Ok(s.codec.ack(s.number, tag, false)?),
+            (Some(tag), PublishOutcome::Routed | PublishOutcome::Unroutable) => {
+                Ok(s.codec.ack(s.number, tag, false)?)
+            }
         }
     }
+}
 
-    /// Puts a message where it belongs, and returns a mandatory one that
-    /// belongs nowhere.
-    pub(super) fn route(
-        &mut self,
-        s: &mut Serving<'_>,
-        message: &Arc<Message>,
-        mandatory: bool,
-    ) -> Result<PublishOutcome, Trouble> {
-        let outcome = s.vhost.publish(message, None);
-        if mandatory && outcome == PublishOutcome::Unroutable {
-            let (codec, number) = (&mut *s.codec, s.number);
-            with_outbound(message, |message| {
-                codec.return_message(number, ReplyCode::NoRoute, "NO_ROUTE", message)
-            })?;
-        }
-        Ok(outcome)
+/// Returns a mandatory message that belongs nowhere.
+pub(super) fn return_unroutable(
+    s: &mut Serving<'_>,
+    message: &Message,
+    mandatory: bool,
+    outcome: PublishOutcome,
+) -> Answer {
+    if mandatory && outcome == PublishOutcome::Unroutable {
+        let (codec, number) = (&mut *s.codec, s.number);
+        with_outbound(message, |message| {
+            codec.return_message(number, ReplyCode::NoRoute, "NO_ROUTE", message)
+        })?;
     }
+    Ok(())
 }

@@ -292,14 +292,13 @@ impl Session {
                 messages.push(self.message(vhost, &held.send(), body, now)?);
             }
         }
-        let mut messages = messages.into_iter();
+        if let Err(queue) = vhost.publish_all(&messages) {
+            let detail =
+                alloc::format!("no part of the transaction is done: queue '{queue}' is full");
+            return Err(Failure::new("resource_limit", detail));
+        }
         for operation in operations {
             match operation {
-                Operation::Send(_) => {
-                    if let Some(message) = messages.next() {
-                        vhost.publish(&message, None);
-                    }
-                }
                 Operation::Ack { messages, .. } => {
                     self.settle(vhost, messages, Settlement::Acknowledge);
                 }

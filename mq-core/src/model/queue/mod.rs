@@ -123,14 +123,16 @@ impl Queue {
             || self.ready.bytes() + bytes > size.min(limits.queue_bytes)
     }
 
-    /// Whether a message of so many bytes is to be refused.
-    pub(crate) fn refuses(&self, limits: &Limits, bytes: usize) -> bool {
-        self.arguments.overflow != Overflow::DropHead && self.exceeds(limits, 1, bytes)
+    /// Whether so many messages of so many bytes in all are to be refused.
+    pub(crate) fn refuses(&self, limits: &Limits, messages: usize, bytes: usize) -> bool {
+        self.arguments.overflow != Overflow::DropHead && self.exceeds(limits, messages, bytes)
     }
 
-    /// Takes the message that has to go because the queue is too long.
+    /// Takes the message that has to go because the queue is too long. A queue
+    /// that refuses publishes gives up nothing: what makes it too long came back
+    /// to it, and was accepted before.
     pub(crate) fn pop_overflow(&mut self, limits: &Limits) -> Option<Entry> {
-        if self.exceeds(limits, 0, 0) {
+        if self.arguments.overflow == Overflow::DropHead && self.exceeds(limits, 0, 0) {
             self.ready.pop_oldest()
         } else {
             None

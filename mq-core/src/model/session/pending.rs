@@ -10,6 +10,7 @@ use crate::model::vhost::{Effect, PublishOutcome, VirtualHost};
 
 impl VirtualHost {
     /// Publishes what came over MQTT: keeps it if it is to be retained.
+    #[must_use = "the publisher is to be told"]
     pub(crate) fn publish_retaining(
         &mut self,
         message: &Arc<Message>,

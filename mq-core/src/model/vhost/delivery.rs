@@ -268,7 +268,7 @@ impl VirtualHost {
 
     /// Gives up the messages whose time is over. A message that expires at this
     /// very moment (time to live zero) is still offered to consumers first.
-    fn expire_messages(&mut self, id: QueueId, inclusive: bool) {
+    pub(super) fn expire_messages(&mut self, id: QueueId, inclusive: bool) {
         let now = self.now;
         while let Some(entry) = self
             .queues

@@ -1,5 +1,6 @@
 //! Routing a message to queues and sessions.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -55,22 +56,81 @@ impl VirtualHost {
         Ok(())
     }
 
+    /// Puts all messages where they are routed to, or none: where a queue would
+    /// refuse one, its name is the error.
+    pub(crate) fn publish_all(
+        &mut self,
+        messages: &[Arc<Message>],
+    ) -> Result<Vec<PublishOutcome>, Name> {
+        let routes: Vec<Routes> = messages.iter().map(|m| self.route(m)).collect();
+        for id in routes.iter().flat_map(|routes| &routes.queues) {
+            // What is expired takes no room.
+            self.expire_messages(*id, false);
+        }
+        let mut more: BTreeMap<QueueId, (usize, usize)> = BTreeMap::new();
+        for (message, routes) in messages.iter().zip(&routes) {
+            for id in &routes.queues {
+                let (count, bytes) = more.entry(*id).or_default();
+                *count += 1;
+                *bytes += message.size();
+                if let Some(queue) = self.queues.get(id)
+                    && queue.refuses(&self.limits, *count, *bytes)
+                {
+                    self.statistics.refused += 1;
+                    return Err(queue.name.clone());
+                }
+            }
+        }
+        let publish = |(message, routes)| self.publish_to(message, routes, None);
+        Ok(messages.iter().zip(routes).map(publish).collect())
+    }
+
+    /// Whether a queue has no room for a message, and refuses it. What is expired
+    /// takes no room.
+    fn refuses(&mut self, id: QueueId, message: &Message) -> bool {
+        let is_full = |host: &Self| {
+            host.queues
+                .get(&id)
+                .is_some_and(|q| q.refuses(&host.limits, 1, message.size()))
+        };
+        if !is_full(self) {
+            return false;
+        }
+        self.expire_messages(id, false);
+        is_full(self)
+    }
+
     /// Puts a message where it is routed to. `publisher` is the MQTT session it
     /// comes from, if any, for subscriptions that do not want their own.
+    #[must_use = "the publisher is to be told"]
     pub(crate) fn publish(
         &mut self,
         message: &Arc<Message>,
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
-        self.statistics.published += 1;
         let routes = self.route(message);
+        self.publish_to(message, routes, publisher)
+    }
+
+    fn publish_to(
+        &mut self,
+        message: &Arc<Message>,
+        routes: Routes,
+        publisher: Option<SessionId>,
+    ) -> PublishOutcome {
+        self.statistics.published += 1;
         if routes.is_empty() {
             self.statistics.unroutable += 1;
             return PublishOutcome::Unroutable;
         }
         let mut refused = false;
-        for id in &routes.queues {
-            refused |= !self.enqueue(*id, message);
+        for id in routes.queues {
+            if self.refuses(id, message) {
+                refused = true;
+                self.refused(id, message);
+            } else {
+                self.enqueue(id, message);
+            }
         }
         self.deliver_to_sessions(message, routes.sessions, publisher);
         if let Some((channel, connection)) = routes
@@ -91,22 +151,22 @@ impl VirtualHost {
         }
     }
 
-    /// Puts a message into one queue, unless the queue refuses it.
-    fn enqueue(&mut self, id: QueueId, message: &Arc<Message>) -> bool {
+    /// Puts a message into one queue.
+    fn enqueue(&mut self, id: QueueId, message: &Arc<Message>) {
         let now = self.now;
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return true;
-        };
-        if queue.refuses(&self.limits, message.size()) {
-            if queue.arguments.overflow == Overflow::RejectPublishDeadLetter {
-                self.dead_letter(id, message, Reason::MaxLength);
-            }
-            return false;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.push(message.clone(), now);
+            self.statistics.queued += 1;
+            self.list_queue(id);
         }
-        queue.push(message.clone(), now);
-        self.statistics.queued += 1;
-        self.list_queue(id);
-        true
+    }
+
+    /// A queue has refused a message: some say so to their dead-letter exchange.
+    fn refused(&mut self, id: QueueId, message: &Message) {
+        let overflow = self.queues.get(&id).map(|q| q.arguments.overflow);
+        if overflow == Some(Overflow::RejectPublishDeadLetter) {
+            self.dead_letter(id, message, Reason::MaxLength);
+        }
     }
 
     /// Sends what a queue gives up to the queue's dead-letter exchange, if it
@@ -148,7 +208,7 @@ impl VirtualHost {
             let full = self
                 .queues
                 .get(&id)
-                .is_some_and(|q| q.refuses(&self.limits, letter.size()));
+                .is_some_and(|q| q.refuses(&self.limits, 1, letter.size()));
             if full {
                 self.statistics.refused += 1;
             } else {

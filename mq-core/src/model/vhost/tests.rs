@@ -424,7 +424,10 @@ fn a_consumer_in_waiting_takes_what_a_full_queue_would_drop() {
     let q = v.make("q", &[("x-max-length", Value::long(0))]);
     let channel = v.open_channel(ME);
     v.consumer(q, channel, 0);
-    v.publish(&Arc::new(message("now")), None);
+    assert_eq!(
+        v.publish(&Arc::new(message("now")), None),
+        PublishOutcome::Routed
+    );
     assert_eq!(v.deliveries().len(), 1);
 }
 
@@ -505,7 +508,10 @@ fn time_to_live_zero_is_for_those_who_wait() {
     assert!(v.bodies(q).is_empty());
     let channel = v.open_channel(ME);
     v.consumer(q, channel, 0);
-    v.publish(&Arc::new(message("somebody")), None);
+    assert_eq!(
+        v.publish(&Arc::new(message("somebody")), None),
+        PublishOutcome::Routed
+    );
     assert_eq!(v.deliveries().len(), 1);
 }
 
@@ -800,7 +806,7 @@ proptest! {
                     m.routing_key = Name::from(NAMES[n]);
                     m.published = v.now;
                     m.properties.expiration = ttl.map(Duration::from_millis);
-                    v.publish(&Arc::new(m), None);
+                    let _ = v.publish(&Arc::new(m), None);
                 }
                 Step::Consume(n, prefetch, no_ack) => {
                     let queue = id(&v, n);
