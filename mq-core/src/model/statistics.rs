@@ -36,6 +36,10 @@ pub struct Statistics {
     pub ready: u64,
     /// Copies that a consumer, or the client of a session, holds, now.
     pub unacknowledged: u64,
+    /// Steps that all this took: about one for each frame that came in, each
+    /// binding and filter that was looked at, and each copy that was moved. This is
+    /// what the broker measures its turns by, and says what load a client makes.
+    pub steps: u64,
 }
 
 impl Statistics {
@@ -56,6 +60,7 @@ impl Statistics {
             dead_lettered: self.dead_lettered + other.dead_lettered,
             ready: self.ready + other.ready,
             unacknowledged: self.unacknowledged + other.unacknowledged,
+            steps: self.steps + other.steps,
         }
     }
 }

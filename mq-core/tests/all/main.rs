@@ -3,6 +3,8 @@
 mod amqp;
 mod amqp_deviations;
 mod cross;
+mod dead_letter_loop;
+mod exchange_chain;
 mod flow;
 mod lasting_confirmations;
 mod layers;

@@ -11,6 +11,10 @@ use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::vhost::{ConsumeRequest, REPLY_QUEUE, Settlement};
 
+/// Messages that AMQP cannot say, which one `basic.get` gives up at most before it
+/// answers that there is none. The next one goes on from there.
+const GET_TRIES: usize = 16;
+
 impl Channel {
     pub(super) fn qos(&mut self, s: &mut Serving<'_>, m: &basic::Qos) -> Answer {
         if m.prefetch_size != 0 {
@@ -117,7 +121,10 @@ impl Channel {
             .vhost
             .queue(&name, s.connection)
             .map_err(|refusal| s.refuse(refusal))?;
-        while let Some(fetched) = s.vhost.get(queue, self.id, m.no_ack) {
+        for _ in 0..GET_TRIES {
+            let Some(fetched) = s.vhost.get(queue, self.id, m.no_ack) else {
+                break;
+            };
             let (codec, number) = (&mut *s.codec, s.number);
             let remaining = u32::try_from(fetched.remaining).unwrap_or(u32::MAX);
             let sent = with_outbound(&fetched.message, |message| {
@@ -130,7 +137,7 @@ impl Channel {
                 }
                 (Ok(_), None) => return Ok(()),
                 // AMQP cannot say it (see deliver): the next one, then.
-                (Err(_), Some(lease)) => s.vhost.settle(lease, Settlement::Reject),
+                (Err(_), Some(lease)) => s.vhost.settle(lease, Settlement::Undeliverable),
                 (Err(_), None) => {}
             }
         }

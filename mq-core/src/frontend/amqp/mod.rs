@@ -358,7 +358,7 @@ impl FrontEnd for AmqpFrontEnd {
         if let (None, Some(lease)) = (sent, delivery.lease) {
             // AMQP cannot say it: a routing key of more than 255 octets, or headers
             // larger than the frame-max that this client asked for.
-            vhost.settle(lease, Settlement::Reject);
+            vhost.settle(lease, Settlement::Undeliverable);
         }
     }
 

@@ -436,7 +436,7 @@ impl FrontEnd for StompFrontEnd {
         let sent = self.send_message(&delivery);
         if let (false, Some(lease)) = (sent, delivery.lease) {
             // It cannot be said in this version of the protocol.
-            vhost.settle(lease, Settlement::Reject);
+            vhost.settle(lease, Settlement::Undeliverable);
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod headers;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::model::message::{Headers, Name, Value};
@@ -98,16 +98,19 @@ pub(crate) struct Exchange {
     bindings: BTreeMap<Destination, BTreeMap<Name, Vec<Headers>>>,
     count: usize,
     table: Table,
+    /// Exchanges with bindings to this one.
+    pub(crate) bound_to: BTreeSet<Name>,
 }
 
-/// The bindings once more, arranged for finding the matching ones.
+/// The bindings once more, arranged for finding the matching ones. Whatever the
+/// type, one destination is taken out without a look at the others.
 #[derive(Debug)]
 enum Table {
-    Direct(BTreeMap<Name, Vec<Destination>>),
+    Direct(BTreeMap<Name, BTreeSet<Destination>>),
     /// Bindings counted, so that a destination goes with its last one.
     Fanout(BTreeMap<Destination, usize>),
-    Topic(Trie<Destination>),
-    Headers(Vec<(HeadersMatch, Destination)>),
+    Topic(Trie<Destination, ()>),
+    Headers(BTreeMap<Destination, Vec<HeadersMatch>>),
 }
 
 impl Exchange {
@@ -116,18 +119,29 @@ impl Exchange {
             ExchangeType::Direct => Table::Direct(BTreeMap::new()),
             ExchangeType::Fanout => Table::Fanout(BTreeMap::new()),
             ExchangeType::Topic => Table::Topic(Trie::default()),
-            ExchangeType::Headers => Table::Headers(Vec::new()),
+            ExchangeType::Headers => Table::Headers(BTreeMap::new()),
         };
         Exchange {
             settings,
             bindings: BTreeMap::new(),
             count: 0,
             table,
+            bound_to: BTreeSet::new(),
         }
     }
 
     pub(crate) fn is_unused(&self) -> bool {
         self.bindings.is_empty()
+    }
+
+    /// Whether it goes, because it has lost its last binding.
+    pub(crate) fn is_left(&self) -> bool {
+        self.settings.auto_delete && self.is_unused()
+    }
+
+    /// What its bindings lead to.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        self.bindings.keys()
     }
 
     pub(crate) fn binding_count(&self) -> usize {
@@ -155,14 +169,16 @@ impl Exchange {
         let first = same_key.len() == 1;
         self.count += 1;
         match (&mut self.table, matching) {
-            (Table::Headers(table), Some(matching)) => table.push((matching, destination.clone())),
+            (Table::Headers(table), Some(matching)) => {
+                table.entry(destination.clone()).or_default().push(matching);
+            }
             (Table::Fanout(table), _) => *table.entry(destination.clone()).or_default() += 1,
             // Bindings that differ in arguments alone are one to these types.
             (Table::Direct(table), _) if first => {
-                table.entry(key).or_default().push(destination.clone());
+                table.entry(key).or_default().insert(destination.clone());
             }
             (Table::Topic(trie), _) if first => {
-                trie.insert(&binding_key(&key), destination.clone());
+                trie.insert(&binding_key(&key), destination.clone(), ());
             }
             _ => {}
         }
@@ -199,17 +215,24 @@ impl Exchange {
     }
 
     /// Removes every binding to a destination that is gone.
-    pub(crate) fn unbind_all(&mut self, destination: &Destination) -> bool {
+    pub(crate) fn unbind_all(&mut self, destination: &Destination) {
         let Some(keys) = self.bindings.remove(destination) else {
-            return false;
+            return;
         };
-        for (key, bindings) in keys {
-            for (n, arguments) in bindings.iter().enumerate() {
-                self.count -= 1;
-                self.forget(destination, &key, arguments, n + 1 == bindings.len());
+        self.count -= keys.values().map(Vec::len).sum::<usize>();
+        match &mut self.table {
+            Table::Fanout(table) => {
+                table.remove(destination);
+            }
+            Table::Headers(table) => {
+                table.remove(destination);
+            }
+            Table::Direct(_) | Table::Topic(_) => {
+                for key in keys.keys() {
+                    self.forget(destination, key, &Headers::default(), true);
+                }
             }
         }
-        true
     }
 
     /// Takes one binding out of the table.
@@ -217,13 +240,13 @@ impl Exchange {
         match &mut self.table {
             Table::Direct(table) if last => {
                 if let Some(destinations) = table.get_mut(key) {
-                    destinations.retain(|d| d != destination);
+                    destinations.remove(destination);
                     if destinations.is_empty() {
                         table.remove(key);
                     }
                 }
             }
-            Table::Topic(trie) if last => trie.remove(&binding_key(key), |d| d == destination),
+            Table::Topic(trie) if last => trie.remove(&binding_key(key), destination),
             Table::Fanout(table) => {
                 if let Some(count) = table.get_mut(destination) {
                     *count -= 1;
@@ -233,40 +256,55 @@ impl Exchange {
                 }
             }
             Table::Headers(table) => {
+                let Some(patterns) = table.get_mut(destination) else {
+                    return;
+                };
                 // The pattern that these arguments made, once.
-                let at = HeadersMatch::parse(arguments).ok().and_then(|pattern| {
-                    table
-                        .iter()
-                        .position(|(p, d)| d == destination && *p == pattern)
-                });
+                let at = HeadersMatch::parse(arguments)
+                    .ok()
+                    .and_then(|pattern| patterns.iter().position(|p| *p == pattern));
                 if let Some(at) = at {
-                    table.remove(at);
+                    patterns.swap_remove(at);
+                }
+                if patterns.is_empty() {
+                    table.remove(destination);
                 }
             }
             _ => {}
         }
     }
 
-    /// Calls `found` for each matching binding; a destination can come more
-    /// than once.
+    /// Calls `found` for what the bindings that match one of the keys lead to; a
+    /// destination can come more than once. Returns how many bindings and nodes were
+    /// looked at.
     pub(crate) fn route(
         &self,
-        routing_key: &str,
+        keys: &[&str],
         headers: &Headers,
         mut found: impl FnMut(&Destination),
-    ) {
+    ) -> usize {
         match &self.table {
-            Table::Direct(table) => table
-                .get(routing_key)
-                .into_iter()
-                .flatten()
-                .for_each(&mut found),
-            Table::Fanout(table) => table.keys().for_each(&mut found),
-            Table::Topic(trie) => trie.for_each_match(words(routing_key), found),
-            Table::Headers(table) => table
-                .iter()
-                .filter(|(pattern, _)| pattern.matches(headers))
-                .for_each(|(_, destination)| found(destination)),
+            Table::Direct(table) => {
+                for key in keys {
+                    table.get(*key).into_iter().flatten().for_each(&mut found);
+                }
+                keys.len()
+            }
+            Table::Fanout(table) => {
+                table.keys().for_each(&mut found);
+                1
+            }
+            Table::Topic(trie) => {
+                trie.for_each_match(keys.iter().map(|key| words(key)), |to, ()| found(to))
+            }
+            Table::Headers(table) => {
+                for (destination, patterns) in table {
+                    if patterns.iter().any(|pattern| pattern.matches(headers)) {
+                        found(destination);
+                    }
+                }
+                self.count
+            }
         }
     }
 }
@@ -287,7 +325,7 @@ mod tests {
 
     fn routed(exchange: &Exchange, key: &str) -> Vec<Destination> {
         let mut all = Vec::new();
-        exchange.route(key, &Headers::default(), |d| all.push(d.clone()));
+        exchange.route(&[key], &Headers::default(), |d| all.push(d.clone()));
         all
     }
 
@@ -348,7 +386,7 @@ mod tests {
                     x.bind(d, key, Headers::default()).unwrap();
                 }
             }
-            assert!(x.unbind_all(&one));
+            x.unbind_all(&one);
             let mut left = routed(&x, "k");
             left.dedup();
             assert_eq!(left, core::slice::from_ref(&two), "{kind:?}");

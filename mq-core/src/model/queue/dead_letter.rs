@@ -16,12 +16,15 @@ pub(crate) enum Reason {
     Expired,
     MaxLength,
     DeliveryLimit,
+    /// It cannot be said in the consumer's protocol. Nobody has chosen that, so
+    /// unlike a rejected one it does not come round again.
+    Undeliverable,
 }
 
 impl Reason {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Reason::Rejected => "rejected",
+            Reason::Rejected | Reason::Undeliverable => "rejected",
             Reason::Expired => "expired",
             Reason::MaxLength => "maxlen",
             Reason::DeliveryLimit => "delivery_limit",
@@ -104,18 +107,22 @@ fn record(
     headers.push("x-death", Value::Array(deaths));
 }
 
-/// Whether the letter has been in `queue` before and went round without any
-/// consumer having rejected it: it would go round for ever.
-pub(crate) fn is_cycle(headers: &Headers, queue: &str) -> bool {
+/// Whether the letter has been in `queue` before and would go round for ever: no
+/// consumer has rejected it on its way, nor now.
+pub(crate) fn is_cycle(headers: &Headers, queue: &str, reason: Reason) -> bool {
+    if reason == Reason::Rejected {
+        return false;
+    }
     let Some(Value::Array(deaths)) = headers.get("x-death") else {
         return false;
     };
     let Some(at) = deaths.iter().position(|d| text(d, "queue") == Some(queue)) else {
         return false;
     };
-    deaths[..=at]
-        .iter()
-        .all(|d| text(d, "reason") != Some(Reason::Rejected.name()))
+    reason == Reason::Undeliverable
+        || deaths[..=at]
+            .iter()
+            .all(|d| text(d, "reason") != Some(Reason::Rejected.name()))
 }
 
 fn text<'a>(death: &'a Value, name: &str) -> Option<&'a str> {

@@ -57,6 +57,7 @@ impl VirtualHost {
             session.ends = None;
             session.announced = false;
             self.set_session_timer(id, None);
+            self.tell_shares(id, true);
             return Ok((id, true));
         }
         if self.sessions.all.len() >= self.limits.sessions {
@@ -112,6 +113,7 @@ impl VirtualHost {
             .will
             .as_ref()
             .map(|will| now.saturating_add(will.delay));
+        self.tell_shares(id, false);
         self.session_timeout(id);
         true
     }

@@ -4,6 +4,7 @@
 mod lifetime;
 mod pending;
 mod retained;
+mod share;
 mod subscription;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,7 @@ use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::topic::{Trie, words};
 use retained::Retained;
+use share::Share;
 
 pub(crate) use lifetime::{Attach, Leaving};
 pub(crate) use subscription::{RetainHandling, SubscribeRequest};
@@ -71,19 +73,20 @@ pub(crate) struct Session {
     parked: mqtt_codec::connection::Session,
 }
 
-/// A shared subscription (MQTT 5.0 section 4.8.2), by its whole filter.
-#[derive(Debug, Default)]
-struct Share {
-    /// Whose turn it is stands first.
-    members: VecDeque<SessionId>,
-}
-
-/// What the trie of filters leads to.
+/// What the trie of filters leads to, under [`SubscriberKey`].
 #[derive(Debug, Clone)]
 struct Subscriber {
     /// A filter that begins with a wildcard does not match `$`-topics.
     wildcard_first: bool,
     to: Match,
+}
+
+/// Whose subscription to a filter it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum SubscriberKey {
+    Session(SessionId),
+    /// By the whole filter, since two shares can have the same one inside.
+    Share(Name),
 }
 
 /// A subscription that matched.
@@ -101,7 +104,7 @@ pub(crate) enum Match {
 pub(crate) struct Sessions {
     all: BTreeMap<SessionId, Session>,
     names: BTreeMap<Name, SessionId>,
-    filters: Trie<Subscriber>,
+    filters: Trie<SubscriberKey, Subscriber>,
     shares: BTreeMap<Name, Share>,
     retained: Retained,
 }
@@ -127,17 +130,19 @@ impl Sessions {
     }
 
     /// Finds the subscriptions to the topic that the routing key is. A key that
-    /// can be no topic name (section 4.7.1) has none.
-    pub(crate) fn find(&self, routing_key: &str, matches: &mut Vec<Match>) {
+    /// can be no topic name (section 4.7.1) has none. Returns how many nodes were
+    /// looked at.
+    pub(crate) fn find(&self, routing_key: &str, matches: &mut Vec<Match>) -> usize {
         if routing_key.is_empty() || routing_key.contains(['+', '#', '\0']) {
-            return;
+            return 0;
         }
         let dollar = routing_key.starts_with('$');
-        self.filters.for_each_match(words(routing_key), |found| {
+        let key = [words(routing_key)].into_iter();
+        self.filters.for_each_match(key, |_, found| {
             if !(dollar && found.wildcard_first) {
                 matches.push(found.to.clone());
             }
-        });
+        })
     }
 }
 

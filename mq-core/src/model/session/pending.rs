@@ -66,17 +66,9 @@ impl VirtualHost {
     /// Whose turn it is in a shared subscription: the first in turn that is
     /// connected, or else the first.
     fn choose(&mut self, name: &str) -> Option<(SessionId, SubscriptionOptions)> {
-        let all = &self.sessions.all;
-        let share = self.sessions.shares.get_mut(name)?;
-        let at = share
-            .members
-            .iter()
-            .position(|id| all.get(id).is_some_and(|s| s.connection.is_some()))
-            .unwrap_or(0);
-        let id = share.members.remove(at)?;
-        share.members.push_back(id);
-        let options = *all.get(&id)?.subscriptions.get(name)?;
-        Some((id, options))
+        let id = self.sessions.shares.get_mut(name)?.choose()?;
+        let session = self.sessions.all.get(&id)?;
+        Some((id, *session.subscriptions.get(name)?))
     }
 
     /// Queues a message for a session. QoS 0 does not wait for a client that is

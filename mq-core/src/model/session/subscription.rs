@@ -1,8 +1,9 @@
 //! Subscribing and unsubscribing (MQTT 5.0 sections 3.8 and 3.10).
 
 use alloc::vec::Vec;
+use core::ops::Bound;
 
-use super::{Match, Pending, SessionId, Subscriber, SubscriptionOptions};
+use super::{Match, Pending, SessionId, Subscriber, SubscriberKey, SubscriptionOptions};
 use crate::model::message::{Name, Qos};
 use crate::model::topic::{Segment, topic_filter};
 use crate::model::vhost::VirtualHost;
@@ -30,9 +31,12 @@ pub(crate) struct SubscribeRequest<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManySubscriptions;
 
+/// What the filter of a shared subscription begins with.
+const SHARE: &str = "$share/";
+
 /// The filter inside `$share/NAME/FILTER`.
 fn shared_filter(filter: &str) -> Option<&str> {
-    let (_name, filter) = filter.strip_prefix("$share/")?.split_once('/')?;
+    let (_name, filter) = filter.strip_prefix(SHARE)?.split_once('/')?;
     Some(filter)
 }
 
@@ -72,25 +76,26 @@ impl VirtualHost {
         };
         if let Some(inner) = share {
             let share = sessions.shares.entry(name.clone()).or_default();
-            if share.members.is_empty() {
+            if share.is_empty() {
                 let (pattern, wildcard_first) = pattern(inner);
-                let to = Match::Share(name);
-                sessions
-                    .filters
-                    .insert(&pattern, Subscriber { wildcard_first, to });
+                let to = Match::Share(name.clone());
+                sessions.filters.insert(
+                    &pattern,
+                    SubscriberKey::Share(name),
+                    Subscriber { wildcard_first, to },
+                );
             }
-            if !share.members.contains(&id) {
-                share.members.push_back(id);
-            }
+            share.add(id);
             // Retained messages are not for shared subscriptions (section 4.8.2).
             return Ok(options.qos);
         }
         let (pattern, wildcard_first) = pattern(filter);
-        sessions.filters.remove(&pattern, |s| s.is_session(id));
         let to = Match::Session { id, options };
-        sessions
-            .filters
-            .insert(&pattern, Subscriber { wildcard_first, to });
+        sessions.filters.insert(
+            &pattern,
+            SubscriberKey::Session(id),
+            Subscriber { wildcard_first, to },
+        );
         let wanted = match request.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
@@ -123,17 +128,13 @@ impl VirtualHost {
             return false;
         }
         if let Some(share) = sessions.shares.get_mut(filter) {
-            let before = share.members.len();
-            share.members.retain(|member| *member != id);
-            let was_member = share.members.len() < before;
-            if share.members.is_empty() {
+            let was_member = share.remove(id);
+            if share.is_empty() {
                 sessions.shares.remove(filter);
                 if let Some(inner) = shared_filter(filter) {
                     let (pattern, _) = pattern(inner);
-                    sessions.filters.remove(
-                        &pattern,
-                        |s| matches!(&s.to, Match::Share(name) if **name == *filter),
-                    );
+                    let key = SubscriberKey::Share(Name::from(filter));
+                    sessions.filters.remove(&pattern, &key);
                 }
             }
             if was_member {
@@ -141,13 +142,26 @@ impl VirtualHost {
             }
         }
         let (pattern, _) = pattern(filter);
-        sessions.filters.remove(&pattern, |s| s.is_session(id));
+        let key = SubscriberKey::Session(id);
+        sessions.filters.remove(&pattern, &key);
         true
     }
-}
 
-impl Subscriber {
-    fn is_session(&self, session: SessionId) -> bool {
-        matches!(&self.to, Match::Session { id, .. } if *id == session)
+    /// A session has got a connection, or lost it: its shared subscriptions know.
+    pub(super) fn tell_shares(&mut self, id: SessionId, connected: bool) {
+        let sessions = &mut self.sessions;
+        let Some(session) = sessions.all.get(&id) else {
+            return;
+        };
+        // Shared subscriptions lie together, under their prefix.
+        let shared = session
+            .subscriptions
+            .range::<str, _>((Bound::Included(SHARE), Bound::Unbounded))
+            .take_while(|(filter, _)| filter.starts_with(SHARE));
+        for (filter, _) in shared {
+            if let Some(share) = sessions.shares.get_mut(filter) {
+                share.set_connected(id, connected);
+            }
+        }
     }
 }

@@ -117,9 +117,10 @@ mod tests {
         for &(filter, topic, expected) in FILTERS {
             assert_eq!(filter_matches(filter, topic), expected, "{filter} {topic}");
             let mut trie = Trie::default();
-            trie.insert(&topic_filter(filter), 1);
+            trie.insert(&topic_filter(filter), 1, ());
             let mut found = Vec::new();
-            trie.for_each_match(words(&swap_separators(topic)), |v| found.push(*v));
+            let key = swap_separators(topic);
+            trie.for_each_match([words(&key)].into_iter(), |v, ()| found.push(*v));
             // The rule about `$` belongs to the subscription, not to the trie.
             if !topic.starts_with('$') {
                 assert_eq!(!found.is_empty(), expected, "trie: {filter} {topic}");
@@ -157,9 +158,9 @@ mod tests {
     fn binding_keys_match_as_the_specification_says() {
         for &(pattern, key, expected) in KEYS {
             let mut trie = Trie::default();
-            trie.insert(&binding_key(pattern), 1);
+            trie.insert(&binding_key(pattern), 1, ());
             let mut found = Vec::new();
-            trie.for_each_match(words(key), |v| found.push(*v));
+            trie.for_each_match([words(key)].into_iter(), |v, ()| found.push(*v));
             assert_eq!(found.len(), usize::from(expected), "{pattern} {key}");
         }
     }

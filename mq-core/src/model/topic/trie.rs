@@ -11,31 +11,86 @@ use crate::model::message::Name;
 /// Nodes live in one vector and refer to each other by index. A match walks
 /// the words once with the set of nodes that the words so far can have led to,
 /// so its cost is bounded by words times nodes, whatever the patterns are, and
-/// no depth of a topic can exhaust the stack.
+/// no depth of a topic can exhaust the stack. The values of a pattern have keys,
+/// by which one of many is taken out without a look at the others.
 #[derive(Debug)]
-pub(crate) struct Trie<T> {
-    nodes: Vec<Node<T>>,
+pub(crate) struct Trie<K, V> {
+    nodes: Vec<Node<K, V>>,
     free: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Node<T> {
+struct Node<K, V> {
     words: BTreeMap<Name, usize>,
     one: Option<usize>,
     many: Option<usize>,
     /// Reached through `#`: stays in the set whatever word comes.
     repeats: bool,
-    values: Vec<T>,
+    values: Values<K, V>,
 }
 
-impl<T> Node<T> {
+/// The values of one pattern. Most patterns have few, and a tree would weigh
+/// more than those.
+#[derive(Debug)]
+enum Values<K, V> {
+    Few(Vec<(K, V)>),
+    Many(BTreeMap<K, V>),
+}
+
+/// As many are looked through one by one.
+const FEW: usize = 16;
+
+impl<K: Ord, V> Values<K, V> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Values::Few(list) => list.is_empty(),
+            Values::Many(map) => map.is_empty(),
+        }
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        match self {
+            Values::Few(list) => {
+                if let Some(old) = list.iter_mut().find(|(k, _)| *k == key) {
+                    old.1 = value;
+                    return;
+                }
+                list.push((key, value));
+                if list.len() > FEW {
+                    *self = Values::Many(core::mem::take(list).into_iter().collect());
+                }
+            }
+            Values::Many(map) => {
+                map.insert(key, value);
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &K) {
+        match self {
+            Values::Few(list) => list.retain(|(k, _)| k != key),
+            Values::Many(map) => {
+                map.remove(key);
+            }
+        }
+    }
+
+    fn for_each(&self, mut found: impl FnMut(&K, &V)) {
+        match self {
+            Values::Few(list) => list.iter().for_each(|(k, v)| found(k, v)),
+            Values::Many(map) => map.iter().for_each(|(k, v)| found(k, v)),
+        }
+    }
+}
+
+impl<K: Ord, V> Node<K, V> {
     fn new(repeats: bool) -> Self {
         Node {
             words: BTreeMap::new(),
             one: None,
             many: None,
             repeats,
-            values: Vec::new(),
+            values: Values::Few(Vec::new()),
         }
     }
 
@@ -65,7 +120,7 @@ impl<T> Node<T> {
     }
 }
 
-impl<T> Default for Trie<T> {
+impl<K: Ord, V> Default for Trie<K, V> {
     fn default() -> Self {
         Trie {
             nodes: Vec::from([Node::new(false)]),
@@ -76,9 +131,9 @@ impl<T> Default for Trie<T> {
 
 const ROOT: usize = 0;
 
-impl<T> Trie<T> {
-    /// Adds a value under the pattern; a pattern can have many.
-    pub(crate) fn insert(&mut self, pattern: &[Segment], value: T) {
+impl<K: Ord, V> Trie<K, V> {
+    /// Adds a value under the pattern, in place of one with the same key.
+    pub(crate) fn insert(&mut self, pattern: &[Segment], key: K, value: V) {
         let mut at = ROOT;
         for segment in pattern {
             at = match self.nodes[at].child(segment) {
@@ -100,12 +155,12 @@ impl<T> Trie<T> {
                 }
             };
         }
-        self.nodes[at].values.push(value);
+        self.nodes[at].values.insert(key, value);
     }
 
-    /// Removes the values under the pattern for which `remove` says so, and
-    /// the nodes that nothing needs any more.
-    pub(crate) fn remove(&mut self, pattern: &[Segment], mut remove: impl FnMut(&T) -> bool) {
+    /// Removes the value with the key under the pattern, and the nodes that
+    /// nothing needs any more.
+    pub(crate) fn remove(&mut self, pattern: &[Segment], key: &K) {
         let mut path = Vec::with_capacity(pattern.len());
         let mut at = ROOT;
         for segment in pattern {
@@ -115,7 +170,7 @@ impl<T> Trie<T> {
                 None => return,
             }
         }
-        self.nodes[at].values.retain(|value| !remove(value));
+        self.nodes[at].values.remove(key);
         for (parent, segment) in path.into_iter().zip(pattern).rev() {
             if !self.nodes[at].is_unused() {
                 break;
@@ -126,41 +181,56 @@ impl<T> Trie<T> {
         }
     }
 
-    /// Calls `found` with every value whose pattern matches the words; a value
-    /// that is there under several patterns comes once for each.
-    pub(crate) fn for_each_match<'a>(
+    /// Calls `found` with every value whose pattern matches one of the keys, each a
+    /// row of words. A value that is there under several patterns comes once for each,
+    /// however many keys match one. Returns how many nodes were looked at.
+    pub(crate) fn for_each_match<'a, W: Iterator<Item = &'a str>>(
         &self,
-        words: impl Iterator<Item = &'a str>,
-        mut found: impl FnMut(&T),
-    ) {
+        keys: impl Iterator<Item = W>,
+        mut found: impl FnMut(&K, &V),
+    ) -> usize {
+        let mut matched = Vec::new();
         let mut active = Vec::new();
         let mut next = Vec::new();
-        self.enter(ROOT, &mut active);
-        for word in words {
-            for &index in &active {
-                let node = &self.nodes[index];
-                if node.repeats {
-                    next.push(index);
+        let mut steps = 0;
+        let mut count = 0;
+        for words in keys {
+            count += 1;
+            active.clear();
+            self.enter(ROOT, &mut active);
+            for word in words {
+                steps += active.len();
+                for &index in &active {
+                    let node = &self.nodes[index];
+                    if node.repeats {
+                        next.push(index);
+                    }
+                    if let Some(&child) = node.words.get(word) {
+                        self.enter(child, &mut next);
+                    }
+                    if let Some(child) = node.one {
+                        self.enter(child, &mut next);
+                    }
                 }
-                if let Some(&child) = node.words.get(word) {
-                    self.enter(child, &mut next);
-                }
-                if let Some(child) = node.one {
-                    self.enter(child, &mut next);
+                // A node after `#` can be reached by staying and by entering.
+                next.sort_unstable();
+                next.dedup();
+                core::mem::swap(&mut active, &mut next);
+                next.clear();
+                if active.is_empty() {
+                    break;
                 }
             }
-            // A node after `#` can be reached by staying and by entering.
-            next.sort_unstable();
-            next.dedup();
-            core::mem::swap(&mut active, &mut next);
-            next.clear();
-            if active.is_empty() {
-                return;
-            }
+            matched.append(&mut active);
         }
-        for index in active {
-            self.nodes[index].values.iter().for_each(&mut found);
+        if count > 1 {
+            matched.sort_unstable();
+            matched.dedup();
         }
+        for index in matched {
+            self.nodes[index].values.for_each(&mut found);
+        }
+        steps
     }
 
     /// Adds a node, and those that `#` reaches from it without a word.
@@ -208,15 +278,15 @@ mod tests {
         ) {
             let mut trie = Trie::default();
             for (n, pattern) in patterns.iter().enumerate() {
-                trie.insert(&binding_key(pattern), n);
+                trie.insert(&binding_key(pattern), n, ());
             }
             for (n, pattern) in patterns.iter().enumerate() {
                 if removed[n] {
-                    trie.remove(&binding_key(pattern), |v| *v == n);
+                    trie.remove(&binding_key(pattern), &n);
                 }
             }
             let mut found = Vec::new();
-            trie.for_each_match(words(&key), |v| found.push(*v));
+            trie.for_each_match([words(&key)].into_iter(), |n, ()| found.push(*n));
             found.sort_unstable();
             let key: Vec<&str> = words(&key).collect();
             let expected: Vec<usize> = patterns
@@ -234,10 +304,10 @@ mod tests {
         ) {
             let mut trie = Trie::default();
             for pattern in &patterns {
-                trie.insert(&binding_key(pattern), ());
+                trie.insert(&binding_key(pattern), (), ());
             }
             for pattern in &patterns {
-                trie.remove(&binding_key(pattern), |()| true);
+                trie.remove(&binding_key(pattern), &());
             }
             prop_assert_eq!(trie.node_count(), 1);
         }
@@ -246,10 +316,10 @@ mod tests {
     #[test]
     fn many_wildcards_do_not_explode() {
         let mut trie = Trie::default();
-        trie.insert(&binding_key(&["#"; 60].join(".a.")), ());
+        trie.insert(&binding_key(&["#"; 60].join(".a.")), (), ());
         let key: String = ["a"; 120].join(".");
         let mut count = 0;
-        trie.for_each_match(words(&key), |()| count += 1);
+        trie.for_each_match([words(&key)].into_iter(), |(), ()| count += 1);
         assert_eq!(count, 1);
     }
 }

@@ -38,6 +38,8 @@ pub(crate) enum Settlement {
     Requeue,
     /// To the dead-letter exchange, or away.
     Reject,
+    /// The same, because the consumer's protocol has no words for it.
+    Undeliverable,
 }
 
 /// A message for a consumer.
@@ -191,6 +193,9 @@ impl VirtualHost {
         match settlement {
             Settlement::Acknowledge => self.statistics.acknowledged += 1,
             Settlement::Reject => self.give_up(lease.queue, &entry, Reason::Rejected),
+            Settlement::Undeliverable => {
+                self.give_up(lease.queue, &entry, Reason::Undeliverable);
+            }
             Settlement::Requeue => {
                 let limit = queue.arguments.delivery_limit;
                 if limit.is_some_and(|limit| entry.returned >= limit) {

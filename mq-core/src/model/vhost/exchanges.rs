@@ -96,50 +96,58 @@ impl VirtualHost {
                     self.name
                 )));
             }
-            self.remove_exchange(name);
+            self.remove_exchange(Name::from(name));
         }
         Ok(())
     }
 
-    fn remove_exchange(&mut self, name: &str) {
-        self.exchanges.remove(name);
-        for queue in self.queues.values_mut() {
-            queue.bound_to.remove(name);
-        }
-        self.unbind_everywhere(&Destination::Exchange(Name::from(name)));
-    }
-
-    /// Removes all bindings to an exchange, whatever their source.
-    fn unbind_everywhere(&mut self, destination: &Destination) {
-        let sources: Vec<Name> = self
-            .exchanges
-            .iter_mut()
-            .filter_map(|(name, x)| x.unbind_all(destination).then(|| name.clone()))
-            .collect();
-        for source in sources {
-            self.delete_if_left(&source);
+    /// Removes an exchange with its bindings, and the auto-delete exchanges that
+    /// thereby lose their last one, and so on.
+    fn remove_exchange(&mut self, name: Name) {
+        let mut gone = Vec::from([name]);
+        while let Some(name) = gone.pop() {
+            let Some(exchange) = self.exchanges.remove(&name) else {
+                continue;
+            };
+            self.statistics.steps += 1;
+            for destination in exchange.destinations() {
+                self.statistics.steps += 1;
+                let bound_to = match destination {
+                    Destination::Queue(id) => self.queues.get_mut(id).map(|q| &mut q.bound_to),
+                    Destination::Exchange(other) => {
+                        self.exchanges.get_mut(other).map(|x| &mut x.bound_to)
+                    }
+                };
+                if let Some(bound_to) = bound_to {
+                    bound_to.remove(&name);
+                }
+            }
+            let destination = Destination::Exchange(name);
+            for source in exchange.bound_to {
+                if self.unbind_from(&source, &destination) {
+                    gone.push(source);
+                }
+            }
         }
     }
 
     /// Removes the bindings of a queue from the exchanges that have them.
     pub(super) fn unbind_queue(&mut self, id: QueueId, sources: impl IntoIterator<Item = Name>) {
         for source in sources {
-            if let Some(exchange) = self.exchanges.get_mut(&source) {
-                exchange.unbind_all(&Destination::Queue(id));
-                self.delete_if_left(&source);
+            if self.unbind_from(&source, &Destination::Queue(id)) {
+                self.remove_exchange(source);
             }
         }
     }
 
-    /// An auto-delete exchange goes with its last binding.
-    fn delete_if_left(&mut self, name: &Name) {
-        let left = self
-            .exchanges
-            .get(name)
-            .is_some_and(|x| x.settings.auto_delete && x.is_unused());
-        if left {
-            self.remove_exchange(name);
-        }
+    /// Removes the bindings of one exchange to a destination that is gone. Returns
+    /// whether the exchange goes with them.
+    fn unbind_from(&mut self, source: &Name, destination: &Destination) -> bool {
+        self.statistics.steps += 1;
+        self.exchanges.get_mut(source).is_some_and(|exchange| {
+            exchange.unbind_all(destination);
+            exchange.is_left()
+        })
     }
 
     /// `queue.bind` and `exchange.bind`.
@@ -155,10 +163,12 @@ impl VirtualHost {
             )));
         }
         exchange.bind(&request.destination, request.routing_key, request.arguments)?;
-        if let Destination::Queue(id) = &request.destination
-            && let Some(queue) = self.queues.get_mut(id)
-        {
-            queue.bound_to.insert(Name::from(request.source));
+        let bound_to = match &request.destination {
+            Destination::Queue(id) => self.queues.get_mut(id).map(|q| &mut q.bound_to),
+            Destination::Exchange(name) => self.exchanges.get_mut(name).map(|x| &mut x.bound_to),
+        };
+        if let Some(bound_to) = bound_to {
+            bound_to.insert(Name::from(request.source));
         }
         Ok(())
     }
@@ -174,8 +184,9 @@ impl VirtualHost {
             &request.destination,
             request.routing_key,
             &request.arguments,
-        ) {
-            self.delete_if_left(&Name::from(request.source));
+        ) && exchange.is_left()
+        {
+            self.remove_exchange(Name::from(request.source));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Routing a message to queues and sessions.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -175,9 +175,12 @@ impl VirtualHost {
         let count = match reason {
             Reason::Expired => &mut self.statistics.expired,
             Reason::MaxLength => &mut self.statistics.overflowed,
-            Reason::Rejected | Reason::DeliveryLimit => &mut self.statistics.rejected,
+            Reason::Rejected | Reason::DeliveryLimit | Reason::Undeliverable => {
+                &mut self.statistics.rejected
+            }
         };
         *count += 1;
+        self.statistics.steps += 1;
         self.dead_letter(id, &entry.message, reason);
     }
 
@@ -185,20 +188,18 @@ impl VirtualHost {
         let Some(queue) = self.queues.get(&id) else {
             return;
         };
-        let Some(target) = &queue.arguments.dead_letter else {
+        let Some(target) = queue.arguments.dead_letter.clone() else {
             return;
         };
         let unix_time = self.unix_now();
-        let letter = letter(message, &queue.name, reason, target, self.now, unix_time);
+        let letter = letter(message, &queue.name, reason, &target, self.now, unix_time);
         let letter = Arc::new(letter);
         let mut routes = self.route(&letter);
-        if reason != Reason::Rejected {
-            routes.queues.retain(|id| {
-                self.queues
-                    .get(id)
-                    .is_some_and(|q| !is_cycle(&letter.properties.headers, &q.name))
-            });
-        }
+        routes.queues.retain(|id| {
+            self.queues
+                .get(id)
+                .is_some_and(|q| !is_cycle(&letter.properties.headers, &q.name, reason))
+        });
         if routes.is_empty() {
             return;
         }
@@ -219,12 +220,16 @@ impl VirtualHost {
     }
 
     /// Finds where a message goes, through bindings between exchanges and to
-    /// alternate exchanges. Each exchange is asked once, so loops end.
-    fn route(&self, message: &Message) -> Routes {
+    /// alternate exchanges. Each exchange is asked once, so loops end, and each key
+    /// once.
+    fn route(&mut self, message: &Message) -> Routes {
         let mut routes = Routes::default();
-        let keys: Vec<&str> = core::iter::once(&*message.routing_key)
+        let mut keys: Vec<&str> = core::iter::once(&*message.routing_key)
             .chain(message.extra_routing_keys())
             .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut steps = keys.len();
         if message.exchange.is_empty() {
             for key in keys {
                 if let Some(id) = self.queue_id(key) {
@@ -234,35 +239,35 @@ impl VirtualHost {
                 }
             }
         } else {
-            let mut visited: Vec<Name> = Vec::from([message.exchange.clone()]);
-            let mut next = 0;
-            while let Some(name) = visited.get(next).cloned() {
-                next += 1;
+            let mut exchanges = Visited::from(&message.exchange);
+            while let Some(name) = exchanges.next() {
+                steps += 1;
                 let Some(exchange) = self.exchanges.get(&name) else {
                     continue;
                 };
                 let mut found = false;
-                for key in &keys {
-                    exchange.route(key, &message.properties.headers, |destination| {
-                        found = true;
-                        match destination {
-                            Destination::Queue(id) => routes.queues.push(*id),
-                            Destination::Exchange(name) => visit(&mut visited, name),
-                        }
-                    });
-                }
+                steps += exchange.route(&keys, &message.properties.headers, |destination| {
+                    found = true;
+                    match destination {
+                        Destination::Queue(id) => routes.queues.push(*id),
+                        Destination::Exchange(name) => exchanges.add(name),
+                    }
+                });
                 // A PUBLISH has one topic, and it must match the filter
                 // (MQTT-3.3.2-3): CC and BCC do not count for sessions.
                 if &*name == TOPIC_EXCHANGE {
-                    self.sessions
+                    steps += self
+                        .sessions
                         .find(&message.routing_key, &mut routes.sessions);
                     found |= !routes.sessions.is_empty();
                 }
                 if let (false, Some(alternate)) = (found, &exchange.settings.alternate) {
-                    visit(&mut visited, alternate);
+                    exchanges.add(alternate);
                 }
             }
         }
+        steps += routes.queues.len() + routes.sessions.len();
+        self.statistics.steps += steps as u64;
         routes.queues.sort_unstable();
         routes.queues.dedup();
         routes
@@ -286,8 +291,33 @@ impl VirtualHost {
     }
 }
 
-fn visit(visited: &mut Vec<Name>, name: &Name) {
-    if !visited.contains(name) {
-        visited.push(name.clone());
+/// The exchanges that a message comes to, each once, in the order in which they
+/// were found.
+struct Visited {
+    order: Vec<Name>,
+    /// Which of them come more than one hop from the first; most messages have none.
+    known: BTreeSet<Name>,
+    next: usize,
+}
+
+impl Visited {
+    fn from(first: &Name) -> Self {
+        Visited {
+            order: Vec::from([first.clone()]),
+            known: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    fn add(&mut self, name: &Name) {
+        if *name != self.order[0] && self.known.insert(name.clone()) {
+            self.order.push(name.clone());
+        }
+    }
+
+    fn next(&mut self) -> Option<Name> {
+        let name = self.order.get(self.next)?.clone();
+        self.next += 1;
+        Some(name)
     }
 }
