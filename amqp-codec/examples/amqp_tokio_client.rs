@@ -185,7 +185,7 @@ impl Round {
         body: &[u8],
     ) -> Result<(), SendError> {
         let properties: PropertiesBuf = PropertyFields {
-            content_type: Some("text/plain"),
+            content_type: Some("text/plain".into()),
             delivery_mode: Some(2),
             ..Default::default()
         }

@@ -59,7 +59,8 @@ pub enum DecodeErrorKind {
     /// The frame does not end in `%xCE` (section 4.2.3).
     #[error("frame-end octet is {0:#04x} instead of 0xce")]
     FrameEnd(u8),
-    /// The frame is larger than [`Limits::frame_size`](crate::Limits::frame_size).
+    /// The frame is larger than [`Limits::frame_size`](crate::Limits::frame_size), and
+    /// than [`Limits::header_size`](crate::Limits::header_size) if it is a content header.
     #[error("frame of {size} octets, at most {limit} are allowed")]
     FrameSize {
         /// Octets that the frame would have, with header and frame-end.
@@ -67,8 +68,8 @@ pub enum DecodeErrorKind {
         /// The limit.
         limit: u32,
     },
-    /// A heartbeat on a channel other than 0. The code is that of section
-    /// 4.2.3; RabbitMQ says 505.
+    /// A heartbeat on a channel other than 0. The code is RabbitMQ's, 505; that of
+    /// section 4.2.3 is 503, and that of section 4.2.7 is 501.
     #[error("heartbeat on a channel other than 0")]
     HeartbeatChannel,
     /// A heartbeat with a payload (section 4.2.7, erratum 12).
@@ -83,7 +84,8 @@ pub enum DecodeErrorKind {
     /// No such class or method.
     #[error("unknown method")]
     UnknownMethod,
-    /// A short string that is not UTF-8 (section 4.2.5.3).
+    /// A short string of a method that is not UTF-8 (section 4.2.5.3). Those of
+    /// properties and tables are [`Text`](crate::Text), which may be anything.
     #[error("short string is not UTF-8")]
     Utf8,
     /// A field table's value has a type letter that nobody uses (erratum 3).
@@ -125,8 +127,9 @@ impl DecodeErrorKind {
             | Self::Trailing
             | Self::Utf8 => ReplyCode::FrameError,
             Self::FieldType(_) | Self::PropertyFlags(_) => ReplyCode::SyntaxError,
-            Self::ContentClass(_) | Self::ContentWeight(_) => ReplyCode::UnexpectedFrame,
-            Self::HeartbeatChannel => ReplyCode::CommandInvalid,
+            Self::ContentClass(_) | Self::ContentWeight(_) | Self::HeartbeatChannel => {
+                ReplyCode::UnexpectedFrame
+            }
             Self::TableDepth(_) | Self::TableSize { .. } => ReplyCode::ResourceError,
             Self::UnknownMethod => ReplyCode::NotImplemented,
         }

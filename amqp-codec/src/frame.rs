@@ -138,8 +138,13 @@ impl FrameHeader {
             return Err(header.error(0, DecodeErrorKind::FrameType(header.frame_type)));
         }
         let size = u64::from(header.size) + FRAME_OVERHEAD as u64;
-        if size > u64::from(limits.frame_size) {
-            let limit = limits.frame_size;
+        if size > u64::from(limits.frame_size)
+            && (header.frame_type != TYPE_HEADER || size > u64::from(limits.header_size))
+        {
+            let limit = match header.frame_type {
+                TYPE_HEADER => limits.frame_size.max(limits.header_size),
+                _ => limits.frame_size,
+            };
             return Err(header.error(3, DecodeErrorKind::FrameSize { size, limit }));
         }
         Ok(Some((header, rest)))

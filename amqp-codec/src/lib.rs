@@ -132,6 +132,7 @@ mod reply;
 pub mod requirements {}
 pub mod sasl;
 mod table;
+mod text;
 mod value;
 mod wire;
 
@@ -145,4 +146,5 @@ pub use method::{Method, MethodId};
 pub use properties::{Properties, PropertiesBuf, PropertyFields};
 pub use reply::ReplyCode;
 pub use table::{Array, ArrayBuf, Elements, Entries, Table, TableBuf};
+pub use text::Text;
 pub use value::FieldValue;

@@ -21,6 +21,13 @@ pub struct Limits {
     /// password. Tokens of OAuth 2 can be longer: RabbitMQ, whose name for this
     /// is `initial_frame_max`, takes 8192 since 4.1.
     pub initial_frame_size: u32,
+    /// The largest content header frame, in octets, where that is more than
+    /// [`frame_size`](Self::frame_size). A server may send one over the frame-max that
+    /// was agreed on, since a header cannot be split (erratum 11): to a consumer with a
+    /// small frame-max it passes on what a publisher with a larger one has sent. So
+    /// this counts for a client, whatever the peers agree on; what a client sends to a
+    /// server is held against frame-max.
+    pub header_size: u32,
     /// The largest field table, in octets of its encoding. An array inside is
     /// part of its table.
     pub table_size: u32,
@@ -52,13 +59,14 @@ impl Limits {
     /// stack frame a level, so there is an end to it whatever the settings say.
     pub const MAX_TABLE_DEPTH: u16 = 1024;
 
-    /// The defaults: frames and tables of 128 KiB, and frames of 4 KiB before
-    /// tune-ok, tables 128 deep, bodies of 128 MiB, all of them put together,
+    /// The defaults: frames of 128 KiB, of 4 KiB before tune-ok, content headers and
+    /// tables of 1 MiB, tables 128 deep, bodies of 128 MiB, all of them put together,
     /// 256 MiB held of contents that are not complete, 2047 channels.
     pub const DEFAULT: Self = Self {
         frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
         initial_frame_size: crate::frame::FRAME_MIN_SIZE,
-        table_size: 131_072,
+        header_size: 1_048_576,
+        table_size: 1_048_576,
         table_depth: 128,
         body_size: 134_217_728,
         assembled_size: u64::MAX,
@@ -78,6 +86,13 @@ impl Limits {
     #[must_use]
     pub const fn with_initial_frame_size(mut self, octets: u32) -> Self {
         self.initial_frame_size = octets;
+        self
+    }
+
+    /// The same with another [`header_size`](Self::header_size), in octets.
+    #[must_use]
+    pub const fn with_header_size(mut self, octets: u32) -> Self {
+        self.header_size = octets;
         self
     }
 

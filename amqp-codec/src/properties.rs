@@ -10,7 +10,7 @@ use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::method::plain;
 use crate::table::at_top;
 use crate::wire::{Fault, Measure, Reader, Writer};
-use crate::{Limits, Table};
+use crate::{Limits, Table, Text};
 
 /// What a property is on the wire.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ impl Kind {
     #[inline]
     fn check(self, reader: &mut Reader<'_>) -> Result<(), Fault> {
         match self {
-            Self::ShortStr => reader.skip_shortstr(),
+            Self::ShortStr => reader.text().map(drop),
             Self::Table => reader.table().map(drop),
             Self::Octet => reader.octet().map(drop),
             Self::Timestamp => reader.longlong().map(drop),
@@ -51,7 +51,7 @@ const UNDEFINED_FLAGS: u16 = 0b11;
 
 macro_rules! read {
     (ShortStr, $reader:expr) => {
-        $reader.shortstr()
+        $reader.text()
     };
     (Table, $reader:expr) => {
         $reader.longstr().map(Table::from_checked)
@@ -83,7 +83,7 @@ macro_rules! measure {
 
 macro_rules! write {
     (ShortStr, $value:expr, $writer:expr) => {
-        $writer.shortstr($value)
+        $writer.text($value)
     };
     (Table, $value:expr, $writer:expr) => {
         $writer.longstr($value.as_bytes())
@@ -131,8 +131,13 @@ macro_rules! properties {
         /// ```
         /// use amqp_codec::PropertyFields;
         ///
-        /// let persistent = PropertyFields { delivery_mode: Some(2), ..Default::default() }.to_buf()?;
-        /// assert_eq!(persistent.as_properties().delivery_mode(), Some(2));
+        /// let fields = PropertyFields {
+        ///     content_type: Some("text/plain".into()),
+        ///     delivery_mode: Some(2),
+        ///     ..Default::default()
+        /// };
+        /// let properties = fields.to_buf()?;
+        /// assert_eq!(properties.as_properties().delivery_mode(), Some(2));
         /// # Ok::<(), amqp_codec::EncodeError>(())
         /// ```
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,9 +190,9 @@ macro_rules! properties {
 // Flag bit, name, type on the wire, type.
 properties! { 'a;
     /// MIME content type.
-    15 content_type: ShortStr &'a str,
+    15 content_type: ShortStr Text<'a>,
     /// MIME content encoding.
-    14 content_encoding: ShortStr &'a str,
+    14 content_encoding: ShortStr Text<'a>,
     /// The application's headers.
     13 headers: Table Table<'a>,
     /// 1 for transient, 2 for persistent.
@@ -195,23 +200,23 @@ properties! { 'a;
     /// 0 to 9 in the specification, 0 to 255 in RabbitMQ.
     11 priority: Octet u8,
     /// The application's correlation identifier.
-    10 correlation_id: ShortStr &'a str,
+    10 correlation_id: ShortStr Text<'a>,
     /// Where to reply to, as a rule a queue.
-    9 reply_to: ShortStr &'a str,
+    9 reply_to: ShortStr Text<'a>,
     /// Time to live: decimal milliseconds.
-    8 expiration: ShortStr &'a str,
+    8 expiration: ShortStr Text<'a>,
     /// The application's message identifier.
-    7 message_id: ShortStr &'a str,
+    7 message_id: ShortStr Text<'a>,
     /// Seconds since 1970-01-01T00:00Z.
     6 timestamp: Timestamp u64,
     /// The application's message type.
-    5 r#type: ShortStr &'a str,
+    5 r#type: ShortStr Text<'a>,
     /// The user that published it, validated by RabbitMQ.
-    4 user_id: ShortStr &'a str,
+    4 user_id: ShortStr Text<'a>,
     /// The application that published it.
-    3 app_id: ShortStr &'a str,
+    3 app_id: ShortStr Text<'a>,
     /// Reserved; once the cluster identifier.
-    2 reserved: ShortStr &'a str,
+    2 reserved: ShortStr Text<'a>,
 }
 
 /// The properties of a content in the bytes they came in.

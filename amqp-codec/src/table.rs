@@ -8,7 +8,7 @@ use bytes::BufMut;
 use crate::error::{DecodeErrorKind, EncodeError};
 use crate::value::{self, FieldValue};
 use crate::wire::{Fault, Measure, Reader, TableLimits, Writer};
-use crate::{DecodeError, Limits, MethodId};
+use crate::{DecodeError, Limits, MethodId, Text};
 
 /// A field table in the bytes it came in.
 ///
@@ -81,7 +81,8 @@ impl<'a> Table<'a> {
 
     /// The value of the first entry of this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<FieldValue<'a>> {
+    pub fn get<'n>(&self, name: impl Into<Text<'n>>) -> Option<FieldValue<'a>> {
+        let name = name.into();
         let mut reader = Reader::new(self.0, &Limits::DEFAULT);
         while !reader.rest().is_empty() {
             let len = reader.octet().ok()?;
@@ -184,11 +185,11 @@ pub(crate) fn at_top(octets: &[u8], fault: Fault) -> DecodeError {
 pub struct Entries<'a>(Reader<'a>);
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (&'a str, FieldValue<'a>);
+    type Item = (Text<'a>, FieldValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         // An empty rest reads as an error too; what was checked has no other.
-        let name = self.0.shortstr().ok()?;
+        let name = self.0.text().ok()?;
         Some((name, FieldValue::read_checked(&mut self.0).ok()?))
     }
 }
@@ -206,7 +207,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 impl<'a> IntoIterator for Table<'a> {
-    type Item = (&'a str, FieldValue<'a>);
+    type Item = (Text<'a>, FieldValue<'a>);
     type IntoIter = Entries<'a>;
 
     fn into_iter(self) -> Entries<'a> {
@@ -264,11 +265,12 @@ impl TableBuf {
     /// # Errors
     /// When the name is over 255 octets, the table would be over 4 GiB, or it
     /// would nest deeper than [`Limits::MAX_TABLE_DEPTH`]; it is unchanged then.
-    pub fn insert<'v>(
+    pub fn insert<'n, 'v>(
         &mut self,
-        name: &str,
+        name: impl Into<Text<'n>>,
         value: impl Into<FieldValue<'v>>,
     ) -> Result<(), EncodeError> {
+        let name = name.into();
         let value = value.into();
         let mut measure = Measure::default();
         measure.octets(self.0.len());
@@ -276,19 +278,20 @@ impl TableBuf {
         measure_value(&value, &mut measure);
         measure.finish()?;
         value.check_depth()?;
-        Writer::new(&mut self.0).shortstr(name);
+        Writer::new(&mut self.0).text(name);
         write_value(&value, &mut self.0);
         Ok(())
     }
 
     /// Takes all entries of this name away; whether there were any.
-    pub fn remove(&mut self, name: &str) -> bool {
+    pub fn remove<'n>(&mut self, name: impl Into<Text<'n>>) -> bool {
+        let name = name.into();
         let before = self.0.len();
         let mut kept = Vec::new();
         let mut reader = Reader::new(&self.0, &Limits::DEFAULT);
         while !reader.rest().is_empty() {
             let at = reader.rest();
-            let Ok(entry) = reader.shortstr() else { break };
+            let Ok(entry) = reader.text() else { break };
             if FieldValue::read_checked(&mut reader).is_err() {
                 break;
             }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::error::{DecodeErrorKind, EncodeError};
-use crate::wire::{Fault, Reader, is_utf8};
+use crate::wire::{Fault, Reader};
 use crate::{Array, Limits, Table};
 
 /// A value in a field table or array, with the type letters that RabbitMQ and
@@ -222,12 +222,9 @@ pub(crate) fn check<const NAMED: bool>(octets: &[u8], depth: u16) -> Result<(), 
     let mut rest = octets;
     while let [first, after @ ..] = rest {
         let (letter, after) = if NAMED {
-            let Some((name, after_name)) = after.split_at_checked(usize::from(*first)) else {
+            let Some((_, after_name)) = after.split_at_checked(usize::from(*first)) else {
                 return Err(fault(after, DecodeErrorKind::Truncated));
             };
-            if !is_utf8(name) {
-                return Err(fault(after, DecodeErrorKind::Utf8));
-            }
             rest = after_name;
             let Some((letter, after)) = after_name.split_first() else {
                 return Err(fault(after_name, DecodeErrorKind::Truncated));

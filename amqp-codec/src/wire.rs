@@ -6,7 +6,7 @@ use nom::error::{ErrorKind, ParseError};
 use nom::number::complete;
 
 use crate::error::{DecodeErrorKind, EncodeError};
-use crate::{Limits, Table};
+use crate::{Limits, Table, Text};
 
 /// What a field of a method is on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,42 +50,6 @@ impl ParseError<&[u8]> for Fault {
     fn append(_: &[u8], _: ErrorKind, other: Self) -> Self {
         other
     }
-}
-
-/// Whether octets are UTF-8. Nearly all strings of the protocol are ASCII, which
-/// is seen eight octets at a time.
-#[inline]
-pub(crate) fn is_utf8(octets: &[u8]) -> bool {
-    is_ascii(octets) || is_utf8_beyond_ascii(octets)
-}
-
-#[inline]
-fn is_ascii(octets: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let seen = match (octets.last_chunk(), octets.first_chunk(), octets) {
-        // The last eight, with what of them is in a chunk before.
-        (Some(last), _, _) => {
-            let (chunks, _) = octets.as_chunks();
-            chunks
-                .iter()
-                .fold(u64::from_ne_bytes(*last), |seen, chunk| {
-                    seen | u64::from_ne_bytes(*chunk)
-                })
-        }
-        // Four to seven: the first four and the last four.
-        (None, Some(first), [.., a, b, c, d]) => {
-            u64::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes([*a, *b, *c, *d]))
-        }
-        _ => octets
-            .iter()
-            .fold(0, |seen, octet| seen | u64::from(*octet)),
-    };
-    seen & HIGH == 0
-}
-
-#[cold]
-fn is_utf8_beyond_ascii(octets: &[u8]) -> bool {
-    core::str::from_utf8(octets).is_ok()
 }
 
 /// Lengths on the wire are of up to 32 bits, and are cast to `usize` as they are.
@@ -214,16 +178,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A short string that is not looked at further, for now.
+    /// A short string that may be no text.
     #[inline(always)]
-    pub(crate) fn skip_shortstr(&mut self) -> Result<(), Fault> {
+    pub(crate) fn text(&mut self) -> Result<Text<'a>, Fault> {
         let len = self.octet()?;
-        let at = *self;
-        if is_utf8(self.take(usize::from(len))?) {
-            Ok(())
-        } else {
-            Err(at.fault(DecodeErrorKind::Utf8))
-        }
+        self.take(usize::from(len)).map(Text::new)
     }
 
     #[inline(always)]
@@ -366,6 +325,11 @@ impl<'o, B: BufMut> Writer<'o, B> {
 
     #[inline]
     pub(crate) fn shortstr(&mut self, value: &str) {
+        self.text(value.into());
+    }
+
+    #[inline]
+    pub(crate) fn text(&mut self, value: Text<'_>) {
         self.octet(value.len() as u8);
         self.out.put_slice(value.as_bytes());
     }
@@ -374,43 +338,5 @@ impl<'o, B: BufMut> Writer<'o, B> {
     pub(crate) fn longstr(&mut self, value: &[u8]) {
         self.long(value.len() as u32);
         self.out.put_slice(value);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::string::String;
-    use alloc::vec::Vec;
-
-    use proptest::prelude::*;
-
-    use super::is_utf8;
-
-    /// Octets that are ASCII for the most part, of every length that is a way of its own.
-    fn octets() -> impl Strategy<Value = Vec<u8>> {
-        let octet = prop_oneof![20 => 0u8..0x80, 1 => any::<u8>()];
-        prop_oneof![
-            proptest::collection::vec(octet, 0..40),
-            "[a-z\u{e9}\u{20ac}\u{1f980}]{0,12}".prop_map(String::into_bytes),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn utf8_is_what_std_says(octets in octets()) {
-            prop_assert_eq!(is_utf8(&octets), core::str::from_utf8(&octets).is_ok());
-        }
-    }
-
-    /// One octet beyond ASCII, wherever it stands.
-    #[test]
-    fn no_octet_is_passed_over() {
-        for len in 1..40 {
-            for at in 0..len {
-                let mut octets = alloc::vec![b'x'; len];
-                octets[at] = 0xFF;
-                assert!(!is_utf8(&octets), "{at} of {len}");
-            }
-        }
     }
 }

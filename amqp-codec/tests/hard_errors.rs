@@ -24,7 +24,7 @@ fn hard_errors() {
         ("frame_bad_end", [&declare[..declare.len() - 1], &[0]].concat(), 501, MethodId::NONE),
         ("frame_too_large", b"\x01\x00\x01\x00\x00\x13\x88".to_vec(), 501, MethodId::NONE),
         ("frame_unknown_type", frame(9, 1, b"abc"), 501, MethodId::NONE),
-        ("heartbeat_nonzero_channel (section 4.2.3)", frame(8, 1, b""), 503, MethodId::NONE),
+        ("heartbeat_nonzero_channel", frame(8, 1, b""), 505, MethodId::NONE),
         ("heartbeat_with_payload", frame(8, 0, b"x"), 501, MethodId::NONE),
         ("method_unknown_class", frame(1, 1, b"\x00\x63\x00\x0a"), 540, MethodId::new(99, 10)),
         ("method_unknown_method", frame(1, 1, b"\x00\x3c\x00\x63"), 540, MethodId::new(60, 99)),

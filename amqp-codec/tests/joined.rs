@@ -142,7 +142,7 @@ impl World {
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 let properties = content.properties();
-                let name = properties.message_id().unwrap();
+                let name = properties.message_id().unwrap().to_str().unwrap();
                 of.published.push((name.into(), content.body().into()));
                 if mandatory {
                     of.gave_back.push(name.into());
@@ -261,7 +261,8 @@ impl World {
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 let properties = content.properties();
-                of.returned.push(properties.message_id().unwrap().into());
+                of.returned
+                    .push(properties.message_id().unwrap().to_string());
             }
             ClientEvent::Confirm {
                 channel,
@@ -367,7 +368,7 @@ impl World {
                     u.int_in_range(0..=9000usize)? / u.int_in_range(1..=50usize)?
                 ];
                 let properties = PropertyFields {
-                    message_id: Some(&name),
+                    message_id: Some(name.as_str().into()),
                     ..Default::default()
                 }
                 .to_buf()

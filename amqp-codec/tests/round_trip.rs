@@ -221,7 +221,7 @@ fn a_short_string_over_255_octets_is_an_error_and_writes_nothing() {
         assert_eq!(table.as_table().is_empty(), expected.is_err());
 
         let fields = PropertyFields {
-            user_id: Some(&name),
+            user_id: Some(name.as_str().into()),
             ..Default::default()
         };
         assert_eq!(fields.to_buf().map(drop), expected);

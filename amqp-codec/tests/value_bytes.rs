@@ -43,7 +43,7 @@ fn each_letter_means_its_type() {
         entry.extend(*bytes);
         let read = Table::decode(&entry, &limits).unwrap();
         assert_eq!(read.get("n"), Some(*value), "{shown}");
-        assert_eq!(read.iter().collect::<Vec<_>>(), [("n", *value)]);
+        assert_eq!(read.iter().collect::<Vec<_>>(), [("n".into(), *value)]);
         assert_eq!(format!("{value:?}"), *shown);
         assert_eq!(value.letter(), bytes[0]);
 
@@ -91,20 +91,20 @@ fn all_fourteen_properties() {
     let mut headers = TableBuf::new();
     headers.insert("a", true).unwrap();
     let fields = PropertyFields {
-        content_type: Some("text/plain"),
-        content_encoding: Some("gzip"),
+        content_type: Some("text/plain".into()),
+        content_encoding: Some("gzip".into()),
         headers: Some(headers.as_table()),
         delivery_mode: Some(2),
         priority: Some(7),
-        correlation_id: Some("c1"),
-        reply_to: Some("rq"),
-        expiration: Some("60000"),
-        message_id: Some("m1"),
+        correlation_id: Some("c1".into()),
+        reply_to: Some("rq".into()),
+        expiration: Some("60000".into()),
+        message_id: Some("m1".into()),
         timestamp: Some(0x6700_0000),
-        r#type: Some("kind"),
-        user_id: Some("guest"),
-        app_id: Some("app"),
-        reserved: Some("c0"),
+        r#type: Some("kind".into()),
+        user_id: Some("guest".into()),
+        app_id: Some("app".into()),
+        reserved: Some("c0".into()),
     };
     let properties = fields.to_buf().unwrap();
     let frame = Frame::Header {
@@ -131,7 +131,7 @@ fn all_fourteen_properties() {
 #[test]
 #[rustfmt::skip] // A row a line.
 fn each_property_has_its_flag() {
-    let text = Some("v");
+    let text = Some("v".into());
     let none = PropertyFields::default;
     let rows = [
         (0x8000, PropertyFields { content_type: text, ..none() }, "\x01v"),

@@ -86,9 +86,9 @@ pub fn amqp() -> Phrasebook {
     headers.insert("a", 1).expect("a short name");
     let properties = PropertyFields {
         headers: Some(headers.as_table()),
-        content_type: Some("text/plain"),
+        content_type: Some("text/plain".into()),
         delivery_mode: Some(2),
-        expiration: Some("10"),
+        expiration: Some("10".into()),
         ..Default::default()
     }
     .to_buf()

@@ -10,7 +10,6 @@ use super::content::Content;
 use super::engine::{ChannelState, Engine, Incoming};
 use super::error::{ConnectionError, ReplyError, SendError};
 use super::handshake::{Capabilities, ClientConfig, Sasl, answer_tune};
-use crate::frame::FRAME_MIN_SIZE;
 use crate::method::{Secret, SentBy, basic, channel, connection};
 use crate::sasl::{AmqPlain, Plain};
 use crate::{Method, MethodId, ProtocolHeader, ReplyCode};
@@ -270,8 +269,7 @@ impl ClientConnection {
                 };
                 self.engine.answer(0, &open).map_err(cannot_say)?;
                 self.agreed = ok;
-                let frame_size = self.config.limits.frame_size.max(FRAME_MIN_SIZE);
-                self.engine.tuned(now, ok, frame_size);
+                self.engine.tuned(now, ok, self.config.limits);
                 self.phase = Phase::Opening;
                 Ok(None)
             }

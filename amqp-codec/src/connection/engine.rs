@@ -129,7 +129,8 @@ impl<C: Default> Engine<C> {
         let initial = initial.saturating_add(FRAME_OVERHEAD as u32);
         let initial = initial.min(limits.frame_size.max(FRAME_MIN_SIZE));
         Self {
-            limits: limits.with_frame_size(initial),
+            // No content comes before tune-ok, and from a client none over frame-max.
+            limits: limits.with_frame_size(initial).with_header_size(0),
             role,
             frame_max: 0,
             output: Output::default(),
@@ -148,9 +149,9 @@ impl<C: Default> Engine<C> {
         }
     }
 
-    /// Takes tune's limits into force. `frame_size` is this side's own limit.
+    /// Takes tune's limits into force. `own` is what this side was configured with.
     // keeps: section 2.3.3 / limits hold
-    pub(super) fn tuned(&mut self, now: Duration, tune: connection::TuneOk, frame_size: u32) {
+    pub(super) fn tuned(&mut self, now: Duration, tune: connection::TuneOk, own: Limits) {
         self.frame_max = tune.frame_max;
         // Clients exist that count the payload only, so RabbitMQ lets frames be
         // longer than frame-max by what is not payload. So does this.
@@ -158,7 +159,10 @@ impl<C: Default> Engine<C> {
             0 => u32::MAX,
             octets => octets.saturating_add(FRAME_OVERHEAD as u32),
         };
-        self.limits.frame_size = agreed.min(frame_size);
+        self.limits.frame_size = agreed.min(own.frame_size.max(FRAME_MIN_SIZE));
+        if self.role == SentBy::Client {
+            self.limits.header_size = own.header_size;
+        }
         if tune.channel_max != 0 {
             self.limits.channel_max = self.limits.channel_max.min(tune.channel_max);
         }
@@ -513,7 +517,10 @@ impl<C: Default> Engine<C> {
             body_size,
             properties: message.properties,
         };
-        frame::fits(header.payload_len(), self.payload_max())?;
+        // A server passes on what cannot be split (erratum 11).
+        if self.role == SentBy::Client {
+            frame::fits(header.payload_len(), self.payload_max())?;
+        }
         self.answer(channel, arguments)?;
         frame::encode_header(channel, &header, &mut self.output.bytes);
         self.body_frames(channel, message.body);

@@ -12,7 +12,7 @@ use super::error::{ConnectionError, ReplyError};
 use super::handshake::{Capabilities, ServerConfig, check_tune_ok};
 use crate::frame::FRAME_MIN_SIZE;
 use crate::method::{SentBy, channel, connection};
-use crate::{Method, MethodId, ProtocolHeader, ReplyCode, TableBuf};
+use crate::{Limits, Method, MethodId, ProtocolHeader, ReplyCode, TableBuf};
 
 mod answer;
 mod event;
@@ -69,7 +69,7 @@ pub struct ServerConnection {
     locales: String,
     offered: connection::Tune,
     agreed: connection::TuneOk,
-    frame_size: u32,
+    limits: Limits,
     capabilities: Capabilities,
     /// update-secrets that wait for their answer.
     updating: u32,
@@ -101,7 +101,7 @@ impl ServerConnection {
             locales: config.locales,
             offered,
             agreed: connection::TuneOk::default(),
-            frame_size,
+            limits: config.limits,
             capabilities: Capabilities::default(),
             updating: 0,
         }
@@ -297,7 +297,7 @@ impl ServerConnection {
             (Phase::Tune, Method::ConnectionTuneOk(ok)) => {
                 check_tune_ok(self.offered, ok)?;
                 self.agreed = ok;
-                self.engine.tuned(now, ok, self.frame_size);
+                self.engine.tuned(now, ok, self.limits);
                 self.phase = Phase::Tuned;
                 Ok(None)
             }

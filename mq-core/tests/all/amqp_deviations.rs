@@ -332,7 +332,7 @@ const DEVIATIONS: &[Deviation] = &[
             publish_fields(
                 c,
                 &PropertyFields {
-                    expiration: Some("abc"),
+                    expiration: Some("abc".into()),
                     ..Default::default()
                 },
             );
@@ -345,7 +345,7 @@ const DEVIATIONS: &[Deviation] = &[
             publish_fields(
                 c,
                 &PropertyFields {
-                    user_id: Some("mallory"),
+                    user_id: Some("mallory".into()),
                     ..Default::default()
                 },
             );

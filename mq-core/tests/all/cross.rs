@@ -5,7 +5,7 @@ use crate::world::World;
 use crate::world::amqp::Amqp;
 use crate::world::mqtt::{Mqtt, properties};
 use crate::world::stomp::Stomp;
-use amqp_codec::{FieldValue, PropertyFields, TableBuf};
+use amqp_codec::{FieldValue, PropertyFields, TableBuf, Text};
 use mqtt_codec::connection::Message;
 use mqtt_codec::{Property, QoS};
 use std::time::Duration;
@@ -85,12 +85,12 @@ fn publish(world: &mut World, peer: Peer, message: &Understood) {
             }
             let expiration = message.seconds_to_live.map(|s| format!("{}", s * 1000));
             let fields = PropertyFields {
-                content_type: message.content_type.as_deref(),
-                correlation_id: message.correlation.as_deref(),
-                reply_to: reply_to.as_deref(),
+                content_type: message.content_type.as_ref().map(Into::into),
+                correlation_id: message.correlation.as_ref().map(Into::into),
+                reply_to: reply_to.as_ref().map(Into::into),
                 headers: message.colour.is_some().then(|| headers.as_table()),
                 delivery_mode: message.persistent.then_some(2),
-                expiration: expiration.as_deref(),
+                expiration: expiration.as_ref().map(Into::into),
                 ..Default::default()
             };
             let key = key(&message.topic);
@@ -176,7 +176,7 @@ impl Consumers {
                 self.amqp.seen(world);
                 let content = self.amqp.contents.pop()?;
                 let fields = content.properties().fields();
-                let text = |s: Option<&str>| s.map(String::from);
+                let text = |s: Option<Text<'_>>| s.map(|s| s.to_string());
                 let colour = fields.headers.and_then(|h| h.get("colour"));
                 Some(Understood {
                     topic: key(content.routing_key()),
@@ -185,10 +185,15 @@ impl Consumers {
                     correlation: text(fields.correlation_id),
                     reply_to: fields
                         .reply_to
-                        .map(|r| key(r.strip_prefix("/topic/").unwrap())),
-                    colour: text(colour.as_ref().and_then(FieldValue::as_str)),
+                        .map(|r| key(r.to_str().unwrap().strip_prefix("/topic/").unwrap())),
+                    colour: colour
+                        .as_ref()
+                        .and_then(FieldValue::as_str)
+                        .map(String::from),
                     persistent: fields.delivery_mode == Some(2),
-                    seconds_to_live: fields.expiration.map(|e| e.parse::<u64>().unwrap() / 1000),
+                    seconds_to_live: fields
+                        .expiration
+                        .map(|e| e.to_string().parse::<u64>().unwrap() / 1000),
                 })
             }
             Peer::Mqtt => {
@@ -222,7 +227,8 @@ impl Consumers {
                     reply_to: header("reply-to").map(|r| key(r.strip_prefix("/topic/").unwrap())),
                     colour: header("colour"),
                     persistent: header("persistent").as_deref() == Some("true"),
-                    seconds_to_live: header("expiration").map(|e| e.parse::<u64>().unwrap() / 1000),
+                    seconds_to_live: header("expiration")
+                        .map(|e| e.to_string().parse::<u64>().unwrap() / 1000),
                 })
             }
         }
@@ -315,7 +321,7 @@ fn what_one_protocol_cannot_say_it_leaves_out() {
         .unwrap();
     let fields = PropertyFields {
         headers: Some(headers.as_table()),
-        reply_to: Some("some.queue"),
+        reply_to: Some("some.queue".into()),
         ..Default::default()
     };
     let mut amqp = Amqp::connect(&mut world);

@@ -15,7 +15,7 @@ pub fn properties() -> PropertiesBuf {
     headers.insert("tenant", "acme").expect("short");
     headers.insert("trace", "4bf92f3577b34da6").expect("short");
     PropertyFields {
-        content_type: Some("application/json"),
+        content_type: Some("application/json".into()),
         headers: Some(headers.as_table()),
         delivery_mode: Some(2),
         ..PropertyFields::default()

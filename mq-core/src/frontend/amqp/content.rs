@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use amqp_codec::connection::Content;
 use amqp_codec::{
-    Array, ArrayBuf, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table, TableBuf,
+    Array, ArrayBuf, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table, TableBuf, Text,
 };
 use bytes::Bytes;
 use core::time::Duration;
@@ -23,14 +23,20 @@ const LONG_CORRELATION_ID: &str = "x-correlation-id";
 /// Longest short string.
 const SHORT: usize = 255;
 
-/// A field table as headers or arguments.
+/// A field table as headers or arguments. A name that is not UTF-8 stays out: no
+/// other protocol can say it, and over AMQP the content goes out as it came.
 pub(super) fn headers(table: Table<'_>) -> Headers {
     Headers(
         table
             .iter()
-            .map(|(n, v)| (Name::from(n), value(v)))
+            .filter_map(|(n, v)| Some((name(n)?, value(v))))
             .collect(),
     )
+}
+
+/// The text of a short string, where it is text.
+fn name(text: Text<'_>) -> Option<Name> {
+    text.to_str().map(Name::from)
 }
 
 /// The codec has bounded the depth already.
@@ -63,7 +69,7 @@ fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
     let mut seen: Vec<&str> = Vec::new();
     for (name, value) in &headers.0 {
         if name.len() <= SHORT && !seen.contains(&&**name) {
-            with_field(value, &mut |field| table.insert(name, field))?;
+            with_field(value, &mut |field| table.insert(&**name, field))?;
             seen.push(name);
         }
     }
@@ -124,8 +130,7 @@ fn integer(width: Integer, n: i64) -> FieldValue<'static> {
 /// What a published content says, checked as RabbitMQ checks it.
 pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Message, Refusal> {
     let fields = content.properties().fields();
-    let name = |text: Option<&str>| text.map(Name::from);
-    if let Some(claimed) = fields.user_id.filter(|claimed| *claimed != user) {
+    if let Some(claimed) = fields.user_id.filter(|claimed| *claimed != *user) {
         return Err(Refusal::precondition_failed(format_args!(
             "user_id property set to '{claimed}' but authenticated user was '{user}'"
         )));
@@ -133,7 +138,8 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
     let expiration = match fields.expiration {
         None => None,
         Some(text) => {
-            let millis: u32 = text.parse().map_err(|_| {
+            let millis: Option<u32> = text.to_str().and_then(|text| text.parse().ok());
+            let millis = millis.ok_or_else(|| {
                 Refusal::precondition_failed(format_args!(
                     "invalid expiration '{text}': no_integer"
                 ))
@@ -158,19 +164,19 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
         .map(|id| Bytes::copy_from_slice(id.as_bytes()))
         .or(correlation_id);
     let properties = Properties {
-        content_type: name(fields.content_type),
-        content_encoding: name(fields.content_encoding),
+        content_type: fields.content_type.and_then(name),
+        content_encoding: fields.content_encoding.and_then(name),
         delivery_mode: fields.delivery_mode,
         priority: fields.priority,
         correlation_id,
-        reply_to: name(fields.reply_to),
+        reply_to: fields.reply_to.and_then(name),
         expiration,
-        message_id: name(fields.message_id),
+        message_id: fields.message_id.and_then(name),
         timestamp: fields.timestamp,
-        kind: name(fields.r#type),
-        user_id: name(fields.user_id),
-        app_id: name(fields.app_id),
-        cluster_id: name(fields.reserved),
+        kind: fields.r#type.and_then(name),
+        user_id: fields.user_id.and_then(name),
+        app_id: fields.app_id.and_then(name),
+        cluster_id: fields.reserved.and_then(name),
         payload_is_utf8: None,
         qos: match fields.delivery_mode {
             Some(PERSISTENT) => Qos::AtLeastOnce,
@@ -216,8 +222,11 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
     let correlation_id = p
         .correlation_id
         .as_ref()
-        .and_then(|id| core::str::from_utf8(id).ok())
-        .filter(|id| id.len() <= SHORT);
+        .filter(|id| id.len() <= SHORT)
+        // What a publisher over AMQP has put there goes out as it came. Over MQTT and
+        // STOMP only text may end up where the specification wants text.
+        .filter(|id| message.origin == Origin::Broker || core::str::from_utf8(id).is_ok())
+        .map(|id| Text::new(id));
     if let (Some(id), None) = (&p.correlation_id, correlation_id) {
         headers.set(LONG_CORRELATION_ID, Value::Binary(id.clone()));
     }
@@ -236,7 +245,7 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
         priority: p.priority,
         correlation_id,
         reply_to: short(&p.reply_to),
-        expiration: expiration.as_deref(),
+        expiration: expiration.as_ref().map(Text::from),
         message_id: short(&p.message_id),
         timestamp: p.timestamp,
         r#type: short(&p.kind),
@@ -249,6 +258,8 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
 
 /// A text that fits; one that does not is left out, since a part of it would
 /// say something else.
-fn short(text: &Option<Arc<str>>) -> Option<&str> {
-    text.as_deref().filter(|text| text.len() <= SHORT)
+fn short(text: &Option<Arc<str>>) -> Option<Text<'_>> {
+    text.as_deref()
+        .filter(|text| text.len() <= SHORT)
+        .map(Text::from)
 }
