@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::interrupt;
 use crate::target::{Protocol, Target};
 use crate::transcript::Transcript;
 use crate::verdict::{Stop, inconclusive};
@@ -88,6 +89,8 @@ pub(crate) struct Context<'a> {
     pub(crate) patience: Duration,
     /// How long nothing must come for the broker to count as silent.
     pub(crate) silence: Duration,
+    /// The id of the case.
+    pub(crate) id: &'static str,
     deadline: Instant,
     unique: String,
     transcript: Transcript,
@@ -100,11 +103,13 @@ impl<'a> Context<'a> {
         windows: &Windows,
         unique: String,
         transcript: Transcript,
+        id: &'static str,
     ) -> Self {
         Self {
             target,
             patience: windows.patience,
             silence: windows.silence,
+            id,
             deadline: Instant::now() + windows.deadline,
             unique,
             transcript,
@@ -143,8 +148,17 @@ impl<'a> Context<'a> {
         if Instant::now() + time > self.deadline {
             return Err(inconclusive("the deadline of the case has passed"));
         }
-        std::thread::sleep(time);
-        Ok(())
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if interrupt::requested() {
+                return Err(inconclusive("the run was interrupted"));
+            }
+            std::thread::sleep(left.min(Duration::from_millis(250)));
+        }
     }
 }
 

@@ -9,17 +9,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::case::{Level, Section, Windows, sections, selects};
 use crate::embedded::Embedded;
 use crate::expectation::{ExpectationError, Expectations};
+use crate::interrupt;
+use crate::leftover::Leftovers;
+use crate::preflight::{PreflightError, preflight};
 use crate::report;
 use crate::requirement::asked;
-use crate::runner::{self, Answer, Question, Rules};
+use crate::runner::{self, Question, Rules, Run};
 use crate::target::{Protocol, Target, TargetError};
 
 /// Judges a broker against AMQP 0-9-1, MQTT and STOMP.
 ///
 /// Plays raw bytes over connections of its own and judges what comes back.
 /// Exits with 0 when every case had an accepted outcome, with 1 when one had
-/// not or a broker could not be reached, and with 2 when the command line or
-/// an expectation file is wrong.
+/// not, and with 2 when nothing was judged: the command line or an expectation
+/// file is wrong, or a broker cannot be reached, does not speak the protocol or
+/// does not let the client in.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -75,6 +79,14 @@ struct RunArgs {
     /// How long one case may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     deadline: Duration,
+    /// Ask everything of a broker as it is, without finding out first whether it
+    /// can be asked, nor between the cases whether it is still there
+    #[arg(long)]
+    no_preflight: bool,
+    /// What starts the broker again when a case has killed it, for the shell. It
+    /// returns when the broker is starting; mqspec waits until it answers
+    #[arg(long, value_name = "COMMAND")]
+    restart_command: Option<String>,
     /// How many cases are played at a time
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
@@ -132,6 +144,10 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signals(std::io::Error),
+    #[error(transparent)]
     Expectation(#[from] ExpectationError),
     #[error("cannot start the reference broker: {0}")]
     Embedded(#[from] mq_server::StartError),
@@ -149,14 +165,13 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// 1 for what the world did, 2 for what the command line said.
+    /// 1 when there was something to report and it could not be, 2 when nothing
+    /// was judged.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Target(TargetError::Unreachable { .. })
-            | Self::Embedded(_)
-            | Self::Output { .. }
-            | Self::Stdout(_) => 1,
+            Self::Embedded(_) | Self::Signals(_) | Self::Output { .. } | Self::Stdout(_) => 1,
             Self::Target(_)
+            | Self::Preflight(_)
             | Self::Expectation(_)
             | Self::NothingSelected(_)
             | Self::NothingForTarget(_) => 2,
@@ -212,9 +227,27 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
         targets.retain(|target| selected.iter().any(|(s, _)| s.protocol == target.protocol));
     }
 
+    if let Some(target) = targets
+        .iter()
+        .find(|target| !selected.iter().any(|(s, _)| s.protocol == target.protocol))
+    {
+        return Err(CliError::NothingForTarget(target.to_string()));
+    }
+    interrupt::listen().map_err(CliError::Signals)?;
+    let windows = Windows {
+        patience: args.timeout,
+        silence: args.silence,
+        deadline: args.deadline,
+    };
+    let seed = runner::run_seed();
+    for target in &mut targets {
+        target.check_reachable(args.timeout)?;
+        if !args.no_preflight {
+            target.profile = preflight(target, &windows, &format!("{seed:08x}pre"))?;
+        }
+    }
     let mut questions = Vec::new();
     for target in &targets {
-        let before = questions.len();
         for (section, cases) in &selected {
             if section.protocol == target.protocol {
                 questions.extend(cases.iter().map(|case| Question {
@@ -224,67 +257,69 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
                 }));
             }
         }
-        if questions.len() == before {
-            return Err(CliError::NothingForTarget(target.to_string()));
-        }
-    }
-    for target in &targets {
-        target.check_reachable(args.timeout)?;
     }
 
     let rules = Rules {
         jobs: args.jobs.into(),
-        windows: Windows {
-            patience: args.timeout,
-            silence: args.silence,
-            deadline: args.deadline,
-        },
+        windows,
         expectations,
         strict: args.strict,
+        restart: args.restart_command.clone(),
+        seed,
+        watch: !args.no_preflight,
     };
     // With a format other than text on the terminal, nothing else goes there.
     let show_text = args.format == RunFormat::Text || args.output.is_some();
     let mut printer = show_text
         .then(|| report::text::Printer::new(anstream::stdout().lock(), args.verbose, args.quiet));
-    let answers = runner::run(&questions, &rules, |answer| {
+    if let Some(printer) = &mut printer {
+        printer.profiles(&targets);
+    }
+    let mut leftovers = Leftovers::new(&targets);
+    let mut run = runner::run(&questions, &rules, |answer| {
+        leftovers.add(answer);
         if let Some(printer) = &mut printer {
             printer.answer(answer);
         }
     });
+    // What the reference broker keeps ends with this process.
+    if embedded.is_none() {
+        run.remains = leftovers.remove(&windows, seed);
+    }
     if let Some(printer) = printer {
-        printer.finish(&answers).or_else(ignore_closed_pipe)?;
+        printer.finish(&run).or_else(ignore_closed_pipe)?;
     }
 
     if let Some(path) = &args.output {
-        args.report(&answers)
+        args.report(&run)
             .and_then(|report| std::fs::write(path, report))
             .map_err(|source| CliError::Output {
                 path: path.clone(),
                 source,
             })?;
     } else if !show_text {
-        args.report(&answers)
+        args.report(&run)
             .and_then(|report| std::io::stdout().write_all(&report))
             .or_else(ignore_closed_pipe)?;
     }
-    Ok(answers.iter().all(|answer| answer.outcome.accepted))
+    Ok(run.is_accepted())
 }
 
 impl RunArgs {
     /// The whole report in the form asked for, without colours.
-    fn report(&self, answers: &[Answer<'_>]) -> std::io::Result<Vec<u8>> {
+    fn report(&self, run: &Run<'_>) -> std::io::Result<Vec<u8>> {
         let mut out = Vec::new();
         match self.format {
             RunFormat::Text => {
                 let plain = anstream::StripStream::new(&mut out);
                 let mut printer = report::text::Printer::new(plain, self.verbose, self.quiet);
-                for answer in answers {
+                for answer in &run.answers {
                     printer.answer(answer);
                 }
-                printer.finish(answers)?;
+                printer.finish(run)?;
             }
-            RunFormat::Json => report::json::run(&mut out, answers)?,
-            RunFormat::Junit => report::junit::run(&mut out, answers)?,
+            RunFormat::Json => report::json::run(&mut out, run)?,
+            RunFormat::Junit => report::junit::run(&mut out, &run.answers)?,
         }
         Ok(out)
     }

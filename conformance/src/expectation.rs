@@ -22,7 +22,7 @@ use crate::verdict::Kind;
 pub(crate) struct Expectation {
     /// The id of the case.
     pub(crate) case: String,
-    /// The verdict that is known and was looked into: `fail` or `not-applicable`.
+    /// The verdict that is known and was looked into: `fail`, `not-applicable` or `crash`.
     pub(crate) verdict: Kind,
     /// For `fail`: a text that must be among what the case saw.
     pub(crate) seen: Option<String>,
@@ -61,7 +61,9 @@ pub(crate) enum ExpectationError {
     NoSuchCase { path: PathBuf, case: String },
     #[error("{path}: {case} is there twice")]
     Twice { path: PathBuf, case: String },
-    #[error("{path}: {case} must say fail or not-applicable: no other verdict wants explaining")]
+    #[error(
+        "{path}: {case} must say fail, not-applicable or crash: no other verdict wants explaining"
+    )]
     Verdict { path: PathBuf, case: String },
     #[error("{path}: {case} must give a reason")]
     NoReason { path: PathBuf, case: String },

@@ -6,9 +6,10 @@
 //! mistake that a codec and a broker share would otherwise go unseen.
 //!
 //! What happens from the command line to the exit code, in order of reading:
-//! [`cli`] (what the user asks for), [`target`] (which broker; without one, [`embedded`]), [`case`] (what
-//! there is to ask, and [`requirement`]: about what), [`wire`] (the conversation and its transcript),
-//! [`runner`] (many at once, each with a deadline), [`verdict`] (what the
+//! [`cli`] (what the user asks for), [`target`] (which broker; without one, [`embedded`]),
+//! [`preflight`] (whether it can be asked at all, and how), [`case`] (what there is to ask, and
+//! [`requirement`]: about what), [`wire`] (the conversation and its transcript), [`runner`] (many at
+//! once, each with a deadline), [`leftover`] (what they made is removed again), [`verdict`] (what the
 //! broker did), [`expectation`] (what it was known to do), [`report`].
 
 // A network tool has a clock; only the pure crates go without.
@@ -19,7 +20,10 @@ mod case;
 mod cli;
 mod embedded;
 mod expectation;
+mod interrupt;
+mod leftover;
 mod mqtt;
+mod preflight;
 mod report;
 mod requirement;
 mod runner;

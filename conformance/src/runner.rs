@@ -1,16 +1,21 @@
-//! Plays cases: many at a time, each on its own, the results in order.
+//! Plays cases: many at a time, each on its own, the results in order. A
+//! broker that dies is one finding, and what was asked while it died is asked
+//! again, alone, when it can be brought back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::case::{Case, Context, Section, Windows};
 use crate::expectation::Expectations;
+use crate::interrupt;
+use crate::preflight;
 use crate::target::Target;
 use crate::transcript::Transcript;
-use crate::verdict::{Outcome, Verdict, inconclusive, judge};
+use crate::verdict::{Outcome, Stop, Verdict, inconclusive, judge, not_applicable};
 
 /// One case to be asked of one broker.
 #[derive(Clone, Copy, Debug)]
@@ -49,56 +54,329 @@ pub(crate) struct Rules {
     pub(crate) expectations: Expectations,
     /// Whether a SHOULD that is not kept is accepted.
     pub(crate) strict: bool,
+    /// What brings a broker back that has died, for the shell.
+    pub(crate) restart: Option<String>,
+    /// Whether the broker is looked after between cases.
+    pub(crate) watch: bool,
+    /// Makes the names of this run its own.
+    pub(crate) seed: u32,
 }
+
+/// What became of all questions.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    /// In the order of the questions.
+    pub(crate) answers: Vec<Answer<'a>>,
+    /// What happened to a broker that no single case can be blamed for, and
+    /// why questions were left.
+    pub(crate) findings: Vec<String>,
+    /// How many questions were not asked.
+    pub(crate) left: usize,
+    /// What the cases made and could not be removed.
+    pub(crate) remains: Vec<String>,
+}
+
+impl Run<'_> {
+    /// Whether every question was asked and every outcome is accepted.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.left == 0
+            && self.findings.is_empty()
+            && self.answers.iter().all(|answer| answer.outcome.accepted)
+    }
+}
+
+/// How often a broker may die in one run before it is left alone.
+const DEATHS: usize = 50;
+
+/// How long a broker may take to come back after its restart.
+const RESTART: Duration = Duration::from_secs(60);
+
+/// How often, and at what distance, a broker is looked for before it counts as
+/// gone: a slow machine is not a dead broker.
+const LOOKS: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Plays every question and hands over the answers, in the order of the
 /// questions and as soon as that order allows.
 pub(crate) fn run<'a>(
     questions: &[Question<'a>],
     rules: &Rules,
-    mut report: impl FnMut(&Answer<'a>),
-) -> Vec<Answer<'a>> {
-    let next = AtomicUsize::new(0);
-    let seed = run_seed();
-    let mut answers = Vec::with_capacity(questions.len());
+    report: impl FnMut(&Answer<'a>),
+) -> Run<'a> {
+    let mut ordered = Ordered {
+        report,
+        early: BTreeMap::new(),
+        next: 0,
+        answers: Vec::with_capacity(questions.len()),
+    };
+    let mut findings = Vec::new();
+    let mut open: VecDeque<usize> = (0..questions.len()).collect();
+    let mut deaths = 0;
+    while !open.is_empty() && !interrupt::requested() {
+        let Some(death) = play(questions, rules, &mut open, rules.jobs, &mut ordered) else {
+            continue;
+        };
+        deaths += 1;
+        let target = questions[death.during[0]].target;
+        let names: Vec<_> = death
+            .during
+            .iter()
+            .map(|&index| questions[index].case.id)
+            .collect();
+        let why = format!("{target} does not answer any more: {}", death.evidence);
+        if let [index] = death.during[..] {
+            ordered.take(index, crashed(questions[index], rules, &death, &why));
+        }
+        let back = deaths < DEATHS && bring_back(target, rules);
+        if !back {
+            if death.during.len() > 1 {
+                findings.push(format!(
+                    "{why}. It was well before these cases: {}. With --jobs 1, or with a \
+                     --restart-command, the run finds out which of them it is",
+                    names.join(", ")
+                ));
+            } else {
+                findings.push(why);
+            }
+            open.retain(|&index| !std::ptr::eq(questions[index].target, target));
+            continue;
+        }
+        if death.during.len() == 1 {
+            continue;
+        }
+        // Alone, each of them shows whether it was the one.
+        let mut suspects: VecDeque<usize> = death.during.into();
+        while let Some(index) = suspects.pop_front() {
+            let mut one = VecDeque::from([index]);
+            if let Some(death) = play(questions, rules, &mut one, 1, &mut ordered) {
+                let why = format!("{target} does not answer any more: {}", death.evidence);
+                ordered.take(index, crashed(questions[index], rules, &death, &why));
+                if !bring_back(target, rules) {
+                    findings.push(format!("{why}, and it did not come back"));
+                    open.retain(|&index| !std::ptr::eq(questions[index].target, target));
+                    break;
+                }
+            }
+            if interrupt::requested() {
+                break;
+            }
+        }
+    }
+    let left = questions.len() - ordered.answers.len() - ordered.early.len();
+    if interrupt::requested() {
+        findings.push(format!("interrupted, with {left} cases not asked"));
+    }
+    ordered.finish();
+    Run {
+        answers: ordered.answers,
+        findings,
+        left,
+        remains: Vec::new(),
+    }
+}
+
+/// Hands answers over in the order of their questions.
+struct Ordered<'a, R> {
+    report: R,
+    early: BTreeMap<usize, Answer<'a>>,
+    next: usize,
+    answers: Vec<Answer<'a>>,
+}
+
+impl<'a, R: FnMut(&Answer<'a>)> Ordered<'a, R> {
+    fn take(&mut self, index: usize, answer: Answer<'a>) {
+        self.early.insert(index, answer);
+        while let Some(answer) = self.early.remove(&self.next) {
+            self.next += 1;
+            self.push(answer);
+        }
+    }
+
+    /// What came after a question that was never answered.
+    fn finish(&mut self) {
+        for (_, answer) in std::mem::take(&mut self.early) {
+            self.push(answer);
+        }
+    }
+
+    fn push(&mut self, answer: Answer<'a>) {
+        (self.report)(&answer);
+        self.answers.push(answer);
+    }
+}
+
+/// A broker that does not answer any more.
+struct Death {
+    evidence: String,
+    /// The questions that were on, by index.
+    during: Vec<usize>,
+    transcript: Option<Transcript>,
+}
+
+/// Plays the open questions until there are none, the run is interrupted, or a
+/// broker dies; then with what was on.
+fn play<'a, R: FnMut(&Answer<'a>)>(
+    questions: &[Question<'a>],
+    rules: &Rules,
+    open: &mut VecDeque<usize>,
+    jobs: usize,
+    ordered: &mut Ordered<'a, R>,
+) -> Option<Death> {
+    struct State<'q> {
+        open: &'q mut VecDeque<usize>,
+        dead: Option<String>,
+        during: BTreeSet<usize>,
+        transcript: Option<Transcript>,
+    }
+    let count = jobs.min(open.len());
+    let state = Mutex::new(State {
+        open,
+        dead: None,
+        during: BTreeSet::new(),
+        transcript: None,
+    });
+    let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
-        for _ in 0..rules.jobs.min(questions.len()) {
+        for _ in 0..count {
             let sender = sender.clone();
-            let next = &next;
+            let lock = &lock;
             scope.spawn(move || {
                 loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(question) = questions.get(index) else {
-                        break;
+                    let index = {
+                        let mut state = lock();
+                        if state.dead.is_some() || interrupt::requested() {
+                            break;
+                        }
+                        let Some(index) = state.open.pop_front() else {
+                            break;
+                        };
+                        index
                     };
-                    let unique = format!("{seed:08x}{index:03x}");
-                    if sender.send((index, ask(*question, rules, unique))).is_err() {
+                    let question = questions[index];
+                    let answer = ask(question, rules, index);
+                    if interrupt::requested() && answer.verdict.0.is_err() {
+                        break;
+                    }
+                    // A broker that is well after a case was well during it.
+                    let suspect = rules.watch
+                        && (answer.transcript.has_an_end() || answer.verdict.0.is_err());
+                    let gone = if suspect {
+                        look(question.target, rules).err()
+                    } else {
+                        None
+                    };
+                    let mut state = lock();
+                    if gone.is_some() || state.dead.is_some() && suspect {
+                        state.during.insert(index);
+                        state.dead = state.dead.take().or(gone);
+                        state.transcript = Some(answer.transcript.clone());
+                        break;
+                    }
+                    drop(state);
+                    if sender.send((index, answer)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        let mut early = BTreeMap::new();
         for (index, answer) in receiver {
-            early.insert(index, answer);
-            while let Some(answer) = early.remove(&answers.len()) {
-                report(&answer);
-                answers.push(answer);
-            }
+            ordered.take(index, answer);
         }
     });
-    answers
+    let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    state.dead.map(|evidence| Death {
+        evidence,
+        during: state.during.into_iter().collect(),
+        transcript: state.transcript,
+    })
 }
 
-fn ask<'a>(question: Question<'a>, rules: &Rules, unique: String) -> Answer<'a> {
+/// Whether the broker answers a client, within some attempts.
+fn look(target: &Target, rules: &Rules) -> Result<(), String> {
+    static LOOKED: AtomicU32 = AtomicU32::new(0);
+    let mut last = Ok(());
+    for turn in 0..LOOKS {
+        if turn > 0 {
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        let number = LOOKED.fetch_add(1, Ordering::Relaxed);
+        let unique = format!("{:08x}l{number:x}", rules.seed);
+        last = preflight::alive(target, &rules.windows, &unique);
+        if last.is_ok() || interrupt::requested() {
+            return Ok(());
+        }
+    }
+    last
+}
+
+/// Runs the restart command, if there is one, and waits for the broker.
+fn bring_back(target: &Target, rules: &Rules) -> bool {
+    let Some(command) = &rules.restart else {
+        return false;
+    };
+    match Command::new("sh").arg("-c").arg(command).status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => {
+            anstream::eprintln!("mqspec: {command}: {status}");
+            return false;
+        }
+        Err(error) => {
+            anstream::eprintln!("mqspec: {command}: {error}");
+            return false;
+        }
+    }
+    let start = Instant::now();
+    while start.elapsed() < RESTART && !interrupt::requested() {
+        if look(target, rules).is_ok() {
+            return true;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    false
+}
+
+fn crashed<'a>(question: Question<'a>, rules: &Rules, death: &Death, why: &str) -> Answer<'a> {
+    let transcript = death.transcript.clone().unwrap_or_else(Transcript::new);
+    answer(
+        question,
+        rules,
+        Err(Stop::Crash(why.into())),
+        Duration::ZERO,
+        transcript,
+    )
+}
+
+fn ask<'a>(question: Question<'a>, rules: &Rules, index: usize) -> Answer<'a> {
     let start = Instant::now();
     let transcript = Transcript::new();
-    let context = Context::new(question.target, &rules.windows, unique, transcript.clone());
+    if let Some(evidence) = question.target.profile.lacks(question.case.id) {
+        let why = format!("the broker does not offer this version: {evidence}");
+        let absent = Err(not_applicable(why));
+        return answer(question, rules, absent, start.elapsed(), transcript);
+    }
+    let unique = format!("{:08x}{index:03x}", rules.seed);
+    let context = Context::new(
+        question.target,
+        &rules.windows,
+        unique,
+        transcript.clone(),
+        question.case.id,
+    );
     // A mistake in one case must not take the verdicts of the others with it.
     let played = catch_unwind(AssertUnwindSafe(|| (question.case.run)(&context)))
         .unwrap_or_else(|_| Err(inconclusive("the case itself panicked")));
+    answer(question, rules, played, start.elapsed(), transcript)
+}
+
+fn answer<'a>(
+    question: Question<'a>,
+    rules: &Rules,
+    played: Result<(), Stop>,
+    time: Duration,
+    transcript: Transcript,
+) -> Answer<'a> {
     let verdict = Verdict(played);
     let outcome = judge(
         question.case.level,
@@ -110,14 +388,14 @@ fn ask<'a>(question: Question<'a>, rules: &Rules, unique: String) -> Answer<'a> 
         question,
         verdict,
         outcome,
-        time: start.elapsed(),
+        time,
         transcript,
     }
 }
 
 /// Differs from run to run, so that what an earlier run left in a broker is
 /// never met again.
-fn run_seed() -> u32 {
+pub(crate) fn run_seed() -> u32 {
     let nanoseconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());

@@ -69,6 +69,34 @@ pub(crate) struct Target {
     pub(crate) password: Option<String>,
     /// The path of the URL, `/` without one (AMQP and STOMP).
     pub(crate) virtual_host: String,
+    /// What has been found out about it before it is judged.
+    pub(crate) profile: Profile,
+}
+
+/// What a broker says of itself, and how a client gets in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profile {
+    /// Who it is and which limits it announces, a line each.
+    pub(crate) says: Vec<String>,
+    /// The versions that it does not offer, by what the ids of their cases
+    /// begin with, and what it answered.
+    pub(crate) lacks: Vec<(&'static str, String)>,
+    /// The keep alive of an MQTT client that does not ask for another: 0, or
+    /// what a broker that refuses that accepts.
+    pub(crate) keep_alive: u16,
+    /// The `host` header of STOMP, when the virtual host of the URL is not taken.
+    pub(crate) host: Option<String>,
+}
+
+impl Profile {
+    /// Why the version that the id begins with is not offered.
+    pub(crate) fn lacks(&self, id: &str) -> Option<&str> {
+        let version = id.split('/').next()?;
+        self.lacks
+            .iter()
+            .find(|(lacked, _)| *lacked == version)
+            .map(|(_, evidence)| evidence.as_str())
+    }
 }
 
 /// Why a URL names no broker, or one that does not answer.
@@ -81,6 +109,8 @@ pub(crate) enum TargetError {
     },
     #[error("{0}: the scheme must be amqp, mqtt or stomp")]
     Scheme(String),
+    #[error("{0}: the protocol is missing; write amqp://{0}, mqtt://{0} or stomp://{0}")]
+    NoScheme(String),
     #[error("{0}: there is no host")]
     NoHost(String),
     #[error("{0}: not UTF-8 once percent-decoded")]
@@ -96,6 +126,10 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
+        // `localhost:1883` is a URL with the scheme `localhost`.
+        if !text.contains("://") {
+            return Err(TargetError::NoScheme(text.into()));
+        }
         let url = Url::parse(text).map_err(|source| TargetError::Url {
             url: text.into(),
             source,
@@ -153,6 +187,7 @@ impl Target {
             user: guest.clone(),
             password: guest,
             virtual_host: "/".into(),
+            profile: Profile::default(),
         }
     }
 
@@ -218,8 +253,16 @@ mod tests {
             );
             assert_eq!(shown, expected, "{url}");
         }
-        for url in ["localhost:5672", "http://h", "amqp://", "nonsense"] {
-            assert!(url.parse::<Target>().is_err(), "{url}");
+        for (url, part) in [
+            ("localhost:5672", "write amqp://localhost:5672, mqtt://"),
+            ("127.0.0.1:5672", "write amqp://127.0.0.1:5672, mqtt://"),
+            ("nonsense", "write amqp://nonsense"),
+            ("http://h", "the scheme must be"),
+            ("amqp://", "there is no host"),
+            ("mqtt://h:99999", "invalid port"),
+        ] {
+            let error = url.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What went over the wire during a case, with direction and time.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+use crate::wire::End;
 
 /// The record of one case; clones write to the same record.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub(crate) enum What {
     Sent(Vec<u8>),
     /// Bytes from the broker.
     Received(Vec<u8>),
+    /// The broker ended the connection.
+    Ended(End),
     /// Anything else.
     Note(String),
 }
@@ -39,10 +44,23 @@ impl Transcript {
         }
     }
 
-    /// Adds to the record.
+    /// Adds to the record. What is received beyond [`KEPT`] is left out.
     pub(crate) fn add(&self, connection: usize, what: What) {
         let milliseconds = self.start.elapsed().as_millis();
-        self.lock().push(Entry {
+        let mut entries = self.lock();
+        if let What::Received(bytes) = &what {
+            let kept: usize = entries
+                .iter()
+                .map(|entry| match &entry.what {
+                    What::Received(bytes) => bytes.len(),
+                    _ => 0,
+                })
+                .sum();
+            if kept + bytes.len() > KEPT {
+                return;
+            }
+        }
+        entries.push(Entry {
             milliseconds,
             connection,
             what,
@@ -61,6 +79,27 @@ impl Transcript {
         connection
     }
 
+    /// Whether the broker ended one of the connections.
+    pub(crate) fn has_an_end(&self) -> bool {
+        self.lock()
+            .iter()
+            .any(|entry| matches!(entry.what, What::Ended(_)))
+    }
+
+    /// What was sent over each connection, in the order in which they were opened.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        let mut connections = BTreeMap::<usize, Vec<u8>>::new();
+        for entry in &*self.lock() {
+            if let What::Sent(bytes) = &entry.what {
+                connections
+                    .entry(entry.connection)
+                    .or_default()
+                    .extend(bytes);
+            }
+        }
+        connections.into_values().collect()
+    }
+
     /// One line for each event, and a hex dump for bytes: `>>` to the broker,
     /// `<<` from it.
     pub(crate) fn render(&self) -> String {
@@ -70,11 +109,11 @@ impl Transcript {
                 What::Sent(bytes) => (">>", bytes),
                 What::Received(bytes) => ("<<", bytes),
                 What::Note(note) => {
-                    let _ = writeln!(
-                        text,
-                        "{:>6} ms  #{} -- {note}",
-                        entry.milliseconds, entry.connection
-                    );
+                    line(&mut text, entry, note);
+                    continue;
+                }
+                What::Ended(end) => {
+                    line(&mut text, entry, end);
                     continue;
                 }
             };
@@ -95,6 +134,20 @@ impl Transcript {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// An event without bytes.
+fn line(text: &mut String, entry: &Entry, what: impl std::fmt::Display) {
+    // Writing into a string does not fail.
+    let _ = writeln!(
+        text,
+        "{:>6} ms  #{} -- {what}",
+        entry.milliseconds, entry.connection
+    );
+}
+
+/// How many received bytes a record keeps: a thousand of them stay in memory
+/// until the report is written.
+const KEPT: usize = 1 << 20;
 
 /// Longer messages are cut here: the rule broken is never in the second KiB.
 const DUMP_LIMIT: usize = 1024;
@@ -149,6 +202,23 @@ pub(crate) fn hex_line(bytes: &[u8]) -> String {
     }
 }
 
+/// Bytes as a reader knows them: what is text as text, else in hex.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    const LIMIT: usize = 60;
+    let text = bytes.len() >= 4
+        && bytes
+            .iter()
+            .all(|b| matches!(b, 0x20..=0x7E | b'\r' | b'\n' | b'\t'));
+    if text {
+        format!(
+            "{:?}",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(LIMIT)])
+        )
+    } else {
+        format!("[{}]", hex_line(bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +232,11 @@ mod tests {
             "           0000  41 4D 51 50 00 00 09 01 20 61 6E 64 20 6D 6F 72  AMQP.... and mor\n           \
              0010  65                                               e\n"
         );
+    }
+
+    #[test]
+    fn what_is_text_is_shown_as_text() {
+        assert_eq!(shown(b"HTTP/1.1 400\r\n"), "\"HTTP/1.1 400\\r\\n\"");
+        assert_eq!(shown(b"\x20\x02\x00\x05"), "[20 02 00 05]");
     }
 }

@@ -1,5 +1,7 @@
 //! What a case says about a broker, and what the run makes of it.
 
+use std::fmt;
+
 use crate::case::Level;
 use crate::expectation::Expectation;
 
@@ -17,6 +19,8 @@ pub(crate) enum Stop {
     NotApplicable(String),
     /// The case could not be played to its end, so nothing is known.
     Inconclusive(String),
+    /// The broker does not answer anyone any more since this case was played.
+    Crash(String),
 }
 
 /// The broker broke the rule.
@@ -37,6 +41,36 @@ pub(crate) fn inconclusive(why: impl Into<String>) -> Stop {
     Stop::Inconclusive(why.into())
 }
 
+/// What has to work before the question of a case can be put.
+pub(crate) trait Setup<T> {
+    /// Turns a failure into one of the setup: the rule of the case was never
+    /// asked about, so nothing is known of it. `step` names what did not work.
+    fn setup(self, step: &str) -> Result<T, Stop>;
+}
+
+impl<T> Setup<T> for Result<T, Stop> {
+    fn setup(self, step: &str) -> Self {
+        self.map_err(|stop| match stop {
+            Stop::Fail { expected, seen } => {
+                inconclusive(format!("{step}: expected {expected}; seen {seen}"))
+            }
+            other => other,
+        })
+    }
+}
+
+/// In one line, for where there is no table of a report around it.
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fail { expected, seen } => write!(f, "expected {expected}; seen {seen}"),
+            Self::NotApplicable(why) | Self::Inconclusive(why) | Self::Crash(why) => {
+                f.write_str(why)
+            }
+        }
+    }
+}
+
 /// The kind of a verdict, as expectation files and reports spell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,6 +83,8 @@ pub(crate) enum Kind {
     NotApplicable,
     /// The case could not be played.
     Inconclusive,
+    /// The broker died or hung during the case.
+    Crash,
 }
 
 impl Kind {
@@ -59,6 +95,7 @@ impl Kind {
             Self::Fail => "fail",
             Self::NotApplicable => "not-applicable",
             Self::Inconclusive => "inconclusive",
+            Self::Crash => "crash",
         }
     }
 }
@@ -75,6 +112,7 @@ impl Verdict {
             Err(Stop::Fail { .. }) => Kind::Fail,
             Err(Stop::NotApplicable(_)) => Kind::NotApplicable,
             Err(Stop::Inconclusive(_)) => Kind::Inconclusive,
+            Err(Stop::Crash(_)) => Kind::Crash,
         }
     }
 }
@@ -92,6 +130,8 @@ pub(crate) enum Status {
     NotApplicable,
     /// The case could not be played.
     Inconclusive,
+    /// The broker died or hung.
+    Crash,
     /// The verdict is not a pass, and is the one that the expectation file has.
     Known,
     /// The expectation file has another verdict.
@@ -107,6 +147,7 @@ impl Status {
             Self::Warn => "warn",
             Self::NotApplicable => "not-applicable",
             Self::Inconclusive => "inconclusive",
+            Self::Crash => "crash",
             Self::Known => "known",
             Self::Unexpected => "unexpected",
         }
@@ -133,6 +174,7 @@ pub(crate) struct Outcome {
 /// | fail, MUST | **fail** | known | **unexpected** |
 /// | fail, SHOULD or MAY | warn (**with `strict`**) | known | **unexpected** |
 /// | not applicable | not applicable | known | **unexpected** |
+/// | crash | **crash** | known | **unexpected** |
 /// | inconclusive | **inconclusive** | **inconclusive** | **inconclusive** |
 ///
 /// What stands in bold is not accepted, but for a pass where the expectation
@@ -179,6 +221,7 @@ pub(crate) fn judge(
         (Kind::Fail, Level::Must) => outcome(Status::Fail, false, None),
         (Kind::Fail, Level::Should | Level::May) => outcome(Status::Warn, !strict, None),
         (Kind::Inconclusive, _) => outcome(Status::Inconclusive, false, None),
+        (Kind::Crash, _) => outcome(Status::Crash, false, None),
     }
 }
 
@@ -205,6 +248,8 @@ mod tests {
         let expect_fail = expecting(Kind::Fail, Some("[01 02]"));
         let expect_other = expecting(Kind::Fail, Some("[03]"));
         let expect_absent = expecting(Kind::NotApplicable, None);
+        let crashed = Verdict(Err(Stop::Crash("gone".into())));
+        let expect_crash = expecting(Kind::Crash, None);
         use Level::{May, Must, Should};
         for (level, verdict, expectation, strict, status, accepted) in [
             (Must, &pass, None, false, Status::Pass, true),
@@ -215,6 +260,23 @@ mod tests {
             (May, &failed, None, true, Status::Warn, false),
             (Must, &absent, None, true, Status::NotApplicable, true),
             (Must, &broken, None, false, Status::Inconclusive, false),
+            (May, &crashed, None, false, Status::Crash, false),
+            (
+                Must,
+                &crashed,
+                Some(&expect_crash),
+                false,
+                Status::Known,
+                true,
+            ),
+            (
+                Must,
+                &crashed,
+                Some(&expect_fail),
+                false,
+                Status::Unexpected,
+                false,
+            ),
             (
                 Must,
                 &pass,
@@ -289,5 +351,18 @@ mod tests {
         expectation.varies = true;
         let outcome = judge(Level::Must, &Verdict(Ok(())), Some(&expectation), false);
         assert_eq!((outcome.status, outcome.accepted), (Status::Pass, true));
+    }
+
+    #[test]
+    fn what_fails_before_the_question_accuses_nobody() {
+        let failed: Result<(), Stop> = Err(fail("CONNACK", "[20 02 00 05]"));
+        assert_eq!(
+            failed.setup("logging in"),
+            Err(inconclusive(
+                "logging in: expected CONNACK; seen [20 02 00 05]"
+            ))
+        );
+        let absent: Result<(), Stop> = Err(not_applicable("says so"));
+        assert_eq!(absent.setup("logging in"), Err(not_applicable("says so")));
     }
 }

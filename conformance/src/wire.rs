@@ -5,8 +5,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::interrupt;
 use crate::target::Target;
-use crate::transcript::{Transcript, What, hex_line};
+use crate::transcript::{Transcript, What, hex_line, shown};
 use crate::verdict::{Stop, fail, inconclusive};
 
 /// How the broker ended a connection.
@@ -52,7 +53,7 @@ impl<F: fmt::Display> fmt::Display for Seen<F> {
             }
         };
         if !rest.is_empty() {
-            write!(f, " after [{}]", hex_line(rest))?;
+            write!(f, " after {}", shown(rest))?;
         }
         Ok(())
     }
@@ -68,6 +69,13 @@ pub(crate) enum Parsed<F> {
     Malformed(String),
 }
 
+/// How many bytes a broker may send over one connection. No case asks for a
+/// tenth of it, and a broker that sends for ever must not take the memory.
+const RECEIVE_LIMIT: usize = 16 << 20;
+
+/// How long a read waits before it looks whether the run was interrupted.
+const READ_SLICE: Duration = Duration::from_millis(250);
+
 /// One TCP connection, with a record of what goes over it.
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -77,6 +85,7 @@ pub(crate) struct Wire {
     transcript: Transcript,
     number: usize,
     received: Vec<u8>,
+    total: usize,
     ended: Option<End>,
 }
 
@@ -103,6 +112,7 @@ impl Wire {
             transcript,
             number,
             received: Vec::new(),
+            total: 0,
             ended: None,
         })
     }
@@ -118,6 +128,11 @@ impl Wire {
         if let Err(error) = self.stream.write_all(bytes) {
             self.note(format!("sending failed: {error}"));
         }
+    }
+
+    /// How long nothing must come for the broker to count as silent.
+    pub(crate) fn silence(&self) -> Duration {
+        self.silence
     }
 
     /// Closes the sending side only.
@@ -164,7 +179,7 @@ impl Wire {
                 Parsed::Malformed(why) => {
                     return Err(fail(
                         "well-formed frames",
-                        format!("{why} [{}]", hex_line(&self.received)),
+                        format!("{why} {}", shown(&self.received)),
                     ));
                 }
                 Parsed::Incomplete => {}
@@ -240,11 +255,15 @@ impl Wire {
         if now >= self.deadline {
             return Err(inconclusive("the deadline of the case has passed"));
         }
+        if interrupt::requested() {
+            return Err(inconclusive("the run was interrupted"));
+        }
         let left = until.min(self.deadline).saturating_duration_since(now);
         if left.is_zero() {
             return Ok(false);
         }
-        let _ = self.stream.set_read_timeout(Some(left));
+        // The option fails for a time of zero only, and that is ruled out.
+        let _ = self.stream.set_read_timeout(Some(left.min(READ_SLICE)));
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.end(End::Closed),
@@ -252,6 +271,13 @@ impl Wire {
                 self.transcript
                     .add(self.number, What::Received(buffer[..count].to_vec()));
                 self.received.extend_from_slice(&buffer[..count]);
+                self.total += count;
+                if self.total > RECEIVE_LIMIT {
+                    return Err(fail(
+                        format!("at most {RECEIVE_LIMIT} bytes over one connection"),
+                        format!("more, and [{}] last", hex_line(&buffer[..count.min(16)])),
+                    ));
+                }
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
@@ -267,7 +293,7 @@ impl Wire {
     }
 
     fn end(&mut self, end: End) {
-        self.note(end.to_string());
+        self.transcript.add(self.number, What::Ended(end));
         self.ended = Some(end);
     }
 }

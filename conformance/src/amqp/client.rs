@@ -16,7 +16,7 @@ use super::bytes::{
 use super::bytes::{Args, Fields, Method};
 use crate::case::Context;
 use crate::transcript::hex_line;
-use crate::verdict::{Stop, fail, not_applicable};
+use crate::verdict::{Setup, Stop, fail, not_applicable};
 use crate::wire::{Seen, Wire};
 
 /// Bits of queue.declare and exchange.declare.
@@ -40,6 +40,8 @@ pub(super) const EXCLUSIVE_CONSUMER: u8 = 4;
 /// One connection of a client.
 pub(super) struct Client {
     pub(super) wire: Wire,
+    /// The method or part of the protocol that the case is about.
+    about: &'static str,
     /// What came for a channel that the case was not listening to: channels
     /// are independent, so their frames may come in any order.
     waiting: VecDeque<Frame>,
@@ -71,11 +73,14 @@ impl Client {
     pub(super) fn start(ctx: &Context<'_>) -> Result<(Self, Frame), Stop> {
         let mut client = Self {
             wire: ctx.connect()?,
+            about: ctx.id.split('/').nth(1).unwrap_or_default(),
             waiting: VecDeque::new(),
         };
         client.wire.send(PROTOCOL_HEADER);
         let expected = "connection.start after the protocol header";
-        let start = client.expect(0, CONNECTION_START, expected)?;
+        let start = client
+            .expect(0, CONNECTION_START, expected)
+            .setup("connecting")?;
         Ok((client, start))
     }
 
@@ -89,7 +94,9 @@ impl Client {
         let (mut client, _) = Self::start(ctx)?;
         client.send(0, CONNECTION_START_OK, start_ok(ctx, properties));
         let expected = "connection.tune after a correct start-ok";
-        let tune = client.expect(0, CONNECTION_TUNE, expected)?;
+        let tune = client
+            .expect(0, CONNECTION_TUNE, expected)
+            .setup("logging in")?;
         Ok((client, tune))
     }
 
@@ -125,12 +132,13 @@ impl Client {
             CONNECTION_OPEN_OK,
         )
         .map(drop)
+        .setup("opening the virtual host")
     }
 
     /// Opens a connection and its channel 1.
     pub(super) fn with_channel(ctx: &Context<'_>) -> Result<Self, Stop> {
         let mut client = Self::open(ctx)?;
-        client.open_channel(1)?;
+        client.open_channel(1).setup("opening a channel")?;
         Ok(client)
     }
 
@@ -145,7 +153,7 @@ impl Client {
             heartbeat: 0,
             ..limits
         })?;
-        client.open_channel(1)?;
+        client.open_channel(1).setup("opening a channel")?;
         Ok(client)
     }
 
@@ -172,7 +180,9 @@ impl Client {
         self.wire.send(&method(channel, name, args));
     }
 
-    /// Sends a method and expects the reply next.
+    /// Sends a method and expects the reply next. That it does not come is a
+    /// failure of the case when it is about that method, and one of its setup
+    /// when it is about another.
     pub(super) fn call(
         &mut self,
         channel: u16,
@@ -182,7 +192,22 @@ impl Client {
     ) -> Result<Frame, Stop> {
         self.send(channel, name, args);
         let expected = format!("{} after {}", method_name(reply), method_name(name));
-        self.expect(channel, reply, &expected)
+        let replied = self.expect(channel, reply, &expected);
+        if self.is_about(name) {
+            replied
+        } else {
+            replied.setup(&method_name(name))
+        }
+    }
+
+    fn is_about(&self, method: Method) -> bool {
+        let name = method_name(method);
+        let class = name.split('.').next().unwrap_or_default();
+        name == self.about
+            // Of these the methods stand and fall together.
+            || matches!(class, "channel" | "tx") && self.about.split('.').next() == Some(class)
+            // Here any method serves to ask about what carries it.
+            || matches!(self.about, "queue" | "field-table" | "method" | "frame")
     }
 
     /// The next frame that is not a heart-beat, for this channel or for the
@@ -321,7 +346,9 @@ impl Client {
 
     /// An exclusive queue with a name of its own.
     pub(super) fn queue(&mut self, ctx: &Context<'_>) -> Result<String, Stop> {
-        self.declare(1, &ctx.name("q."), EXCLUSIVE).map(|d| d.name)
+        self.declare(1, &ctx.name("q."), EXCLUSIVE)
+            .map(|d| d.name)
+            .setup("declaring a queue")
     }
 
     /// How many messages are ready in the queue.
@@ -365,7 +392,8 @@ impl Client {
     pub(super) fn exchange(&mut self, ctx: &Context<'_>, kind: &str) -> Result<String, Stop> {
         let name = ctx.name("x.");
         let declare = exchange_args(&name, kind, EXCHANGE_AUTO_DELETE, &fields());
-        self.call(1, EXCHANGE_DECLARE, declare, EXCHANGE_DECLARE_OK)?;
+        self.call(1, EXCHANGE_DECLARE, declare, EXCHANGE_DECLARE_OK)
+            .setup("declaring an exchange")?;
         Ok(name)
     }
 

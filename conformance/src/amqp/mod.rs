@@ -16,12 +16,16 @@ mod consume;
 mod exchange;
 mod extension;
 mod framing;
+mod leftover;
+mod preflight;
 mod publish;
 mod queue;
 mod routing;
 mod transaction;
 
 use crate::case::Section;
+pub(crate) use leftover::{Made, made, remove};
+pub(crate) use preflight::{alive, preflight};
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::play::Played;
 use super::property::{
@@ -13,7 +13,7 @@ use super::wire::{
     CONNACK, DISCONNECT, GOODBYE, PING, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Packet,
     Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe, unsubscribe,
 };
-use crate::verdict::{fail, not_applicable};
+use crate::verdict::{Setup, fail, not_applicable};
 use crate::wire::{Seen, Wire};
 
 /// The reason codes of a DISCONNECT that a server may close with (3.14.2.1).
@@ -58,12 +58,15 @@ pub(super) struct Client {
     /// Messages that came while an answer was awaited.
     early: VecDeque<Packet>,
     last_id: u16,
+    /// What every topic of the case contains.
+    unique: String,
 }
 
 impl Client {
     /// A TCP connection over which nothing has gone yet.
-    pub(super) fn new(wire: Wire, version: Version) -> Self {
+    pub(super) fn new(wire: Wire, version: Version, unique: String) -> Self {
         Self {
+            unique,
             wire,
             version,
             connack: Connack::default(),
@@ -76,14 +79,53 @@ impl Client {
     pub(super) fn next(&mut self) -> Played<Seen<Packet>> {
         match self.early.pop_front() {
             Some(packet) => Ok(Seen::Frame(packet)),
-            None => self.wire.next(parse_packet),
+            None => self.read(None),
+        }
+    }
+
+    /// The next packet that is of this case. A message to a topic of another
+    /// case, or of somebody else, is put aside: what it does here is not the
+    /// question, and it answers none.
+    fn read(&mut self, time: Option<Duration>) -> Played<Seen<Packet>> {
+        let start = Instant::now();
+        loop {
+            let seen = match time {
+                None => self.wire.next(parse_packet)?,
+                Some(time) => self
+                    .wire
+                    .next_within(time.saturating_sub(start.elapsed()), parse_packet)?,
+            };
+            match seen {
+                Seen::Frame(packet) if self.is_foreign(&packet) => {
+                    self.wire.note(format!("put aside: {packet}"));
+                    self.release(&packet);
+                }
+                seen => return Ok(seen),
+            }
+        }
+    }
+
+    fn is_foreign(&self, packet: &Packet) -> bool {
+        let unique = self.unique.as_bytes();
+        packet.kind() == PUBLISH
+            && read_string(&mut &packet.body[..]).is_ok_and(|topic| {
+                !topic.is_empty() && !topic.windows(unique.len()).any(|part| part == unique)
+            })
+    }
+
+    /// Acknowledges a message of QoS 1 that nobody waits for.
+    fn release(&mut self, packet: &Packet) {
+        if let Ok(delivery) = self.delivery(packet)
+            && delivery.qos == 1
+        {
+            self.wire.send(&ack(0x40, delivery.id));
         }
     }
 
     /// A packet of this type next; messages may come before it, and are kept.
     pub(super) fn expect(&mut self, kind: u8, expected: &str) -> Played<Packet> {
         loop {
-            match self.wire.next(parse_packet)? {
+            match self.read(None)? {
                 Seen::Frame(packet) if packet.kind() == kind => return Ok(packet),
                 Seen::Frame(packet) if packet.kind() == PUBLISH => self.early.push_back(packet),
                 other => return Err(fail(expected, other.to_string())),
@@ -110,26 +152,37 @@ impl Client {
             Some(0x01 | 0x84) => Err(not_applicable(format!(
                 "the broker refuses this version: {text}"
             ))),
-            Some(0) => {
-                let mut rest = &packet.body[2..];
-                let mut properties = Properties::default();
-                if self.version == Version::V5 {
-                    properties = Properties::read(CONNACK, &mut rest)
-                        .map_err(|why| fail(expected, format!("{why}: {text}")))?;
-                }
-                let flags = packet.body[0];
-                if packet.first != 0x20 || flags & 0xFE != 0 || !rest.is_empty() {
-                    return Err(fail(expected, text));
-                }
-                self.connack = Connack {
-                    session_present: flags == 1,
-                    properties,
-                    text,
-                };
-                Ok(())
-            }
+            Some(0) => self
+                .read_connack(&packet)
+                .map_err(|why| fail(expected, format!("{why}: {text}"))),
             _ => Err(fail(expected, text)),
         }
+    }
+
+    /// Keeps what a CONNACK with success says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with its form.
+    pub(super) fn read_connack(&mut self, packet: &Packet) -> Result<(), String> {
+        let mut rest = packet.body.get(2..).unwrap_or_default();
+        let mut properties = Properties::default();
+        if self.version == Version::V5 {
+            properties = Properties::read(CONNACK, &mut rest)?;
+        }
+        let flags = packet.body[0];
+        if packet.first != 0x20 || flags & 0xFE != 0 {
+            return Err("a reserved bit".into());
+        }
+        if !rest.is_empty() {
+            return Err("bytes after its end".into());
+        }
+        self.connack = Connack {
+            session_present: flags == 1,
+            properties,
+            text: packet.to_string(),
+        };
+        Ok(())
     }
 
     /// The broker closes. In 5.0 a DISCONNECT with an error may come before.
@@ -166,7 +219,7 @@ impl Client {
 
     /// The end, and nothing before it.
     pub(super) fn expect_end(&mut self, expected: &str) -> Played {
-        match self.wire.next(parse_packet)? {
+        match self.read(None)? {
             Seen::Ended(_, rest) if rest.is_empty() => Ok(()),
             other => Err(fail(expected, other.to_string())),
         }
@@ -238,6 +291,11 @@ impl Client {
         properties: &[u8],
     ) -> Played {
         self.needs_for(filter.as_bytes())?;
+        self.try_subscribe(filter, options, properties)
+            .setup("subscribing")
+    }
+
+    fn try_subscribe(&mut self, filter: &str, options: u8, properties: &[u8]) -> Played {
         let id = self.new_id();
         let filters = [(filter.as_bytes(), options)];
         let suback = self.request(&subscribe(self.version, id, properties, &filters), SUBACK)?;
@@ -285,8 +343,13 @@ impl Client {
         Ok(rest.to_vec())
     }
 
-    /// Publishes and sees the message acknowledged.
+    /// Publishes, as a step on the way to a question.
     pub(super) fn publish(&mut self, publish: &Publish) -> Played {
+        self.publish_acknowledged(publish).setup("publishing")
+    }
+
+    /// Publishes and sees the message acknowledged.
+    pub(super) fn publish_acknowledged(&mut self, publish: &Publish) -> Played {
         self.needs_qos(publish.qos)?;
         if publish.retain {
             self.needs(RETAIN_AVAILABLE)?;
@@ -431,13 +494,17 @@ impl Client {
         self.wire
             .expect_end("the connection closed after we closed our side")
             .map(drop)
+            .setup("ending the connection")
     }
 
     /// Nothing comes, for as long as counts as silence.
     pub(super) fn expect_silence(&mut self, expected: &str) -> Played {
         match self.early.pop_front() {
             Some(packet) => Err(fail(expected, packet.to_string())),
-            None => self.wire.expect_silence(expected),
+            None => match self.read(Some(self.wire.silence()))? {
+                Seen::Silence(..) => Ok(()),
+                other => Err(fail(expected, other.to_string())),
+            },
         }
     }
 
@@ -445,7 +512,7 @@ impl Client {
     pub(super) fn next_within(&mut self, time: Duration) -> Played<Seen<Packet>> {
         match self.early.pop_front() {
             Some(packet) => Ok(Seen::Frame(packet)),
-            None => self.wire.next_within(time, parse_packet),
+            None => self.read(Some(time)),
         }
     }
 }

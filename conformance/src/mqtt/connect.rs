@@ -70,7 +70,7 @@ pub(super) const SECTION: Section = Section {
 };
 
 fn accepted(p: &Play<'_>) -> Played {
-    let client = p.client()?;
+    let client = p.join_accepted(&p.connect())?;
     if client.connack.session_present {
         return Err(fail("session present 0", client.connack.text));
     }
@@ -146,7 +146,7 @@ fn client_id_23(p: &Play<'_>) -> Played {
     let mut client_id = p.name("AZaz09");
     let filler = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     client_id.push_str(&filler[..23 - client_id.len()]);
-    p.join(&Connect {
+    p.join_accepted(&Connect {
         client_id: client_id.into(),
         ..p.connect()
     })?
@@ -171,7 +171,7 @@ fn client_id_empty(p: &Play<'_>) -> Played {
             }
             _ => drop(client),
         }
-        clients.push(p.join(&connect)?);
+        clients.push(p.join_accepted(&connect)?);
     }
     let [first, second] = &mut clients[..] else {
         unreachable!("two clients were pushed");

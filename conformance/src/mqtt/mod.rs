@@ -31,9 +31,11 @@ mod connect;
 mod connect_form;
 mod flow;
 mod forwarding;
+mod leftover;
 mod malformed;
 mod options;
 mod play;
+mod preflight;
 mod property;
 mod publish;
 mod retained;
@@ -44,7 +46,9 @@ mod will;
 mod wire;
 
 use crate::case::{Context, Section};
+pub(crate) use leftover::{Made, made, remove};
 use play::{Play, Played};
+pub(crate) use preflight::{alive, preflight};
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[

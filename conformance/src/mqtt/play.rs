@@ -7,8 +7,7 @@ use super::client::Client;
 use super::property::{self, SESSION_EXPIRY_INTERVAL};
 use super::wire::{Connect, GOODBYE, PING, Publish, Version, subscribe};
 use crate::case::Context;
-use crate::verdict::{Stop, not_applicable};
-use crate::wire::Seen;
+use crate::verdict::{Setup, Stop};
 
 /// What a case ends with.
 pub(super) type Played<T = ()> = Result<T, Stop>;
@@ -35,7 +34,7 @@ impl<'a> Play<'a> {
     }
 
     /// A CONNECT of a new client, with a clean start, the target's credentials
-    /// and no keep alive.
+    /// and no keep alive, unless the broker wants one.
     pub(super) fn connect(&self) -> Connect {
         self.clients.set(self.clients.get() + 1);
         let target = self.ctx.target;
@@ -49,7 +48,7 @@ impl<'a> Play<'a> {
             level: self.version as u8,
             flags: 0,
             clean: true,
-            keep_alive: 0,
+            keep_alive: target.profile.keep_alive,
             properties: Vec::new(),
             client_id: self.name(&format!("c{}", self.clients.get())).into(),
             will: None,
@@ -89,7 +88,11 @@ impl<'a> Play<'a> {
 
     /// A TCP connection without a CONNECT.
     pub(super) fn open(&self) -> Played<Client> {
-        Ok(Client::new(self.ctx.connect()?, self.version))
+        Ok(Client::new(
+            self.ctx.connect()?,
+            self.version,
+            self.name(""),
+        ))
     }
 
     /// A new client with a clean start.
@@ -97,40 +100,17 @@ impl<'a> Play<'a> {
         self.join(&self.connect())
     }
 
-    /// Connects, and stops with "not applicable" when the broker shows that it
-    /// does not have this version.
+    /// Connects, as a step on the way to a question.
     pub(super) fn join(&self, connect: &Connect) -> Played<Client> {
-        let mut client = self.open()?;
-        client.wire.send(&connect.bytes());
-        let connected = client.await_connack("CONNACK with success after a correct CONNECT");
-        if connected.is_err() && self.version == Version::V5 {
-            self.without_v5()?;
-        }
-        connected.map(|()| client)
+        self.join_accepted(connect).setup("connecting")
     }
 
-    /// A broker without 5.0 may close without a word (3.1.2.2). So it does when
-    /// it says nothing to the plainest CONNECT either, and takes one of 3.1.1.
-    fn without_v5(&self) -> Played {
+    /// Connects, where that is the question.
+    pub(super) fn join_accepted(&self, connect: &Connect) -> Played<Client> {
         let mut client = self.open()?;
-        client.wire.send(&self.connect().bytes());
-        let Seen::Ended(end, rest) = client.next()? else {
-            return Ok(());
-        };
-        let mut other = Client::new(self.ctx.connect()?, Version::V311);
-        let connect = Connect {
-            version: Version::V311,
-            level: Version::V311 as u8,
-            ..self.connect()
-        };
-        other.wire.send(&connect.bytes());
-        if rest.is_empty() && other.await_connack("CONNACK").is_ok() {
-            return Err(not_applicable(format!(
-                "{end} after a CONNECT of 5.0, and {} after one of 3.1.1",
-                other.connack.text
-            )));
-        }
-        Ok(())
+        client.wire.send(&connect.bytes());
+        client.await_connack("CONNACK with success after a correct CONNECT")?;
+        Ok(client)
     }
 
     /// Ends what is left of a session.
@@ -153,13 +133,13 @@ impl<'a> Play<'a> {
     pub(super) fn refuses_after(&self, prelude: &[u8], sound: &[u8], broken: &[u8]) -> Played {
         let mut control = self.client()?;
         control.wire.send(prelude);
-        control.settle()?;
+        control.settle().setup("what comes before, as a control")?;
         control.wire.send(sound);
-        control.settle()?;
+        control.settle().setup("a sound packet, as a control")?;
         control.wire.send(GOODBYE);
         let mut client = self.client()?;
         client.wire.send(prelude);
-        client.settle()?;
+        client.settle().setup("what comes before")?;
         // With a PINGREQ behind it, going on shows at once.
         client.wire.send(&[broken, PING].concat());
         client
@@ -171,7 +151,7 @@ impl<'a> Play<'a> {
     pub(super) fn refuses_unframed(&self, sound: &[u8], broken: &[u8]) -> Played {
         let mut control = self.client()?;
         control.wire.send(sound);
-        control.settle()?;
+        control.settle().setup("a sound packet, as a control")?;
         control.wire.send(GOODBYE);
         let mut client = self.client()?;
         client.wire.send(broken);

@@ -82,7 +82,7 @@ fn delivered(p: &Play<'_>, qos: u8) -> Played {
     let mut publisher = p.client()?;
     publisher.needs_qos(qos)?;
     subscriber.subscribe(&topic, qos)?;
-    publisher.publish(&Publish {
+    publisher.publish_acknowledged(&Publish {
         qos,
         ..p.publish(&topic, b"once")
     })?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::cli::Selected;
 use crate::requirement::Asked;
-use crate::runner::Answer;
+use crate::runner::Run;
 use crate::verdict::Stop;
 
 fn case_fields(section: &str, case: &Case) -> Value {
@@ -26,8 +26,9 @@ fn case_fields(section: &str, case: &Case) -> Value {
 /// # Errors
 ///
 /// Those of `out`.
-pub(crate) fn run(out: &mut impl Write, answers: &[Answer<'_>]) -> io::Result<()> {
-    let cases: Vec<Value> = answers
+pub(crate) fn run(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
+    let cases: Vec<Value> = run
+        .answers
         .iter()
         .map(|answer| {
             let question = answer.question;
@@ -43,7 +44,7 @@ pub(crate) fn run(out: &mut impl Write, answers: &[Answer<'_>]) -> io::Result<()
                     value["expected"] = json!(expected);
                     value["seen"] = json!(seen);
                 }
-                Err(Stop::NotApplicable(why) | Stop::Inconclusive(why)) => {
+                Err(Stop::NotApplicable(why) | Stop::Inconclusive(why) | Stop::Crash(why)) => {
                     value["because"] = json!(why);
                 }
             }
@@ -57,7 +58,11 @@ pub(crate) fn run(out: &mut impl Write, answers: &[Answer<'_>]) -> io::Result<()
         })
         .collect();
     let document = json!({
-        "accepted": answers.iter().all(|answer| answer.outcome.accepted),
+        "version": env!("CARGO_PKG_VERSION"),
+        "accepted": run.is_accepted(),
+        "findings": run.findings,
+        "not_asked": run.left,
+        "left_behind": run.remains,
         "cases": cases,
     });
     serde_json::to_writer_pretty(&mut *out, &document)?;

@@ -39,13 +39,15 @@ fn test_case(answer: &Answer<'_>) -> TestCase {
     let status = match (answer.outcome.status, answer.outcome.accepted) {
         (Status::Pass, _) => TestCaseStatus::success(),
         (_, true) => TestCaseStatus::skipped(),
-        (Status::Inconclusive, false) => TestCaseStatus::non_success(NonSuccessKind::Error),
+        (Status::Inconclusive | Status::Crash, false) => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
         (_, false) => TestCaseStatus::non_success(NonSuccessKind::Failure),
     };
     let mut message = match &answer.verdict.0 {
         Ok(()) => String::new(),
         Err(Stop::Fail { expected, seen }) => format!("expected {expected}; seen {seen}"),
-        Err(Stop::NotApplicable(why) | Stop::Inconclusive(why)) => why.clone(),
+        Err(Stop::NotApplicable(why) | Stop::Inconclusive(why) | Stop::Crash(why)) => why.clone(),
     };
     if let Some(note) = &answer.outcome.note {
         message = format!("{message} ({note})");

@@ -8,7 +8,7 @@ use requirements::Specification;
 
 use crate::cli::Selected;
 use crate::requirement::Asked;
-use crate::runner::Answer;
+use crate::runner::{Answer, Run};
 use crate::target::Target;
 use crate::verdict::{Status, Stop};
 
@@ -16,7 +16,7 @@ const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
 /// Every status with its mark, colour and name in the summary.
-const STATUSES: [(Status, char, Style, &str); 7] = [
+const STATUSES: [(Status, char, Style, &str); 8] = [
     (Status::Pass, '✓', colour(AnsiColor::Green), "passed"),
     (Status::Fail, '✗', colour(AnsiColor::Red), "failed"),
     (
@@ -24,6 +24,12 @@ const STATUSES: [(Status, char, Style, &str); 7] = [
         '✗',
         colour(AnsiColor::Red),
         "unexpected",
+    ),
+    (
+        Status::Crash,
+        '☠',
+        colour(AnsiColor::Red),
+        "killed the broker",
     ),
     (
         Status::Inconclusive,
@@ -73,6 +79,24 @@ impl<W: Write> Printer<W> {
         }
     }
 
+    /// What the brokers say of themselves, before the first case.
+    pub(crate) fn profiles(&mut self, targets: &[Target]) {
+        for target in targets {
+            for line in &target.profile.says {
+                self.note(&format!("{target}: {line}"));
+            }
+            for (version, evidence) in &target.profile.lacks {
+                self.note(&format!("{target}: left out: {version}/*: {evidence}"));
+            }
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        if self.result.is_ok() {
+            self.result = writeln!(self.out, "{DIM}{line}{DIM:#}");
+        }
+    }
+
     /// One case, under the headings of its broker and section.
     pub(crate) fn answer(&mut self, answer: &Answer<'_>) {
         if self.result.is_ok() && !(self.quiet && answer.outcome.status == Status::Pass) {
@@ -104,6 +128,7 @@ impl<W: Write> Printer<W> {
             }
             Err(Stop::NotApplicable(evidence)) => detail("because", evidence)?,
             Err(Stop::Inconclusive(why)) => detail("because", why)?,
+            Err(Stop::Crash(why)) => detail("crash", why)?,
         }
         if let Some(note) = &answer.outcome.note {
             detail("known", note)?;
@@ -130,13 +155,15 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
-    /// The summary: counts, and what was not accepted by its id.
+    /// The summary: counts, what was not accepted by its id, and what is about
+    /// the whole run.
     ///
     /// # Errors
     ///
     /// The first error that writing met.
-    pub(crate) fn finish(mut self, answers: &[Answer<'_>]) -> io::Result<()> {
+    pub(crate) fn finish(mut self, run: &Run<'_>) -> io::Result<()> {
         self.result?;
+        let answers = &run.answers;
         let refused: Vec<_> = answers.iter().filter(|a| !a.outcome.accepted).collect();
         if !refused.is_empty() {
             writeln!(self.out, "\n{BOLD}Not accepted{BOLD:#}\n")?;
@@ -147,6 +174,15 @@ impl<W: Write> Printer<W> {
                     "    {style}{mark}{style:#} {}  {DIM}{}{DIM:#}",
                     answer.question.case.id, answer.question.target
                 )?;
+            }
+        }
+        for finding in &run.findings {
+            writeln!(self.out, "\n{BOLD}{finding}{BOLD:#}")?;
+        }
+        if !run.remains.is_empty() {
+            writeln!(self.out, "\n{BOLD}Left behind{BOLD:#}\n")?;
+            for line in &run.remains {
+                writeln!(self.out, "    {line}")?;
             }
         }
         let plural = if answers.len() == 1 { "" } else { "s" };
@@ -161,6 +197,9 @@ impl<W: Write> Printer<W> {
                 write!(self.out, "{separator}{style}{count} {name}{style:#}")?;
                 separator = ", ";
             }
+        }
+        if run.left > 0 {
+            write!(self.out, "{separator}{} not asked", run.left)?;
         }
         writeln!(self.out, " in {:.1} s", self.start.elapsed().as_secs_f64())?;
         self.out.flush()

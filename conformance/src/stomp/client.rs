@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::wire::{Frame, Version, frame, parse_frame};
 use crate::case::Context;
-use crate::verdict::{Stop, fail, not_applicable};
+use crate::verdict::{Setup, Stop, fail, not_applicable};
 use crate::wire::{Seen, Wire};
 
 /// One client's connection.
@@ -15,6 +15,8 @@ use crate::wire::{Seen, Wire};
 pub(super) struct Client {
     pub(super) wire: Wire,
     version: Version,
+    /// The frame or part of the protocol that the case is about.
+    about: &'static str,
     aside: Vec<Frame>,
     receipts: u32,
     silence: Duration,
@@ -26,6 +28,7 @@ impl Client {
         Ok(Self {
             wire: ctx.connect()?,
             version,
+            about: ctx.id.split('/').nth(1).unwrap_or_default(),
             aside: Vec::new(),
             receipts: 0,
             silence: ctx.silence,
@@ -53,10 +56,24 @@ impl Client {
         all.extend_from_slice(headers);
         client.send(&frame("CONNECT", &all, b""));
         let expected = format!("CONNECTED after a CONNECT for version {}", version.as_str());
-        match client.next()? {
+        let judged = matches!(
+            client.about,
+            "connecting" | "CONNECT" | "connection-lingering"
+        );
+        let connected = client.connected_frame(version, &expected);
+        let connected = if judged {
+            connected?
+        } else {
+            connected.setup("connecting")?
+        };
+        Ok((client, connected))
+    }
+
+    fn connected_frame(&mut self, version: Version, expected: &str) -> Result<Frame, Stop> {
+        match self.next()? {
             Seen::Frame(frame) if frame.is("CONNECTED") => {
                 if speaks(&frame, version) {
-                    Ok((client, frame))
+                    Ok(frame)
                 } else {
                     Err(fail(expected, frame.to_string()))
                 }
@@ -133,7 +150,34 @@ impl Client {
         body: &[u8],
     ) -> Result<(), Stop> {
         let receipt = self.ask(command, headers, body);
-        self.receipt(&receipt, command)
+        let received = self.receipt(&receipt, command);
+        if self.is_about(command) {
+            received
+        } else {
+            received.setup(command)
+        }
+    }
+
+    /// Whether an answer to the frame that does not come is a failure of the
+    /// case. In one that is about another frame it is one of the setup.
+    fn is_about(&self, command: &str) -> bool {
+        const STEPS: [&str; 5] = ["SEND", "SUBSCRIBE", "BEGIN", "DISCONNECT", "UNSUBSCRIBE"];
+        // What a frame carries is asked about with a SEND.
+        const CARRIED: [&str; 9] = [
+            "body",
+            "content-length",
+            "content-type",
+            "frames",
+            "grammar",
+            "header-encoding",
+            "repeated-headers",
+            "size-limits",
+            "STOMP",
+        ];
+        !STEPS.contains(&command)
+            || self.about.starts_with(command)
+            || matches!(self.about, "receipt" | "RECEIPT")
+            || command == "SEND" && CARRIED.contains(&self.about)
     }
 
     /// Subscribes and waits until the subscription stands.
@@ -285,8 +329,10 @@ pub(super) fn connect_headers<'a>(
     if version > Version::V10 {
         headers.push(("accept-version", version.as_str()));
     }
+    let host = ctx.target.profile.host.as_ref();
+    let host = host.unwrap_or(&ctx.target.virtual_host);
     if version > Version::V10 || ctx.target.virtual_host != "/" {
-        headers.push(("host", ctx.target.virtual_host.as_str()));
+        headers.push(("host", host.as_str()));
     }
     headers.extend(credentials(ctx));
     headers

@@ -22,8 +22,10 @@ mod encoding;
 mod error;
 mod framing;
 mod heart_beat;
+mod leftover;
 mod message;
 mod negotiation;
+mod preflight;
 mod receipt;
 mod send;
 mod subscribe;
@@ -31,6 +33,8 @@ mod transaction;
 mod wire;
 
 use crate::case::Section;
+pub(crate) use leftover::{made, remove};
+pub(crate) use preflight::{alive, preflight};
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[

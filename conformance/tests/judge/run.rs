@@ -1,10 +1,11 @@
-//! The judge is judged: run as its users run it, against brokers that are
-//! made up here and of which the right verdict is known.
+//! What is asked, of brokers that are made up here, and how it is reported.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::{assert_exit, mqspec, stderr, stdout};
 
 /// A broker that does this with each connection. Its thread ends with the
 /// test process.
@@ -19,30 +20,9 @@ fn broker(protocol: &str, serve: fn(TcpStream)) -> String {
     url
 }
 
-fn mqspec(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mqspec"))
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, code: i32) {
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{}{}",
-        stdout(output),
-        stderr(output)
-    );
+/// Asks a broker that knows one answer, and could not be asked for another.
+fn ask(args: &[&str]) -> Output {
+    mqspec(&[&["run", "--no-preflight"], args].concat())
 }
 
 /// A file that goes with its directory.
@@ -87,7 +67,7 @@ const PROPERTIES: &str = "amqp/connection.start/server-properties";
 #[test]
 fn a_broker_that_is_right_passes() {
     let url = broker("amqp", right);
-    let output = mqspec(&["--case", UNSUPPORTED, &url]);
+    let output = ask(&["--case", UNSUPPORTED, &url]);
     assert_exit(&output, 0);
     assert!(
         stdout(&output).contains("1 case: 1 passed"),
@@ -99,7 +79,7 @@ fn a_broker_that_is_right_passes() {
 #[test]
 fn a_broker_that_is_wrong_fails_with_what_was_expected_and_seen() {
     let url = broker("amqp", wrong);
-    let output = mqspec(&["run", "--case", UNSUPPORTED, "--verbose", &url]);
+    let output = ask(&["--case", UNSUPPORTED, "--verbose", &url]);
     assert_exit(&output, 1);
     let text = stdout(&output);
     for part in [
@@ -121,10 +101,10 @@ fn a_broker_that_is_wrong_fails_with_what_was_expected_and_seen() {
 #[test]
 fn a_should_that_is_not_kept_warns_and_strict_refuses_it() {
     let url = broker("amqp", bare_start);
-    let output = mqspec(&["--case", PROPERTIES, &url]);
+    let output = ask(&["--case", PROPERTIES, &url]);
     assert_exit(&output, 0);
     assert!(stdout(&output).contains("1 warned"), "{}", stdout(&output));
-    assert_exit(&mqspec(&["--case", PROPERTIES, "--strict", &url]), 1);
+    assert_exit(&ask(&["--case", PROPERTIES, "--strict", &url]), 1);
 }
 
 #[test]
@@ -133,7 +113,7 @@ fn a_case_that_cannot_be_played_to_its_end_is_never_accepted() {
         "amqp",
         |mut stream| while let Ok(1..) = stream.read(&mut [0; 64]) {},
     );
-    let output = mqspec(&["--case", UNSUPPORTED, "--deadline", "0.2", &mute]);
+    let output = ask(&["--case", UNSUPPORTED, "--deadline", "0.2", &mute]);
     assert_exit(&output, 1);
     assert!(
         stdout(&output).contains("1 inconclusive"),
@@ -158,7 +138,7 @@ fn a_known_deviation_is_accepted_only_as_it_is_known() {
         ("09 09 09 09", &right, 1, "1 unexpected"),
     ] {
         let path = file(&directory, &entry(seen));
-        let output = mqspec(&["--case", UNSUPPORTED, "--expect", &path, url]);
+        let output = ask(&["--case", UNSUPPORTED, "--expect", &path, url]);
         assert_exit(&output, code);
         assert!(stdout(&output).contains(part), "{}", stdout(&output));
     }
@@ -166,7 +146,7 @@ fn a_known_deviation_is_accepted_only_as_it_is_known() {
         &directory,
         &entry("").replace("unsupported-version", "renamed"),
     );
-    let output = mqspec(&["--case", UNSUPPORTED, "--expect", &path, &wrong]);
+    let output = ask(&["--case", UNSUPPORTED, "--expect", &path, &wrong]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("no case"), "{}", stderr(&output));
 }
@@ -199,7 +179,7 @@ fn a_broker_that_is_not_there_is_one_line() {
         .unwrap()
         .port();
     let output = mqspec(&["run", &format!("amqp://user:secret@127.0.0.1:{port}")]);
-    assert_exit(&output, 1);
+    assert_exit(&output, 2);
     let text = stderr(&output);
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(
@@ -213,7 +193,7 @@ fn a_broker_that_is_not_there_is_one_line() {
 fn reports_for_programs() {
     let directory = tempfile::tempdir().unwrap();
     let url = broker("amqp", wrong);
-    let json = mqspec(&["--case", UNSUPPORTED, "--format", "json", &url]);
+    let json = ask(&["--case", UNSUPPORTED, "--format", "json", &url]);
     assert_exit(&json, 1);
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(value["accepted"], false);
@@ -225,7 +205,7 @@ fn reports_for_programs() {
 
     let path: PathBuf = directory.path().join("report.xml");
     let output = path.to_str().unwrap();
-    let junit = mqspec(&[
+    let junit = ask(&[
         "--case",
         UNSUPPORTED,
         "--format",
@@ -292,7 +272,7 @@ fn no_case_is_passed_by_what_is_no_broker() {
         let mut args = vec!["--format", "json", "--jobs", "64"];
         args.extend(["--timeout", "0.3", "--silence", "0.1", "--deadline", "5"]);
         args.extend(urls.iter().map(String::as_str));
-        let output = mqspec(&args);
+        let output = ask(&args);
         assert_exit(&output, 1);
         let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let passed: Vec<_> = value["cases"]
@@ -320,7 +300,7 @@ fn the_expectation_files_that_are_shipped_are_sound() {
             path.to_str().unwrap(),
             &url,
         ];
-        assert_exit(&mqspec(&args), 0);
+        assert_exit(&ask(&args), 0);
         count += 1;
     }
     assert_eq!(count, 4);

@@ -1,0 +1,106 @@
+//! Which versions a STOMP broker lets a client in with, and for which host.
+
+use super::client::{Client, connect_headers, speaks};
+use super::wire::{Frame, Version, frame};
+use crate::case::Context;
+use crate::target::Profile;
+use crate::verdict::Stop;
+use crate::wire::Seen;
+
+/// What the ids of the cases begin with.
+const VERSIONS: [(Version, &str); 3] = [
+    (Version::V12, "stomp12"),
+    (Version::V11, "stomp11"),
+    (Version::V10, "stomp10"),
+];
+
+/// Logs in over every version, with the virtual host of the URL or else the
+/// host's own name, which is what the specification recommends.
+///
+/// # Errors
+///
+/// In words, when no version lets the client in.
+pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
+    let target = ctx.target;
+    let mut hosts = vec![target.virtual_host.as_str()];
+    for host in [target.host.as_str(), "localhost"] {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    let mut first = None;
+    for host in hosts {
+        let profile = with_host(ctx, host)?;
+        if profile.lacks.len() < VERSIONS.len() {
+            return Ok(Profile {
+                host: (host != target.virtual_host).then(|| host.into()),
+                ..profile
+            });
+        }
+        first.get_or_insert(profile);
+    }
+    let lacks = first.map(|profile| profile.lacks).unwrap_or_default();
+    let evidence = lacks.first().map(|(_, why)| why.as_str());
+    Err(format!(
+        "it lets no client of STOMP in: {}",
+        evidence.unwrap_or("no version was asked for")
+    ))
+}
+
+fn with_host(ctx: &Context<'_>, host: &str) -> Result<Profile, String> {
+    let mut profile = Profile::default();
+    for (version, id) in VERSIONS {
+        let seen = answer(ctx, version, host)
+            .map_err(|stop| format!("it does not speak STOMP: {stop}"))?;
+        match seen {
+            Seen::Frame(frame) if frame.is("CONNECTED") && speaks(&frame, version) => {
+                profile.says.push(says(&frame, version));
+            }
+            Seen::Ended(_, ref rest) if !rest.is_empty() => {
+                return Err(format!("it does not speak STOMP: {seen}"));
+            }
+            Seen::Silence(..) => return Err(format!("it does not answer a CONNECT: {seen}")),
+            other => profile.lacks.push((id, other.to_string())),
+        }
+    }
+    Ok(profile)
+}
+
+fn answer(ctx: &Context<'_>, version: Version, host: &str) -> Result<Seen<Frame>, Stop> {
+    let mut client = Client::new(ctx, version)?;
+    let mut headers = connect_headers(ctx, version);
+    for (name, value) in &mut headers {
+        if *name == "host" {
+            *value = host;
+        }
+    }
+    client.send(&frame("CONNECT", &headers, b""));
+    client.next()
+}
+
+fn says(connected: &Frame, version: Version) -> String {
+    let mut line = format!("STOMP {}", version.as_str());
+    for name in ["server", "heart-beat"] {
+        if let Some(value) = connected.header_text(name) {
+            line.push_str(&format!(", {name} {value}"));
+        }
+    }
+    line
+}
+
+/// Logs in and says goodbye with a receipt.
+///
+/// # Errors
+///
+/// What came instead.
+pub(crate) fn alive(ctx: &Context<'_>) -> Result<(), Stop> {
+    Client::connected(ctx, newest(ctx))?.disconnect()
+}
+
+/// The newest version that the broker offers.
+pub(super) fn newest(ctx: &Context<'_>) -> Version {
+    VERSIONS
+        .into_iter()
+        .find(|(_, id)| ctx.target.profile.lacks(id).is_none())
+        .map_or(Version::V12, |(version, _)| version)
+}

@@ -1,0 +1,37 @@
+//! The judge is judged: run as its users run it, against brokers of which the
+//! right verdict is known.
+
+// A tool that waits for brokers is tested with a clock.
+#![allow(clippy::disallowed_methods)]
+
+mod proxy;
+mod run;
+mod watch;
+
+use std::process::{Command, Output};
+
+fn mqspec<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mqspec"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, code: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{}{}",
+        stdout(output),
+        stderr(output)
+    );
+}
