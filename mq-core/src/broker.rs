@@ -394,7 +394,6 @@ impl Broker {
 
     fn dispatch(&mut self, index: usize, effect: Effect) {
         let (Effect::ConsumerCancelled { connection: id, .. }
-        | Effect::DirectReply { connection: id, .. }
         | Effect::SessionReady { connection: id }
         | Effect::TakeOver { old: id, .. }) = effect;
         if let Effect::TakeOver { old, new } = effect {

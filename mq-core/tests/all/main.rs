@@ -4,6 +4,7 @@ mod amqp;
 mod amqp_deviations;
 mod cross;
 mod dead_letter_loop;
+mod direct_reply;
 mod exchange_chain;
 mod flow;
 mod lasting_confirmations;

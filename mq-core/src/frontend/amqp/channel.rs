@@ -45,7 +45,7 @@ pub(super) enum Operation {
 
 /// The consumer of `amq.rabbitmq.reply-to`.
 pub(super) struct ReplyConsumer {
-    pub(super) tag: Name,
+    pub(super) consumer: ConsumerId,
     /// Where replies go, instead of the pseudo-queue.
     pub(super) name: Name,
 }

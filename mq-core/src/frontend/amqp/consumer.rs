@@ -38,14 +38,13 @@ impl Channel {
         } else {
             Name::from(m.consumer_tag)
         };
-        let is_reply = self.reply.as_ref().is_some_and(|r| r.tag == tag);
-        if self.consumers.contains_key(&tag) || is_reply {
+        if self.consumers.contains_key(&tag) {
             // Of the connection, whatever the code's own scope.
             let text = alloc::format!("attempt to reuse consumer tag '{tag}'");
             return Err(ReplyError::connection(ReplyCode::NotAllowed, text).into());
         }
         if m.queue == REPLY_QUEUE {
-            return self.consume_replies(s, m, tag);
+            return self.consume_replies(s, m, &tag);
         }
         let name = self.queue_name(s, m.queue)?;
         let queue = s
@@ -81,7 +80,7 @@ impl Channel {
         &mut self,
         s: &mut Serving<'_>,
         m: &basic::Consume<'_>,
-        tag: Name,
+        tag: &Name,
     ) -> Answer {
         let wrong = if !m.no_ack {
             Some("reply consumer cannot acknowledge")
@@ -93,17 +92,21 @@ impl Channel {
         if let Some(text) = wrong {
             return Err(s.fail(ReplyCode::PreconditionFailed, text));
         }
-        let name = s.vhost.open_reply(self.id);
-        let reply = self.reply.insert(ReplyConsumer { tag, name });
-        Ok(s.codec.consume_ok(s.number, &reply.tag)?)
+        let (name, consumer) = s
+            .vhost
+            .open_reply(self.id)
+            .map_err(|refusal| s.refuse(refusal))?;
+        self.consumers.insert(tag.clone(), consumer);
+        self.tags.insert(consumer, tag.clone());
+        self.reply = Some(ReplyConsumer { consumer, name });
+        Ok(s.codec.consume_ok(s.number, tag)?)
     }
 
     pub(super) fn cancel(&mut self, s: &mut Serving<'_>, m: &basic::Cancel<'_>) -> Answer {
         if let Some(consumer) = self.consumers.remove(m.consumer_tag) {
             self.tags.remove(&consumer);
+            self.reply.take_if(|reply| reply.consumer == consumer);
             s.vhost.cancel(self.id, consumer);
-        } else if let Some(reply) = self.reply.take_if(|r| *r.tag == *m.consumer_tag) {
-            s.vhost.close_reply(&reply.name);
         }
         // A tag that nobody has counts as cancelled.
         Ok(s.codec.cancel_ok(s.number, m.consumer_tag)?)

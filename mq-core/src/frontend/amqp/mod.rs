@@ -371,25 +371,6 @@ impl FrontEnd for AmqpFrontEnd {
                     }
                 }
             }
-            Effect::DirectReply {
-                channel, message, ..
-            } => {
-                let Some(number) = self.numbers.get(&channel) else {
-                    return;
-                };
-                let Some(reply) = self.channels.get(number).and_then(|c| c.reply.as_ref()) else {
-                    return;
-                };
-                // There is nobody to give it back to: it is sent or lost, and
-                // lost where the client has enough on its way already.
-                if !self.writable {
-                    return;
-                }
-                let codec = &mut self.codec;
-                let _ = with_outbound(&message, |message| {
-                    codec.deliver(*number, &reply.tag, false, message)
-                });
-            }
             Effect::SessionReady { .. } | Effect::TakeOver { .. } => {}
         }
     }

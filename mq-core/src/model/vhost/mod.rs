@@ -7,6 +7,7 @@
 mod delivery;
 mod exchanges;
 mod queues;
+mod reply;
 mod routing;
 #[cfg(test)]
 mod tests;
@@ -14,13 +15,12 @@ mod timers;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::limits::Limits;
 use crate::model::ConnectionId;
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
-use crate::model::message::{Message, Name};
+use crate::model::message::Name;
 use crate::model::queue::{Channel, ChannelId, ConsumerId, Queue, QueueId};
 use crate::model::session::Sessions;
 use crate::model::statistics::Statistics;
@@ -28,22 +28,17 @@ use crate::model::statistics::Statistics;
 pub(crate) use delivery::{ConsumeRequest, Delivery, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
 pub(crate) use queues::DeclareQueue;
-pub(crate) use routing::{PublishOutcome, REPLY_QUEUE};
+pub(crate) use reply::REPLY_QUEUE;
+pub(crate) use routing::PublishOutcome;
 use timers::{TimerKey, Timers};
 
 /// Something that a front end other than the one being served has to know.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The consumer is gone because its queue is.
     ConsumerCancelled {
         connection: ConnectionId,
         consumer: ConsumerId,
-    },
-    /// A direct reply (`amq.rabbitmq.reply-to`) for the channel.
-    DirectReply {
-        connection: ConnectionId,
-        channel: ChannelId,
-        message: Arc<Message>,
     },
     /// The MQTT session has something to send.
     SessionReady { connection: ConnectionId },
@@ -72,8 +67,8 @@ pub(crate) struct VirtualHost {
     /// Queues that go with their connection.
     exclusive: BTreeMap<ConnectionId, alloc::collections::BTreeSet<QueueId>>,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
-    /// Tokens of direct reply-to, each for one channel.
-    replies: BTreeMap<Name, ChannelId>,
+    /// Names of direct reply-to, and the queue behind each.
+    replies: BTreeMap<Name, QueueId>,
     pub(crate) sessions: Sessions,
     /// Queues to look at: something arrived, or someone can take more.
     listed: VecDeque<QueueId>,
@@ -165,7 +160,6 @@ impl VirtualHost {
         {
             self.cancel(id, consumer);
         }
-        self.replies.retain(|_, channel| *channel != id);
         self.channels.remove(&id);
     }
 

@@ -128,7 +128,7 @@ impl VirtualHost {
         }
         let arguments = QueueArguments::parse(name, &self.name, &settings.arguments)?;
         self.check_kind(name, &settings, &arguments)?;
-        if self.queues.len() >= self.limits.queues {
+        if self.queue_names.len() >= self.limits.queues {
             return Err(Refusal::precondition_failed(format_args!(
                 "cannot declare queue '{name}': queue limit in vhost '{}' ({}) is reached",
                 self.name, self.limits.queues
@@ -239,6 +239,7 @@ impl VirtualHost {
             return;
         };
         self.queue_names.remove(&queue.name);
+        self.replies.remove(&queue.name);
         self.timers.set(TimerKey::Queue(id), None);
         if let Some(owner) = queue.settings.exclusive
             && let Some(queues) = self.exclusive.get_mut(&owner)

@@ -4,17 +4,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Effect, VirtualHost};
+use super::VirtualHost;
 use crate::model::exchange::{Destination, TOPIC_EXCHANGE};
 use crate::model::message::{Message, Name};
 use crate::model::queue::dead_letter::{Reason, is_cycle, letter};
-use crate::model::queue::{ChannelId, Entry, Overflow, QueueId};
+use crate::model::queue::{Entry, Overflow, QueueId};
 use crate::model::refusal::Refusal;
 use crate::model::session::{Match, SessionId};
-
-/// The pseudo-queue of direct reply-to. A consumer of it has no queue; its
-/// requests carry this name, a dot and a token as their reply-to.
-pub(crate) const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
 
 /// What became of a published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +28,11 @@ pub(crate) enum PublishOutcome {
 struct Routes {
     queues: Vec<QueueId>,
     sessions: Vec<Match>,
-    reply: Option<ChannelId>,
 }
 
 impl Routes {
     fn is_empty(&self) -> bool {
-        self.queues.is_empty() && self.sessions.is_empty() && self.reply.is_none()
+        self.queues.is_empty() && self.sessions.is_empty()
     }
 }
 
@@ -133,16 +128,6 @@ impl VirtualHost {
             }
         }
         self.deliver_to_sessions(message, routes.sessions, publisher);
-        if let Some((channel, connection)) = routes
-            .reply
-            .and_then(|id| Some((id, self.channels.get(&id)?.connection)))
-        {
-            self.emit(Effect::DirectReply {
-                connection,
-                channel,
-                message: message.clone(),
-            });
-        }
         if refused {
             self.statistics.refused += 1;
             PublishOutcome::Refused
@@ -232,11 +217,8 @@ impl VirtualHost {
         let mut steps = keys.len();
         if message.exchange.is_empty() {
             for key in keys {
-                if let Some(id) = self.queue_id(key) {
-                    routes.queues.push(id);
-                } else if key.starts_with(REPLY_QUEUE) {
-                    routes.reply = routes.reply.or(self.replies.get(key).copied());
-                }
+                let queue = self.queue_id(key).or_else(|| self.reply_queue(key));
+                routes.queues.extend(queue);
             }
         } else {
             let mut exchanges = Visited::from(&message.exchange);
@@ -271,23 +253,6 @@ impl VirtualHost {
         routes.queues.sort_unstable();
         routes.queues.dedup();
         routes
-    }
-
-    /// A name under which replies reach this channel (direct reply-to).
-    pub(crate) fn open_reply(&mut self, channel: ChannelId) -> Name {
-        let name = Name::from(self.made_up_name("amq.rabbitmq.reply-to."));
-        self.replies.insert(name.clone(), channel);
-        name
-    }
-
-    /// Whether replies to this name reach someone.
-    pub(crate) fn reply_exists(&self, name: &str) -> bool {
-        self.replies.contains_key(name)
-    }
-
-    /// Ends what [`open_reply`](Self::open_reply) began.
-    pub(crate) fn close_reply(&mut self, name: &str) {
-        self.replies.remove(name);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::model::exchange::{Destination, ExchangeType};
-use crate::model::message::{Headers, Value};
+use crate::model::message::{Headers, Message, Value};
 use crate::model::queue::QueueSettings;
 use crate::model::queue::tests::message;
 use crate::model::refusal::{Refusal, RefusalKind};
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -729,17 +730,15 @@ fn deleting_a_queue_tells_its_consumers() {
 fn direct_replies() {
     let mut v = vhost();
     let channel = v.open_channel(OTHER);
-    let name = v.open_reply(channel);
+    let (name, consumer) = v.open_reply(channel).unwrap();
     assert!(v.reply_exists(&name));
     let reply = Arc::new(Message {
         routing_key: name.clone(),
         ..message("reply")
     });
     assert_eq!(v.publish(&reply, None), PublishOutcome::Routed);
-    assert!(matches!(
-        v.next_effect(),
-        Some(Effect::DirectReply { connection: OTHER, channel: c, .. }) if c == channel
-    ));
+    let delivery = v.next_delivery().unwrap();
+    assert_eq!((delivery.connection, delivery.consumer), (OTHER, consumer));
     v.close_channel(channel);
     assert_eq!(v.publish(&reply, None), PublishOutcome::Unroutable);
 }

@@ -1,0 +1,66 @@
+//! Direct reply-to: a requester consumes answers from the pseudo-queue
+//! [`REPLY_QUEUE`], and a made-up name takes them there.
+//!
+//! Behind each such name is a queue that no other name leads to, with one
+//! consumer, so that answers wait for a requester that reads slowly and are held
+//! to the limits of a queue.
+
+use super::{ConsumeRequest, VirtualHost};
+use crate::model::message::{Headers, Name};
+use crate::model::queue::{
+    ChannelId, ConsumerId, Overflow, Queue, QueueArguments, QueueId, QueueSettings,
+};
+use crate::model::refusal::Refusal;
+
+/// The pseudo-queue of direct reply-to. A consumer of it has no queue that
+/// others see; its requests carry this name, a dot and a token as their reply-to.
+pub(crate) const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
+
+impl VirtualHost {
+    /// Adds a consumer of answers to a channel. Returns the name under which
+    /// answers reach it. The name is gone when the consumer is
+    /// [cancelled](Self::cancel).
+    pub(crate) fn open_reply(&mut self, channel: ChannelId) -> Result<(Name, ConsumerId), Refusal> {
+        let name = Name::from(self.made_up_name("amq.rabbitmq.reply-to."));
+        let id = QueueId(self.next_id());
+        let settings = QueueSettings {
+            durable: false,
+            exclusive: None,
+            auto_delete: true,
+            arguments: Headers::default(),
+        };
+        // Nobody dead-letters an answer: who sends one too many is told.
+        let arguments = QueueArguments {
+            overflow: Overflow::RejectPublish,
+            ..QueueArguments::default()
+        };
+        let queue = Queue::new(name.clone(), settings, arguments, self.now);
+        self.queues.insert(id, queue);
+        self.replies.insert(name.clone(), id);
+        let request = ConsumeRequest {
+            queue: id,
+            channel,
+            no_ack: true,
+            exclusive: true,
+            priority: 0,
+            prefetch: 0,
+        };
+        match self.consume(request) {
+            Ok(consumer) => Ok((name, consumer)),
+            Err(refusal) => {
+                self.remove_queue(id);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Whether answers to this name reach someone.
+    pub(crate) fn reply_exists(&self, name: &str) -> bool {
+        self.replies.contains_key(name)
+    }
+
+    /// The queue behind a name of direct reply-to.
+    pub(super) fn reply_queue(&self, name: &str) -> Option<QueueId> {
+        self.replies.get(name).copied()
+    }
+}
