@@ -2,14 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
 use crate::frontend::{self, Context, FrontEnd, Progress, Protocol};
-use crate::model::vhost::{Effect, VirtualHost};
-use crate::model::{ConnectionId, Statistics};
+use crate::model::{ConnectionId, Model, Request, Statistics};
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,9 +106,9 @@ impl Connection {
 /// [`poll_timeout`](Self::poll_timeout) says. `now` is the time since an origin
 /// that the embedder chooses; it must not go backwards.
 pub struct Broker {
-    config: Config,
+    config: Arc<Config>,
     now: Duration,
-    vhosts: Vec<VirtualHost>,
+    model: Model,
     connections: BTreeMap<ConnectionId, Connection>,
     deadlines: BTreeSet<(Duration, ConnectionId)>,
     /// Connections whose output and deadline have to be looked at.
@@ -131,17 +131,11 @@ impl Broker {
     /// A broker without connections, unless the settings contradict themselves.
     pub fn new(config: Config) -> Result<Broker, ConfigError> {
         config.check()?;
-        let vhosts = config
-            .virtual_hosts
-            .iter()
-            .map(|name| {
-                VirtualHost::new(name, config.seed, config.unix_time, config.limits.clone())
-            })
-            .collect();
+        let model = Model::new(&config);
         Ok(Broker {
-            config,
+            config: Arc::new(config),
             now: Duration::ZERO,
-            vhosts,
+            model,
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -174,9 +168,9 @@ impl Broker {
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let connection = self.deadlines.first().map(|(at, _)| *at);
-        self.vhosts
-            .iter()
-            .filter_map(VirtualHost::next_timeout)
+        self.model
+            .poll_timeout()
+            .into_iter()
             .chain(connection)
             .min()
     }
@@ -195,26 +189,18 @@ impl Broker {
             }
             self.with(id, |front, context| front.handle_timeout(context));
         }
-        for index in 0..self.vhosts.len() {
-            self.vhosts[index].expire();
-            self.pump(index);
-        }
+        self.model.handle_timeout(self.now);
+        self.pump();
         self.settle();
     }
 
     /// What was counted, over all virtual hosts.
     pub fn statistics(&self) -> Statistics {
-        self.vhosts
-            .iter()
-            .map(VirtualHost::count)
-            .fold(Statistics::default(), Statistics::plus)
+        self.model.statistics()
     }
 
     fn set_time(&mut self, now: Duration) {
         self.now = self.now.max(now);
-        for vhost in &mut self.vhosts {
-            vhost.now = self.now;
-        }
     }
 
     fn connect(&mut self, id: ConnectionId, protocol: Protocol) {
@@ -227,7 +213,7 @@ impl Broker {
             return;
         }
         let connection = Connection {
-            front: frontend::new(protocol, &self.config, self.now),
+            front: frontend::new(protocol, &self.config, id, self.now),
             backlog: BytesMut::new(),
             unsent: 0,
             writable: true,
@@ -275,12 +261,12 @@ impl Broker {
                 now: self.now,
                 connection: id,
                 config: &self.config,
-                vhosts: &mut self.vhosts,
+                model: &mut self.model,
                 source: &source,
             };
             let progress = connection.front.receive(&mut context, &mut input);
-            let vhost = connection.front.vhost();
-            self.pump(vhost);
+            self.hand_over(id);
+            self.pump();
             if progress == Progress::Idle {
                 break;
             }
@@ -314,13 +300,9 @@ impl Broker {
             return;
         }
         if !connection.writable {
-            connection.writable = true;
-            let index = connection.front.vhost();
-            if let Some(vhost) = self.vhosts.get_mut(index) {
-                connection.front.set_writable(vhost, true);
-            }
-            self.after_sending(index, id);
-            self.pump(index);
+            self.set_writable(id, true);
+            self.after_sending(id);
+            self.pump();
         }
         let waiting = self
             .connections
@@ -346,80 +328,64 @@ impl Broker {
 
     /// Calls a front end outside of receiving, and hands on what comes of it.
     fn with(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>)) {
-        if let Some(vhost) = self.call(id, call) {
-            self.pump(vhost);
-        }
+        self.call(id, call);
+        self.pump();
     }
 
-    /// Calls a front end outside of receiving, and says which virtual host it
-    /// uses.
-    fn call(
-        &mut self,
-        id: ConnectionId,
-        call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>),
-    ) -> Option<usize> {
-        let connection = self.connections.get_mut(&id)?;
+    /// Calls a front end, and hands its requests to the model.
+    fn call(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>)) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         let source = Bytes::new();
         let mut context = Context {
             now: self.now,
             connection: id,
             config: &self.config,
-            vhosts: &mut self.vhosts,
+            model: &mut self.model,
             source: &source,
         };
         call(&mut *connection.front, &mut context);
         self.touched.insert(id);
-        Some(connection.front.vhost())
+        self.hand_over(id);
     }
 
-    /// Hands effects and deliveries to the front ends until there are none.
-    fn pump(&mut self, index: usize) {
-        loop {
-            let Some(vhost) = self.vhosts.get_mut(index) else {
-                return;
-            };
-            if let Some(effect) = vhost.next_effect() {
-                self.dispatch(index, effect);
-            } else if let Some(delivery) = vhost.next_delivery() {
-                let id = delivery.connection;
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.front.deliver(vhost, delivery);
-                    self.after_sending(index, id);
-                }
-            } else {
-                return;
+    /// Hands the requests of a front end to the model.
+    fn hand_over(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            while let Some(request) = connection.front.poll_request() {
+                self.model.handle(self.now, id, request);
             }
         }
     }
 
-    fn dispatch(&mut self, index: usize, effect: Effect) {
-        let (Effect::ConsumerCancelled { connection: id, .. }
-        | Effect::SessionReady { connection: id }
-        | Effect::TakeOver { old: id, .. }) = effect;
-        if let Effect::TakeOver { old, new } = effect {
-            self.call(old, |front, context| front.taken_over(context));
-            self.call(new, |front, context| front.resume(context));
-            return;
+    /// Hands notices to the front ends until there are none.
+    fn pump(&mut self) {
+        while let Some((id, notice)) = self.model.poll_notice() {
+            self.call(id, |front, context| front.notice(context, notice));
+            self.after_sending(id);
         }
-        if let (Some(connection), Some(vhost)) =
-            (self.connections.get_mut(&id), self.vhosts.get_mut(index))
-        {
-            connection.front.effect(vhost, effect);
-            self.after_sending(index, id);
+    }
+
+    /// Lets deliveries come to a connection, or not.
+    fn set_writable(&mut self, id: ConnectionId, writable: bool) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.writable = writable;
         }
+        let open = writable;
+        self.model.handle(self.now, id, Request::Flow { open });
+        self.call(id, |front, context| front.set_writable(context, writable));
     }
 
     /// Stops deliveries to a connection that has enough on its way.
-    fn after_sending(&mut self, index: usize, id: ConnectionId) {
-        self.touched.insert(id);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if connection.writable && connection.outbound() >= self.config.limits.transmit_high_water {
-            connection.writable = false;
-            if let Some(vhost) = self.vhosts.get_mut(index) {
-                connection.front.set_writable(vhost, false);
-            }
+    fn after_sending(&mut self, id: ConnectionId) {
+        let high_water = self.config.limits.transmit_high_water;
+        let enough = self
+            .connections
+            .get(&id)
+            .is_some_and(|c| c.writable && c.outbound() >= high_water);
+        if enough {
+            self.set_writable(id, false);
         }
     }
 
@@ -475,10 +441,14 @@ impl Broker {
             now: self.now,
             connection: id,
             config: &self.config,
-            vhosts: &mut self.vhosts,
+            model: &mut self.model,
             source: &source,
         };
         connection.front.disconnected(&mut context);
-        self.pump(connection.front.vhost());
+        while let Some(request) = connection.front.poll_request() {
+            self.model.handle(self.now, id, request);
+        }
+        self.model.handle(self.now, id, Request::Leave);
+        self.pump();
     }
 }

@@ -79,6 +79,7 @@ mod config;
 mod frontend;
 mod limits;
 mod model;
+mod names;
 
 pub use broker::{Broker, Input, Output};
 pub use config::{Config, ConfigError};

@@ -6,13 +6,14 @@ mod mqtt;
 mod stomp;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::model::ConnectionId;
 use crate::model::queue::ConsumerId;
-use crate::model::vhost::{Delivery, Effect, VirtualHost};
+use crate::model::vhost::VirtualHost;
+use crate::model::{ConnectionId, Model, Notice, Request};
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +32,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Duration,
     pub(crate) connection: ConnectionId,
     pub(crate) config: &'a Config,
-    pub(crate) vhosts: &'a mut [VirtualHost],
+    pub(crate) model: &'a mut Model,
     /// The buffer that the bytes being received lie in.
     pub(crate) source: &'a Bytes,
 }
@@ -43,7 +44,7 @@ const COPY_BELOW: usize = 1024;
 impl Context<'_> {
     /// The virtual host of that number.
     pub(crate) fn vhost(&mut self, index: usize) -> Option<&mut VirtualHost> {
-        self.vhosts.get_mut(index)
+        self.model.wake(index)
     }
 
     /// Keeps a piece of the received bytes: shares the buffer where the piece
@@ -61,16 +62,8 @@ impl Context<'_> {
 
     /// Whether the password is the user's.
     pub(crate) fn password_is(&self, user: &str, password: &[u8]) -> bool {
-        self.config
-            .users
-            .get(user)
-            .is_some_and(|expected| same_bytes(expected.as_bytes(), password))
+        self.model.password_is(user, password)
     }
-}
-
-/// Compares without telling by its time where two secrets differ.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |d, (x, y)| d | (x ^ y)) == 0
 }
 
 /// What one call of [`FrontEnd::receive`] did.
@@ -87,24 +80,16 @@ pub(crate) trait FrontEnd {
     /// Takes at most one event from the input and acts on it.
     fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress;
 
-    /// Which virtual host the connection uses, by number.
-    fn vhost(&self) -> usize;
+    /// The next request to the model, until there is nothing more.
+    fn poll_request(&mut self) -> Option<Request> {
+        None
+    }
 
-    /// Sends a message to one of its consumers.
-    fn deliver(&mut self, vhost: &mut VirtualHost, delivery: Delivery);
-
-    /// Acts on what happened elsewhere.
-    fn effect(&mut self, vhost: &mut VirtualHost, effect: Effect);
-
-    /// Another connection has the client identifier of this one: says goodbye,
-    /// and gives its session back.
-    fn taken_over(&mut self, context: &mut Context<'_>);
-
-    /// The connection that had the client identifier is out of the way.
-    fn resume(&mut self, context: &mut Context<'_>);
+    /// Acts on what the model says.
+    fn notice(&mut self, context: &mut Context<'_>, notice: Notice);
 
     /// Lets deliveries come, or not.
-    fn set_writable(&mut self, vhost: &mut VirtualHost, writable: bool);
+    fn set_writable(&mut self, _context: &mut Context<'_>, _writable: bool) {}
 
     fn poll_transmit(&mut self, out: &mut BytesMut);
     fn transmit_len(&self) -> usize;
@@ -125,10 +110,15 @@ pub(crate) trait FrontEnd {
 pub(crate) type ByConsumer<T> = alloc::collections::BTreeMap<ConsumerId, T>;
 
 /// The front end for a new connection.
-pub(crate) fn new(protocol: Protocol, config: &Config, now: Duration) -> Box<dyn FrontEnd + Send> {
+pub(crate) fn new(
+    protocol: Protocol,
+    config: &Arc<Config>,
+    connection: ConnectionId,
+    now: Duration,
+) -> Box<dyn FrontEnd + Send> {
     match protocol {
         Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(config, now)),
-        Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(config, now)),
+        Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(config.clone(), connection, now)),
         Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(config, now)),
     }
 }

@@ -1,16 +1,183 @@
 //! The model: everything that two connections share.
 //!
-//! It knows no codec, no front end and no byte of a connection.
+//! It knows no codec, no front end and no byte of a connection. Front ends send it
+//! [`Request`]s and it answers with [`Notice`]s.
 
 mod connection;
 pub(crate) mod exchange;
 pub(crate) mod message;
+mod notice;
 pub(crate) mod queue;
 pub(crate) mod refusal;
+pub(crate) mod request;
+mod rights;
 pub(crate) mod session;
 mod statistics;
 pub(crate) mod topic;
 pub(crate) mod vhost;
 
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::Config;
+use refusal::Refusal;
+use request::{Credentials, Host, Login};
+use rights::Rights;
+use vhost::VirtualHost;
+
 pub use connection::ConnectionId;
+pub(crate) use notice::Notice;
+pub(crate) use request::Request;
 pub use statistics::Statistics;
+
+/// What all connections share: users and virtual hosts.
+#[derive(Debug)]
+pub(crate) struct Model {
+    now: Duration,
+    rights: Rights,
+    vhosts: Vec<VirtualHost>,
+    /// The virtual host that each connection uses.
+    places: BTreeMap<ConnectionId, usize>,
+    /// Answers that no virtual host gives.
+    notices: VecDeque<(ConnectionId, Notice)>,
+    /// Virtual hosts that may have a notice.
+    awake: VecDeque<usize>,
+}
+
+impl Model {
+    pub(crate) fn new(config: &Config) -> Self {
+        let vhosts = config
+            .virtual_hosts
+            .iter()
+            .map(|name| {
+                VirtualHost::new(name, config.seed, config.unix_time, config.limits.clone())
+            })
+            .collect();
+        Model {
+            now: Duration::ZERO,
+            rights: Rights::new(config.users.clone()),
+            vhosts,
+            places: BTreeMap::new(),
+            notices: VecDeque::new(),
+            awake: VecDeque::new(),
+        }
+    }
+
+    /// Takes in a request of a connection.
+    pub(crate) fn handle(&mut self, now: Duration, connection: ConnectionId, request: Request) {
+        self.now = self.now.max(now);
+        match request {
+            Request::Login(login) => self.log_in(connection, *login),
+            Request::Open { virtual_host } => self.open(connection, &virtual_host),
+            request => {
+                let index = match request {
+                    Request::Leave => self.places.remove(&connection),
+                    _ => self.places.get(&connection).copied(),
+                };
+                if let Some(index) = index
+                    && let Some(vhost) = self.wake(index)
+                {
+                    vhost.serve(connection, request);
+                }
+            }
+        }
+    }
+
+    /// The next notice, and which connection's front end it is for, until there is
+    /// nothing more.
+    pub(crate) fn poll_notice(&mut self) -> Option<(ConnectionId, Notice)> {
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(notice);
+        }
+        while let Some(index) = self.awake.front() {
+            let vhost = self.vhosts.get_mut(*index)?;
+            if let Some(notice) = vhost.poll_notice() {
+                return Some(notice);
+            }
+            vhost.awake = false;
+            self.awake.pop_front();
+        }
+        None
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        self.vhosts
+            .iter()
+            .filter_map(VirtualHost::next_timeout)
+            .min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        for index in 0..self.vhosts.len() {
+            if let Some(vhost) = self.wake(index) {
+                vhost.expire();
+            }
+        }
+    }
+
+    /// What was counted, over all virtual hosts.
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.vhosts
+            .iter()
+            .map(VirtualHost::count)
+            .fold(Statistics::default(), Statistics::plus)
+    }
+
+    /// A virtual host at the present time, to be polled afterwards.
+    pub(crate) fn wake(&mut self, index: usize) -> Option<&mut VirtualHost> {
+        let vhost = self.vhosts.get_mut(index)?;
+        vhost.now = self.now;
+        if !vhost.awake {
+            vhost.awake = true;
+            self.awake.push_back(index);
+        }
+        Some(vhost)
+    }
+
+    /// Whether the password is the user's.
+    pub(crate) fn password_is(&self, user: &str, password: &[u8]) -> bool {
+        self.rights.accepts(user, password)
+    }
+
+    /// The connection uses this virtual host from here on.
+    pub(crate) fn place(&mut self, connection: ConnectionId, index: usize) {
+        self.places.insert(connection, index);
+    }
+
+    /// The virtual host of that name, by number.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.vhosts.iter().position(|vhost| *vhost.name == *name)
+    }
+
+    fn log_in(&mut self, connection: ConnectionId, login: Login) {
+        let Login { credentials, host } = login;
+        let Host::Later = host;
+        let notice = match credentials {
+            Some(Credentials { user, password }) if self.rights.accepts(&user, &password) => {
+                Notice::LoggedIn { user }
+            }
+            _ => refused(Refusal::access_refused(format_args!("login refused"))),
+        };
+        self.notices.push_back((connection, notice));
+    }
+
+    fn open(&mut self, connection: ConnectionId, name: &str) {
+        let notice = match self.find(name) {
+            Some(index) => {
+                self.places.insert(connection, index);
+                Notice::Opened
+            }
+            None => refused(Refusal::not_found(format_args!("vhost {name} not found"))),
+        };
+        self.notices.push_back((connection, notice));
+    }
+}
+
+fn refused(refusal: Refusal) -> Notice {
+    Notice::Refused(Box::new(refusal))
+}

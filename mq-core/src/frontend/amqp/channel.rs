@@ -1,17 +1,17 @@
 //! A channel: its consumers, what they hold, and its mode.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{Request, Unacknowledged};
 
-use super::publish::return_unroutable;
+use super::answer::{Link, Next};
 use super::{Answer, Serving};
-use crate::model::message::{Message, Name};
-use crate::model::queue::{ChannelId, ConsumerId};
-use crate::model::refusal::Refusal;
-use crate::model::vhost::{Lease, Settlement, VirtualHost};
+use crate::model::Request as Ask;
+use crate::model::message::Name;
+use crate::model::queue::ConsumerId;
+use crate::model::request::{self, Publish};
+use crate::model::vhost::{Lease, Settlement};
 
 /// How publishes and acknowledgements count.
 pub(super) enum Mode {
@@ -32,10 +32,7 @@ pub(super) struct Transaction {
 
 /// A step of a transaction.
 pub(super) enum Operation {
-    Publish {
-        message: Arc<Message>,
-        mandatory: bool,
-    },
+    Publish(Publish),
     Settle {
         delivery_tag: u64,
         lease: Lease,
@@ -52,7 +49,7 @@ pub(super) struct ReplyConsumer {
 
 /// A channel that is open.
 pub(super) struct Channel {
-    pub(super) id: ChannelId,
+    number: u16,
     pub(super) unacknowledged: Unacknowledged<Lease>,
     pub(super) consumers: BTreeMap<Name, ConsumerId>,
     pub(super) tags: BTreeMap<ConsumerId, Name>,
@@ -65,9 +62,9 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(id: ChannelId) -> Self {
+    pub(super) fn new(number: u16) -> Self {
         Channel {
-            id,
+            number,
             unacknowledged: Unacknowledged::new(),
             consumers: BTreeMap::new(),
             tags: BTreeMap::new(),
@@ -80,12 +77,17 @@ impl Channel {
 
     /// Gives back what it holds, an open transaction's too, and cancels its
     /// consumers.
-    pub(super) fn close(mut self, vhost: &mut VirtualHost) {
+    pub(super) fn close(mut self, link: &mut Link) {
         self.roll_back();
-        for (_, lease) in self.unacknowledged.take_all() {
-            vhost.settle(lease, Settlement::Requeue);
-        }
-        vhost.close_channel(self.id);
+        self.requeue(link);
+        let channel = self.number;
+        link.tell(Ask::CloseChannel { channel });
+    }
+
+    /// Gives back all that is out.
+    pub(super) fn requeue(&mut self, link: &mut Link) {
+        let leases: Vec<Lease> = self.unacknowledged.take_all().map(|(_, l)| l).collect();
+        settle(link, leases, Settlement::Requeue);
     }
 
     pub(super) fn forget_consumer(&mut self, consumer: ConsumerId) -> Option<Name> {
@@ -169,59 +171,52 @@ impl Channel {
     }
 
     /// Holds a publish until the transaction is committed.
-    pub(super) fn hold(
-        &mut self,
-        s: &Serving<'_>,
-        message: Arc<Message>,
-        mandatory: bool,
-    ) -> Answer {
+    pub(super) fn hold(&mut self, s: &Serving<'_>, publish: Publish) -> Answer {
         let transaction = self.transaction(s)?;
-        let bytes = transaction.bytes.saturating_add(message.size());
-        if transaction.operations.len() >= s.vhost.limits.transaction_operations
-            || bytes > s.vhost.limits.transaction_bytes
+        let limits = &s.config.limits;
+        let bytes = transaction.bytes.saturating_add(publish.message.size());
+        if transaction.operations.len() >= limits.transaction_operations
+            || bytes > limits.transaction_bytes
         {
             return Err(s.fail(ReplyCode::PreconditionFailed, TOO_LARGE));
         }
         transaction.bytes = bytes;
-        transaction
-            .operations
-            .push(Operation::Publish { message, mandatory });
+        transaction.operations.push(Operation::Publish(publish));
         Ok(())
     }
 
-    /// `tx.commit`: all of it is done, or nothing. What is published comes before
-    /// what is settled, as in RabbitMQ: a message that goes back to its queue
-    /// takes no room from one that goes there anew.
+    /// `tx.commit`. What the transaction settles is the channel's until the model has
+    /// accepted it.
     fn tx_commit(&mut self, s: &mut Serving<'_>) -> Answer {
-        let (mut messages, mut mandatory) = (Vec::new(), Vec::new());
-        for operation in &self.transaction(s)?.operations {
-            if let Operation::Publish {
-                message,
-                mandatory: is_mandatory,
-            } = operation
-            {
-                messages.push(message.clone());
-                mandatory.push(*is_mandatory);
+        let transaction = self.transaction(s)?;
+        let mut operations = Vec::with_capacity(transaction.operations.len());
+        transaction.operations.retain(|operation| match operation {
+            Operation::Publish(publish) => {
+                operations.push(request::Operation::Publish(publish.clone()));
+                false
             }
-        }
-        let outcomes = s.vhost.publish_all(&messages).map_err(|queue| {
-            s.refuse(Refusal::precondition_failed(format_args!(
-                "no part of the transaction is done: queue '{queue}' in vhost '{}' is full",
-                s.vhost.name
-            )))
-        })?;
-        for operation in core::mem::take(self.transaction(s)?).operations {
-            if let Operation::Settle {
+            Operation::Settle {
                 lease, settlement, ..
-            } = operation
-            {
-                s.vhost.settle(lease, settlement);
+            } => {
+                let (lease, settlement) = (*lease, *settlement);
+                operations.push(request::Operation::Settle { lease, settlement });
+                true
             }
+        });
+        let question = Ask::Commit {
+            channel: self.number,
+            operations,
+            ticket: 0,
+        };
+        s.ask(question, Next::TxCommitOk);
+        Ok(())
+    }
+
+    /// The transaction is done, and the next one begins.
+    pub(super) fn committed(&mut self) {
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            *transaction = Transaction::default();
         }
-        for ((message, outcome), mandatory) in messages.iter().zip(outcomes).zip(mandatory) {
-            return_unroutable(s, message, mandatory, outcome)?;
-        }
-        Ok(s.codec.tx_commit_ok(s.number)?)
     }
 
     fn tx_rollback(&mut self, s: &mut Serving<'_>) -> Answer {
@@ -245,6 +240,15 @@ impl Channel {
                 }
             }
         }
+    }
+}
+
+/// Ends deliveries, all in the same way.
+pub(super) fn settle(link: &mut Link, leases: Vec<Lease>, settlement: Settlement) {
+    match leases[..] {
+        [] => {}
+        [lease] => link.tell(Ask::Settle { lease, settlement }),
+        _ => link.tell(Ask::SettleAll { leases, settlement }),
     }
 }
 

@@ -1,15 +1,19 @@
 //! Consuming, getting and acknowledging.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::ReplyError;
 use amqp_codec::method::basic;
 
-use super::channel::{Channel, Mode, Operation, ReplyConsumer, TOO_LARGE};
-use super::{Answer, Serving, with_outbound};
+use super::answer::Next;
+use super::channel::{Channel, Mode, Operation, TOO_LARGE, settle};
+use super::{Answer, Serving};
+use crate::model::Request;
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{ConsumeRequest, REPLY_QUEUE, Settlement};
+use crate::model::request::Consume;
+use crate::model::vhost::{REPLY_QUEUE, Settlement};
 
 /// Messages that AMQP cannot say, which one `basic.get` gives up at most before it
 /// answers that there is none. The next one goes on from there.
@@ -25,7 +29,8 @@ impl Channel {
         }
         let prefetch = u32::from(m.prefetch_count);
         if m.global {
-            s.vhost.update_channel(self.id, |c| c.prefetch = prefetch);
+            let (channel, count) = (s.number, prefetch);
+            s.link.tell(Request::Prefetch { channel, count });
         } else {
             self.prefetch = prefetch;
         }
@@ -34,7 +39,7 @@ impl Channel {
 
     pub(super) fn consume(&mut self, s: &mut Serving<'_>, m: &basic::Consume<'_>) -> Answer {
         let tag = if m.consumer_tag.is_empty() {
-            Name::from(s.vhost.made_up_name("amq.ctag-"))
+            Name::from(s.names.next("amq.ctag-"))
         } else {
             Name::from(m.consumer_tag)
         };
@@ -44,43 +49,35 @@ impl Channel {
             return Err(ReplyError::connection(ReplyCode::NotAllowed, text).into());
         }
         if m.queue == REPLY_QUEUE {
-            return self.consume_replies(s, m, &tag);
+            return self.consume_replies(s, m, tag);
         }
         let name = self.queue_name(s, m.queue)?;
-        let queue = s
-            .vhost
-            .queue(&name, s.connection)
-            .map_err(|refusal| s.refuse(refusal))?;
         let priority = match m.arguments.get("x-priority") {
             None => 0,
             Some(value) => value.as_i64().ok_or_else(|| {
                 s.refuse(Refusal::precondition_failed(format_args!(
                     "invalid arg 'x-priority' for queue '{name}' in vhost '{}'",
-                    s.vhost.name
+                    s.virtual_host
                 )))
             })?,
         };
-        let consumer = s
-            .vhost
-            .consume(ConsumeRequest {
-                queue,
-                channel: self.id,
-                no_ack: m.no_ack,
-                exclusive: m.exclusive,
-                priority,
-                prefetch: self.prefetch,
-            })
-            .map_err(|refusal| s.refuse(refusal))?;
-        self.consumers.insert(tag.clone(), consumer);
-        self.tags.insert(consumer, tag.clone());
-        Ok(s.codec.consume_ok(s.number, &tag)?)
+        let question = Request::Consume(Box::new(Consume {
+            channel: s.number,
+            queue: name,
+            no_ack: m.no_ack,
+            exclusive: m.exclusive,
+            priority,
+            prefetch: self.prefetch,
+        }));
+        s.ask(question, Next::ConsumeOk { tag });
+        Ok(())
     }
 
     fn consume_replies(
         &mut self,
         s: &mut Serving<'_>,
         m: &basic::Consume<'_>,
-        tag: &Name,
+        tag: Name,
     ) -> Answer {
         let wrong = if !m.no_ack {
             Some("reply consumer cannot acknowledge")
@@ -92,21 +89,17 @@ impl Channel {
         if let Some(text) = wrong {
             return Err(s.fail(ReplyCode::PreconditionFailed, text));
         }
-        let (name, consumer) = s
-            .vhost
-            .open_reply(self.id)
-            .map_err(|refusal| s.refuse(refusal))?;
-        self.consumers.insert(tag.clone(), consumer);
-        self.tags.insert(consumer, tag.clone());
-        self.reply = Some(ReplyConsumer { consumer, name });
-        Ok(s.codec.consume_ok(s.number, tag)?)
+        let question = Request::OpenReplies { channel: s.number };
+        s.ask(question, Next::ReplyConsumeOk { tag });
+        Ok(())
     }
 
     pub(super) fn cancel(&mut self, s: &mut Serving<'_>, m: &basic::Cancel<'_>) -> Answer {
         if let Some(consumer) = self.consumers.remove(m.consumer_tag) {
             self.tags.remove(&consumer);
             self.reply.take_if(|reply| reply.consumer == consumer);
-            s.vhost.cancel(self.id, consumer);
+            let channel = s.number;
+            s.link.tell(Request::Cancel { channel, consumer });
         }
         // A tag that nobody has counts as cancelled.
         Ok(s.codec.cancel_ok(s.number, m.consumer_tag)?)
@@ -120,31 +113,21 @@ impl Channel {
             ));
         }
         let name = self.queue_name(s, m.queue)?;
-        let queue = s
-            .vhost
-            .queue(&name, s.connection)
-            .map_err(|refusal| s.refuse(refusal))?;
-        for _ in 0..GET_TRIES {
-            let Some(fetched) = s.vhost.get(queue, self.id, m.no_ack) else {
-                break;
-            };
-            let (codec, number) = (&mut *s.codec, s.number);
-            let remaining = u32::try_from(fetched.remaining).unwrap_or(u32::MAX);
-            let sent = with_outbound(&fetched.message, |message| {
-                codec.get_ok(number, fetched.redelivered, remaining, message)
-            });
-            match (sent, fetched.lease) {
-                (Ok(tag), Some(lease)) => {
-                    self.unacknowledged.insert(tag, lease);
-                    return Ok(());
-                }
-                (Ok(_), None) => return Ok(()),
-                // AMQP cannot say it (see deliver): the next one, then.
-                (Err(_), Some(lease)) => s.vhost.settle(lease, Settlement::Undeliverable),
-                (Err(_), None) => {}
-            }
-        }
-        Ok(s.codec.get_empty(s.number)?)
+        let no_ack = m.no_ack;
+        let question = Request::Get {
+            channel: s.number,
+            queue: name.clone(),
+            no_ack,
+        };
+        let queue = name;
+        let tries = GET_TRIES;
+        let next = Next::GetOk {
+            queue,
+            no_ack,
+            tries,
+        };
+        s.ask(question, next);
+        Ok(())
     }
 
     pub(super) fn settle(
@@ -162,7 +145,7 @@ impl Channel {
             Mode::Transaction(transaction) => {
                 let operations = &mut transaction.operations;
                 let room = s
-                    .vhost
+                    .config
                     .limits
                     .transaction_operations
                     .saturating_sub(operations.len());
@@ -182,9 +165,8 @@ impl Channel {
                 }));
             }
             _ => {
-                for (_, lease) in taken {
-                    s.vhost.settle(lease, settlement);
-                }
+                let leases = taken.map(|(_, lease)| lease).collect();
+                settle(s.link, leases, settlement);
             }
         }
         Ok(())
@@ -195,9 +177,7 @@ impl Channel {
         if !requeue {
             return Err(s.fail(ReplyCode::NotImplemented, "requeue=false"));
         }
-        for (_, lease) in self.unacknowledged.take_all() {
-            s.vhost.settle(lease, Settlement::Requeue);
-        }
+        self.requeue(s.link);
         Ok(())
     }
 }

@@ -1,41 +1,44 @@
 //! AMQP 0-9-1, with RabbitMQ's extensions.
 
+mod answer;
 mod channel;
 mod consumer;
 mod content;
 mod publish;
 mod topology;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use amqp_codec::connection::{
     Capabilities, Message as Outbound, ReplyError, Scope, SendError, ServerConfig,
     ServerConnection, ServerEvent,
 };
 use amqp_codec::{MethodId, Properties, PropertiesBuf, ReplyCode, sasl};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use super::{Context, FrontEnd, Progress};
 use crate::config::Config;
-use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Origin};
-use crate::model::queue::ChannelId;
 use crate::model::refusal::{Refusal, RefusalKind};
-use crate::model::vhost::{Delivery, Effect, Settlement, VirtualHost};
+use crate::model::request::{Credentials, Host, Login};
+use crate::model::vhost::{Delivery, Settlement};
+use crate::model::{ConnectionId, Notice, Request};
+use crate::names::Names;
+use answer::{Asked, Link, Next};
 use channel::Channel;
 
 /// One AMQP connection.
 pub(super) struct AmqpFrontEnd {
     codec: ServerConnection,
-    /// The virtual host, by number.
-    vhost: usize,
-    user: Option<Name>,
+    config: Arc<Config>,
+    link: Link,
+    names: Names,
+    user: Name,
+    virtual_host: Name,
     channels: BTreeMap<u16, Channel>,
-    /// The numbers of the channels.
-    numbers: BTreeMap<ChannelId, u16>,
-    /// Deliveries may come.
-    writable: bool,
     /// A goodbye was said: only its answer is still waited for.
     closing: bool,
 }
@@ -78,15 +81,29 @@ fn reply(channel: u16, refusal: Refusal) -> ReplyError {
 /// What a request is served with.
 struct Serving<'a> {
     codec: &'a mut ServerConnection,
-    vhost: &'a mut VirtualHost,
-    connection: ConnectionId,
+    config: &'a Config,
+    link: &'a mut Link,
+    names: &'a mut Names,
     user: &'a str,
+    virtual_host: &'a str,
     now: Duration,
     /// The number of the channel.
     number: u16,
+    /// The method that is served.
+    method: MethodId,
 }
 
 impl Serving<'_> {
+    /// Asks the model something on this channel.
+    fn ask(&mut self, question: Request, next: Next) {
+        let asked = Asked::Channel {
+            number: self.number,
+            method: self.method,
+            next,
+        };
+        self.link.ask(question, asked);
+    }
+
     fn refuse(&self, refusal: Refusal) -> Trouble {
         Trouble::Reply(reply(self.number, refusal))
     }
@@ -97,7 +114,7 @@ impl Serving<'_> {
 }
 
 impl AmqpFrontEnd {
-    pub(super) fn new(config: &Config, now: Duration) -> Self {
+    pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
         let mut codec = ServerConfig::default();
         for (name, value) in SERVER_PROPERTIES {
             codec.server_properties.remove(name);
@@ -120,84 +137,56 @@ impl AmqpFrontEnd {
         codec.heartbeat = config.heartbeat;
         AmqpFrontEnd {
             codec: ServerConnection::new(now, codec),
-            vhost: 0,
-            user: None,
+            link: Link::default(),
+            names: Names::new(config.seed, connection.0),
+            config,
+            user: Name::default(),
+            virtual_host: Name::default(),
             channels: BTreeMap::new(),
-            numbers: BTreeMap::new(),
-            writable: true,
             closing: false,
         }
     }
 
-    fn authenticate(&mut self, context: &Context<'_>, mechanism: &str, response: &[u8]) {
-        let user = match mechanism {
-            "PLAIN" => sasl::Plain::parse(response)
-                .filter(|plain| context.password_is(plain.username, plain.password))
-                .map(|plain| Name::from(plain.username)),
+    fn authenticate(&mut self, mechanism: &str, response: &[u8]) {
+        let (user, password) = match mechanism {
+            "PLAIN" => sasl::Plain::parse(response).map(|p| (p.username, p.password)),
             "AMQPLAIN" => sasl::AmqPlain::parse(response, &amqp_codec::Limits::default())
                 .ok()
                 .flatten()
-                .filter(|plain| context.password_is(plain.username, plain.password))
-                .map(|plain| Name::from(plain.username)),
+                .map(|p| (p.username, p.password)),
             _ => None,
-        };
-        let _ = match &user {
-            Some(_) => self.codec.accept(),
-            None => self.codec.refuse(&alloc::format!(
-                "Login was refused using authentication mechanism {mechanism}. \
-                 For details see the broker logfile."
-            )),
-        };
-        self.user = user;
+        }
+        .unwrap_or_default();
+        let mechanism = Name::from(mechanism);
+        self.link
+            .ask(login(user, password), Asked::Login { mechanism });
     }
 
-    fn open(&mut self, context: &mut Context<'_>, name: &str) {
-        let _ = match context.vhosts.iter().position(|v| *v.name == *name) {
-            Some(index) => {
-                self.vhost = index;
-                self.codec.open_ok()
-            }
-            None => self.codec.close(&ReplyError::connection(
-                ReplyCode::NotAllowed,
-                alloc::format!("vhost {name} not found"),
-            )),
-        };
-    }
-
-    fn event(&mut self, context: &mut Context<'_>, event: ServerEvent<'_>) {
-        let connection = context.connection;
+    fn event(&mut self, now: Duration, event: ServerEvent<'_>) {
         match event {
             ServerEvent::Authenticate {
                 mechanism,
                 response,
                 ..
-            } => self.authenticate(context, mechanism, response),
-            ServerEvent::Open { virtual_host } => self.open(context, virtual_host),
+            } => self.authenticate(mechanism, response),
+            ServerEvent::Open { virtual_host } => {
+                self.virtual_host = Name::from(virtual_host);
+                let virtual_host = self.virtual_host.clone();
+                self.link.ask(Request::Open { virtual_host }, Asked::Open);
+            }
             ServerEvent::UpdateSecret { new_secret, .. } => {
-                let user = self.user.as_deref().unwrap_or_default();
-                let _ = if context.password_is(user, new_secret) {
-                    self.codec.update_secret_ok()
-                } else {
-                    self.codec.close(&ReplyError::connection(
-                        ReplyCode::NotAllowed,
-                        "New secret was refused by one of the backends",
-                    ))
-                };
+                let question = login(&self.user, new_secret);
+                self.link.ask(question, Asked::UpdateSecret);
             }
             ServerEvent::ChannelOpened { channel } => {
-                let (index, writable) = (self.vhost, self.writable);
-                if let Some(vhost) = context.vhost(index) {
-                    let id = vhost.open_channel(connection);
-                    vhost.update_channel(id, |c| c.writable = writable);
-                    self.channels.insert(channel, Channel::new(id));
-                    self.numbers.insert(id, channel);
-                }
+                self.link.tell(Request::OpenChannel { channel });
+                self.channels.insert(channel, Channel::new(channel));
             }
             ServerEvent::ChannelClosed { channel, .. }
-            | ServerEvent::ChannelFailed { channel, .. } => self.close_channel(context, channel),
+            | ServerEvent::ChannelFailed { channel, .. } => self.close_channel(channel),
             ServerEvent::Request { channel, request } => {
                 let method = request.id();
-                self.serve(context, channel, method, |c, s| c.request(s, request));
+                self.serve(now, channel, method, |c, s| c.request(s, request));
             }
             ServerEvent::Publish {
                 channel,
@@ -207,11 +196,11 @@ impl AmqpFrontEnd {
                 content,
             } => {
                 let method = PUBLISH;
-                self.serve(context, channel, method, |c, s| {
+                self.serve(now, channel, method, |c, s| {
                     c.publish(s, publish_tag, mandatory, immediate, &content)
                 });
             }
-            ServerEvent::Closed { .. } | ServerEvent::CloseOk => self.leave(context),
+            ServerEvent::Closed { .. } | ServerEvent::CloseOk => self.leave(),
             _ => {}
         }
     }
@@ -220,61 +209,105 @@ impl AmqpFrontEnd {
     /// if it has to be.
     fn serve(
         &mut self,
-        context: &mut Context<'_>,
+        now: Duration,
         number: u16,
         method: MethodId,
         serve: impl FnOnce(&mut Channel, &mut Serving<'_>) -> Answer,
     ) {
-        let (now, connection, index) = (context.now, context.connection, self.vhost);
-        let (Some(channel), Some(vhost)) = (self.channels.get_mut(&number), context.vhost(index))
-        else {
+        let Some(channel) = self.channels.get_mut(&number) else {
             return;
         };
         let mut serving = Serving {
             codec: &mut self.codec,
-            vhost,
-            connection,
-            user: self.user.as_deref().unwrap_or_default(),
+            config: &self.config,
+            link: &mut self.link,
+            names: &mut self.names,
+            user: &self.user,
+            virtual_host: &self.virtual_host,
             now,
             number,
+            method,
         };
         let Err(Trouble::Reply(error)) = serve(channel, &mut serving) else {
             return;
         };
-        self.fail(context, &error.caused_by(method));
+        self.fail(&error.caused_by(method));
     }
 
-    fn fail(&mut self, context: &mut Context<'_>, error: &ReplyError) {
+    fn fail(&mut self, error: &ReplyError) {
         match error.scope {
-            Scope::Channel(number) => self.close_channel(context, number),
-            Scope::Connection => {
-                self.leave(context);
-                self.closing = true;
-            }
+            Scope::Channel(number) => self.close_channel(number),
+            Scope::Connection => self.end(),
         }
         let _ = self.codec.fail(error);
     }
 
-    fn close_channel(&mut self, context: &mut Context<'_>, number: u16) {
-        let index = self.vhost;
-        if let (Some(channel), Some(vhost)) = (self.channels.remove(&number), context.vhost(index))
-        {
-            self.numbers.remove(&channel.id);
-            channel.close(vhost);
+    fn close_channel(&mut self, number: u16) {
+        if let Some(channel) = self.channels.remove(&number) {
+            channel.close(&mut self.link);
+        }
+    }
+
+    /// Gives back all that the connection holds, once.
+    fn end(&mut self) {
+        if !self.closing {
+            self.leave();
+            self.closing = true;
         }
     }
 
     /// Gives back all that the connection holds.
-    fn leave(&mut self, context: &mut Context<'_>) {
-        let (index, connection) = (self.vhost, context.connection);
-        self.numbers.clear();
-        if let Some(vhost) = context.vhost(index) {
-            for channel in core::mem::take(&mut self.channels).into_values() {
-                channel.close(vhost);
+    fn leave(&mut self) {
+        for channel in core::mem::take(&mut self.channels).into_values() {
+            channel.close(&mut self.link);
+        }
+        self.link.tell(Request::Leave);
+    }
+
+    /// Sends a message to one of the consumers.
+    fn deliver(&mut self, delivery: &Delivery) {
+        let number = delivery.channel;
+        let consumer = self.channels.get_mut(&number).and_then(|channel| {
+            channel
+                .tags
+                .get(&delivery.consumer)
+                .map(|tag| (tag.clone(), &mut channel.unacknowledged))
+        });
+        let settlement = match consumer {
+            Some((tag, unacknowledged)) => {
+                let codec = &mut self.codec;
+                let sent = with_outbound(&delivery.message, |message| {
+                    codec.deliver(number, &tag, delivery.redelivered, message)
+                });
+                match (sent, delivery.lease) {
+                    (Ok(delivery_tag), Some(lease)) => {
+                        unacknowledged.insert(delivery_tag, lease);
+                        return;
+                    }
+                    (Ok(_), None) => return,
+                    // AMQP cannot say it: a routing key of more than 255 bytes, or headers
+                    // larger than the frame-max that this client asked for.
+                    (Err(_), _) => Settlement::Undeliverable,
+                }
             }
-            vhost.connection_closed(connection);
+            // The consumer is gone, or its channel.
+            None => Settlement::Requeue,
+        };
+        if let Some(lease) = delivery.lease {
+            self.link.tell(Request::Settle { lease, settlement });
         }
     }
+}
+
+/// The question whether somebody is a user.
+fn login(user: &str, password: &[u8]) -> Request {
+    Request::Login(Box::new(Login {
+        credentials: Some(Credentials {
+            user: Name::from(user),
+            password: Bytes::copy_from_slice(password),
+        }),
+        host: Host::Later,
+    }))
 }
 
 /// What the server says about itself, besides its capabilities (erratum 23:
@@ -320,70 +353,29 @@ fn with_outbound<R>(
 
 impl FrontEnd for AmqpFrontEnd {
     fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress {
+        if self.link.is_waiting() {
+            return Progress::Idle;
+        }
         match self.codec.receive(context.now, input) {
             Ok(Some(event)) => {
-                self.event(context, event);
+                self.event(context.now, event);
                 Progress::Event
             }
             Ok(None) => Progress::Idle,
             Err(_) => {
                 // The codec says goodbye and waits for the answer.
-                if !self.closing {
-                    self.leave(context);
-                    self.closing = true;
-                }
+                self.end();
                 Progress::Idle
             }
         }
     }
 
-    fn vhost(&self) -> usize {
-        self.vhost
+    fn poll_request(&mut self) -> Option<Request> {
+        self.link.poll()
     }
 
-    fn deliver(&mut self, vhost: &mut VirtualHost, delivery: Delivery) {
-        let sent = self.numbers.get(&delivery.channel).and_then(|number| {
-            let channel = self.channels.get_mut(number)?;
-            let tag = channel.tags.get(&delivery.consumer)?;
-            let codec = &mut self.codec;
-            let delivery_tag = with_outbound(&delivery.message, |message| {
-                codec.deliver(*number, tag, delivery.redelivered, message)
-            })
-            .ok()?;
-            if let Some(lease) = delivery.lease {
-                channel.unacknowledged.insert(delivery_tag, lease);
-            }
-            Some(())
-        });
-        if let (None, Some(lease)) = (sent, delivery.lease) {
-            // AMQP cannot say it: a routing key of more than 255 octets, or headers
-            // larger than the frame-max that this client asked for.
-            vhost.settle(lease, Settlement::Undeliverable);
-        }
-    }
-
-    fn effect(&mut self, _vhost: &mut VirtualHost, effect: Effect) {
-        match effect {
-            Effect::ConsumerCancelled { consumer, .. } => {
-                for (number, channel) in &mut self.channels {
-                    if let Some(tag) = channel.forget_consumer(consumer) {
-                        let _ = self.codec.cancel_consumer(*number, &tag);
-                    }
-                }
-            }
-            Effect::SessionReady { .. } | Effect::TakeOver { .. } => {}
-        }
-    }
-
-    fn taken_over(&mut self, _context: &mut Context<'_>) {}
-
-    fn resume(&mut self, _context: &mut Context<'_>) {}
-
-    fn set_writable(&mut self, vhost: &mut VirtualHost, writable: bool) {
-        self.writable = writable;
-        for channel in self.channels.values() {
-            vhost.update_channel(channel.id, |c| c.writable = writable);
-        }
+    fn notice(&mut self, _context: &mut Context<'_>, notice: Notice) {
+        self.take_notice(notice);
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) {
@@ -407,16 +399,15 @@ impl FrontEnd for AmqpFrontEnd {
         self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, context: &mut Context<'_>) {
-        self.leave(context);
-        self.closing = true;
+    fn shutdown(&mut self, _context: &mut Context<'_>) {
+        self.end();
         let _ = self.codec.close(&ReplyError::connection(
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
         ));
     }
 
-    fn disconnected(&mut self, context: &mut Context<'_>) {
-        self.leave(context);
+    fn disconnected(&mut self, _context: &mut Context<'_>) {
+        self.end();
     }
 }

@@ -1,21 +1,20 @@
 //! The classes exchange and queue.
 
-use amqp_codec::ReplyCode;
+use alloc::boxed::Box;
+use amqp_codec::connection::ServerConnection;
 use amqp_codec::method::{exchange, queue};
+use amqp_codec::{ReplyCode, Table};
 
+use super::answer::Next;
 use super::channel::Channel;
 use super::content::headers;
 use super::{Answer, Serving, Trouble};
-use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
+use crate::model::Request;
+use crate::model::exchange::{ExchangeSettings, ExchangeType};
 use crate::model::message::Name;
-use crate::model::queue::QueueSettings;
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{BindRequest, DeclareQueue, REPLY_QUEUE};
-
-/// A count as the wire has it.
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
+use crate::model::request::{Binding, BindingTarget, DeclareExchange, DeclareQueue};
+use crate::model::vhost::REPLY_QUEUE;
 
 impl Channel {
     /// The queue that a method means: an empty name is the one declared last.
@@ -35,8 +34,9 @@ impl Channel {
         s: &mut Serving<'_>,
         m: &exchange::Declare<'_>,
     ) -> Answer {
-        let declared = if m.passive {
-            s.vhost.check_exchange(m.exchange)
+        let (channel, name) = (s.number, Name::from(m.exchange));
+        let question = if m.passive {
+            Request::CheckExchange { channel, name }
         } else {
             let Some(kind) = ExchangeType::parse(m.r#type) else {
                 return Err(s.fail(
@@ -44,20 +44,21 @@ impl Channel {
                     alloc::format!("unknown exchange type '{}'", m.r#type),
                 ));
             };
-            ExchangeSettings::new(m.exchange, kind, &headers(m.arguments)).and_then(|settings| {
-                s.vhost.declare_exchange(
-                    m.exchange,
-                    ExchangeSettings {
-                        durable: m.durable,
-                        auto_delete: m.auto_delete,
-                        internal: m.internal,
-                        ..settings
-                    },
-                )
-            })
+            let settings = ExchangeSettings::new(m.exchange, kind, &headers(m.arguments))
+                .map_err(|refusal| s.refuse(refusal))?;
+            Request::DeclareExchange(Box::new(DeclareExchange {
+                channel,
+                name,
+                settings: ExchangeSettings {
+                    durable: m.durable,
+                    auto_delete: m.auto_delete,
+                    internal: m.internal,
+                    ..settings
+                },
+            }))
         };
-        declared.map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.exchange_declare_ok(s.number)?)
+        s.ask(question, Next::Ok(ServerConnection::exchange_declare_ok));
+        Ok(())
     }
 
     pub(super) fn exchange_delete(
@@ -65,22 +66,25 @@ impl Channel {
         s: &mut Serving<'_>,
         m: &exchange::Delete<'_>,
     ) -> Answer {
-        s.vhost
-            .delete_exchange(m.exchange, m.if_unused)
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.exchange_delete_ok(s.number)?)
+        let question = Request::DeleteExchange {
+            channel: s.number,
+            name: Name::from(m.exchange),
+            if_unused: m.if_unused,
+        };
+        s.ask(question, Next::Ok(ServerConnection::exchange_delete_ok));
+        Ok(())
     }
 
     pub(super) fn exchange_bind(&mut self, s: &mut Serving<'_>, m: &exchange::Bind<'_>) -> Answer {
-        s.vhost
-            .bind(BindRequest {
-                source: m.source,
-                destination: Destination::Exchange(Name::from(m.destination)),
-                routing_key: m.routing_key,
-                arguments: headers(m.arguments),
-            })
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.exchange_bind_ok(s.number)?)
+        let question = Request::Bind(Box::new(Binding {
+            channel: s.number,
+            source: Name::from(m.source),
+            destination: BindingTarget::Exchange(Name::from(m.destination)),
+            routing_key: Name::from(m.routing_key),
+            arguments: headers(m.arguments),
+        }));
+        s.ask(question, Next::Ok(ServerConnection::exchange_bind_ok));
+        Ok(())
     }
 
     pub(super) fn exchange_unbind(
@@ -88,111 +92,103 @@ impl Channel {
         s: &mut Serving<'_>,
         m: &exchange::Unbind<'_>,
     ) -> Answer {
-        s.vhost
-            .unbind(&BindRequest {
-                source: m.source,
-                destination: Destination::Exchange(Name::from(m.destination)),
-                routing_key: m.routing_key,
-                arguments: headers(m.arguments),
-            })
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.exchange_unbind_ok(s.number)?)
+        let question = Request::Unbind(Box::new(Binding {
+            channel: s.number,
+            source: Name::from(m.source),
+            destination: BindingTarget::Exchange(Name::from(m.destination)),
+            routing_key: Name::from(m.routing_key),
+            arguments: headers(m.arguments),
+        }));
+        s.ask(question, Next::Ok(ServerConnection::exchange_unbind_ok));
+        Ok(())
     }
 
     pub(super) fn queue_declare(&mut self, s: &mut Serving<'_>, m: &queue::Declare<'_>) -> Answer {
+        let channel = s.number;
         if m.queue.starts_with(REPLY_QUEUE) {
-            return self.declare_reply(s, m.queue);
+            // Tells whether the requester is still there.
+            let name = Name::from(m.queue);
+            let question = Request::CheckReplies {
+                channel,
+                name: name.clone(),
+            };
+            s.ask(question, Next::ReplyDeclareOk { name });
+            return Ok(());
         }
-        let state = if m.passive {
-            let name = self.queue_name(s, m.queue)?;
-            s.vhost.check_queue(&name, s.connection)
+        let question = if m.passive {
+            let queue = self.queue_name(s, m.queue)?;
+            Request::CheckQueue { channel, queue }
         } else {
-            s.vhost.declare_queue(DeclareQueue {
-                name: m.queue,
-                settings: QueueSettings {
-                    durable: m.durable,
-                    exclusive: m.exclusive.then_some(s.connection),
-                    auto_delete: m.auto_delete,
-                    arguments: headers(m.arguments),
-                },
-                connection: s.connection,
-            })
-        }
-        .map_err(|refusal| s.refuse(refusal))?;
-        self.last_queue = Some(state.name.clone());
-        Ok(s.codec.queue_declare_ok(
-            s.number,
-            &state.name,
-            count(state.messages),
-            count(state.consumers),
-        )?)
+            Request::DeclareQueue(Box::new(DeclareQueue {
+                channel,
+                name: Name::from(m.queue),
+                durable: m.durable,
+                exclusive: m.exclusive,
+                auto_delete: m.auto_delete,
+                arguments: headers(m.arguments),
+            }))
+        };
+        s.ask(question, Next::QueueDeclareOk);
+        Ok(())
     }
 
-    /// Declaring a name of direct reply-to tells whether the requester is
-    /// still there.
-    fn declare_reply(&mut self, s: &mut Serving<'_>, name: &str) -> Answer {
-        if name != REPLY_QUEUE && !s.vhost.reply_exists(name) {
-            return Err(s.refuse(s.vhost.not_found("queue", name)));
-        }
-        Ok(s.codec.queue_declare_ok(s.number, name, 0, 1)?)
+    /// The binding of a queue that a method means.
+    fn queue_binding(
+        &self,
+        s: &Serving<'_>,
+        (queue, exchange, routing_key): (&str, &str, &str),
+        arguments: Table<'_>,
+    ) -> Result<Box<Binding>, Trouble> {
+        let name = self.queue_name(s, queue)?;
+        // With neither name given, the key is the name of the queue.
+        let routing_key = match (queue, routing_key) {
+            ("", "") => name.clone(),
+            (_, key) => Name::from(key),
+        };
+        Ok(Box::new(Binding {
+            channel: s.number,
+            source: Name::from(exchange),
+            destination: BindingTarget::Queue(name),
+            routing_key,
+            arguments: headers(arguments),
+        }))
     }
 
     pub(super) fn queue_bind(&mut self, s: &mut Serving<'_>, m: &queue::Bind<'_>) -> Answer {
-        let name = self.queue_name(s, m.queue)?;
-        // With neither name given, the key is the name of the queue.
-        let key = match (m.queue, m.routing_key) {
-            ("", "") => &*name,
-            (_, key) => key,
-        };
-        s.vhost
-            .queue(&name, s.connection)
-            .and_then(|id| {
-                s.vhost.bind(BindRequest {
-                    source: m.exchange,
-                    destination: Destination::Queue(id),
-                    routing_key: key,
-                    arguments: headers(m.arguments),
-                })
-            })
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.queue_bind_ok(s.number)?)
+        let names = (m.queue, m.exchange, m.routing_key);
+        let binding = self.queue_binding(s, names, m.arguments)?;
+        s.ask(
+            Request::Bind(binding),
+            Next::Ok(ServerConnection::queue_bind_ok),
+        );
+        Ok(())
     }
 
     pub(super) fn queue_unbind(&mut self, s: &mut Serving<'_>, m: &queue::Unbind<'_>) -> Answer {
-        let name = self.queue_name(s, m.queue)?;
-        let key = match (m.queue, m.routing_key) {
-            ("", "") => &*name,
-            (_, key) => key,
-        };
-        s.vhost
-            .queue(&name, s.connection)
-            .and_then(|id| {
-                s.vhost.unbind(&BindRequest {
-                    source: m.exchange,
-                    destination: Destination::Queue(id),
-                    routing_key: key,
-                    arguments: headers(m.arguments),
-                })
-            })
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.queue_unbind_ok(s.number)?)
+        let names = (m.queue, m.exchange, m.routing_key);
+        let binding = self.queue_binding(s, names, m.arguments)?;
+        s.ask(
+            Request::Unbind(binding),
+            Next::Ok(ServerConnection::queue_unbind_ok),
+        );
+        Ok(())
     }
 
     pub(super) fn queue_purge(&mut self, s: &mut Serving<'_>, m: &queue::Purge<'_>) -> Answer {
-        let name = self.queue_name(s, m.queue)?;
-        let purged = s
-            .vhost
-            .purge(&name, s.connection)
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.queue_purge_ok(s.number, count(purged))?)
+        let queue = self.queue_name(s, m.queue)?;
+        let channel = s.number;
+        s.ask(Request::PurgeQueue { channel, queue }, Next::QueuePurgeOk);
+        Ok(())
     }
 
     pub(super) fn queue_delete(&mut self, s: &mut Serving<'_>, m: &queue::Delete<'_>) -> Answer {
-        let name = self.queue_name(s, m.queue)?;
-        let deleted = s
-            .vhost
-            .delete_queue(&name, s.connection, m.if_unused, m.if_empty)
-            .map_err(|refusal| s.refuse(refusal))?;
-        Ok(s.codec.queue_delete_ok(s.number, count(deleted))?)
+        let question = Request::DeleteQueue {
+            channel: s.number,
+            queue: self.queue_name(s, m.queue)?,
+            if_unused: m.if_unused,
+            if_empty: m.if_empty,
+        };
+        s.ask(question, Next::QueueDeleteOk);
+        Ok(())
     }
 }

@@ -10,9 +10,9 @@ use mqtt_codec::{Connect, Properties, ProtocolVersion, ReasonCode, Will as WireW
 use super::MqttFrontEnd;
 use super::properties::{self, Inbound};
 use crate::frontend::Context;
+use crate::model::Notice;
 use crate::model::message::Name;
 use crate::model::session::{Attach, Will};
-use crate::model::vhost::Effect;
 
 /// What a CONNECT asks for, checked, until its session is free.
 pub(super) struct Waiting {
@@ -73,7 +73,7 @@ impl MqttFrontEnd {
         };
         let assigned = connect.client_identifier.is_empty();
         let client_identifier = if assigned {
-            vhost.made_up_name("mqtt-")
+            vhost.names.next("mqtt-")
         } else {
             String::from(connect.client_identifier.as_str())
         };
@@ -93,10 +93,8 @@ impl MqttFrontEnd {
             // It has to go first, and gives its session back.
             Some(old) => {
                 self.waiting = Some(waiting);
-                vhost.emit(Effect::TakeOver {
-                    old,
-                    new: connection,
-                });
+                vhost.emit(old, Notice::TakenOver);
+                vhost.emit(connection, Notice::Resume);
             }
             None => self.attach(context, waiting),
         }
@@ -125,7 +123,7 @@ impl MqttFrontEnd {
         }
         // As in RabbitMQ, `HOST:USER` names the virtual host as well.
         let named = user.rsplit_once(':').and_then(|(host, user)| {
-            let index = context.vhosts.iter().position(|v| *v.name == *host)?;
+            let index = context.model.find(host)?;
             context.password_is(user, password).then_some(index)
         });
         self.vhost = named.ok_or(ReasonCode::BadUserNameOrPassword)?;

@@ -17,10 +17,11 @@ use mqtt_codec::{
 
 use super::{Context, FrontEnd, Progress};
 use crate::config::Config;
+use crate::model::Notice;
 use crate::model::session::{
     Leaving, RetainHandling, SessionId, SubscribeRequest, SubscriptionOptions,
 };
-use crate::model::vhost::{Delivery, Effect, PublishOutcome, VirtualHost};
+use crate::model::vhost::{PublishOutcome, VirtualHost};
 use connect::Waiting;
 use properties::Inbound;
 
@@ -257,36 +258,33 @@ impl FrontEnd for MqttFrontEnd {
         }
     }
 
-    fn vhost(&self) -> usize {
-        self.vhost
-    }
-
-    fn deliver(&mut self, _vhost: &mut VirtualHost, _delivery: Delivery) {}
-
-    fn effect(&mut self, vhost: &mut VirtualHost, effect: Effect) {
-        if let Effect::SessionReady { .. } = effect {
-            let now = vhost.now;
-            self.send_pending(vhost, now);
+    fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
+        let (index, now) = (self.vhost, context.now);
+        match notice {
+            Notice::SessionReady => {
+                if let Some(vhost) = context.vhost(index) {
+                    self.send_pending(vhost, now);
+                }
+            }
+            Notice::TakenOver => {
+                let _ = self
+                    .codec
+                    .disconnect(ReasonCode::SessionTakenOver, Properties::EMPTY);
+                self.detach(context);
+            }
+            Notice::Resume => {
+                if let Some(waiting) = self.waiting.take() {
+                    self.attach(context, waiting);
+                }
+            }
+            _ => {}
         }
     }
 
-    fn taken_over(&mut self, context: &mut Context<'_>) {
-        let _ = self
-            .codec
-            .disconnect(ReasonCode::SessionTakenOver, Properties::EMPTY);
-        self.detach(context);
-    }
-
-    fn resume(&mut self, context: &mut Context<'_>) {
-        if let Some(waiting) = self.waiting.take() {
-            self.attach(context, waiting);
-        }
-    }
-
-    fn set_writable(&mut self, vhost: &mut VirtualHost, writable: bool) {
+    fn set_writable(&mut self, context: &mut Context<'_>, writable: bool) {
         self.writable = writable;
-        if writable {
-            let now = vhost.now;
+        let (index, now) = (self.vhost, context.now);
+        if let (true, Some(vhost)) = (writable, context.vhost(index)) {
             self.send_pending(vhost, now);
         }
     }

@@ -19,13 +19,11 @@ use stomp_codec::connection::{
 
 use super::{ByConsumer, Context, FrontEnd, Progress};
 use crate::config::Config;
-use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Origin};
 use crate::model::queue::{ChannelId, ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{
-    DeclareQueue, Delivery, Effect, Lease, PublishOutcome, Settlement, VirtualHost,
-};
+use crate::model::vhost::{DeclareQueue, Delivery, Lease, PublishOutcome, Settlement, VirtualHost};
+use crate::model::{ConnectionId, Notice};
 use destination::Destination;
 
 /// What this server calls itself in CONNECTED.
@@ -128,7 +126,7 @@ impl StompFrontEnd {
             return;
         }
         let host = connect.host.as_deref().unwrap_or_default();
-        let named = context.vhosts.iter().position(|v| *v.name == *host);
+        let named = context.model.find(host);
         let fallback = context.config.stomp_host_fallback || connect.host.is_none();
         let Some(vhost) = named.or(fallback.then_some(0)) else {
             let detail = alloc::format!("Virtual host '{host}' does not exist.\n");
@@ -138,19 +136,23 @@ impl StompFrontEnd {
         self.vhost = vhost;
         let connection = context.connection;
         let (now, index) = (context.now, vhost);
+        context.model.place(connection, index);
         let Some(vhost) = context.vhost(index) else {
             return;
         };
-        let name = vhost.made_up_name("session-");
+        let name = vhost.names.next("session-");
         let accept = Accept {
             session: Some(&name),
             server: Some(SERVER),
             ..Accept::default()
         };
         if self.codec.accept(now, &accept).is_ok() {
+            let number = 0;
+            let channel = ChannelId { connection, number };
+            vhost.open_channel(channel);
             self.session = Some(Session {
                 connection,
-                channel: vhost.open_channel(connection),
+                channel,
                 consumers: BTreeMap::new(),
                 by_subscription: BTreeMap::new(),
                 temporary: BTreeMap::new(),
@@ -355,8 +357,7 @@ impl Session {
         for lease in self.held.into_values() {
             vhost.settle(lease, Settlement::Requeue);
         }
-        vhost.close_channel(self.channel);
-        vhost.connection_closed(self.connection);
+        vhost.leave(self.connection);
     }
 }
 
@@ -428,41 +429,20 @@ impl FrontEnd for StompFrontEnd {
         }
     }
 
-    fn vhost(&self) -> usize {
-        self.vhost
-    }
-
-    fn deliver(&mut self, vhost: &mut VirtualHost, delivery: Delivery) {
-        let sent = self.send_message(&delivery);
-        if let (false, Some(lease)) = (sent, delivery.lease) {
-            // It cannot be said in this version of the protocol.
-            vhost.settle(lease, Settlement::Undeliverable);
-        }
-    }
-
-    fn effect(&mut self, _vhost: &mut VirtualHost, effect: Effect) {
-        let (Some(session), Effect::ConsumerCancelled { consumer, .. }) =
-            (&mut self.session, effect)
-        else {
-            return;
-        };
-        if let Some(Receiver::Subscription(subscription)) = session.consumers.remove(&consumer) {
-            session.by_subscription.remove(&subscription);
-            let _ = self.codec.error(
-                None,
-                "Server cancelled subscription",
-                b"The queue is gone.\n",
-            );
-        }
-    }
-
-    fn taken_over(&mut self, _context: &mut Context<'_>) {}
-
-    fn resume(&mut self, _context: &mut Context<'_>) {}
-
-    fn set_writable(&mut self, vhost: &mut VirtualHost, writable: bool) {
-        if let Some(session) = &self.session {
-            vhost.update_channel(session.channel, |c| c.writable = writable);
+    fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
+        match notice {
+            Notice::Deliver(delivery) => {
+                let sent = self.send_message(&delivery);
+                let index = self.vhost;
+                if let (false, Some(lease), Some(vhost)) =
+                    (sent, delivery.lease, context.vhost(index))
+                {
+                    // It cannot be said in this version of the protocol.
+                    vhost.settle(lease, Settlement::Undeliverable);
+                }
+            }
+            Notice::Cancelled { consumer, .. } => self.cancelled(consumer),
+            _ => {}
         }
     }
 
@@ -502,6 +482,20 @@ impl FrontEnd for StompFrontEnd {
 }
 
 impl StompFrontEnd {
+    fn cancelled(&mut self, consumer: ConsumerId) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if let Some(Receiver::Subscription(subscription)) = session.consumers.remove(&consumer) {
+            session.by_subscription.remove(&subscription);
+            let _ = self.codec.error(
+                None,
+                "Server cancelled subscription",
+                b"The queue is gone.\n",
+            );
+        }
+    }
+
     /// Sends a MESSAGE, and says whether that was possible.
     fn send_message(&mut self, delivery: &Delivery) -> bool {
         let Some(session) = &mut self.session else {

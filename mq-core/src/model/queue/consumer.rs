@@ -4,48 +4,50 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use super::QueueId;
 use crate::model::ConnectionId;
+use crate::model::request::ChannelNumber;
 
 /// A consumer, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConsumerId(pub(crate) u64);
 
 /// A group of consumers that share a limit: an AMQP channel, a STOMP
-/// connection. Never reused.
+/// connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ChannelId(pub(crate) u64);
+pub(crate) struct ChannelId {
+    pub(crate) connection: ConnectionId,
+    pub(crate) number: ChannelNumber,
+}
 
 /// What a channel can take.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    pub(crate) connection: ConnectionId,
     /// Deliveries that may be out unacknowledged to all its consumers
     /// (`basic.qos` with global set); zero is no limit.
     pub(crate) prefetch: u32,
     pub(crate) unacknowledged: u32,
     /// The same, whatever the peer asked for.
     limit: u32,
-    /// The peer wants deliveries (`channel.flow`).
-    pub(crate) active: bool,
     /// The connection takes deliveries.
     pub(crate) writable: bool,
+    /// Something was refused: nothing more is done here until it is closed.
+    pub(crate) failed: bool,
     pub(crate) consumers: BTreeMap<ConsumerId, QueueId>,
 }
 
 impl Channel {
-    pub(crate) fn new(connection: ConnectionId, limit: u32) -> Self {
+    pub(crate) fn new(writable: bool, limit: u32) -> Self {
         Channel {
-            connection,
             prefetch: 0,
             unacknowledged: 0,
             limit,
-            active: true,
-            writable: true,
+            writable,
+            failed: false,
             consumers: BTreeMap::new(),
         }
     }
 
     fn can_take(&self, acknowledges: bool) -> bool {
-        self.active && self.writable && (!acknowledges || !self.is_full())
+        self.writable && !self.failed && (!acknowledges || !self.is_full())
     }
 
     /// Whether it holds as many deliveries as it may.
@@ -166,10 +168,15 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
+    const CHANNEL: ChannelId = ChannelId {
+        connection: ConnectionId(1),
+        number: 1,
+    };
+
     fn consumer(id: u64, priority: i64) -> Consumer {
         Consumer {
             id: ConsumerId(id),
-            channel: ChannelId(1),
+            channel: CHANNEL,
             no_ack: false,
             exclusive: false,
             priority,
@@ -179,7 +186,7 @@ mod tests {
     }
 
     fn channels() -> BTreeMap<ChannelId, Channel> {
-        BTreeMap::from([(ChannelId(1), Channel::new(ConnectionId(1), 100))])
+        BTreeMap::from([(CHANNEL, Channel::new(true, 100))])
     }
 
     fn serve(consumers: &mut Consumers, count: usize) -> Vec<u64> {
@@ -227,23 +234,22 @@ mod tests {
         let mut consumers = Consumers::new(false);
         consumers.add(consumer(1, 0));
         let mut channels = channels();
-        let channel = channels.get_mut(&ChannelId(1)).unwrap();
-        for (prefetch, unacknowledged, active, writable, takes) in [
-            (0, 9, true, true, true),
-            (1, 0, true, true, true),
-            (1, 1, true, true, false),
-            (0, 0, false, true, false),
-            (0, 0, true, false, false),
+        let channel = channels.get_mut(&CHANNEL).unwrap();
+        for (prefetch, unacknowledged, writable, failed, takes) in [
+            (0, 9, true, false, true),
+            (1, 0, true, false, true),
+            (1, 1, true, false, false),
+            (0, 0, false, false, false),
+            (0, 0, true, true, false),
         ] {
             channel.prefetch = prefetch;
             channel.unacknowledged = unacknowledged;
-            channel.active = active;
             channel.writable = writable;
+            channel.failed = failed;
             let table = BTreeMap::from([(
-                ChannelId(1),
+                CHANNEL,
                 Channel {
                     consumers: BTreeMap::new(),
-                    connection: channel.connection,
                     ..*channel
                 },
             )]);

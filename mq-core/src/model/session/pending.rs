@@ -5,8 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{Match, Pending, SessionId, SubscriptionOptions};
+use crate::model::Notice;
 use crate::model::message::{Message, Qos};
-use crate::model::vhost::{Effect, PublishOutcome, VirtualHost};
+use crate::model::vhost::{PublishOutcome, VirtualHost};
 
 impl VirtualHost {
     /// Publishes what came over MQTT: keeps it if it is to be retained.
@@ -104,7 +105,7 @@ impl VirtualHost {
             session.pending.is_empty(),
         ) {
             session.announced = true;
-            self.emit(Effect::SessionReady { connection });
+            self.emit(connection, Notice::SessionReady);
         }
     }
 

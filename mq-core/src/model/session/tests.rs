@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::limits::Limits;
+use crate::model::Notice;
 use crate::model::message::{Name, Origin, swap_separators};
 use crate::model::queue::tests::message;
-use crate::model::vhost::{Effect, PublishOutcome, VirtualHost};
+use crate::model::vhost::{PublishOutcome, VirtualHost};
 use alloc::string::{String, ToString};
 
 const PLAIN: SubscriptionOptions = SubscriptionOptions {
@@ -247,12 +248,10 @@ fn a_session_waits_for_its_client() {
     assert!(present);
     assert_eq!(again, id);
     v.announce(id);
-    assert_eq!(
-        v.next_effect(),
-        Some(Effect::SessionReady {
-            connection: ConnectionId(2)
-        })
-    );
+    assert!(matches!(
+        v.poll_notice(),
+        Some((ConnectionId(2), Notice::SessionReady))
+    ));
     assert_eq!(v.heard(id), ["kept1"]);
     v.detach(id, Leaving::default());
     v.at(3599 + 3600);

@@ -8,6 +8,7 @@ use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged};
 use crate::model::refusal::Refusal;
+use crate::model::request::ChannelNumber;
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +46,7 @@ pub(crate) enum Settlement {
 /// A message for a consumer.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
-    pub(crate) connection: ConnectionId,
-    pub(crate) channel: ChannelId,
+    pub(crate) channel: ChannelNumber,
     pub(crate) consumer: ConsumerId,
     /// None: it counts as acknowledged already.
     pub(crate) lease: Option<Lease>,
@@ -211,7 +211,7 @@ impl VirtualHost {
 
     /// The next message for a consumer that can take one, after doing what is
     /// due in the queues that are listed: expiry and overflow.
-    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
+    pub(crate) fn next_delivery(&mut self) -> Option<(ConnectionId, Delivery)> {
         while let Some(&id) = self.listed.front() {
             self.expire_messages(id, false);
             if let Some(delivery) = self.deliver_from(id) {
@@ -230,7 +230,7 @@ impl VirtualHost {
         None
     }
 
-    fn deliver_from(&mut self, id: QueueId) -> Option<Delivery> {
+    fn deliver_from(&mut self, id: QueueId) -> Option<(ConnectionId, Delivery)> {
         let queue = self.queues.get_mut(&id)?;
         if queue.ready.is_empty() {
             return None;
@@ -261,14 +261,14 @@ impl VirtualHost {
             queue.unacknowledged.insert(lease.position, held);
             Some(lease)
         };
-        Some(Delivery {
-            connection: channel.connection,
-            channel: channel_id,
+        let delivery = Delivery {
+            channel: channel_id.number,
             consumer: consumer_id,
             lease,
             redelivered,
             message,
-        })
+        };
+        Some((channel_id.connection, delivery))
     }
 
     /// Gives up the messages whose time is over. A message that expires at this

@@ -1,52 +1,55 @@
 //! A virtual host: the neutral model that all three protocols speak to.
 //!
-//! Nothing in here knows a protocol. What concerns a connection other than the
-//! one that is being served comes out as an [`Effect`] or a [`Delivery`]; the
-//! broker takes these out after each step and hands them to the front ends.
+//! Nothing in here knows a protocol. What a front end is to know comes out as a
+//! [`Notice`].
 
 mod delivery;
 mod exchanges;
 mod queues;
 mod reply;
 mod routing;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod timers;
 
-use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::String;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::limits::Limits;
-use crate::model::ConnectionId;
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
-use crate::model::queue::{Channel, ChannelId, ConsumerId, Queue, QueueId};
+use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
+use crate::model::request::ChannelNumber;
 use crate::model::session::Sessions;
 use crate::model::statistics::Statistics;
+use crate::model::{ConnectionId, Notice};
+use crate::names::Names;
 
-pub(crate) use delivery::{ConsumeRequest, Delivery, Lease, Settlement};
+pub(crate) use delivery::{ConsumeRequest, Delivery, Fetched, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
 pub(crate) use queues::DeclareQueue;
 pub(crate) use reply::REPLY_QUEUE;
 pub(crate) use routing::PublishOutcome;
 use timers::{TimerKey, Timers};
 
-/// Something that a front end other than the one being served has to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// The consumer is gone because its queue is.
-    ConsumerCancelled {
-        connection: ConnectionId,
-        consumer: ConsumerId,
-    },
-    /// The MQTT session has something to send.
-    SessionReady { connection: ConnectionId },
-    /// `new` has the client identifier of `old`, which has to go.
-    TakeOver {
-        old: ConnectionId,
-        new: ConnectionId,
-    },
+/// A connection that uses the virtual host.
+#[derive(Debug)]
+struct Member {
+    /// It takes deliveries.
+    writable: bool,
+    /// Queues that go with it.
+    exclusive: BTreeSet<QueueId>,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Member {
+            writable: true,
+            exclusive: BTreeSet::new(),
+        }
+    }
 }
 
 /// A virtual host.
@@ -58,21 +61,22 @@ pub(crate) struct VirtualHost {
     pub(crate) now: Duration,
     /// Unix time at `now` zero.
     unix_time: Duration,
-    seed: u64,
+    pub(crate) names: Names,
     /// The last identifier given out, to whatever it was.
     last_id: u64,
     pub(crate) exchanges: BTreeMap<Name, Exchange>,
     pub(crate) queues: BTreeMap<QueueId, Queue>,
     queue_names: BTreeMap<Name, QueueId>,
-    /// Queues that go with their connection.
-    exclusive: BTreeMap<ConnectionId, alloc::collections::BTreeSet<QueueId>>,
+    members: BTreeMap<ConnectionId, Member>,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     /// Names of direct reply-to, and the queue behind each.
     replies: BTreeMap<Name, QueueId>,
     pub(crate) sessions: Sessions,
     /// Queues to look at: something arrived, or someone can take more.
     listed: VecDeque<QueueId>,
-    effects: VecDeque<Effect>,
+    notices: VecDeque<(ConnectionId, Notice)>,
+    /// Waiting in the model's list of virtual hosts to poll.
+    pub(super) awake: bool,
     timers: Timers,
     pub(crate) statistics: Statistics,
 }
@@ -97,17 +101,18 @@ impl VirtualHost {
             limits,
             now: Duration::ZERO,
             unix_time,
-            seed,
+            names: Names::new(seed, 0),
             last_id: 0,
             exchanges,
             queues: BTreeMap::new(),
             queue_names: BTreeMap::new(),
-            exclusive: BTreeMap::new(),
+            members: BTreeMap::new(),
             channels: BTreeMap::new(),
             replies: BTreeMap::new(),
             sessions: Sessions::default(),
             listed: VecDeque::new(),
-            effects: VecDeque::new(),
+            notices: VecDeque::new(),
+            awake: false,
             timers: Timers::default(),
             statistics: Statistics::default(),
         }
@@ -118,36 +123,28 @@ impl VirtualHost {
         self.last_id
     }
 
-    /// A name that nothing else has: the counter, mixed with the seed so that
-    /// who does not know the seed cannot tell the next one.
-    pub(crate) fn made_up_name(&mut self, prefix: &str) -> String {
-        let id = self.next_id();
-        let high = mix(self.seed ^ mix(id));
-        let low = mix(high ^ self.seed.rotate_left(32));
-        // The counter itself keeps two names apart whatever the mixing does.
-        alloc::format!("{prefix}{high:016x}{low:08x}{id:x}", low = low as u32)
-    }
-
     pub(crate) fn unix_now(&self) -> Duration {
         self.unix_time.saturating_add(self.now)
     }
 
-    /// The next effect to hand on.
-    pub(crate) fn next_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+    /// The next notice, and for which connection.
+    pub(crate) fn poll_notice(&mut self) -> Option<(ConnectionId, Notice)> {
+        self.notices.pop_front().or_else(|| {
+            let (connection, delivery) = self.next_delivery()?;
+            Some((connection, Notice::Deliver(delivery)))
+        })
     }
 
-    pub(crate) fn emit(&mut self, effect: Effect) {
-        self.effects.push_back(effect);
+    pub(crate) fn emit(&mut self, connection: ConnectionId, notice: Notice) {
+        self.notices.push_back((connection, notice));
     }
 
     // Channels
 
-    pub(crate) fn open_channel(&mut self, connection: ConnectionId) -> ChannelId {
-        let id = ChannelId(self.next_id());
-        let channel = Channel::new(connection, self.limits.unacknowledged);
+    pub(crate) fn open_channel(&mut self, id: ChannelId) {
+        let writable = self.members.get(&id.connection).is_none_or(|m| m.writable);
+        let channel = Channel::new(writable, self.limits.unacknowledged);
         self.channels.insert(id, channel);
-        id
     }
 
     /// Cancels the channel's consumers. What they hold has to be given back
@@ -174,9 +171,31 @@ impl VirtualHost {
         }
     }
 
-    /// Deletes the exclusive queues of a connection that is gone.
-    pub(crate) fn connection_closed(&mut self, connection: ConnectionId) {
-        for id in self.exclusive.remove(&connection).unwrap_or_default() {
+    /// Lets deliveries come to a connection, or not.
+    pub(crate) fn set_writable(&mut self, connection: ConnectionId, writable: bool) {
+        self.members.entry(connection).or_default().writable = writable;
+        let channels: Vec<ChannelId> = self.channels_of(connection).collect();
+        for id in channels {
+            self.update_channel(id, |c| c.writable = writable);
+        }
+    }
+
+    fn channels_of(&self, connection: ConnectionId) -> impl Iterator<Item = ChannelId> {
+        let id = |number| ChannelId { connection, number };
+        self.channels
+            .range(id(ChannelNumber::MIN)..=id(ChannelNumber::MAX))
+            .map(|(id, _)| *id)
+    }
+
+    /// Closes the channels of a connection that is gone, and deletes its exclusive
+    /// queues.
+    pub(crate) fn leave(&mut self, connection: ConnectionId) {
+        let channels: Vec<ChannelId> = self.channels_of(connection).collect();
+        for id in channels {
+            self.close_channel(id);
+        }
+        let member = self.members.remove(&connection).unwrap_or_default();
+        for id in member.exclusive {
             self.remove_queue(id);
         }
     }
@@ -252,14 +271,6 @@ fn list(listed: &mut VecDeque<QueueId>, queues: &mut BTreeMap<QueueId, Queue>, i
         queue.listed = true;
         listed.push_back(id);
     }
-}
-
-/// A fixed mixing of 64 bits (the finalizer of splitmix64).
-fn mix(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 /// The first argument in which two declarations differ, for the text of 406.

@@ -1,11 +1,11 @@
 //! Declaring, deleting and purging queues.
 
 use super::timers::TimerKey;
-use super::{Effect, VirtualHost, inequivalent as differs};
-use crate::model::ConnectionId;
+use super::{VirtualHost, inequivalent as differs};
 use crate::model::message::Name;
-use crate::model::queue::{Queue, QueueArguments, QueueId, QueueSettings, inequivalent};
+use crate::model::queue::{ChannelId, Queue, QueueArguments, QueueId, QueueSettings, inequivalent};
 use crate::model::refusal::Refusal;
+use crate::model::{ConnectionId, Notice};
 
 /// Longest name of a queue: one that AMQP can say in a short string.
 const NAME_LEN: usize = 255;
@@ -135,14 +135,15 @@ impl VirtualHost {
             )));
         }
         let name = if name.is_empty() {
-            Name::from(self.made_up_name("amq.gen-"))
+            Name::from(self.names.next("amq.gen-"))
         } else {
             Name::from(name)
         };
         settings.durable &= settings.exclusive.is_none();
         let id = QueueId(self.next_id());
         if let Some(owner) = settings.exclusive {
-            self.exclusive.entry(owner).or_default().insert(id);
+            let member = self.members.entry(owner).or_default();
+            member.exclusive.insert(id);
         }
         let queue = Queue::new(name.clone(), settings, arguments, self.now);
         self.queue_names.insert(name.clone(), id);
@@ -242,9 +243,9 @@ impl VirtualHost {
         self.replies.remove(&queue.name);
         self.timers.set(TimerKey::Queue(id), None);
         if let Some(owner) = queue.settings.exclusive
-            && let Some(queues) = self.exclusive.get_mut(&owner)
+            && let Some(member) = self.members.get_mut(&owner)
         {
-            queues.remove(&id);
+            member.exclusive.remove(&id);
         }
         self.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
         self.unbind_queue(id, queue.bound_to);
@@ -252,11 +253,10 @@ impl VirtualHost {
             if let Some(channel) = self.channels.get_mut(&consumer.channel)
                 && channel.consumers.remove(&consumer.id).is_some()
             {
-                let connection = channel.connection;
-                self.emit(Effect::ConsumerCancelled {
-                    connection,
-                    consumer: consumer.id,
-                });
+                let ChannelId { connection, number } = consumer.channel;
+                let consumer = consumer.id;
+                let channel = number;
+                self.emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
     }

@@ -21,7 +21,7 @@ impl VirtualHost {
     /// answers reach it. The name is gone when the consumer is
     /// [cancelled](Self::cancel).
     pub(crate) fn open_reply(&mut self, channel: ChannelId) -> Result<(Name, ConsumerId), Refusal> {
-        let name = Name::from(self.made_up_name("amq.rabbitmq.reply-to."));
+        let name = Name::from(self.names.next("amq.rabbitmq.reply-to."));
         let id = QueueId(self.next_id());
         let settings = QueueSettings {
             durable: false,

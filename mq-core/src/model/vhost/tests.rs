@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::exchange::{Destination, ExchangeType};
 use crate::model::message::{Headers, Message, Value};
-use crate::model::queue::QueueSettings;
 use crate::model::queue::tests::message;
+use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -63,6 +63,13 @@ impl VirtualHost {
         outcome
     }
 
+    fn channel(&mut self, connection: ConnectionId) -> ChannelId {
+        let number = self.next_id() as u16;
+        let id = ChannelId { connection, number };
+        self.open_channel(id);
+        id
+    }
+
     /// Lets the queues do what is due, where nobody consumes.
     fn settle_down(&mut self) {
         assert!(self.next_delivery().is_none());
@@ -81,12 +88,12 @@ impl VirtualHost {
     }
 
     fn deliveries(&mut self) -> Vec<Delivery> {
-        core::iter::from_fn(|| self.next_delivery()).collect()
+        core::iter::from_fn(|| Some(self.next_delivery()?.1)).collect()
     }
 
     /// Empties a queue, and says what was in it.
     fn drain(&mut self, queue: QueueId) -> Vec<Arc<Message>> {
-        let channel = self.open_channel(ME);
+        let channel = self.channel(ME);
         core::iter::from_fn(|| self.get(queue, channel, true).map(|f| f.message)).collect()
     }
 
@@ -196,9 +203,9 @@ fn exclusive_queues_are_locked_and_go_with_their_connection() {
     assert_eq!(kind(v.purge("q", OTHER)), locked);
     assert_eq!(kind(v.delete_queue("q", OTHER, false, false)), locked);
     assert_eq!(kind(v.queue("q", OTHER)), locked);
-    v.connection_closed(OTHER);
+    v.leave(OTHER);
     assert!(v.queue("q", ME).is_ok());
-    v.connection_closed(ME);
+    v.leave(ME);
     assert_eq!(kind(v.queue("q", ME)), Some(RefusalKind::NotFound));
 }
 
@@ -423,7 +430,7 @@ fn length_limits() {
 fn a_consumer_in_waiting_takes_what_a_full_queue_would_drop() {
     let mut v = vhost();
     let q = v.make("q", &[("x-max-length", Value::long(0))]);
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     v.consumer(q, channel, 0);
     assert_eq!(
         v.publish(&Arc::new(message("now")), None),
@@ -507,7 +514,7 @@ fn time_to_live_zero_is_for_those_who_wait() {
     let q = v.make("q", &[("x-message-ttl", Value::long(0))]);
     v.send("", "q", "nobody");
     assert!(v.bodies(q).is_empty());
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     v.consumer(q, channel, 0);
     assert_eq!(
         v.publish(&Arc::new(message("somebody")), None),
@@ -522,7 +529,7 @@ fn rejected_messages_are_dead_lettered_and_counted() {
     let q = v.make("q", &[("x-dead-letter-exchange", Value::string(""))]);
     // The letter keeps its key: it comes back to q, which rejecting allows.
     v.send("", "q", "again");
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     for count in 1..=3 {
         let fetched = v.get(q, channel, false).unwrap();
         v.settle(fetched.lease.unwrap(), Settlement::Reject);
@@ -568,7 +575,7 @@ fn prefetch_of_consumer_and_channel() {
     for _ in 0..9 {
         v.send("", "q", "m");
     }
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     v.consumer(q, channel, 2);
     let first = v.deliveries();
     assert_eq!(first.len(), 2);
@@ -578,10 +585,10 @@ fn prefetch_of_consumer_and_channel() {
     v.update_channel(channel, |c| c.prefetch = 5);
     v.settle(first[0].lease.unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 1);
-    v.update_channel(channel, |c| c.active = false);
+    v.set_writable(ME, false);
     v.settle(first[1].lease.unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 0);
-    v.update_channel(channel, |c| c.active = true);
+    v.set_writable(ME, true);
     assert_eq!(v.deliveries().len(), 1);
 }
 
@@ -592,7 +599,7 @@ fn what_a_channel_gives_back_is_redelivered_in_its_place() {
     for body in ["1", "2", "3"] {
         v.send("", "q", body);
     }
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     v.consumer(q, channel, 2);
     let held = v.deliveries();
     for delivery in held.iter().rev() {
@@ -600,7 +607,7 @@ fn what_a_channel_gives_back_is_redelivered_in_its_place() {
     }
     v.close_channel(channel);
     assert!(v.next_delivery().is_none());
-    let other = v.open_channel(OTHER);
+    let other = v.channel(OTHER);
     v.consumer(q, other, 0);
     let again: Vec<_> = v
         .deliveries()
@@ -634,7 +641,7 @@ fn delivery_limit() {
         .unwrap()
         .id;
     v.send("", "q", "poison");
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     let mut seen = 0;
     while let Some(fetched) = v.get(q, channel, false) {
         v.settle(fetched.lease.unwrap(), Settlement::Requeue);
@@ -650,7 +657,7 @@ fn exclusive_and_single_active_consumers() {
     let mut v = vhost();
     let plain = v.make("q", &[]);
     let single = v.make("s", &[("x-single-active-consumer", Value::Bool(true))]);
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     let request = |queue, exclusive| ConsumeRequest {
         queue,
         channel,
@@ -681,7 +688,7 @@ fn auto_delete_and_expiry_of_queues() {
     })
     .unwrap();
     v.make("expires", &[("x-expires", Value::long(1000))]);
-    let channel = v.open_channel(ME);
+    let channel = v.channel(ME);
     // Fetching is no consuming: the queue stays (errata 5).
     let auto = v.queue_id("auto").unwrap();
     v.get(auto, channel, true);
@@ -706,7 +713,7 @@ fn deleting_a_queue_tells_its_consumers() {
     let mut v = vhost();
     let q = v.make("q", &[]);
     v.send("", "q", "m");
-    let channel = v.open_channel(OTHER);
+    let channel = v.channel(OTHER);
     let consumer = v.consumer(q, channel, 0);
     let held = v.deliveries();
     assert_eq!(
@@ -714,13 +721,10 @@ fn deleting_a_queue_tells_its_consumers() {
         Some(RefusalKind::PreconditionFailed)
     );
     v.delete_queue("q", ME, false, false).unwrap();
-    assert_eq!(
-        v.next_effect(),
-        Some(Effect::ConsumerCancelled {
-            connection: OTHER,
-            consumer
-        })
-    );
+    assert!(matches!(
+        v.poll_notice(),
+        Some((OTHER, Notice::Cancelled { consumer: c, .. })) if c == consumer
+    ));
     // The acknowledgement that was under way settles nothing, and harms nothing.
     v.settle(held[0].lease.unwrap(), Settlement::Acknowledge);
     assert_eq!(v.channels[&channel].unacknowledged, 0);
@@ -729,7 +733,7 @@ fn deleting_a_queue_tells_its_consumers() {
 #[test]
 fn direct_replies() {
     let mut v = vhost();
-    let channel = v.open_channel(OTHER);
+    let channel = v.channel(OTHER);
     let (name, consumer) = v.open_reply(channel).unwrap();
     assert!(v.reply_exists(&name));
     let reply = Arc::new(Message {
@@ -737,8 +741,10 @@ fn direct_replies() {
         ..message("reply")
     });
     assert_eq!(v.publish(&reply, None), PublishOutcome::Routed);
-    let delivery = v.next_delivery().unwrap();
-    assert_eq!((delivery.connection, delivery.consumer), (OTHER, consumer));
+    assert!(matches!(
+        v.poll_notice(),
+        Some((OTHER, Notice::Deliver(d))) if d.consumer == consumer
+    ));
     v.close_channel(channel);
     assert_eq!(v.publish(&reply, None), PublishOutcome::Unroutable);
 }
@@ -790,7 +796,7 @@ proptest! {
             ]),
         };
         let mut v = vhost();
-        let channel = v.open_channel(ME);
+        let channel = v.channel(ME);
         let mut held: Vec<Lease> = Vec::new();
         let mut consumers = Vec::new();
         for step in steps {
@@ -837,7 +843,7 @@ proptest! {
                 _ => {}
             }
             held.extend(v.deliveries().iter().filter_map(|d| d.lease));
-            while v.next_effect().is_some() {}
+            v.notices.clear();
             let c = v.count();
             let gone = c.acknowledged + c.expired + c.overflowed + c.rejected + c.discarded;
             prop_assert_eq!(c.queued, gone + c.ready + c.unacknowledged);

@@ -1,0 +1,308 @@
+//! What the model was asked, and what its notices lead to.
+
+use alloc::collections::VecDeque;
+use alloc::string::ToString;
+use amqp_codec::connection::{ReplyError, SendError, ServerConnection};
+use amqp_codec::{MethodId, ReplyCode};
+
+use super::channel::ReplyConsumer;
+use super::{AmqpFrontEnd, PUBLISH, reply, with_outbound};
+use crate::model::message::Name;
+use crate::model::refusal::Refusal;
+use crate::model::vhost::{Fetched, PublishOutcome, Settlement};
+use crate::model::{Notice, Request};
+
+/// The requests on their way to the model, and the question that it has not answered.
+///
+/// One question is asked at a time, and nothing is received meanwhile: what follows may
+/// depend on the answer.
+#[derive(Default)]
+pub(super) struct Link {
+    requests: VecDeque<Request>,
+    asked: Option<Asked>,
+}
+
+impl Link {
+    /// Says something that has no answer.
+    pub(super) fn tell(&mut self, statement: Request) {
+        self.requests.push_back(statement);
+    }
+
+    pub(super) fn ask(&mut self, question: Request, asked: Asked) {
+        self.requests.push_back(question);
+        self.asked = Some(asked);
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Takes the question back if it was a commit on this channel, and returns its method.
+    fn take_commit(&mut self, channel: u16) -> Option<MethodId> {
+        match &self.asked {
+            Some(Asked::Channel {
+                number,
+                method,
+                next: Next::TxCommitOk,
+            }) if *number == channel => {
+                let method = *method;
+                self.asked = None;
+                Some(method)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+}
+
+/// What the model was asked.
+pub(super) enum Asked {
+    Login {
+        mechanism: Name,
+    },
+    UpdateSecret,
+    Open,
+    Channel {
+        number: u16,
+        /// The method that the answer answers.
+        method: MethodId,
+        next: Next,
+    },
+}
+
+/// What the client gets when the answer has come.
+pub(super) enum Next {
+    /// A method that says no more than that it is done.
+    Ok(fn(&mut ServerConnection, u16) -> Result<(), SendError>),
+    QueueDeclareOk,
+    /// The same for a name of direct reply-to.
+    ReplyDeclareOk {
+        name: Name,
+    },
+    QueuePurgeOk,
+    QueueDeleteOk,
+    ConsumeOk {
+        tag: Name,
+    },
+    ReplyConsumeOk {
+        tag: Name,
+    },
+    GetOk {
+        queue: Name,
+        no_ack: bool,
+        /// Messages that may be fetched.
+        tries: usize,
+    },
+    TxCommitOk,
+}
+
+/// A count as the wire has it.
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl AmqpFrontEnd {
+    pub(super) fn take_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Deliver(delivery) => self.deliver(&delivery),
+            Notice::Accepted {
+                channel,
+                ticket,
+                outcome,
+            } => self.accepted(channel, ticket, outcome),
+            Notice::Returned { channel, message } => {
+                let codec = &mut self.codec;
+                // A channel that closes gets nothing back, and nothing else can be wrong.
+                let _ = with_outbound(&message, |message| {
+                    codec.return_message(channel, ReplyCode::NoRoute, "NO_ROUTE", message)
+                });
+            }
+            Notice::PublishRefused { channel, refusal } => {
+                let method = self.link.take_commit(channel).unwrap_or(PUBLISH);
+                self.refused(channel, method, *refusal);
+            }
+            Notice::Cancelled { channel, consumer } => {
+                let tag = self
+                    .channels
+                    .get_mut(&channel)
+                    .and_then(|c| c.forget_consumer(consumer));
+                if let Some(tag) = tag {
+                    // A channel that closes need not be told.
+                    let _ = self.codec.cancel_consumer(channel, &tag);
+                }
+            }
+            answer => self.answered(answer),
+        }
+    }
+
+    fn accepted(&mut self, channel: u16, ticket: u64, outcome: PublishOutcome) {
+        if self.link.take_commit(channel).is_some() {
+            if let Some(channel) = self.channels.get_mut(&channel) {
+                channel.committed();
+            }
+            self.send(|codec| codec.tx_commit_ok(channel));
+            return;
+        }
+        self.send(|codec| match outcome {
+            PublishOutcome::Refused => codec.nack(channel, ticket, false),
+            PublishOutcome::Routed | PublishOutcome::Unroutable => {
+                codec.ack(channel, ticket, false)
+            }
+        });
+    }
+
+    /// Sends what a client is owed. The codec refuses it on a channel, or a connection,
+    /// that is closing: then the client has had its answer in the close.
+    fn send(&mut self, send: impl FnOnce(&mut ServerConnection) -> Result<(), SendError>) {
+        let _ = send(&mut self.codec);
+    }
+
+    fn answered(&mut self, notice: Notice) {
+        match self.link.asked.take() {
+            None => {}
+            Some(Asked::Login { mechanism }) => match notice {
+                Notice::LoggedIn { user } => {
+                    self.user = user;
+                    self.send(ServerConnection::accept);
+                }
+                _ => {
+                    let text = alloc::format!(
+                        "Login was refused using authentication mechanism {mechanism}. \
+                         For details see the broker logfile."
+                    );
+                    self.send(|codec| codec.refuse(&text));
+                }
+            },
+            Some(Asked::UpdateSecret) => match notice {
+                Notice::LoggedIn { .. } => self.send(ServerConnection::update_secret_ok),
+                _ => self.close("New secret was refused by one of the backends"),
+            },
+            Some(Asked::Open) => match notice {
+                Notice::Refused(refusal) => self.close(&refusal.text),
+                _ => self.send(ServerConnection::open_ok),
+            },
+            Some(Asked::Channel {
+                number,
+                method,
+                next,
+            }) => match notice {
+                Notice::Refused(refusal) => self.refused(number, method, *refusal),
+                notice => self.done(number, method, next, notice),
+            },
+        }
+    }
+
+    /// Closes the connection because something is not allowed.
+    fn close(&mut self, text: &str) {
+        let error = ReplyError::connection(ReplyCode::NotAllowed, text.to_string());
+        self.send(|codec| codec.close(&error));
+    }
+
+    fn refused(&mut self, number: u16, method: MethodId, refusal: Refusal) {
+        if self.channels.contains_key(&number) {
+            self.fail(&reply(number, refusal).caused_by(method));
+        }
+    }
+
+    /// Passes on that something is done.
+    fn done(&mut self, number: u16, method: MethodId, next: Next, notice: Notice) {
+        let Some(channel) = self.channels.get_mut(&number) else {
+            // It is closed. A message that came for it goes back.
+            if let Notice::Fetched(Some(fetched)) = notice {
+                self.give_back(&fetched, Settlement::Requeue);
+            }
+            return;
+        };
+        match (next, notice) {
+            (Next::Ok(ok), _) => self.send(|codec| ok(codec, number)),
+            (
+                Next::QueueDeclareOk,
+                Notice::QueueDeclared {
+                    queue,
+                    messages,
+                    consumers,
+                },
+            ) => {
+                let (messages, consumers) = (count(messages), count(consumers));
+                channel.last_queue = Some(queue.clone());
+                self.send(|codec| codec.queue_declare_ok(number, &queue, messages, consumers));
+            }
+            (Next::ReplyDeclareOk { name }, _) => {
+                self.send(|codec| codec.queue_declare_ok(number, &name, 0, 1));
+            }
+            (Next::QueuePurgeOk, Notice::Removed { messages }) => {
+                self.send(|codec| codec.queue_purge_ok(number, count(messages)));
+            }
+            (Next::QueueDeleteOk, Notice::Removed { messages }) => {
+                self.send(|codec| codec.queue_delete_ok(number, count(messages)));
+            }
+            (Next::ConsumeOk { tag }, Notice::Consumed { consumer }) => {
+                channel.consumers.insert(tag.clone(), consumer);
+                channel.tags.insert(consumer, tag.clone());
+                self.send(|codec| codec.consume_ok(number, &tag));
+            }
+            (Next::ReplyConsumeOk { tag }, Notice::RepliesOpened { name, consumer }) => {
+                channel.consumers.insert(tag.clone(), consumer);
+                channel.tags.insert(consumer, tag.clone());
+                channel.reply = Some(ReplyConsumer { consumer, name });
+                self.send(|codec| codec.consume_ok(number, &tag));
+            }
+            (Next::GetOk { .. }, Notice::Fetched(None)) => {
+                self.send(|codec| codec.get_empty(number));
+            }
+            (
+                Next::GetOk {
+                    queue,
+                    no_ack,
+                    tries,
+                },
+                Notice::Fetched(Some(fetched)),
+            ) => {
+                let codec = &mut self.codec;
+                let sent = with_outbound(&fetched.message, |message| {
+                    let remaining = count(fetched.remaining);
+                    codec.get_ok(number, fetched.redelivered, remaining, message)
+                });
+                match (sent, fetched.lease) {
+                    (Ok(tag), Some(lease)) => channel.unacknowledged.insert(tag, lease),
+                    (Ok(_), None) => {}
+                    (Err(_), _) => {
+                        // AMQP cannot say it (see deliver): the next one, then.
+                        self.give_back(&fetched, Settlement::Undeliverable);
+                        let tries = tries - 1;
+                        if tries == 0 {
+                            self.send(|codec| codec.get_empty(number));
+                            return;
+                        }
+                        let question = Request::Get {
+                            channel: number,
+                            queue: queue.clone(),
+                            no_ack,
+                        };
+                        let asked = Asked::Channel {
+                            number,
+                            method,
+                            next: Next::GetOk {
+                                queue,
+                                no_ack,
+                                tries,
+                            },
+                        };
+                        self.link.ask(question, asked);
+                    }
+                }
+            }
+            // The model answers what was asked.
+            _ => {}
+        }
+    }
+
+    fn give_back(&mut self, fetched: &Fetched, settlement: Settlement) {
+        if let Some(lease) = fetched.lease {
+            self.link.tell(Request::Settle { lease, settlement });
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the model says to a front end.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::message::{Message, Name};
+use super::queue::ConsumerId;
+use super::refusal::Refusal;
+use super::request::{ChannelNumber, Ticket};
+use super::vhost::{Delivery, Fetched, PublishOutcome};
+
+/// One message from the model to the front end of a connection.
+///
+/// | notice | comes |
+/// |---|---|
+/// | `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Fetched`, `RepliesOpened`, `Refused` | as the answer to a question, in the order of the questions |
+/// | `Accepted` | once for each publish with a ticket and each commit, when the model answers for the message: at once, or when it is stored |
+/// | `Returned` | before the `Accepted` of its publish |
+/// | `PublishRefused` | in place of `Accepted`, and also for a publish without a ticket |
+/// | `Deliver` | when there is a message for a consumer, between `Consumed` (`RepliesOpened`) and `Cancel` |
+/// | `Cancelled` | when the queue of a consumer is gone |
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// It is who it said it is.
+    LoggedIn { user: Name },
+    /// The virtual host is there and may be used.
+    Opened,
+    /// It is as it was asked for.
+    Done,
+    /// The queue is there.
+    QueueDeclared {
+        queue: Name,
+        messages: usize,
+        consumers: usize,
+    },
+    /// So many messages are gone, with their queue or out of it.
+    Removed { messages: usize },
+    /// The consumer begins.
+    Consumed { consumer: ConsumerId },
+    /// A message, or that there is none.
+    Fetched(Option<Box<Fetched>>),
+    /// The name under which direct replies come, and their consumer.
+    RepliesOpened { name: Name, consumer: ConsumerId },
+    /// The answer to a question that cannot be done; nothing has changed.
+    Refused(Box<Refusal>),
+    /// The model answers for the message, or says what became of it.
+    Accepted {
+        channel: ChannelNumber,
+        ticket: Ticket,
+        outcome: PublishOutcome,
+    },
+    /// A mandatory message for which nothing is bound.
+    Returned {
+        channel: ChannelNumber,
+        message: Arc<Message>,
+    },
+    /// The message may not be published, and its channel is over.
+    PublishRefused {
+        channel: ChannelNumber,
+        refusal: Box<Refusal>,
+    },
+    /// A message for a consumer.
+    Deliver(Delivery),
+    /// The consumer is gone, because its queue is.
+    Cancelled {
+        channel: ChannelNumber,
+        consumer: ConsumerId,
+    },
+    /// The MQTT session has something to send.
+    SessionReady,
+    /// Another connection has the client identifier of this one.
+    TakenOver,
+    /// The connection that had the client identifier is out of the way.
+    Resume,
+}

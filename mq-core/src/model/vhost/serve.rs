@@ -1,0 +1,291 @@
+//! Requests: each leads to the one method that does it, and its result to the notice
+//! that answers.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{BindRequest, ConsumeRequest, VirtualHost};
+use crate::model::exchange::Destination;
+use crate::model::queue::{ChannelId, QueueSettings};
+use crate::model::refusal::Refusal;
+use crate::model::request::{
+    Binding, BindingTarget, Consume, DeclareQueue, Operation, Publish, Request,
+};
+use crate::model::vhost::{PublishOutcome, queues};
+use crate::model::{ConnectionId, Notice};
+
+impl VirtualHost {
+    /// Does what a front end asks for.
+    pub(crate) fn serve(&mut self, connection: ConnectionId, request: Request) {
+        let id = |number| ChannelId { connection, number };
+        match request {
+            Request::Login(_) | Request::Open { .. } => {}
+            Request::Leave => self.leave(connection),
+            Request::Flow { open } => self.set_writable(connection, open),
+            Request::OpenChannel { channel } => self.open_channel(id(channel)),
+            Request::CloseChannel { channel } => self.close_channel(id(channel)),
+            Request::Prefetch { channel, count } => {
+                self.update_channel(id(channel), |c| c.prefetch = count);
+            }
+            Request::DeclareExchange(r) => self.answer(id(r.channel), |vhost| {
+                vhost.declare_exchange(&r.name, r.settings)?;
+                Ok(Notice::Done)
+            }),
+            Request::CheckExchange { channel, name } => self.answer(id(channel), |vhost| {
+                vhost.check_exchange(&name)?;
+                Ok(Notice::Done)
+            }),
+            Request::DeleteExchange {
+                channel,
+                name,
+                if_unused,
+            } => self.answer(id(channel), |vhost| {
+                vhost.delete_exchange(&name, if_unused)?;
+                Ok(Notice::Done)
+            }),
+            Request::Bind(r) => self.answer(id(r.channel), |vhost| {
+                let binding = vhost.binding(connection, &r)?;
+                vhost.bind(binding)?;
+                Ok(Notice::Done)
+            }),
+            Request::Unbind(r) => self.answer(id(r.channel), |vhost| {
+                let binding = vhost.binding(connection, &r)?;
+                vhost.unbind(&binding)?;
+                Ok(Notice::Done)
+            }),
+            Request::DeclareQueue(r) => self.answer(id(r.channel), |vhost| {
+                vhost
+                    .declare_queue(declaration(connection, &r))
+                    .map(Notice::from)
+            }),
+            Request::CheckQueue { channel, queue } => self.answer(id(channel), |vhost| {
+                vhost.check_queue(&queue, connection).map(Notice::from)
+            }),
+            Request::PurgeQueue { channel, queue } => self.answer(id(channel), |vhost| {
+                let messages = vhost.purge(&queue, connection)?;
+                Ok(Notice::Removed { messages })
+            }),
+            Request::DeleteQueue {
+                channel,
+                queue,
+                if_unused,
+                if_empty,
+            } => self.answer(id(channel), |vhost| {
+                let messages = vhost.delete_queue(&queue, connection, if_unused, if_empty)?;
+                Ok(Notice::Removed { messages })
+            }),
+            Request::Consume(r) => self.answer(id(r.channel), |vhost| {
+                let queue = vhost.queue(&r.queue, connection)?;
+                let consumer = vhost.consume(consumption(queue, id(r.channel), &r))?;
+                Ok(Notice::Consumed { consumer })
+            }),
+            Request::Cancel { channel, consumer } => self.cancel(id(channel), consumer),
+            Request::Get {
+                channel,
+                queue,
+                no_ack,
+            } => self.answer(id(channel), |vhost| {
+                let queue = vhost.queue(&queue, connection)?;
+                let fetched = vhost.get(queue, id(channel), no_ack);
+                Ok(Notice::Fetched(fetched.map(Box::new)))
+            }),
+            Request::Settle { lease, settlement } => self.settle(lease, settlement),
+            Request::SettleAll { leases, settlement } => {
+                for lease in leases {
+                    self.settle(lease, settlement);
+                }
+            }
+            Request::OpenReplies { channel } => self.answer(id(channel), |vhost| {
+                let (name, consumer) = vhost.open_reply(id(channel))?;
+                Ok(Notice::RepliesOpened { name, consumer })
+            }),
+            Request::CheckReplies { channel, name } => self.answer(id(channel), |vhost| {
+                if vhost.reply_exists(&name) {
+                    Ok(Notice::Done)
+                } else {
+                    Err(vhost.not_found("queue", &name))
+                }
+            }),
+            Request::Publish {
+                channel,
+                publish,
+                ticket,
+            } => {
+                if let Some(outcome) = self.publish_on(id(channel), &publish)
+                    && let Some(ticket) = ticket
+                {
+                    let notice = Notice::Accepted {
+                        channel,
+                        ticket,
+                        outcome,
+                    };
+                    self.emit(connection, notice);
+                }
+            }
+            Request::CheckPublish { channel, exchange } => {
+                self.allows_publish(id(channel), &exchange);
+            }
+            Request::Commit {
+                channel,
+                operations,
+                ticket,
+            } => {
+                let notice = match self.commit(id(channel), operations) {
+                    Ok(()) => Notice::Accepted {
+                        channel,
+                        ticket,
+                        outcome: PublishOutcome::Routed,
+                    },
+                    Err(refusal) => self.refuse_publish(id(channel), refusal),
+                };
+                self.emit(connection, notice);
+            }
+        }
+    }
+
+    /// Answers a question on a channel. One that is refused ends the channel.
+    fn answer(&mut self, id: ChannelId, ask: impl FnOnce(&mut Self) -> Result<Notice, Refusal>) {
+        let result = match self.channels.get(&id) {
+            Some(channel) if !channel.failed => ask(self),
+            _ => Err(Refusal::not_found(format_args!(
+                "channel {} is not open",
+                id.number
+            ))),
+        };
+        let notice = result.unwrap_or_else(|refusal| {
+            self.fail_channel(id);
+            Notice::Refused(Box::new(refusal))
+        });
+        self.emit(id.connection, notice);
+    }
+
+    fn fail_channel(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.failed = true;
+        }
+    }
+
+    /// Publishes, and returns what became of it; nothing on a channel that is over.
+    fn publish_on(&mut self, id: ChannelId, publish: &Publish) -> Option<PublishOutcome> {
+        self.allows_publish(id, &publish.message.exchange)
+            .then(|| self.publish_or_return(id, publish))
+    }
+
+    /// Whether one may publish to the exchange. If not, the channel is over.
+    fn allows_publish(&mut self, id: ChannelId, exchange: &str) -> bool {
+        if self.channels.get(&id).is_none_or(|channel| channel.failed) {
+            return false;
+        }
+        let Err(refusal) = self.check_publish(exchange) else {
+            return true;
+        };
+        let notice = self.refuse_publish(id, refusal);
+        self.emit(id.connection, notice);
+        false
+    }
+
+    fn refuse_publish(&mut self, id: ChannelId, refusal: Refusal) -> Notice {
+        self.fail_channel(id);
+        Notice::PublishRefused {
+            channel: id.number,
+            refusal: Box::new(refusal),
+        }
+    }
+
+    fn publish_or_return(&mut self, id: ChannelId, publish: &Publish) -> PublishOutcome {
+        let outcome = self.publish(&publish.message, None);
+        self.return_unroutable(id, publish, outcome);
+        outcome
+    }
+
+    /// Returns a mandatory message that belongs nowhere.
+    fn return_unroutable(&mut self, id: ChannelId, publish: &Publish, outcome: PublishOutcome) {
+        if publish.mandatory && outcome == PublishOutcome::Unroutable {
+            let message = publish.message.clone();
+            let channel = id.number;
+            self.emit(id.connection, Notice::Returned { channel, message });
+        }
+    }
+
+    /// Does all steps of a transaction, or none. What is published comes before what is
+    /// settled, as in RabbitMQ: a message that goes back to its queue takes no room from
+    /// one that goes there anew.
+    fn commit(&mut self, id: ChannelId, operations: Vec<Operation>) -> Result<(), Refusal> {
+        let (mut publishes, mut settlements) = (Vec::new(), Vec::new());
+        for operation in operations {
+            match operation {
+                Operation::Publish(publish) => publishes.push(publish),
+                Operation::Settle { lease, settlement } => settlements.push((lease, settlement)),
+            }
+        }
+        let messages: Vec<_> = publishes.iter().map(|p| p.message.clone()).collect();
+        let outcomes = self.publish_all(&messages).map_err(|queue| {
+            Refusal::precondition_failed(format_args!(
+                "no part of the transaction is done: queue '{queue}' in vhost '{}' is full",
+                self.name
+            ))
+        })?;
+        for (lease, settlement) in settlements {
+            self.settle(lease, settlement);
+        }
+        for (publish, outcome) in publishes.iter().zip(outcomes) {
+            self.return_unroutable(id, publish, outcome);
+        }
+        Ok(())
+    }
+
+    fn binding<'a>(
+        &self,
+        connection: ConnectionId,
+        binding: &'a Binding,
+    ) -> Result<BindRequest<'a>, Refusal> {
+        let destination = match &binding.destination {
+            BindingTarget::Queue(name) => Destination::Queue(self.queue(name, connection)?),
+            BindingTarget::Exchange(name) => Destination::Exchange(name.clone()),
+        };
+        Ok(BindRequest {
+            source: &binding.source,
+            destination,
+            routing_key: &binding.routing_key,
+            arguments: binding.arguments.clone(),
+        })
+    }
+}
+
+fn declaration(connection: ConnectionId, r: &DeclareQueue) -> queues::DeclareQueue<'_> {
+    queues::DeclareQueue {
+        name: &r.name,
+        settings: QueueSettings {
+            durable: r.durable,
+            exclusive: r.exclusive.then_some(connection),
+            auto_delete: r.auto_delete,
+            arguments: r.arguments.clone(),
+        },
+        connection,
+    }
+}
+
+fn consumption(
+    queue: crate::model::queue::QueueId,
+    channel: ChannelId,
+    r: &Consume,
+) -> ConsumeRequest {
+    ConsumeRequest {
+        queue,
+        channel,
+        no_ack: r.no_ack,
+        exclusive: r.exclusive,
+        priority: r.priority,
+        prefetch: r.prefetch,
+    }
+}
+
+impl From<queues::QueueState> for Notice {
+    fn from(state: queues::QueueState) -> Self {
+        Notice::QueueDeclared {
+            queue: state.name,
+            messages: state.messages,
+            consumers: state.consumers,
+        }
+    }
+}
