@@ -10,7 +10,8 @@
 //! |---|---|---|---|
 //! | topic | exchange `amq.topic`, key `a.b` | topic `a/b` | `/topic/a.b` |
 //! | queue | default exchange, key `q` | – | `/queue/q` |
-//! | lasting | delivery-mode 2 | QoS 1 (2 among MQTT clients) | `persistent:true` |
+//! | lasting | delivery-mode 2 | published with QoS 1 or 2 | `persistent:true` |
+//! | QoS for MQTT subscribers | at most 1 | at most as published | at most 1 |
 //! | time to live | expiration (ms) | message expiry interval (s) | `expiration` (ms) |
 //! | content type | content-type | content type | `content-type` |
 //! | correlation | correlation-id | correlation data | `correlation-id` |
@@ -19,8 +20,11 @@
 //!
 //! `.` and `/` change places between an MQTT topic and a routing key, in both
 //! directions, so that no two topics share a key. What a protocol cannot say
-//! (a table in a STOMP header, a topic of more than 255 bytes in AMQP) it
-//! leaves out.
+//! (a table in a STOMP header, a correlation of bytes) it leaves out. A routing
+//! key of more than 255 bytes goes out over AMQP in the header `x-routing-key`,
+//! beside an empty field. A message that came over AMQP or STOMP reaches an MQTT
+//! client with the QoS of its subscription, at most 1, whether it is lasting or
+//! not, and waits for one that is away.
 //!
 //! # The drive contract
 //!

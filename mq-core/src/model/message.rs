@@ -127,9 +127,10 @@ impl Headers {
     }
 }
 
-/// Quality of service, MQTT 5.0 section 4.3. AMQP's and STOMP's persistent
-/// messages count as [`AtLeastOnce`](Qos::AtLeastOnce), others as
-/// [`AtMostOnce`](Qos::AtMostOnce).
+/// Quality of service, MQTT 5.0 section 4.3. Messages from AMQP and STOMP, which
+/// have none, count as [`AtLeastOnce`](Qos::AtLeastOnce) whatever their delivery
+/// mode, as in RabbitMQ 3.10.8: the one says how a message is handed over, the
+/// other what a restart does to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[expect(clippy::enum_variant_names, reason = "the standard's names")]
 pub(crate) enum Qos {

@@ -13,12 +13,13 @@ use core::time::Duration;
 use crate::model::message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Value};
 use crate::model::refusal::Refusal;
 
-/// Delivery mode of a message that survives a restart.
-const PERSISTENT: u8 = 2;
-
 /// Header in which a correlation identifier travels that AMQP's property, a
 /// short string, cannot hold.
 const LONG_CORRELATION_ID: &str = "x-correlation-id";
+
+/// Header in which a routing key travels that AMQP's field, a short string, cannot
+/// hold: a topic of MQTT or STOMP can be as long as that.
+const LONG_ROUTING_KEY: &str = "x-routing-key";
 
 /// Longest short string.
 const SHORT: usize = 255;
@@ -178,10 +179,7 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
         app_id: fields.app_id.and_then(name),
         cluster_id: fields.reserved.and_then(name),
         payload_is_utf8: None,
-        qos: match fields.delivery_mode {
-            Some(PERSISTENT) => Qos::AtLeastOnce,
-            _ => Qos::AtMostOnce,
-        },
+        qos: Qos::AtLeastOnce,
         headers,
     };
     // Who gets it does not see who else got it.
@@ -214,6 +212,16 @@ fn check_copies(name: &str, value: Option<&Value>) -> Result<(), Refusal> {
     )))
 }
 
+/// The routing key for AMQP's field. One that is too long is left out, since a part
+/// of it would say something else.
+pub(super) fn routing_key(message: &Message) -> &str {
+    if message.routing_key.len() <= SHORT {
+        &message.routing_key
+    } else {
+        ""
+    }
+}
+
 /// The properties of a message that did not come over AMQP, or was changed.
 pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError> {
     let p = &message.properties;
@@ -230,18 +238,16 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
     if let (Some(id), None) = (&p.correlation_id, correlation_id) {
         headers.set(LONG_CORRELATION_ID, Value::Binary(id.clone()));
     }
+    if routing_key(message).is_empty() && !message.routing_key.is_empty() {
+        headers.set(LONG_ROUTING_KEY, Value::string(&message.routing_key));
+    }
     let headers = table(&headers)?;
     let expiration: Option<String> = p.expiration.map(|ttl| ttl.as_millis().to_string());
-    let delivery_mode = match (p.delivery_mode, p.qos) {
-        (Some(mode), _) => Some(mode),
-        (None, Qos::AtMostOnce) => None,
-        (None, _) => Some(PERSISTENT),
-    };
     PropertyFields {
         content_type: short(&p.content_type),
         content_encoding: short(&p.content_encoding),
         headers: (!headers.as_table().is_empty()).then(|| headers.as_table()),
-        delivery_mode,
+        delivery_mode: p.delivery_mode,
         priority: p.priority,
         correlation_id,
         reply_to: short(&p.reply_to),

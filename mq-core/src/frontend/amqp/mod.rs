@@ -345,7 +345,7 @@ fn with_outbound<R>(
     };
     send(&Outbound {
         exchange: &message.exchange,
-        routing_key: &message.routing_key,
+        routing_key: content::routing_key(message),
         properties,
         body: &message.body,
     })

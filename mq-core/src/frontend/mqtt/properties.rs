@@ -11,6 +11,9 @@ use crate::model::message::{
 };
 use crate::model::session::Pending;
 
+/// AMQP's delivery mode of a message that survives a restart.
+const PERSISTENT: u8 = 2;
+
 /// How a response topic is said to the other protocols: as STOMP's destination
 /// for a topic.
 const TOPIC: &str = "/topic/";
@@ -63,6 +66,7 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
                 .map(|seconds| Duration::from_secs(seconds.into())),
             payload_is_utf8: p.payload_format_indicator(),
             qos: quality,
+            delivery_mode: (quality > Qos::AtMostOnce).then_some(PERSISTENT),
             headers,
             ..Properties::default()
         },

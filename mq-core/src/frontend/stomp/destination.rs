@@ -4,6 +4,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use stomp_codec::{Command, Version};
 
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Message, Origin};
@@ -50,9 +51,21 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// The reverse of [`decode`].
+/// The reverse of [`decode`]. Line ends and NUL too, since not every version of
+/// STOMP can carry them in a header.
 fn encode(text: &str) -> String {
-    text.replace('%', "%25").replace('/', "%2F")
+    let mut encoded = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '%' => encoded.push_str("%25"),
+            '/' => encoded.push_str("%2F"),
+            '\n' => encoded.push_str("%0A"),
+            '\r' => encoded.push_str("%0D"),
+            '\0' => encoded.push_str("%00"),
+            c => encoded.push(c),
+        }
+    }
+    encoded
 }
 
 impl<'a> Destination<'a> {
@@ -91,9 +104,14 @@ impl<'a> Destination<'a> {
 }
 
 /// The destination of a message for MESSAGE: as its publisher wrote it in SEND,
-/// or one that SEND would take to the same place.
-pub(super) fn of(message: &Message) -> Cow<'_, str> {
-    if let Origin::Stomp { destination } = &message.origin {
+/// where this version can carry that, or one that SEND would take to the same
+/// place.
+pub(super) fn of(message: &Message, version: Version) -> Cow<'_, str> {
+    if let Origin::Stomp { destination } = &message.origin
+        && version
+            .check_header(Command::Message, "destination", destination)
+            .is_ok()
+    {
         return Cow::Borrowed(destination);
     }
     let key = encode(&message.routing_key);
@@ -150,7 +168,7 @@ mod tests {
             let mut message = crate::model::queue::tests::message("");
             message.exchange = exchange.into();
             message.routing_key = key.into();
-            let text = of(&message);
+            let text = of(&message, Version::V1_2);
             assert_eq!(text, expected);
             let parsed = Destination::parse(&text).unwrap();
             assert_eq!(parsed.route(), Some((exchange, key)));

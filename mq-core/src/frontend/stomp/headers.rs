@@ -39,7 +39,6 @@ fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
         "persistent" => match boolean(value) {
             Some(true) => {
                 properties.delivery_mode = Some(PERSISTENT);
-                properties.qos = Qos::AtLeastOnce;
             }
             Some(false) => {}
             None => return false,
@@ -66,7 +65,10 @@ fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
 pub(super) fn properties<'a>(
     headers: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 ) -> Properties {
-    let mut properties = Properties::default();
+    let mut properties = Properties {
+        qos: Qos::AtLeastOnce,
+        ..Properties::default()
+    };
     let mut seen: Vec<Cow<'a, str>> = Vec::new();
     for (name, value) in headers {
         if seen.contains(&name) {
@@ -128,7 +130,7 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
             headers.push((name.into(), number.to_string().into()));
         }
     }
-    if p.delivery_mode == Some(PERSISTENT) || p.qos > Qos::AtMostOnce {
+    if p.delivery_mode == Some(PERSISTENT) {
         headers.push(("persistent".into(), "true".into()));
     }
     if redelivered {

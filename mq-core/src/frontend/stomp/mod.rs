@@ -510,7 +510,7 @@ impl StompFrontEnd {
         session.last_message += 1;
         let number = session.last_message;
         let message = &delivery.message;
-        let destination = destination::of(message);
+        let destination = destination::of(message, version);
         let headers = headers::of(message, delivery.redelivered);
         let headers = headers
             .iter()
