@@ -1,7 +1,6 @@
 //! Deliveries that wait for their acknowledgement.
 
 use alloc::collections::VecDeque;
-use alloc::collections::vec_deque::Drain;
 use alloc::format;
 
 use thiserror::Error;
@@ -30,9 +29,15 @@ use crate::ReplyCode;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Unacknowledged<T> {
-    /// Ascending by tag.
-    entries: VecDeque<(u64, T)>,
+    /// Ascending by tag. What was taken from among others leaves a gap until there
+    /// are more gaps than entries, so that taking one moves no other.
+    entries: VecDeque<(u64, Option<T>)>,
+    /// Entries that are no gaps.
+    len: usize,
 }
+
+/// So many gaps are worth no closing.
+const FEW_GAPS: usize = 64;
 
 /// An acknowledgement of a delivery that is not outstanding on this channel:
 /// never made, made on another channel, or acknowledged before.
@@ -62,19 +67,20 @@ impl<T> Unacknowledged<T> {
     pub const fn new() -> Self {
         Self {
             entries: VecDeque::new(),
+            len: 0,
         }
     }
 
     /// How many there are: what a prefetch-count is held against.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
     }
 
     /// Remembers a delivery, in place of one with the same tag.
@@ -85,12 +91,19 @@ impl<T> Unacknowledged<T> {
             .back()
             .is_none_or(|(last, _)| *last < delivery_tag)
         {
-            self.entries.push_back((delivery_tag, value));
+            self.entries.push_back((delivery_tag, Some(value)));
+            self.len += 1;
             return;
         }
-        match self.find(delivery_tag) {
-            Ok(at) => self.entries[at].1 = value,
-            Err(at) => self.entries.insert(at, (delivery_tag, value)),
+        match self.place(delivery_tag) {
+            Ok(at) => {
+                let old = self.entries[at].1.replace(value);
+                self.len += usize::from(old.is_none());
+            }
+            Err(at) => {
+                self.entries.insert(at, (delivery_tag, Some(value)));
+                self.len += 1;
+            }
         }
     }
 
@@ -105,36 +118,104 @@ impl<T> Unacknowledged<T> {
         &mut self,
         delivery_tag: u64,
         multiple: bool,
-    ) -> Result<Drain<'_, (u64, T)>, UnknownDeliveryTag> {
-        if delivery_tag == 0 && multiple {
-            return Ok(self.entries.drain(..));
+    ) -> Result<impl Iterator<Item = (u64, T)> + use<'_, T>, UnknownDeliveryTag> {
+        let (one, up_to) = match (delivery_tag, multiple) {
+            (0, true) => (None, self.entries.len()),
+            _ => {
+                let at = self
+                    .find(delivery_tag)
+                    .ok_or(UnknownDeliveryTag(delivery_tag))?;
+                if multiple {
+                    (None, at + 1)
+                } else {
+                    (self.entries[at].1.take(), 0)
+                }
+            }
+        };
+        let one = one.map(|value| (delivery_tag, value));
+        if one.is_some() {
+            self.len -= 1;
+            self.close_gaps();
         }
-        let at = self
-            .find(delivery_tag)
-            .map_err(|_| UnknownDeliveryTag(delivery_tag))?;
-        let from = if multiple { 0 } else { at };
-        Ok(self.entries.drain(from..=at))
+        let rest = self.drain(up_to);
+        Ok(one.into_iter().chain(rest))
     }
 
     /// Takes all, in the order of tags: for recover, and when the channel closes.
-    pub fn take_all(&mut self) -> Drain<'_, (u64, T)> {
-        self.entries.drain(..)
+    pub fn take_all(&mut self) -> impl Iterator<Item = (u64, T)> + use<'_, T> {
+        self.drain(self.entries.len())
+    }
+
+    /// Takes so many entries and gaps from the front.
+    fn drain(&mut self, up_to: usize) -> impl Iterator<Item = (u64, T)> + use<'_, T> {
+        let taken = self.entries.range(..up_to);
+        self.len -= taken.filter(|(_, value)| value.is_some()).count();
+        let taken = self.entries.drain(..up_to);
+        taken.filter_map(|(tag, value)| Some((tag, value?)))
     }
 
     /// What is kept for a tag.
     #[must_use]
     pub fn get(&self, delivery_tag: u64) -> Option<&T> {
-        self.find(delivery_tag).ok().map(|at| &self.entries[at].1)
+        let at = self.find(delivery_tag)?;
+        self.entries[at].1.as_ref()
     }
 
     /// All of them, in the order of tags.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.entries.iter().map(|(tag, value)| (*tag, value))
+        let entries = self.entries.iter();
+        entries.filter_map(|(tag, value)| Some((*tag, value.as_ref()?)))
     }
 
-    fn find(&self, delivery_tag: u64) -> Result<usize, usize> {
+    /// Where an entry is.
+    fn find(&self, delivery_tag: u64) -> Option<usize> {
+        let at = self.place(delivery_tag).ok()?;
+        self.entries[at].1.is_some().then_some(at)
+    }
+
+    /// Where an entry or its gap is, or else where it belongs.
+    fn place(&self, delivery_tag: u64) -> Result<usize, usize> {
         self.entries
             .binary_search_by_key(&delivery_tag, |(tag, _)| *tag)
+    }
+
+    fn close_gaps(&mut self) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|(_, value)| value.is_none())
+        {
+            self.entries.pop_front();
+        }
+        while self
+            .entries
+            .back()
+            .is_some_and(|(_, value)| value.is_none())
+        {
+            self.entries.pop_back();
+        }
+        if self.entries.len() > 2 * self.len + FEW_GAPS {
+            self.entries.retain(|(_, value)| value.is_some());
+        }
+    }
+}
+
+/// Restores many, as when a transaction is rolled back: in a time that does not
+/// depend on where among the others they belong.
+impl<T> Extend<(u64, T)> for Unacknowledged<T> {
+    fn extend<I: IntoIterator<Item = (u64, T)>>(&mut self, restored: I) {
+        self.entries.retain(|(_, value)| value.is_some());
+        let restored = restored.into_iter();
+        self.entries
+            .extend(restored.map(|(tag, value)| (tag, Some(value))));
+        let entries = self.entries.make_contiguous();
+        // Stable, and the last of one tag counts.
+        entries.reverse();
+        entries.sort_by_key(|(tag, _)| *tag);
+        let mut last = None;
+        self.entries
+            .retain(|(tag, _)| last.replace(*tag) != Some(*tag));
+        self.len = self.entries.len();
     }
 }
 
@@ -197,6 +278,32 @@ mod tests {
         assert_eq!(
             reply.reply_text(),
             "PRECONDITION_FAILED - unknown delivery tag 42"
+        );
+    }
+
+    #[test]
+    fn what_was_taken_can_be_restored() {
+        let mut set = Unacknowledged::new();
+        for tag in 1..=1000_u64 {
+            set.insert(tag, 0);
+        }
+        let mut taken = Vec::new();
+        for tag in (1..=1000).filter(|tag| tag % 10 > 0) {
+            taken.extend(set.take(tag, false).unwrap());
+            assert!(set.take(tag, false).is_err() && set.get(tag).is_none());
+        }
+        assert_eq!((set.len(), set.iter().count()), (100, 100));
+        set.insert(11, 1);
+        set.extend(taken.into_iter().map(|(tag, _)| (tag, 2)));
+        assert_eq!(
+            (set.len(), set.get(10), set.get(11)),
+            (1000, Some(&0), Some(&2))
+        );
+        assert!(set.iter().map(|(tag, _)| tag).eq(1..=1000));
+        assert_eq!(set.take(500, true).unwrap().count(), 500);
+        assert_eq!(
+            (set.len(), set.take_all().count(), set.len()),
+            (500, 500, 0)
         );
     }
 

@@ -7,6 +7,7 @@ mod dead_letter_loop;
 mod direct_reply;
 mod exchange_chain;
 mod flow;
+mod growth;
 mod lasting_confirmations;
 mod layers;
 mod limits;

@@ -228,18 +228,19 @@ impl Channel {
     /// Forgets what the open transaction published; what it acknowledged is
     /// unacknowledged again.
     fn roll_back(&mut self) {
-        if let Mode::Transaction(transaction) = &mut self.mode {
-            for operation in core::mem::take(transaction).operations {
-                if let Operation::Settle {
+        let Mode::Transaction(transaction) = &mut self.mode else {
+            return;
+        };
+        let operations = core::mem::take(transaction).operations.into_iter();
+        self.unacknowledged
+            .extend(operations.filter_map(|operation| match operation {
+                Operation::Settle {
                     delivery_tag,
                     lease,
                     ..
-                } = operation
-                {
-                    self.unacknowledged.insert(delivery_tag, lease);
-                }
-            }
-        }
+                } => Some((delivery_tag, lease)),
+                Operation::Publish { .. } => None,
+            }));
     }
 }
 

@@ -151,9 +151,7 @@ impl Channel {
                     .saturating_sub(operations.len());
                 let leases: BTreeMap<u64, _> = taken.collect();
                 if leases.len() > room {
-                    for (tag, lease) in leases {
-                        self.unacknowledged.insert(tag, lease);
-                    }
+                    self.unacknowledged.extend(leases);
                     return Err(s.fail(ReplyCode::PreconditionFailed, TOO_LARGE));
                 }
                 operations.extend(leases.into_iter().map(|(delivery_tag, lease)| {

@@ -1,8 +1,8 @@
 //! Contents and field tables of AMQP, and the neutral message.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use amqp_codec::connection::Content;
 use amqp_codec::{
     Array, ArrayBuf, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table, TableBuf, Text,
@@ -67,11 +67,10 @@ fn value(value_: FieldValue<'_>) -> Value {
 /// one that is too long for a table stays out.
 fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
     let mut table = TableBuf::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (name, value) in &headers.0 {
-        if name.len() <= SHORT && !seen.contains(&&**name) {
+        if name.len() <= SHORT && seen.insert(name) {
             with_field(value, &mut |field| table.insert(&**name, field))?;
-            seen.push(name);
         }
     }
     Ok(table)

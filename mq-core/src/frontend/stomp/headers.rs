@@ -2,6 +2,7 @@
 //! gives the properties, and all others as headers of the application.
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -69,7 +70,7 @@ pub(super) fn properties<'a>(
         qos: Qos::AtLeastOnce,
         ..Properties::default()
     };
-    let mut seen: Vec<Cow<'a, str>> = Vec::new();
+    let mut seen: BTreeSet<Cow<'a, str>> = BTreeSet::new();
     for (name, value) in headers {
         if seen.contains(&name) {
             continue;
@@ -77,7 +78,7 @@ pub(super) fn properties<'a>(
         if !take(&mut properties, &name, &value) {
             properties.headers.push(&name, Value::string(&value));
         }
-        seen.push(name);
+        seen.insert(name);
     }
     properties
 }

@@ -1,6 +1,7 @@
 //! Consumers of a queue, and whose turn it is.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::cmp::Reverse;
 
 use super::QueueId;
 use crate::model::ConnectionId;
@@ -82,68 +83,94 @@ impl Consumer {
     }
 }
 
-/// The consumers of one queue, by priority and then by turn.
+/// The consumers of one queue, by priority and then by turn. One that cannot take
+/// a message loses its place among those that are asked until it is
+/// [woken](Self::wake), so that nobody's turn waits for a walk over it.
 #[derive(Debug)]
 pub(crate) struct Consumers {
-    /// The next to be served is at the front of its priority.
-    list: VecDeque<Consumer>,
+    all: BTreeMap<ConsumerId, (Consumer, Place)>,
+    /// Those to ask: the highest priority first, then who has waited longest.
+    asked: BTreeSet<Place>,
+    last_turn: u64,
+    /// How many of them are exclusive.
+    exclusive: usize,
     /// With single active consumer: the one that is served, until it leaves.
     single: bool,
     active: Option<ConsumerId>,
 }
 
+/// Where a consumer stands: priority, turn, and its name.
+type Place = (Reverse<i64>, u64, ConsumerId);
+
 impl Consumers {
     pub(crate) fn new(single: bool) -> Self {
         Consumers {
-            list: VecDeque::new(),
+            all: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            last_turn: 0,
+            exclusive: 0,
             single,
             active: None,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.list.len()
+        self.all.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.all.is_empty()
     }
 
     pub(crate) fn has_exclusive(&self) -> bool {
-        self.list.iter().any(|c| c.exclusive)
+        self.exclusive > 0
     }
 
+    /// In the order in which they were added.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Consumer> {
-        self.list.iter()
+        self.all.values().map(|(consumer, _)| consumer)
     }
 
     pub(crate) fn add(&mut self, consumer: Consumer) {
         if self.single && self.active.is_none() {
             self.active = Some(consumer.id);
         }
-        self.insert(consumer);
+        self.exclusive += usize::from(consumer.exclusive);
+        let place = self.last_place(consumer.priority, consumer.id);
+        self.asked.insert(place);
+        self.all.insert(consumer.id, (consumer, place));
     }
 
-    /// Puts a consumer last among those of its priority.
-    fn insert(&mut self, consumer: Consumer) {
-        let at = self
-            .list
-            .partition_point(|c| c.priority >= consumer.priority);
-        self.list.insert(at, consumer);
+    /// The place after all others of a priority.
+    fn last_place(&mut self, priority: i64, id: ConsumerId) -> Place {
+        self.last_turn += 1;
+        (Reverse(priority), self.last_turn, id)
     }
 
     pub(crate) fn remove(&mut self, id: ConsumerId) -> Option<Consumer> {
-        let at = self.list.iter().position(|c| c.id == id)?;
-        let removed = self.list.remove(at);
+        let (removed, place) = self.all.remove(&id)?;
+        self.asked.remove(&place);
+        self.exclusive -= usize::from(removed.exclusive);
         if self.active == Some(id) {
             // In order of registration: ids are given in that order.
-            self.active = self.list.iter().map(|c| c.id).min();
+            self.active = self.all.keys().next().copied();
         }
-        removed
+        Some(removed)
     }
 
-    pub(crate) fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
-        self.list.iter_mut().find(|c| c.id == id)
+    /// A consumer has settled a message.
+    pub(crate) fn settled(&mut self, id: ConsumerId) {
+        if let Some((consumer, place)) = self.all.get_mut(&id) {
+            consumer.unacknowledged = consumer.unacknowledged.saturating_sub(1);
+            self.asked.insert(*place);
+        }
+    }
+
+    /// A consumer may have got room: it is asked again, in the turn that it had.
+    pub(crate) fn wake(&mut self, id: ConsumerId) {
+        if let Some((_, place)) = self.all.get(&id) {
+            self.asked.insert(*place);
+        }
     }
 
     /// Whose turn it is, among those that can take a message: that one then
@@ -152,14 +179,25 @@ impl Consumers {
         &mut self,
         channels: &BTreeMap<ChannelId, Channel>,
     ) -> Option<&mut Consumer> {
-        let at = self.list.iter().position(|c| {
-            (!self.single || self.active == Some(c.id))
-                && channels.get(&c.channel).is_some_and(|ch| c.can_take(ch))
-        })?;
-        let consumer = self.list.remove(at)?;
-        let id = consumer.id;
-        self.insert(consumer);
-        self.get_mut(id)
+        let can_take = |consumer: &Consumer| {
+            channels
+                .get(&consumer.channel)
+                .is_some_and(|channel| consumer.can_take(channel))
+        };
+        if self.single {
+            let (consumer, _) = self.all.get_mut(&self.active?)?;
+            return can_take(consumer).then_some(consumer);
+        }
+        while let Some((priority, _, id)) = self.asked.pop_first() {
+            if self.all.get(&id).is_some_and(|(c, _)| can_take(c)) {
+                let place = self.last_place(priority.0, id);
+                self.asked.insert(place);
+                let (consumer, old) = self.all.get_mut(&id)?;
+                *old = place;
+                return Some(consumer);
+            }
+        }
+        None
     }
 }
 
@@ -253,6 +291,7 @@ mod tests {
                     ..*channel
                 },
             )]);
+            consumers.wake(ConsumerId(1));
             assert_eq!(consumers.next(&table).is_some(), takes);
         }
     }

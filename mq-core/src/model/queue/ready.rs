@@ -24,9 +24,61 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     /// By priority, of a queue without priorities 0 alone.
-    levels: BTreeMap<u8, VecDeque<Entry>>,
+    levels: BTreeMap<u8, Level>,
     len: usize,
     bytes: usize,
+}
+
+/// The messages of one priority. Those that came back lie apart from those that
+/// have not been out, so that putting one in its place moves no other.
+#[derive(Debug, Default)]
+struct Level {
+    /// In the order of their positions.
+    fresh: VecDeque<Entry>,
+    /// By position.
+    returned: BTreeMap<u64, Entry>,
+}
+
+impl Level {
+    fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.returned.is_empty()
+    }
+
+    /// Whether the first message is one that came back.
+    fn returned_first(&self) -> bool {
+        match (self.returned.first_key_value(), self.fresh.front()) {
+            (Some((position, _)), Some(fresh)) => *position < fresh.position,
+            (returned, _) => returned.is_some(),
+        }
+    }
+
+    fn front(&self) -> Option<&Entry> {
+        if self.returned_first() {
+            self.returned.first_key_value().map(|(_, entry)| entry)
+        } else {
+            self.fresh.front()
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<Entry> {
+        if self.returned_first() {
+            self.returned.pop_first().map(|(_, entry)| entry)
+        } else {
+            self.fresh.pop_front()
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self
+            .fresh
+            .back()
+            .is_none_or(|e| e.position < entry.position)
+        {
+            self.fresh.push_back(entry);
+        } else {
+            self.returned.insert(entry.position, entry);
+        }
+    }
 }
 
 impl Ready {
@@ -46,13 +98,7 @@ impl Ready {
     pub(crate) fn insert(&mut self, priority: u8, entry: Entry) {
         self.len += 1;
         self.bytes += entry.message.size();
-        let level = self.levels.entry(priority).or_default();
-        if level.back().is_none_or(|e| e.position < entry.position) {
-            level.push_back(entry);
-        } else {
-            let at = level.partition_point(|e| e.position < entry.position);
-            level.insert(at, entry);
-        }
+        self.levels.entry(priority).or_default().insert(entry);
     }
 
     /// Takes what a consumer gets next.

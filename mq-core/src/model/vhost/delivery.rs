@@ -187,8 +187,8 @@ impl VirtualHost {
         else {
             return;
         };
-        if let Some(consumer) = consumer.and_then(|id| queue.consumers.get_mut(id)) {
-            consumer.unacknowledged = consumer.unacknowledged.saturating_sub(1);
+        if let Some(consumer) = consumer {
+            queue.consumers.settled(consumer);
         }
         match settlement {
             Settlement::Acknowledge => self.statistics.acknowledged += 1,

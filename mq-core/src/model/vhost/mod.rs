@@ -166,8 +166,11 @@ impl VirtualHost {
             return;
         };
         change(channel);
-        for queue in channel.consumers.values() {
-            list(&mut self.listed, &mut self.queues, *queue);
+        for (consumer, id) in &channel.consumers {
+            if let Some(queue) = self.queues.get_mut(id) {
+                queue.consumers.wake(*consumer);
+                list(&mut self.listed, queue, *id);
+            }
         }
     }
 
@@ -252,7 +255,9 @@ impl VirtualHost {
     }
 
     pub(crate) fn list_queue(&mut self, id: QueueId) {
-        list(&mut self.listed, &mut self.queues, id);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            list(&mut self.listed, queue, id);
+        }
     }
 
     pub(crate) fn not_found(&self, what: &str, name: &str) -> crate::model::refusal::Refusal {
@@ -264,10 +269,8 @@ impl VirtualHost {
 }
 
 /// Adds a queue to those to look at, unless it is there.
-fn list(listed: &mut VecDeque<QueueId>, queues: &mut BTreeMap<QueueId, Queue>, id: QueueId) {
-    if let Some(queue) = queues.get_mut(&id)
-        && !queue.listed
-    {
+fn list(listed: &mut VecDeque<QueueId>, queue: &mut Queue, id: QueueId) {
+    if !queue.listed {
         queue.listed = true;
         listed.push_back(id);
     }
