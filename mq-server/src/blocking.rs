@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::{Config, Listen, Server, StartError};
+use crate::{Config, Endpoint, Listen, Server, StartError};
 
 /// A [`Server`] on a thread of its own, with its own runtime. Dropping it
 /// shuts it down and waits for that.
@@ -19,6 +19,7 @@ use crate::{Config, Listen, Server, StartError};
 #[derive(Debug)]
 pub struct BlockingServer {
     bound: Listen,
+    endpoints: Vec<Endpoint>,
     /// Dropping it is the signal.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -45,7 +46,8 @@ impl BlockingServer {
                     match Server::start(config).await {
                         Ok(server) => {
                             // A starter that is gone has dropped `stop` too.
-                            let _ = tell.send(Ok(server.addresses()));
+                            let open = (server.addresses(), server.endpoints().to_vec());
+                            let _ = tell.send(Ok(open));
                             let _ = stopped.await;
                             server.shutdown().await;
                         }
@@ -56,11 +58,12 @@ impl BlockingServer {
                 });
             })
             .map_err(StartError::Runtime)?;
-        let bound = told
+        let (bound, endpoints) = told
             .recv()
             .map_err(|_| StartError::Runtime(std::io::Error::other("its thread panicked")))??;
         Ok(BlockingServer {
             bound,
+            endpoints,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -69,6 +72,11 @@ impl BlockingServer {
     /// The listeners that are on, with the ports that they really have.
     pub fn addresses(&self) -> Listen {
         self.bound
+    }
+
+    /// All listeners, as [`Server::endpoints`] returns them.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
     }
 
     /// Where AMQP 0-9-1 listens.

@@ -5,18 +5,17 @@
 //! frames for one peer leave in one write.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mq_core::{Broker, ConnectionId, Input, Output, Protocol};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::connection::{self, Gate, Reading};
+use crate::transport::Established;
 use crate::{Config, name};
 
 /// Commands that may wait for the broker. With reads of at most
@@ -33,9 +32,9 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// What listeners and connections say to the broker task.
 pub(crate) enum Command {
     Accepted {
-        protocol: Protocol,
-        stream: TcpStream,
-        peer: SocketAddr,
+        established: Established,
+        /// Where it comes from.
+        peer: String,
         /// Held until the socket is closed.
         permit: OwnedSemaphorePermit,
     },
@@ -186,12 +185,12 @@ impl BrokerTask {
                 Some(Input::Disconnected { connection })
             }
             Command::Accepted {
-                protocol,
-                stream,
+                established,
                 peer,
                 permit,
             } => {
-                let connection = self.open(protocol, stream, peer, permit);
+                let protocol = established.protocol;
+                let connection = self.open(established, &peer, permit);
                 Some(Input::Connected {
                     connection,
                     protocol,
@@ -202,15 +201,19 @@ impl BrokerTask {
 
     fn open(
         &mut self,
-        protocol: Protocol,
-        stream: TcpStream,
-        peer: SocketAddr,
+        established: Established,
+        peer: &str,
         permit: OwnedSemaphorePermit,
     ) -> ConnectionId {
+        let Established {
+            protocol,
+            reader,
+            writer,
+            source: _,
+        } = established;
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
-        tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
-        let (reader, writer) = stream.into_split();
+        tracing::debug!(id = id.0, protocol = name(protocol), peer, "connected");
         let gate = Arc::new(Gate::new());
         let (chunks, outgoing) = mpsc::unbounded_channel();
         let permit = Arc::new(permit);

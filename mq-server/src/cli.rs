@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
+use mq_server::Endpoint;
 use serde::Deserialize;
 
 /// A message broker for AMQP 0-9-1, MQTT (3.1, 3.1.1, 5.0) and STOMP (1.0,
@@ -35,6 +36,25 @@ pub(crate) struct Flags {
     /// Where STOMP listens [default: 127.0.0.1:61613].
     #[arg(long, value_name = "IP:PORT|off")]
     pub(crate) stomp: Option<Address>,
+
+    /// One more listener; repeat for more. Schemes are amqp, amqps, mqtt, mqtts, stomp,
+    /// stomps, ws, wss (paths /mqtt, /stomp and /ws) and any, which finds out what a peer
+    /// speaks; with "+unix" and a path in place of HOST:PORT a Unix socket; with "?proxy"
+    /// at the end a PROXY protocol v2 header comes first.
+    #[arg(long = "listen", value_name = "SCHEME://HOST:PORT")]
+    pub(crate) endpoints: Vec<Endpoint>,
+
+    /// The server's certificate for TLS, in PEM form, with those that signed it.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// The private key of that certificate, in PEM form.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Requires clients over TLS to have a certificate that one of these authorities signed.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
 
     /// A user who may connect; repeat for more. Given once or more, only these
     /// may [default: guest:guest]. Others on this machine can see the flags of

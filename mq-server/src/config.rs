@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use mq_core::Protocol;
 
+use crate::transport::{Endpoint, TlsFiles};
+
 /// A protocol's name as people write it: `AMQP`, `MQTT`, `STOMP`.
 pub fn name(protocol: Protocol) -> &'static str {
     match protocol {
@@ -84,6 +86,14 @@ impl Default for Listen {
 pub struct Config {
     /// Where to listen.
     pub listen: Listen,
+    /// More listeners: TLS, WebSocket, Unix sockets, one port for all protocols.
+    pub endpoints: Vec<Endpoint>,
+    /// The certificate for the listeners with TLS. Default: none.
+    pub tls: Option<TlsFiles>,
+    /// How long a peer may take until its protocol begins: for TLS, the WebSocket
+    /// handshake, the PROXY header and, where anything is spoken, its first bytes.
+    /// Default 10 s.
+    pub handshake_timeout: Duration,
     /// Users, virtual hosts and the limits of the broker itself. Its
     /// `unix_time` is set by the server.
     pub broker: mq_core::Config,
@@ -115,6 +125,9 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: Listen::default(),
+            endpoints: Vec::new(),
+            tls: None,
+            handshake_timeout: Duration::from_secs(10),
             broker: mq_core::Config::default(),
             max_connections: 10_000,
             write_timeout: Duration::from_secs(60),

@@ -1,27 +1,22 @@
 //! The two tasks of one connection: one reads, one writes.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use mq_core::ConnectionId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use crate::broker_task::Command;
+use crate::transport::{Reader, Writer};
 
 /// Read sizes adapt between these: an idle connection holds little, a busy one
 /// needs few calls.
 const SMALLEST_READ: usize = 2 * 1024;
 pub(crate) const LARGEST_READ: usize = 64 * 1024;
-
-/// Chunks that one vectored write takes at most.
-const SLICES: usize = 64;
 
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
@@ -72,7 +67,7 @@ impl Gate {
 /// Reads until the peer has closed its side or the connection is over.
 pub(crate) async fn read(
     connection: ConnectionId,
-    mut socket: OwnedReadHalf,
+    mut socket: Reader,
     gate: Arc<Gate>,
     commands: mpsc::Sender<Command>,
     linger: Duration,
@@ -95,7 +90,7 @@ pub(crate) async fn read(
         }
         let read = tokio::select! {
             biased;
-            read = socket.read_buf(&mut buffer) => read,
+            read = socket.read(&mut buffer) => read,
             () = gate.changed.notified() => continue,
         };
         match read {
@@ -128,11 +123,11 @@ pub(crate) async fn read(
     let _ = timeout(linger, discard(socket, buffer)).await;
 }
 
-async fn discard(mut socket: OwnedReadHalf, mut buffer: BytesMut) {
+async fn discard(mut socket: Reader, mut buffer: BytesMut) {
     loop {
         buffer.clear();
         buffer.reserve(SMALLEST_READ);
-        match socket.read_buf(&mut buffer).await {
+        match socket.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
@@ -143,7 +138,7 @@ async fn discard(mut socket: OwnedReadHalf, mut buffer: BytesMut) {
 /// this task closes the connection's sending side.
 pub(crate) async fn write(
     connection: ConnectionId,
-    mut socket: OwnedWriteHalf,
+    mut socket: Writer,
     mut outgoing: mpsc::UnboundedReceiver<Vec<Bytes>>,
     commands: mpsc::Sender<Command>,
     write_timeout: Duration,
@@ -158,7 +153,7 @@ pub(crate) async fn write(
             while let Ok(chunks) = outgoing.try_recv() {
                 queue.extend(chunks);
             }
-            let written = match timeout(write_timeout, write_some(&mut socket, &queue)).await {
+            let written = match timeout(write_timeout, socket.write(&mut queue)).await {
                 Ok(Ok(written)) => written,
                 stuck => {
                     match stuck {
@@ -175,7 +170,6 @@ pub(crate) async fn write(
                     return;
                 }
             };
-            advance(&mut queue, written);
             unreported += written;
             if unreported >= REPORT || queue.is_empty() {
                 let len = std::mem::take(&mut unreported);
@@ -186,29 +180,7 @@ pub(crate) async fn write(
             }
         }
     }
-}
-
-async fn write_some(socket: &mut OwnedWriteHalf, queue: &VecDeque<Bytes>) -> io::Result<usize> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let mut count = 0;
-    for (slice, chunk) in slices.iter_mut().zip(queue) {
-        *slice = IoSlice::new(chunk);
-        count += 1;
-    }
-    match socket.write_vectored(&slices[..count]).await? {
-        0 => Err(io::ErrorKind::WriteZero.into()),
-        written => Ok(written),
-    }
-}
-
-/// Drops the first `written` bytes of the queue.
-fn advance(queue: &mut VecDeque<Bytes>, mut written: usize) {
-    while let Some(chunk) = queue.front_mut() {
-        if written < chunk.len() {
-            chunk.advance(written);
-            return;
-        }
-        written -= chunk.len();
-        queue.pop_front();
+    if let Ok(Err(error)) = timeout(write_timeout, socket.close()).await {
+        tracing::debug!(id = connection.0, %error, "cannot end the sending side");
     }
 }

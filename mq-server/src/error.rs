@@ -1,29 +1,27 @@
 //! Why a server could not start.
 
 use std::io;
-use std::net::SocketAddr;
 
-use mq_core::Protocol;
-
-use crate::config::name;
+use crate::transport::{Endpoint, TlsError};
 
 /// The server did not start; nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A listener could not have its address.
-    #[error("cannot listen for {} on {address}: {}", name(*.protocol), advice(.source))]
+    #[error("cannot listen on {endpoint}: {}", advice(.source))]
     Bind {
-        /// The listener's protocol.
-        protocol: Protocol,
-        /// The address asked for.
-        address: SocketAddr,
+        /// The listener.
+        endpoint: Endpoint,
         /// What the operating system said.
         source: io::Error,
     },
     /// The broker's configuration contradicts itself.
     #[error(transparent)]
     Config(#[from] mq_core::ConfigError),
+    /// TLS is wanted, and cannot be offered.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The runtime or its thread could not be made.
     #[error("cannot start the server's runtime: {0}")]
     Runtime(#[source] io::Error),

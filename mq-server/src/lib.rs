@@ -38,12 +38,14 @@ mod connection;
 mod error;
 mod listener;
 mod server;
+mod transport;
 
 pub use blocking::BlockingServer;
 pub use config::{Config, Listen, name};
 pub use error::StartError;
 pub use mq_core::Protocol;
 pub use server::Server;
+pub use transport::{Address, Endpoint, EndpointError, Speaks, TlsError, TlsFiles};
 
 /// The examples of the workspace's README, so that they stay true.
 #[cfg(doctest)]

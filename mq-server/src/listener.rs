@@ -1,16 +1,20 @@
 //! Accepting connections, and living through the times when that fails.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mq_core::Protocol;
 use socket2::{SockRef, TcpKeepalive};
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::broker_task::Command;
-use crate::name;
+use crate::transport::{Acceptor, Address, Arrival, Endpoint, establish};
 
 /// How long to leave a listener alone when the process or the machine has run
 /// out of something. The connections wait in the kernel's backlog meanwhile.
@@ -21,25 +25,121 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(250);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// What all listeners share.
+#[derive(Clone)]
+pub(crate) struct Reception {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) tls: Option<Acceptor>,
+    /// How long a peer may take until its protocol begins.
+    pub(crate) handshake_timeout: Duration,
+    /// Bytes of one WebSocket message.
+    pub(crate) message_size: usize,
+}
+
+/// An open listener.
+pub(crate) struct Listener {
+    /// With the port that it really has.
+    pub(crate) endpoint: Endpoint,
+    socket: Bound,
+}
+
+enum Bound {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket, which goes with its listener.
+#[cfg(unix)]
+struct SocketFile(PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // If it is gone already, all is as it should be.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    pub(crate) async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+        let mut endpoint = endpoint.clone();
+        let socket = match &mut endpoint.address {
+            Address::Tcp(host, port) => {
+                let socket = TcpListener::bind((host.as_str(), *port)).await?;
+                *port = socket.local_addr()?.port();
+                Bound::Tcp(socket)
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                remove_stale(path)?;
+                Bound::Unix(UnixListener::bind(&*path)?, SocketFile(path.clone()))
+            }
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok(Self { endpoint, socket })
+    }
+
+    /// The IP address and port, of a listener that has them.
+    pub(crate) fn local_addr(&self) -> Option<std::net::SocketAddr> {
+        match &self.socket {
+            Bound::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Bound::Unix(..) => None,
+        }
+    }
+
+    /// The next connection, and where it comes from.
+    async fn accept(&self) -> io::Result<(Arrival, String)> {
+        match &self.socket {
+            Bound::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                if let Err(error) = set_options(&stream) {
+                    tracing::debug!(%peer, %error, "socket options");
+                }
+                Ok((Arrival::Tcp(stream), peer.to_string()))
+            }
+            #[cfg(unix)]
+            Bound::Unix(socket, SocketFile(path)) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((Arrival::Unix(stream), path.display().to_string()))
+            }
+        }
+    }
+}
+
+/// Removes the file of a Unix socket on which nobody listens any more.
+#[cfg(unix)]
+fn remove_stale(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
 /// Accepts for ever; ends when the broker task is gone.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    protocol: Protocol,
-    commands: mpsc::Sender<Command>,
-    room: Arc<Semaphore>,
-) {
+pub(crate) async fn accept(listener: Listener, reception: Reception) {
+    let endpoint = Arc::new(listener.endpoint.clone());
+    // Ended with this future.
+    let mut handshakes = JoinSet::new();
     // One line when the trouble begins and one when it ends, not one a try.
     let mut failing = false;
-    loop {
-        let (stream, peer) = match listener.accept().await {
+    while !reception.commands.is_closed() {
+        // Ended tasks are only remembered until somebody asks.
+        while handshakes.try_join_next().is_some() {}
+        let (arrival, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => {
-                tracing::debug!(protocol = name(protocol), %error, "a connection was gone before it was accepted");
+                tracing::debug!(%endpoint, %error, "a connection was gone before it was accepted");
                 continue;
             }
             Err(error) => {
                 if !failing {
-                    tracing::error!(protocol = name(protocol), %error, "cannot accept connections; trying on");
+                    tracing::error!(%endpoint, %error, "cannot accept connections; trying on");
                     failing = true;
                 }
                 tokio::time::sleep(OUT_OF_RESOURCES).await;
@@ -47,26 +147,52 @@ pub(crate) async fn accept(
             }
         };
         if failing {
-            tracing::info!(protocol = name(protocol), "accepting connections again");
+            tracing::info!(%endpoint, "accepting connections again");
             failing = false;
         }
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            tracing::warn!(protocol = name(protocol), %peer, "refused: the limit of connections is reached");
+        let Ok(permit) = Arc::clone(&reception.room).try_acquire_owned() else {
+            tracing::warn!(%endpoint, peer, "refused: the limit of connections is reached");
             continue;
         };
-        if let Err(error) = set_options(&stream) {
-            tracing::debug!(protocol = name(protocol), %peer, %error, "socket options");
-        }
-        let accepted = Command::Accepted {
-            protocol,
-            stream,
+        let arrived = receive(
+            arrival,
             peer,
             permit,
-        };
-        if commands.send(accepted).await.is_err() {
+            Arc::clone(&endpoint),
+            reception.clone(),
+        );
+        handshakes.spawn(arrived);
+    }
+}
+
+/// Brings a connection to where its protocol begins, and hands it to the broker.
+async fn receive(
+    arrival: Arrival,
+    peer: String,
+    permit: OwnedSemaphorePermit,
+    endpoint: Arc<Endpoint>,
+    reception: Reception,
+) {
+    let tls = reception.tls.as_ref();
+    let handshake = establish(arrival, &endpoint, tls, reception.message_size);
+    let established = match timeout(reception.handshake_timeout, handshake).await {
+        Ok(Ok(established)) => established,
+        Ok(Err(error)) => {
+            tracing::info!(%endpoint, peer, %error, "refused in the handshake");
             return;
         }
-    }
+        Err(_) => {
+            tracing::info!(%endpoint, peer, "refused: its handshake takes too long");
+            return;
+        }
+    };
+    let accepted = Command::Accepted {
+        peer: established.source.clone().unwrap_or(peer),
+        established,
+        permit,
+    };
+    // If the broker is gone, so is the need for this connection.
+    let _ = reception.commands.send(accepted).await;
 }
 
 /// Errors that accept(2) reports about the one connection it took from the

@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mq_server::{Config, Server};
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Flags;
 use crate::settings::Settings;
@@ -51,8 +53,8 @@ fn complain(error: &dyn std::fmt::Display) -> ExitCode {
 
 async fn serve(config: Config) -> ExitCode {
     // Before the ports open: who sees them open may send the signal already.
-    let mut stop = match Stop::install() {
-        Ok(stop) => stop,
+    let mut signals = match Signals::install() {
+        Ok(signals) => signals,
         Err(error) => {
             eprintln!("mq-server: cannot handle signals: {error}");
             return ExitCode::FAILURE;
@@ -65,15 +67,42 @@ async fn serve(config: Config) -> ExitCode {
     if let Err(error) = announce(&server) {
         tracing::warn!(%error, "cannot write to stdout");
     }
-    tokio::select! {
-        signal = stop.received() => tracing::info!(signal, "stopping"),
-        () = server.stopped() => return ExitCode::FAILURE,
+    loop {
+        tokio::select! {
+            request = signals.next() => match request {
+                Request::Stop(signal) => {
+                    tracing::info!(signal, "stopping");
+                    break;
+                }
+                Request::Reload => reload(&server),
+            },
+            () = server.stopped() => return ExitCode::FAILURE,
+        }
     }
-    tokio::select! {
-        () = server.shutdown() => tracing::info!("stopped"),
-        signal = stop.received() => tracing::warn!(signal, "stopping at once"),
+    let stopping = server.shutdown();
+    let mut stopping = std::pin::pin!(stopping);
+    loop {
+        tokio::select! {
+            () = &mut stopping => {
+                tracing::info!("stopped");
+                break;
+            }
+            request = signals.next() => {
+                if let Request::Stop(signal) = request {
+                    tracing::warn!(signal, "stopping at once");
+                    break;
+                }
+            }
+        }
     }
     ExitCode::SUCCESS
+}
+
+fn reload(server: &Server) {
+    match server.reload_tls() {
+        Ok(()) => tracing::info!("SIGHUP: the certificates were read again"),
+        Err(error) => tracing::error!(%error, "SIGHUP: the certificates stay as they are"),
+    }
 }
 
 /// One line for each listener, with the port that it really has.
@@ -82,43 +111,59 @@ fn announce(server: &Server) -> io::Result<()> {
     for (protocol, address) in server.addresses().iter() {
         writeln!(out, "{} listening on {address}", mq_server::name(protocol))?;
     }
+    for endpoint in &server.endpoints()[server.addresses().iter().count()..] {
+        writeln!(out, "listening on {endpoint}")?;
+    }
     out.flush()
 }
 
-/// Ctrl-C and SIGTERM.
-struct Stop {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
+/// What a signal asks for.
+enum Request {
+    /// Ctrl-C or SIGTERM, by name.
+    Stop(&'static str),
+    /// SIGHUP: what can change while serving is read again.
+    Reload,
 }
 
 #[cfg(unix)]
-impl Stop {
-    fn install() -> io::Result<Stop> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Stop {
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn install() -> io::Result<Self> {
+        Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn received(&mut self) -> &'static str {
+    async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Request::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Request::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Request::Reload,
         }
     }
 }
 
 #[cfg(not(unix))]
-impl Stop {
-    fn install() -> io::Result<Stop> {
-        Ok(Stop {})
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn install() -> io::Result<Self> {
+        Ok(Self)
     }
 
-    async fn received(&mut self) -> &'static str {
-        let _ = tokio::signal::ctrl_c().await;
-        "Ctrl-C"
+    async fn next(&mut self) -> Request {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Request::Stop("Ctrl-C"),
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -4,19 +4,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use mq_core::{Broker, Protocol};
-use tokio::net::TcpListener;
+use mq_core::Broker;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
-use crate::{Config, Listen, StartError, listener, name};
+use crate::listener::{self, Listener, Reception};
+use crate::transport::{Acceptor, Endpoint, Speaks, TlsError};
+use crate::{Config, Listen, StartError};
 
 /// A running server. Dropping it shuts it down in the background, as
 /// [`shutdown`](Server::shutdown) does, as long as its runtime lives.
 #[derive(Debug)]
 pub struct Server {
     bound: Listen,
+    endpoints: Vec<Endpoint>,
+    tls: Option<Acceptor>,
     /// Dropping it is the signal.
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
@@ -29,33 +32,46 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`StartError::Bind`] when an address cannot be had, and
-    /// [`StartError::Config`]; then no listener is left open.
+    /// [`StartError::Bind`] when an address cannot be had, [`StartError::Tls`] when TLS is
+    /// wanted and cannot be offered, and [`StartError::Config`]; then no listener is left
+    /// open.
     pub async fn start(mut config: Config) -> Result<Server, StartError> {
         let origin = Instant::now();
         config.broker.unix_time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let broker = Broker::new(config.broker.clone())?;
+        let tls = config.tls.clone().map(Acceptor::new).transpose()?;
         let mut listeners = Vec::new();
         let mut bound = Listen::none();
-        for (protocol, address) in config.listen.iter() {
-            let bind = |source| StartError::Bind {
-                protocol,
-                address,
-                source,
-            };
-            let listener = TcpListener::bind(address).await.map_err(bind)?;
-            let address = listener.local_addr().map_err(bind)?;
-            tracing::info!(protocol = name(protocol), %address, "listening");
-            bound.set(protocol, address);
-            listeners.push((protocol, listener));
+        let plain = config.listen.iter();
+        let plain = plain.map(|(protocol, address)| Endpoint::tcp(protocol, address));
+        for (index, endpoint) in plain.chain(config.endpoints.clone()).enumerate() {
+            if endpoint.tls && tls.is_none() {
+                return Err(TlsError::NoCertificate(endpoint.to_string()).into());
+            }
+            let listener = Listener::bind(&endpoint).await;
+            let listener = listener.map_err(|source| StartError::Bind { endpoint, source })?;
+            let endpoint = &listener.endpoint;
+            tracing::info!(%endpoint, "listening");
+            if let (Speaks::Only(protocol), Some(address)) =
+                (endpoint.speaks, listener.local_addr())
+                && index < config.listen.iter().count()
+            {
+                bound.set(protocol, address);
+            }
+            listeners.push(listener);
         }
+        let endpoints = listeners.iter().map(|listener| listener.endpoint.clone());
+        let endpoints = endpoints.collect();
 
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(run(broker, origin, config, listeners, stopped));
+        let running = run(broker, origin, config, listeners, tls.clone(), stopped);
+        let running = tokio::spawn(running);
         Ok(Server {
             bound,
+            endpoints,
+            tls,
             stop: Some(stop),
             running,
         })
@@ -64,6 +80,21 @@ impl Server {
     /// The listeners that are on, with the ports that they really have.
     pub fn addresses(&self) -> Listen {
         self.bound
+    }
+
+    /// All listeners, those of [`addresses`](Self::addresses) first, with the ports that
+    /// they really have.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Reads the files of [`Config::tls`] again, for the connections from now on.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the files; then the certificates stay as they are.
+    pub fn reload_tls(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), Acceptor::reload)
     }
 
     /// Where AMQP 0-9-1 listens.
@@ -100,24 +131,33 @@ impl Server {
     }
 }
 
+/// What a message may have besides its body in one WebSocket message: headers, properties.
+const MESSAGE_HEAD: usize = 1 << 20;
+
 async fn run(
     broker: Broker,
     origin: Instant,
     config: Config,
-    listeners: Vec<(Protocol, TcpListener)>,
+    listeners: Vec<Listener>,
+    tls: Option<Acceptor>,
     stopped: oneshot::Receiver<()>,
 ) {
     let (commands, inbox) = mpsc::channel(broker_task::INBOX);
-    let room = Arc::new(Semaphore::new(config.max_connections as usize));
+    let reception = Reception {
+        commands: commands.clone(),
+        room: Arc::new(Semaphore::new(config.max_connections as usize)),
+        tls,
+        handshake_timeout: config.handshake_timeout,
+        message_size: config
+            .broker
+            .limits
+            .message_size
+            .saturating_add(MESSAGE_HEAD),
+    };
     // Dropped, and so ended, with this future.
     let mut accepting = JoinSet::new();
-    for (protocol, listener) in listeners {
-        accepting.spawn(listener::accept(
-            listener,
-            protocol,
-            commands.clone(),
-            Arc::clone(&room),
-        ));
+    for listener in listeners {
+        accepting.spawn(listener::accept(listener, reception.clone()));
     }
     let mut broker = BrokerTask::new(broker, origin, &config, commands, inbox);
     broker.serve_until(stopped).await;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mq_server::Config;
+use mq_server::{Config, Endpoint, TlsFiles};
 use serde::Deserialize;
 
 use crate::cli::{Address, Flags, LogFormat};
@@ -42,8 +42,12 @@ pub(crate) enum SettingsError {
          or a filter such as \"info,mq_server=debug\""
     )]
     LogLevel { level: String },
-    #[error("every listener is off: leave at least one of amqp, mqtt and stomp on")]
+    #[error(
+        "every listener is off: leave at least one of amqp, mqtt and stomp on, or add one by --listen"
+    )]
     NothingToDo,
+    #[error("tls.certificate and tls.key go together: give both, or neither")]
+    HalfOfTls,
     #[error(transparent)]
     Broker(#[from] mq_core::ConfigError),
 }
@@ -66,7 +70,10 @@ struct File {
     linger_seconds: Option<u64>,
     shutdown_grace_seconds: Option<u64>,
     seed: Option<u64>,
+    handshake_timeout_seconds: Option<u64>,
+    endpoints: Option<Vec<Endpoint>>,
     listen: ListenTable,
+    tls: TlsTable,
     users: Option<BTreeMap<String, String>>,
     amqp: AmqpTable,
     mqtt: MqttTable,
@@ -80,6 +87,15 @@ struct ListenTable {
     amqp: Option<Address>,
     mqtt: Option<Address>,
     stomp: Option<Address>,
+}
+
+/// An empty name is no file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TlsTable {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,17 +183,17 @@ impl Settings {
                 path: path.clone(),
                 source,
             })?;
-            settings.apply_file(parse(path, &text)?);
+            settings.apply_file(parse(path, &text)?)?;
         }
         settings.apply_flags(flags);
         settings.config.broker.check()?;
-        if settings.config.listen.iter().next().is_none() {
+        if settings.config.listen.iter().next().is_none() && settings.config.endpoints.is_empty() {
             return Err(SettingsError::NothingToDo);
         }
         Ok(settings)
     }
 
-    fn apply_file(&mut self, file: File) {
+    fn apply_file(&mut self, file: File) -> Result<(), SettingsError> {
         let config = &mut self.config;
         set(&mut config.listen.amqp, file.listen.amqp.map(Address::on));
         set(&mut config.listen.mqtt, file.listen.mqtt.map(Address::on));
@@ -189,6 +205,19 @@ impl Settings {
             seconds(file.write_timeout_seconds),
         );
         set(&mut config.linger, seconds(file.linger_seconds));
+        set(
+            &mut config.handshake_timeout,
+            seconds(file.handshake_timeout_seconds),
+        );
+        set(&mut config.endpoints, file.endpoints);
+        let named = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        config.tls = match (named(file.tls.certificate), named(file.tls.key)) {
+            (Some(certificate), Some(key)) => {
+                Some(tls_files(certificate, key, named(file.tls.client_ca)))
+            }
+            (None, None) => None,
+            _ => return Err(SettingsError::HalfOfTls),
+        };
         set(
             &mut config.shutdown_grace,
             seconds(file.shutdown_grace_seconds),
@@ -214,6 +243,7 @@ impl Settings {
 
         set(&mut self.log.level, file.log.level);
         set(&mut self.log.format, file.log.format);
+        Ok(())
     }
 
     fn apply_flags(&mut self, flags: &Flags) {
@@ -221,6 +251,13 @@ impl Settings {
         set(&mut config.listen.amqp, flags.amqp.map(Address::on));
         set(&mut config.listen.mqtt, flags.mqtt.map(Address::on));
         set(&mut config.listen.stomp, flags.stomp.map(Address::on));
+        if !flags.endpoints.is_empty() {
+            config.endpoints.clone_from(&flags.endpoints);
+        }
+        if let (Some(certificate), Some(key)) = (&flags.tls_certificate, &flags.tls_key) {
+            let client_ca = flags.tls_client_ca.clone();
+            config.tls = Some(tls_files(certificate.clone(), key.clone(), client_ca));
+        }
         set(&mut config.max_connections, flags.max_connections);
         let broker = &mut config.broker;
         if !flags.users.is_empty() {
@@ -236,6 +273,14 @@ impl Settings {
         }
         set(&mut self.log.level, flags.log_level.clone());
         set(&mut self.log.format, flags.log_format);
+    }
+}
+
+fn tls_files(certificate: PathBuf, key: PathBuf, client_ca: Option<PathBuf>) -> TlsFiles {
+    let files = TlsFiles::new(certificate, key);
+    match client_ca {
+        Some(client_ca) => files.with_client_ca(client_ca),
+        None => files,
     }
 }
 
@@ -274,7 +319,7 @@ mod tests {
         let before = format!("{settings:?}");
         settings.config.broker.seed = 0;
         let seedless = format!("{settings:?}");
-        settings.apply_file(file);
+        settings.apply_file(file).unwrap();
         settings.config.broker.seed = 0;
         assert_eq!(format!("{settings:?}"), seedless);
         assert_ne!(before, seedless, "the default seed is random");

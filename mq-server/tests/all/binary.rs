@@ -1,9 +1,4 @@
 //! The `mq-server` binary: what it prints, and how it ends.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test of the shell that owns the clock"
-)]
-
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};

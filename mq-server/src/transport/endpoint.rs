@@ -1,0 +1,202 @@
+//! Where to listen, and what is spoken there.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use mq_core::Protocol;
+use serde::Deserialize;
+use url::Url;
+
+/// What peers of an endpoint speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Speaks {
+    /// One protocol.
+    Only(Protocol),
+    /// WebSocket. The path decides what is inside: `/mqtt`, `/stomp`, or `/ws`, where the
+    /// sub-protocol does.
+    WebSocket,
+    /// Anything: AMQP, MQTT, STOMP, WebSocket, each also over TLS where the server has a
+    /// certificate. The first bytes of a connection decide.
+    Anything,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Address {
+    /// A host name or IP address, and a port; port 0 is any free one.
+    Tcp(String, u16),
+    /// The path of a Unix domain socket. A socket file that nobody listens on is replaced.
+    Unix(PathBuf),
+}
+
+/// A listener: an address and what is spoken there. It is written as a URL:
+///
+/// | URL | meaning |
+/// |---|---|
+/// | `amqp://HOST:PORT`, `mqtt://..`, `stomp://..` | one protocol over TCP |
+/// | `amqps://..`, `mqtts://..`, `stomps://..` | the same over TLS |
+/// | `ws://..`, `wss://..` | WebSocket: `/mqtt`, `/stomp`, or `/ws` with a sub-protocol |
+/// | `any://..` | one port for all of them: the first bytes of a connection decide |
+/// | `amqp+unix:///run/mq.sock` | a Unix domain socket in place of TCP, with any scheme |
+/// | `..?proxy` | each connection begins with a header of the PROXY protocol, version 2 |
+///
+/// ```
+/// use mq_server::{Endpoint, Protocol, Speaks};
+///
+/// let endpoint: Endpoint = "mqtts://0.0.0.0:8883?proxy".parse()?;
+/// assert_eq!(endpoint.speaks, Speaks::Only(Protocol::Mqtt));
+/// assert!(endpoint.tls && endpoint.proxy);
+/// # Ok::<(), mq_server::EndpointError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Where to listen.
+    pub address: Address,
+    /// What is spoken there.
+    pub speaks: Speaks,
+    /// TLS below that. It needs [`Config::tls`](crate::Config::tls).
+    pub tls: bool,
+    /// A header of the PROXY protocol, version 2, before everything else. It says where the
+    /// connection really came from, so only a proxy may reach this endpoint.
+    pub proxy: bool,
+}
+
+impl Endpoint {
+    /// A protocol over TCP, without TLS.
+    pub fn tcp(protocol: Protocol, address: SocketAddr) -> Self {
+        Self {
+            address: Address::Tcp(address.ip().to_string(), address.port()),
+            speaks: Speaks::Only(protocol),
+            tls: false,
+            proxy: false,
+        }
+    }
+}
+
+/// Why a text is no [`Endpoint`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no address to listen on: write SCHEME://HOST:PORT with a scheme of amqp, amqps, \
+     mqtt, mqtts, stomp, stomps, ws, wss and any, or SCHEME+unix:///PATH"
+)]
+pub struct EndpointError(String);
+
+/// Schemes, what they speak, and whether over TLS.
+const SCHEMES: [(&str, Speaks, bool); 9] = [
+    ("amqp", Speaks::Only(Protocol::Amqp), false),
+    ("amqps", Speaks::Only(Protocol::Amqp), true),
+    ("mqtt", Speaks::Only(Protocol::Mqtt), false),
+    ("mqtts", Speaks::Only(Protocol::Mqtt), true),
+    ("stomp", Speaks::Only(Protocol::Stomp), false),
+    ("stomps", Speaks::Only(Protocol::Stomp), true),
+    ("ws", Speaks::WebSocket, false),
+    ("wss", Speaks::WebSocket, true),
+    ("any", Speaks::Anything, false),
+];
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        parse(text).ok_or_else(|| EndpointError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(text: String) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+fn parse(text: &str) -> Option<Endpoint> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (scheme, is_unix) = match scheme.strip_suffix("+unix") {
+        Some(scheme) => (scheme, true),
+        None => (scheme, false),
+    };
+    let (_, speaks, tls) = SCHEMES.into_iter().find(|(name, ..)| *name == scheme)?;
+    let (rest, proxy) = match rest.split_once('?') {
+        None => (rest, false),
+        Some((rest, "proxy")) => (rest, true),
+        Some(_) => return None,
+    };
+    let address = if is_unix {
+        Address::Unix(PathBuf::from(rest).is_absolute().then(|| rest.into())?)
+    } else {
+        // A scheme that `Url` does not know has no default port: what is written is kept.
+        let url = Url::parse(&format!("listen://{rest}")).ok()?;
+        let bare = matches!(url.path(), "" | "/") && url.username().is_empty();
+        let host = url.host_str()?.trim_matches(['[', ']']);
+        Address::Tcp(host.to_owned(), url.port().filter(|_| bare)?)
+    };
+    Some(Endpoint {
+        address,
+        speaks,
+        tls,
+        proxy,
+    })
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = SCHEMES
+            .into_iter()
+            .find(|(_, speaks, tls)| (*speaks, *tls) == (self.speaks, self.tls));
+        let scheme = scheme.map_or("any", |(name, ..)| name);
+        match &self.address {
+            Address::Tcp(host, port) if host.contains(':') => {
+                write!(f, "{scheme}://[{host}]:{port}")
+            }
+            Address::Tcp(host, port) => write!(f, "{scheme}://{host}:{port}"),
+            Address::Unix(path) => write!(f, "{scheme}+unix://{}", path.display()),
+        }?;
+        f.write_str(if self.proxy { "?proxy" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let good = [
+            "amqp://127.0.0.1:5672",
+            "amqps://[::1]:5671",
+            "mqtt://localhost:0",
+            "mqtts://0.0.0.0:8883?proxy",
+            "stomp+unix:///run/stomp.sock",
+            "ws://127.0.0.1:80",
+            "wss://127.0.0.1:443",
+            "any://[::]:1?proxy",
+        ];
+        for text in good {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.to_string(), text);
+        }
+        let bad = [
+            "",
+            "127.0.0.1:5672",
+            "http://127.0.0.1:80",
+            "amqp://127.0.0.1",
+            "amqp://:5672",
+            "amqp://user@127.0.0.1:5672",
+            "amqp://127.0.0.1:70000",
+            "amqp://127.0.0.1:5672/vhost",
+            "amqp://127.0.0.1:5672?tls",
+            "amqp+unix://relative",
+        ];
+        for text in bad {
+            let refused: Result<Endpoint, _> = text.parse();
+            assert!(refused.is_err(), "{text}");
+        }
+    }
+}

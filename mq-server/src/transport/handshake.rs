@@ -1,0 +1,219 @@
+//! From an accepted socket to a connection that the broker can serve.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use mq_core::Protocol;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+use super::rewind::Rewind;
+use super::{Acceptor, BoxSocket, Endpoint, Reader, Speaks, Writer, halves, proxy, websocket};
+
+/// A socket that was accepted.
+pub(crate) enum Arrival {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// A connection of which the protocol is known.
+pub(crate) struct Established {
+    pub(crate) protocol: Protocol,
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+    /// Where a proxy says that it came from.
+    pub(crate) source: Option<String>,
+}
+
+/// Does what has to be done before the protocol's first byte. It may wait for the peer for
+/// as long as that likes: the caller bounds the time.
+pub(crate) async fn establish(
+    arrival: Arrival,
+    endpoint: &Endpoint,
+    tls: Option<&Acceptor>,
+    message_size: usize,
+) -> io::Result<Established> {
+    // The common case keeps halves that share nothing.
+    if let (Speaks::Only(protocol), false, false) = (endpoint.speaks, endpoint.tls, endpoint.proxy)
+    {
+        let (reader, writer) = arrival.into_halves();
+        return Ok(Established {
+            protocol,
+            reader,
+            writer,
+            source: None,
+        });
+    }
+    let mut socket = arrival.into_socket();
+    let source = match endpoint.proxy {
+        true => proxy::read(&mut socket).await?,
+        false => None,
+    };
+    if endpoint.tls {
+        socket = encrypted(socket, tls).await?;
+    }
+    let speaks = match endpoint.speaks {
+        Speaks::Anything => {
+            let mut found;
+            (socket, found) = detect(socket).await?;
+            if found == Found::Tls {
+                socket = encrypted(socket, tls).await?;
+                (socket, found) = detect(socket).await?;
+            }
+            found.speaks()?
+        }
+        known => known,
+    };
+    let (protocol, (reader, writer)) = match speaks {
+        Speaks::Only(protocol) => (protocol, split(socket)),
+        Speaks::WebSocket | Speaks::Anything => {
+            let (stream, protocol) = websocket::accept(socket, message_size).await?;
+            (protocol, halves::messages(stream, protocol))
+        }
+    };
+    Ok(Established {
+        protocol,
+        reader,
+        writer,
+        source,
+    })
+}
+
+impl Arrival {
+    fn into_halves(self) -> (Reader, Writer) {
+        match self {
+            Self::Tcp(stream) => {
+                let (reader, writer) = stream.into_split();
+                (
+                    Reader::Bytes(Box::new(reader)),
+                    Writer::Bytes(Box::new(writer)),
+                )
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                let (reader, writer) = stream.into_split();
+                (
+                    Reader::Bytes(Box::new(reader)),
+                    Writer::Bytes(Box::new(writer)),
+                )
+            }
+        }
+    }
+
+    fn into_socket(self) -> BoxSocket {
+        match self {
+            Self::Tcp(stream) => Box::new(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => Box::new(stream),
+        }
+    }
+}
+
+fn split(socket: BoxSocket) -> (Reader, Writer) {
+    let (reader, writer) = tokio::io::split(socket);
+    (
+        Reader::Bytes(Box::new(reader)),
+        Writer::Bytes(Box::new(writer)),
+    )
+}
+
+async fn encrypted(socket: BoxSocket, tls: Option<&Acceptor>) -> io::Result<BoxSocket> {
+    match tls {
+        Some(acceptor) => acceptor.accept(socket).await,
+        None => Err(io::Error::other(
+            "it wants TLS, and there is no certificate",
+        )),
+    }
+}
+
+/// What the first bytes of a stream say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Tls,
+    Http,
+    Protocol(Protocol),
+    Unknown,
+}
+
+impl Found {
+    fn speaks(self) -> io::Result<Speaks> {
+        match self {
+            Self::Protocol(protocol) => Ok(Speaks::Only(protocol)),
+            Self::Http => Ok(Speaks::WebSocket),
+            Self::Tls | Self::Unknown => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its first bytes are of no protocol that is spoken here",
+            )),
+        }
+    }
+
+    /// AMQP begins with its protocol header, MQTT with the first byte of CONNECT, STOMP
+    /// with CONNECT or STOMP after any number of line ends, HTTP with a GET, TLS with a
+    /// record of its handshake. None while more bytes are needed.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let first = bytes.iter().find(|byte| !b"\r\n".contains(byte));
+        Some(match first {
+            None if bytes.len() < EOLS => return None,
+            None => Self::Unknown,
+            Some(first) => Self::of_byte(*first),
+        })
+    }
+
+    fn of_byte(first: u8) -> Self {
+        match first {
+            0x16 => Self::Tls,
+            0x10 => Self::Protocol(Protocol::Mqtt),
+            b'A' => Self::Protocol(Protocol::Amqp),
+            b'G' => Self::Http,
+            b'C' | b'S' => Self::Protocol(Protocol::Stomp),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// So many bytes of line ends before a STOMP frame are looked at.
+const EOLS: usize = 16;
+
+async fn detect(mut socket: BoxSocket) -> io::Result<(BoxSocket, Found)> {
+    let mut first = BytesMut::with_capacity(2 * EOLS);
+    loop {
+        if socket.read_buf(&mut first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(found) = Found::of(&first) {
+            let first: Bytes = first.freeze();
+            return Ok((Box::new(Rewind { first, socket }), found));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes() {
+        let rows: [(&[u8], Option<Found>); 11] = [
+            (b"", None),
+            (b"AMQP\0\0\x09\x01", Some(Found::Protocol(Protocol::Amqp))),
+            (b"\x10\x0C\0\x04MQTT", Some(Found::Protocol(Protocol::Mqtt))),
+            (b"CONNECT\n", Some(Found::Protocol(Protocol::Stomp))),
+            (b"\r\n", None),
+            (
+                b"\n\nCONNECT\naccept-version:1.2\nhost:h\n\n\0",
+                Some(Found::Protocol(Protocol::Stomp)),
+            ),
+            (&[b'\n'; 20], Some(Found::Unknown)),
+            (b"\r\n\nSTOMP\n", Some(Found::Protocol(Protocol::Stomp))),
+            (b"GET /ws HTTP/1.1\r\n", Some(Found::Http)),
+            (b"\x16\x03\x01", Some(Found::Tls)),
+            (b"\0", Some(Found::Unknown)),
+        ];
+        for (bytes, found) in rows {
+            assert_eq!(Found::of(bytes), found, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What lies between a socket and the broker's bytes: the PROXY protocol, TLS,
+//! WebSocket, and finding out which protocol a peer speaks.
+
+mod endpoint;
+mod halves;
+mod handshake;
+mod proxy;
+mod rewind;
+mod tls;
+mod websocket;
+
+pub use endpoint::{Address, Endpoint, EndpointError, Speaks};
+pub use tls::{TlsError, TlsFiles};
+
+pub(crate) use halves::{Reader, Writer};
+pub(crate) use handshake::{Arrival, Established, establish};
+pub(crate) use tls::Acceptor;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A stream of bytes in both directions.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+pub(crate) type BoxSocket = Box<dyn Socket>;

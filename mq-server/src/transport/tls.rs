@@ -1,0 +1,151 @@
+//! TLS by rustls: certificates from PEM files, which can be read again while serving.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+
+use super::BoxSocket;
+
+/// The PEM files that TLS needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFiles {
+    /// The server's certificate and those that it was signed with, the server's first.
+    pub certificate: PathBuf,
+    /// The private key of the server's certificate.
+    pub key: PathBuf,
+    /// Authorities that sign certificates of clients. With it a client without a
+    /// certificate of theirs is refused in the TLS handshake; default: none are asked for.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// A certificate and its key; clients need none.
+    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            client_ca: None,
+        }
+    }
+
+    /// Requires clients to have a certificate that one of these authorities signed.
+    #[must_use]
+    pub fn with_client_ca(self, client_ca: impl Into<PathBuf>) -> Self {
+        Self {
+            client_ca: Some(client_ca.into()),
+            ..self
+        }
+    }
+}
+
+/// Why TLS cannot be offered. Each message names the file and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read or is no PEM file of that kind.
+    #[error("{}: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Certificate and key do not belong together, or an authority cannot be used.
+    #[error("the certificate {} cannot be used: {source}", .path.display())]
+    Certificate {
+        /// The file with the certificate.
+        path: PathBuf,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+    /// An endpoint wants TLS, and there is no certificate.
+    #[error(
+        "{0} needs a certificate: set tls.certificate and tls.key, or --tls-certificate and --tls-key"
+    )]
+    NoCertificate(String),
+}
+
+/// Does TLS handshakes, with the certificates that were read last.
+#[derive(Clone, Debug)]
+pub(crate) struct Acceptor {
+    files: Arc<TlsFiles>,
+    config: Arc<RwLock<Arc<ServerConfig>>>,
+}
+
+impl Acceptor {
+    pub(crate) fn new(files: TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self {
+            config: Arc::new(RwLock::new(Arc::new(load(&files)?))),
+            files: Arc::new(files),
+        })
+    }
+
+    /// Reads the files again. Connections from now on see the new certificates; after an
+    /// error, those before.
+    pub(crate) fn reload(&self) -> Result<(), TlsError> {
+        let config = Arc::new(load(&self.files)?);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    pub(super) async fn accept(&self, socket: BoxSocket) -> io::Result<BoxSocket> {
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let stream = TlsAcceptor::from(config).accept(socket).await?;
+        Ok(Box::new(stream))
+    }
+}
+
+fn load(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| file(&files.key, &format!("no private key in PEM form: {error}")))?;
+    let provider = Arc::new(ring::default_provider());
+    let unusable = |source| TlsError::Certificate {
+        path: files.certificate.clone(),
+        source,
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?;
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for authority in certificates(path)? {
+                roots
+                    .add(authority)
+                    .map_err(|error| file(path, &error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| file(path, &error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    builder.with_single_cert(chain, key).map_err(unusable)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let certificates: Vec<_> =
+        read.map_err(|error| file(path, &format!("no certificates in PEM form: {error}")))?;
+    if certificates.is_empty() {
+        return Err(file(path, "it has no certificate in PEM form"));
+    }
+    Ok(certificates)
+}
+
+fn file(path: &Path, reason: &str) -> TlsError {
+    TlsError::File {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}

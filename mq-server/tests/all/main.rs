@@ -1,0 +1,9 @@
+//! The server as a library and as a process, with sockets against it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests of the shell that owns the clock"
+)]
+
+mod binary;
+mod server;
+mod transport;
