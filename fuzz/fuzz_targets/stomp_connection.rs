@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use mq_fuzz::{Cut, Transcript, assert_the_cut_does_not_matter, feed, phrase};
+use stomp_codec::Headers;
 use stomp_codec::connection::{
-    Accept, AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options,
+    Accept, AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Goodbye, Options,
     ServerConfig, ServerConnection, ServerEvent,
 };
 
@@ -59,20 +60,26 @@ fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                     return false;
                 }
             };
-            if let ServerEvent::Body { part, last } = event {
-                put_together(&mut transcript, part, last);
+            if let ServerEvent::Body { part, remaining, .. } = event {
+                put_together(&mut transcript, part, remaining == Some(0));
                 continue;
             }
             transcript.events.push(format!("{event:?}"));
             let answer = match event {
                 ServerEvent::Connect(connect) if connect.login.as_deref() == Some("nobody") => {
-                    server.refuse("nobody", b"")
+                    server.refuse(
+                        NOW,
+                        &Goodbye {
+                            summary: "nobody",
+                            ..Goodbye::default()
+                        },
+                    )
                 }
                 ServerEvent::Connect(_) => server.accept(NOW, &Accept::default()),
                 ServerEvent::Subscribe(subscribe) => {
                     let tag = transcript.events.len() as u64;
                     let headers = [("x", "y")];
-                    server.message(
+                    server.deliver(
                         subscribe.subscription,
                         tag,
                         &subscribe.destination,
@@ -92,7 +99,7 @@ fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
         }
     });
     transcript.closed = server.is_closed();
-    server.poll_transmit(&mut transcript.sent);
+    server.poll_transmit(NOW, &mut transcript.sent);
     assert_eq!(server.transmit_len(), 0);
     transcript
 }
@@ -103,7 +110,7 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     config.limits.assembled_size = assembled;
     let mut client = ClientConnection::new(NOW, config);
     client
-        .connect(&ConnectOptions {
+        .connect(NOW, &ConnectOptions {
             host: "/",
             ..ConnectOptions::default()
         })
@@ -120,17 +127,17 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                     return false;
                 }
             };
-            if let ClientEvent::Body { part, last } = event {
-                put_together(&mut transcript, part, last);
+            if let ClientEvent::Body { part, remaining, .. } = event {
+                put_together(&mut transcript, part, remaining == Some(0));
                 continue;
             }
             transcript.events.push(format!("{event:?}"));
             let answer = match event {
                 ClientEvent::Connected(_) => client
-                    .subscribe("/queue/q", AckMode::Client, [], Options::RECEIPT)
+                    .subscribe("/queue/q", AckMode::Client, Headers::NONE, Options::RECEIPT)
                     .map(|_| ()),
                 ClientEvent::Message(message) => match message.ack {
-                    Some(token) => client.ack(&token, [], Options::default()).map(|_| ()),
+                    Some(token) => client.ack(&token, Headers::NONE, Options::default()).map(|_| ()),
                     None => Ok(()),
                 },
                 _ => Ok(()),
@@ -141,7 +148,7 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
         }
     });
     transcript.closed = client.is_closed();
-    client.poll_transmit(&mut transcript.sent);
+    client.poll_transmit(NOW, &mut transcript.sent);
     transcript
 }
 

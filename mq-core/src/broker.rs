@@ -404,7 +404,7 @@ impl Broker {
         let len = connection.front.transmit_len();
         if len > 0 {
             let mut out = BytesMut::with_capacity(len);
-            connection.front.poll_transmit(&mut out);
+            connection.front.poll_transmit(self.now, &mut out);
             connection.unsent += out.len();
             self.outputs.push_back(Output::Transmit {
                 connection: id,

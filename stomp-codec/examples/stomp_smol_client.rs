@@ -10,10 +10,10 @@
 use std::error::Error;
 use std::time::Instant;
 
-use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
+use stomp_codec::{Headers, Version};
 
 use smol::Timer;
 use smol::future::{or, pending};
@@ -36,25 +36,30 @@ async fn run() -> Result<(), Box<dyn Error>> {
         [address, version, user, password] => (address, version, Some((user, password))),
         _ => return Err("usage: stomp_smol_client HOST:PORT [VERSION] [USER PASSWORD]".into()),
     };
-    let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
+    let version: Version = version
+        .parse()
+        .map_err(|_| "the version is 1.0, 1.1 or 1.2")?;
 
     let mut socket = TcpStream::connect(address).await?;
     let start = Instant::now();
     let mut config = ClientConfig::default();
     config.versions = vec![version];
     let mut client = ClientConnection::new(start.elapsed(), config);
-    client.connect(&ConnectOptions {
-        host: "/",
-        login: user.map(|(name, _)| name),
-        passcode: user.map(|(_, password)| password),
-        ..ConnectOptions::default()
-    })?;
+    client.connect(
+        start.elapsed(),
+        &ConnectOptions {
+            host: "/",
+            login: user.map(|(name, _)| name),
+            passcode: user.map(|(_, password)| password),
+            ..ConnectOptions::default()
+        },
+    )?;
 
     let outcome = converse(&mut client, &mut socket, start).await;
     // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
     // what happened first says more.
     let mut out = Vec::new();
-    client.poll_transmit(&mut out);
+    client.poll_transmit(start.elapsed(), &mut out);
     let sent = socket.write_all(&out).await;
     outcome?;
     Ok(sent?)
@@ -69,7 +74,7 @@ async fn converse(
     let mut round = Round::default();
     let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
-        client.poll_transmit(&mut out);
+        client.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&out).await?;
         out.clear();
 
@@ -90,7 +95,7 @@ async fn converse(
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
-            round.answer(client, event)?;
+            round.answer(client, start.elapsed(), event)?;
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
@@ -112,6 +117,7 @@ impl Round {
     fn answer(
         &mut self,
         client: &mut ClientConnection,
+        now: std::time::Duration,
         event: ClientEvent<'_>,
     ) -> Result<(), Box<dyn Error>> {
         match event {
@@ -122,13 +128,14 @@ impl Round {
                     Version::V1_0 => AckMode::Client,
                     _ => AckMode::ClientIndividual,
                 };
-                (_, self.subscribed) = client.subscribe(QUEUE, mode, [], Options::RECEIPT)?;
+                (_, self.subscribed) =
+                    client.subscribe(QUEUE, mode, Headers::NONE, Options::RECEIPT)?;
             }
             ClientEvent::Message(message) => {
                 let text = String::from_utf8_lossy(message.body());
                 println!("received {text} from {}", message.destination);
                 let token = message.ack.ok_or("a message that needs no ACK")?;
-                self.acknowledged = client.ack(&token, [], Options::RECEIPT)?;
+                self.acknowledged = client.ack(&token, Headers::NONE, Options::RECEIPT)?;
             }
             ClientEvent::Receipt(receipt) => {
                 let receipt = Some(receipt);
@@ -140,12 +147,12 @@ impl Round {
                     self.done += 1;
                     if self.done == 2 {
                         println!("delivered and acknowledged");
-                        client.disconnect()?;
+                        client.close(now)?;
                     }
                 }
             }
             ClientEvent::Error(error) => {
-                let message = error.message.unwrap_or_default();
+                let message = error.summary.unwrap_or_default();
                 let details = String::from_utf8_lossy(error.frame.body());
                 return Err(format!("the server says {message}: {details}").into());
             }

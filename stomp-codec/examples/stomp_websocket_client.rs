@@ -8,10 +8,10 @@ use std::future::pending;
 use std::mem::take;
 
 use futures_util::{SinkExt, StreamExt};
-use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
+use stomp_codec::{Headers, Version};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
@@ -30,7 +30,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [address, version, user, password] => (address, version, Some((user, password))),
         _ => return Err("usage: stomp_websocket_client URL [VERSION] [USER PASSWORD]".into()),
     };
-    let version = Version::parse(version).ok_or("the version is 1.0, 1.1 or 1.2")?;
+    let version: Version = version
+        .parse()
+        .map_err(|_| "the version is 1.0, 1.1 or 1.2")?;
 
     let request =
         ClientRequestBuilder::new(address.parse()?).with_sub_protocol(version.subprotocol());
@@ -42,12 +44,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = ClientConfig::default();
     config.versions = vec![version];
     let mut client = ClientConnection::new(start.elapsed(), config);
-    client.connect(&ConnectOptions {
-        host: "/",
-        login: user.map(|(name, _)| name),
-        passcode: user.map(|(_, password)| password),
-        ..ConnectOptions::default()
-    })?;
+    client.connect(
+        start.elapsed(),
+        &ConnectOptions {
+            host: "/",
+            login: user.map(|(name, _)| name),
+            passcode: user.map(|(_, password)| password),
+            ..ConnectOptions::default()
+        },
+    )?;
     converse(&mut client, &mut socket, start).await?;
     // The session is over; the server may have closed its side already.
     socket.close(None).await.ok();
@@ -63,7 +68,7 @@ async fn converse(
     let mut round = Round::default();
     let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while !client.is_closed() {
-        client.poll_transmit(&mut out);
+        client.poll_transmit(start.elapsed(), &mut out);
         if !out.is_empty() {
             socket.send(Message::binary(take(&mut out))).await?;
         }
@@ -87,7 +92,7 @@ async fn converse(
 
         let mut input = &buffer[..];
         while let Some(event) = client.receive(start.elapsed(), &mut input)? {
-            round.answer(client, event)?;
+            round.answer(client, start.elapsed(), event)?;
         }
         let taken = buffer.len() - input.len();
         buffer.drain(..taken);
@@ -109,6 +114,7 @@ impl Round {
     fn answer(
         &mut self,
         client: &mut ClientConnection,
+        now: std::time::Duration,
         event: ClientEvent<'_>,
     ) -> Result<(), Box<dyn Error>> {
         match event {
@@ -119,13 +125,14 @@ impl Round {
                     Version::V1_0 => AckMode::Client,
                     _ => AckMode::ClientIndividual,
                 };
-                (_, self.subscribed) = client.subscribe(QUEUE, mode, [], Options::RECEIPT)?;
+                (_, self.subscribed) =
+                    client.subscribe(QUEUE, mode, Headers::NONE, Options::RECEIPT)?;
             }
             ClientEvent::Message(message) => {
                 let text = String::from_utf8_lossy(message.body());
                 println!("received {text} from {}", message.destination);
                 let token = message.ack.ok_or("a message that needs no ACK")?;
-                self.acknowledged = client.ack(&token, [], Options::RECEIPT)?;
+                self.acknowledged = client.ack(&token, Headers::NONE, Options::RECEIPT)?;
             }
             ClientEvent::Receipt(receipt) => {
                 let receipt = Some(receipt);
@@ -137,12 +144,12 @@ impl Round {
                     self.done += 1;
                     if self.done == 2 {
                         println!("delivered and acknowledged");
-                        client.disconnect()?;
+                        client.close(now)?;
                     }
                 }
             }
             ClientEvent::Error(error) => {
-                let message = error.message.unwrap_or_default();
+                let message = error.summary.unwrap_or_default();
                 let details = String::from_utf8_lossy(error.frame.body());
                 return Err(format!("the server says {message}: {details}").into());
             }

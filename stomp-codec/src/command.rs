@@ -1,8 +1,9 @@
 //! The commands, and what each version says of each, as a table.
 
 use core::fmt;
+use core::str::FromStr;
 
-use crate::Version;
+use crate::{ParseError, Version};
 
 /// The command of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,12 +41,12 @@ pub enum Command {
     Error,
 }
 
-/// One of the two ends of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Opens the connection.
+/// Who sends a frame.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum SentBy {
+    /// The end that opens the connection.
     Client,
-    /// Accepts the connection.
+    /// The end that accepts the connection.
     Server,
 }
 
@@ -65,7 +66,7 @@ struct Row {
     command: Command,
     name: &'static str,
     since: Version,
-    sender: Role,
+    sent_by: SentBy,
     body: Body,
     /// The headers that must be there, in 1.0, 1.1 and 1.2 ("Frames and
     /// Headers" of 1.2, and the section of each frame).
@@ -76,7 +77,7 @@ const fn row(
     command: Command,
     name: &'static str,
     since: Version,
-    sender: Role,
+    sent_by: SentBy,
     body: Body,
     required: [&'static [&'static str]; 3],
 ) -> Row {
@@ -84,7 +85,7 @@ const fn row(
         command,
         name,
         since,
-        sender,
+        sent_by,
         body,
         required,
     }
@@ -100,7 +101,7 @@ const TRANSACTION: [&[&str]; 3] = [&["transaction"], &["transaction"], &["transa
 
 use Body::{Ignored, No, Yes};
 use Command as C;
-use Role::{Client, Server};
+use SentBy::{Client, Server};
 use Version::{V1_0, V1_1};
 
 /// In the order of [`Command`].
@@ -193,9 +194,9 @@ impl Command {
         self.row().since
     }
 
-    /// The role that sends it.
-    pub const fn sender(self) -> Role {
-        self.row().sender
+    /// Who sends it.
+    pub const fn sent_by(self) -> SentBy {
+        self.row().sent_by
     }
 
     /// Whether a frame may have a body ("Body" in 1.2): SEND, MESSAGE and ERROR
@@ -226,6 +227,15 @@ impl Command {
     // keeps: stomp12/header-encoding/connect-unescaped, stomp11/header-encoding/connect-unescaped
     pub const fn is_escaped(self) -> bool {
         !matches!(self, Command::Connect | Command::Connected)
+    }
+}
+
+/// The command that the text is. Case counts.
+impl FromStr for Command {
+    type Err = ParseError;
+
+    fn from_str(name: &str) -> Result<Self, ParseError> {
+        Self::from_bytes(name.as_bytes()).ok_or(ParseError)
     }
 }
 

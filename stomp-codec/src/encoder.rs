@@ -120,7 +120,7 @@ impl<'a> Encoder<'a> {
 
     /// Ends the headers, the last of them the length of a body that is not empty;
     /// body and NUL are the caller's to write.
-    pub(crate) fn before_body(mut self, content_length: usize) -> Result<(), EncodeError> {
+    pub(crate) fn before_body(mut self, content_length: u64) -> Result<(), EncodeError> {
         if content_length > 0 {
             put_content_length(content_length, self.out);
         }
@@ -143,7 +143,7 @@ impl<'a> Encoder<'a> {
             let value = core::str::from_utf8(value).unwrap_or_default();
             check_content_length(value, body)?;
         } else if !body.is_empty() {
-            put_content_length(body.len(), self.out);
+            put_content_length(body.len() as u64, self.out);
         }
         self.out.push(b'\n');
         self.out.extend_from_slice(body);
@@ -189,14 +189,14 @@ pub(crate) fn check_content_length(value: &str, body: &[u8]) -> Result<(), Encod
 // keeps: stomp12/MESSAGE/content-length, stomp11/MESSAGE/content-length,
 // keeps: stomp10/MESSAGE/content-length, stomp12/ERROR/content-length,
 // keeps: stomp11/ERROR/content-length, stomp10/ERROR/content-length
-pub(crate) fn put_content_length(length: usize, out: &mut impl BufMut) {
+pub(crate) fn put_content_length(length: u64, out: &mut impl BufMut) {
     out.put_slice(b"content-length:");
-    out.put_slice(Decimal::new(length).as_str().as_bytes());
+    out.put_slice(Decimal::from_u64(length).as_str().as_bytes());
     out.put_u8(b'\n');
 }
 
 pub(crate) fn content_length_len(length: usize) -> usize {
-    CONTENT_LENGTH.len() + Decimal::new(length).as_str().len() + 2
+    CONTENT_LENGTH.len() + Decimal::from_u64(length as u64).as_str().len() + 2
 }
 
 /// A number in decimal digits, without an allocation.
@@ -206,11 +206,6 @@ pub(crate) struct Decimal {
 }
 
 impl Decimal {
-    pub(crate) fn new(number: usize) -> Self {
-        // A usize has 64 bits at most.
-        Decimal::from_u64(number as u64)
-    }
-
     pub(crate) fn from_u64(mut number: u64) -> Self {
         let mut digits = [b'0'; 20];
         let mut start = digits.len();

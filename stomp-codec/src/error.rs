@@ -1,10 +1,9 @@
-//! The errors of layer 1: what is wrong with bytes, and what a version cannot
-//! carry.
+//! The errors of frames: what is wrong with bytes, and what a version cannot carry.
 
 use crate::{Command, Version};
 
 /// What is wrong with the bytes of a peer, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{kind} (byte {offset})")]
 #[non_exhaustive]
 pub struct DecodeError {
@@ -15,7 +14,7 @@ pub struct DecodeError {
 }
 
 /// The rule that a peer's bytes break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// The first line of a frame is no command of any version. The offset is
@@ -74,7 +73,7 @@ impl DecodeError {
 }
 
 /// A limit on one frame, by its name in [`Limits`](crate::Limits).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Limit {
     /// [`Limits::command`](crate::Limits::command).
@@ -95,7 +94,7 @@ pub enum Limit {
 }
 
 /// Why a frame cannot be written. Nothing has been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The command came with a later version (NACK and STOMP in 1.0).
@@ -133,118 +132,9 @@ pub enum EncodeError {
     BodyInParts,
 }
 
-/// Why a connection is over: the peer broke the protocol, or is gone.
-///
-/// Terminal and sticky. A server's ERROR frame that says so is in
-/// `poll_transmit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectionError {
-    /// The bytes are no frame of this version, or beyond a limit. The offset is
-    /// from the start of the frame.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// A frame that the peer may not send, or not now: before CONNECT, a second
-    /// CONNECT, a server's frame from a client.
-    #[error("unexpected {0}")]
-    UnexpectedCommand(Command),
-    /// A frame lacks a header that its section requires.
-    #[error("{command} without the header {header}")]
-    MissingHeader {
-        /// The frame's command.
-        command: Command,
-        /// The name of the header.
-        header: &'static str,
-    },
-    /// A header has a value that its section does not define.
-    #[error("{command} with a wrong value of the header {header}")]
-    InvalidHeader {
-        /// The frame's command.
-        command: Command,
-        /// The name of the header.
-        header: &'static str,
-    },
-    /// Client and server share no version ("Protocol Negotiation"); at a
-    /// client, the server chose one that was not offered.
-    #[error("no common protocol version")]
-    NoCommonVersion,
-    /// SUBSCRIBE with the id of a subscription that is open; in 1.0 without
-    /// ids, to a destination that is subscribed to ("SUBSCRIBE id Header").
-    #[error("subscription exists already")]
-    DuplicateSubscription,
-    /// UNSUBSCRIBE of what is not subscribed to ("UNSUBSCRIBE").
-    #[error("unknown subscription")]
-    UnknownSubscription,
-    /// ACK or NACK of what was not sent, or was settled on its own before
-    /// ("ACK").
-    #[error("unknown message")]
-    UnknownMessage,
-    /// BEGIN with the identifier of a transaction that is open ("BEGIN").
-    #[error("transaction exists already")]
-    DuplicateTransaction,
-    /// A `transaction` that was not begun, or has ended ("COMMIT", "ABORT").
-    #[error("unknown transaction")]
-    UnknownTransaction,
-    /// RECEIPT for what no receipt was asked for ("RECEIPT").
-    #[error("unknown receipt-id")]
-    UnknownReceipt,
-    /// [`Limits::subscriptions`](crate::Limits::subscriptions).
-    #[error("too many subscriptions")]
-    TooManySubscriptions,
-    /// [`Limits::transactions`](crate::Limits::transactions).
-    #[error("too many transactions")]
-    TooManyTransactions,
-    /// [`Limits::transaction_operations`](crate::Limits::transaction_operations)
-    /// or [`Limits::transaction_bytes`](crate::Limits::transaction_bytes).
-    #[error("transactions too large")]
-    TransactionTooLarge,
-    /// Nothing came for longer than the heart-beats that were agreed on, and
-    /// the margin of error ("Heart-beating").
-    #[error("no heart-beat")]
-    HeartBeatTimeout,
-    /// The peer took too long to open the session.
-    #[error("no session in time")]
-    ConnectTimeout,
-    /// The peer closed the stream before the session was over.
-    #[error("connection closed without DISCONNECT")]
-    UnexpectedEof,
-}
-
-/// Why a call was refused. The state is unchanged and nothing is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The version cannot carry what was given.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-    /// The session is not open yet, or what was to be answered was not asked.
-    #[error("not connected")]
-    NotConnected,
-    /// CONNECT or STOMP with a header `receipt`, which is for every other frame
-    /// ("Header receipt").
-    #[error("CONNECT asks for a receipt")]
-    ReceiptOfConnect,
-    /// The session is over, or its client has said DISCONNECT.
-    #[error("connection closed")]
-    Closed,
-    /// No such subscription is open.
-    #[error("unknown subscription")]
-    UnknownSubscription,
-    /// No such transaction is open.
-    #[error("unknown transaction")]
-    UnknownTransaction,
-    /// A body in parts is not all sent, and another is to begin.
-    #[error("the body of the message before is not all sent")]
-    BodyIncomplete,
-    /// More of a body than its `content-length` has announced.
-    #[error("{octets} octets of a body of which {remaining} remain to be sent")]
-    BodySize {
-        /// Octets that were given.
-        octets: usize,
-        /// Octets that remain of the body; 0 too if none has begun.
-        remaining: usize,
-    },
-    /// The version does not have this ack mode (`client-individual` in 1.0).
-    #[error("ack mode is not in this version")]
-    AckMode,
-}
+/// The text is not a value of what it was read as: a [`Version`], an
+/// [`AckMode`](crate::connection::AckMode), a
+/// [`HeartBeat`](crate::connection::HeartBeat).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a value that the specification defines")]
+pub struct ParseError;

@@ -200,7 +200,7 @@ impl<'a> Frame<'a> {
             }
         }
         if content_length.is_none() && self.adds_content_length() {
-            encoder::put_content_length(self.body.len(), out);
+            encoder::put_content_length(self.body.len() as u64, out);
         }
         out.put_u8(b'\n');
         out.put_slice(self.body);
@@ -214,7 +214,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     ///
     /// As [`encode`](Frame::encode); never for a whole frame that was decoded.
-    pub fn to_owned(&self) -> Result<OwnedFrame, EncodeError> {
+    pub fn to_buf(&self) -> Result<FrameBuf, EncodeError> {
         if !self.whole {
             return Err(EncodeError::BodyInParts);
         }
@@ -222,7 +222,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The same with the headers of this frame and another body.
-    pub(crate) fn with_body(&self, body: Bytes) -> Result<OwnedFrame, EncodeError> {
+    pub(crate) fn with_body(&self, body: Bytes) -> Result<FrameBuf, EncodeError> {
         let (block, layout) = match self.headers.lines() {
             Some(lines) => (String::from(lines.block()), lines.layout()),
             None => {
@@ -237,7 +237,7 @@ impl<'a> Frame<'a> {
                 (block, layout)
             }
         };
-        Ok(OwnedFrame {
+        Ok(FrameBuf {
             version: self.version,
             command: self.command,
             block,
@@ -279,7 +279,7 @@ impl Eq for Frame<'_> {}
 
 /// A frame that owns its bytes, for what must outlive the input.
 #[derive(Clone)]
-pub struct OwnedFrame {
+pub struct FrameBuf {
     version: Version,
     command: Command,
     block: String,
@@ -287,9 +287,9 @@ pub struct OwnedFrame {
     body: Bytes,
 }
 
-impl OwnedFrame {
+impl FrameBuf {
     /// The frame, to be looked at or encoded.
-    pub fn frame(&self) -> Frame<'_> {
+    pub fn as_frame(&self) -> Frame<'_> {
         Frame {
             version: self.version,
             command: self.command,
@@ -319,19 +319,19 @@ impl OwnedFrame {
     }
 }
 
-impl fmt::Debug for OwnedFrame {
+impl fmt::Debug for FrameBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(f, &self.frame())
+        debug(f, &self.as_frame())
     }
 }
 
-impl PartialEq for OwnedFrame {
+impl PartialEq for FrameBuf {
     fn eq(&self, other: &Self) -> bool {
-        self.frame() == other.frame()
+        self.as_frame() == other.as_frame()
     }
 }
 
-impl Eq for OwnedFrame {}
+impl Eq for FrameBuf {}
 
 fn debug(f: &mut fmt::Formatter<'_>, frame: &Frame<'_>) -> fmt::Result {
     struct Map<'a>(Headers<'a>);

@@ -2,6 +2,7 @@
 //! written.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 
 use memchr::memchr;
 
@@ -17,6 +18,34 @@ pub struct Header<'a> {
     pub name: Cow<'a, str>,
     /// The value; can be empty.
     pub value: Cow<'a, str>,
+}
+
+/// A name and its value.
+impl<'a> From<(&'a str, &'a str)> for Header<'a> {
+    fn from((name, value): (&'a str, &'a str)) -> Self {
+        Self {
+            name: Cow::Borrowed(name),
+            value: Cow::Borrowed(value),
+        }
+    }
+}
+
+impl<'a> From<&(&'a str, &'a str)> for Header<'a> {
+    fn from(pair: &(&'a str, &'a str)) -> Self {
+        Self::from(*pair)
+    }
+}
+
+impl<'a> From<(Cow<'a, str>, Cow<'a, str>)> for Header<'a> {
+    fn from((name, value): (Cow<'a, str>, Cow<'a, str>)) -> Self {
+        Self { name, value }
+    }
+}
+
+impl<'a> From<&'a (String, String)> for Header<'a> {
+    fn from((name, value): &'a (String, String)) -> Self {
+        Self::from((&**name, &**value))
+    }
 }
 
 /// The headers of a frame, in the order in which they came, repeated ones
@@ -123,6 +152,9 @@ impl<'a> Lines<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// No headers: for a frame that is to have none beside its own.
+    pub const NONE: Self = Headers(Repr::Pairs(&[]));
+
     pub(crate) fn wire(lines: Lines<'a>) -> Self {
         Headers(Repr::Wire(lines))
     }

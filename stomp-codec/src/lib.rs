@@ -1,179 +1,256 @@
 //! STOMP 1.0, 1.1 and 1.2: frames to and from bytes, and the protocol state of
 //! one connection, without I/O.
 //!
-//! # Layer 1: bytes and frames
+//! # Frames
 //!
 //! [`decode`] reads one [`Frame`] from the front of a slice, and allocates
 //! nothing: headers stay where they are and are looked at when asked for. A
 //! [`Scan`] does the same and remembers how far it came, for frames that arrive
-//! in pieces. [`Frame::encode`] and [`Encoder`] write. What a [`Version`] says of
-//! escapes, ends of line, padding and bodies is kept on both ways; what it cannot
-//! carry is refused. Every length is bounded by [`Limits`].
+//! in pieces; [`needed`] says how many bytes are missing. [`Frame::encode`] and
+//! [`Encoder`] write. A [`FrameBuf`] keeps a frame. What a [`Version`] says of
+//! escapes, ends of line, padding and bodies is kept both ways; what it cannot
+//! carry is refused.
 //!
-//! # Layer 2: a connection
+//! # Connections
 //!
-//! [`ServerConnection`](connection::ServerConnection) and
-//! [`ClientConnection`](connection::ClientConnection) hold the state of one
-//! connection: the version, heart-beats, subscriptions, acknowledgements,
-//! transactions, receipts. They own no socket and no clock.
+//! A [`ClientConnection`](connection::ClientConnection) or
+//! [`ServerConnection`](connection::ServerConnection) holds the state of one end of
+//! one connection: the version, heart-beats, subscriptions, acknowledgements,
+//! transactions, receipts. It owns no socket and no clock. Both are a
+//! [`Connection`](connection::Connection) and are driven alike:
 //!
-//! **The drive contract.** Read bytes to the end of a buffer of your own, and
-//! call `receive` with all of it until it gives `None` or an error: each event
-//! borrows from the buffer, and `receive` moves the front of the slice over what
-//! it has taken. Keep what is left, and put it in front of what you read next.
-//! Then, and after anything else that you call, write what `poll_transmit` gives;
-//! if `is_closed`, close the socket when that is written. Call `handle_timeout`
-//! when the time is `poll_timeout`, which every call may change. Call
-//! `receive_eof` when the peer has closed its side. `now` is the time since a
-//! moment of your choice, the same for all calls. An error is final, every later
-//! call gives it again, and the ERROR frame about it is in `poll_transmit`. For
-//! back-pressure stop calling `receive`: there is no queue inside.
+#![doc = include_str!("drive-contract.md")]
+//!
+//! The loop below keeps time, and writes the goodbye when an error comes. It serves
+//! both ends: a server in a thread that greets every subscriber, and a client that
+//! acknowledges the greeting.
 //!
 //! ```
-//! use std::time::Duration;
-//! use stomp_codec::ConnectionError;
-//! use stomp_codec::connection::*;
+//! use std::error::Error;
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//! use std::thread;
+//! use std::time::{Duration, Instant};
 //!
-//! /// Gives a server what has arrived, and does what its client asks for.
-//! fn drive(
-//!     server: &mut ServerConnection,
-//!     now: Duration,
-//!     buffer: &mut Vec<u8>,
-//! ) -> Result<(), ConnectionError> {
-//!     let mut input = buffer.as_slice();
-//!     while let Some(event) = server.receive(now, &mut input)? {
-//!         // Answers can fail only if the session is not open; then nothing is
-//!         // left to be answered.
-//!         match event {
-//!             ServerEvent::Connect(connect) => match connect.login.as_deref() {
-//!                 Some("guest") => server.accept(now, &Accept::default()),
-//!                 _ => server.refuse("unknown user", b""),
-//!             },
-//!             ServerEvent::Subscribe(subscribe) => {
-//!                 let headers = [("content-type", "text/plain")];
-//!                 server.message(subscribe.subscription, 1, &subscribe.destination, headers, b"hello")
-//!             }
-//!             ServerEvent::Ack(ack) => {
-//!                 assert_eq!(*ack.messages, [1]);
-//!                 Ok(())
-//!             }
-//!             ServerEvent::Disconnect { receipt: Some(receipt), .. } => server.receipt(&receipt),
-//!             _ => Ok(()),
+//! use stomp_codec::connection::*;
+//! use stomp_codec::{Headers, SendError};
+//!
+//! /// Drives a connection until its protocol is over.
+//! fn run<R: Role>(
+//!     connection: &mut Connection<R>,
+//!     socket: &mut TcpStream,
+//!     start: Instant,
+//!     mut act: impl FnMut(&mut Connection<R>, Duration, R::Event<'_>) -> Result<(), SendError>,
+//! ) -> Result<(), Box<dyn Error>> {
+//!     let mut buffer = ReadBuffer::new();
+//!     let mut outcome = Ok(());
+//!     loop {
+//!         // This comes before the look at the outcome: an error has a goodbye.
+//!         let mut out = Vec::new();
+//!         connection.poll_transmit(start.elapsed(), &mut out);
+//!         socket.write_all(&out)?;
+//!         if outcome.is_err() || connection.is_closed() {
+//!             return outcome;
 //!         }
-//!         .ok();
+//!         let next = connection.poll_timeout();
+//!         let wait = next.map(|at| at.saturating_sub(start.elapsed()));
+//!         // A socket has no timeout of zero.
+//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+//!         outcome = match socket.read(buffer.space(4096)) {
+//!             Ok(0) => connection.receive_eof(start.elapsed()).map_err(Into::into),
+//!             Ok(len) => {
+//!                 buffer.filled(len);
+//!                 take(connection, &mut buffer, start.elapsed(), &mut act)
+//!             }
+//!             Err(error) => match error.kind() {
+//!                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => Ok(()),
+//!                 _ => return Err(error.into()),
+//!             },
+//!         };
+//!         if outcome.is_ok() && next.is_some_and(|at| at <= start.elapsed()) {
+//!             outcome = connection.handle_timeout(start.elapsed()).map_err(Into::into);
+//!         }
 //!     }
-//!     let taken = buffer.len() - input.len();
-//!     buffer.drain(..taken);
+//! }
+//!
+//! /// Acts on everything that has come.
+//! fn take<R: Role>(
+//!     connection: &mut Connection<R>,
+//!     buffer: &mut ReadBuffer,
+//!     now: Duration,
+//!     mut act: impl FnMut(&mut Connection<R>, Duration, R::Event<'_>) -> Result<(), SendError>,
+//! ) -> Result<(), Box<dyn Error>> {
+//!     let mut input = buffer.input();
+//!     while let Some(event) = connection.receive(now, &mut input)? {
+//!         act(connection, now, event)?;
+//!     }
 //!     Ok(())
 //! }
 //!
-//! let now = Duration::ZERO;
-//! let mut server = ServerConnection::new(now, ServerConfig::default());
-//! let mut client = ClientConnection::new(now, ClientConfig::default());
-//! client.connect(&ConnectOptions {
-//!     host: "localhost",
-//!     login: Some("guest"),
-//!     ..ConnectOptions::default()
-//! })?;
-//!
-//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-//! while !client.is_closed() {
-//!     client.poll_transmit(&mut to_server);
-//!     drive(&mut server, now, &mut to_server)?;
-//!     server.poll_transmit(&mut to_client);
-//!
-//!     let mut input = to_client.as_slice();
-//!     while let Some(event) = client.receive(now, &mut input)? {
-//!         match event {
-//!             ClientEvent::Connected(_) => {
-//!                 client.subscribe("/queue/a", AckMode::Client, [], Options::default())?;
-//!             }
-//!             ClientEvent::Message(message) => {
-//!                 assert_eq!(message.body(), b"hello");
-//!                 client.ack(&message.ack.unwrap(), [], Options::default())?;
-//!                 client.disconnect()?;
-//!             }
-//!             _ => {}
+//! /// A server that greets every subscriber.
+//! fn serve(
+//!     server: &mut ServerConnection,
+//!     now: Duration,
+//!     event: ServerEvent<'_>,
+//! ) -> Result<(), SendError> {
+//!     match event {
+//!         ServerEvent::Connect(connect) => match connect.login.as_deref() {
+//!             Some("guest") => server.accept(now, &Accept::default()),
+//!             _ => server.refuse(now, &Goodbye { summary: "Who are you?", ..Goodbye::default() }),
+//!         },
+//!         ServerEvent::Subscribe(subscribe) => {
+//!             let headers = [("content-type", "text/plain")];
+//!             server.deliver(subscribe.subscription, 1, &subscribe.destination, headers, b"hello")
 //!         }
+//!         ServerEvent::Ack(ack) => {
+//!             assert_eq!(*ack.deliveries, [1]);
+//!             Ok(())
+//!         }
+//!         ServerEvent::Disconnect { receipt: Some(receipt), .. } => server.receipt(&receipt),
+//!         _ => Ok(()),
 //!     }
-//!     to_client.clear();
 //! }
-//! assert!(server.is_closed());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!
+//! fn consume(
+//!     client: &mut ClientConnection,
+//!     now: Duration,
+//!     event: ClientEvent<'_>,
+//! ) -> Result<(), SendError> {
+//!     match event {
+//!         ClientEvent::Connected(_) => {
+//!             let mode = AckMode::Client;
+//!             client.subscribe("/queue/a", mode, Headers::NONE, Options::default())?;
+//!         }
+//!         ClientEvent::Message(message) => {
+//!             assert_eq!(message.body(), b"hello");
+//!             if let Some(token) = message.ack {
+//!                 client.ack(&token, Headers::NONE, Options::default())?;
+//!             }
+//!             client.close(now)?;
+//!         }
+//!         ClientEvent::Error(error) => println!("the server says {:?}", error.summary),
+//!         _ => {}
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     let server = thread::spawn(move || {
+//!         let (mut socket, _) = listener.accept().unwrap();
+//!         let start = Instant::now();
+//!         let mut server = ServerConnection::new(start.elapsed(), ServerConfig::default());
+//!         run(&mut server, &mut socket, start, serve).unwrap();
+//!     });
+//!
+//!     let mut socket = TcpStream::connect(address)?;
+//!     let start = Instant::now();
+//!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
+//!     let options = ConnectOptions {
+//!         host: "localhost",
+//!         login: Some("guest"),
+//!         passcode: Some("guest"),
+//!         ..ConnectOptions::default()
+//!     };
+//!     client.connect(start.elapsed(), &options)?;
+//!     run(&mut client, &mut socket, start, consume)?;
+//!     server.join().unwrap();
+//!     Ok(())
+//! }
 //! ```
 //!
-//! The directory `examples` has whole clients over blocking sockets, tokio, smol
-//! and mio, and one over WebSocket.
+//! The directory `examples` has one conversation as a client over blocking sockets,
+//! tokio, smol, mio and WebSocket, and one without any of them.
+//!
+//! After an error the connection is over: every drive call returns the error again,
+//! every call that sends returns [`SendError::Closed`], and `is_closed` is true, since
+//! STOMP has nothing more to come. A server's ERROR frame that says what was wrong is
+//! still in `poll_transmit`; a client has no frame to complain with.
 //!
 //! # Large bodies
 //!
-//! A body is handed out whole and borrowed, for which all of it has to be in the
-//! buffer. Longer ones than [`Limits::assembled_size`] come in parts, whether a
-//! `content-length` or only a NUL ends them: first the frame with all headers,
-//! as soon as the headers have come, and then each part as it arrives. With a
-//! bound on `assembled_size` a buffer never holds more than the headers, so much
-//! of a body, and one read.
+//! A body is handed out whole and borrowed, once all of it is in the buffer. One that is
+//! longer than [`Limits::assembled_size`] comes in parts, whether a `content-length` or
+//! only a NUL ends it: first the frame with all headers, as soon as the headers have
+//! come, and then each part as it arrives. With a bound on `assembled_size` a buffer
+//! never holds more than the headers, that much of a body, and one read.
 //!
 //! ```
-//! # use std::time::Duration;
-//! # use stomp_codec::connection::*;
-//! # let now = Duration::ZERO;
-//! # let mut socket = b"CONNECT\naccept-version:1.2\nhost:h\n\n\0".to_vec();
-//! # socket.extend_from_slice(b"SEND\ndestination:/upload\nreceipt:r\n\n");
-//! # socket.resize(socket.len() + 1_000_000, b'x');
-//! # socket.push(0);
-//! let mut config = ServerConfig::default();
-//! config.limits.assembled_size = 4096;
-//! config.limits.body = usize::MAX;
-//! let mut server = ServerConnection::new(now, config);
+//! use std::time::Duration;
+//! use stomp_codec::Limits;
+//! use stomp_codec::connection::*;
 //!
-//! let mut buffer = Vec::new();
-//! let mut upload = None;
-//! for read in socket.chunks(1460) {
-//!     buffer.extend_from_slice(read);
-//!     assert!(buffer.len() < 8192);
-//!     let mut input = buffer.as_slice();
-//!     while let Some(event) = server.receive(now, &mut input)? {
-//!         match event {
-//!             ServerEvent::Connect(_) => server.accept(now, &Accept::default())?,
-//!             ServerEvent::Send(send) if !send.is_whole() => {
-//!                 upload = Some((Vec::new(), send.receipt.map(String::from)));
-//!             }
-//!             ServerEvent::Body { part, last } => {
-//!                 let (file, receipt) = upload.as_mut().expect("its SEND came first");
-//!                 file.extend_from_slice(part);
-//!                 if last && let Some(receipt) = receipt {
-//!                     server.receipt(receipt)?;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut socket = b"CONNECT\naccept-version:1.2\nhost:h\n\n\0".to_vec();
+//!     socket.extend_from_slice(b"SEND\ndestination:/upload\nreceipt:r\n\n");
+//!     socket.resize(socket.len() + 1_000_000, b'x');
+//!     socket.push(0);
+//!
+//!     let limits = Limits::default().with_assembled_size(4096).with_body(usize::MAX);
+//!     let config = ServerConfig::default().with_limits(limits);
+//!     let now = Duration::ZERO;
+//!     let mut server = ServerConnection::new(now, config);
+//!     let mut buffer = ReadBuffer::new();
+//!     let mut upload = (Vec::new(), None);
+//!     for read in socket.chunks(1460) {
+//!         buffer.extend_from_slice(read);
+//!         assert!(buffer.len() < 8192);
+//!         let mut input = buffer.input();
+//!         while let Some(event) = server.receive(now, &mut input)? {
+//!             match event {
+//!                 ServerEvent::Connect(_) => server.accept(now, &Accept::default())?,
+//!                 ServerEvent::Send(send) if !send.is_whole() => {
+//!                     upload.1 = send.receipt.map(String::from);
 //!                 }
+//!                 ServerEvent::Body { part, remaining, .. } => {
+//!                     upload.0.extend_from_slice(part);
+//!                     if remaining == Some(0) && let Some(receipt) = &upload.1 {
+//!                         server.receipt(receipt)?;
+//!                     }
+//!                 }
+//!                 _ => {}
 //!             }
-//!             _ => {}
 //!         }
 //!     }
-//!     let taken = buffer.len() - input.len();
-//!     buffer.drain(..taken);
+//!     assert_eq!(upload.0.len(), 1_000_000);
+//!     Ok(())
 //! }
-//! assert_eq!(upload.map(|(file, _)| file.len()), Some(1_000_000));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! A SEND in a transaction is held by the connection, and comes whole at COMMIT;
 //! [`Limits::transaction_bytes`] bounds it.
 //!
-//! To send in parts, [`begin_send`](connection::ClientConnection::begin_send) and
-//! [`begin_message`](connection::ServerConnection::begin_message) want the length
-//! alone, and `send_body` the parts, each when the one before has left.
+//! To send in parts, call [`begin_send`](connection::ClientConnection::begin_send) or
+//! [`begin_deliver`](connection::ServerConnection::begin_deliver) with the length, and
+//! `send_body` with each part once the one before has left.
+//!
+//! # Sessions
+//!
+//! A STOMP session ends with its connection. What outlives it is in the hands of the
+//! two applications. A client sends again what it has no
+//! [`Receipt`](connection::ClientEvent::Receipt) for, and subscribes again; messages that
+//! it did not acknowledge come again from the server. A server gives to others what
+//! [`unacknowledged`](connection::ServerConnection::unacknowledged) has after an error, or
+//! the event of the client's DISCONNECT. The example `stomp_resume` is such a client.
+//!
+//! # Limits
+//!
+//! Every length that a peer sends is bounded by [`Limits`] before anything is allocated
+//! for it, by narrower ones until the login. So is what a connection holds for its peer:
+//! subscriptions, and what is in transactions. It holds no bytes that come in but those;
+//! they stay in your buffer.
 //!
 //! # WebSocket
 //!
-//! Over WebSocket nothing differs: the contents of the messages, text or binary,
-//! one after the other, are the stream. A message may hold a part of a frame, a
-//! frame, many, or an EOL as heart-beat; what `poll_transmit` gives can be sent
-//! as one binary message. The sub-protocols are `v10.stomp`, `v11.stomp` and
-//! `v12.stomp`: [`Version::subprotocol`] and [`Version::parse_subprotocol`].
-//! CONNECT and CONNECTED still agree on the version; put the one of the
-//! sub-protocol into `versions` of the configuration.
+//! Over WebSocket the contents of the messages, text or binary, are the stream, one
+//! after the other. A message may hold a part of a frame, a frame, many, or an EOL as
+//! heart-beat; what `poll_transmit` returns can be sent as one binary message. The
+//! sub-protocols are `v10.stomp`, `v11.stomp` and `v12.stomp`: [`Version::subprotocol`]
+//! and [`Version::parse_subprotocol`]. CONNECT and CONNECTED still agree on the version;
+//! put the one of the sub-protocol into `versions` of the configuration.
 //!
-//! # What the specifications require
+//! # Requirements
 //!
 //! The module [`requirements`] lists what STOMP 1.0, 1.1 and 1.2 require, which
 //! place of this crate keeps it, and which test shows it.
@@ -182,6 +259,14 @@
 //!
 //! `std` (default): nothing but the `std` features of the dependencies. Without
 //! it the crate is `no_std` and needs `alloc`.
+//!
+//! Until the crate is published, depend on it by path, or by `git` and the address of
+//! the repository:
+//!
+//! ```toml
+//! [dependencies]
+//! stomp-codec = { path = "../protocols/stomp-codec" }
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
 #![cfg_attr(
@@ -219,11 +304,12 @@ pub mod connection;
 #[doc = include_str!("../requirements.md")]
 pub mod requirements {}
 
-pub use command::{Command, Role};
+pub use command::{Command, SentBy};
+pub use connection::{ConnectionError, SendError};
 pub use encoder::Encoder;
-pub use error::{ConnectionError, DecodeError, DecodeErrorKind, EncodeError, Limit, SendError};
-pub use frame::{Frame, OwnedFrame};
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, Limit, ParseError};
+pub use frame::{Frame, FrameBuf};
 pub use header::{Header, Headers};
 pub use limits::Limits;
-pub use parser::{Scan, decode, leading_eols};
+pub use parser::{Scan, decode, leading_eols, needed};
 pub use version::Version;

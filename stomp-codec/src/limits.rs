@@ -8,10 +8,12 @@
 /// proportion to a length that the peer only claimed.
 ///
 /// ```
-/// let mut limits = stomp_codec::Limits::default();
-/// limits.body = 1024;
+/// use stomp_codec::Limits;
+///
+/// let limits = Limits::default().with_body(1024).with_headers(4096);
+/// assert_eq!(limits.body, 1024);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Longest command, in bytes, without its end of line.
@@ -74,4 +76,30 @@ impl Limits {
             ..Limits::default()
         }
     }
+}
+
+macro_rules! with {
+    ($($field:ident $method:ident,)*) => {
+        impl Limits { $(
+            #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+            #[must_use]
+            pub const fn $method(mut self, $field: usize) -> Self {
+                self.$field = $field;
+                self
+            }
+        )* }
+    };
+}
+
+with! {
+    command with_command,
+    header_line with_header_line,
+    header_count with_header_count,
+    headers with_headers,
+    body with_body,
+    assembled_size with_assembled_size,
+    subscriptions with_subscriptions,
+    transactions with_transactions,
+    transaction_operations with_transaction_operations,
+    transaction_bytes with_transaction_bytes,
 }

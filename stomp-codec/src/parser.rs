@@ -43,6 +43,29 @@ pub fn decode<'a>(
     Scan::default().decode(input, version, limits)
 }
 
+/// Returns how many bytes are missing, at least, until [`decode`] finds a whole frame at
+/// the front of `input`; 0 when it does. Exact once the `content-length` of a SEND,
+/// MESSAGE or ERROR is there.
+///
+/// ```
+/// use stomp_codec::{Limits, Version, needed};
+///
+/// let input = b"SEND\ndestination:/queue/a\ncontent-length:5\n\nhel";
+/// assert_eq!(needed(input, Version::V1_2, &Limits::default())?, 3);
+/// # Ok::<(), stomp_codec::DecodeError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn needed(input: &[u8], version: Version, limits: &Limits) -> Result<usize, DecodeError> {
+    let mut scan = Scan::default();
+    match scan.decode(input, version, limits)? {
+        Some(_) => Ok(0),
+        None => Ok(scan.min_len().saturating_sub(input.len()).max(1)),
+    }
+}
+
 /// The number of bytes that whole EOLs take at the front of `input`: LF, and in
 /// 1.2 CR LF too. Between frames they are heart-beats or padding.
 pub fn leading_eols(input: &[u8], version: Version) -> usize {

@@ -20,19 +20,26 @@ pub(crate) struct Parts {
 }
 
 /// What there is of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Part<'a> {
     pub(crate) bytes: &'a [u8],
-    /// The body has ended with it, and so has the frame.
-    pub(crate) last: bool,
+    /// How many bytes of the body are still to come, if that is known.
+    pub(crate) remaining: Option<u64>,
+}
+
+impl Part<'_> {
+    /// Whether the body has ended with it, and so has the frame.
+    pub(crate) fn is_last(&self) -> bool {
+        self.remaining == Some(0)
+    }
 }
 
 impl Parts {
-    /// For the body behind a `frame` whose head took so many bytes.
+    /// For the body after a `frame` whose head took so many bytes.
     pub(crate) fn new(frame: &Frame<'_>, head: usize, limit: usize) -> Self {
         // It was read before: if there are blanks, they mean nothing.
         let length = frame.header(CONTENT_LENGTH);
-        Parts {
+        Self {
             length: length.and_then(|value| decimal(trim(value.as_bytes()))),
             limit,
             head,
@@ -50,27 +57,36 @@ impl Parts {
             Some(length) => (length - self.done, None),
             None => (self.limit - self.done, memchr(0, input)),
         };
-        let count = ends.unwrap_or(input.len()).min(room);
-        let (bytes, rest) = input.split_at(count);
-        // The octet behind all that may come is NUL, or wrong.
-        let last = match rest.first() {
-            Some(0) => true,
-            Some(_) if count == 0 => return Err(self.no_end()),
-            _ => false,
-        };
-        if count == 0 && !last {
-            return Ok(None);
+        let mut count = ends.unwrap_or(input.len()).min(room);
+        let after = input.get(count);
+        let is_last = after == Some(&0);
+        if !is_last && self.length.is_some() && count == room {
+            // The last byte waits for the NUL, so that it is in the last part.
+            count = count.saturating_sub(1);
         }
+        if count == 0 && !is_last {
+            // The byte after all that may come is NUL, or wrong.
+            return match after {
+                Some(_) => Err(self.no_end()),
+                None => Ok(None),
+            };
+        }
+        let bytes = input.get(..count).unwrap_or_default();
         self.done += count;
-        let taken = count + usize::from(last);
-        Ok(Some((Part { bytes, last }, taken)))
+        let remaining = match self.length {
+            _ if is_last => Some(0),
+            Some(length) => u64::try_from(length - self.done).ok(),
+            None => None,
+        };
+        let taken = count + usize::from(is_last);
+        Ok(Some((Part { bytes, remaining }, taken)))
     }
 
     fn no_end(&self) -> DecodeError {
-        let kind = match self.length {
-            Some(_) => DecodeErrorKind::MissingNul,
-            None => DecodeErrorKind::Limit(Limit::Body),
+        let (body, kind) = match self.length {
+            Some(length) => (length, DecodeErrorKind::MissingNul),
+            None => (self.limit, DecodeErrorKind::Limit(Limit::Body)),
         };
-        error(self.head.saturating_add(self.done), kind)
+        error(self.head.saturating_add(body), kind)
     }
 }

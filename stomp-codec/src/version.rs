@@ -2,6 +2,9 @@
 //! wire, as data.
 
 use core::fmt;
+use core::str::FromStr;
+
+use crate::ParseError;
 
 /// A version of the protocol.
 ///
@@ -27,11 +30,6 @@ impl Version {
             Version::V1_1 => "1.1",
             Version::V1_2 => "1.2",
         }
-    }
-
-    /// The version that a header names, if it is one of the three.
-    pub fn parse(name: &str) -> Option<Version> {
-        Version::ALL.into_iter().find(|v| v.as_str() == name)
     }
 
     /// The version as the name of a WebSocket sub-protocol, which the header
@@ -62,6 +60,16 @@ impl Version {
 
     pub(crate) const fn syntax(self) -> Syntax {
         SYNTAX[self as usize]
+    }
+}
+
+/// Reads the version as the headers `accept-version` and `version` write it.
+impl FromStr for Version {
+    type Err = ParseError;
+
+    fn from_str(name: &str) -> Result<Self, ParseError> {
+        let version = Self::ALL.into_iter().find(|v| v.as_str() == name);
+        version.ok_or(ParseError)
     }
 }
 

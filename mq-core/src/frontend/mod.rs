@@ -91,7 +91,7 @@ pub(crate) trait FrontEnd {
     /// Lets deliveries come, or not.
     fn set_writable(&mut self, _context: &mut Context<'_>, _writable: bool) {}
 
-    fn poll_transmit(&mut self, out: &mut BytesMut);
+    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut);
     fn transmit_len(&self) -> usize;
     fn poll_timeout(&self) -> Option<Duration>;
     fn handle_timeout(&mut self, context: &mut Context<'_>);

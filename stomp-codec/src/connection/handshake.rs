@@ -32,7 +32,7 @@ pub(crate) fn negotiate(
         None => Some(Version::V1_0).filter(|v| supported.contains(v)),
         Some(list) => list
             .split(',')
-            .filter_map(|name| Version::parse(name.trim_matches(' ')))
+            .filter_map(|name| name.trim_matches(' ').parse().ok())
             .filter(|version| supported.contains(version))
             .max(),
     };

@@ -2,6 +2,7 @@
 //! "Heart-beating").
 
 use core::fmt;
+use core::str::FromStr;
 use core::time::Duration;
 
 use nom::character::complete::{char, u64};
@@ -9,8 +10,10 @@ use nom::combinator::{all_consuming, map};
 use nom::sequence::separated_pair;
 use nom::{IResult, Parser};
 
+use crate::ParseError;
+
 /// The header `heart-beat`: what one side can do and what it wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct HeartBeat {
     /// The shortest time between the heart-beats that this side can guarantee
     /// to send. Zero: it cannot send any. On the wire in milliseconds.
@@ -28,17 +31,6 @@ impl HeartBeat {
         receive: Duration::ZERO,
     };
 
-    /// Reads the value of the header: two numbers of milliseconds and a comma.
-    // keeps: stomp12/heart-beating/header, stomp11/heart-beating/header
-    pub fn parse(value: &str) -> Option<HeartBeat> {
-        fn millis(input: &str) -> IResult<&str, Duration> {
-            map(u64, Duration::from_millis).parse(input)
-        }
-        let numbers = separated_pair(millis, char(','), millis);
-        let (_, (send, receive)) = all_consuming(numbers).parse_complete(value).ok()?;
-        Some(HeartBeat { send, receive })
-    }
-
     /// How often `self` sends to `peer`: the greater of what the one can do and
     /// the other wants.
     // keeps: stomp12/heart-beating/none, stomp11/heart-beating/none,
@@ -46,6 +38,23 @@ impl HeartBeat {
     fn interval_to(self, peer: HeartBeat) -> Option<Duration> {
         let none = self.send.is_zero() || peer.receive.is_zero();
         (!none).then(|| self.send.max(peer.receive))
+    }
+}
+
+/// Reads the value of the header: two numbers of milliseconds and a comma.
+impl FromStr for HeartBeat {
+    type Err = ParseError;
+
+    // keeps: stomp12/heart-beating/header, stomp11/heart-beating/header
+    fn from_str(value: &str) -> Result<Self, ParseError> {
+        fn millis(input: &str) -> IResult<&str, Duration> {
+            map(u64, Duration::from_millis).parse(input)
+        }
+        let numbers = separated_pair(millis, char(','), millis);
+        match all_consuming(numbers).parse_complete(value) {
+            Ok((_, (send, receive))) => Ok(Self { send, receive }),
+            Err(_) => Err(ParseError),
+        }
     }
 }
 
@@ -65,7 +74,7 @@ impl fmt::Display for HeartBeat {
 /// interval.
 ///
 /// The longer of the two counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 // keeps: stomp12/heart-beating/tolerance, stomp11/heart-beating/tolerance
 pub struct Tolerance {
     /// In percent of the interval.
@@ -84,74 +93,27 @@ impl Default for Tolerance {
     }
 }
 
-/// The heart-beats of an open session, both ways.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pulse {
-    /// How long between two EOLs, and when the next is due.
-    send: Option<(Duration, Duration)>,
-    /// How long silence may last, and when it began.
-    receive: Option<(Duration, Duration)>,
+/// The heart-beats of an open session, both ways, once agreed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Agreed {
+    /// How long this side may send nothing.
+    pub(crate) every: Option<Duration>,
+    /// How long the peer may.
+    pub(crate) silence: Option<Duration>,
 }
 
-impl Pulse {
-    pub(crate) fn new(
-        now: Duration,
-        ours: HeartBeat,
-        theirs: HeartBeat,
-        tolerance: Tolerance,
-    ) -> Self {
-        let send = ours.interval_to(theirs).map(|interval| {
+impl Agreed {
+    pub(crate) fn new(ours: HeartBeat, theirs: HeartBeat, tolerance: Tolerance) -> Self {
+        let every = ours.interval_to(theirs).map(|interval| {
             // The peer counts from when the bytes arrive: a quarter is for what
             // happens to them on the way, and for a timer that fires late.
-            let every = interval.saturating_mul(3) / 4;
-            (every, now.saturating_add(every))
+            (interval.saturating_mul(3) / 4).max(Duration::from_nanos(1))
         });
-        let receive = theirs.interval_to(ours).map(|interval| {
+        let silence = theirs.interval_to(ours).map(|interval| {
             let margin = interval.saturating_mul(tolerance.percent) / 100;
-            let silence = interval.saturating_add(margin.max(tolerance.at_least));
-            (silence, now)
+            interval.saturating_add(margin.max(tolerance.at_least))
         });
-        Pulse { send, receive }
-    }
-
-    /// Something came from the peer: any data is a sign of life.
-    // keeps: stomp12/heart-beating/any-data, stomp11/heart-beating/any-data
-    pub(crate) fn received(&mut self, now: Duration) {
-        if let Some((_, since)) = &mut self.receive {
-            *since = now.max(*since);
-        }
-    }
-
-    /// When something is due. A time too far to be told never comes.
-    pub(crate) fn next(&self) -> Option<Duration> {
-        let send = self.send.map(|(_, at)| at);
-        [send, self.expires()].into_iter().flatten().min()
-    }
-
-    /// When the peer has been silent for too long.
-    pub(crate) fn expires(&self) -> Option<Duration> {
-        self.receive
-            .and_then(|(silence, since)| since.checked_add(silence))
-    }
-
-    /// Whether the peer has been silent for too long.
-    // keeps: stomp12/heart-beating/silent-peer, stomp11/heart-beating/silent-peer
-    pub(crate) fn is_expired(&self, now: Duration) -> bool {
-        self.expires().is_some_and(|at| at <= now)
-    }
-
-    /// Whether an EOL is due. If it is, the next one is an interval from now:
-    /// what was missed is not made up for.
-    // keeps: stomp12/heart-beating/sender-sends, stomp11/heart-beating/sender-sends
-    pub(crate) fn is_due(&mut self, now: Duration) -> bool {
-        let Some((every, at)) = self.send else {
-            return false;
-        };
-        if at > now {
-            return false;
-        }
-        self.send = now.checked_add(every).map(|next| (every, next));
-        true
+        Self { every, silence }
     }
 }
 
@@ -191,9 +153,9 @@ mod tests {
                 send: ms(send),
                 receive: ms(receive),
             });
-            assert_eq!(HeartBeat::parse(value), expected, "{value:?}");
+            assert_eq!(value.parse().ok(), expected, "{value:?}");
             if let Some(parsed) = expected {
-                assert_eq!(HeartBeat::parse(&std::format!("{parsed}")), expected);
+                assert_eq!(std::format!("{parsed}").parse(), Ok(parsed));
             }
         }
     }
@@ -227,48 +189,53 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_measured_from_the_last_data() {
-        let beat = HeartBeat {
-            send: ms(400),
-            receive: ms(400),
-        };
-        let tolerance = Tolerance {
-            percent: 50,
-            at_least: ms(10),
-        };
-        let mut pulse = Pulse::new(ms(1000), beat, beat, tolerance);
-        assert_eq!(pulse.next(), Some(ms(1300)));
-        assert!(!pulse.is_due(ms(1299)));
-        assert!(pulse.is_due(ms(1350)));
-        assert!(!pulse.is_due(ms(1350)));
-        assert_eq!(pulse.next(), Some(ms(1600)));
-        assert!(!pulse.is_expired(ms(1599)));
-        assert!(pulse.is_expired(ms(1600)));
-        pulse.received(ms(1500));
-        assert!(!pulse.is_expired(ms(2099)));
-        assert!(pulse.is_expired(ms(2100)));
-        // A time that was before makes nothing older.
-        pulse.received(ms(1400));
-        assert!(!pulse.is_expired(ms(2099)));
-    }
-
-    /// The last heart-beat before the end of time has none behind it, and silence that
-    /// would last longer than time is never too long.
-    #[test]
-    fn the_end_of_time() {
-        let end = Duration::MAX;
-        for now in [end - ms(10), end] {
-            let beat = HeartBeat {
-                send: ms(400),
-                receive: ms(400),
-            };
-            let mut pulse = Pulse::new(now, beat, beat, Tolerance::default());
-            assert_eq!(pulse.next(), Some(end));
-            assert!(pulse.is_due(end));
-            assert_eq!(pulse.next(), None);
-            assert!(!pulse.is_due(end));
-            pulse.received(end);
-            assert!(!pulse.is_expired(end));
+    fn what_is_agreed_on() {
+        let beat = |send, receive| HeartBeat { send, receive };
+        let tolerance = |percent, at_least| Tolerance { percent, at_least };
+        let none = Duration::ZERO;
+        let max = Duration::MAX;
+        // Ours, theirs, the margin, how often we send, how long they may be silent.
+        let table = [
+            (
+                beat(ms(400), ms(400)),
+                beat(ms(400), ms(400)),
+                tolerance(50, ms(10)),
+                Some(ms(300)),
+                Some(ms(600)),
+            ),
+            (
+                beat(ms(400), ms(100)),
+                beat(ms(200), ms(800)),
+                tolerance(50, ms(150)),
+                Some(ms(600)),
+                Some(ms(350)),
+            ),
+            (
+                beat(none, ms(400)),
+                beat(none, ms(400)),
+                tolerance(50, ms(10)),
+                None,
+                None,
+            ),
+            // No timer is due at the time at which it was set.
+            (
+                beat(Duration::from_nanos(1), none),
+                beat(none, Duration::from_nanos(1)),
+                tolerance(0, none),
+                Some(Duration::from_nanos(1)),
+                None,
+            ),
+            (
+                beat(none, max),
+                beat(max, none),
+                tolerance(100, max),
+                None,
+                Some(max),
+            ),
+        ];
+        for (ours, theirs, tolerance, every, silence) in table {
+            let agreed = Agreed::new(ours, theirs, tolerance);
+            assert_eq!((agreed.every, agreed.silence), (every, silence), "{ours}");
         }
     }
 }

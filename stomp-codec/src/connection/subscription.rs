@@ -6,8 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
+use core::str::FromStr;
 
-use crate::{ConnectionError, Version};
+use crate::{ConnectionError, ParseError, Version};
 
 /// A subscription of one connection, by a number of this side's own.
 ///
@@ -24,7 +25,7 @@ impl Subscription {
 
 /// The header `ack` of SUBSCRIBE: how messages are acknowledged ("SUBSCRIBE ack
 /// Header").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum AckMode {
     /// `auto`: by being sent. Also if the header is missing.
     #[default]
@@ -48,15 +49,27 @@ impl AckMode {
         }
     }
 
-    /// The mode that the header names.
-    // keeps: stomp12/SUBSCRIBE-ack/values, stomp11/SUBSCRIBE-ack/values,
-    // keeps: stomp10/SUBSCRIBE-ack/values
-    pub fn parse(value: &str) -> Option<AckMode> {
-        AckMode::ALL.into_iter().find(|mode| mode.as_str() == value)
-    }
-
     pub(crate) fn is_in(self, version: Version) -> bool {
         self != AckMode::ClientIndividual || version > Version::V1_0
+    }
+}
+
+/// Reads the value of the header.
+impl FromStr for AckMode {
+    type Err = ParseError;
+
+    // keeps: stomp12/SUBSCRIBE-ack/values, stomp11/SUBSCRIBE-ack/values,
+    // keeps: stomp10/SUBSCRIBE-ack/values
+    fn from_str(value: &str) -> Result<Self, ParseError> {
+        let mode = Self::ALL.into_iter().find(|mode| mode.as_str() == value);
+        mode.ok_or(ParseError)
+    }
+}
+
+/// As the header has it.
+impl fmt::Display for AckMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -65,7 +78,7 @@ impl AckMode {
 ///
 /// A slice, without an allocation for none or one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Messages(Repr);
+pub struct Deliveries(Repr);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Repr {
@@ -73,13 +86,13 @@ enum Repr {
     Many(Vec<u64>),
 }
 
-impl Messages {
+impl Deliveries {
     const fn none() -> Self {
-        Messages(Repr::Many(Vec::new()))
+        Deliveries(Repr::Many(Vec::new()))
     }
 }
 
-impl Deref for Messages {
+impl Deref for Deliveries {
     type Target = [u64];
 
     fn deref(&self) -> &[u64] {
@@ -90,22 +103,22 @@ impl Deref for Messages {
     }
 }
 
-impl FromIterator<u64> for Messages {
+impl FromIterator<u64> for Deliveries {
     fn from_iter<I: IntoIterator<Item = u64>>(messages: I) -> Self {
         let mut messages = messages.into_iter();
         let Some(first) = messages.next() else {
-            return Messages::none();
+            return Deliveries::none();
         };
         let Some(second) = messages.next() else {
-            return Messages(Repr::One([first]));
+            return Deliveries(Repr::One([first]));
         };
-        Messages(Repr::Many(
+        Deliveries(Repr::Many(
             [first, second].into_iter().chain(messages).collect(),
         ))
     }
 }
 
-impl fmt::Debug for Messages {
+impl fmt::Debug for Deliveries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
@@ -205,7 +218,7 @@ impl Subscriptions {
         &mut self,
         id: Option<&str>,
         destination: Option<&str>,
-    ) -> Result<(Subscription, Messages), ConnectionError> {
+    ) -> Result<(Subscription, Deliveries), ConnectionError> {
         let found = match (id, destination) {
             (Some(id), _) => self.by_id.get(id).copied(),
             (None, Some(destination)) => {
@@ -278,12 +291,12 @@ impl Subscriptions {
     // keeps: stomp12/SUBSCRIBE-ack/individual, stomp11/SUBSCRIBE-ack/individual,
     // keeps: stomp12/ACK/consumes, stomp11/ACK/consumes, stomp10/ACK/consumes, stomp12/NACK/scope,
     // keeps: stomp11/NACK/scope
-    pub(crate) fn settle(&mut self, named: Named) -> Messages {
+    pub(crate) fn settle(&mut self, named: Named) -> Deliveries {
         let Some(entry) = self.open.get_mut(&named.subscription) else {
-            return Messages::none();
+            return Deliveries::none();
         };
         let Ok(position) = entry.position(named.number) else {
-            return Messages::none();
+            return Deliveries::none();
         };
         let first = match entry.ack {
             AckMode::Client => 0,

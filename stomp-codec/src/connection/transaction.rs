@@ -7,47 +7,50 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::server::Send;
-use super::subscription::{Messages, Named, Subscription, Subscriptions};
+use super::event::InboundSend;
+use super::subscription::{Deliveries, Named, Subscription, Subscriptions};
 use crate::parts::Part;
-use crate::{ConnectionError, Frame, Limits, OwnedFrame};
+use crate::{ConnectionError, Frame, FrameBuf, Limits};
 
 /// One step of a transaction that was committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
     /// A message for a destination.
-    Send(OwnedSend),
+    Send(SendBuf),
     /// Messages were consumed.
+    #[non_exhaustive]
     Ack {
         /// The subscription that they were sent to.
         subscription: Subscription,
         /// Those that were not settled before the COMMIT.
-        messages: Messages,
+        deliveries: Deliveries,
         /// The ACK frame.
-        frame: OwnedFrame,
+        frame: FrameBuf,
     },
     /// Messages were not consumed.
+    #[non_exhaustive]
     Nack {
         /// The subscription that they were sent to.
         subscription: Subscription,
         /// Those that were not settled before the COMMIT.
-        messages: Messages,
+        deliveries: Deliveries,
         /// The NACK frame.
-        frame: OwnedFrame,
+        frame: FrameBuf,
     },
 }
 
 /// A SEND that was held in a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedSend(OwnedFrame);
+pub struct SendBuf(FrameBuf);
 
-impl OwnedSend {
+impl SendBuf {
     /// The message. Its receipt, if it asked for one, has been answered when it
     /// was taken into the transaction.
-    pub fn send(&self) -> Send<'_> {
-        let frame = self.0.frame();
-        Send {
+    #[must_use]
+    pub fn as_send(&self) -> InboundSend<'_> {
+        let frame = self.0.as_frame();
+        InboundSend {
             destination: frame.header("destination").unwrap_or_default(),
             receipt: None,
             frame,
@@ -55,7 +58,8 @@ impl OwnedSend {
     }
 
     /// The frame; its body can be shared without a copy.
-    pub fn frame(&self) -> &OwnedFrame {
+    #[must_use]
+    pub fn frame(&self) -> &FrameBuf {
         &self.0
     }
 }
@@ -72,7 +76,7 @@ pub(crate) enum Held {
 /// The open transactions of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Transactions {
-    open: BTreeMap<String, Vec<(Held, OwnedFrame)>>,
+    open: BTreeMap<String, Vec<(Held, FrameBuf)>>,
     operations: usize,
     bytes: usize,
     /// A SEND whose body is coming.
@@ -82,7 +86,7 @@ pub(crate) struct Transactions {
 #[derive(Debug)]
 struct Partial {
     transaction: String,
-    frame: OwnedFrame,
+    frame: FrameBuf,
     /// What is held in all transactions and the head of this frame, in bytes.
     /// Nothing else is taken before its body has come.
     bytes: usize,
@@ -156,12 +160,12 @@ impl Transactions {
             return Err(ConnectionError::TransactionTooLarge);
         }
         partial.body.extend_from_slice(part.bytes);
-        if part.last
+        if part.is_last()
             && let Some(mut partial) = self.partial.take()
             && let Some(operations) = self.open.get_mut(&partial.transaction)
         {
             partial.frame.set_body(Bytes::from(partial.body));
-            self.bytes += partial.frame.frame().encoded_len();
+            self.bytes += partial.frame.as_frame().encoded_len();
             self.operations += 1;
             operations.push((Held::Send, partial.frame));
         }
@@ -171,12 +175,12 @@ impl Transactions {
     /// Ends a transaction and gives what it held.
     // keeps: stomp12/COMMIT/transaction, stomp11/COMMIT/transaction, stomp10/COMMIT/transaction,
     // keeps: stomp12/ABORT/transaction, stomp11/ABORT/transaction, stomp10/ABORT/transaction
-    fn end(&mut self, id: &str) -> Result<Vec<(Held, OwnedFrame)>, ConnectionError> {
+    fn end(&mut self, id: &str) -> Result<Vec<(Held, FrameBuf)>, ConnectionError> {
         let held = self.open.remove(id);
         let held = held.ok_or(ConnectionError::UnknownTransaction)?;
         self.operations -= held.len();
         for (_, frame) in &held {
-            self.bytes -= frame.frame().encoded_len();
+            self.bytes -= frame.as_frame().encoded_len();
         }
         Ok(held)
     }
@@ -195,15 +199,15 @@ impl Transactions {
     ) -> Result<Vec<Operation>, ConnectionError> {
         let held = self.end(id)?.into_iter();
         let operations = held.map(|(held, frame)| match held {
-            Held::Send => Operation::Send(OwnedSend(frame)),
+            Held::Send => Operation::Send(SendBuf(frame)),
             Held::Ack(named) => Operation::Ack {
                 subscription: named.subscription,
-                messages: subscriptions.settle(named),
+                deliveries: subscriptions.settle(named),
                 frame,
             },
             Held::Nack(named) => Operation::Nack {
                 subscription: named.subscription,
-                messages: subscriptions.settle(named),
+                deliveries: subscriptions.settle(named),
                 frame,
             },
         });

@@ -10,6 +10,8 @@ use stomp_codec::connection::{
     ServerConfig, ServerConnection, ServerEvent, Subscription,
 };
 
+use stomp_codec::Headers;
+
 use super::{BODIES, HEADERS};
 
 const NOW: Duration = Duration::ZERO;
@@ -43,15 +45,15 @@ impl Client {
     pub(crate) fn new(size: usize) -> Self {
         let mut client = ClientConnection::new(NOW, ClientConfig::default());
         client
-            .connect(&ConnectOptions::default())
+            .connect(NOW, &ConnectOptions::default())
             .expect("the first");
         let mut input = &b"CONNECTED\nversion:1.2\n\n\0"[..];
         client.receive(NOW, &mut input).expect("legal");
         client
-            .subscribe("/queue/a", AckMode::Client, [], Options::default())
+            .subscribe("/queue/a", AckMode::Client, Headers::NONE, Options::default())
             .expect("connected");
         let mut out = BytesMut::with_capacity(1 << 17);
-        client.poll_transmit(&mut out);
+        client.poll_transmit(NOW, &mut out);
         let mut server = Server::new(size);
         server.send_all();
         Client {
@@ -69,13 +71,13 @@ impl Client {
             if let ClientEvent::Message(message) = event {
                 black_box(message.body());
                 let ack = message.ack.expect("the mode is client");
-                self.client.ack(&ack, [], Options::default()).expect("open");
+                self.client.ack(&ack, Headers::NONE, Options::default()).expect("open");
                 count += 1;
             }
         }
         assert_eq!(count, MESSAGES);
         self.out.clear();
-        self.client.poll_transmit(&mut self.out);
+        self.client.poll_transmit(NOW, &mut self.out);
         black_box(&self.out[..]);
     }
 }
@@ -101,11 +103,11 @@ impl Server {
 
         let mut client = ClientConnection::new(NOW, ClientConfig::default());
         client
-            .connect(&ConnectOptions::default())
+            .connect(NOW, &ConnectOptions::default())
             .expect("the first");
         let mut input = &b"CONNECTED\nversion:1.2\n\n\0"[..];
         client.receive(NOW, &mut input).expect("legal");
-        client.poll_transmit(&mut Vec::new());
+        client.poll_transmit(NOW, &mut Vec::new());
         let body = vec![b'x'; size];
         for _ in 0..MESSAGES {
             let headers = HEADERS[3..].iter().copied();
@@ -114,7 +116,7 @@ impl Server {
                 .expect("open");
         }
         let mut messages = Vec::new();
-        client.poll_transmit(&mut messages);
+        client.poll_transmit(NOW, &mut messages);
         Server {
             server,
             subscription,
@@ -139,7 +141,7 @@ impl Server {
         }
         assert_eq!(count, MESSAGES);
         self.out.clear();
-        self.server.poll_transmit(&mut self.out);
+        self.server.poll_transmit(NOW, &mut self.out);
         black_box(&self.out[..]);
     }
 
@@ -149,7 +151,7 @@ impl Server {
         for number in 0..MESSAGES {
             let headers = HEADERS[3..].iter().copied();
             self.server
-                .message(
+                .deliver(
                     self.subscription,
                     number as u64,
                     "/queue/a",
@@ -159,7 +161,7 @@ impl Server {
                 .expect("open");
         }
         self.out.clear();
-        self.server.poll_transmit(&mut self.out);
+        self.server.poll_transmit(NOW, &mut self.out);
         let last = memchr::memmem::rfind(&self.out, b"\nack:").expect("the mode is client");
         let id = self.out[last + 5..].split(|&byte| byte == b'\n').next();
         self.acks.clear();
@@ -170,7 +172,7 @@ impl Server {
         let Ok(Some(ServerEvent::Ack(ack))) = self.server.receive(NOW, &mut input) else {
             panic!("it is an ACK");
         };
-        assert_eq!(ack.messages.len(), MESSAGES);
+        assert_eq!(ack.deliveries.len(), MESSAGES);
     }
 }
 
@@ -179,7 +181,7 @@ fn open(config: ServerConfig) -> ServerConnection {
     let mut input = &b"CONNECT\naccept-version:1.2\nhost:h\n\n\0"[..];
     server.receive(NOW, &mut input).expect("legal");
     server.accept(NOW, &Accept::default()).expect("asked for");
-    server.poll_transmit(&mut Vec::new());
+    server.poll_transmit(NOW, &mut Vec::new());
     server
 }
 

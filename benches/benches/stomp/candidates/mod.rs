@@ -77,7 +77,7 @@ fn decoding() -> Group {
             }
         });
         add_decoding(column, "stomp-codec, owned", &stream, |frame| {
-            black_box(frame.to_owned().expect("decoded"));
+            black_box(frame.to_buf().expect("decoded"));
         });
         peers::add_decoding(column, &stream);
     }

@@ -378,7 +378,7 @@ impl FrontEnd for AmqpFrontEnd {
         self.take_notice(notice);
     }
 
-    fn poll_transmit(&mut self, out: &mut BytesMut) {
+    fn poll_transmit(&mut self, _now: Duration, out: &mut BytesMut) {
         self.codec.poll_transmit(out);
     }
 

@@ -289,7 +289,7 @@ impl FrontEnd for MqttFrontEnd {
         }
     }
 
-    fn poll_transmit(&mut self, out: &mut BytesMut) {
+    fn poll_transmit(&mut self, _now: Duration, out: &mut BytesMut) {
         self.codec.poll_transmit(out);
     }
 

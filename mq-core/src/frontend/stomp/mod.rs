@@ -11,11 +11,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
-use stomp_codec::Command;
 use stomp_codec::connection::{
-    Accept, Connect, HostHeader, Operation, Send, ServerConfig, ServerConnection, ServerEvent,
-    Subscription,
+    Accept, Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, ServerConfig,
+    ServerConnection, ServerEvent, Subscription,
 };
+use stomp_codec::{Command, Limits};
 
 use super::{ByConsumer, Context, FrontEnd, Progress};
 use crate::config::Config;
@@ -57,7 +57,7 @@ struct Session {
     temporary: BTreeMap<String, Name>,
     /// What the client holds, by the number that the codec knows it by.
     held: BTreeMap<u64, Lease>,
-    last_message: u64,
+    last_delivery: u64,
 }
 
 /// Why a frame could not be served: the ERROR says so and ends the connection.
@@ -92,17 +92,24 @@ impl From<Refusal> for Failure {
 
 impl StompFrontEnd {
     pub(super) fn new(config: &Config, now: Duration) -> Self {
-        let mut codec = ServerConfig::default();
-        codec.heart_beat.send = config.stomp_heart_beat;
-        codec.heart_beat.receive = config.stomp_heart_beat;
-        if config.stomp_host_required {
-            codec.host_header = HostHeader::Required;
-        }
-        codec.limits.body = config.limits.message_size;
-        codec.limits.subscriptions = config.limits.consumers;
-        codec.limits.transactions = config.limits.transactions;
-        codec.limits.transaction_operations = config.limits.transaction_operations;
-        codec.limits.transaction_bytes = config.limits.transaction_bytes;
+        let limits = Limits::default()
+            .with_body(config.limits.message_size)
+            .with_subscriptions(config.limits.consumers)
+            .with_transactions(config.limits.transactions)
+            .with_transaction_operations(config.limits.transaction_operations)
+            .with_transaction_bytes(config.limits.transaction_bytes);
+        let host_header = if config.stomp_host_required {
+            HostHeader::Required
+        } else {
+            HostHeader::Optional
+        };
+        let codec = ServerConfig::default()
+            .with_heart_beat(HeartBeat {
+                send: config.stomp_heart_beat,
+                receive: config.stomp_heart_beat,
+            })
+            .with_host_header(host_header)
+            .with_limits(limits);
         StompFrontEnd {
             codec: ServerConnection::new(now, codec),
             vhost: 0,
@@ -120,9 +127,8 @@ impl StompFrontEnd {
             }
         };
         if !known {
-            let _ = self
-                .codec
-                .refuse("Bad CONNECT", b"Access refused for the given login.\n");
+            let why = b"Access refused for the given login.\n";
+            self.refuse(context.now, why);
             return;
         }
         let host = connect.host.as_deref().unwrap_or_default();
@@ -130,7 +136,7 @@ impl StompFrontEnd {
         let fallback = context.config.stomp_host_fallback || connect.host.is_none();
         let Some(vhost) = named.or(fallback.then_some(0)) else {
             let detail = alloc::format!("Virtual host '{host}' does not exist.\n");
-            let _ = self.codec.refuse("Bad CONNECT", detail.as_bytes());
+            self.refuse(context.now, detail.as_bytes());
             return;
         };
         self.vhost = vhost;
@@ -157,7 +163,7 @@ impl StompFrontEnd {
                 by_subscription: BTreeMap::new(),
                 temporary: BTreeMap::new(),
                 held: BTreeMap::new(),
-                last_message: 0,
+                last_delivery: 0,
             });
         }
     }
@@ -195,14 +201,14 @@ impl StompFrontEnd {
             }
             ServerEvent::Ack(ack) => {
                 if let Some(vhost) = context.vhost(index) {
-                    session.settle(vhost, &ack.messages, Settlement::Acknowledge);
+                    session.settle(vhost, &ack.deliveries, Settlement::Acknowledge);
                 }
                 (ack.receipt, Ok(()))
             }
             ServerEvent::Nack(nack) => {
                 let settlement = refused(nack.frame.header("requeue").as_deref());
                 if let Some(vhost) = context.vhost(index) {
-                    session.settle(vhost, &nack.messages, settlement);
+                    session.settle(vhost, &nack.deliveries, settlement);
                 }
                 (nack.receipt, Ok(()))
             }
@@ -219,15 +225,40 @@ impl StompFrontEnd {
             }
             _ => return,
         };
-        let _ = match (result, receipt) {
-            (Ok(()), None) => Ok(()),
-            (Ok(()), Some(receipt)) => self.codec.receipt(&receipt),
+        match (result, receipt) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(receipt)) => {
+                // The session is open, and what the client could write can be written.
+                let _ = self.codec.receipt(&receipt);
+            }
             (Err(failure), receipt) => {
                 let detail = alloc::format!("{}\n", failure.detail);
-                self.codec
-                    .error(receipt.as_deref(), failure.message, detail.as_bytes())
+                let goodbye = Goodbye {
+                    receipt: receipt.as_deref(),
+                    summary: failure.message,
+                    body: detail.as_bytes(),
+                    ..Goodbye::default()
+                };
+                self.close(context.now, &goodbye);
             }
+        }
+    }
+
+    /// Answers CONNECT with ERROR.
+    fn refuse(&mut self, now: Duration, why: &[u8]) {
+        let goodbye = Goodbye {
+            summary: "Bad CONNECT",
+            body: why,
+            ..Goodbye::default()
         };
+        // A CONNECT waits for an answer, and every version can carry this one.
+        let _ = self.codec.refuse(now, &goodbye);
+    }
+
+    /// Ends the connection with ERROR.
+    fn close(&mut self, now: Duration, goodbye: &Goodbye<'_>) {
+        // It is refused only if the connection has ended already.
+        let _ = self.codec.close(now, goodbye);
     }
 }
 
@@ -240,9 +271,9 @@ fn refused(requeue: Option<&str>) -> Settlement {
 }
 
 impl Session {
-    fn settle(&mut self, vhost: &mut VirtualHost, messages: &[u64], settlement: Settlement) {
-        for message in messages {
-            if let Some(lease) = self.held.remove(message) {
+    fn settle(&mut self, vhost: &mut VirtualHost, deliveries: &[u64], settlement: Settlement) {
+        for delivery in deliveries {
+            if let Some(lease) = self.held.remove(delivery) {
                 vhost.settle(lease, settlement);
             }
         }
@@ -253,7 +284,7 @@ impl Session {
         &mut self,
         context: &mut Context<'_>,
         index: usize,
-        send: &Send<'_>,
+        send: &InboundSend<'_>,
         body: Bytes,
     ) -> Result<(), Failure> {
         let now = context.now;
@@ -285,13 +316,13 @@ impl Session {
         let mut messages = Vec::new();
         for operation in operations {
             if let Operation::Send(held) = operation {
-                check_send(vhost, self.connection, &held.send())?;
+                check_send(vhost, self.connection, &held.as_send())?;
             }
         }
         for operation in operations {
             if let Operation::Send(held) = operation {
                 let body = held.frame().body().clone();
-                messages.push(self.message(vhost, &held.send(), body, now)?);
+                messages.push(self.message(vhost, &held.as_send(), body, now)?);
             }
         }
         if let Err(queue) = vhost.publish_all(&messages) {
@@ -301,14 +332,14 @@ impl Session {
         }
         for operation in operations {
             match operation {
-                Operation::Ack { messages, .. } => {
-                    self.settle(vhost, messages, Settlement::Acknowledge);
+                Operation::Ack { deliveries, .. } => {
+                    self.settle(vhost, deliveries, Settlement::Acknowledge);
                 }
                 Operation::Nack {
-                    messages, frame, ..
+                    deliveries, frame, ..
                 } => {
-                    let settlement = refused(frame.frame().header("requeue").as_deref());
-                    self.settle(vhost, messages, settlement);
+                    let settlement = refused(frame.as_frame().header("requeue").as_deref());
+                    self.settle(vhost, deliveries, settlement);
                 }
                 _ => {}
             }
@@ -320,7 +351,7 @@ impl Session {
     fn message(
         &mut self,
         vhost: &mut VirtualHost,
-        send: &Send<'_>,
+        send: &InboundSend<'_>,
         body: Bytes,
         now: Duration,
     ) -> Result<Arc<Message>, Failure> {
@@ -376,7 +407,7 @@ fn invalid(destination: &str) -> Failure {
 fn check_send(
     vhost: &VirtualHost,
     connection: ConnectionId,
-    send: &Send<'_>,
+    send: &InboundSend<'_>,
 ) -> Result<(), Failure> {
     let destination = parse(&send.destination)?;
     let Some((exchange, routing_key)) = destination.route() else {
@@ -441,13 +472,13 @@ impl FrontEnd for StompFrontEnd {
                     vhost.settle(lease, Settlement::Undeliverable);
                 }
             }
-            Notice::Cancelled { consumer, .. } => self.cancelled(consumer),
+            Notice::Cancelled { consumer, .. } => self.cancelled(context.now, consumer),
             _ => {}
         }
     }
 
-    fn poll_transmit(&mut self, out: &mut BytesMut) {
-        self.codec.poll_transmit(out);
+    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
+        self.codec.poll_transmit(now, out);
     }
 
     fn transmit_len(&self) -> usize {
@@ -467,10 +498,13 @@ impl FrontEnd for StompFrontEnd {
         self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, _context: &mut Context<'_>) {
-        let _ = self
-            .codec
-            .error(None, "Server shutting down", b"The broker stops.\n");
+    fn shutdown(&mut self, context: &mut Context<'_>) {
+        let goodbye = Goodbye {
+            summary: "Server shutting down",
+            body: b"The broker stops.\n",
+            ..Goodbye::default()
+        };
+        self.close(context.now, &goodbye);
     }
 
     fn disconnected(&mut self, context: &mut Context<'_>) {
@@ -482,17 +516,18 @@ impl FrontEnd for StompFrontEnd {
 }
 
 impl StompFrontEnd {
-    fn cancelled(&mut self, consumer: ConsumerId) {
+    fn cancelled(&mut self, now: Duration, consumer: ConsumerId) {
         let Some(session) = &mut self.session else {
             return;
         };
         if let Some(Receiver::Subscription(subscription)) = session.consumers.remove(&consumer) {
             session.by_subscription.remove(&subscription);
-            let _ = self.codec.error(
-                None,
-                "Server cancelled subscription",
-                b"The queue is gone.\n",
-            );
+            let goodbye = Goodbye {
+                summary: "Server cancelled subscription",
+                body: b"The queue is gone.\n",
+                ..Goodbye::default()
+            };
+            self.close(now, &goodbye);
         }
     }
 
@@ -507,8 +542,8 @@ impl StompFrontEnd {
         ) else {
             return false;
         };
-        session.last_message += 1;
-        let number = session.last_message;
+        session.last_delivery += 1;
+        let number = session.last_delivery;
         let message = &delivery.message;
         let destination = destination::of(message, version);
         let headers = headers::of(message, delivery.redelivered);
@@ -520,11 +555,11 @@ impl StompFrontEnd {
         let sent = match receiver {
             Receiver::Subscription(subscription) => {
                 self.codec
-                    .message(*subscription, number, &destination, headers, &message.body)
+                    .deliver(*subscription, number, &destination, headers, &message.body)
             }
             Receiver::Temporary(name) => {
                 self.codec
-                    .message_unsubscribed(name, &destination, headers, &message.body)
+                    .deliver_unsubscribed(name, &destination, headers, &message.body)
             }
         };
         if sent.is_err() {

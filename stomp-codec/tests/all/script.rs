@@ -1,13 +1,12 @@
 //! A server application that a client's bytes fully determine, so that whole
 //! conversations can be written as bytes and compared.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::time::Duration;
 
 use stomp_codec::connection::{
-    Accept, HeartBeat, Operation, ServerConfig, ServerConnection, ServerEvent,
+    Accept, Goodbye, HeartBeat, Operation, ServerConfig, ServerConnection, ServerEvent,
 };
-use stomp_codec::{Command, ConnectionError, Version};
+use stomp_codec::{Command, ConnectionError, Headers, Version};
 
 /// What happened, in words; what was sent; how it ended.
 #[derive(Debug, Default, PartialEq)]
@@ -63,7 +62,7 @@ impl Application {
             }
         }
         let start = self.out.len();
-        self.server.poll_transmit(&mut self.out);
+        self.server.poll_transmit(now, &mut self.out);
         self.raw.extend_from_slice(&self.out[start..]);
         self.transcript.sent = String::from_utf8_lossy(&self.out).replace('\0', "^@");
         self.transcript.closed = self.server.is_closed();
@@ -92,10 +91,15 @@ impl Application {
                     connect.heart_beat,
                 );
                 if connect.login.as_deref() == Some("nobody") {
-                    server.refuse("Access refused", b"Who: nobody").unwrap();
+                    let goodbye = Goodbye {
+                        summary: "Access refused",
+                        body: b"Who: nobody",
+                        ..Goodbye::default()
+                    };
+                    server.refuse(now, &goodbye).unwrap();
                 } else {
                     server.accept(now, &Accept::default()).unwrap();
-                    server.poll_transmit(&mut self.raw);
+                    server.poll_transmit(now, &mut self.raw);
                 }
                 (text, None)
             }
@@ -118,11 +122,16 @@ impl Application {
                 self.partial = Some(partial);
                 return;
             }
-            ServerEvent::Body { part, last } => {
-                assert!(last || !part.is_empty(), "only the last part can be empty");
+            ServerEvent::Body {
+                part, remaining, ..
+            } => {
+                assert!(
+                    remaining == Some(0) || !part.is_empty(),
+                    "only the last part can be empty"
+                );
                 let mut partial = self.partial.take().expect("its SEND came before");
                 partial.body.extend_from_slice(part);
-                if last {
+                if remaining == Some(0) {
                     return self.act_on_send(partial);
                 }
                 self.partial = Some(partial);
@@ -137,11 +146,11 @@ impl Application {
                     self.messages += 1;
                     let destination = &subscribe.destination;
                     server
-                        .message(
+                        .deliver(
                             subscribe.subscription,
                             self.messages,
                             destination,
-                            [],
+                            Headers::NONE,
                             &body,
                         )
                         .unwrap();
@@ -165,11 +174,11 @@ impl Application {
                 (text, receipt)
             }
             ServerEvent::Ack(ack) => {
-                let text = format!("ack {} {:?}", ack.subscription.get(), ack.messages);
+                let text = format!("ack {} {:?}", ack.subscription.get(), ack.deliveries);
                 (text, ack.receipt)
             }
             ServerEvent::Nack(ack) => {
-                let text = format!("nack {} {:?}", ack.subscription.get(), ack.messages);
+                let text = format!("nack {} {:?}", ack.subscription.get(), ack.deliveries);
                 (text, ack.receipt)
             }
             ServerEvent::Commit {
@@ -207,9 +216,12 @@ impl Application {
         let server = &mut self.server;
         match send.receipt {
             receipt if send.destination == "/error" => {
-                server
-                    .error(receipt.as_deref(), "No such place", b"")
-                    .unwrap();
+                let goodbye = Goodbye {
+                    receipt: receipt.as_deref(),
+                    summary: "No such place",
+                    ..Goodbye::default()
+                };
+                server.close(Duration::ZERO, &goodbye).unwrap();
             }
             Some(receipt) => server.receipt(&receipt).unwrap(),
             None => {}
@@ -220,12 +232,12 @@ impl Application {
 fn operation(operation: &Operation) -> String {
     match operation {
         Operation::Send(send) => {
-            let send = send.send();
+            let send = send.as_send();
             let body = String::from_utf8_lossy(send.body()).into_owned();
             format!("send {} {body}", send.destination)
         }
-        Operation::Ack { messages, .. } => format!("ack {messages:?}"),
-        Operation::Nack { messages, .. } => format!("nack {messages:?}"),
+        Operation::Ack { deliveries, .. } => format!("ack {deliveries:?}"),
+        Operation::Nack { deliveries, .. } => format!("nack {deliveries:?}"),
         _ => panic!("an operation that the test does not know"),
     }
 }

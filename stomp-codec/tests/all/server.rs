@@ -1,18 +1,17 @@
 //! The server role but for its frames: how a session opens and ends, limits,
 //! heart-beats, and what an application can do.
 
-mod script;
-
 use std::time::Duration;
 
-use script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
+use crate::script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
 use stomp_codec::ConnectionError::{Decode, NoCommonVersion, UnexpectedCommand, UnknownMessage};
 use stomp_codec::connection::{
-    Accept, ConnectOptions, HeartBeat, HostHeader, ServerConfig, ServerConnection, ServerEvent,
-    Tolerance,
+    Accept, ConnectOptions, Goodbye, HeartBeat, HostHeader, ServerConfig, ServerConnection,
+    ServerEvent, Tolerance,
 };
 use stomp_codec::{
-    Command, ConnectionError, DecodeError, DecodeErrorKind, Limit, Limits, SendError, Version,
+    Command, ConnectionError, DecodeError, DecodeErrorKind, Headers, Limit, Limits, SendError,
+    Version,
 };
 
 const V1_1: Version = Version::V1_1;
@@ -279,7 +278,7 @@ fn connect(config: ServerConfig, opening: &str) -> (ServerConnection, String) {
 fn transmit(server: &mut ServerConnection) -> String {
     let mut out = Vec::new();
     let len = server.transmit_len();
-    assert_eq!(server.poll_transmit(&mut out), len);
+    assert_eq!(server.poll_transmit(Duration::ZERO, &mut out), len);
     assert_eq!(server.transmit_len(), 0);
     String::from_utf8(out).unwrap().replace('\0', "^@")
 }
@@ -313,7 +312,7 @@ fn connected_names_version_heart_beat_session_and_server() {
         ("content-length", "9"),
     ];
     server
-        .message(subscribe.subscription, 70, "/queue/a", headers, b"x\0y")
+        .deliver(subscribe.subscription, 70, "/queue/a", headers, b"x\0y")
         .unwrap();
     assert_eq!(
         transmit(&mut server),
@@ -333,7 +332,7 @@ fn connected_names_version_heart_beat_session_and_server() {
     assert_eq!(server.unacknowledged().count(), 0);
 
     // A header that cannot be carried: as if the call had not been.
-    let refused = server.message(subscribe.subscription, 71, "a", [("x", "\0")], b"");
+    let refused = server.deliver(subscribe.subscription, 71, "a", [("x", "\0")], b"");
     assert!(matches!(refused, Err(SendError::Encode(_))));
     assert_eq!(
         (transmit(&mut server), server.unacknowledged().count()),
@@ -358,7 +357,7 @@ fn a_message_without_a_subscription() {
     for number in 1..3 {
         let headers = [("x", "y"), ("subscription", "no")];
         server
-            .message_unsubscribed("/temp-queue/r", "/q", headers, b"")
+            .deliver_unsubscribed("/temp-queue/r", "/q", headers, b"")
             .unwrap();
         let expected = format!(
             "MESSAGE\nsubscription:/temp-queue/r\nmessage-id:s-1-0-{number}\ndestination:/q\nx:y\n\n^@"
@@ -400,7 +399,8 @@ fn an_application_can_read_every_header() {
             }
             ServerEvent::Subscribe(subscribe) => {
                 for message in [7, 8] {
-                    let sent = server.message(subscribe.subscription, message, "a", [], b"");
+                    let sent =
+                        server.deliver(subscribe.subscription, message, "a", Headers::NONE, b"");
                     sent.unwrap();
                 }
                 subscribe.frame
@@ -440,14 +440,16 @@ fn nothing_is_sent_to_a_subscription_that_has_ended() {
             panic!("no subscription");
         };
         let subscription = subscribe.subscription;
-        server.message(subscription, 1, "a", [], b"").unwrap();
+        server
+            .deliver(subscription, 1, "a", Headers::NONE, b"")
+            .unwrap();
         assert!(
             server
                 .receive(Duration::ZERO, &mut input)
                 .unwrap()
                 .is_some()
         );
-        let refused = server.message(subscription, 2, "a", [], b"");
+        let refused = server.deliver(subscription, 2, "a", Headers::NONE, b"");
         assert_eq!(refused, Err(SendError::UnknownSubscription));
         assert_eq!(transmit(&mut server).matches("MESSAGE").count(), 1);
     }
@@ -479,7 +481,10 @@ fn what_was_not_acknowledged_outlives_the_session() {
         ),
         (
             "the application ends it",
-            |server| server.error(None, "gone", b"").unwrap(),
+            |server| {
+                let goodbye = Goodbye::default();
+                server.close(Duration::ZERO, &goodbye).unwrap();
+            },
             1,
         ),
         (
@@ -503,12 +508,14 @@ fn what_was_not_acknowledged_outlives_the_session() {
             panic!("no subscription");
         };
         let subscription = subscribe.subscription;
-        server.message(subscription, 7, "a", [], b"").unwrap();
+        server
+            .deliver(subscription, 7, "a", Headers::NONE, b"")
+            .unwrap();
         lose(&mut server);
         assert!(server.is_closed(), "{title}");
         let left = server.unacknowledged().collect::<Vec<_>>();
         assert_eq!(left, [(subscription, 7)][..count], "{title}");
-        let refused = server.message(subscription, 8, "a", [], b"");
+        let refused = server.deliver(subscription, 8, "a", Headers::NONE, b"");
         assert_eq!(refused, Err(SendError::Closed), "{title}");
     }
 }
@@ -539,8 +546,8 @@ fn everything_can_be_sent() {
     is_send::<ServerConnection>();
     is_send::<stomp_codec::connection::ClientConnection>();
     is_send::<stomp_codec::connection::Operation>();
-    is_send::<stomp_codec::connection::Messages>();
-    is_send::<stomp_codec::OwnedFrame>();
+    is_send::<stomp_codec::connection::Deliveries>();
+    is_send::<stomp_codec::FrameBuf>();
 }
 
 /// Frames that come before the answer to CONNECT wait for it.
@@ -557,7 +564,7 @@ fn nothing_is_taken_before_the_answer() {
     let left = input.len();
     assert_eq!(server.receive(Duration::ZERO, &mut input), Ok(None));
     assert_eq!(input.len(), left);
-    assert_eq!(server.receipt("r"), Err(SendError::NotConnected));
+    assert_eq!(server.receipt("r"), Err(SendError::NotOpen));
     assert!(
         server
             .accept(
@@ -573,7 +580,7 @@ fn nothing_is_taken_before_the_answer() {
     server.accept(Duration::ZERO, &Accept::default()).unwrap();
     assert_eq!(
         server.accept(Duration::ZERO, &Accept::default()),
-        Err(SendError::NotConnected)
+        Err(SendError::OutOfTurn)
     );
     assert!(
         server
@@ -602,7 +609,8 @@ fn errors_are_sticky() {
         transmit(&mut server),
         "ERROR\nmessage:unexpected SEND\n\n^@"
     );
-    assert_eq!(server.error(None, "x", b""), Err(SendError::Closed));
+    let closed = server.close(Duration::ZERO, &Goodbye::default());
+    assert_eq!(closed, Err(SendError::Closed));
 }
 
 // shows: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
@@ -686,7 +694,7 @@ fn heart_beats() {
         assert_eq!(server.transmit_len(), 1);
         assert_eq!(
             server.handle_timeout(ms(780)),
-            Err(ConnectionError::HeartBeatTimeout)
+            Err(ConnectionError::PeerTimeout)
         );
         assert!(server.is_closed());
         assert_eq!(
@@ -717,7 +725,12 @@ fn an_error_after_disconnect_is_escaped() {
     let (mut server, _) = connect(config(), opening);
     let mut input = &b"DISCONNECT\nreceipt:a\\cb\n\n\0"[..];
     server.receive(Duration::ZERO, &mut input).unwrap().unwrap();
-    server.error(Some("a:b"), "c:d", b"").unwrap();
+    let goodbye = Goodbye {
+        receipt: Some("a:b"),
+        summary: "c:d",
+        ..Goodbye::default()
+    };
+    server.close(Duration::ZERO, &goodbye).unwrap();
     assert_eq!(
         transmit(&mut server),
         "ERROR\nreceipt-id:a\\cb\nmessage:c\\cd\n\n^@"
@@ -747,7 +760,7 @@ fn connect_has_to_come_in_time() {
     assert_eq!(server.handle_timeout(ms(10_004)), Ok(()));
     assert_eq!(
         server.handle_timeout(ms(10_005)),
-        Err(ConnectionError::ConnectTimeout)
+        Err(ConnectionError::HandshakeTimeout)
     );
     assert_eq!(
         transmit(&mut server),
@@ -763,7 +776,7 @@ fn transmit_into_little_room() {
     let mut sent = Vec::new();
     let mut room = [0; 7];
     loop {
-        let count = server.poll_transmit(&mut &mut room[..]);
+        let count = server.poll_transmit(Duration::ZERO, &mut &mut room[..]);
         sent.extend_from_slice(&room[..count]);
         if count == 0 {
             break;

@@ -1,7 +1,7 @@
 //! The map from what the specifications require to places and tests agrees with
 //! the markers in them.
 
-use requirements::{Map, Specification};
+use ::requirements::{Map, Specification};
 
 #[test]
 fn the_map_is_whole_and_true() {

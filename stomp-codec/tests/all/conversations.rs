@@ -1,9 +1,7 @@
 //! What a server makes of each frame, by version: what a client sends behind its
 //! CONNECT, and what happens, with the section of the specification.
 
-mod script;
-
-use script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
+use crate::script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
 use stomp_codec::ConnectionError::{
     DuplicateSubscription, DuplicateTransaction, TooManySubscriptions, TooManyTransactions,
     TransactionTooLarge, UnexpectedCommand, UnknownMessage, UnknownSubscription,

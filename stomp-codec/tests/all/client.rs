@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use Version::{V1_0, V1_1, V1_2};
 use stomp_codec::ConnectionError::{
-    self, Decode, HeartBeatTimeout, InvalidHeader, MissingHeader, NoCommonVersion,
-    UnexpectedCommand, UnexpectedEof, UnknownReceipt,
+    self, Decode, InvalidHeader, MissingHeader, NoCommonVersion, PeerTimeout, UnexpectedCommand,
+    UnexpectedEof, UnknownReceipt,
 };
 use stomp_codec::connection::{
     AckMode, AckToken, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, HeartBeat,
-    Options, Tolerance,
+    Opening, Options, Tolerance,
 };
-use stomp_codec::{Command, EncodeError, SendError, Version};
+use stomp_codec::{Command, EncodeError, Headers, SendError, Version};
 
 const NOW: Duration = Duration::ZERO;
 
@@ -29,7 +29,7 @@ fn new(versions: &[Version]) -> ClientConnection {
 fn transmit(client: &mut ClientConnection) -> String {
     let mut out = Vec::new();
     let len = client.transmit_len();
-    assert_eq!(client.poll_transmit(&mut out), len);
+    assert_eq!(client.poll_transmit(NOW, &mut out), len);
     String::from_utf8(out).unwrap().replace('\0', "^@")
 }
 
@@ -67,7 +67,7 @@ fn receive(
             Ok(Some(ClientEvent::Receipt(receipt))) => format!("{receipt:?}"),
             Ok(Some(ClientEvent::Error(error))) => format!(
                 "error {} {:?} {}",
-                error.message.as_deref().unwrap_or("-"),
+                error.summary.as_deref().unwrap_or("-"),
                 error.receipt,
                 String::from_utf8_lossy(error.frame.body()),
             ),
@@ -79,7 +79,7 @@ fn receive(
 
 fn open(version: Version) -> ClientConnection {
     let mut client = new(&Version::ALL);
-    client.connect(&ConnectOptions::default()).unwrap();
+    client.connect(NOW, &ConnectOptions::default()).unwrap();
     transmit(&mut client);
     let connected = format!("CONNECTED\nversion:{version}\n\n^@");
     let (events, _, error) = receive(&mut client, &connected);
@@ -102,10 +102,10 @@ fn connect() {
         login: Some("guest"),
         passcode: Some("a:b\\"),
         headers: &[("client-id", "c")],
-        stomp_command: false,
+        opening: Opening::Connect,
     };
     let stomp = ConnectOptions {
-        stomp_command: true,
+        opening: Opening::Stomp,
         ..guest
     };
     for (versions, options, expected) in [
@@ -126,9 +126,9 @@ fn connect() {
         ),
     ] {
         let mut client = new(versions);
-        client.connect(options).unwrap();
+        client.connect(NOW, options).unwrap();
         assert_eq!(transmit(&mut client), expected);
-        assert_eq!(client.connect(options), Err(SendError::Closed));
+        assert_eq!(client.connect(NOW, options), Err(SendError::OutOfTurn));
         assert_eq!(client.version(), None);
     }
     let refused = ConnectOptions {
@@ -137,7 +137,7 @@ fn connect() {
     };
     let mut client = new(&Version::ALL);
     let error = SendError::Encode(EncodeError::HeaderOctet(b'\n'));
-    assert_eq!(client.connect(&refused), Err(error));
+    assert_eq!(client.connect(NOW, &refused), Err(error));
     assert_eq!(transmit(&mut client), "");
     // "Any client frame other than CONNECT MAY specify a receipt header".
     for options in [&guest, &stomp] {
@@ -146,12 +146,19 @@ fn connect() {
             ..*options
         };
         let mut client = new(&[V1_1]);
-        assert_eq!(client.connect(&asking), Err(SendError::ReceiptOfConnect));
+        assert_eq!(
+            client.connect(NOW, &asking),
+            Err(SendError::ReceiptOfConnect)
+        );
         assert_eq!(transmit(&mut client), "");
-        assert_eq!(client.connect(options), Ok(()), "the state is unchanged");
+        assert_eq!(
+            client.connect(NOW, options),
+            Ok(()),
+            "the state is unchanged"
+        );
     }
     assert_eq!(
-        new(&[V1_0]).connect(&stomp).err(),
+        new(&[V1_0]).connect(NOW, &stomp).err(),
         Some(SendError::Encode(EncodeError::CommandNotInVersion(
             Command::Stomp,
             V1_0
@@ -192,7 +199,7 @@ fn answers_to_connect() {
     ];
     for (bytes, versions, event, error) in table {
         let mut client = new(versions);
-        client.connect(&ConnectOptions::default()).unwrap();
+        client.connect(NOW, &ConnectOptions::default()).unwrap();
         let (events, _, found) = receive(&mut client, bytes);
         assert_eq!(events.concat(), *event, "{bytes}");
         assert_eq!(found, *error, "{bytes}");
@@ -246,7 +253,12 @@ fn frames() {
             transmit(&mut client),
             "SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client\nselector:x\n\n^@"
         );
-        let individual = client.subscribe("b", AckMode::ClientIndividual, [], Options::default());
+        let individual = client.subscribe(
+            "b",
+            AckMode::ClientIndividual,
+            Headers::NONE,
+            Options::default(),
+        );
         assert_eq!(
             individual.err(),
             (version == V1_0).then_some(SendError::AckMode)
@@ -279,7 +291,7 @@ fn frames() {
             .subscribe(
                 "c",
                 AckMode::Auto,
-                [],
+                Headers::NONE,
                 Options {
                     receipt: false,
                     ..within
@@ -296,7 +308,7 @@ fn frames() {
         // No body has begun, so that nothing of none is nothing.
         assert_eq!(client.send_body(b""), Ok(0));
         assert_eq!(transmit(&mut client), "");
-        client.send("/queue/a", [], b"", within).unwrap();
+        client.send("/queue/a", Headers::NONE, b"", within).unwrap();
         assert_eq!(
             transmit(&mut client),
             "SEND\ndestination:/queue/a\ntransaction:1\nreceipt:3\n\n^@"
@@ -338,7 +350,7 @@ fn frames() {
             Err(SendError::UnknownTransaction)
         );
         assert_eq!(
-            client.send("a", [], b"", within),
+            client.send("a", Headers::NONE, b"", within),
             Err(SendError::UnknownTransaction)
         );
         let (transaction, _) = client.begin(Options::default()).unwrap();
@@ -355,7 +367,7 @@ fn frames() {
             "UNSUBSCRIBE\nid:1\ndurable:true\n\n^@"
         );
         assert_eq!(
-            client.unsubscribe(s, [], receipt),
+            client.unsubscribe(s, Headers::NONE, receipt),
             Err(SendError::UnknownSubscription)
         );
         // What is refused leaves nothing behind.
@@ -407,10 +419,10 @@ fn events() {
     for (version, bytes, event, error) in table {
         let mut client = open(*version);
         client
-            .subscribe("a", AckMode::Auto, [], Options::default())
+            .subscribe("a", AckMode::Auto, Headers::NONE, Options::default())
             .unwrap();
         client
-            .subscribe("b", AckMode::Client, [], Options::RECEIPT)
+            .subscribe("b", AckMode::Client, Headers::NONE, Options::RECEIPT)
             .unwrap();
         let (events, _, found) = receive(&mut client, bytes);
         assert_eq!(events.concat(), *event, "{version} {bytes}");
@@ -418,7 +430,9 @@ fn events() {
         let over = error.is_some() || bytes.starts_with("ERROR");
         assert_eq!(client.is_closed(), over, "{bytes}");
         assert_eq!(
-            client.send("a", [], b"", Options::default()).is_err(),
+            client
+                .send("a", Headers::NONE, b"", Options::default())
+                .is_err(),
             over,
             "{bytes}"
         );
@@ -438,21 +452,21 @@ fn disconnect() {
         assert_eq!(client.receive_eof(NOW), Err(UnexpectedEof));
         let mut client = open(version);
         client
-            .subscribe("a", AckMode::Auto, [], Options::RECEIPT)
+            .subscribe("a", AckMode::Auto, Headers::NONE, Options::RECEIPT)
             .unwrap();
         transmit(&mut client);
-        client.disconnect().unwrap();
+        client.close(NOW).unwrap();
         assert_eq!(transmit(&mut client), "DISCONNECT\nreceipt:2\n\n^@");
-        assert_eq!(client.disconnect(), Err(SendError::Closed));
+        assert_eq!(client.close(NOW), Err(SendError::Closed));
         assert_eq!(
-            client.send("a", [], b"", Options::default()),
+            client.send("a", Headers::NONE, b"", Options::default()),
             Err(SendError::Closed)
         );
         let bytes = "MESSAGE\nsubscription:1\nmessage-id:m\ndestination:a\n\nx^@RECEIPT\nreceipt-id:1\n\n^@";
         let (events, _, error) = receive(&mut client, bytes);
         assert_eq!((events.len(), error, client.is_closed()), (2, None, false));
         let mut lost = open(version);
-        lost.disconnect().unwrap();
+        lost.close(NOW).unwrap();
         assert_eq!((lost.receive_eof(NOW), lost.is_closed()), (Ok(()), true));
         let (events, _, error) = receive(&mut client, "RECEIPT\nreceipt-id:2\n\n^@garbage");
         assert_eq!((events.len(), error, client.is_closed()), (1, None, true));
@@ -466,10 +480,10 @@ fn disconnect() {
 fn nothing_is_sent_before_connected() {
     let mut client = new(&Version::ALL);
     for _ in 0..2 {
-        let refused = client.send("a", [], b"", Options::default());
-        assert_eq!(refused, Err(SendError::NotConnected));
-        assert_eq!(client.disconnect(), Err(SendError::NotConnected));
-        client.connect(&ConnectOptions::default()).ok();
+        let refused = client.send("a", Headers::NONE, b"", Options::default());
+        assert_eq!(refused, Err(SendError::NotOpen));
+        assert_eq!(client.close(NOW), Err(SendError::NotOpen));
+        client.connect(NOW, &ConnectOptions::default()).ok();
     }
 }
 
@@ -490,7 +504,7 @@ fn limits_before_and_after_connected() {
             };
             limits.body = 9;
             let mut client = ClientConnection::new(NOW, config);
-            client.connect(&ConnectOptions::default()).unwrap();
+            client.connect(NOW, &ConnectOptions::default()).unwrap();
             let (_, _, found) = receive(&mut client, &stream);
             assert_eq!(found.is_some(), is_before == limits_before, "{found:?}");
         }
@@ -510,9 +524,9 @@ fn heart_beats_and_timeouts() {
         percent: 50,
         at_least: ms(0),
     };
-    config.connect_timeout = Some(ms(1000));
+    config.handshake_timeout = ms(1000);
     let mut client = ClientConnection::new(NOW, config.clone());
-    client.connect(&ConnectOptions::default()).unwrap();
+    client.connect(NOW, &ConnectOptions::default()).unwrap();
     assert_eq!(client.poll_timeout(), Some(ms(1000)));
     client.handle_timeout(ms(999)).unwrap();
     assert!(transmit(&mut client).contains("\nheart-beat:100,200\n"));
@@ -526,7 +540,7 @@ fn heart_beats_and_timeouts() {
     assert_eq!(client.poll_timeout(), Some(ms(1599)));
 
     let mut client = ClientConnection::new(NOW, config.clone());
-    client.connect(&ConnectOptions::default()).unwrap();
+    client.connect(NOW, &ConnectOptions::default()).unwrap();
     let connected = "CONNECTED\nversion:1.2\nheart-beat:100,0\n\n\0";
     client
         .receive(ms(0), &mut connected.as_bytes())
@@ -535,16 +549,17 @@ fn heart_beats_and_timeouts() {
     assert_eq!(client.poll_timeout(), Some(ms(300)));
     assert_eq!(client.receive(ms(250), &mut &b"\n"[..]), Ok(None));
     assert_eq!(client.handle_timeout(ms(549)), Ok(()));
-    assert_eq!(client.handle_timeout(ms(550)), Err(HeartBeatTimeout));
-    assert_eq!(
-        client.receive(ms(550), &mut &b"\n"[..]),
-        Err(HeartBeatTimeout)
-    );
+    assert_eq!(client.handle_timeout(ms(550)), Err(PeerTimeout));
+    assert_eq!(client.receive(ms(550), &mut &b"\n"[..]), Err(PeerTimeout));
     assert!(client.is_closed());
 
+    // Until CONNECT is sent nobody is waited for.
     let mut client = ClientConnection::new(NOW, config);
+    assert_eq!(client.poll_timeout(), None);
+    client.connect(ms(500), &ConnectOptions::default()).unwrap();
+    assert_eq!(client.handle_timeout(ms(1499)), Ok(()));
     assert_eq!(
-        client.handle_timeout(ms(1000)),
-        Err(ConnectionError::ConnectTimeout)
+        client.handle_timeout(ms(1500)),
+        Err(ConnectionError::HandshakeTimeout)
     );
 }

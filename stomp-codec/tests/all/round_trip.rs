@@ -95,7 +95,7 @@ proptest! {
         prop_assert_eq!(result.is_ok(), carried, "{:?}", result);
         if !carried {
             prop_assert_eq!(out, b"before");
-            prop_assert!(frame.to_owned().is_err() || command.since() > version || !body.is_empty());
+            prop_assert!(frame.to_buf().is_err() || command.since() > version || !body.is_empty());
             return Ok(());
         }
         let wire = &out[6..];
@@ -115,11 +115,11 @@ proptest! {
         let mut again = Vec::new();
         decoded.encode(&mut again).unwrap();
         prop_assert_eq!(&again, wire);
-        let owned = decoded.to_owned().unwrap();
-        prop_assert_eq!(owned.frame(), decoded);
+        let owned = decoded.to_buf().unwrap();
+        prop_assert_eq!(owned.as_frame(), decoded);
         if body.is_empty() {
-            let owned = frame.to_owned().unwrap();
-            prop_assert_eq!(owned.frame(), decoded);
+            let owned = frame.to_buf().unwrap();
+            prop_assert_eq!(owned.as_frame(), decoded);
         }
     }
 
@@ -168,14 +168,14 @@ proptest! {
             rest = tail;
             buffer.extend_from_slice(chunk);
             while let Some((frame, taken)) = scan.decode(&buffer, version, &Limits::default()).unwrap() {
-                found.push(frame.to_owned().unwrap());
+                found.push(frame.to_buf().unwrap());
                 buffer.drain(..taken);
             }
         }
         prop_assert_eq!(found.len(), frames.len());
         for (found, (headers, body, _)) in found.iter().zip(&frames) {
             prop_assert_eq!(found.body(), body);
-            let got: Vec<_> = found.frame().headers().map(|h| (h.name.into_owned(), h.value.into_owned())).take(headers.len()).collect();
+            let got: Vec<_> = found.as_frame().headers().map(|h| (h.name.into_owned(), h.value.into_owned())).take(headers.len()).collect();
             prop_assert_eq!(&got, headers);
         }
     }
@@ -334,7 +334,7 @@ fn lines_are_written_with_lf() {
     frame.encode(&mut out).unwrap();
     assert_eq!(out, b"SEND\na:b\\r\ncontent-length:1\n\nx\0");
     assert_eq!(out.len(), frame.encoded_len());
-    assert_eq!(frame.to_owned().unwrap().frame(), frame);
+    assert_eq!(frame.to_buf().unwrap().as_frame(), frame);
 }
 
 /// CONNECT has no escape for a CR. One at the end of a value is kept apart from the CR of

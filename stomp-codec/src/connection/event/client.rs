@@ -8,18 +8,18 @@ use crate::{Frame, Version};
 
 /// A transaction that this client has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Transaction(pub(super) u64);
+pub struct Transaction(pub(in crate::connection) u64);
 
 /// A receipt that this client has asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReceiptId(pub(super) u64);
+pub struct ReceiptId(pub(in crate::connection) u64);
 
 /// What names a message in the ACK or NACK for it: `ack` in 1.2; `message-id`
 /// and `subscription` in 1.1; `message-id` in 1.0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AckToken<'a> {
-    pub(super) id: Cow<'a, str>,
-    pub(super) subscription: Option<Cow<'a, str>>,
+    pub(in crate::connection) id: Cow<'a, str>,
+    pub(in crate::connection) subscription: Option<Cow<'a, str>>,
 }
 
 impl AckToken<'_> {
@@ -42,11 +42,14 @@ pub enum ClientEvent<'a> {
     Message(Message<'a>),
     /// The next part of the body of a MESSAGE or ERROR that was [not
     /// whole](Message::is_whole). Nothing else comes before the last part.
+    #[non_exhaustive]
     Body {
-        /// The octets, as they arrived. Only the last part can be empty.
+        /// The bytes, as they arrived. Only the last part can be empty.
         part: &'a [u8],
-        /// The body has ended with it: now the message can be acknowledged.
-        last: bool,
+        /// How many bytes of the body are still to come; `None` before the last part if
+        /// the frame had no `content-length`. The part with `Some(0)` is the last: now
+        /// the message can be acknowledged.
+        remaining: Option<u64>,
     },
     /// RECEIPT: the frame was processed. After that for DISCONNECT the
     /// connection is closed.
@@ -58,6 +61,7 @@ pub enum ClientEvent<'a> {
 
 /// The session that the server has opened ("CONNECTED Frame").
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Connected<'a> {
     /// The version of the session.
     pub version: Version,
@@ -73,6 +77,7 @@ pub struct Connected<'a> {
 
 /// A message of a subscription ("MESSAGE").
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message<'a> {
     /// The subscription, if it is one of this client's; it may have ended in the
     /// meantime. Servers may send messages under other names, and 1.0 under
@@ -82,8 +87,8 @@ pub struct Message<'a> {
     pub destination: Cow<'a, str>,
     /// The server's name for it.
     pub message_id: Cow<'a, str>,
-    /// What to give to [`ClientConnection::ack`](super::ClientConnection::ack) or
-    /// [`nack`](super::ClientConnection::nack); none if it needs no acknowledgement.
+    /// What to give to [`ClientConnection::ack`](crate::connection::ClientConnection::ack) or
+    /// [`nack`](crate::connection::ClientConnection::nack); none if it needs no acknowledgement.
     pub ack: Option<AckToken<'a>>,
     /// The frame: headers and body.
     pub frame: Frame<'a>,
@@ -105,9 +110,10 @@ impl<'a> Message<'a> {
 
 /// What the server says went wrong ("ERROR").
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ErrorFrame<'a> {
-    /// A short description.
-    pub message: Option<Cow<'a, str>>,
+    /// A short description: the header `message`.
+    pub summary: Option<Cow<'a, str>>,
     /// The frame that it is about, if that had asked for a receipt.
     pub receipt: Option<ReceiptId>,
     /// The frame, for its body; which can come in parts, as that of a

@@ -1,26 +1,86 @@
 //! What a client's user asks for, and the frames that ask.
 
 use alloc::format;
+use core::fmt;
+use core::time::Duration;
 
-use super::{AckToken, ClientConnection, ConnectOptions, Options, ReceiptId, State, Transaction};
+use crate::connection::core::Phase;
 use crate::connection::handshake::version_list;
 use crate::connection::subscription::{AckMode, Subscription};
+use crate::connection::timer::Timer;
+use crate::connection::{AckToken, Client, Connection, ReceiptId, Transaction};
 use crate::encoder::Decimal;
-use crate::{Command, Encoder, SendError, Version};
+use crate::{Command, Encoder, Header, Headers, SendError, Version};
+
+/// What goes into CONNECT ("CONNECT or STOMP Frame"), besides the versions and
+/// the heart-beats.
+#[derive(Clone, Copy, Default)]
+pub struct ConnectOptions<'a> {
+    /// The virtual host. 1.1 and 1.2 require the header.
+    pub host: &'a str,
+    /// Who the client is.
+    pub login: Option<&'a str>,
+    /// How it proves that.
+    pub passcode: Option<&'a str>,
+    /// More headers (`client-id`).
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Which of the two frames to send.
+    pub opening: Opening,
+}
+
+/// The frame that asks for a session ("CONNECT or STOMP Frame").
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Opening {
+    /// CONNECT, which every server knows.
+    #[default]
+    Connect,
+    /// STOMP, which only servers of 1.1 and 1.2 know.
+    Stomp,
+}
+
+/// Without the passcode, which does not belong in a log.
+impl fmt::Debug for ConnectOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("host", &self.host)
+            .field("login", &self.login)
+            .field("passcode", &self.passcode.map(|_| "..."))
+            .field("headers", &self.headers)
+            .field("opening", &self.opening)
+            .finish()
+    }
+}
+
+/// What may go with most frames.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Options {
+    /// Make it a part of this transaction. For SEND, ACK and NACK.
+    pub transaction: Option<Transaction>,
+    /// Ask for a receipt.
+    pub receipt: bool,
+}
+
+impl Options {
+    /// Ask for a receipt, and nothing else.
+    pub const RECEIPT: Self = Self {
+        transaction: None,
+        receipt: true,
+    };
+}
 
 /// The body of a frame that is to be sent.
 #[derive(Clone, Copy)]
 enum Content<'a> {
     Whole(&'a [u8]),
     /// Its length.
-    InParts(usize),
+    InParts(u64),
 }
 
 impl Content<'_> {
     const EMPTY: Self = Content::Whole(b"");
 }
 
-impl ClientConnection {
+impl Connection<Client> {
     /// Asks for a session: CONNECT, or STOMP.
     ///
     /// # Errors
@@ -32,21 +92,25 @@ impl ClientConnection {
     // keeps: stomp12/CONNECT/login, stomp11/CONNECT/login, stomp10/CONNECT/login,
     // keeps: stomp12/CONNECT/heart-beat, stomp11/CONNECT/heart-beat,
     // keeps: stomp12/STOMP/clients-use-connect, stomp11/STOMP/clients-use-connect
-    pub fn connect(&mut self, connect: &ConnectOptions<'_>) -> Result<(), SendError> {
-        let State::Idle = self.state else {
-            return Err(SendError::Closed);
-        };
+    pub fn connect(
+        &mut self,
+        now: Duration,
+        connect: &ConnectOptions<'_>,
+    ) -> Result<(), SendError> {
+        self.core.tick(now);
+        if self.core.phase != Phase::Handshake || self.state.connect_sent {
+            return Err(self.core.out_of_turn());
+        }
         if connect.headers.iter().any(|(name, _)| *name == "receipt") {
             return Err(SendError::ReceiptOfConnect);
         }
-        let command = if connect.stomp_command {
-            Command::Stomp
-        } else {
-            Command::Connect
+        let command = match connect.opening {
+            Opening::Connect => Command::Connect,
+            Opening::Stomp => Command::Stomp,
         };
         let highest = self.config.versions.iter().max();
         let highest = highest.copied().unwrap_or(Version::V1_0);
-        let mut encoder = Encoder::new(self.outbound.buffer(), highest, command)?;
+        let mut encoder = Encoder::new(self.core.outbound.buffer(), highest, command)?;
         if highest > Version::V1_0 {
             let versions = version_list(&self.config.versions, ",");
             encoder.header("accept-version", &versions)?;
@@ -63,7 +127,9 @@ impl ClientConnection {
             encoder.header(name, value)?;
         }
         encoder.body(b"")?;
-        self.state = State::Connecting;
+        self.state.connect_sent = true;
+        self.core
+            .start(Timer::Handshake, self.config.handshake_timeout);
         Ok(())
     }
 
@@ -79,7 +145,7 @@ impl ClientConnection {
     pub fn send<'h>(
         &mut self,
         destination: &str,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         body: &[u8],
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
@@ -87,7 +153,7 @@ impl ClientConnection {
         self.write(Command::Send, &own, headers, Content::Whole(body), options)
     }
 
-    /// Sends a message whose body follows in parts: `content_length` octets by
+    /// Sends a message whose body follows in parts: `body_size` bytes by
     /// [`send_body`](Self::send_body). Whatever else is sent waits for the last of
     /// them, heart-beats too. Otherwise as [`send`](Self::send).
     ///
@@ -97,15 +163,15 @@ impl ClientConnection {
     pub fn begin_send<'h>(
         &mut self,
         destination: &str,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
-        content_length: usize,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
+        body_size: u64,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        self.outbound.can_begin_body()?;
+        self.core.outbound.can_begin_body()?;
         let own = [("destination", destination)];
-        let content = Content::InParts(content_length);
+        let content = Content::InParts(body_size);
         let receipt = self.write(Command::Send, &own, headers, content, options)?;
-        self.outbound.begin_body(content_length);
+        self.core.outbound.begin_body(body_size);
         Ok(receipt)
     }
 
@@ -115,12 +181,12 @@ impl ClientConnection {
     /// # Errors
     ///
     /// The session is over; the part is more than remains.
-    pub fn send_body(&mut self, part: &[u8]) -> Result<usize, SendError> {
-        match self.state {
-            State::Open(_) | State::Disconnecting(..) => self.outbound.put_body(part),
-            State::Idle | State::Connecting => Err(SendError::NotConnected),
-            State::Ending | State::Closed => Err(SendError::Closed),
+    pub fn send_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
+        // What had begun before DISCONNECT still goes out.
+        if self.core.phase != Phase::Closing || !self.core.outbound.is_in_body() {
+            self.core.writable()?;
         }
+        self.core.outbound.put_body(part)
     }
 
     /// Asks for the messages of a destination: SUBSCRIBE.
@@ -133,13 +199,13 @@ impl ClientConnection {
         &mut self,
         destination: &str,
         ack: AckMode,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         options: Options,
     ) -> Result<(Subscription, Option<ReceiptId>), SendError> {
-        if !ack.is_in(self.open()?) {
+        if !ack.is_in(self.core.writable()?) {
             return Err(SendError::AckMode);
         }
-        let number = self.last_subscription + 1;
+        let number = self.state.last_subscription + 1;
         let id = Decimal::from_u64(number);
         let own = [
             ("id", id.as_str()),
@@ -147,8 +213,8 @@ impl ClientConnection {
             ("ack", ack.as_str()),
         ];
         let receipt = self.write(Command::Subscribe, &own, headers, Content::EMPTY, options)?;
-        self.last_subscription = number;
-        self.subscriptions.insert(Subscription(number), ack);
+        self.state.last_subscription = number;
+        self.state.subscriptions.insert(Subscription(number), ack);
         Ok((Subscription(number), receipt))
     }
 
@@ -164,17 +230,17 @@ impl ClientConnection {
     pub fn unsubscribe<'h>(
         &mut self,
         subscription: Subscription,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        self.open()?;
-        if !self.subscriptions.contains_key(&subscription) {
+        self.core.writable()?;
+        if !self.state.subscriptions.contains_key(&subscription) {
             return Err(SendError::UnknownSubscription);
         }
         let number = Decimal::from_u64(subscription.0);
         let own = [("id", number.as_str())];
         let receipt = self.write(Command::Unsubscribe, &own, headers, Content::EMPTY, options)?;
-        self.subscriptions.remove(&subscription);
+        self.state.subscriptions.remove(&subscription);
         Ok(receipt)
     }
 
@@ -187,7 +253,7 @@ impl ClientConnection {
     pub fn ack<'h>(
         &mut self,
         message: &AckToken<'_>,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
         self.acknowledge(Command::Ack, message, headers, options)
@@ -206,7 +272,7 @@ impl ClientConnection {
     pub fn nack<'h>(
         &mut self,
         message: &AckToken<'_>,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
         self.acknowledge(Command::Nack, message, headers, options)
@@ -218,10 +284,10 @@ impl ClientConnection {
         &mut self,
         command: Command,
         message: &AckToken<'_>,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        let id = match self.open()? {
+        let id = match self.core.writable()? {
             Version::V1_2 => "id",
             _ => "message-id",
         };
@@ -244,10 +310,10 @@ impl ClientConnection {
         &mut self,
         options: Options,
     ) -> Result<(Transaction, Option<ReceiptId>), SendError> {
-        let transaction = Transaction(self.last_transaction + 1);
+        let transaction = Transaction(self.state.last_transaction + 1);
         let receipt = self.bracket(Command::Begin, transaction, options)?;
-        self.last_transaction = transaction.0;
-        self.transactions.insert(transaction);
+        self.state.last_transaction = transaction.0;
+        self.state.transactions.insert(transaction);
         Ok((transaction, receipt))
     }
 
@@ -283,12 +349,12 @@ impl ClientConnection {
         transaction: Transaction,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        self.open()?;
-        if !self.transactions.contains(&transaction) {
+        self.core.writable()?;
+        if !self.state.transactions.contains(&transaction) {
             return Err(SendError::UnknownTransaction);
         }
         let receipt = self.bracket(command, transaction, options)?;
-        self.transactions.remove(&transaction);
+        self.state.transactions.remove(&transaction);
         Ok(receipt)
     }
 
@@ -300,7 +366,7 @@ impl ClientConnection {
     ) -> Result<Option<ReceiptId>, SendError> {
         let name = Decimal::from_u64(transaction.0);
         let own = [("transaction", name.as_str())];
-        self.write(command, &own, [], Content::EMPTY, options)
+        self.write(command, &own, Headers::NONE, Content::EMPTY, options)
     }
 
     /// Ends the session: DISCONNECT, with a receipt. When that comes the
@@ -310,28 +376,16 @@ impl ClientConnection {
     ///
     /// No session.
     // keeps: stomp12/DISCONNECT/graceful, stomp11/DISCONNECT/graceful,
-    // keeps: stomp10/DISCONNECT/graceful
-    pub fn disconnect(&mut self) -> Result<ReceiptId, SendError> {
-        let version = self.open()?;
-        self.write(
-            Command::Disconnect,
-            &[],
-            [],
-            Content::EMPTY,
-            Options::RECEIPT,
-        )?;
-        self.state = State::Disconnecting(version, self.last_receipt);
-        Ok(ReceiptId(self.last_receipt))
-    }
-
-    /// The version of the session, if frames may be sent.
-    // keeps: stomp12/DISCONNECT/last, stomp11/DISCONNECT/last
-    fn open(&self) -> Result<Version, SendError> {
-        match self.state {
-            State::Open(version) => Ok(version),
-            State::Idle | State::Connecting => Err(SendError::NotConnected),
-            State::Disconnecting(..) | State::Ending | State::Closed => Err(SendError::Closed),
-        }
+    // keeps: stomp10/DISCONNECT/graceful, stomp12/DISCONNECT/last, stomp11/DISCONNECT/last
+    pub fn close(&mut self, now: Duration) -> Result<ReceiptId, SendError> {
+        self.core.tick(now);
+        let (command, none) = (Command::Disconnect, Headers::NONE);
+        self.write(command, &[], none, Content::EMPTY, Options::RECEIPT)?;
+        let receipt = self.state.last_receipt;
+        self.state.disconnect = Some(receipt);
+        self.core.phase = Phase::Closing;
+        self.core.start(Timer::Close, self.config.close_timeout);
+        Ok(ReceiptId(receipt))
     }
 
     /// Writes one frame: its own headers, those of `options`, then the user's
@@ -342,41 +396,42 @@ impl ClientConnection {
         &mut self,
         command: Command,
         own: &[(&str, &str)],
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         content: Content<'_>,
         options: Options,
     ) -> Result<Option<ReceiptId>, SendError> {
-        let version = self.open()?;
-        let mut encoder = Encoder::new(self.outbound.buffer(), version, command)?;
+        let version = self.core.writable()?;
+        let mut encoder = Encoder::new(self.core.outbound.buffer(), version, command)?;
         for (name, value) in own {
             encoder.header(name, value)?;
         }
         if let Some(transaction) = options.transaction
             && matches!(command, Command::Send | Command::Ack | Command::Nack)
         {
-            if !self.transactions.contains(&transaction) {
+            if !self.state.transactions.contains(&transaction) {
                 return Err(SendError::UnknownTransaction);
             }
             encoder.header("transaction", Decimal::from_u64(transaction.0).as_str())?;
         }
-        let receipt = options.receipt.then_some(self.last_receipt + 1);
+        let receipt = options.receipt.then_some(self.state.last_receipt + 1);
         if let Some(receipt) = receipt {
             encoder.header("receipt", Decimal::from_u64(receipt).as_str())?;
         }
-        for (name, value) in headers {
-            let taken = matches!(name, "transaction" | "receipt" | "content-length")
-                || own.iter().any(|(own, _)| *own == name);
+        for header in headers {
+            let Header { name, value } = &header.into();
+            let taken = matches!(&**name, "transaction" | "receipt" | "content-length")
+                || own.iter().any(|(own, _)| own == name);
             if !taken {
                 encoder.header(name, value)?;
             }
         }
         match content {
             Content::Whole(body) => encoder.body(body)?,
-            Content::InParts(content_length) => encoder.before_body(content_length)?,
+            Content::InParts(body_size) => encoder.before_body(body_size)?,
         }
         if let Some(receipt) = receipt {
-            self.last_receipt = receipt;
-            self.receipts.insert(receipt);
+            self.state.last_receipt = receipt;
+            self.state.receipts.insert(receipt);
         }
         Ok(receipt.map(ReceiptId))
     }

@@ -4,41 +4,44 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::connection::{AckMode, HeartBeat, Messages, Operation, Subscription};
+use crate::connection::{AckMode, Deliveries, HeartBeat, Operation, Subscription};
 use crate::{Frame, Header, Version};
 
 /// Something that a client did and that is for the application to act on.
 ///
 /// Where there is a `receipt`, the application calls
-/// [`receipt`](super::ServerConnection::receipt) with it when what the frame asked for
-/// is done, or [`error`](super::ServerConnection::error).
+/// [`receipt`](crate::connection::ServerConnection::receipt) with it when what the frame asked for
+/// is done, or [`close`](crate::connection::ServerConnection::close).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
     /// CONNECT or STOMP. To be answered with
-    /// [`accept`](super::ServerConnection::accept) or
-    /// [`refuse`](super::ServerConnection::refuse).
+    /// [`accept`](crate::connection::ServerConnection::accept) or
+    /// [`refuse`](crate::connection::ServerConnection::refuse).
     Connect(Connect<'a>),
     /// SEND outside of a transaction.
-    Send(Send<'a>),
-    /// The next part of the body of a SEND that was [not whole](Send::is_whole).
+    Send(InboundSend<'a>),
+    /// The next part of the body of a SEND that was [not whole](InboundSend::is_whole).
     /// Nothing else comes before the last part.
+    #[non_exhaustive]
     Body {
-        /// The octets, as they arrived. Only the last part can be empty.
+        /// The bytes, as they arrived. Only the last part can be empty.
         part: &'a [u8],
-        /// The body has ended with it: now the SEND can be acted on, and its
-        /// receipt given.
-        last: bool,
+        /// How many bytes of the body are still to come; `None` before the last part if
+        /// the SEND had no `content-length`. The part with `Some(0)` is the last: now
+        /// the SEND can be acted on, and its receipt given.
+        remaining: Option<u64>,
     },
     /// SUBSCRIBE. From here on messages can be sent to the subscription.
     Subscribe(Subscribe<'a>),
     /// UNSUBSCRIBE. The subscription has ended.
+    #[non_exhaustive]
     Unsubscribe {
         /// Which one.
         subscription: Subscription,
         /// What was sent to it and not settled; an ACK that still comes for one
-        /// of these gives an event with no messages.
-        unacknowledged: Messages,
+        /// of these makes an event with no deliveries.
+        unacknowledged: Deliveries,
         /// The receipt asked for.
         receipt: Option<Cow<'a, str>>,
         /// The frame, for other headers.
@@ -49,6 +52,7 @@ pub enum ServerEvent<'a> {
     /// NACK outside of a transaction.
     Nack(Acknowledge<'a>),
     /// COMMIT: all of these together or none.
+    #[non_exhaustive]
     Commit {
         /// The client's name for the transaction.
         transaction: Cow<'a, str>,
@@ -62,6 +66,7 @@ pub enum ServerEvent<'a> {
     /// DISCONNECT. Open transactions are aborted and all subscriptions have
     /// ended. The connection is closed once the receipt, if one is asked for,
     /// has been given.
+    #[non_exhaustive]
     Disconnect {
         /// What was sent and not settled.
         unacknowledged: Vec<(Subscription, u64)>,
@@ -74,11 +79,12 @@ pub enum ServerEvent<'a> {
 
 /// A client that wants a session ("CONNECT or STOMP Frame").
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Connect<'a> {
     /// The highest version that both sides have.
     pub version: Version,
     /// The virtual host. Clients of 1.0 need not name one, nor those of 1.1 and 1.2
-    /// unless [`HostHeader::Required`](super::HostHeader::Required).
+    /// unless [`HostHeader::Required`](crate::connection::HostHeader::Required).
     pub host: Option<Cow<'a, str>>,
     /// Who the client says it is.
     pub login: Option<Cow<'a, str>>,
@@ -106,7 +112,8 @@ impl fmt::Debug for Connect<'_> {
 
 /// A message from the client ("SEND").
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Send<'a> {
+#[non_exhaustive]
+pub struct InboundSend<'a> {
     /// Where it goes.
     pub destination: Cow<'a, str>,
     /// The receipt asked for.
@@ -115,10 +122,10 @@ pub struct Send<'a> {
     pub frame: Frame<'a>,
 }
 
-impl<'a> Send<'a> {
+impl<'a> InboundSend<'a> {
     /// The headers that belong to the message, to be passed through in the
     /// MESSAGE frame: all but those that mean something between this client and
-    /// this server, and those that [`ServerConnection::message`](super::ServerConnection::message) writes itself.
+    /// this server, and those that [`deliver`](crate::connection::ServerConnection::deliver) writes itself.
     pub fn user_headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let headers = self.frame.headers();
         headers.filter(|header| !NOT_USER_HEADERS.contains(&&*header.name))
@@ -138,7 +145,7 @@ impl<'a> Send<'a> {
 }
 
 /// Headers of SEND and MESSAGE that are not the message's own.
-pub(super) const NOT_USER_HEADERS: [&str; 7] = [
+pub(in crate::connection) const NOT_USER_HEADERS: [&str; 7] = [
     "destination",
     "receipt",
     "transaction",
@@ -150,6 +157,7 @@ pub(super) const NOT_USER_HEADERS: [&str; 7] = [
 
 /// A client that wants the messages of a destination ("SUBSCRIBE").
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subscribe<'a> {
     /// This side's number for the subscription.
     pub subscription: Subscription,
@@ -167,12 +175,13 @@ pub struct Subscribe<'a> {
 
 /// Messages that were consumed, or were not ("ACK", "NACK").
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Acknowledge<'a> {
     /// The subscription that they were sent to.
     pub subscription: Subscription,
     /// The application's numbers of the messages that this settles, with those
     /// that a cumulative one includes. Empty if they were settled before.
-    pub messages: Messages,
+    pub deliveries: Deliveries,
     /// The receipt asked for.
     pub receipt: Option<Cow<'a, str>>,
     /// The frame, for other headers.

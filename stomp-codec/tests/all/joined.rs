@@ -1,17 +1,15 @@
 //! Client and server joined in memory: whatever is done, and however the bytes
 //! between them are cut, neither complains, and what happens is the same.
 
-mod script;
-
 use std::time::Duration;
 
+use crate::script::Application;
 use proptest::prelude::*;
-use script::Application;
-use stomp_codec::Version;
 use stomp_codec::connection::{
     AckMode, AckToken, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, HeartBeat,
     Options, ServerConfig, Subscription, Transaction,
 };
+use stomp_codec::{Headers, Version};
 
 const NOW: Duration = Duration::ZERO;
 
@@ -90,7 +88,10 @@ impl Joined {
             transactions: Vec::new(),
             messages: Vec::new(),
         };
-        joined.client.connect(&ConnectOptions::default()).unwrap();
+        joined
+            .client
+            .connect(NOW, &ConnectOptions::default())
+            .unwrap();
         joined.exchange();
         joined
     }
@@ -104,7 +105,7 @@ impl Joined {
     fn exchange(&mut self) {
         loop {
             let mut sent = Vec::new();
-            self.client.poll_transmit(&mut sent);
+            self.client.poll_transmit(NOW, &mut sent);
             let mut answered = Vec::new();
             let mut rest = sent.as_slice();
             while !rest.is_empty() {
@@ -187,7 +188,7 @@ impl Joined {
                 self.subscriptions.remove(*n);
                 // Its messages may still be acknowledged; that settles nothing.
                 client
-                    .unsubscribe(subscription, [], Options::RECEIPT)
+                    .unsubscribe(subscription, Headers::NONE, Options::RECEIPT)
                     .unwrap();
             }
             Do::Send(header, body, within) => {
@@ -203,8 +204,8 @@ impl Joined {
                 let (_, token) = self.messages.remove(*n);
                 let options = options(pick(&self.transactions, within));
                 match action {
-                    Do::Ack(..) => client.ack(&token, [], options).unwrap(),
-                    _ => client.nack(&token, [], options).unwrap(),
+                    Do::Ack(..) => client.ack(&token, Headers::NONE, options).unwrap(),
+                    _ => client.nack(&token, Headers::NONE, options).unwrap(),
                 };
             }
             Do::Begin => {
@@ -240,7 +241,7 @@ fn play(
         joined.exchange();
         assert_eq!(joined.server.transcript.error, None, "{action:?}");
     }
-    joined.client.disconnect().unwrap();
+    joined.client.close(NOW).unwrap();
     joined.exchange();
     assert_eq!(joined.receipts, receipts, "one receipt for each frame");
     assert!(joined.client.is_closed() && joined.server.server.is_closed());
@@ -286,12 +287,12 @@ proptest! {
         config.heart_beat = beat(beats.2, beats.3);
         let mut server = stomp_codec::connection::ServerConnection::new(NOW, config);
 
-        client.connect(&ConnectOptions { host: "h", ..ConnectOptions::default() }).unwrap();
+        client.connect(NOW, &ConnectOptions { host: "h", ..ConnectOptions::default() }).unwrap();
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-        client.poll_transmit(&mut to_server);
+        client.poll_transmit(NOW, &mut to_server);
         server.receive(NOW, &mut to_server.as_slice()).unwrap().unwrap();
         server.accept(NOW, &stomp_codec::connection::Accept::default()).unwrap();
-        server.poll_transmit(&mut to_client);
+        server.poll_transmit(NOW, &mut to_client);
         client.receive(NOW, &mut to_client.as_slice()).unwrap().unwrap();
 
         let mut now = NOW;
@@ -307,8 +308,8 @@ proptest! {
             prop_assert!(server.poll_timeout().is_none_or(|at| at > now));
             to_server.clear();
             to_client.clear();
-            client.poll_transmit(&mut to_server);
-            server.poll_transmit(&mut to_client);
+            client.poll_transmit(NOW, &mut to_server);
+            server.poll_transmit(NOW, &mut to_client);
             prop_assert_eq!(server.receive(now, &mut to_server.as_slice()), Ok(None));
             prop_assert_eq!(client.receive(now, &mut to_client.as_slice()), Ok(None));
         }
@@ -333,10 +334,10 @@ proptest! {
         let mut config = ServerConfig::default();
         config.limits.assembled_size = assembled;
         let input = format!("CONNECT\naccept-version:{version}\nhost:h\n\n\0{}", pieces.concat());
-        let whole = script::converse(config.clone(), input.as_bytes());
-        let cut = script::converse_in_pieces(config.clone(), input.as_bytes(), &cuts);
+        let whole = crate::script::converse(config.clone(), input.as_bytes());
+        let cut = crate::script::converse_in_pieces(config.clone(), input.as_bytes(), &cuts);
         prop_assert_eq!(&cut, &whole);
-        let bytewise = script::converse_in_pieces(config, input.as_bytes(), &[1]);
+        let bytewise = crate::script::converse_in_pieces(config, input.as_bytes(), &[1]);
         prop_assert_eq!(&bytewise, &whole);
     }
 }

@@ -1,11 +1,9 @@
 //! STOMP in WebSocket messages: whatever a message holds, the contents one after
 //! the other are the stream.
 
-mod script;
-
 use std::time::Duration;
 
-use script::Application;
+use crate::script::Application;
 use stomp_codec::Version;
 use stomp_codec::connection::{HeartBeat, ServerConfig};
 
@@ -131,7 +129,7 @@ fn heart_beats_are_messages() {
     assert_eq!(server.poll_timeout(), Some(Duration::from_millis(1250)));
     server.handle_timeout(Duration::from_millis(1250)).unwrap();
     let mut message = Vec::new();
-    server.poll_transmit(&mut message);
+    server.poll_transmit(Duration::from_millis(1250), &mut message);
     assert_eq!(message, b"\n");
     // Silence may last an interval and the margin of a second, from the last EOL.
     let heart_beat = &mut &b"\n"[..];

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem::take;
 use std::time::Duration;
 
-use stomp_codec::Version;
 use stomp_codec::connection::{
     Accept, AckMode, AckToken, ClientConfig, ClientConnection, ClientEvent, ConnectOptions,
     HeartBeat, Operation, Options, ReceiptId, ServerConfig, ServerConnection, ServerEvent,
     Subscription, Transaction,
 };
+use stomp_codec::{Headers, Version};
 
 const SEEDS: u64 = 4000;
 
@@ -159,10 +159,11 @@ impl World {
 
     /// Lets the client's and the server's bytes onto the wire, as many as fit.
     fn transmit(&mut self, room: usize) {
+        self.pass();
         let mut out = vec![0; room];
-        let count = self.client.poll_transmit(&mut &mut out[..]);
+        let count = self.client.poll_transmit(self.now, &mut &mut out[..]);
         self.to_server.flying.extend(&out[..count]);
-        let count = self.server.poll_transmit(&mut &mut out[..]);
+        let count = self.server.poll_transmit(self.now, &mut &mut out[..]);
         self.to_client.flying.extend(&out[..count]);
     }
 
@@ -174,6 +175,7 @@ impl World {
             && let Some(event) = self.server.receive(self.now, &mut input).unwrap()
         {
             events -= 1;
+            self.pass();
             let receipt = match event {
                 ServerEvent::Connect(_) => {
                     self.server.accept(self.now, &Accept::default()).unwrap();
@@ -187,10 +189,12 @@ impl World {
                     self.upload = Some((0, send.receipt.map(String::from), Vec::new()));
                     None
                 }
-                ServerEvent::Body { part, last } => {
+                ServerEvent::Body {
+                    part, remaining, ..
+                } => {
                     let (_, receipt, mut body) = self.upload.take().unwrap();
                     body.extend_from_slice(part);
-                    if last {
+                    if remaining == Some(0) {
                         self.hear(&Heard::Send(number(&body)));
                         receipt
                     } else {
@@ -223,11 +227,11 @@ impl World {
                     receipt.map(String::from)
                 }
                 ServerEvent::Ack(ack) => {
-                    self.settle(&ack.messages, false);
+                    self.settle(&ack.deliveries, false);
                     ack.receipt.map(String::from)
                 }
                 ServerEvent::Nack(nack) => {
-                    self.settle(&nack.messages, true);
+                    self.settle(&nack.deliveries, true);
                     nack.receipt.map(String::from)
                 }
                 ServerEvent::Commit {
@@ -295,11 +299,11 @@ impl World {
         for (operation, expected) in operations.iter().zip(expected) {
             match (operation, expected) {
                 (Operation::Send(send), Heard::Send(at)) => {
-                    assert_eq!(number(send.send().body()), at);
+                    assert_eq!(number(send.as_send().body()), at);
                 }
-                (Operation::Ack { messages, .. }, Heard::Ack(at))
-                | (Operation::Nack { messages, .. }, Heard::Nack(at)) => {
-                    self.check_settled(at, messages);
+                (Operation::Ack { deliveries, .. }, Heard::Ack(at))
+                | (Operation::Nack { deliveries, .. }, Heard::Nack(at)) => {
+                    self.check_settled(at, deliveries);
                 }
                 (operation, expected) => panic!("{operation:?}, not {expected:?}"),
             }
@@ -314,6 +318,7 @@ impl World {
             && let Some(event) = self.client.receive(self.now, &mut input).unwrap()
         {
             events -= 1;
+            self.pass();
             match event {
                 ClientEvent::Connected(_) => {}
                 ClientEvent::Message(message) => {
@@ -325,10 +330,12 @@ impl World {
                         self.download = Some((0, token, body));
                     }
                 }
-                ClientEvent::Body { part, last } => {
+                ClientEvent::Body {
+                    part, remaining, ..
+                } => {
                     let (_, token, mut body) = self.download.take().unwrap();
                     body.extend_from_slice(part);
-                    if last {
+                    if remaining == Some(0) {
                         self.got(&body, token);
                     } else {
                         self.download = Some((0, token, body));
@@ -373,7 +380,7 @@ impl World {
                 let modes = &modes[..if version == Version::V1_0 { 2 } else { 3 }];
                 let mode = modes[self.random.below(modes.len())];
                 let destination = format!("/queue/{}", self.client_subscriptions.len());
-                let subscribed = client.subscribe(&destination, mode, [], alone);
+                let subscribed = client.subscribe(&destination, mode, Headers::NONE, alone);
                 let (subscription, receipt) = subscribed.unwrap();
                 self.client_subscriptions.push(subscription);
                 (receipt, Some(Heard::Subscribe(subscription.get(), mode)))
@@ -382,7 +389,7 @@ impl World {
                 let Some(subscription) = self.random.pick(&self.client_subscriptions) else {
                     return;
                 };
-                let Ok(receipt) = client.unsubscribe(subscription, [], alone) else {
+                let Ok(receipt) = client.unsubscribe(subscription, Headers::NONE, alone) else {
                     return;
                 };
                 (receipt, Some(Heard::Unsubscribe(subscription.get())))
@@ -407,10 +414,10 @@ impl World {
                 let at = self.random.below(self.tokens.len());
                 let (number, token) = self.tokens.remove(at);
                 if version > Version::V1_0 && self.random.below(3) == 0 {
-                    let receipt = client.nack(&token, [], options).unwrap();
+                    let receipt = client.nack(&token, Headers::NONE, options).unwrap();
                     (receipt, self.hold(within, Heard::Nack(number)))
                 } else {
-                    let receipt = client.ack(&token, [], options).unwrap();
+                    let receipt = client.ack(&token, Headers::NONE, options).unwrap();
                     (receipt, self.hold(within, Heard::Ack(number)))
                 }
             }
@@ -419,7 +426,7 @@ impl World {
                 let number = self.last_send;
                 self.sending.0 = body(number);
                 let length = self.sending.0.len();
-                let receipt = client.begin_send("/queue/x", [], length, options);
+                let receipt = client.begin_send("/queue/x", Headers::NONE, length as u64, options);
                 (receipt.unwrap(), self.hold(within, Heard::Send(number)))
             }
             _ => {
@@ -458,9 +465,15 @@ impl World {
         let server = &mut self.server;
         let sent = if self.sending.1.is_empty() && number.is_multiple_of(2) {
             self.sending.1 = body.clone();
-            server.begin_message(known.subscription, number, "/queue/x", [], body.len())
+            server.begin_deliver(
+                known.subscription,
+                number,
+                "/queue/x",
+                Headers::NONE,
+                body.len() as u64,
+            )
         } else {
-            server.message(known.subscription, number, "/queue/x", [], &body)
+            server.deliver(known.subscription, number, "/queue/x", Headers::NONE, &body)
         };
         sent.unwrap();
         if known.mode != AckMode::Auto {
@@ -475,9 +488,9 @@ impl World {
         let (up, down) = &mut self.sending;
         let count = (count.min(up.len()), count.min(down.len()));
         let part: Vec<u8> = up.drain(..count.0).collect();
-        assert!(part.is_empty() || self.client.send_body(&part) == Ok(up.len()));
+        assert!(part.is_empty() || self.client.send_body(&part) == Ok(up.len() as u64));
         let part: Vec<u8> = down.drain(..count.1).collect();
-        assert!(part.is_empty() || self.server.send_body(&part) == Ok(down.len()));
+        assert!(part.is_empty() || self.server.send_body(&part) == Ok(down.len() as u64));
     }
 
     /// Everything that is under way arrives.
@@ -496,22 +509,35 @@ impl World {
         }
     }
 
+    /// A little time passes between two calls.
+    fn pass(&mut self) {
+        self.now += Duration::from_millis(self.random.below(3) as u64);
+    }
+
+    /// Whatever was called at this time, once timeouts are handled at it the next one is
+    /// later.
+    fn look_at_timers(&mut self) {
+        self.client.handle_timeout(self.now).unwrap();
+        self.server.handle_timeout(self.now).unwrap();
+        for next in [self.client.poll_timeout(), self.server.poll_timeout()] {
+            assert!(next.is_none_or(|next| next > self.now), "{next:?}");
+        }
+    }
+
     /// Time goes on, a little or to the next time that a side has asked for.
     fn wait(&mut self) {
         self.settle_down();
         let next = [self.client.poll_timeout(), self.server.poll_timeout()];
         let next = next.into_iter().flatten().min();
         let step = self.now + Duration::from_millis(self.random.below(400) as u64);
-        self.now = next.map_or(step, |next| next.min(step));
-        self.client.handle_timeout(self.now).unwrap();
-        self.server.handle_timeout(self.now).unwrap();
-        for next in [self.client.poll_timeout(), self.server.poll_timeout()] {
-            assert!(next.is_none_or(|next| next > self.now));
-        }
+        self.now = next.map_or(step, |next| next.min(step)).max(self.now);
+        self.look_at_timers();
     }
 
     fn run(&mut self, steps: usize) {
-        self.client.connect(&ConnectOptions::default()).unwrap();
+        self.client
+            .connect(self.now, &ConnectOptions::default())
+            .unwrap();
         for _ in 0..steps {
             let count = self.random.below(60);
             let events = 1 + self.random.below(4);
@@ -533,9 +559,14 @@ impl World {
                 8 => self.wait(),
                 _ => self.settle_down(),
             }
+            if self.random.below(2) == 0 {
+                self.pass();
+            }
+            self.look_at_timers();
         }
         self.settle_down();
-        self.receipts.push_back(self.client.disconnect().unwrap());
+        self.receipts
+            .push_back(self.client.close(self.now).unwrap());
         self.expected.push_back(Heard::Disconnect);
         self.settle_down();
         assert!(self.client.is_closed() && self.server.is_closed());

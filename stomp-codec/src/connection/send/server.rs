@@ -3,14 +3,42 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::event::NOT_USER_HEADERS;
-use super::{Accept, ServerConnection, State};
-use crate::connection::heart_beat::Pulse;
+use crate::connection::core::Phase;
+use crate::connection::event::NOT_USER_HEADERS;
+use crate::connection::heart_beat::Agreed;
 use crate::connection::subscription::{Named, Subscription};
+use crate::connection::{Connection, Server};
 use crate::encoder::Decimal;
-use crate::{Command, EncodeError, Encoder, SendError, Version};
+use crate::{Command, EncodeError, Encoder, Header, SendError, Version};
 
-impl ServerConnection {
+/// What goes into CONNECTED ("CONNECTED Frame"), besides the version and the
+/// heart-beats.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accept<'a> {
+    /// A name for the session; should be unique, since it also makes the
+    /// `message-id`s of the session unique.
+    pub session: Option<&'a str>,
+    /// Name and version of the server, as `name/1.2.3`.
+    pub server: Option<&'a str>,
+    /// More headers.
+    pub headers: &'a [(&'a str, &'a str)],
+}
+
+/// What goes into the ERROR that ends a connection ("ERROR").
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Goodbye<'a> {
+    /// The receipt that the frame asked for that this is about, if it did.
+    pub receipt: Option<&'a str>,
+    /// A short description: the header `message`.
+    pub summary: &'a str,
+    /// More headers. Those named `receipt-id`, `message` and `content-length` are left
+    /// out. Without a `content-type`, a body is `text/plain`.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// A longer description.
+    pub body: &'a [u8],
+}
+
+impl Connection<Server> {
     /// Opens the session: CONNECTED. Frames that the client has sent behind its
     /// CONNECT are waiting, so that [`receive`](Self::receive) is to be called
     /// next.
@@ -23,11 +51,12 @@ impl ServerConnection {
     // keeps: stomp10/connecting/connected, stomp12/CONNECTED/version, stomp11/CONNECTED/version,
     // keeps: stomp12/CONNECTED/heart-beat, stomp11/CONNECTED/heart-beat
     pub fn accept(&mut self, now: Duration, accept: &Accept<'_>) -> Result<(), SendError> {
-        let State::Deciding(version, theirs) = self.state else {
-            return Err(self.not_connected());
+        self.core.tick(now);
+        let Some((version, theirs)) = self.state.deciding else {
+            return Err(self.core.out_of_turn());
         };
         let ours = self.config.heart_beat;
-        let mut encoder = Encoder::new(self.outbound.buffer(), version, Command::Connected)?;
+        let mut encoder = Encoder::new(self.core.outbound.buffer(), version, Command::Connected)?;
         encoder.header("version", version.as_str())?;
         if version > Version::V1_0 {
             // Clients are known that cannot do without the header.
@@ -42,11 +71,13 @@ impl ServerConnection {
             encoder.header(name, value)?;
         }
         encoder.body(b"")?;
-        self.session = accept.session.unwrap_or_default().into();
-        if version > Version::V1_0 {
-            self.pulse = Pulse::new(now, ours, theirs, self.config.tolerance);
-        }
-        self.state = State::Open(version);
+        self.state.deciding = None;
+        self.state.session = accept.session.unwrap_or_default().into();
+        let agreed = match version {
+            Version::V1_0 => Agreed::default(),
+            _ => Agreed::new(ours, theirs, self.config.tolerance),
+        };
+        self.core.open(version, agreed);
         Ok(())
     }
 
@@ -57,13 +88,66 @@ impl ServerConnection {
     /// No CONNECT waits for an answer; or what the frame, which has no escapes
     /// yet, cannot carry.
     // keeps: stomp12/connecting/rejected, stomp11/connecting/rejected
-    pub fn refuse(&mut self, message: &str, body: &[u8]) -> Result<(), SendError> {
-        let State::Deciding(..) = self.state else {
-            return Err(self.not_connected());
-        };
-        self.put_error(None, message, &[], body)?;
-        self.close();
+    pub fn refuse(&mut self, now: Duration, goodbye: &Goodbye<'_>) -> Result<(), SendError> {
+        self.core.tick(now);
+        if self.state.deciding.is_none() {
+            return Err(self.core.out_of_turn());
+        }
+        self.put_error(goodbye)?;
+        self.state.deciding = None;
+        self.core.end();
         Ok(())
+    }
+
+    /// Ends the session for something that went wrong: ERROR, and the connection is
+    /// closed.
+    ///
+    /// # Errors
+    ///
+    /// No session is open; or what the version cannot carry.
+    // keeps: stomp12/ERROR/sent, stomp11/ERROR/sent, stomp10/ERROR/sent, stomp12/ERROR/close,
+    // keeps: stomp12/ERROR/body, stomp11/ERROR/body, stomp10/ERROR/body
+    pub fn close(&mut self, now: Duration, goodbye: &Goodbye<'_>) -> Result<(), SendError> {
+        self.core.tick(now);
+        self.in_session()?;
+        self.put_error(goodbye)?;
+        self.state.transactions.clear();
+        self.core.end();
+        Ok(())
+    }
+
+    /// The version of the session, also after DISCONNECT until its receipt is given.
+    fn in_session(&self) -> Result<Version, SendError> {
+        match (self.core.phase, self.core.version) {
+            (Phase::Open | Phase::Closing, Some(version)) => Ok(version),
+            (Phase::Handshake, _) => Err(SendError::NotOpen),
+            _ => Err(SendError::Closed),
+        }
+    }
+
+    /// ERROR. Before CONNECTED the client does not know the version, and reads as if
+    /// there were no escapes.
+    pub(in crate::connection) fn put_error(
+        &mut self,
+        goodbye: &Goodbye<'_>,
+    ) -> Result<(), EncodeError> {
+        let version = self.core.version.unwrap_or(Version::V1_0);
+        put_error(self.core.outbound.buffer(), version, goodbye)
+    }
+
+    pub(in crate::connection) fn put_receipt(
+        &mut self,
+        version: Version,
+        receipt: &str,
+    ) -> Result<(), EncodeError> {
+        put_receipt(self.core.outbound.buffer(), version, receipt)
+    }
+
+    /// What was sent and not settled, by subscription: what an application gives
+    /// to others when the connection is lost. It is still there when the connection
+    /// has failed; nothing is after DISCONNECT, whose event has it.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = (Subscription, u64)> + '_ {
+        self.state.subscriptions.unacknowledged()
     }
 
     /// Says that a frame was processed: RECEIPT.
@@ -76,43 +160,17 @@ impl ServerConnection {
     /// No session is open.
     // keeps: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
     pub fn receipt(&mut self, receipt: &str) -> Result<(), SendError> {
-        let (version, last) = match &self.state {
-            State::Open(version) => (*version, false),
-            State::Disconnecting(version, last) => (*version, last == receipt),
-            _ => return Err(self.not_connected()),
-        };
+        let version = self.in_session()?;
         self.put_receipt(version, receipt)?;
-        if last {
-            self.close();
+        if self.state.farewell.as_deref() == Some(receipt) {
+            self.core.end();
         }
-        Ok(())
-    }
-
-    /// Says that something went wrong: ERROR, with the receipt that the frame
-    /// asked for, if it was about one that did. The connection is closed.
-    ///
-    /// # Errors
-    ///
-    /// No session is open.
-    // keeps: stomp12/ERROR/sent, stomp11/ERROR/sent, stomp10/ERROR/sent, stomp12/ERROR/close,
-    // keeps: stomp12/ERROR/body, stomp11/ERROR/body, stomp10/ERROR/body
-    pub fn error(
-        &mut self,
-        receipt: Option<&str>,
-        message: &str,
-        body: &[u8],
-    ) -> Result<(), SendError> {
-        let (State::Open(_) | State::Disconnecting(..)) = self.state else {
-            return Err(self.not_connected());
-        };
-        self.put_error(receipt, message, &[], body)?;
-        self.close();
         Ok(())
     }
 
     /// Sends a message to a subscription: MESSAGE.
     ///
-    /// `message` is the application's own number for it, by which events speak
+    /// `delivery` is the application's own number for it, by which events speak
     /// of it until it is settled. In ack mode `auto` it is settled by this.
     /// `subscription`, `message-id`, `destination`, `ack` and `content-length`
     /// are written here; headers of these names (and `receipt` and
@@ -123,70 +181,67 @@ impl ServerConnection {
     /// No such subscription; or a header that the version cannot carry
     /// ([`Version::check_header`] tells beforehand).
     // keeps: stomp12/UNSUBSCRIBE/stops, stomp11/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/stops
-    pub fn message<'h>(
+    pub fn deliver<'h>(
         &mut self,
         subscription: Subscription,
-        message: u64,
+        delivery: u64,
         destination: &str,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         body: &[u8],
     ) -> Result<(), SendError> {
-        self.put_message(subscription, message, destination, headers, |encoder| {
+        self.put_message(subscription, delivery, destination, headers, |encoder| {
             encoder.body(body)
         })
     }
 
-    /// Sends a message whose body follows in parts: `content_length` octets by
+    /// Sends a message whose body follows in parts: `body_size` bytes by
     /// [`send_body`](Self::send_body). Whatever else is sent waits for the last of
     /// them, heart-beats too; an ERROR for what the client does meanwhile is never
-    /// sent. Otherwise as [`message`](Self::message).
+    /// sent. Otherwise as [`deliver`](Self::deliver).
     ///
     /// # Errors
     ///
-    /// As for `message`; the body of the message before is not all sent.
-    pub fn begin_message<'h>(
+    /// As for `deliver`; the body of the message before is not all sent.
+    pub fn begin_deliver<'h>(
         &mut self,
         subscription: Subscription,
-        message: u64,
+        delivery: u64,
         destination: &str,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
-        content_length: usize,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
+        body_size: u64,
     ) -> Result<(), SendError> {
-        self.outbound.can_begin_body()?;
-        self.put_message(subscription, message, destination, headers, |encoder| {
-            encoder.before_body(content_length)
+        self.core.outbound.can_begin_body()?;
+        self.put_message(subscription, delivery, destination, headers, |encoder| {
+            encoder.before_body(body_size)
         })?;
-        self.outbound.begin_body(content_length);
+        self.core.outbound.begin_body(body_size);
         Ok(())
     }
 
-    /// Sends the next part of the body of [`begin_message`](Self::begin_message);
+    /// Sends the next part of the body of [`begin_deliver`](Self::begin_deliver);
     /// gives how many octets remain to be sent.
     ///
     /// # Errors
     ///
     /// The session has ended and no body is open; the part is more than remains.
-    pub fn send_body(&mut self, part: &[u8]) -> Result<usize, SendError> {
+    pub fn send_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
         // A client that has said DISCONNECT still gets what had begun.
-        match self.state {
-            State::Open(_) | State::Disconnecting(..) => self.outbound.put_body(part),
-            State::Closed if self.outbound.is_in_body() => self.outbound.put_body(part),
-            _ => Err(self.not_connected()),
+        if !self.core.outbound.is_in_body() {
+            self.core.writable()?;
         }
+        self.core.outbound.put_body(part)
     }
 
     fn put_message<'h>(
         &mut self,
         subscription: Subscription,
-        message: u64,
+        delivery: u64,
         destination: &str,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         end: impl FnOnce(Encoder<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), SendError> {
-        let State::Open(version) = self.state else {
-            return Err(self.not_connected());
-        };
-        let entry = self.subscriptions.get(subscription);
+        let version = self.core.writable()?;
+        let entry = self.state.subscriptions.get(subscription);
         let entry = entry.ok_or(SendError::UnknownSubscription)?;
         let number = entry.next();
         let needs_ack = entry.needs_ack();
@@ -196,59 +251,53 @@ impl ServerConnection {
         };
         let frame = MessageFrame {
             subscription: entry.id.as_deref(),
-            session: &self.session,
+            session: &self.state.session,
             named,
             needs_ack,
             destination,
         };
-        frame.write(self.outbound.buffer(), version, headers, end)?;
-        self.subscriptions.sent(subscription, message);
+        frame.write(self.core.outbound.buffer(), version, headers, end)?;
+        self.state.subscriptions.sent(subscription, delivery);
         Ok(())
     }
 
     /// Sends a message that no SUBSCRIBE asked for, under a name of the server's
     /// own in the header `subscription`, as brokers do for replies to a temporary
     /// destination. It cannot be acknowledged. Otherwise as
-    /// [`message`](Self::message).
+    /// [`deliver`](Self::deliver).
     ///
     /// # Errors
     ///
     /// No session is open; or a header that the version cannot carry.
-    pub fn message_unsubscribed<'h>(
+    pub fn deliver_unsubscribed<'h>(
         &mut self,
         subscription: &str,
         destination: &str,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         body: &[u8],
     ) -> Result<(), SendError> {
-        let State::Open(version) = self.state else {
-            return Err(self.not_connected());
-        };
+        let version = self.core.writable()?;
         let frame = MessageFrame {
             subscription: Some(subscription),
-            session: &self.session,
+            session: &self.state.session,
             // No SUBSCRIBE gets the number 0.
             named: Named {
                 subscription: Subscription(0),
-                number: self.unsubscribed + 1,
+                number: self.state.unsubscribed + 1,
             },
             needs_ack: false,
             destination,
         };
         let end = |encoder: Encoder<'_>| encoder.body(body);
-        frame.write(self.outbound.buffer(), version, headers, end)?;
-        self.unsubscribed += 1;
+        frame.write(self.core.outbound.buffer(), version, headers, end)?;
+        self.state.unsubscribed += 1;
         Ok(())
     }
 }
 
 /// RECEIPT.
 // keeps: stomp12/RECEIPT/receipt-id, stomp11/RECEIPT/receipt-id, stomp10/RECEIPT/receipt-id
-pub(super) fn put_receipt(
-    out: &mut Vec<u8>,
-    version: Version,
-    receipt: &str,
-) -> Result<(), EncodeError> {
+fn put_receipt(out: &mut Vec<u8>, version: Version, receipt: &str) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Receipt)?;
     encoder.header("receipt-id", receipt)?;
     encoder.body(b"")
@@ -258,48 +307,49 @@ pub(super) fn put_receipt(
 // keeps: stomp12/ERROR/message, stomp11/ERROR/message, stomp10/ERROR/message,
 // keeps: stomp12/ERROR/identifies, stomp11/ERROR/identifies, stomp12/ERROR/receipt-id,
 // keeps: stomp11/ERROR/receipt-id, stomp12/ERROR/content-type, stomp11/ERROR/content-type
-pub(super) fn put_error(
+fn put_error(
     out: &mut Vec<u8>,
     version: Version,
-    receipt: Option<&str>,
-    message: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
+    goodbye: &Goodbye<'_>,
 ) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Error)?;
-    if let Some(receipt) = receipt {
+    if let Some(receipt) = goodbye.receipt {
         encoder.header("receipt-id", receipt)?;
     }
-    encoder.header("message", message)?;
-    for (name, value) in headers {
-        encoder.header(name, value)?;
+    encoder.header("message", goodbye.summary)?;
+    let mut is_typed = goodbye.body.is_empty();
+    for (name, value) in goodbye.headers {
+        if !matches!(*name, "receipt-id" | "message" | "content-length") {
+            is_typed |= *name == "content-type";
+            encoder.header(name, value)?;
+        }
     }
-    if !body.is_empty() {
+    if !is_typed {
         encoder.header("content-type", "text/plain")?;
     }
-    encoder.body(body)
+    encoder.body(goodbye.body)
 }
 
 /// The parts of a MESSAGE frame, but for the headers that come with the message.
-pub(super) struct MessageFrame<'a> {
-    pub(super) subscription: Option<&'a str>,
-    pub(super) session: &'a str,
-    pub(super) named: Named,
-    pub(super) needs_ack: bool,
-    pub(super) destination: &'a str,
+struct MessageFrame<'a> {
+    subscription: Option<&'a str>,
+    session: &'a str,
+    named: Named,
+    needs_ack: bool,
+    destination: &'a str,
 }
 
 impl MessageFrame<'_> {
-    /// Writes it; `end` writes what is behind the headers.
+    /// Writes it; `end` writes what comes after the headers.
     // keeps: stomp12/MESSAGE/destination, stomp11/MESSAGE/destination,
     // keeps: stomp10/MESSAGE/destination, stomp12/MESSAGE/message-id, stomp11/MESSAGE/message-id,
     // keeps: stomp10/MESSAGE/message-id, stomp12/MESSAGE/subscription,
     // keeps: stomp11/MESSAGE/subscription, stomp12/MESSAGE/ack, stomp10/SUBSCRIBE/subscription
-    pub(super) fn write<'h>(
+    fn write<'h>(
         &self,
         out: &mut Vec<u8>,
         version: Version,
-        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        headers: impl IntoIterator<Item: Into<Header<'h>>>,
         end: impl FnOnce(Encoder<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let subscription = Decimal::from_u64(self.named.subscription.get());
@@ -320,8 +370,9 @@ impl MessageFrame<'_> {
         if self.needs_ack && version >= Version::V1_2 {
             encoder.header_of("ack", &named)?;
         }
-        for (name, value) in headers {
-            if !NOT_USER_HEADERS.contains(&name) {
+        for header in headers {
+            let Header { name, value } = &header.into();
+            if !NOT_USER_HEADERS.contains(&&**name) {
                 encoder.header(name, value)?;
             }
         }

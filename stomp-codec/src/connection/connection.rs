@@ -1,0 +1,185 @@
+//! What is done to a connection of either role.
+
+use core::time::Duration;
+
+use bytes::BufMut;
+
+use super::core::{Core, Phase};
+use super::role::{Client, Role, Server};
+use super::timer::Timer;
+use crate::{ConnectionError, Version};
+
+/// One end of a connection: the state of its protocol, without a socket and without a
+/// clock. See the [module's page](super) for how to drive it.
+///
+/// `Debug` shows no passcode.
+#[derive(Debug)]
+pub struct Connection<R: Role> {
+    pub(super) config: R::Config,
+    pub(super) core: Core,
+    pub(super) state: R::State,
+}
+
+/// The end that opens the connection.
+///
+/// Subscriptions, transactions and receipts get their names on the wire from counters.
+pub type ClientConnection = Connection<Client>;
+
+/// The end that accepts the connection: what a broker holds for each client.
+pub type ServerConnection = Connection<Server>;
+
+impl<R: Role> Connection<R> {
+    /// A connection over a stream that has just been opened, or will be.
+    #[must_use]
+    pub fn new(now: Duration, config: R::Config) -> Self {
+        let mut core = Core::default();
+        core.tick(now);
+        if let Some(time) = R::peer_begins_within(&config) {
+            core.start(Timer::Handshake, time);
+        }
+        Self {
+            config,
+            core,
+            state: R::State::default(),
+        }
+    }
+
+    /// Takes one event's worth of bytes from the front of `input`: a frame, or a part
+    /// of a long body, and whatever makes no event before it.
+    ///
+    /// `None`: what is left in `input` is an incomplete frame, to be presented again
+    /// with what comes after it. Two exceptions: a server takes nothing between
+    /// [`ServerEvent::Connect`](super::ServerEvent::Connect) and its answer, so that
+    /// `receive` is to be called again after `accept`; and after the end of the session
+    /// everything is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol, or the connection has failed before. A server's
+    /// ERROR frame that says so is in [`poll_transmit`](Self::poll_transmit).
+    pub fn receive<'a>(
+        &mut self,
+        now: Duration,
+        input: &mut &'a [u8],
+    ) -> Result<Option<R::Event<'a>>, ConnectionError> {
+        self.core.tick(now);
+        if let Some(error) = self.core.error {
+            return Err(error);
+        }
+        if self.core.phase == Phase::Closed {
+            *input = &[];
+            return Ok(None);
+        }
+        if self.core.inbound.is_new(input) {
+            self.core.heard();
+        }
+        let result = R::receive(self, input);
+        self.core.inbound.leave(input);
+        result
+    }
+
+    /// The peer closed its side of the stream.
+    ///
+    /// # Errors
+    ///
+    /// The session was not over, or the connection has failed before. After a client's
+    /// DISCONNECT it is over, even if its receipt was lost ("Connection Lingering").
+    // keeps: stomp12/connection-lingering/last-frame, stomp11/connection-lingering/last-frame
+    pub fn receive_eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
+        self.core.tick(now);
+        match self.core.phase {
+            Phase::Handshake | Phase::Open => Err(self.core.fail(ConnectionError::UnexpectedEof)),
+            Phase::Closing => {
+                R::receive_eof(self);
+                Ok(())
+            }
+            Phase::Closed => self.core.error.map_or(Ok(()), Err),
+        }
+    }
+
+    /// Moves the bytes to be sent to the end of `out`, as many as there is room for, and
+    /// returns how many. It goes on after an error and after the end.
+    pub fn poll_transmit(&mut self, now: Duration, out: &mut impl BufMut) -> usize {
+        self.core.tick(now);
+        let count = self.core.outbound.transmit(out);
+        if count > 0 {
+            self.core.sent();
+        }
+        count
+    }
+
+    /// How many bytes are to be sent. While there are many, an application stops
+    /// calling [`receive`](Self::receive) and sending.
+    #[must_use]
+    pub fn transmit_len(&self) -> usize {
+        self.core.outbound.len()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.core.timers.next()
+    }
+
+    /// Sends a heart-beat if one is due, and fails if the peer is late. Afterwards
+    /// [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    ///
+    /// What the peer has sent in the meantime is to be given to
+    /// [`receive`](Self::receive) first.
+    ///
+    /// # Errors
+    ///
+    /// The peer has been silent for too long, or an answer of it is late; or the
+    /// connection has failed before.
+    // keeps: stomp12/heart-beating/eol, stomp11/heart-beating/eol,
+    // keeps: stomp12/heart-beating/silent-peer, stomp11/heart-beating/silent-peer
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ConnectionError> {
+        self.core.tick(now);
+        if let Some(error) = self.core.error {
+            return Err(error);
+        }
+        let error = match self.core.timers.expired(self.core.now()) {
+            None => return Ok(()),
+            Some(Timer::Send) => {
+                // What waits to be sent is a sign of life as well. After DISCONNECT a
+                // client sends no frame; an EOL is none.
+                if self.core.outbound.is_idle() {
+                    self.core.outbound.buffer().push(b'\n');
+                }
+                self.core.sent();
+                return Ok(());
+            }
+            Some(Timer::Handshake) => ConnectionError::HandshakeTimeout,
+            Some(Timer::Close) => ConnectionError::CloseTimeout,
+            Some(Timer::Receive) => ConnectionError::PeerTimeout,
+        };
+        Err(R::fail(self, error))
+    }
+
+    /// Whether the session is open: CONNECTED was sent or came, and neither side has
+    /// ended it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.core.phase == Phase::Open
+    }
+
+    /// Whether nothing more is to come: once
+    /// [`poll_transmit`](Self::poll_transmit) has nothing more, the socket can be
+    /// closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.phase == Phase::Closed && !self.core.outbound.is_in_body()
+    }
+
+    /// The error that ended the connection.
+    #[must_use]
+    pub fn error(&self) -> Option<&ConnectionError> {
+        self.core.error.as_ref()
+    }
+
+    /// The version of the session, from CONNECTED on.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.core.version
+    }
+}

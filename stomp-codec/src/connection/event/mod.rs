@@ -1,0 +1,9 @@
+//! What an application learns of its peer.
+
+mod client;
+mod server;
+
+pub use client::{AckToken, ClientEvent, Connected, ErrorFrame, Message, ReceiptId, Transaction};
+pub use server::{Acknowledge, Connect, InboundSend, ServerEvent, Subscribe};
+
+pub(super) use server::NOT_USER_HEADERS;

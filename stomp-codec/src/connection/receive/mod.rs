@@ -1,0 +1,5 @@
+//! What a role makes of the frames of its peer.
+
+mod client;
+mod known;
+mod server;

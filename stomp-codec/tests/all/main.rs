@@ -1,0 +1,14 @@
+//! The tests of the crate from outside, in one binary.
+
+mod client;
+mod conversations;
+mod joined;
+mod large_body;
+mod requirements;
+mod round_trip;
+mod script;
+mod server;
+mod simulation;
+mod timers;
+mod web_socket;
+mod wire;
