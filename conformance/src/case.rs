@@ -19,6 +19,9 @@ pub(crate) enum Level {
     /// An option. A case of this level checks that a broker that takes the
     /// option does so in the way described.
     May,
+    /// The specification binds the client alone: a broker that accepts what a
+    /// client must not send breaks no rule, and is only more lenient than others.
+    Leniency,
 }
 
 impl Level {
@@ -28,6 +31,7 @@ impl Level {
             Self::Must => "MUST",
             Self::Should => "SHOULD",
             Self::May => "MAY",
+            Self::Leniency => "leniency",
         }
     }
 }

@@ -88,7 +88,7 @@ struct RunArgs {
     #[arg(long, value_name = "COMMAND")]
     restart_command: Option<String>,
     /// How many cases are played at a time
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
     /// The form of the report
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -22,9 +22,11 @@ use crate::verdict::Kind;
 pub(crate) struct Expectation {
     /// The id of the case.
     pub(crate) case: String,
-    /// The verdict that is known and was looked into: `fail`, `not-applicable` or `crash`.
+    /// The verdict that is known and was looked into: `fail`, `not-applicable`,
+    /// `crash`, or `inconclusive` for a step that the broker does not take.
     pub(crate) verdict: Kind,
-    /// For `fail`: a text that must be among what the case saw.
+    /// A text that must be among what the case saw. An `inconclusive` needs one:
+    /// the step that does not work, so that no other is accepted with it.
     pub(crate) seen: Option<String>,
     /// Which rule the broker breaks and how, with the bytes.
     pub(crate) reason: String,
@@ -62,7 +64,8 @@ pub(crate) enum ExpectationError {
     #[error("{path}: {case} is there twice")]
     Twice { path: PathBuf, case: String },
     #[error(
-        "{path}: {case} must say fail, not-applicable or crash: no other verdict wants explaining"
+        "{path}: {case} must say fail, not-applicable, crash, or inconclusive and what is seen: no \
+         other verdict wants explaining"
     )]
     Verdict { path: PathBuf, case: String },
     #[error("{path}: {case} must give a reason")]
@@ -116,7 +119,9 @@ impl Expectations {
             if !sections().any(|section| section.cases.iter().any(|c| c.id == case)) {
                 return Err(ExpectationError::NoSuchCase { path, case });
             }
-            if matches!(expectation.verdict, Kind::Pass | Kind::Inconclusive) {
+            if expectation.verdict == Kind::Pass
+                || expectation.verdict == Kind::Inconclusive && expectation.seen.is_none()
+            {
                 return Err(ExpectationError::Verdict { path, case });
             }
             if expectation.reason.trim().is_empty() {

@@ -53,7 +53,7 @@ pub(crate) fn asked(selected: &[Selected]) -> Vec<(Specification, Vec<Asked>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::sections;
+    use crate::case::{Level, sections};
 
     fn is_section(rule: &str) -> bool {
         rule.split('.')
@@ -77,6 +77,41 @@ mod tests {
                 case.id,
                 case.rule,
             );
+        }
+    }
+
+    /// How strongly a requirement is meant, for what a case may be called.
+    fn strength(level: requirements::Level) -> Level {
+        match level.as_str() {
+            "MUST" | "MUST NOT" => Level::Must,
+            "SHOULD" | "SHOULD NOT" => Level::Should,
+            _ => Level::May,
+        }
+    }
+
+    #[test]
+    fn no_case_asks_for_more_than_its_rule() {
+        for case in sections().flat_map(|section| section.cases) {
+            let Some(specification) = specification(case) else {
+                continue;
+            };
+            let requirements = requirements::list(specification);
+            let levels: Option<Vec<Level>> = case
+                .rules()
+                .map(|rule| {
+                    let found = requirements.iter().find(|known| known.identifier == rule);
+                    found.map(|known| strength(known.level))
+                })
+                .collect();
+            // What is a definition has no level of its own.
+            if let Some(strongest) = levels.and_then(|levels| levels.into_iter().min()) {
+                assert!(
+                    case.level >= strongest,
+                    "{} is {}, and its rule {strongest}",
+                    case.id,
+                    case.level,
+                );
+            }
         }
     }
 

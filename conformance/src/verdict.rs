@@ -124,7 +124,7 @@ pub(crate) enum Status {
     Pass,
     /// A MUST was broken.
     Fail,
-    /// A SHOULD or MAY was not kept.
+    /// A SHOULD or MAY was not kept, or the broker is lenient.
     Warn,
     /// The rule does not bind this broker.
     NotApplicable,
@@ -172,10 +172,10 @@ pub(crate) struct Outcome {
 /// |---|---|---|---|
 /// | pass | pass | - | **unexpected** |
 /// | fail, MUST | **fail** | known | **unexpected** |
-/// | fail, SHOULD or MAY | warn (**with `strict`**) | known | **unexpected** |
+/// | fail, SHOULD, MAY or leniency | warn (**with `strict`**) | known | **unexpected** |
 /// | not applicable | not applicable | known | **unexpected** |
 /// | crash | **crash** | known | **unexpected** |
-/// | inconclusive | **inconclusive** | **inconclusive** | **inconclusive** |
+/// | inconclusive | **inconclusive** | known | **inconclusive** |
 ///
 /// What stands in bold is not accepted, but for a pass where the expectation
 /// says that the verdict varies. An expected failure is the expected
@@ -192,7 +192,8 @@ pub(crate) fn judge(
         note,
     };
     let kind = verdict.kind();
-    if kind == Kind::Inconclusive {
+    let expects = |kind| expectation.is_some_and(|expectation| expectation.verdict == kind);
+    if kind == Kind::Inconclusive && !expects(Kind::Inconclusive) {
         return outcome(Status::Inconclusive, false, None);
     }
     if let Some(expectation) = expectation {
@@ -207,7 +208,10 @@ pub(crate) fn judge(
             );
             return outcome(Status::Unexpected, false, Some(note));
         }
-        if let (Err(Stop::Fail { seen, .. }), Some(wanted)) = (&verdict.0, &expectation.seen)
+        if let (
+            Err(Stop::Fail { seen, .. } | Stop::Inconclusive(seen) | Stop::Crash(seen)),
+            Some(wanted),
+        ) = (&verdict.0, &expectation.seen)
             && !seen.contains(wanted.as_str())
         {
             let note = format!("expected to fail otherwise, with {wanted:?} among what is seen");
@@ -219,7 +223,9 @@ pub(crate) fn judge(
         (Kind::Pass, _) => outcome(Status::Pass, true, None),
         (Kind::NotApplicable, _) => outcome(Status::NotApplicable, true, None),
         (Kind::Fail, Level::Must) => outcome(Status::Fail, false, None),
-        (Kind::Fail, Level::Should | Level::May) => outcome(Status::Warn, !strict, None),
+        (Kind::Fail, Level::Should | Level::May | Level::Leniency) => {
+            outcome(Status::Warn, !strict, None)
+        }
         (Kind::Inconclusive, _) => outcome(Status::Inconclusive, false, None),
         (Kind::Crash, _) => outcome(Status::Crash, false, None),
     }
@@ -250,7 +256,9 @@ mod tests {
         let expect_absent = expecting(Kind::NotApplicable, None);
         let crashed = Verdict(Err(Stop::Crash("gone".into())));
         let expect_crash = expecting(Kind::Crash, None);
-        use Level::{May, Must, Should};
+        let expect_broken = expecting(Kind::Inconclusive, Some("no route"));
+        let expect_other_step = expecting(Kind::Inconclusive, Some("declaring"));
+        use Level::{Leniency, May, Must, Should};
         for (level, verdict, expectation, strict, status, accepted) in [
             (Must, &pass, None, false, Status::Pass, true),
             (Must, &failed, None, false, Status::Fail, false),
@@ -260,6 +268,23 @@ mod tests {
             (May, &failed, None, true, Status::Warn, false),
             (Must, &absent, None, true, Status::NotApplicable, true),
             (Must, &broken, None, false, Status::Inconclusive, false),
+            (Leniency, &failed, None, false, Status::Warn, true),
+            (
+                Must,
+                &broken,
+                Some(&expect_broken),
+                false,
+                Status::Known,
+                true,
+            ),
+            (
+                Must,
+                &broken,
+                Some(&expect_other_step),
+                false,
+                Status::Unexpected,
+                false,
+            ),
             (May, &crashed, None, false, Status::Crash, false),
             (
                 Must,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::interrupt;
 use crate::target::Target;
 use crate::transcript::{Transcript, What, hex_line, shown};
-use crate::verdict::{Stop, fail, inconclusive};
+use crate::verdict::{Stop, fail, inconclusive, not_applicable};
 
 /// How the broker ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,10 @@ pub(crate) struct Wire {
     received: Vec<u8>,
     total: usize,
     ended: Option<End>,
+    /// The most that may be written at once, and who says so.
+    limit: Option<(usize, String)>,
+    /// What stands against going on.
+    stopped: Option<Stop>,
 }
 
 impl Wire {
@@ -114,12 +118,20 @@ impl Wire {
             received: Vec::new(),
             total: 0,
             ended: None,
+            limit: None,
+            stopped: None,
         })
     }
 
     /// Sends the bytes. That the broker has closed already is not an error
     /// here: what it said before can still be read, and its end is seen then.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
+        if let Some((limit, why)) = &self.limit
+            && bytes.len() > *limit
+        {
+            self.stopped = Some(not_applicable(why.as_str()));
+            return;
+        }
         self.transcript.add(self.number, What::Sent(bytes.to_vec()));
         let left = self.deadline.saturating_duration_since(Instant::now());
         let _ = self
@@ -128,6 +140,23 @@ impl Wire {
         if let Err(error) = self.stream.write_all(bytes) {
             self.note(format!("sending failed: {error}"));
         }
+    }
+
+    /// The broker has announced that it takes no more than this at once. A case
+    /// that sends more asks nothing of such a broker: what it reads next is
+    /// "not applicable", because of `why`.
+    pub(crate) fn limit_writes(&mut self, limit: usize, why: String) {
+        self.limit = Some((limit, why));
+    }
+
+    /// For the case that asks what happens beyond the limit.
+    pub(crate) fn unlimit_writes(&mut self) {
+        self.limit = None;
+    }
+
+    /// How long one answer may take.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// How long nothing must come for the broker to count as silent.
@@ -169,6 +198,9 @@ impl Wire {
         time: Duration,
         mut parse: impl FnMut(&[u8]) -> Parsed<F>,
     ) -> Result<Seen<F>, Stop> {
+        if let Some(stop) = &self.stopped {
+            return Err(stop.clone());
+        }
         let until = Instant::now() + time;
         loop {
             match parse(&self.received) {
@@ -227,25 +259,6 @@ impl Wire {
                 format!("{expected} [{}]", hex_line(bytes)),
                 other.to_string(),
             )),
-        }
-    }
-
-    /// Nothing within the window of silence, and no end either.
-    ///
-    /// # Errors
-    ///
-    /// [`Stop::Fail`] when something came; `expected` says what the rule asks for.
-    pub(crate) fn expect_silence(&mut self, expected: &str) -> Result<(), Stop> {
-        let seen = self.next_within(self.silence, |received| {
-            if received.is_empty() {
-                Parsed::Incomplete
-            } else {
-                Parsed::Whole(Bytes(received.to_vec()), received.len())
-            }
-        })?;
-        match seen {
-            Seen::Silence(..) => Ok(()),
-            other => Err(fail(expected, other.to_string())),
         }
     }
 

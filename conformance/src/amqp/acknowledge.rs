@@ -8,7 +8,7 @@ use super::client::{Client, EXCLUSIVE, Message, NO_ACK};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
-use crate::verdict::{Stop, fail, not_applicable};
+use crate::verdict::{Setup, Stop, fail, not_applicable};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
@@ -21,12 +21,11 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "A message is gone when it was acknowledged, and comes again when it was not",
             run: |ctx| {
-                let mut client = two_delivered(ctx)?;
-                client.ack(1, false);
+                let (mut client, [first, _]) = delivered(ctx, [b"1", b"2"])?;
+                client.ack(first, false);
                 client.close_channel(1)?;
                 client.open_channel(1)?;
-                let message = client.expect_get(&ctx.name("q."), b"2")?;
-                expect_redelivered(&message)?;
+                client.expect_get(&ctx.name("q."), b"2")?;
                 client.expect_empty(&ctx.name("q."), "the acknowledged message is gone")
             },
         },
@@ -52,8 +51,8 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "An ack of multiple acknowledges up to and including its tag, and no more",
             run: |ctx| {
-                let mut client = delivered(ctx, &[b"1", b"2", b"3"])?;
-                client.ack(2, true);
+                let (mut client, [_, second, _]) = delivered(ctx, [b"1", b"2", b"3"])?;
+                client.ack(second, true);
                 client.close_channel(1)?;
                 client.open_channel(1)?;
                 client.expect_get(&ctx.name("q."), b"3")?;
@@ -66,7 +65,7 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "An ack of multiple with tag 0 acknowledges all so far",
             run: |ctx| {
-                let mut client = two_delivered(ctx)?;
+                let (mut client, _) = delivered(ctx, [b"1", b"2"])?;
                 client.ack(0, true);
                 client.close_channel(1)?;
                 client.open_channel(1)?;
@@ -90,9 +89,9 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "A second ack of a message is a channel exception 406",
             run: |ctx| {
-                let mut client = two_delivered(ctx)?;
-                client.ack(1, false);
-                client.ack(1, false);
+                let (mut client, [first, _]) = delivered(ctx, [b"1", b"2"])?;
+                client.ack(first, false);
+                client.ack(first, false);
                 client.expect_channel_close(1, &[406], "a second ack")
             },
         },
@@ -113,7 +112,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/basic.ack/of-another-channel",
-            rule: "delivery-tag / channel-local",
+            rule: "basic / ack / multiple / exists; delivery-tag / channel-local",
             level: Must,
             title: "A delivery tag of another channel is unknown: channel exception 406",
             run: |ctx| {
@@ -141,18 +140,17 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/basic.reject/requeue",
-            rule: "basic / reject / 02; redelivered / implementation",
-            level: Must,
-            title: "A message rejected to be requeued comes again, marked redelivered",
-            run: |ctx| {
-                let mut client = Client::with_channel(ctx)?;
-                let queue = client.queue(ctx)?;
-                client.publish("", &queue, b"again");
-                let message = client.expect_get(&queue, b"again")?;
-                client.reject(message.delivery_tag, true);
-                let message = client.expect_get(&queue, b"again")?;
-                expect_redelivered(&message)
-            },
+            rule: "basic / reject / requeue",
+            level: Should,
+            title: "A message rejected to be requeued comes again, to another client",
+            run: |ctx| requeued(ctx).map(drop),
+        },
+        Case {
+            id: "amqp/basic.reject/requeue-redelivered",
+            rule: "redelivered / implementation",
+            level: Should,
+            title: "A message that was requeued is marked redelivered",
+            run: |ctx| expect_redelivered(&requeued(ctx)?),
         },
         Case {
             id: "amqp/basic.reject/discard",
@@ -186,14 +184,16 @@ pub(super) const SECTION: Section = Section {
             title: "A message that is requeued takes its old place in the queue",
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
-                let queue = client.queue(ctx)?;
+                let queue = client.declare(1, &ctx.name("q."), 0)?.name;
                 for body in [b"1", b"2", b"3"] {
                     client.publish("", &queue, body);
                 }
                 let first = client.expect_get(&queue, b"1")?;
                 client.reject(first.delivery_tag, true);
+                client.expect_well(1, "basic.qos-ok after the reject")?;
+                let mut other = Client::with_channel(ctx)?;
                 for body in [b"1", b"2", b"3"] {
-                    client.expect_get(&queue, body)?;
+                    other.expect_get(&queue, body)?;
                 }
                 Ok(())
             },
@@ -204,8 +204,8 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "basic.recover with requeue sends all again that was not acknowledged, as redelivered",
             run: |ctx| {
-                let mut client = two_delivered(ctx)?;
-                client.ack(1, false);
+                let (mut client, [first, _]) = delivered(ctx, [b"1", b"2"])?;
+                client.ack(first, false);
                 client.call(1, BASIC_RECOVER, args().octet(1), BASIC_RECOVER_OK)?;
                 let message = client.expect_delivery(b"2")?;
                 expect_redelivered(&message)
@@ -217,7 +217,7 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "basic.recover without requeue sends again to the same consumer, as redelivered",
             run: |ctx| {
-                let mut client = delivered(ctx, &[b"1"])?;
+                let (mut client, _) = delivered(ctx, [b"1"])?;
                 client.send(1, BASIC_RECOVER, args().octet(0));
                 match client.next(1)? {
                     Seen::Frame(frame) if frame.method() == Some(BASIC_RECOVER_OK) => {}
@@ -236,7 +236,7 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "basic.recover-async sends again, as redelivered, and has no reply",
             run: |ctx| {
-                let mut client = delivered(ctx, &[b"1"])?;
+                let (mut client, _) = delivered(ctx, [b"1"])?;
                 client.send(1, BASIC_RECOVER_ASYNC, args().octet(1));
                 let message = client.expect_delivery(b"1")?;
                 expect_redelivered(&message)
@@ -264,26 +264,40 @@ pub(super) const SECTION: Section = Section {
     ],
 };
 
-/// These messages delivered to one consumer on channel 1, tags from 1, none
+/// These messages delivered to one consumer on channel 1, with their tags, none
 /// acknowledged, from the queue named by the hint "q.".
-fn delivered(ctx: &Context<'_>, bodies: &[&[u8]]) -> Result<Client, Stop> {
+fn delivered<const N: usize>(
+    ctx: &Context<'_>,
+    bodies: [&[u8]; N],
+) -> Result<(Client, [u64; N]), Stop> {
     let mut client = Client::with_channel(ctx)?;
     let queue = client.queue(ctx)?;
     for body in bodies {
         client.publish("", &queue, body);
     }
     client.consume(&queue, "c", 0)?;
-    for (tag, body) in (1..).zip(bodies) {
-        let message = client.expect_delivery(body)?;
-        if message.delivery_tag != tag {
-            return Err(fail(format!("delivery tag {tag}"), format!("{message:?}")));
-        }
+    let mut tags = [0; N];
+    for (tag, body) in tags.iter_mut().zip(bodies) {
+        *tag = client
+            .expect_delivery(body)
+            .setup("the delivery")?
+            .delivery_tag;
     }
-    Ok(client)
+    Ok((client, tags))
 }
 
-fn two_delivered(ctx: &Context<'_>) -> Result<Client, Stop> {
-    delivered(ctx, &[b"1", b"2"])
+/// A message that one client has rejected, as another one gets it. To the first
+/// it must not come again on the same channel.
+fn requeued(ctx: &Context<'_>) -> Result<Message, Stop> {
+    let mut first = Client::with_channel(ctx)?;
+    let queue = first.declare(1, &ctx.name("q."), 0)?.name;
+    first.publish("", &queue, b"again");
+    let message = first.expect_get(&queue, b"again").setup("basic.get")?;
+    first.reject(message.delivery_tag, true);
+    // The reject has no reply; what follows it on the channel has.
+    first.expect_well(1, "basic.qos-ok after the reject")?;
+    let mut second = Client::with_channel(ctx)?;
+    second.expect_get(&queue, b"again")
 }
 
 fn expect_redelivered(message: &Message) -> Result<(), Stop> {

@@ -286,11 +286,11 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let mut client = Client::open(ctx)?;
                 client.send(0, CONNECTION_CLOSE, close_args());
-                client.wire.expect_bytes(
+                client.expect_bytes(
                     b"\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x33\xCE",
                     "connection.close-ok",
                 )?;
-                match client.wire.next_within(ctx.silence, parse_frame)? {
+                match client.next_within(0, ctx.silence)? {
                     Seen::Frame(frame) => {
                         Err(fail("nothing after connection.close-ok", frame.to_string()))
                     }

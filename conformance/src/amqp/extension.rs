@@ -171,7 +171,7 @@ pub(super) const SECTION: Section = Section {
                 client.consume(&queue, "c", 0)?;
                 let delete = queue_delete_args(&queue, 0);
                 client.call(2, QUEUE_DELETE, delete, QUEUE_DELETE_OK)?;
-                client.wire.expect_silence("no basic.cancel")
+                client.expect_silence("no basic.cancel")
             },
         },
         Case {

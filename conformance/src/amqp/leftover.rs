@@ -27,8 +27,9 @@ pub(crate) fn made(sent: &[u8], made: &mut Made) {
     while let Parsed::Whole(frame, length) = parse_frame(rest) {
         rest = &rest[length..];
         if let Some((method, name, bits)) = declared(&frame) {
-            // What is passive makes nothing, and what is exclusive goes with its connection.
-            if name.is_empty() || bits & PASSIVE != 0 {
+            // What is passive makes nothing, and what is exclusive goes with its
+            // connection; a reserved name is refused, or nobody may delete it.
+            if name.is_empty() || name.starts_with("amq.") || bits & PASSIVE != 0 {
                 continue;
             }
             if method == EXCHANGE_DECLARE {

@@ -143,7 +143,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/megabyte",
-            rule: "section 2.3.5.2 / body frames",
+            rule: "section 2.3.5.2",
             level: Must,
             title: "A body of a megabyte arrives unchanged",
             run: |ctx| {

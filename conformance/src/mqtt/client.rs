@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::play::Played;
 use super::property::{
-    MAXIMUM_QOS, Properties, RETAIN_AVAILABLE, SHARED_SUBSCRIPTION_AVAILABLE,
-    WILDCARD_SUBSCRIPTION_AVAILABLE, read_string, take,
+    MAXIMUM_PACKET_SIZE, MAXIMUM_QOS, Properties, RETAIN_AVAILABLE, SESSION_EXPIRY_INTERVAL,
+    SHARED_SUBSCRIPTION_AVAILABLE, WILDCARD_SUBSCRIPTION_AVAILABLE, read_string, take,
 };
 use super::wire::{
-    CONNACK, DISCONNECT, GOODBYE, PING, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Packet,
-    Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe, unsubscribe,
+    CONNACK, Connect, DISCONNECT, GOODBYE, PING, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC,
+    PUBREL, Packet, Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe,
+    unsubscribe, varint,
 };
 use crate::verdict::{Setup, fail, not_applicable};
 use crate::wire::{Seen, Wire};
@@ -177,27 +178,46 @@ impl Client {
         if !rest.is_empty() {
             return Err("bytes after its end".into());
         }
+        let text = packet.to_string();
+        if let Some(maximum) = properties.number(MAXIMUM_PACKET_SIZE) {
+            let why = format!("the maximum packet size is {maximum} in {text}");
+            self.wire.limit_writes(maximum as usize, why);
+        }
         self.connack = Connack {
             session_present: flags == 1,
             properties,
-            text: packet.to_string(),
+            text,
         };
         Ok(())
     }
 
-    /// The broker closes. In 5.0 a DISCONNECT with an error may come before.
+    /// The broker closes. In 5.0 a DISCONNECT with an error may come before, and
+    /// in any version what it had to say to earlier packets: it may read ahead,
+    /// and no answer waits for another.
     pub(super) fn expect_refusal(&mut self, expected: &str) -> Played<Option<u8>> {
-        match self.next()? {
-            Seen::Ended(_, rest) if rest.is_empty() => Ok(None),
-            Seen::Frame(packet) if self.version == Version::V5 && packet.kind() == DISCONNECT => {
-                let code = packet.body.first().copied().unwrap_or(0);
-                if packet.first != 0xE0 || !GOODBYES.contains(&code) {
-                    return Err(fail(expected, packet.to_string()));
+        let mut before = Vec::new();
+        let patience = self.wire.patience();
+        let start = Instant::now();
+        loop {
+            match self.next_within(patience.saturating_sub(start.elapsed()))? {
+                Seen::Ended(_, rest) if rest.is_empty() => return Ok(None),
+                Seen::Frame(packet)
+                    if self.version == Version::V5 && packet.kind() == DISCONNECT =>
+                {
+                    let code = packet.body.first().copied().unwrap_or(0);
+                    if packet.first != 0xE0 || !GOODBYES.contains(&code) {
+                        return Err(fail(expected, packet.to_string()));
+                    }
+                    self.expect_end(expected)?;
+                    return Ok(Some(code));
                 }
-                self.expect_end(expected)?;
-                Ok(Some(code))
+                Seen::Frame(packet) => before.push(packet.to_string()),
+                other if before.is_empty() => return Err(fail(expected, other.to_string())),
+                _ => {
+                    let seen = format!("{}, and still open", before.join(", "));
+                    return Err(fail(expected, seen));
+                }
             }
-            other => Err(fail(expected, other.to_string())),
         }
     }
 
@@ -225,17 +245,50 @@ impl Client {
         }
     }
 
-    /// What comes until the answer to a PINGREQ.
-    pub(super) fn settle(&mut self) -> Played<Vec<Packet>> {
+    /// That the client is served still: a PINGREQ is answered. What else comes is
+    /// passed over, and may come later too: a PINGRESP overtakes what it likes.
+    pub(super) fn settle(&mut self) -> Played {
         self.wire.send(PING);
-        let mut packets = Vec::new();
         loop {
             match self.next()? {
-                Seen::Frame(packet) if packet.kind() == PINGRESP => return Ok(packets),
-                Seen::Frame(packet) => packets.push(packet),
+                Seen::Frame(packet) if packet.kind() == PINGRESP => return Ok(()),
+                Seen::Frame(_) => {}
                 other => return Err(fail("PINGRESP [D0 00]", other.to_string())),
             }
         }
+    }
+
+    /// These messages, in whatever order, acknowledged at once, and no other:
+    /// between topics, and between what is retained and what is live, there is
+    /// no order that a broker has to keep.
+    pub(super) fn take_all(&mut self, messages: &[(&str, &[u8])]) -> Played {
+        let mut missing = messages.to_vec();
+        while !missing.is_empty() {
+            let expected = missing
+                .iter()
+                .map(|(topic, payload)| {
+                    format!("{:?} to {topic}", String::from_utf8_lossy(payload))
+                })
+                .collect::<Vec<_>>()
+                .join(", ");
+            let delivery = self.receive(&expected)?;
+            let at = missing.iter().position(|(topic, payload)| {
+                topic.as_bytes() == delivery.topic && *payload == delivery.payload
+            });
+            match at {
+                Some(at) => drop(missing.remove(at)),
+                None => return Err(fail(expected, delivery.to_string())),
+            }
+            self.acknowledge(&delivery)?;
+        }
+        Ok(())
+    }
+
+    /// This message next, and no other for as long as counts as silence: it has
+    /// shown that one that was published before it had its chance.
+    pub(super) fn take_last(&mut self, topic: &str, payload: &[u8]) -> Played {
+        self.take(topic, payload)?;
+        self.expect_silence("no other message")
     }
 
     /// A packet identifier that is not in use.
@@ -262,6 +315,25 @@ impl Client {
                 "the maximum QoS is {maximum} in {}",
                 self.connack.text
             ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops when the CONNACK names another session expiry than the CONNECT, as a
+    /// broker without sessions, or with short ones, does.
+    pub(super) fn needs_session(&self, connect: &Connect) -> Played {
+        let mut asked =
+            &[varint(connect.properties.len()), connect.properties.clone()].concat()[..];
+        let asked = Properties::read(CONNACK, &mut asked)
+            .ok()
+            .and_then(|properties| properties.number(SESSION_EXPIRY_INTERVAL));
+        match self.connack.properties.number(SESSION_EXPIRY_INTERVAL) {
+            Some(granted) if asked.is_some_and(|asked| asked > granted) => {
+                Err(not_applicable(format!(
+                    "the session expiry interval is {granted} in {}",
+                    self.connack.text
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -448,7 +520,8 @@ impl Client {
         Ok(())
     }
 
-    fn delivery(&self, packet: &Packet) -> Result<Delivery, String> {
+    /// What a PUBLISH says, or what is wrong with its form.
+    pub(super) fn delivery(&self, packet: &Packet) -> Result<Delivery, String> {
         let mut rest = &packet.body[..];
         let qos = packet.first >> 1 & 3;
         let dup = packet.first & 8 != 0;

@@ -235,7 +235,7 @@ fn expired(p: &Play<'_>) -> Played {
     })?;
     p.ctx.sleep(Duration::from_millis(2500))?;
     let mut client = p.join(&session)?;
-    client.take(&topic, b"fresh")?;
+    client.take_last(&topic, b"fresh")?;
     client.disconnect()?;
     p.forget(&session)
 }
@@ -253,7 +253,7 @@ fn expired_retained(p: &Play<'_>) -> Played {
     p.ctx.sleep(Duration::from_millis(2500))?;
     client.subscribe(&topic, 0)?;
     client.publish(&p.publish(&topic, b"fresh"))?;
-    client.take(&topic, b"fresh").map(drop)
+    client.take_last(&topic, b"fresh")
 }
 
 fn request_and_response(p: &Play<'_>) -> Played {

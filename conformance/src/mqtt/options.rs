@@ -8,10 +8,11 @@ use super::property::{
     SUBSCRIPTION_IDENTIFIERS_AVAILABLE, subscription_identifier,
 };
 use super::subscribe::filter_refused;
-use super::wire::{Publish, Version, subscribe};
+use super::wire::{PUBLISH, Publish, Version, subscribe};
 use crate::case::Section;
 use crate::target::Protocol;
 use crate::verdict::fail;
+use crate::wire::Seen;
 
 /// Bits of the subscription options (3.8.3.1).
 const NO_LOCAL: u8 = 0x04;
@@ -101,7 +102,7 @@ fn no_local(p: &Play<'_>) -> Played {
         payload: b"another's".to_vec(),
         ..publish
     })?;
-    client.take(&topic, b"another's").map(drop)
+    client.take_last(&topic, b"another's")
 }
 
 /// Puts a retained message, for as long as `then` takes.
@@ -123,7 +124,6 @@ fn with_retained(p: &Play<'_>, topic: &str, then: impl FnOnce(&mut Client) -> Pl
         }
         .bytes(),
     );
-    client.settle()?;
     played
 }
 
@@ -132,11 +132,12 @@ fn retain_handling(p: &Play<'_>, options: u8, new: bool, again: bool) -> Played 
     with_retained(p, &topic, |client| {
         for expected in [new, again] {
             client.subscribe(&topic, options)?;
-            client.publish(&p.publish(&topic, b"live"))?;
             if expected {
                 client.take(&topic, b"kept")?;
+            } else {
+                client.publish(&p.publish(&topic, b"live"))?;
+                client.take_last(&topic, b"live")?;
             }
-            client.take(&topic, b"live")?;
         }
         Ok(())
     })
@@ -249,25 +250,11 @@ fn shared_filter(p: &Play<'_>, group: &str) -> String {
     format!("$share/{}/{}", p.name(group), p.name("t"))
 }
 
-/// The payloads that come before the answer to a PINGREQ, after "end" came.
-fn gather(client: &mut Client) -> Played<Vec<Vec<u8>>> {
-    let mut payloads = Vec::new();
-    loop {
-        let delivery = client.receive("the messages, and \"end\" last")?;
-        client.acknowledge(&delivery)?;
-        if delivery.payload == b"end" {
-            return Ok(payloads);
-        }
-        payloads.push(delivery.payload);
-    }
-}
-
 fn shared(p: &Play<'_>) -> Played {
     let topic = p.name("t");
     let mut members = [p.client()?, p.client()?, p.client()?];
-    for (i, member) in members.iter_mut().enumerate() {
+    for member in &mut members {
         member.subscribe(&shared_filter(p, "g"), 1)?;
-        member.subscribe(&format!("{topic}/end{i}"), 1)?;
     }
     let mut publisher = p.client()?;
     let payloads: Vec<_> = (0..12).map(|i| format!("{i:02}").into_bytes()).collect();
@@ -277,13 +264,24 @@ fn shared(p: &Play<'_>) -> Played {
             ..p.publish(&topic, payload)
         })?;
     }
+    // Each member in turn until none has anything more.
     let mut seen = Vec::new();
-    for (i, member) in members.iter_mut().enumerate() {
-        publisher.publish(&Publish {
-            qos: 1,
-            ..p.publish(&format!("{topic}/end{i}"), b"end")
-        })?;
-        seen.extend(gather(member)?);
+    let mut quiet = 0;
+    while quiet < members.len() {
+        for member in &mut members {
+            match member.next_within(p.ctx.silence)? {
+                Seen::Silence(..) => quiet += 1,
+                Seen::Frame(packet) if packet.kind() == PUBLISH => {
+                    quiet = 0;
+                    let delivery = member
+                        .delivery(&packet)
+                        .map_err(|why| fail("PUBLISH", format!("{why}: {packet}")))?;
+                    member.acknowledge(&delivery)?;
+                    seen.push(delivery.payload);
+                }
+                other => return Err(fail("12 messages, each to one client", other.to_string())),
+            }
+        }
     }
     seen.sort_unstable();
     if seen == payloads {
@@ -334,7 +332,7 @@ fn shared_brings_nothing_retained(p: &Play<'_>) -> Played {
     with_retained(p, &topic, |client| {
         client.subscribe(&shared_filter(p, "g"), 0)?;
         client.publish(&p.publish(&topic, b"live"))?;
-        client.take(&topic, b"live").map(drop)
+        client.take_last(&topic, b"live")
     })
 }
 

@@ -110,6 +110,7 @@ impl<'a> Play<'a> {
         let mut client = self.open()?;
         client.wire.send(&connect.bytes());
         client.await_connack("CONNACK with success after a correct CONNECT")?;
+        client.needs_session(connect)?;
         Ok(client)
     }
 
@@ -140,7 +141,7 @@ impl<'a> Play<'a> {
         let mut client = self.client()?;
         client.wire.send(prelude);
         client.settle().setup("what comes before")?;
-        // With a PINGREQ behind it, going on shows at once.
+        // A broker that waits for more of it gets more.
         client.wire.send(&[broken, PING].concat());
         client
             .expect_refusal("the connection closed, in 5.0 after a DISCONNECT with the error")

@@ -72,7 +72,7 @@ fn with(p: &Play<'_>, topic: &str, payloads: &[&[u8]]) -> Played<Client> {
     Ok(client)
 }
 
-/// What a new subscription brings before a live message.
+/// What a new subscription brings, or that it brings nothing but what is live.
 fn expect_kept(
     p: &Play<'_>,
     publisher: &mut Client,
@@ -83,15 +83,17 @@ fn expect_kept(
     subscriber.subscribe(topic, 1)?;
     if let Some(payload) = payload {
         let delivery = subscriber.take(topic, payload)?;
-        if !delivery.retain {
-            return Err(fail("RETAIN 1", delivery.to_string()));
-        }
+        return if delivery.retain {
+            Ok(())
+        } else {
+            Err(fail("RETAIN 1", delivery.to_string()))
+        };
     }
     publisher.publish(&Publish {
         qos: 1,
         ..p.publish(topic, b"live")
     })?;
-    subscriber.take(topic, b"live").map(drop)
+    subscriber.take_last(topic, b"live")
 }
 
 fn clear(p: &Play<'_>, publisher: &mut Client, topic: &str) -> Played {
@@ -130,11 +132,15 @@ fn newest(p: &Play<'_>) -> Played {
 fn replaced_by_qos_0(p: &Play<'_>) -> Played {
     let topic = p.name("t");
     let mut publisher = with(p, &topic, &[b"old"])?;
+    // That it has come is seen by somebody who is subscribed.
+    let mut witness = p.client()?;
+    witness.subscribe(&topic, 0)?;
+    witness.take(&topic, b"old")?;
     publisher.publish(&Publish {
         qos: 0,
         ..retained(p, &topic, b"new")
     })?;
-    publisher.settle()?;
+    witness.take(&topic, b"new")?;
     let mut subscriber = p.client()?;
     subscriber.subscribe(&topic, 1)?;
     publisher.publish(&Publish {
@@ -238,7 +244,7 @@ fn dollar(p: &Play<'_>) -> Played {
         qos: 1,
         ..p.publish(&format!("x/{name}"), b"live")
     })?;
-    subscriber.take(&format!("x/{name}"), b"live")?;
+    subscriber.take_last(&format!("x/{name}"), b"live")?;
     clear(p, &mut publisher, &topic)
 }
 

@@ -9,7 +9,7 @@ use super::property::{SESSION_EXPIRY_INTERVAL, four_byte};
 use super::wire::{Connect, PUBCOMP, PUBREC, PUBREL, Publish, ack, packet};
 use crate::case::Section;
 use crate::target::Protocol;
-use crate::verdict::fail;
+use crate::verdict::{Setup, fail};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
@@ -169,7 +169,7 @@ fn clean_start(p: &Play<'_>) -> Played {
     publisher.publish(&qos1(p, &topic, b"unwanted"))?;
     client.subscribe(&topic, 1)?;
     publisher.publish(&qos1(p, &topic, b"new"))?;
-    client.take(&topic, b"new")?;
+    client.take_last(&topic, b"new")?;
     client.disconnect()?;
     p.forget(&session)
 }
@@ -189,7 +189,7 @@ fn ends(p: &Play<'_>, connect: &Connect, end: impl FnOnce(Client) -> Played) -> 
     let mut client = expect_present(p, &again, false)?;
     client.subscribe(&topic, 1)?;
     publisher.publish(&qos1(p, &topic, b"new"))?;
-    client.take(&topic, b"new")?;
+    client.take_last(&topic, b"new")?;
     client.disconnect()?;
     p.forget(connect)
 }
@@ -220,7 +220,7 @@ fn subscription_ended(p: &Play<'_>) -> Played {
     publisher.publish(&qos1(p, &gone, b"unwanted"))?;
     publisher.publish(&qos1(p, &kept, b"x"))?;
     let mut client = p.join(&session)?;
-    client.take(&kept, b"x")?;
+    client.take_last(&kept, b"x")?;
     client.disconnect()?;
     p.forget(&session)
 }
@@ -254,7 +254,9 @@ fn unacknowledged(p: &Play<'_>, qos: u8) -> Played<(Connect, super::client::Deli
         qos,
         ..p.publish(&topic, b"x")
     })?;
-    let delivery = client.take_unacknowledged(&topic, b"x")?;
+    let delivery = client
+        .take_unacknowledged(&topic, b"x")
+        .setup("the first delivery")?;
     Ok((session, delivery, client))
 }
 
@@ -311,11 +313,11 @@ fn acknowledged_not_resent(p: &Play<'_>) -> Played {
     let topic = p.name("t");
     let (session, first, mut client) = unacknowledged(p, 1)?;
     client.acknowledge(&first)?;
-    client.settle()?;
+    // The end comes after the PUBACK, over the same connection.
     client.sever()?;
     let mut client = p.join(&session)?;
     p.client()?.publish(&qos1(p, &topic, b"end"))?;
-    client.take(&topic, b"end")?;
+    client.take_last(&topic, b"end")?;
     client.disconnect()?;
     p.forget(&session)
 }
@@ -332,13 +334,10 @@ fn pubrel_resent(p: &Play<'_>) -> Played {
         other => return Err(fail(expected, other.to_string())),
     }
     client.wire.send(&ack(0x70, first.id));
-    client.settle()?;
     client.sever()?;
     // Over and done with.
     let mut client = p.join(&session)?;
-    if let Some(packet) = client.settle()?.first() {
-        return Err(fail("nothing after the PUBCOMP", packet.to_string()));
-    }
+    client.expect_silence("nothing after the PUBCOMP")?;
     client.disconnect()?;
     p.forget(&session)
 }
@@ -372,7 +371,7 @@ fn qos2_in_survives(p: &Play<'_>) -> Played {
         ..p.publish(&topic, b"end")
     })?;
     subscriber.take(&topic, b"once")?;
-    subscriber.take(&topic, b"end")?;
+    subscriber.take_last(&topic, b"end")?;
     client.disconnect()?;
     p.forget(&session)
 }

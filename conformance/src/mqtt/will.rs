@@ -110,6 +110,7 @@ fn mortal(p: &Play<'_>, will: Will) -> Played<Client> {
 fn published(p: &Play<'_>, will: Will, end: impl FnOnce(Client) -> Played) -> Played<Delivery> {
     let payload = will.payload.clone();
     let mut watcher = watcher(p)?;
+    watcher.needs_qos(will.qos)?;
     end(mortal(p, will)?)?;
     watcher.take(&p.name("w"), &payload)
 }
@@ -216,6 +217,7 @@ fn retained(p: &Play<'_>) -> Played {
 fn not_retained(p: &Play<'_>) -> Played {
     let topic = p.name("w");
     let mut publisher = p.client()?;
+    publisher.needs(RETAIN_AVAILABLE)?;
     let retained = Publish {
         qos: 1,
         retain: true,

@@ -229,7 +229,7 @@ pub(crate) fn list(out: &mut impl Write, selected: &[Selected]) -> io::Result<()
         for case in cases {
             writeln!(
                 out,
-                "  {:<width$}  {:<6}  {}  {DIM}[{}]{DIM:#}",
+                "  {:<width$}  {:<8}  {}  {DIM}[{}]{DIM:#}",
                 case.id, case.level, case.title, case.rule
             )?;
         }

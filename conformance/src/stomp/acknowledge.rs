@@ -3,7 +3,7 @@
 use super::client::{Client, expect_left, queue};
 use super::wire::Version::{V10, V11, V12};
 use super::wire::{Frame, Version};
-use crate::case::Level::{May, Must};
+use crate::case::Level::{Leniency, May, Must};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
 use crate::verdict::Stop;
@@ -141,28 +141,28 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/ACK/missing-id",
             rule: "stomp12/ACK/id",
-            level: Must,
+            level: Leniency,
             title: "An ACK without id is refused",
             run: |ctx| refused(ctx, V12, "ACK", |_| vec![]),
         },
         Case {
             id: "stomp12/ACK/headers-of-1.1",
             rule: "stomp12/ACK/id",
-            level: Must,
+            level: Leniency,
             title: "An ACK with message-id and subscription, as in 1.1, is refused",
             run: |ctx| refused(ctx, V12, "ACK", by_message_id),
         },
         Case {
             id: "stomp11/ACK/missing-message-id",
             rule: "stomp11/ACK/message-id",
-            level: Must,
+            level: Leniency,
             title: "An ACK without message-id is refused",
             run: |ctx| refused(ctx, V11, "ACK", |_| vec![("subscription", "1".into())]),
         },
         Case {
             id: "stomp11/ACK/missing-subscription",
             rule: "stomp11/ACK/subscription",
-            level: Must,
+            level: Leniency,
             title: "An ACK without subscription is refused",
             run: |ctx| {
                 refused(ctx, V11, "ACK", |message| {
@@ -173,7 +173,7 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp11/ACK/wrong-subscription",
             rule: "stomp11/ACK/subscription",
-            level: Must,
+            level: Leniency,
             title: "An ACK of a message that the subscription has not received is refused",
             run: |ctx| {
                 refused(ctx, V11, "ACK", |message| {
@@ -187,28 +187,28 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp10/ACK/missing-message-id",
             rule: "stomp10/ACK/message-id",
-            level: Must,
+            level: Leniency,
             title: "An ACK without message-id is refused",
             run: |ctx| refused(ctx, V10, "ACK", |_| vec![]),
         },
         Case {
             id: "stomp12/ACK/unknown",
             rule: "stomp12/ACK/id",
-            level: Must,
+            level: Leniency,
             title: "An ACK of a message that was never received is refused",
             run: |ctx| refused(ctx, V12, "ACK", unknown),
         },
         Case {
             id: "stomp11/ACK/unknown",
             rule: "stomp11/ACK/message-id",
-            level: Must,
+            level: Leniency,
             title: "An ACK of a message that was never received is refused",
             run: |ctx| refused(ctx, V11, "ACK", unknown),
         },
         Case {
             id: "stomp10/ACK/unknown",
             rule: "stomp10/ACK/message-id",
-            level: Must,
+            level: Leniency,
             title: "An ACK of a message that was never received is refused",
             run: |ctx| refused(ctx, V10, "ACK", unknown),
         },
@@ -243,28 +243,28 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/NACK/missing-id",
             rule: "stomp12/NACK/headers",
-            level: Must,
+            level: Leniency,
             title: "A NACK without id is refused",
             run: |ctx| refused(ctx, V12, "NACK", |_| vec![]),
         },
         Case {
             id: "stomp11/NACK/missing-message-id",
             rule: "stomp11/NACK/headers",
-            level: Must,
+            level: Leniency,
             title: "A NACK without message-id is refused",
             run: |ctx| refused(ctx, V11, "NACK", |_| vec![("subscription", "1".into())]),
         },
         Case {
             id: "stomp12/NACK/unknown",
             rule: "stomp12/NACK/headers",
-            level: Must,
+            level: Leniency,
             title: "A NACK of a message that was never received is refused",
             run: |ctx| refused(ctx, V12, "NACK", unknown),
         },
         Case {
             id: "stomp11/NACK/unknown",
             rule: "stomp11/NACK/headers",
-            level: Must,
+            level: Leniency,
             title: "A NACK of a message that was never received is refused",
             run: |ctx| refused(ctx, V11, "NACK", unknown),
         },

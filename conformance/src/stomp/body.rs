@@ -3,7 +3,7 @@
 use super::client::{Client, expect_left, queue};
 use super::wire::Version::{V10, V11, V12};
 use super::wire::{Version, frame};
-use crate::case::Level::{Must, Should};
+use crate::case::Level::{Leniency, May, Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
 use crate::verdict::{Stop, fail, not_applicable};
@@ -30,7 +30,7 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp10/content-length/nul-inside",
             rule: "stomp10/content-length/octets-read",
-            level: Must,
+            level: Should,
             title: "With a content-length, NULs are octets of the body",
             run: |ctx| with_length(ctx, V10, b"\0a\0\0b\0"),
         },
@@ -51,7 +51,7 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp10/content-length/empty-body",
             rule: "stomp10/content-length/octets-read",
-            level: Must,
+            level: Should,
             title: "A content-length of 0 is an empty body",
             run: |ctx| with_length(ctx, V10, b""),
         },
@@ -121,35 +121,35 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/content-length/not-a-number",
             rule: "stomp12/content-length/octets-read",
-            level: Must,
+            level: Leniency,
             title: "A content-length that is no number is an error",
             run: |ctx| bad_length(ctx, V12, "five"),
         },
         Case {
             id: "stomp11/content-length/not-a-number",
             rule: "stomp11/content-length/octets-read",
-            level: Must,
+            level: Leniency,
             title: "A content-length that is no number is an error",
             run: |ctx| bad_length(ctx, V11, "five"),
         },
         Case {
             id: "stomp12/content-length/negative",
             rule: "stomp12/content-length/octets-read",
-            level: Must,
+            level: Leniency,
             title: "A negative content-length is an error",
             run: |ctx| bad_length(ctx, V12, "-5"),
         },
         Case {
             id: "stomp11/content-length/negative",
             rule: "stomp11/content-length/octets-read",
-            level: Must,
+            level: Leniency,
             title: "A negative content-length is an error",
             run: |ctx| bad_length(ctx, V11, "-5"),
         },
         Case {
             id: "stomp12/content-length/on-every-frame",
             rule: "stomp12/content-length/on-any-frame",
-            level: Must,
+            level: May,
             title: "A frame without a body may have a content-length",
             run: |ctx| on_every_frame(ctx, V12),
         },
@@ -205,35 +205,35 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/body/subscribe",
             rule: "stomp12/body/allowed",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE with a body is refused",
             run: |ctx| body_refused(ctx, V12, "SUBSCRIBE"),
         },
         Case {
             id: "stomp11/body/subscribe",
             rule: "stomp11/body/allowed",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE with a body is refused",
             run: |ctx| body_refused(ctx, V11, "SUBSCRIBE"),
         },
         Case {
             id: "stomp12/body/begin",
             rule: "stomp12/body/allowed",
-            level: Must,
+            level: Leniency,
             title: "A BEGIN with a body is refused",
             run: |ctx| body_refused(ctx, V12, "BEGIN"),
         },
         Case {
             id: "stomp12/body/unsubscribe",
             rule: "stomp12/body/allowed",
-            level: Must,
+            level: Leniency,
             title: "An UNSUBSCRIBE with a body is refused",
             run: |ctx| body_refused(ctx, V12, "UNSUBSCRIBE"),
         },
         Case {
             id: "stomp10/body/subscribe",
             rule: "stomp10/body/of-subscribe",
-            level: Must,
+            level: Leniency,
             title: "The body of a SUBSCRIBE is ignored",
             run: subscribe_body_ignored,
         },

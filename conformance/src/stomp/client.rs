@@ -59,7 +59,7 @@ impl Client {
         let judged = matches!(
             client.about,
             "connecting" | "CONNECT" | "connection-lingering"
-        );
+        ) || ctx.id.contains("/connect-");
         let connected = client.connected_frame(version, &expected);
         let connected = if judged {
             connected?

@@ -3,7 +3,7 @@
 use super::client::{Client, connect_headers, expect_left, queue, speaks};
 use super::wire::Version::{V10, V11, V12};
 use super::wire::{Version, frame};
-use crate::case::Level::{May, Must, Should};
+use crate::case::Level::{Leniency, May, Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
 use crate::verdict::{Stop, fail, not_applicable};
@@ -93,21 +93,21 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/connecting/frame-before-connect",
             rule: "stomp12/connecting/connect-first",
-            level: Must,
+            level: Leniency,
             title: "A SEND before the CONNECT is refused and not acted upon",
             run: |ctx| frame_before_connect(ctx, V12),
         },
         Case {
             id: "stomp11/connecting/frame-before-connect",
             rule: "stomp11/connecting/connect-first",
-            level: Must,
+            level: Leniency,
             title: "A SEND before the CONNECT is refused and not acted upon",
             run: |ctx| frame_before_connect(ctx, V11),
         },
         Case {
             id: "stomp10/connecting/frame-before-connect",
             rule: "stomp10/connecting/connect-first",
-            level: Must,
+            level: Leniency,
             title: "A SEND before the CONNECT is refused and not acted upon",
             run: |ctx| frame_before_connect(ctx, V10),
         },
@@ -135,14 +135,14 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/CONNECTED/session",
             rule: "stomp12/CONNECTED/session",
-            level: Must,
+            level: May,
             title: "The session header of CONNECTED, where there is one, is another one for each session",
             run: |ctx| session_unique(ctx, V12),
         },
         Case {
             id: "stomp11/CONNECTED/session",
             rule: "stomp11/CONNECTED/session",
-            level: Must,
+            level: May,
             title: "The session header of CONNECTED, where there is one, is another one for each session",
             run: |ctx| session_unique(ctx, V11),
         },

@@ -3,7 +3,7 @@
 use super::client::{Client, connect_headers, expect_left, queue};
 use super::wire::Version::{V10, V11, V12};
 use super::wire::{Frame, Version, frame};
-use crate::case::Level::{May, Must};
+use crate::case::Level::{Leniency, May, Must};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
 use crate::verdict::{Stop, fail};
@@ -156,35 +156,35 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/grammar/line-without-colon",
             rule: "stomp12/grammar/header",
-            level: Must,
+            level: Leniency,
             title: "A header line without a colon is answered with ERROR, and the connection closed",
             run: |ctx| broken_header(ctx, V12, "no-colon"),
         },
         Case {
             id: "stomp11/grammar/line-without-colon",
             rule: "stomp11/grammar/header",
-            level: Must,
+            level: Leniency,
             title: "A header line without a colon is answered with ERROR, and the connection closed",
             run: |ctx| broken_header(ctx, V11, "no-colon"),
         },
         Case {
             id: "stomp10/grammar/line-without-colon",
             rule: "stomp10/grammar/header",
-            level: Must,
+            level: Leniency,
             title: "A header line without a colon is refused",
             run: |ctx| broken_header(ctx, V10, "no-colon"),
         },
         Case {
             id: "stomp12/grammar/empty-name",
             rule: "stomp12/grammar/name",
-            level: Must,
+            level: Leniency,
             title: "A header line without a name is answered with ERROR, and the connection closed",
             run: |ctx| broken_header(ctx, V12, ":value"),
         },
         Case {
             id: "stomp11/grammar/empty-name",
             rule: "stomp11/grammar/name",
-            level: Must,
+            level: Leniency,
             title: "A header line without a name is answered with ERROR, and the connection closed",
             run: |ctx| broken_header(ctx, V11, ":value"),
         },

@@ -3,7 +3,7 @@
 use super::client::{Client, expect_left, queue};
 use super::wire::Version::{V10, V11, V12};
 use super::wire::{Version, frame};
-use crate::case::Level::Must;
+use crate::case::Level::{Leniency, Must};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
 use crate::verdict::{Stop, fail};
@@ -64,7 +64,7 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp10/SEND/missing-destination",
             rule: "stomp10/SEND/destination",
-            level: Must,
+            level: Leniency,
             title: "A SEND without destination is refused",
             run: |ctx| missing_destination(ctx, V10),
         },

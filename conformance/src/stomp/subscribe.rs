@@ -3,7 +3,7 @@
 use super::client::{Client, expect_left, queue};
 use super::wire::Version::{V10, V11, V12};
 use super::wire::{Version, frame};
-use crate::case::Level::Must;
+use crate::case::Level::{Leniency, May, Must};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
 use crate::verdict::{Stop, fail};
@@ -50,42 +50,42 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp10/SUBSCRIBE/missing-destination",
             rule: "stomp10/SUBSCRIBE/destination",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE without destination is refused",
             run: |ctx| missing_destination(ctx, V10),
         },
         Case {
             id: "stomp12/SUBSCRIBE-id/missing",
             rule: "stomp12/SUBSCRIBE-id/required",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE without id is refused",
             run: |ctx| missing_id(ctx, V12),
         },
         Case {
             id: "stomp11/SUBSCRIBE-id/missing",
             rule: "stomp11/SUBSCRIBE-id/required",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE without id is refused",
             run: |ctx| missing_id(ctx, V11),
         },
         Case {
             id: "stomp10/SUBSCRIBE/id-optional",
             rule: "stomp10/SUBSCRIBE/id-optional",
-            level: Must,
+            level: May,
             title: "A SUBSCRIBE needs no id",
             run: id_optional,
         },
         Case {
             id: "stomp12/SUBSCRIBE-id/duplicate",
             rule: "stomp12/SUBSCRIBE-id/unique",
-            level: Must,
+            level: Leniency,
             title: "A second subscription with the same id is refused",
             run: |ctx| duplicate_id(ctx, V12),
         },
         Case {
             id: "stomp11/SUBSCRIBE-id/duplicate",
             rule: "stomp11/SUBSCRIBE-id/unique",
-            level: Must,
+            level: Leniency,
             title: "A second subscription with the same id is refused",
             run: |ctx| duplicate_id(ctx, V11),
         },
@@ -120,14 +120,14 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/SUBSCRIBE-ack/invalid",
             rule: "stomp12/SUBSCRIBE-ack/values",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE with an unknown ack mode is refused",
             run: |ctx| invalid_ack(ctx, V12),
         },
         Case {
             id: "stomp11/SUBSCRIBE-ack/invalid",
             rule: "stomp11/SUBSCRIBE-ack/values",
-            level: Must,
+            level: Leniency,
             title: "A SUBSCRIBE with an unknown ack mode is refused",
             run: |ctx| invalid_ack(ctx, V11),
         },
@@ -197,35 +197,35 @@ pub(super) const SECTION: Section = Section {
         Case {
             id: "stomp12/UNSUBSCRIBE/missing-id",
             rule: "stomp12/UNSUBSCRIBE/id",
-            level: Must,
+            level: Leniency,
             title: "An UNSUBSCRIBE without id is refused",
             run: |ctx| refused(ctx, V12, &[]),
         },
         Case {
             id: "stomp11/UNSUBSCRIBE/missing-id",
             rule: "stomp11/UNSUBSCRIBE/id",
-            level: Must,
+            level: Leniency,
             title: "An UNSUBSCRIBE without id is refused",
             run: |ctx| refused(ctx, V11, &[]),
         },
         Case {
             id: "stomp10/UNSUBSCRIBE/missing-headers",
             rule: "stomp10/UNSUBSCRIBE/headers",
-            level: Must,
+            level: Leniency,
             title: "An UNSUBSCRIBE with neither id nor destination is refused",
             run: |ctx| refused(ctx, V10, &[]),
         },
         Case {
             id: "stomp12/UNSUBSCRIBE/unknown-id",
             rule: "stomp12/UNSUBSCRIBE/matches",
-            level: Must,
+            level: Leniency,
             title: "An UNSUBSCRIBE for no subscription is refused",
             run: |ctx| refused(ctx, V12, &[("id", "never")]),
         },
         Case {
             id: "stomp11/UNSUBSCRIBE/unknown-id",
             rule: "stomp11/UNSUBSCRIBE/matches",
-            level: Must,
+            level: Leniency,
             title: "An UNSUBSCRIBE for no subscription is refused",
             run: |ctx| refused(ctx, V11, &[("id", "never")]),
         },
