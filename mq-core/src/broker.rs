@@ -201,6 +201,7 @@ impl Broker {
 
     fn set_time(&mut self, now: Duration) {
         self.now = self.now.max(now);
+        self.model.set_time(self.now);
     }
 
     fn connect(&mut self, id: ConnectionId, protocol: Protocol) {

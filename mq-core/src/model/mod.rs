@@ -65,6 +65,11 @@ impl Model {
         }
     }
 
+    /// What is done from now on is done at this time.
+    pub(crate) fn set_time(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
     /// Takes in a request of a connection.
     pub(crate) fn handle(&mut self, now: Duration, connection: ConnectionId, request: Request) {
         self.now = self.now.max(now);

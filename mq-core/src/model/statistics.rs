@@ -26,9 +26,12 @@ pub struct Statistics {
     pub expired: u64,
     /// Copies given up because the queue or session was full.
     pub overflowed: u64,
+    /// Retained messages that there was no room for. They were delivered.
+    pub not_retained: u64,
     /// Copies that a consumer rejected, or that came back too often.
     pub rejected: u64,
-    /// Copies gone by a purge, or with their queue or session.
+    /// Copies gone by a purge, with their queue or session, or with QoS 0 for a
+    /// client that is away.
     pub discarded: u64,
     /// Copies given up that went to a dead-letter exchange.
     pub dead_lettered: u64,
@@ -55,6 +58,7 @@ impl Statistics {
             requeued: self.requeued + other.requeued,
             expired: self.expired + other.expired,
             overflowed: self.overflowed + other.overflowed,
+            not_retained: self.not_retained + other.not_retained,
             rejected: self.rejected + other.rejected,
             discarded: self.discarded + other.discarded,
             dead_lettered: self.dead_lettered + other.dead_lettered,

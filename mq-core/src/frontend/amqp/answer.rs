@@ -147,7 +147,7 @@ impl AmqpFrontEnd {
             return;
         }
         self.send(|codec| match outcome {
-            PublishOutcome::Refused => codec.nack(channel, ticket, false),
+            PublishOutcome::Refused | PublishOutcome::Dropped => codec.nack(channel, ticket, false),
             PublishOutcome::Routed | PublishOutcome::Unroutable => {
                 codec.ack(channel, ticket, false)
             }

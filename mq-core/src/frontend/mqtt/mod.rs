@@ -11,8 +11,8 @@ use mqtt_codec::connection::{
     InboundPublish, SendError, ServerConfig, ServerConnection, ServerEvent,
 };
 use mqtt_codec::{
-    Disconnect, Properties, ProtocolVersion, ReasonCode, RetainHandling as WireRetainHandling,
-    Subscribe, Unsubscribe,
+    Disconnect, PacketIdentifier, Properties, ProtocolVersion, ReasonCode,
+    RetainHandling as WireRetainHandling, Subscribe, Unsubscribe,
 };
 
 use super::{Context, FrontEnd, Progress};
@@ -85,9 +85,13 @@ impl MqttFrontEnd {
                     .disconnect(ReasonCode::ProtocolError, Properties::EMPTY);
             }
             ServerEvent::Publish(publish) => self.publish(context, &publish),
-            ServerEvent::PubAck(_) | ServerEvent::PubComp(_) => self.settled(context),
+            ServerEvent::PubAck(ack) | ServerEvent::PubComp(ack) => {
+                self.settled(context, ack.packet_identifier);
+            }
             // An error ends it here; otherwise PUBCOMP does.
-            ServerEvent::PubRec(ack) if ack.reason_code.is_error() => self.settled(context),
+            ServerEvent::PubRec(ack) if ack.reason_code.is_error() => {
+                self.settled(context, ack.packet_identifier);
+            }
             ServerEvent::Subscribe(subscribe) => self.subscribe(context, &subscribe),
             ServerEvent::Unsubscribe(unsubscribe) => self.unsubscribe(context, &unsubscribe),
             ServerEvent::Disconnect(disconnect) => {
@@ -124,6 +128,10 @@ impl MqttFrontEnd {
             PublishOutcome::Routed => ReasonCode::Success,
             PublishOutcome::Unroutable => ReasonCode::NoMatchingSubscribers,
             PublishOutcome::Refused => ReasonCode::QuotaExceeded,
+            PublishOutcome::Dropped if self.is_5() => ReasonCode::QuotaExceeded,
+            // 3.x has no word for it. To end the connection would let one client that
+            // stays away end all publishers.
+            PublishOutcome::Dropped => ReasonCode::Success,
         };
         let _ = if reason.is_error() && !self.is_5() {
             // 3.x has no word for it, and a PUBACK would be a lie.
@@ -198,10 +206,10 @@ impl MqttFrontEnd {
     }
 
     /// The client has settled a message, which makes room for another.
-    fn settled(&mut self, context: &mut Context<'_>) {
+    fn settled(&mut self, context: &mut Context<'_>, id: PacketIdentifier) {
         let (index, now) = (self.vhost, context.now);
         if let (Some(session), Some(vhost)) = (self.session, context.vhost(index)) {
-            vhost.settle_pending(session);
+            vhost.settle_pending(session, Some(id.get()));
             self.send_pending(vhost, now);
         }
     }
@@ -224,10 +232,10 @@ impl MqttFrontEnd {
             bytes += pending.message.size();
             let message = properties::outbound(&pending, with_properties, now);
             match self.codec.publish(&message) {
-                Ok(Some(_)) => {}
+                Ok(Some(id)) => vhost.sent(session, id.get(), pending),
                 // Sent and forgotten; or larger than the client takes, which
                 // counts as sent (MQTT-3.1.2-25).
-                Ok(None) | Err(_) => vhost.settle_pending(session),
+                Ok(None) | Err(_) => vhost.settle_pending(session, None),
             }
         }
         vhost.announce(session);

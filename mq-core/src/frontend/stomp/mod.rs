@@ -298,7 +298,9 @@ impl Session {
                 "resource_limit",
                 "a queue for this destination is full",
             )),
-            PublishOutcome::Routed | PublishOutcome::Unroutable => Ok(()),
+            // An ERROR would end the connection of who publishes to a topic because of
+            // somebody who subscribed to it and stays away.
+            PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Dropped => Ok(()),
         }
     }
 

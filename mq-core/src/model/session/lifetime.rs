@@ -1,11 +1,12 @@
 //! How sessions begin, lose their connection, and end (MQTT 5.0 sections
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 use mqtt_codec::connection::Session as InFlight;
 
+use super::backlog::Backlog;
 use super::{Session, SessionId, Will};
 use crate::model::ConnectionId;
 use crate::model::message::{Name, Qos};
@@ -57,7 +58,7 @@ impl VirtualHost {
             session.ends = None;
             session.announced = false;
             self.set_session_timer(id, None);
-            self.tell_shares(id, true);
+            self.tell_shares(id);
             return Ok((id, true));
         }
         if self.sessions.all.len() >= self.limits.sessions {
@@ -73,9 +74,10 @@ impl VirtualHost {
                 connection: Some(attach.connection),
                 expiry: attach.expiry,
                 subscriptions: BTreeMap::new(),
-                pending: VecDeque::new(),
-                pending_bytes: 0,
+                pending: Backlog::default(),
+                is_full: false,
                 in_flight: 0,
+                shared_in_flight: BTreeMap::new(),
                 will: attach.will,
                 will_due: None,
                 ends: None,
@@ -97,10 +99,8 @@ impl VirtualHost {
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
-        let before = session.pending.len();
-        session.pending.retain(|p| p.qos != Qos::AtMostOnce);
-        session.pending_bytes = session.pending.iter().map(|p| p.message.size()).sum();
-        self.statistics.discarded += (before - session.pending.len()) as u64;
+        let discarded = session.pending.retain(|p| p.qos != Qos::AtMostOnce);
+        self.statistics.discarded += discarded as u64;
         if leaving.discard_will {
             session.will = None;
         }
@@ -113,7 +113,7 @@ impl VirtualHost {
             .will
             .as_ref()
             .map(|will| now.saturating_add(will.delay));
-        self.tell_shares(id, false);
+        self.tell_shares(id);
         self.session_timeout(id);
         true
     }
@@ -170,6 +170,14 @@ impl VirtualHost {
             self.statistics.discarded += (session.pending.len() + session.in_flight) as u64;
             self.sessions.names.remove(&session.client_identifier);
             self.publish_will(id, session.will);
+            // Section 4.8.2. What was sent with QoS 2 must not go to another member
+            // (MQTT-4.8.2-5).
+            let sent = session.shared_in_flight.into_values();
+            for pending in sent.chain(session.pending.into_messages()) {
+                if let Some(share) = &pending.share {
+                    self.push_shared(share, &pending.message);
+                }
+            }
         }
     }
 

@@ -1,13 +1,14 @@
 //! MQTT sessions (MQTT 5.0 section 4.1): subscriptions, what waits for the
 //! client, and the will.
 
+mod backlog;
 mod lifetime;
 mod pending;
 mod retained;
 mod share;
 mod subscription;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -15,6 +16,7 @@ use core::time::Duration;
 use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::topic::{Trie, words};
+use backlog::Backlog;
 use retained::Retained;
 use share::Share;
 
@@ -43,6 +45,8 @@ pub(crate) struct Pending {
     pub(crate) retain: bool,
     /// Of all subscriptions that it matched.
     pub(crate) identifiers: Vec<u32>,
+    /// The shared subscription that it came by, as its whole filter.
+    pub(crate) share: Option<Name>,
 }
 
 /// A will message, and how long after the end of the connection it is due.
@@ -60,10 +64,14 @@ pub(crate) struct Session {
     /// How long it outlives its connection; None is for ever.
     expiry: Option<Duration>,
     subscriptions: BTreeMap<Name, SubscriptionOptions>,
-    pending: VecDeque<Pending>,
-    pending_bytes: usize,
+    pending: Backlog,
+    /// As a member of shares it is passed over, until half of what waits is gone.
+    is_full: bool,
     /// Sent, and not settled by the client yet.
     in_flight: usize,
+    /// Of those, the ones with QoS 1 for a shared subscription, by their packet
+    /// identifiers: another member gets them if the session ends before.
+    shared_in_flight: BTreeMap<u16, Pending>,
     will: Option<Will>,
     will_due: Option<Duration>,
     ends: Option<Duration>,

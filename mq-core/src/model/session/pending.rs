@@ -4,9 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::share::{Share, Side};
 use super::{Match, Pending, SessionId, SubscriptionOptions};
 use crate::model::Notice;
-use crate::model::message::{Message, Qos};
+use crate::model::message::{Message, Name, Qos};
 use crate::model::vhost::{PublishOutcome, VirtualHost};
 
 impl VirtualHost {
@@ -17,22 +18,36 @@ impl VirtualHost {
         message: &Arc<Message>,
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
-        if message.is_retained() {
-            self.sessions.retained.store(message, &self.limits);
+        let stored = !message.is_retained() || self.retain(message);
+        match self.publish(message, publisher) {
+            PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
+                PublishOutcome::Dropped
+            }
+            outcome => outcome,
         }
-        self.publish(message, publisher)
+    }
+
+    /// Keeps a message for subscribers to come. Returns whether there was room.
+    fn retain(&mut self, message: &Arc<Message>) -> bool {
+        let retained = &mut self.sessions.retained;
+        let stored = retained.store(message, &self.limits, self.now);
+        if !stored {
+            self.statistics.not_retained += 1;
+        }
+        stored
     }
 
     /// Queues a message for the sessions that it matched. Overlapping
     /// subscriptions of one session make one delivery, at their highest QoS and
     /// with all their identifiers (section 3.3.4, MQTT-3.3.4-2 and -4). Each
-    /// shared subscription makes one more, to one of its members.
+    /// shared subscription makes one more, to one of its members. Returns whether
+    /// there was a session for it, and all of them were full.
     pub(crate) fn deliver_to_sessions(
         &mut self,
         message: &Arc<Message>,
         matches: Vec<Match>,
         publisher: Option<SessionId>,
-    ) {
+    ) -> bool {
         let mut deliveries: BTreeMap<SessionId, Pending> = BTreeMap::new();
         let mut shared = Vec::new();
         for found in matches {
@@ -53,45 +68,87 @@ impl VirtualHost {
                         }
                     }
                 }
-                Match::Share(name) => shared.extend(self.choose(&name)),
+                Match::Share(name) => shared.push(name),
             }
         }
-        for (id, options) in shared {
-            self.push_pending(id, pending(message, options));
+        let (mut dropped, mut kept) = (false, false);
+        let mut count = |is_kept: bool| {
+            dropped |= !is_kept;
+            kept |= is_kept;
+        };
+        for share in shared {
+            count(self.push_shared(&share, message));
         }
         for (id, pending) in deliveries {
-            self.push_pending(id, pending);
+            count(self.push_pending(id, pending));
+        }
+        dropped && !kept
+    }
+
+    /// Queues a message for a member of a shared subscription: the first in turn
+    /// that is connected, or else the first that has room. Returns false if it was
+    /// dropped, since all are full.
+    pub(super) fn push_shared(&mut self, share: &Name, message: &Arc<Message>) -> bool {
+        loop {
+            let chosen = self
+                .sessions
+                .shares
+                .get_mut(share)
+                .and_then(Share::choose)
+                .and_then(|(id, side)| {
+                    let session = self.sessions.all.get(&id)?;
+                    Some((id, side, *session.subscriptions.get(share)?))
+                });
+            let Some((id, side, options)) = chosen else {
+                return true;
+            };
+            if side == Side::Full || self.has_room(id, message) {
+                let mut pending = pending(message, options);
+                pending.share = Some(share.clone());
+                return self.push_pending(id, pending);
+            }
+            // It is full from now on, so this ends.
         }
     }
 
-    /// Whose turn it is in a shared subscription: the first in turn that is
-    /// connected, or else the first.
-    fn choose(&mut self, name: &str) -> Option<(SessionId, SubscriptionOptions)> {
-        let id = self.sessions.shares.get_mut(name)?.choose()?;
-        let session = self.sessions.all.get(&id)?;
-        Some((id, *session.subscriptions.get(name)?))
+    /// Whether one message more fits into a session. What is expired takes no
+    /// room. One that is found full is passed over by its shares from now on.
+    fn has_room(&mut self, id: SessionId, message: &Message) -> bool {
+        let limits = &self.limits;
+        let Some(session) = self.sessions.all.get_mut(&id) else {
+            return false;
+        };
+        self.statistics.expired += session.pending.expire(self.now) as u64;
+        let fits = session.pending.len() < limits.session_messages
+            && session.pending.bytes() + message.size() <= limits.session_bytes;
+        if !fits && !session.is_full {
+            session.is_full = true;
+            self.tell_shares(id);
+        }
+        fits
     }
 
     /// Queues a message for a session. QoS 0 does not wait for a client that is
-    /// away; where there is no room the newest message is dropped.
-    pub(super) fn push_pending(&mut self, id: SessionId, pending: Pending) {
-        let Some(session) = self.sessions.all.get_mut(&id) else {
-            return;
+    /// away; where there is no room the newest message is dropped, and false
+    /// returned.
+    pub(super) fn push_pending(&mut self, id: SessionId, pending: Pending) -> bool {
+        let Some(session) = self.sessions.all.get(&id) else {
+            return true;
         };
-        if session.connection.is_none() && pending.qos == Qos::AtMostOnce {
-            return;
-        }
         self.statistics.queued += 1;
-        let bytes = session.pending_bytes + pending.message.size();
-        if session.pending.len() >= self.limits.session_messages
-            || bytes > self.limits.session_bytes
-        {
-            self.statistics.overflowed += 1;
-            return;
+        if session.connection.is_none() && pending.qos == Qos::AtMostOnce {
+            self.statistics.discarded += 1;
+            return true;
         }
-        session.pending_bytes = bytes;
-        session.pending.push_back(pending);
+        if !self.has_room(id, &pending.message) {
+            self.statistics.overflowed += 1;
+            return false;
+        }
+        if let Some(session) = self.sessions.all.get_mut(&id) {
+            session.pending.push(pending);
+        }
         self.announce(id);
+        true
     }
 
     /// Says that a connected session has something pending.
@@ -110,38 +167,51 @@ impl VirtualHost {
     }
 
     /// Takes the next message of a session; with no `quota` only one of QoS 0.
-    /// Those whose time is over are dropped.
+    /// Those whose time is over are dropped before.
     pub(crate) fn next_pending(&mut self, id: SessionId, quota: bool) -> Option<Pending> {
         let now = self.now;
         let session = self.sessions.all.get_mut(&id)?;
         session.announced = false;
-        loop {
-            let pending = session.pending.front()?;
-            let expired = pending.message.is_expired(now);
-            if !expired && !quota && pending.qos != Qos::AtMostOnce {
-                return None;
-            }
-            let pending = session.pending.pop_front()?;
-            session.pending_bytes -= pending.message.size();
-            if !expired {
-                self.statistics.delivered += 1;
-                session.in_flight += 1;
-                return Some(pending);
-            }
-            self.statistics.expired += 1;
+        self.statistics.expired += session.pending.expire(now) as u64;
+        let front = session.pending.front();
+        let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
+        let pending = if may_go { session.pending.pop() } else { None };
+        if pending.is_some() {
+            self.statistics.delivered += 1;
+            session.in_flight += 1;
+        }
+        if session.is_full
+            && session.pending.len() <= self.limits.session_messages / 2
+            && session.pending.bytes() <= self.limits.session_bytes / 2
+        {
+            session.is_full = false;
+            self.tell_shares(id);
+        }
+        pending
+    }
+
+    /// Keeps a message that was sent with QoS 1 under a packet identifier, if it is
+    /// one of a shared subscription.
+    pub(crate) fn sent(&mut self, id: SessionId, packet_identifier: u16, pending: Pending) {
+        if pending.share.is_some()
+            && pending.qos == Qos::AtLeastOnce
+            && let Some(session) = self.sessions.all.get_mut(&id)
+        {
+            session.shared_in_flight.insert(packet_identifier, pending);
         }
     }
-}
 
-impl VirtualHost {
-    /// A message that [`next_pending`](Self::next_pending) gave has done its
+    /// A message that [`next_pending`](Self::next_pending) returned has done its
     /// way: it was sent with QoS 0, or the client has settled it.
-    pub(crate) fn settle_pending(&mut self, id: SessionId) {
+    pub(crate) fn settle_pending(&mut self, id: SessionId, packet_identifier: Option<u16>) {
         if let Some(session) = self.sessions.all.get_mut(&id)
             && session.in_flight > 0
         {
             session.in_flight -= 1;
             self.statistics.acknowledged += 1;
+            if let Some(packet_identifier) = packet_identifier {
+                session.shared_in_flight.remove(&packet_identifier);
+            }
         }
     }
 }
@@ -152,5 +222,6 @@ fn pending(message: &Arc<Message>, options: SubscriptionOptions) -> Pending {
         qos: message.properties.qos.min(options.qos),
         retain: message.is_retained() && options.retain_as_published,
         identifiers: options.identifier.into_iter().collect(),
+        share: None,
     }
 }

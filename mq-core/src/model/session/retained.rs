@@ -1,6 +1,6 @@
 //! Retained messages (MQTT 5.0 section 3.3.1.3).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -15,28 +15,57 @@ pub(super) struct Retained {
     messages: BTreeMap<Name, Arc<Message>>,
     /// Sizes of the bodies, added up.
     bytes: usize,
+    /// Those with a time to live, by the moment at which it is over.
+    expiries: BTreeSet<(Duration, Name)>,
+}
+
+fn expiry(message: &Message) -> Option<Duration> {
+    let ttl = message.properties.expiration?;
+    Some(message.published.saturating_add(ttl))
 }
 
 impl Retained {
     /// Stores a message that has RETAIN set, or removes the one that is stored
-    /// when the body is empty. What is beyond the limits is not stored, and the
-    /// one before it is gone all the same: it is not the last any more.
-    pub(super) fn store(&mut self, message: &Arc<Message>, limits: &Limits) {
+    /// when the body is empty. What is beyond the limits is not stored, and false
+    /// returned; the one before it is gone all the same: it is not the last any
+    /// more.
+    pub(super) fn store(&mut self, message: &Arc<Message>, limits: &Limits, now: Duration) -> bool {
         let topic = swap_separators(&message.routing_key);
         self.remove(&topic);
+        if message.body.is_empty() {
+            return true;
+        }
+        self.expire(now);
         let bytes = self.bytes + message.size();
-        if !message.body.is_empty()
-            && self.messages.len() < limits.retained_messages
-            && bytes <= limits.retained_bytes
-        {
-            self.bytes = bytes;
-            self.messages.insert(Name::from(topic), message.clone());
+        if self.messages.len() >= limits.retained_messages || bytes > limits.retained_bytes {
+            return false;
+        }
+        let topic = Name::from(topic);
+        if let Some(at) = expiry(message) {
+            self.expiries.insert((at, topic.clone()));
+        }
+        self.bytes = bytes;
+        self.messages.insert(topic, message.clone());
+        true
+    }
+
+    /// Removes those whose time is over.
+    fn expire(&mut self, now: Duration) {
+        while let Some((at, topic)) = self.expiries.pop_first() {
+            if at > now {
+                self.expiries.insert((at, topic));
+                return;
+            }
+            self.remove(&topic);
         }
     }
 
     fn remove(&mut self, topic: &str) {
-        if let Some(message) = self.messages.remove(topic) {
+        if let Some((topic, message)) = self.messages.remove_entry(topic) {
             self.bytes -= message.size();
+            if let Some(at) = expiry(&message) {
+                self.expiries.remove(&(at, topic));
+            }
         }
     }
 

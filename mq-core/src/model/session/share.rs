@@ -4,15 +4,25 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::SessionId;
 
-/// The members of a shared subscription, and whose turn it is. Those that are
-/// connected are kept apart from those that are away, so that to choose one takes
-/// no look at the others.
+/// Where a member stands. The first is asked before the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Connected,
+    /// Its client is not there.
+    Away,
+    /// It can hold no more.
+    Full,
+}
+
+/// The members of a shared subscription, and whose turn it is. Each side is kept
+/// apart from the others, so that to choose one takes no look at the rest.
 #[derive(Debug, Default)]
 pub(super) struct Share {
     members: BTreeMap<SessionId, Place>,
     /// By turn.
     connected: BTreeSet<(u64, SessionId)>,
     away: BTreeSet<(u64, SessionId)>,
+    full: BTreeSet<(u64, SessionId)>,
     /// The turn of whoever goes last.
     last: u64,
 }
@@ -20,7 +30,7 @@ pub(super) struct Share {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     turn: u64,
-    connected: bool,
+    side: Side,
 }
 
 impl Share {
@@ -28,27 +38,27 @@ impl Share {
         self.members.is_empty()
     }
 
-    fn side(&mut self, connected: bool) -> &mut BTreeSet<(u64, SessionId)> {
-        if connected {
-            &mut self.connected
-        } else {
-            &mut self.away
+    fn side(&mut self, side: Side) -> &mut BTreeSet<(u64, SessionId)> {
+        match side {
+            Side::Connected => &mut self.connected,
+            Side::Away => &mut self.away,
+            Side::Full => &mut self.full,
         }
     }
 
     /// Adds a member that is connected, unless it is there.
     pub(super) fn add(&mut self, id: SessionId) {
         if !self.members.contains_key(&id) {
-            self.put(id, true);
+            self.put(id, Side::Connected);
         }
     }
 
     /// Puts a member last.
-    fn put(&mut self, id: SessionId, connected: bool) {
+    fn put(&mut self, id: SessionId, side: Side) {
         self.last += 1;
         let turn = self.last;
-        self.members.insert(id, Place { turn, connected });
-        self.side(connected).insert((turn, id));
+        self.members.insert(id, Place { turn, side });
+        self.side(side).insert((turn, id));
     }
 
     /// Removes a member. Returns whether it was one.
@@ -56,27 +66,28 @@ impl Share {
         let Some(place) = self.members.remove(&id) else {
             return false;
         };
-        self.side(place.connected).remove(&(place.turn, id));
+        self.side(place.side).remove(&(place.turn, id));
         true
     }
 
-    /// A member came or went. It keeps its turn.
-    pub(super) fn set_connected(&mut self, id: SessionId, connected: bool) {
+    /// A member came or went, or has room or none. It keeps its turn.
+    pub(super) fn set_side(&mut self, id: SessionId, side: Side) {
         let Some(place) = self.members.get_mut(&id) else {
             return;
         };
         let turn = place.turn;
-        place.connected = connected;
-        self.side(!connected).remove(&(turn, id));
-        self.side(connected).insert((turn, id));
+        let before = core::mem::replace(&mut place.side, side);
+        self.side(before).remove(&(turn, id));
+        self.side(side).insert((turn, id));
     }
 
-    /// Whose turn it is: the first in turn that is connected, or else the first. It
-    /// goes last then.
-    pub(super) fn choose(&mut self) -> Option<SessionId> {
-        let connected = !self.connected.is_empty();
-        let (_, id) = self.side(connected).pop_first()?;
-        self.put(id, connected);
-        Some(id)
+    /// Whose turn it is, and where it stands: the first in turn of the first side
+    /// that has one. It goes last then.
+    pub(super) fn choose(&mut self) -> Option<(SessionId, Side)> {
+        let all = [Side::Connected, Side::Away, Side::Full];
+        let side = all.into_iter().find(|side| !self.side(*side).is_empty())?;
+        let (_, id) = self.side(side).pop_first()?;
+        self.put(id, side);
+        Some((id, side))
     }
 }

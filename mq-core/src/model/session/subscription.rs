@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+use super::share::Side;
 use super::{Match, Pending, SessionId, Subscriber, SubscriberKey, SubscriptionOptions};
 use crate::model::message::{Name, Qos};
 use crate::model::topic::{Segment, topic_filter};
@@ -108,6 +109,7 @@ impl VirtualHost {
                     qos: message.properties.qos.min(options.qos),
                     retain: true,
                     identifiers: options.identifier.into_iter().collect(),
+                    share: None,
                     message: message.clone(),
                 });
             });
@@ -148,10 +150,15 @@ impl VirtualHost {
     }
 
     /// A session has got a connection, or lost it: its shared subscriptions know.
-    pub(super) fn tell_shares(&mut self, id: SessionId, connected: bool) {
+    pub(super) fn tell_shares(&mut self, id: SessionId) {
         let sessions = &mut self.sessions;
         let Some(session) = sessions.all.get(&id) else {
             return;
+        };
+        let side = match (session.is_full, session.connection) {
+            (true, _) => Side::Full,
+            (false, Some(_)) => Side::Connected,
+            (false, None) => Side::Away,
         };
         // Shared subscriptions lie together, under their prefix.
         let shared = session
@@ -160,7 +167,7 @@ impl VirtualHost {
             .take_while(|(filter, _)| filter.starts_with(SHARE));
         for (filter, _) in shared {
             if let Some(share) = sessions.shares.get_mut(filter) {
-                share.set_connected(id, connected);
+                share.set_side(id, side);
             }
         }
     }

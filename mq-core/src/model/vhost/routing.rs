@@ -21,6 +21,9 @@ pub(crate) enum PublishOutcome {
     Unroutable,
     /// A queue was full and refuses publishes then.
     Refused,
+    /// A limit left nothing of it: every session that it was for is full, or it
+    /// could not be retained.
+    Dropped,
 }
 
 /// Where a message goes: every queue once.
@@ -118,6 +121,7 @@ impl VirtualHost {
             self.statistics.unroutable += 1;
             return PublishOutcome::Unroutable;
         }
+        let in_queue = !routes.queues.is_empty();
         let mut refused = false;
         for id in routes.queues {
             if self.refuses(id, message) {
@@ -127,10 +131,12 @@ impl VirtualHost {
                 self.enqueue(id, message);
             }
         }
-        self.deliver_to_sessions(message, routes.sessions, publisher);
+        let dropped = self.deliver_to_sessions(message, routes.sessions, publisher);
         if refused {
             self.statistics.refused += 1;
             PublishOutcome::Refused
+        } else if dropped && !in_queue {
+            PublishOutcome::Dropped
         } else {
             PublishOutcome::Routed
         }

@@ -1,0 +1,116 @@
+//! What waits for the client of a session, in order and by the time at which it
+//! expires.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use core::time::Duration;
+
+use super::Pending;
+use crate::model::message::Message;
+
+/// The messages of a session that have not been sent.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    /// By number. What expired amid others leaves a gap, but never at the front.
+    list: VecDeque<(u64, Option<Pending>)>,
+    /// The number of the next message.
+    next: u64,
+    len: usize,
+    bytes: usize,
+    /// Those with a time to live, by the moment at which it is over.
+    expiries: BTreeSet<(Duration, u64)>,
+}
+
+/// Gaps are closed when they outnumber the messages by so many.
+const GAPS: usize = 16;
+
+fn expiry(message: &Message) -> Option<Duration> {
+    let ttl = message.properties.expiration?;
+    Some(message.published.saturating_add(ttl))
+}
+
+impl Backlog {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sizes of the messages, added up.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn push(&mut self, pending: Pending) {
+        let number = self.next;
+        self.next += 1;
+        self.len += 1;
+        self.bytes += pending.message.size();
+        if let Some(at) = expiry(&pending.message) {
+            self.expiries.insert((at, number));
+        }
+        self.list.push_back((number, Some(pending)));
+    }
+
+    pub(super) fn front(&self) -> Option<&Pending> {
+        self.list.front()?.1.as_ref()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Pending> {
+        let (number, pending) = self.list.pop_front()?;
+        let pending = pending?;
+        self.forget(number, &pending);
+        self.close_gaps();
+        Some(pending)
+    }
+
+    /// Removes what has expired by `now`. Returns how many that were.
+    pub(super) fn expire(&mut self, now: Duration) -> usize {
+        let before = self.len;
+        while let Some(&(at, number)) = self.expiries.first()
+            && at <= now
+        {
+            self.expiries.remove(&(at, number));
+            let place = self.list.partition_point(|(n, _)| *n < number);
+            let expired = self.list.get_mut(place).and_then(|(_, p)| p.take());
+            if let Some(pending) = expired {
+                self.forget(number, &pending);
+            }
+        }
+        self.close_gaps();
+        before - self.len
+    }
+
+    /// Keeps what is wanted. Returns how many were not.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Pending) -> bool) -> usize {
+        let before = self.len;
+        for (_, pending) in core::mem::take(self).list {
+            if let Some(pending) = pending.filter(&wanted) {
+                self.push(pending);
+            }
+        }
+        before - self.len
+    }
+
+    pub(super) fn into_messages(self) -> impl Iterator<Item = Pending> {
+        self.list.into_iter().filter_map(|(_, pending)| pending)
+    }
+
+    fn forget(&mut self, number: u64, pending: &Pending) {
+        self.len -= 1;
+        self.bytes -= pending.message.size();
+        if let Some(at) = expiry(&pending.message) {
+            self.expiries.remove(&(at, number));
+        }
+    }
+
+    fn close_gaps(&mut self) {
+        while let Some((_, None)) = self.list.front() {
+            self.list.pop_front();
+        }
+        if self.list.len() > 2 * self.len + GAPS {
+            self.list.retain(|(_, pending)| pending.is_some());
+        }
+    }
+}
