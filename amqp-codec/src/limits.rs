@@ -35,7 +35,7 @@ pub struct Limits {
     /// over [`Limits::MAX_TABLE_DEPTH`] count as that.
     pub table_depth: u16,
     /// The largest body of one content, in octets. The channel of a larger one is
-    /// closed with 311, content-too-large.
+    /// closed with 406, precondition-failed, as RabbitMQ does.
     pub body_size: u64,
     /// The largest body that a connection puts together, in octets, if
     /// [`held_size`](Self::held_size) has room for it. A larger one is handed

@@ -195,7 +195,7 @@ fn a_client_has_the_same_limit() {
     );
 }
 
-/// 311: the one soft error that the connection finds itself.
+/// 406, as RabbitMQ answers it: 311 means that it may be tried again.
 #[test]
 fn a_body_over_the_limit_closes_its_channel() {
     let mut server = open_server(server_config(), 4096, 0);
@@ -220,11 +220,11 @@ fn a_body_over_the_limit_closes_its_channel() {
     };
     assert_eq!(
         (error.reply_code, error.method),
-        (ReplyCode::ContentTooLarge, basic::Publish::ID)
+        (ReplyCode::PreconditionFailed, basic::Publish::ID)
     );
     let said = transmitted!(server);
     assert!(
-        said[0].starts_with("1 channel.close reply_code=311 "),
+        said[0].starts_with("1 channel.close reply_code=406 "),
         "{said:?}"
     );
     assert_eq!(said.len(), 1);

@@ -17,7 +17,7 @@ pub struct Limits {
     /// Connections at one time. One more is closed at once.
     pub connections: usize,
     /// Size of one message body in bytes. A larger one is refused by the
-    /// protocol's own means (AMQP: channel error 311; MQTT: 0x95; STOMP: ERROR).
+    /// protocol's own means (AMQP: channel error 406; MQTT: 0x95; STOMP: ERROR).
     pub message_size: usize,
     /// Ready messages in one queue. At the limit the queue's `x-overflow`
     /// decides: the oldest is dropped, or the publish is refused.
@@ -72,7 +72,7 @@ impl Default for Limits {
             transmit_high_water: 1 << 20,
             receive_high_water: 1 << 20,
             connections: 100_000,
-            message_size: 16 << 20,
+            message_size: 128 << 20,
             queue_messages: 1_000_000,
             queue_bytes: 1 << 30,
             queues: 100_000,

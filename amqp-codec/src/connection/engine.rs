@@ -288,20 +288,28 @@ impl<C: Default> Engine<C> {
         method: MethodId,
         part: &'a [u8],
     ) -> Incoming<'a> {
-        let text = match assembled {
+        let (code, text) = match assembled {
             Assembled::Partly => return Incoming::Nothing,
             Assembled::Complete(content) => return Incoming::Content(number, content),
             Assembled::Part(remaining) => return Incoming::Body(number, part, remaining),
-            Assembled::TooLarge(size) => alloc::format!(
-                "content of {size} octets, at most {} are allowed",
-                self.limits.body_size
+            // As RabbitMQ answers it. 311 is for a size that is too large "at the
+            // present time", which the client may try again.
+            Assembled::TooLarge(size) => (
+                ReplyCode::PreconditionFailed,
+                alloc::format!(
+                    "message size {size} is larger than configured max size {}",
+                    self.limits.body_size
+                ),
             ),
-            Assembled::NoRoom => alloc::format!(
-                "contents that are not complete, at most {} octets are held",
-                self.limits.held_size
+            Assembled::NoRoom => (
+                ReplyCode::ContentTooLarge,
+                alloc::format!(
+                    "contents that are not complete, at most {} octets are held",
+                    self.limits.held_size
+                ),
             ),
         };
-        let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text).caused_by(method);
+        let error = ReplyError::new(code, number, text).caused_by(method);
         let closing = self.send_channel_close(number, &error);
         debug_assert_eq!(closing, Ok(()));
         Incoming::ChannelFailed(number, error)

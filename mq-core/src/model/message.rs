@@ -230,13 +230,17 @@ impl Message {
 
     /// The routing keys besides the first: AMQP headers `CC` and `BCC`.
     pub(crate) fn extra_routing_keys(&self) -> impl Iterator<Item = &str> {
-        ["CC", "BCC"]
-            .into_iter()
-            .filter_map(|name| match self.properties.headers.get(name) {
-                Some(Value::Array(keys)) => Some(keys.iter().filter_map(Value::as_str)),
-                _ => None,
-            })
-            .flatten()
+        self.copies("CC").chain(self.copies("BCC"))
+    }
+
+    /// The routing keys in one header.
+    pub(crate) fn copies(&self, header: &str) -> impl Iterator<Item = &str> + use<'_> {
+        match self.properties.headers.get(header) {
+            Some(Value::Array(keys)) => Some(keys.iter().filter_map(Value::as_str)),
+            _ => None,
+        }
+        .into_iter()
+        .flatten()
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Request`]s and it answers with [`Notice`]s.
 
 mod connection;
+pub(crate) mod difference;
 pub(crate) mod exchange;
 pub(crate) mod message;
 mod notice;

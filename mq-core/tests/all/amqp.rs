@@ -265,7 +265,7 @@ fn direct_reply_to() {
         correlation_id: question.properties().correlation_id(),
         ..Default::default()
     };
-    server.publish_with(1, "", &reply_to, "answer", true, &answering);
+    server.publish_with(1, "", &reply_to, "answer", false, &answering);
     assert_eq!(server.seen(&mut world), [""; 0]);
     assert_eq!(client.seen(&mut world), ["replies 1 answer"]);
     assert_eq!(

@@ -109,7 +109,7 @@ const AMQP: &[Case] = &[
         "message_size",
         |l| l.message_size = 10,
         |c, _| c.publish(1, "", "q", "0123456789+"),
-        "channel.close 311",
+        "channel.close 406",
     ),
     (
         "unacknowledged",

@@ -1,7 +1,9 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
 mod amqp;
+mod amqp_declaration;
 mod amqp_deviations;
+mod amqp_message;
 mod cross;
 mod dead_letter_loop;
 mod direct_reply;

@@ -63,7 +63,6 @@ pub(super) enum Asked {
     Login {
         mechanism: Name,
     },
-    UpdateSecret,
     Open,
     Channel {
         number: u16,
@@ -148,7 +147,7 @@ impl AmqpFrontEnd {
         }
         self.send(|codec| match outcome {
             PublishOutcome::Refused | PublishOutcome::Dropped => codec.nack(channel, ticket, false),
-            PublishOutcome::Routed | PublishOutcome::Unroutable => {
+            PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Replied => {
                 codec.ack(channel, ticket, false)
             }
         });
@@ -156,7 +155,10 @@ impl AmqpFrontEnd {
 
     /// Sends what a client is owed. The codec refuses it on a channel, or a connection,
     /// that is closing: then the client has had its answer in the close.
-    fn send(&mut self, send: impl FnOnce(&mut ServerConnection) -> Result<(), SendError>) {
+    pub(super) fn send(
+        &mut self,
+        send: impl FnOnce(&mut ServerConnection) -> Result<(), SendError>,
+    ) {
         let _ = send(&mut self.codec);
     }
 
@@ -175,10 +177,6 @@ impl AmqpFrontEnd {
                     );
                     self.send(|codec| codec.refuse(&text));
                 }
-            },
-            Some(Asked::UpdateSecret) => match notice {
-                Notice::LoggedIn { .. } => self.send(ServerConnection::update_secret_ok),
-                _ => self.close("New secret was refused by one of the backends"),
             },
             Some(Asked::Open) => match notice {
                 Notice::Refused(refusal) => self.close(&refusal.text),

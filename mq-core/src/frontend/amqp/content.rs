@@ -11,7 +11,11 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use crate::model::message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Value};
+use crate::model::queue::LONGEST_MILLIS;
 use crate::model::refusal::Refusal;
+
+/// The delivery modes: 1 does not survive a restart, 2 does.
+const DELIVERY_MODES: [u8; 2] = [1, 2];
 
 /// Header in which a correlation identifier travels that AMQP's property, a
 /// short string, cannot hold.
@@ -137,16 +141,16 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
     }
     let expiration = match fields.expiration {
         None => None,
-        Some(text) => {
-            let millis: Option<u32> = text.to_str().and_then(|text| text.parse().ok());
-            let millis = millis.ok_or_else(|| {
-                Refusal::precondition_failed(format_args!(
-                    "invalid expiration '{text}': no_integer"
-                ))
-            })?;
-            Some(Duration::from_millis(millis.into()))
-        }
+        // What is no UTF-8 begins with no number either, whatever it is.
+        Some(text) => Some(time_to_live(text.to_str().unwrap_or_default())?),
     };
+    if let Some(mode) = fields.delivery_mode
+        && !DELIVERY_MODES.contains(&mode)
+    {
+        return Err(Refusal::precondition_failed(format_args!(
+            "invalid message: {{delivery_mode_unknown,{mode}}}"
+        )));
+    }
     let mut headers = fields.headers.map(headers).unwrap_or_default();
     for name in ["CC", "BCC"] {
         check_copies(name, headers.get(name))?;
@@ -195,6 +199,30 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
             Origin::Broker
         },
     })
+}
+
+/// The property `expiration`: milliseconds in decimal, read as RabbitMQ reads it.
+fn time_to_live(text: &str) -> Result<Duration, Refusal> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(text.len() - unsigned.len() + digits);
+    let millis = number
+        .parse::<i64>()
+        .ok()
+        .filter(|millis| *millis <= LONGEST_MILLIS);
+    let wrong = match millis {
+        _ if digits == 0 => String::from("no_integer"),
+        _ if !rest.is_empty() => alloc::format!("{{leftover_string,\"{rest}\"}}"),
+        None if number.starts_with('-') => alloc::format!("{{value_negative,{number}}}"),
+        None => alloc::format!("{{value_too_large,{unsigned}}}"),
+        Some(millis) => match u64::try_from(millis) {
+            Ok(millis) => return Ok(Duration::from_millis(millis)),
+            Err(_) => alloc::format!("{{value_negative,{millis}}}"),
+        },
+    };
+    Err(Refusal::precondition_failed(format_args!(
+        "invalid expiration '{text}': {wrong}"
+    )))
 }
 
 fn check_copies(name: &str, value: Option<&Value>) -> Result<(), Refusal> {

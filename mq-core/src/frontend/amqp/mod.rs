@@ -174,10 +174,9 @@ impl AmqpFrontEnd {
                 let virtual_host = self.virtual_host.clone();
                 self.link.ask(Request::Open { virtual_host }, Asked::Open);
             }
-            ServerEvent::UpdateSecret { new_secret, .. } => {
-                let question = login(&self.user, new_secret);
-                self.link.ask(question, Asked::UpdateSecret);
-            }
+            // A password that the settings hold does not expire: as in RabbitMQ with
+            // its own users, the new one is not looked at.
+            ServerEvent::UpdateSecret { .. } => self.send(ServerConnection::update_secret_ok),
             ServerEvent::ChannelOpened { channel } => {
                 self.link.tell(Request::OpenChannel { channel });
                 self.channels.insert(channel, Channel::new(channel));

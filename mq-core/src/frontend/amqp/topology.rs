@@ -1,5 +1,6 @@
 //! The classes exchange and queue.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use amqp_codec::connection::ServerConnection;
 use amqp_codec::method::{exchange, queue};
@@ -15,6 +16,16 @@ use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Binding, BindingTarget, DeclareExchange, DeclareQueue};
 use crate::model::vhost::REPLY_QUEUE;
+
+/// The name that a method of these classes means: as in RabbitMQ without its line
+/// ends. A method of another class, and purge, take a name as it is.
+fn declared(name: &str) -> Cow<'_, str> {
+    if name.contains(['\r', '\n']) {
+        Cow::Owned(name.replace(['\r', '\n'], ""))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
 
 impl Channel {
     /// The queue that a method means: an empty name is the one declared last.
@@ -34,7 +45,7 @@ impl Channel {
         s: &mut Serving<'_>,
         m: &exchange::Declare<'_>,
     ) -> Answer {
-        let (channel, name) = (s.number, Name::from(m.exchange));
+        let (channel, name) = (s.number, Name::from(declared(m.exchange)));
         let question = if m.passive {
             Request::CheckExchange { channel, name }
         } else {
@@ -44,7 +55,7 @@ impl Channel {
                     alloc::format!("unknown exchange type '{}'", m.r#type),
                 ));
             };
-            let settings = ExchangeSettings::new(m.exchange, kind, &headers(m.arguments))
+            let settings = ExchangeSettings::new(&name, kind, &headers(m.arguments))
                 .map_err(|refusal| s.refuse(refusal))?;
             Request::DeclareExchange(Box::new(DeclareExchange {
                 channel,
@@ -68,7 +79,7 @@ impl Channel {
     ) -> Answer {
         let question = Request::DeleteExchange {
             channel: s.number,
-            name: Name::from(m.exchange),
+            name: Name::from(declared(m.exchange)),
             if_unused: m.if_unused,
         };
         s.ask(question, Next::Ok(ServerConnection::exchange_delete_ok));
@@ -78,8 +89,8 @@ impl Channel {
     pub(super) fn exchange_bind(&mut self, s: &mut Serving<'_>, m: &exchange::Bind<'_>) -> Answer {
         let question = Request::Bind(Box::new(Binding {
             channel: s.number,
-            source: Name::from(m.source),
-            destination: BindingTarget::Exchange(Name::from(m.destination)),
+            source: Name::from(declared(m.source)),
+            destination: BindingTarget::Exchange(Name::from(declared(m.destination))),
             routing_key: Name::from(m.routing_key),
             arguments: headers(m.arguments),
         }));
@@ -94,8 +105,8 @@ impl Channel {
     ) -> Answer {
         let question = Request::Unbind(Box::new(Binding {
             channel: s.number,
-            source: Name::from(m.source),
-            destination: BindingTarget::Exchange(Name::from(m.destination)),
+            source: Name::from(declared(m.source)),
+            destination: BindingTarget::Exchange(Name::from(declared(m.destination))),
             routing_key: Name::from(m.routing_key),
             arguments: headers(m.arguments),
         }));
@@ -107,7 +118,7 @@ impl Channel {
         let channel = s.number;
         if m.queue.starts_with(REPLY_QUEUE) {
             // Tells whether the requester is still there.
-            let name = Name::from(m.queue);
+            let name = Name::from(declared(m.queue));
             let question = Request::CheckReplies {
                 channel,
                 name: name.clone(),
@@ -116,12 +127,12 @@ impl Channel {
             return Ok(());
         }
         let question = if m.passive {
-            let queue = self.queue_name(s, m.queue)?;
+            let queue = self.queue_name(s, &declared(m.queue))?;
             Request::CheckQueue { channel, queue }
         } else {
             Request::DeclareQueue(Box::new(DeclareQueue {
                 channel,
-                name: Name::from(m.queue),
+                name: Name::from(declared(m.queue)),
                 durable: m.durable,
                 exclusive: m.exclusive,
                 auto_delete: m.auto_delete,
@@ -139,7 +150,7 @@ impl Channel {
         (queue, exchange, routing_key): (&str, &str, &str),
         arguments: Table<'_>,
     ) -> Result<Box<Binding>, Trouble> {
-        let name = self.queue_name(s, queue)?;
+        let name = self.queue_name(s, &declared(queue))?;
         // With neither name given, the key is the name of the queue.
         let routing_key = match (queue, routing_key) {
             ("", "") => name.clone(),
@@ -147,7 +158,7 @@ impl Channel {
         };
         Ok(Box::new(Binding {
             channel: s.number,
-            source: Name::from(exchange),
+            source: Name::from(declared(exchange)),
             destination: BindingTarget::Queue(name),
             routing_key,
             arguments: headers(arguments),
@@ -184,7 +195,7 @@ impl Channel {
     pub(super) fn queue_delete(&mut self, s: &mut Serving<'_>, m: &queue::Delete<'_>) -> Answer {
         let question = Request::DeleteQueue {
             channel: s.number,
-            queue: self.queue_name(s, m.queue)?,
+            queue: self.queue_name(s, &declared(m.queue))?,
             if_unused: m.if_unused,
             if_empty: m.if_empty,
         };

@@ -125,7 +125,7 @@ impl MqttFrontEnd {
             return;
         };
         let reason = match outcome {
-            PublishOutcome::Routed => ReasonCode::Success,
+            PublishOutcome::Routed | PublishOutcome::Replied => ReasonCode::Success,
             PublishOutcome::Unroutable => ReasonCode::NoMatchingSubscribers,
             PublishOutcome::Refused => ReasonCode::QuotaExceeded,
             PublishOutcome::Dropped if self.is_5() => ReasonCode::QuotaExceeded,

@@ -300,7 +300,10 @@ impl Session {
             )),
             // An ERROR would end the connection of who publishes to a topic because of
             // somebody who subscribed to it and stays away.
-            PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Dropped => Ok(()),
+            PublishOutcome::Routed
+            | PublishOutcome::Replied
+            | PublishOutcome::Unroutable
+            | PublishOutcome::Dropped => Ok(()),
         }
     }
 

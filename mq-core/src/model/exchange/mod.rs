@@ -45,6 +45,13 @@ impl ExchangeType {
     pub(crate) fn parse(name: &str) -> Option<Self> {
         TYPES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
     }
+
+    pub(crate) fn name(self) -> &'static str {
+        TYPES
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("", |(name, _)| name)
+    }
 }
 
 /// What a binding leads to.
@@ -310,9 +317,48 @@ impl Exchange {
 }
 
 /// Whether `value`, of the message, satisfies `pattern`, of the binding: equal,
-/// or no value in the pattern, which asks for presence alone.
+/// or no value in the pattern, which asks for presence alone. As in RabbitMQ a
+/// number is equal to one of another type, a time stamp among them, and bytes to a
+/// string.
 fn value_matches(pattern: &Value, value: &Value) -> bool {
-    matches!(pattern, Value::Void) || pattern.same(value)
+    match (pattern, value) {
+        (Value::Void, _) => true,
+        (Value::String(a) | Value::Binary(a), Value::String(b) | Value::Binary(b)) => a == b,
+        (pattern, value) => match (Number::of(pattern), Number::of(value)) {
+            (Some(a), Some(b)) => a.equals(b),
+            _ => pattern.same(value),
+        },
+    }
+}
+
+/// A number, whatever type it travelled as.
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Number {
+    fn of(value: &Value) -> Option<Number> {
+        Some(match value {
+            Value::Int(_, n) => Number::Integer((*n).into()),
+            Value::Timestamp(n) => Number::Integer((*n).into()),
+            Value::F32(n) => Number::Float((*n).into()),
+            Value::F64(n) => Number::Float(*n),
+            _ => return None,
+        })
+    }
+
+    fn equals(self, other: Number) -> bool {
+        match (self, other) {
+            (Number::Integer(a), Number::Integer(b)) => a == b,
+            (Number::Float(a), Number::Float(b)) => a == b,
+            // Two conversions, of which the second is exact: 2^53 + 1 is not 2^53.
+            (Number::Integer(n), Number::Float(x)) | (Number::Float(x), Number::Integer(n)) => {
+                n as f64 == x && x as i128 == n
+            }
+        }
+    }
 }
 
 #[cfg(test)]

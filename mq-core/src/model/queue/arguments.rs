@@ -34,10 +34,9 @@ pub(crate) struct QueueArguments {
     pub(crate) dead_letter: Option<DeadLetterTarget>,
     pub(crate) single_active_consumer: bool,
     pub(crate) delivery_limit: Option<u32>,
-    /// `x-queue-type` asks for a replicated kind, which has to be durable and
-    /// shared. One node keeps it like any other queue.
-    pub(crate) quorum: bool,
-    pub(crate) stream: bool,
+    /// A replicated kind has to be durable and shared. One node keeps it like any
+    /// other queue.
+    pub(crate) kind: QueueKind,
 }
 
 /// What a value must be.
@@ -49,50 +48,96 @@ enum Rule {
     Boolean,
 }
 
-/// Longest time that RabbitMQ takes, in milliseconds (Erlang's largest timer).
-const LONGEST: i64 = 0xFFFF_FFFF;
+/// Longest time that RabbitMQ takes, in milliseconds: ten years of 365 days.
+pub(crate) const LONGEST_MILLIS: i64 = 315_360_000_000;
+
 const NOT_NEGATIVE: Rule = Rule::Integer {
     from: 0,
     to: i64::MAX,
 };
+const POSITIVE: Rule = Rule::Integer {
+    from: 1,
+    to: i64::MAX,
+};
 
-/// Every argument that is checked. These are also the ones in which a second
-/// declaration has to agree with the first; others are ignored.
-const RULES: &[(&str, Rule)] = &[
+/// What `x-queue-type` says; classic is what a queue is without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum QueueKind {
+    #[default]
+    Classic,
+    Quorum,
+    Stream,
+}
+
+/// Every kind by its name on the wire, and the name of it in RabbitMQ's refusals.
+const KINDS: &[(&str, QueueKind, &str)] = &[
+    ("classic", QueueKind::Classic, "rabbit_classic_queue"),
+    ("quorum", QueueKind::Quorum, "rabbit_quorum_queue"),
+    ("stream", QueueKind::Stream, "rabbit_stream_queue"),
+];
+
+const CLASSIC: &[QueueKind] = &[QueueKind::Classic];
+const QUORUM: &[QueueKind] = &[QueueKind::Quorum];
+const STREAM: &[QueueKind] = &[QueueKind::Stream];
+const NOT_STREAM: &[QueueKind] = &[QueueKind::Classic, QueueKind::Quorum];
+const NOT_CLASSIC: &[QueueKind] = &[QueueKind::Quorum, QueueKind::Stream];
+const ALL: &[QueueKind] = &[QueueKind::Classic, QueueKind::Quorum, QueueKind::Stream];
+
+/// Every argument that is checked, and the kinds of queue that may have it, as
+/// RabbitMQ 3.10 has them. These are also the ones in which a second declaration
+/// has to agree with the first; others are ignored.
+const RULES: &[(&str, Rule, &[QueueKind])] = &[
     (
         "x-message-ttl",
         Rule::Integer {
             from: 0,
-            to: LONGEST,
+            to: LONGEST_MILLIS,
         },
+        NOT_STREAM,
     ),
     (
         "x-expires",
         Rule::Integer {
             from: 1,
-            to: LONGEST,
+            to: LONGEST_MILLIS,
         },
+        NOT_STREAM,
     ),
-    ("x-max-length", NOT_NEGATIVE),
-    ("x-max-length-bytes", NOT_NEGATIVE),
+    ("x-max-length", NOT_NEGATIVE, NOT_STREAM),
+    ("x-max-length-bytes", NOT_NEGATIVE, ALL),
     (
         "x-overflow",
         Rule::String(&["drop-head", "reject-publish", "reject-publish-dlx"]),
+        NOT_STREAM,
     ),
-    ("x-max-priority", Rule::Integer { from: 0, to: 255 }),
-    ("x-dead-letter-exchange", Rule::AnyString),
-    ("x-dead-letter-routing-key", Rule::AnyString),
+    (
+        "x-max-priority",
+        Rule::Integer { from: 0, to: 255 },
+        CLASSIC,
+    ),
+    ("x-dead-letter-exchange", Rule::AnyString, NOT_STREAM),
+    ("x-dead-letter-routing-key", Rule::AnyString, NOT_STREAM),
     (
         "x-dead-letter-strategy",
         Rule::String(&["at-most-once", "at-least-once"]),
+        QUORUM,
     ),
-    ("x-single-active-consumer", Rule::Boolean),
+    ("x-single-active-consumer", Rule::Boolean, NOT_STREAM),
     (
         "x-queue-type",
         Rule::String(&["classic", "quorum", "stream"]),
+        ALL,
     ),
-    ("x-queue-mode", Rule::String(&["default", "lazy"])),
-    ("x-delivery-limit", NOT_NEGATIVE),
+    ("x-queue-mode", Rule::String(&["default", "lazy"]), CLASSIC),
+    ("x-queue-version", Rule::Integer { from: 1, to: 2 }, CLASSIC),
+    ("x-queue-master-locator", Rule::AnyString, CLASSIC),
+    ("x-queue-leader-locator", Rule::AnyString, NOT_CLASSIC),
+    ("x-delivery-limit", NOT_NEGATIVE, QUORUM),
+    ("x-quorum-initial-group-size", POSITIVE, QUORUM),
+    ("x-max-in-memory-length", NOT_NEGATIVE, QUORUM),
+    ("x-max-in-memory-bytes", NOT_NEGATIVE, QUORUM),
+    ("x-max-age", Rule::AnyString, STREAM),
+    ("x-stream-max-segment-size-bytes", NOT_NEGATIVE, STREAM),
 ];
 
 impl Rule {
@@ -114,8 +159,22 @@ impl QueueArguments {
                 "invalid arg '{name}' for queue '{queue}' in vhost '{vhost}'"
             ))
         };
-        for (name, rule) in RULES {
-            if arguments.get(name).is_some_and(|value| !rule.allows(value)) {
+        let named = arguments.get("x-queue-type").and_then(Value::as_str);
+        let (_, kind, kind_name) = *KINDS
+            .iter()
+            .find(|(name, ..)| Some(*name) == named)
+            .unwrap_or(&KINDS[0]);
+        for (name, rule, kinds) in RULES {
+            let Some(value) = arguments.get(name) else {
+                continue;
+            };
+            if !kinds.contains(&kind) {
+                return Err(Refusal::precondition_failed(format_args!(
+                    "invalid arg '{name}' for queue '{queue}' in vhost '{vhost}' \
+                     of queue type {kind_name}"
+                )));
+            }
+            if !rule.allows(value) {
                 return Err(invalid(name));
             }
         }
@@ -153,18 +212,21 @@ impl QueueArguments {
                 Some(Value::Bool(true))
             ),
             delivery_limit: int("x-delivery-limit").map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
-            quorum: text("x-queue-type") == Some("quorum"),
-            stream: text("x-queue-type") == Some("stream"),
+            kind,
         })
     }
 }
 
-/// The first argument in which two declarations do not agree.
-pub(crate) fn inequivalent(first: &Headers, second: &Headers) -> Option<&'static str> {
+/// The first argument in which two declarations do not agree, with what the first
+/// and the second say.
+pub(crate) fn inequivalent<'h>(
+    first: &'h Headers,
+    second: &'h Headers,
+) -> Option<(&'static str, Option<&'h Value>, Option<&'h Value>)> {
     RULES
         .iter()
-        .map(|(name, _)| *name)
-        .find(|name| match (first.get(name), second.get(name)) {
+        .map(|(name, ..)| (*name, first.get(name), second.get(name)))
+        .find(|(name, first, second)| match (first, second) {
             (None, None) => false,
             (Some(a), Some(b)) => !a.same(b),
             // Classic is what a queue is without the argument.
@@ -222,7 +284,8 @@ mod tests {
         first.push("x-queue-type", Value::string("classic"));
         assert_eq!(inequivalent(&first, &second), None);
         second.push("x-expires", Value::long(10));
-        assert_eq!(inequivalent(&first, &second), Some("x-expires"));
+        let differing = inequivalent(&first, &second).map(|(name, ..)| name);
+        assert_eq!(differing, Some("x-expires"));
         first.push(
             "x-expires",
             Value::Int(crate::model::message::Integer::I16, 10),

@@ -86,7 +86,8 @@ fn record(
             death.push("queue", Value::string(queue));
             death.push("time", Value::Timestamp(unix_time.as_secs()));
             death.push("exchange", Value::string(&message.exchange));
-            let keys = core::iter::once(&*message.routing_key).chain(message.extra_routing_keys());
+            // Those of BCC stay secret.
+            let keys = core::iter::once(&*message.routing_key).chain(message.copies("CC"));
             death.push(
                 "routing-keys",
                 Value::Array(keys.map(Value::string).collect()),

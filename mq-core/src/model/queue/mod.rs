@@ -11,11 +11,14 @@ use core::time::Duration;
 
 use crate::limits::Limits;
 use crate::model::ConnectionId;
-use crate::model::message::{Headers, Message, Name};
+use crate::model::message::{Headers, Message, Name, Value};
 
-pub(crate) use arguments::{Overflow, QueueArguments, inequivalent};
+pub(crate) use arguments::{LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, inequivalent};
 pub(crate) use consumer::{Channel, ChannelId, Consumer, ConsumerId, Consumers};
 pub(crate) use ready::{Entry, Ready};
+
+/// Tells a consumer of a quorum queue how often a message came back.
+const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A queue, during its life. A queue of the same name declared later is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +32,18 @@ pub(crate) struct QueueSettings {
     pub(crate) exclusive: Option<ConnectionId>,
     pub(crate) auto_delete: bool,
     pub(crate) arguments: Headers,
+}
+
+/// The message of an entry as a consumer gets it: from a quorum queue with the
+/// header `x-delivery-count`, which is how often it came back.
+pub(crate) fn outgoing(kind: QueueKind, entry: &Entry) -> Arc<Message> {
+    if kind != QueueKind::Quorum {
+        return entry.message.clone();
+    }
+    let mut message = Message::clone(&entry.message).into_edited();
+    let count = Value::long(entry.returned.into());
+    message.properties.headers.set(DELIVERY_COUNT, count);
+    Arc::new(message)
 }
 
 /// A message that is with a consumer, or was taken by `basic.get`.
@@ -128,12 +143,13 @@ impl Queue {
         self.arguments.overflow != Overflow::DropHead && self.exceeds(limits, messages, bytes)
     }
 
-    /// Takes the message that has to go because the queue is too long. A queue
-    /// that refuses publishes gives up nothing: what makes it too long came back
-    /// to it, and was accepted before.
+    /// Takes the message that has to go because the queue is too long: its head,
+    /// which in a queue with priorities is the oldest of the highest, as in RabbitMQ.
+    /// A queue that refuses publishes gives up nothing: what makes it too long came
+    /// back to it, and was accepted before.
     pub(crate) fn pop_overflow(&mut self, limits: &Limits) -> Option<Entry> {
         if self.arguments.overflow == Overflow::DropHead && self.exceeds(limits, 0, 0) {
-            self.ready.pop_oldest()
+            self.ready.pop()
         } else {
             None
         }

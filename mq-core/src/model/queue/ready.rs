@@ -101,16 +101,9 @@ impl Ready {
         self.levels.entry(priority).or_default().insert(entry);
     }
 
-    /// Takes what a consumer gets next.
+    /// Takes the head: what a consumer gets next.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
         let priority = self.occupied().next_back()?;
-        self.take(priority)
-    }
-
-    /// Takes what the queue gives up first when it is too long: the oldest
-    /// message of the lowest priority.
-    pub(crate) fn pop_oldest(&mut self) -> Option<Entry> {
-        let priority = self.occupied().next()?;
         self.take(priority)
     }
 

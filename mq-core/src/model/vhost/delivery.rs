@@ -6,7 +6,7 @@ use super::VirtualHost;
 use crate::model::ConnectionId;
 use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
-use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged};
+use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 
@@ -136,7 +136,7 @@ impl VirtualHost {
         queue.used = now;
         let entry = queue.ready.pop();
         let fetched = entry.map(|entry| {
-            let message = entry.message.clone();
+            let message = outgoing(queue.arguments.kind, &entry);
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
             self.statistics.delivered += 1;
@@ -238,7 +238,7 @@ impl VirtualHost {
         let consumer = queue.consumers.next(&self.channels)?;
         let channel = self.channels.get_mut(&consumer.channel)?;
         let entry = queue.ready.pop()?;
-        let message = entry.message.clone();
+        let message = outgoing(queue.arguments.kind, &entry);
         let redelivered = entry.redelivered;
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         self.statistics.delivered += 1;

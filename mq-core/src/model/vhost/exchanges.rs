@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{VirtualHost, inequivalent};
+use super::VirtualHost;
+use crate::model::difference::{Difference, flag};
 use crate::model::exchange::{Destination, Exchange, ExchangeSettings};
-use crate::model::message::{Headers, Name};
+use crate::model::message::{Headers, Name, Value};
 use crate::model::queue::QueueId;
 use crate::model::refusal::Refusal;
 
@@ -19,7 +20,7 @@ pub(crate) struct BindRequest<'a> {
 
 impl VirtualHost {
     /// The default exchange can be published to and nothing else (errata 14).
-    fn refuse_default_exchange(name: &str) -> Result<(), Refusal> {
+    pub(super) fn refuse_default_exchange(name: &str) -> Result<(), Refusal> {
         if name.is_empty() {
             return Err(Refusal::access_refused(format_args!(
                 "operation not permitted on the default exchange"
@@ -49,18 +50,26 @@ impl VirtualHost {
         Self::refuse_default_exchange(name)?;
         if let Some(exchange) = self.exchanges.get(name) {
             let current = &exchange.settings;
-            let checks = [
-                ("type", current.kind == settings.kind),
-                ("durable", current.durable == settings.durable),
-                ("auto_delete", current.auto_delete == settings.auto_delete),
-                ("internal", current.internal == settings.internal),
+            let attributes = [
+                ("type", settings.kind.name(), current.kind.name()),
+                ("durable", flag(settings.durable), flag(current.durable)),
                 (
-                    "alternate-exchange",
-                    current.alternate == settings.alternate,
+                    "auto_delete",
+                    flag(settings.auto_delete),
+                    flag(current.auto_delete),
                 ),
+                ("internal", flag(settings.internal), flag(current.internal)),
             ];
-            return match checks.iter().find(|(_, same)| !same) {
-                Some((arg, _)) => Err(inequivalent(arg, "exchange", name, &self.name)),
+            let difference = Difference::of_attributes(&attributes).or_else(|| {
+                let [received, current] =
+                    [&settings, current].map(|s| s.alternate.as_deref().map(Value::string));
+                (received != current).then(|| {
+                    let argument = "alternate-exchange";
+                    Difference::of_argument(argument, received.as_ref(), current.as_ref())
+                })
+            });
+            return match difference {
+                Some(difference) => Err(difference.refusal("exchange", name, &self.name)),
                 None => Ok(()),
             };
         }
@@ -173,10 +182,13 @@ impl VirtualHost {
         Ok(())
     }
 
-    /// `queue.unbind` and `exchange.unbind`; a binding that is not there counts
-    /// as undone.
+    /// `queue.unbind` and `exchange.unbind`. A binding or an exchange that is not there
+    /// counts as unbound.
     pub(crate) fn unbind(&mut self, request: &BindRequest<'_>) -> Result<(), Refusal> {
-        self.check_binding(request)?;
+        Self::refuse_default_exchange(request.source)?;
+        if let Destination::Exchange(name) = &request.destination {
+            Self::refuse_default_exchange(name)?;
+        }
         let Some(exchange) = self.exchanges.get_mut(request.source) else {
             return Ok(());
         };

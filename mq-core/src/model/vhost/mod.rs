@@ -275,15 +275,3 @@ fn list(listed: &mut VecDeque<QueueId>, queue: &mut Queue, id: QueueId) {
         listed.push_back(id);
     }
 }
-
-/// The first argument in which two declarations differ, for the text of 406.
-pub(crate) fn inequivalent(
-    arg: &str,
-    what: &str,
-    name: &str,
-    vhost: &str,
-) -> crate::model::refusal::Refusal {
-    crate::model::refusal::Refusal::precondition_failed(format_args!(
-        "inequivalent arg '{arg}' for {what} '{name}' in vhost '{vhost}'"
-    ))
-}

@@ -1,9 +1,12 @@
 //! Declaring, deleting and purging queues.
 
+use super::VirtualHost;
 use super::timers::TimerKey;
-use super::{VirtualHost, inequivalent as differs};
+use crate::model::difference::{Difference, flag};
 use crate::model::message::Name;
-use crate::model::queue::{ChannelId, Queue, QueueArguments, QueueId, QueueSettings, inequivalent};
+use crate::model::queue::{
+    ChannelId, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, inequivalent,
+};
 use crate::model::refusal::Refusal;
 use crate::model::{ConnectionId, Notice};
 
@@ -44,7 +47,9 @@ impl VirtualHost {
 
     fn locked(&self, name: &str) -> Refusal {
         Refusal::resource_locked(format_args!(
-            "cannot obtain exclusive access to locked queue '{name}' in vhost '{}'",
+            "cannot obtain exclusive access to locked queue '{name}' in vhost '{}'. It could \
+             be originally declared on another connection or the exclusive property value \
+             does not match that of the original declaration.",
             self.name
         ))
     }
@@ -87,15 +92,21 @@ impl VirtualHost {
             }
             // An exclusive queue is transient whatever was asked (errata 30).
             let durable = settings.durable && settings.exclusive.is_none();
-            let arg = if durable != current.durable {
-                Some("durable")
-            } else if settings.auto_delete != current.auto_delete {
-                Some("auto_delete")
-            } else {
-                inequivalent(&current.arguments, &settings.arguments)
-            };
-            if let Some(arg) = arg {
-                return Err(differs(arg, "queue", name, &self.name));
+            let flags = [
+                ("durable", flag(durable), flag(current.durable)),
+                (
+                    "auto_delete",
+                    flag(settings.auto_delete),
+                    flag(current.auto_delete),
+                ),
+            ];
+            let difference = Difference::of_attributes(&flags).or_else(|| {
+                inequivalent(&current.arguments, &settings.arguments).map(
+                    |(name, current, received)| Difference::of_argument(name, received, current),
+                )
+            });
+            if let Some(difference) = difference {
+                return Err(difference.refusal("queue", name, &self.name));
             }
             let id = self.queue_names.get(name).copied();
             return self.touch(id).ok_or_else(|| self.not_found("queue", name));
@@ -164,7 +175,7 @@ impl VirtualHost {
         settings: &QueueSettings,
         arguments: &QueueArguments,
     ) -> Result<(), Refusal> {
-        if !arguments.quorum && !arguments.stream {
+        if arguments.kind == QueueKind::Classic {
             return Ok(());
         }
         let checks = [
@@ -178,7 +189,7 @@ impl VirtualHost {
                 self.name
             )));
         }
-        if arguments.stream {
+        if arguments.kind == QueueKind::Stream {
             return Err(Refusal::not_implemented(format_args!(
                 "queue '{name}': this broker keeps no streams"
             )));

@@ -19,6 +19,10 @@ pub(crate) enum PublishOutcome {
     Routed,
     /// Nothing is bound for it.
     Unroutable,
+    /// It is a direct reply, and in no other queue. The queue of direct replies does
+    /// not count: a mandatory message is returned all the same, as RabbitMQ documents
+    /// it.
+    Replied,
     /// A queue was full and refuses publishes then.
     Refused,
     /// A limit left nothing of it: every session that it was for is full, or it
@@ -31,6 +35,8 @@ pub(crate) enum PublishOutcome {
 struct Routes {
     queues: Vec<QueueId>,
     sessions: Vec<Match>,
+    /// The queues are those of direct replies alone.
+    replies: bool,
 }
 
 impl Routes {
@@ -137,6 +143,8 @@ impl VirtualHost {
             PublishOutcome::Refused
         } else if dropped && !in_queue {
             PublishOutcome::Dropped
+        } else if routes.replies {
+            PublishOutcome::Replied
         } else {
             PublishOutcome::Routed
         }
@@ -222,9 +230,13 @@ impl VirtualHost {
         keys.dedup();
         let mut steps = keys.len();
         if message.exchange.is_empty() {
+            routes.replies = true;
             for key in keys {
-                let queue = self.queue_id(key).or_else(|| self.reply_queue(key));
-                routes.queues.extend(queue);
+                let queue = self.queue_id(key);
+                routes.replies &= queue.is_none();
+                routes
+                    .queues
+                    .extend(queue.or_else(|| self.reply_queue(key)));
             }
         } else {
             let mut exchanges = Visited::from(&message.exchange);

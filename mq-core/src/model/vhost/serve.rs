@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{BindRequest, ConsumeRequest, VirtualHost};
 use crate::model::exchange::Destination;
 use crate::model::queue::{ChannelId, QueueSettings};
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
     Binding, BindingTarget, Consume, DeclareQueue, Operation, Publish, Request,
 };
@@ -49,8 +49,7 @@ impl VirtualHost {
                 Ok(Notice::Done)
             }),
             Request::Unbind(r) => self.answer(id(r.channel), |vhost| {
-                let binding = vhost.binding(connection, &r)?;
-                vhost.unbind(&binding)?;
+                vhost.unbind_named(connection, &r)?;
                 Ok(Notice::Done)
             }),
             Request::DeclareQueue(r) => self.answer(id(r.channel), |vhost| {
@@ -200,7 +199,11 @@ impl VirtualHost {
 
     /// Returns a mandatory message that belongs nowhere.
     fn return_unroutable(&mut self, id: ChannelId, publish: &Publish, outcome: PublishOutcome) {
-        if publish.mandatory && outcome == PublishOutcome::Unroutable {
+        let nowhere = matches!(
+            outcome,
+            PublishOutcome::Unroutable | PublishOutcome::Replied
+        );
+        if publish.mandatory && nowhere {
             let message = publish.message.clone();
             let channel = id.number;
             self.emit(id.connection, Notice::Returned { channel, message });
@@ -232,6 +235,17 @@ impl VirtualHost {
             self.return_unroutable(id, publish, outcome);
         }
         Ok(())
+    }
+
+    /// Undoes a binding. What is not there, binding, exchange or queue, counts as
+    /// unbound, as in RabbitMQ: clients undo what a deletion has undone already.
+    fn unbind_named(&mut self, connection: ConnectionId, r: &Binding) -> Result<(), Refusal> {
+        Self::refuse_default_exchange(&r.source)?;
+        match self.binding(connection, r) {
+            Ok(binding) => self.unbind(&binding),
+            Err(refusal) if refusal.kind == RefusalKind::NotFound => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     fn binding<'a>(
