@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
 struct Payload(Vec<u8>);
 
 impl Payload {
-    fn add(&mut self, part: &[u8], remaining: u32, transcript: &mut Transcript) {
+    fn add(&mut self, part: &[u8], remaining: u64, transcript: &mut Transcript) {
         self.0.extend_from_slice(part);
         if remaining == 0 {
             transcript.events.push(format!("{:?}", self.0));
@@ -72,7 +72,7 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
                 }
             };
             match &event {
-                &ServerEvent::Payload { part, remaining } => {
+                &ServerEvent::Body { part, remaining, .. } => {
                     payload.add(part, remaining, &mut transcript);
                 }
                 event => transcript.events.push(format!("{event:?}")),
@@ -82,7 +82,7 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
                     coming = publish.packet_identifier;
                     Ok(())
                 }
-                ServerEvent::Payload { remaining: 0, .. } => match coming.take() {
+                ServerEvent::Body { remaining: 0, .. } => match coming.take() {
                     Some(identifier) => {
                         server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
                     }
@@ -133,7 +133,7 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
         }
     });
     transcript.closed = server.is_closed();
-    server.poll_transmit(&mut transcript.sent);
+    server.poll_transmit(NOW, &mut transcript.sent);
     assert_eq!(server.transmit_len(), 0);
     transcript
 }
@@ -166,7 +166,7 @@ fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cu
                 }
             };
             match &event {
-                &ClientEvent::Payload { part, remaining } => {
+                &ClientEvent::Body { part, remaining, .. } => {
                     payload.add(part, remaining, &mut transcript);
                 }
                 event => transcript.events.push(format!("{event:?}")),
@@ -189,6 +189,6 @@ fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cu
         }
     });
     transcript.closed = client.is_closed();
-    client.poll_transmit(&mut transcript.sent);
+    client.poll_transmit(NOW, &mut transcript.sent);
     transcript
 }

@@ -297,6 +297,7 @@ impl Broker {
             return;
         };
         connection.unsent = connection.unsent.saturating_sub(len);
+        self.touched.insert(id);
         if connection.outbound() > self.config.limits.transmit_high_water / 2 {
             return;
         }
@@ -417,6 +418,8 @@ impl Broker {
             self.remove(id);
             return;
         }
+        let reading = connection.outbound() < self.config.limits.transmit_high_water;
+        connection.front.set_reading(self.now, reading);
         let deadline = connection.front.poll_timeout();
         if deadline != connection.deadline {
             if let Some(old) = connection.deadline {

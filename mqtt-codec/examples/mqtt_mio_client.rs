@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let outcome = converse(&mut client, &mut socket, &mut poll, start, &mut out);
     // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
     // what happened first says more: that the connection was refused.
-    client.poll_transmit(&mut out);
+    client.poll_transmit(start.elapsed(), &mut out);
     let sent = write_all(&mut socket, &mut poll, &mut out);
     outcome?;
     Ok(sent?)
@@ -100,7 +100,7 @@ fn converse(
             client.receive_eof(start.elapsed())?;
         }
 
-        client.poll_transmit(out);
+        client.poll_transmit(start.elapsed(), out);
         write(socket, out)?;
     }
     Ok(())
@@ -200,7 +200,11 @@ impl Round {
             _ => {}
         }
         if self.sent && self.received {
-            client.disconnect(ReasonCode::Success, Properties::EMPTY)?;
+            client.close(
+                std::time::Duration::ZERO,
+                ReasonCode::Success,
+                Properties::EMPTY,
+            )?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
     // what happened first says more.
     let mut out = Vec::new();
-    client.poll_transmit(&mut out);
+    client.poll_transmit(start.elapsed(), &mut out);
     let sent = socket.write_all(&out).await;
     outcome?;
     Ok(sent?)
@@ -69,7 +69,7 @@ async fn converse(
     let mut round = Round::default();
     let (mut buffer, mut chunk, mut out) = (Vec::new(), [0; 4096], Vec::new());
     while !client.is_closed() {
-        client.poll_transmit(&mut out);
+        client.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&out).await?;
         out.clear();
 
@@ -151,7 +151,11 @@ impl Round {
             _ => {}
         }
         if self.sent && self.received {
-            client.disconnect(ReasonCode::Success, Properties::EMPTY)?;
+            client.close(
+                std::time::Duration::ZERO,
+                ReasonCode::Success,
+                Properties::EMPTY,
+            )?;
         }
         Ok(())
     }

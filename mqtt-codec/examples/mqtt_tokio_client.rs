@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
     // what happened first says more.
     let mut out = Vec::new();
-    client.poll_transmit(&mut out);
+    client.poll_transmit(start.elapsed(), &mut out);
     let sent = socket.write_all(&out).await;
     outcome?;
     Ok(sent?)
@@ -61,7 +61,7 @@ async fn converse(
     let mut round = Round::default();
     let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while !client.is_closed() {
-        client.poll_transmit(&mut out);
+        client.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&out).await?;
         out.clear();
 
@@ -144,7 +144,11 @@ impl Round {
             _ => {}
         }
         if self.sent && self.received {
-            client.disconnect(ReasonCode::Success, Properties::EMPTY)?;
+            client.close(
+                std::time::Duration::ZERO,
+                ReasonCode::Success,
+                Properties::EMPTY,
+            )?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ async fn main() -> Outcome {
             outcome.unwrap_or_else(|error| println!("{peer}: {error}"));
             // However it ended, the protocol's own goodbye is still to be sent.
             let mut out = Vec::new();
-            server.poll_transmit(&mut out);
+            server.poll_transmit(std::time::Duration::MAX, &mut out);
             socket.write_all(&out).await
         });
     }
@@ -38,7 +38,7 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
     let (mut filters, mut heard) = (BTreeMap::<String, QoS>::new(), bus.subscribe());
     let (mut client, mut buffer, mut out) = (peer.to_string(), Vec::new(), Vec::new());
     while !server.is_closed() {
-        server.poll_transmit(&mut out);
+        server.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&std::mem::take(&mut out)).await?;
         buffer.reserve(4096);
         let timeout = server.poll_timeout().unwrap_or(Duration::from_secs(3600));
@@ -53,8 +53,8 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                     }
                 }
                 Ok(Err((other, name))) if other == peer || name != client => {}
-                Ok(Err(_)) => server.disconnect(ReasonCode::SessionTakenOver, Properties::EMPTY)?,
-                Err(_) => server.disconnect(ReasonCode::QuotaExceeded, Properties::EMPTY)?,
+                Ok(Err(_)) => server.close(std::time::Duration::ZERO, ReasonCode::SessionTakenOver, Properties::EMPTY)?,
+                Err(_) => server.close(std::time::Duration::ZERO, ReasonCode::QuotaExceeded, Properties::EMPTY)?,
             },
             () = time::sleep_until(start + timeout) => server.handle_timeout(start.elapsed())?,
         }

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{PacketType, PropertyIdentifier, ProtocolVersion, ReasonCode, Rule};
 
 /// Bytes that are not a packet: where, which rule they break, and what to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("at byte {offset} of the packet: broken rule {}: {rule}", self.statement())]
 pub struct DecodeError {
     pub(crate) offset: usize,
@@ -48,7 +48,7 @@ impl DecodeError {
 
 /// A packet that cannot be written: what decoding would refuse, or what the version
 /// has no place for. Nothing has been written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// A string or binary field has more than 65,535 bytes (5.0 sections 1.5.4, 1.5.6).
@@ -65,8 +65,8 @@ pub enum EncodeError {
     },
     /// The output has not enough room.
     #[error("the output has not room for {needed} bytes")]
-    BufferTooSmall {
-        /// Bytes that the packet takes.
+    NoRoom {
+        /// Bytes that the packet takes in all.
         needed: usize,
     },
     /// The fields break this rule.
@@ -94,7 +94,7 @@ pub enum EncodeError {
 }
 
 /// A string that no packet can carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum StringError {
     /// It has more than 65,535 bytes (5.0 section 1.5.4).
@@ -109,7 +109,7 @@ pub enum StringError {
 }
 
 /// A property that cannot be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum PropertyError {
     /// A string or binary value has more than 65,535 bytes.

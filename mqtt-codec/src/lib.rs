@@ -5,77 +5,140 @@
 //!
 //! [`decode`] takes a packet from the front of a buffer. It borrows from the buffer and
 //! neither copies nor allocates. It is strict: what the specification does not allow is
-//! refused, and the [`DecodeError`] tells the byte, the normative statement that was
+//! refused, and the [`DecodeError`] has the byte, the normative statement that was
 //! broken, and the reason code to answer with. [`Packet::encode`] appends a packet to
 //! anything that is a [`BufMut`](bytes::BufMut). The version is an argument of both:
-//! CONNECT tells it for the rest of the connection. What a packet is made of, a
+//! CONNECT says it for the rest of the connection. What a packet is made of, a
 //! [`TopicName`], a [`Utf8String`] or [`Properties`], is checked where it is made or
-//! decoded, and not again where it is encoded. A [`PacketBuf`] is a packet that lives on.
+//! decoded, and not again where it is encoded. A [`PacketBuf`] is a packet that outlives its
+//! input.
 //!
 //! ```
 //! use mqtt_codec::{Limits, Packet, ProtocolVersion, Publish, TopicName, decode};
 //!
-//! let version = ProtocolVersion::V5_0;
-//! let publish = Publish::new(TopicName::new("station/12")?, b"21.5");
-//! let mut wire = Vec::new();
-//! Packet::Publish(publish).encode(version, &mut wire)?;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let version = ProtocolVersion::V5_0;
+//!     let publish = Publish::new(TopicName::new("station/12")?, b"21.5");
+//!     let mut wire = Vec::new();
+//!     Packet::Publish(publish).encode(version, &mut wire)?;
 //!
-//! let Some((packet, length)) = decode(&wire, version, &Limits::default())? else {
-//!     panic!("more bytes are needed");
-//! };
-//! assert_eq!(length, wire.len());
-//! assert_eq!(packet, Packet::Publish(publish));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!     let Some((packet, length)) = decode(&wire, version, &Limits::default())? else {
+//!         panic!("more bytes are needed");
+//!     };
+//!     assert_eq!(length, wire.len());
+//!     assert_eq!(packet, Packet::Publish(publish));
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Connections
 //!
 //! [`ClientConnection`] and [`ServerConnection`] keep the protocol's state for one network
-//! connection. **The drive contract**: give what the socket brought to `receive`, with the
-//! time, until it returns `Ok(None)`; what it leaves of the input is the beginning of a
-//! packet, to be kept and presented again in front of the bytes that come next. Each event
-//! borrows from the input and not from the connection, so that it may be answered while it
-//! is looked at. To hold the peer back, stop calling, and stop reading from the socket: as
-//! long as CONNECT waits for its answer, and as long as much waits to be sent
-//! (`transmit_len`). What a peer sends has to be answered, and the answers pile up for one
-//! that does not read them. After anything that was called, write what `poll_transmit`
-//! gives to the socket, and set a timer to `poll_timeout`; when it goes off, call
-//! `handle_timeout`. When the socket ends, call `receive_eof`. When
-//! `is_closed` says so, or an error was returned, write what `poll_transmit` still has, and
-//! close. Time is a [`Duration`](core::time::Duration) since an origin of your choice.
+//! connection. They are driven alike, in this crate and in `amqp-codec` and `stomp-codec`:
+//!
+#![doc = include_str!("drive-contract.md")]
+//!
+//! A server takes nothing more until CONNECT is answered: call `receive` again after
+//! [`accept`](connection::Connection::<connection::Server>::accept). While you hold the peer
+//! back, its silence is yours: say so with
+//! [`set_reading`](connection::Connection::set_reading), or keep alive ends the connection.
+//!
+//! The loop, with blocking sockets. An error does not leave it: the goodbye is written first.
+//!
+//! ```no_run
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::TcpStream;
+//! use std::time::{Duration, Instant};
+//!
+//! use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message};
+//! use mqtt_codec::connection::{ReadBuffer, Session};
+//! use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut socket = TcpStream::connect("127.0.0.1:1883")?;
+//!     let start = Instant::now();
+//!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
+//!     let connect = Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?);
+//!     client.connect(start.elapsed(), &connect, Session::new())?;
+//!
+//!     let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
+//!     loop {
+//!         client.poll_transmit(start.elapsed(), &mut out);
+//!         socket.write_all(&out)?;
+//!         out.clear();
+//!         if client.is_closed() {
+//!             break;
+//!         }
+//!         let wait = client.poll_timeout().map(|at| at.saturating_sub(start.elapsed()));
+//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+//!         match socket.read(buffer.space(4096)) {
+//!             // What `receive_eof` returns is also what `error` returns.
+//!             Ok(0) => client.receive_eof(start.elapsed()).unwrap_or_default(),
+//!             Ok(length) => buffer.filled(length),
+//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+//!             Err(error) => return Err(error.into()),
+//!         }
+//!         let now = start.elapsed();
+//!         let mut input = buffer.input();
+//!         while let Ok(Some(event)) = client.receive(now, &mut input) {
+//!             match event {
+//!                 ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
+//!                     return Err(connack.reason_code.to_string().into());
+//!                 }
+//!                 ClientEvent::ConnAck(_) => {
+//!                     let filters = [Subscription::new("station/+", QoS::AtLeastOnce)];
+//!                     client.subscribe(&filters, Properties::EMPTY)?;
+//!                 }
+//!                 ClientEvent::SubAck(_) => {
+//!                     client.publish(&Message::new("station/12", "21.5", QoS::ExactlyOnce))?;
+//!                 }
+//!                 ClientEvent::Publish(publish) => {
+//!                     println!("{}: {:?}", publish.topic_name, publish.payload);
+//!                     client.close(now, ReasonCode::Success, Properties::EMPTY)?;
+//!                 }
+//!                 _ => {}
+//!             }
+//!         }
+//!         client.handle_timeout(now).unwrap_or_default();
+//!     }
+//!     match client.error() {
+//!         Some(error) => Err((*error).into()),
+//!         None => Ok(()),
+//!     }
+//! }
+//! ```
+//!
+//! A server, joined to that client by memory in place of sockets:
 //!
 //! ```
 //! use core::time::Duration;
 //! use mqtt_codec::connection::{
-//!     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message,
+//!     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, ReadBuffer,
 //!     ServerConfig, ServerConnection, ServerEvent, Session,
 //! };
 //! use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 //!
-//! /// Takes what the socket has brought, and answers it; `buffer` keeps what is incomplete.
-//! fn drive(
+//! /// Takes what the socket has brought, and answers it.
+//! fn serve(
 //!     server: &mut ServerConnection,
 //!     now: Duration,
-//!     buffer: &mut Vec<u8>,
+//!     buffer: &mut ReadBuffer,
 //!     received: &mut Vec<Message>,
-//! ) -> Result<(), ConnectionError> {
-//!     let mut input = &buffer[..];
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut input = buffer.input();
 //!     while let Some(event) = server.receive(now, &mut input)? {
 //!         match event {
 //!             ServerEvent::Connect(connect) => {
-//!                 let answer = if connect.user_name.is_some_and(|name| name == "alice") {
-//!                     server.accept(now, &Accept::default(), Session::new())
+//!                 if connect.user_name.is_some_and(|name| name == "alice") {
+//!                     server.accept(now, &Accept::default(), Session::new())?;
 //!                 } else {
-//!                     server.reject(ReasonCode::NotAuthorized, Properties::EMPTY)
-//!                 };
-//!                 answer.expect("CONNECT waits for it");
+//!                     server.refuse(now, ReasonCode::NotAuthorized, Properties::EMPTY)?;
+//!                 }
 //!             }
 //!             ServerEvent::Publish(publish) => {
 //!                 received.extend(publish.to_message());
 //!                 if let Some(identifier) = publish.packet_identifier {
-//!                     server
-//!                         .acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)
-//!                         .expect("the message waits for it");
+//!                     server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
 //!                 }
 //!             }
 //!             ServerEvent::Subscribe(subscribe) => {
@@ -84,110 +147,137 @@
 //!                     .iter()
 //!                     .map(|subscription| ReasonCode::granted(subscription.options.maximum_qos))
 //!                     .collect();
-//!                 server
-//!                     .suback(subscribe.packet_identifier, &granted, Properties::EMPTY)
-//!                     .expect("SUBSCRIBE waits for it");
+//!                 server.suback(subscribe.packet_identifier, &granted, Properties::EMPTY)?;
 //!             }
 //!             _ => {}
 //!         }
 //!     }
-//!     let taken = buffer.len() - input.len();
-//!     buffer.drain(..taken);
 //!     Ok(())
 //! }
 //!
-//! let now = Duration::ZERO;
-//! let mut client = ClientConnection::new(now, ClientConfig::default());
-//! let mut server = ServerConnection::new(now, ServerConfig::default());
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let now = Duration::ZERO;
+//!     let mut client = ClientConnection::new(now, ClientConfig::default());
+//!     let mut server = ServerConnection::new(now, ServerConfig::default());
+//!     let connect = Connect {
+//!         user_name: Some("alice".try_into()?),
+//!         ..Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?)
+//!     };
+//!     client.connect(now, &connect, Session::new())?;
 //!
-//! let connect = Connect {
-//!     user_name: Some("alice".try_into()?),
-//!     ..Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?)
-//! };
-//! client.connect(now, &connect, Session::new())?;
+//!     let (mut to_server, mut to_client) = (ReadBuffer::new(), ReadBuffer::new());
+//!     let (mut out, mut received) = (Vec::new(), Vec::new());
+//!     client.poll_transmit(now, &mut out);
+//!     to_server.extend_from_slice(&out);
+//!     serve(&mut server, now, &mut to_server, &mut received)?;
 //!
-//! // The two are joined by memory in place of sockets.
-//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-//! let mut received = Vec::new();
-//! client.poll_transmit(&mut to_server);
-//! drive(&mut server, now, &mut to_server, &mut received)?;
-//! server.poll_transmit(&mut to_client);
+//!     out.clear();
+//!     server.poll_transmit(now, &mut out);
+//!     to_client.extend_from_slice(&out);
+//!     let event = client.receive(now, &mut to_client.input())?;
+//!     assert!(matches!(event, Some(ClientEvent::ConnAck(_))));
+//!     assert!(client.is_open() && server.is_open());
 //!
-//! let mut input = &to_client[..];
-//! let event = client.receive(now, &mut input)?;
-//! assert!(matches!(event, Some(ClientEvent::ConnAck(connack)) if !connack.reason_code.is_error()));
-//!
-//! client.subscribe(&[Subscription::new("station/+", QoS::AtLeastOnce)], Properties::EMPTY)?;
-//! client.publish(&Message::new("station/12", "21.5", QoS::ExactlyOnce))?;
-//! client.poll_transmit(&mut to_server);
-//! drive(&mut server, now, &mut to_server, &mut received)?;
-//! assert_eq!(received, [Message::new("station/12", "21.5", QoS::ExactlyOnce)]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!     client.publish(&Message::new("station/12", "21.5", QoS::ExactlyOnce))?;
+//!     out.clear();
+//!     client.poll_transmit(now, &mut out);
+//!     to_server.extend_from_slice(&out);
+//!     serve(&mut server, now, &mut to_server, &mut received)?;
+//!     assert_eq!(received, [Message::new("station/12", "21.5", QoS::ExactlyOnce)]);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! Clients over std's sockets, tokio, smol and mio, and a server in a hundred lines, are in
 //! the crate's `examples`.
 //!
-//! # Large messages
+//! # Large bodies
 //!
 //! A message is an event once all of it has come, and its bytes are kept in the embedder's
 //! buffer until then. A PUBLISH over [`Limits::assembled_size`] is handed out in parts that
 //! borrow from the input: first the event of the message, whose
-//! [`is_whole`](connection::InboundPublish::is_whole) is false, then a `Payload` for each
+//! [`is_whole`](connection::InboundPublish::is_whole) is false, then a `Body` for each
 //! part, until none of it remains. A buffer never holds more than that limit, or the
 //! variable header, and one read.
 //!
-//! Nothing takes such a message for a whole one: its `payload` is empty, its `to_message`
-//! is `None`, and it cannot be acknowledged with success before the last part has come. A
-//! session does not know of it before either: what is cut off by the end of the network
+//! A partial message cannot be mistaken for a complete one: its `payload` is empty, its
+//! `to_message` is `None`, and it cannot be acknowledged with success before the last part has
+//! come. A session does not know of it before either: what is cut off by the end of the network
 //! connection is sent, and handed out, again. It can be refused at any part, and what is
 //! left of it is then passed over.
 //!
 //! What stands before the payload is always in one piece. A peer that fills more than
-//! [`Limits::variable_header_size`] with properties has broken no rule, but this side's
-//! limit: the connection ends with Quota exceeded (0x97), as soon as the lengths tell.
+//! [`Limits::variable_header_size`] with properties breaks no rule, but this side's limit: the
+//! connection ends with Quota exceeded (0x97), as soon as the lengths are known.
+//!
+//! [`begin_publish`](connection::Connection::begin_publish) and
+//! [`send_body`](connection::Connection::send_body) send a message in parts.
 //!
 //! ```
-//! # use core::time::Duration;
-//! # use mqtt_codec::connection::*;
-//! # use mqtt_codec::{Packet, Properties, ReasonCode};
-//! # fn f(server: &mut ServerConnection, now: Duration, input: &mut &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-//! // The server has `limits.assembled_size = 4096`.
-//! # let mut file = Vec::new();
-//! # let mut unacknowledged = None;
-//! while let Some(event) = server.receive(now, input)? {
-//!     match event {
-//!         ServerEvent::Publish(publish) if !publish.is_whole() => {
-//!             println!("{} bytes for {}", publish.payload_length(), publish.topic_name);
-//!             unacknowledged = publish.packet_identifier;
-//!         }
-//!         ServerEvent::Payload { part, remaining } => {
-//!             file.extend_from_slice(part);
-//!             if remaining == 0
-//!                 && let Some(identifier) = unacknowledged.take()
-//!             {
-//!                 server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
+//! use core::time::Duration;
+//! use mqtt_codec::connection::{ServerConnection, ServerEvent};
+//! use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
+//!
+//! /// Writes a message to a file as it comes, and acknowledges it with the last part. The
+//! /// server has `limits.assembled_size = 4096`.
+//! fn receive(
+//!     server: &mut ServerConnection,
+//!     now: Duration,
+//!     input: &mut &[u8],
+//!     file: &mut Vec<u8>,
+//!     unacknowledged: &mut Option<PacketIdentifier>,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     while let Some(event) = server.receive(now, input)? {
+//!         match event {
+//!             ServerEvent::Publish(publish) if !publish.is_whole() => {
+//!                 println!("{} bytes for {}", publish.payload_length(), publish.topic_name);
+//!                 *unacknowledged = publish.packet_identifier;
 //!             }
+//!             ServerEvent::Body { part, remaining, .. } => {
+//!                 file.extend_from_slice(part);
+//!                 if remaining == 0
+//!                     && let Some(identifier) = unacknowledged.take()
+//!                 {
+//!                     server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
+//!                 }
+//!             }
+//!             _ => {}
 //!         }
-//!         _ => {}
 //!     }
+//!     Ok(())
 //! }
-//! # Ok(())
-//! # }
 //! ```
+//!
+//! # Sessions
+//!
+//! A [`Session`](connection::Session) is what outlives a connection: the messages that were sent
+//! and are not settled, and the QoS 2 messages that came and are not. `into_session` of the one
+//! connection goes into `connect` or `accept` of the next. For the server to keep its part a
+//! client connects with [`Connect::resume`], and in 5.0 with a Session Expiry Interval; the
+//! example `mqtt_resume` is cut off with a message under way, and goes on.
+//!
+//! # Limits
+//!
+//! Nothing that a peer sends makes this crate panic or allocate in proportion to a length
+//! that is only claimed. What is accepted is bounded by [`Limits`], by smaller ones before login
+//! ([`ServerConfig::limits_before_login`](connection::ServerConfig::limits_before_login)), what
+//! is kept of it by the 65,535 packet identifiers, and what waits to be sent by when the
+//! embedder calls `receive` and `publish`.
 //!
 //! # Requirements
 //!
-//! [`requirements`] tells of each normative statement of MQTT 5.0 and 3.1.1 which place of
-//! this crate keeps it and which test shows it, or whose it is to keep.
+//! [`requirements`] lists each normative statement of MQTT 5.0 and 3.1.1 with the place of this
+//! crate that keeps it and the test that shows it, or with who else is to keep it.
 //!
-//! # Bounds
+//! # Features
 //!
-//! Nothing that a peer sends makes this crate panic or allocate in proportion to a length
-//! that is only claimed. What is accepted is bounded by [`Limits`], what is kept of it by
-//! the 65,535 packet identifiers, and what waits to be sent by when the embedder calls
-//! `receive` and `publish`. The crate is `no_std` with `alloc` when its `std` feature, on
-//! by default, is off.
+//! The crate is `no_std` with `alloc` when its `std` feature, on by default, is off. Until it is
+//! published, depend on it by path or by git:
+//!
+//! ```toml
+//! [dependencies]
+//! mqtt-codec = { path = "../mq/mqtt-codec" }
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
 #![cfg_attr(
@@ -213,12 +303,13 @@ mod reason;
 pub mod requirements {}
 mod rule;
 mod secret;
+mod settings;
 mod string;
 pub mod topic;
 mod version;
 mod wire;
 
-pub use connection::{ClientConnection, ServerConnection};
+pub use connection::{ClientConnection, ConnectionError, SendError, ServerConnection};
 pub use error::{DecodeError, EncodeError, PropertyError, StringError};
 pub use limits::Limits;
 pub use packet::{

@@ -90,7 +90,7 @@ fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerCon
 fn exchange(client: &mut ClientConnection, server: &mut ServerConnection) {
     loop {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-        client.poll_transmit(&mut to_server);
+        client.poll_transmit(NOW, &mut to_server);
         let mut input = &to_server[..];
         while let Some(event) = server.receive(NOW, &mut input).expect("legal") {
             match event {
@@ -114,7 +114,7 @@ fn exchange(client: &mut ClientConnection, server: &mut ServerConnection) {
                 _ => {}
             }
         }
-        server.poll_transmit(&mut to_client);
+        server.poll_transmit(NOW, &mut to_client);
         let mut input = &to_client[..];
         while let Some(event) = client.receive(NOW, &mut input).expect("legal") {
             assert!(!matches!(event, ClientEvent::Disconnect(_)));

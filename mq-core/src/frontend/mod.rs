@@ -91,6 +91,10 @@ pub(crate) trait FrontEnd {
     /// Lets deliveries come, or not.
     fn set_writable(&mut self, _context: &mut Context<'_>, _writable: bool) {}
 
+    /// Says whether what the peer sends is looked at. While it is not, no silence of
+    /// the peer counts.
+    fn set_reading(&mut self, _now: Duration, _reading: bool) {}
+
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut);
     fn transmit_len(&self) -> usize;
     fn poll_timeout(&self) -> Option<Duration>;

@@ -378,7 +378,7 @@ fn share(n: usize) -> Prepared {
         publisher.publish("t", "m", QoS::AtMostOnce);
     }
     let mut bytes = Vec::new();
-    publisher.codec.poll_transmit(&mut bytes);
+    publisher.codec.poll_transmit(world.now, &mut bytes);
     (world, vec![received(publisher.id, bytes)])
 }
 
@@ -421,6 +421,6 @@ fn many_headers(n: usize) -> Prepared {
     message.properties = properties.build();
     publisher.codec.publish(&message).unwrap();
     let mut bytes = Vec::new();
-    publisher.codec.poll_transmit(&mut bytes);
+    publisher.codec.poll_transmit(world.now, &mut bytes);
     (world, vec![received(publisher.id, bytes)])
 }

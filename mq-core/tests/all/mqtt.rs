@@ -300,7 +300,7 @@ fn a_session_ends() {
     // DISCONNECT can say otherwise (section 3.14.2.2.2).
     let now = properties([Property::SessionExpiryInterval(0)]);
     c.codec
-        .disconnect(ReasonCode::Success, now.as_properties())
+        .close(world.now, ReasonCode::Success, now.as_properties())
         .unwrap();
     c.seen(&mut world);
     let mut c = Mqtt::with(&mut world, &staying("c", &expiry));
@@ -326,7 +326,7 @@ fn a_session_is_granted_no_longer_than_is_configured() {
     // DISCONNECT cannot get more either.
     let more = hour();
     c.codec
-        .disconnect(ReasonCode::Success, more.as_properties())
+        .close(world.now, ReasonCode::Success, more.as_properties())
         .unwrap();
     c.seen(&mut world);
     world.wait(Duration::from_secs(10));

@@ -5,6 +5,17 @@ use alloc::boxed::Box;
 use super::SendError;
 use crate::{Properties, PropertiesBuilder, Property, Rule};
 
+/// Whose the next step of an authentication is (section 4.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There is no authentication going on.
+    None,
+    /// The peer is to answer.
+    Peer,
+    /// The embedder is to answer.
+    Us,
+}
+
 /// The Authentication Method of a connection, if CONNECT had one.
 #[derive(Debug, Default)]
 pub(super) struct Method(Option<Box<str>>);
@@ -28,7 +39,7 @@ impl Method {
         }
     }
 
-    /// Puts the method in front of `properties`, which may name it themselves.
+    /// Puts the method before `properties`, which may name it themselves.
     // keeps: 5.0 MQTT-4.12.0-5, 5.0 MQTT-4.12.0-6, 5.0 MQTT-4.12.1-1
     pub(super) fn add_to(
         &self,

@@ -4,15 +4,16 @@ use thiserror::Error;
 
 use crate::{DecodeError, EncodeError, PropertyError, ProtocolVersion, ReasonCode, Rule};
 
-/// Why a connection ended in failure. It is final: the connection gives it again
-/// whatever is called afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// Why a connection ended in failure. It is final: every later drive call returns it again.
+/// Write what `poll_transmit` still has, which tells the peer where its version has words for
+/// it, and close the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The peer sent what is not a packet.
+    /// The peer sent what is not a packet, or one that is over a limit. It is at fault.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The peer sent a packet that it may not send, or not now.
+    /// The peer sent a packet that it may not send, or not now. It is at fault.
     #[error("broken rule {}: {rule}", rule.statement(*version))]
     Protocol {
         /// The rule.
@@ -20,20 +21,31 @@ pub enum ConnectionError {
         /// The version whose rule it is.
         version: ProtocolVersion,
     },
+    /// The peer takes no packet so large, and the protocol requires that it is sent: CONNACK,
+    /// SUBACK and the like. The peer asked for more than its Maximum Packet Size can answer.
+    #[error("a required packet of {length} bytes: the peer takes {maximum}")]
+    PacketTooLarge {
+        /// Length of the packet in bytes.
+        length: usize,
+        /// The peer's Maximum Packet Size in bytes.
+        maximum: u32,
+    },
+    /// CONNECT, CONNACK, or an AUTH before it did not come in time (5.0 section 3.1.4): the
+    /// peer, or the network, is too slow.
+    #[error("the login did not come to its end in time")]
+    HandshakeTimeout,
     /// The client was silent for one and a half times the keep alive (5.0
-    /// MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24).
+    /// MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24). It or the network is gone.
     #[error("nothing received for one and a half times the keep alive")]
-    KeepAliveTimeout {
+    PeerTimeout {
         /// The version whose rule it is.
         version: ProtocolVersion,
     },
-    /// The server did not answer PINGREQ in time (5.0 section 3.1.2.10).
+    /// The server was silent for too long after PINGREQ (5.0 section 3.1.2.10). It or the
+    /// network is gone.
     #[error("no PINGRESP in time")]
     PingTimeout,
-    /// CONNECT, or CONNACK, did not come in time (5.0 section 3.1.4).
-    #[error("no CONNECT or CONNACK in time")]
-    ConnectTimeout,
-    /// The network connection ended without DISCONNECT.
+    /// The network connection ended without DISCONNECT. A server publishes the will.
     #[error("the network connection ended without DISCONNECT")]
     UnexpectedEof,
 }
@@ -61,38 +73,49 @@ impl ConnectionError {
         match self {
             Self::Decode(error) => Some(error.reason_code()),
             Self::Protocol { rule, .. } => Some(rule.reason_code()),
-            Self::KeepAliveTimeout { .. } => Some(ReasonCode::KeepAliveTimeout),
+            Self::PacketTooLarge { .. } => Some(ReasonCode::PacketTooLarge),
+            Self::PeerTimeout { .. } => Some(ReasonCode::KeepAliveTimeout),
             Self::PingTimeout => Some(ReasonCode::UnspecifiedError),
-            Self::ConnectTimeout | Self::UnexpectedEof => None,
+            Self::HandshakeTimeout | Self::UnexpectedEof => None,
         }
     }
 
-    /// The normative statement that was broken, as [`Rule::statement`] gives it.
+    /// The normative statement that was broken, as [`Rule::statement`] returns it.
     #[must_use]
     pub const fn statement(&self) -> Option<&'static str> {
         match self {
             Self::Decode(error) => Some(error.statement()),
             Self::Protocol { rule, version } => Some(rule.statement(*version)),
-            Self::KeepAliveTimeout { version } => match version {
+            Self::PeerTimeout { version } => match version {
                 ProtocolVersion::V5_0 => Some("MQTT-3.1.2-22"),
                 _ => Some("MQTT-3.1.2-24"),
             },
-            Self::PingTimeout | Self::ConnectTimeout | Self::UnexpectedEof => None,
+            Self::PacketTooLarge { .. }
+            | Self::PingTimeout
+            | Self::HandshakeTimeout
+            | Self::UnexpectedEof => None,
         }
     }
 }
 
-/// What was asked for cannot be sent. The state of the connection is as before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// What was asked for cannot be sent. Unless the call says otherwise the state of the connection
+/// is as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// CONNECT and CONNACK have not been exchanged yet, or have been already.
-    #[error("not at this point of the connection")]
-    NotConnected,
-    /// The connection is over.
+    /// The connection is not as far as that, or farther: most calls are for after CONNACK,
+    /// those of the login for before. The caller is at fault.
+    #[error("the connection is not open for this")]
+    NotOpen,
+    /// The connection is over: make another one.
     #[error("the connection is over")]
     Closed,
-    /// As many QoS 1 and QoS 2 messages are under way as the peer takes (section 4.9).
+    /// A message that is sent in parts: another one is not whole yet, or the parts do not add
+    /// up to the length that was announced. The caller is at fault.
+    #[error("the parts of a message and its length do not agree")]
+    BodyLength,
+    /// As many QoS 1 and QoS 2 messages are under way as the peer takes (section 4.9). Send
+    /// it again when one is settled.
     #[error("as many messages are under way as the peer takes")]
     ReceiveMaximum,
     /// The packet is larger than the peer takes. A server drops the message as if it had

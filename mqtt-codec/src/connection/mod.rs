@@ -1,38 +1,63 @@
 //! The protocol state of one connection, without I/O.
 //!
-//! [`ClientConnection`] and [`ServerConnection`] are driven alike, by the contract that
-//! the [crate's page](crate) tells and shows. What the protocol answers by itself they
-//! answer by themselves: PINGREQ, PUBREC, PUBREL, a QoS 2 message that comes again. Where
-//! the embedder has to do its work first there is an event, and a method for the answer.
+//! [`ClientConnection`] and [`ServerConnection`] are the two ends of a [`Connection`], and are
+//! driven alike, by the contract on the [crate's page](crate#connections). What the protocol
+//! answers automatically they answer: PINGREQ, PUBREC, PUBREL, a QoS 2 message that comes
+//! again. Where the embedder has to do its work first there is an event, and a method for
+//! the answer.
 //!
-//! An error is final. The protocol's own goodbye, CONNACK or DISCONNECT with a reason
-//! code, still comes out of `poll_transmit`; 3.x has none but for a refused CONNECT.
+//! A call takes `now` if it may arm, move or stop a timer. Calls that only queue bytes take
+//! none: that bytes leave is seen in `poll_transmit`, and keep alive counts from there.
+//!
+//! **After an error** the protocol's goodbye is still in `poll_transmit`: CONNACK or DISCONNECT
+//! with a reason code; 3.x has none but for a refused CONNECT. Every later drive call
+//! returns the same error, every send returns [`SendError::Closed`], and `is_closed` returns
+//! true, since nothing more is to come.
 //!
 //! [`Session`] is what outlives the network connection. It goes in with
-//! [`ServerConnection::accept`] and [`ClientConnection::connect`], and comes out of
-//! `into_session` when the connection is over, to be kept in memory or, taken apart, on
-//! disk. What is not settled in it is sent again, in its order.
+//! [`Connection::<Server>::accept`] and [`Connection::<Client>::connect`], and comes out of
+//! [`Connection::into_session`] when the connection is over, to be kept in memory or, taken
+//! apart, on disk. What is not settled in it is sent again, in its order.
 
 mod accept;
 mod alias;
+mod answer_queue;
 mod authentication;
-mod client;
+mod config;
+#[expect(clippy::module_inception, reason = "the type that the module is about")]
+mod connection;
+mod core;
 mod error;
-mod exchange;
+mod event;
 mod identifiers;
-mod inbound;
+mod in_flight;
 mod message;
-mod outbound;
-mod parts;
-mod server;
+mod peer_limits;
+mod read_buffer;
+mod receive;
+mod role;
+mod send;
 mod session;
+mod timer;
 mod transmit;
 
-pub use accept::{Accept, ServerConfig};
+pub use accept::Accept;
 pub use alias::TopicAliasPolicy;
-pub use client::{Acknowledgements, ClientConfig, ClientConnection, ClientEvent};
+pub use config::{Acknowledgements, ClientConfig, ServerConfig};
+pub use connection::{ClientConnection, Connection, ServerConnection};
 pub use error::{ConnectionError, SendError};
-pub use exchange::PeerLimits;
-pub use message::{InboundPublish, Message, ResolvedTopicName};
-pub use server::{ServerConnection, ServerEvent};
+pub use event::{ClientEvent, InboundPublish, ResolvedTopicName, ServerEvent};
+pub use message::Message;
+pub use peer_limits::PeerLimits;
+pub use read_buffer::{Input, ReadBuffer};
+pub use role::{Client, Role, Server};
 pub use session::{InFlight, Received, Session};
+pub use timer::Reading;
+
+const _: () = {
+    const fn is_send_and_debug<T: Send + ::core::fmt::Debug>() {}
+    is_send_and_debug::<ClientConnection>();
+    is_send_and_debug::<ServerConnection>();
+    is_send_and_debug::<ReadBuffer>();
+    is_send_and_debug::<Session>();
+};

@@ -1,26 +1,29 @@
 //! What outlives a network connection (section 4.1).
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Message;
+use super::in_flight::{InFlightPackets, Sent};
 use crate::PacketIdentifier;
 
 /// The delivery state of a session: the messages that were sent and are not settled, and
 /// the QoS 2 messages that were received and are not settled (section 4.1).
 ///
-/// A connection is given it when it begins ([`ServerConnection::accept`],
-/// [`ClientConnection::connect`]) and gives it back when it is over (`into_session`).
-/// The default is a new, empty session. Subscriptions, and messages not yet given to
-/// `publish`, are the embedder's own to keep.
+/// It goes into a connection when that begins ([`ServerConnection::accept`],
+/// [`ClientConnection::connect`]) and comes out when it is over
+/// ([`Connection::into_session`](super::Connection::into_session)). The connections of one
+/// session count their time from the same origin: the Message Expiry Interval of a message
+/// that is sent again is what is left of it. The default is a new, empty session.
+/// Subscriptions, and messages not yet given to `publish`, are the embedder's own to keep.
 ///
-/// [`ServerConnection::accept`]: super::ServerConnection::accept
-/// [`ClientConnection::connect`]: super::ClientConnection::connect
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// [`ServerConnection::accept`]: super::Connection::accept
+/// [`ClientConnection::connect`]: super::Connection::connect
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Outbound, by packet identifier.
-    pub(super) in_flight: BTreeMap<PacketIdentifier, Box<Sent>>,
+    pub(super) in_flight: InFlightPackets,
     /// The number that the next packet in `in_flight` gets.
     pub(super) sequence: u64,
     /// The packet identifier that was assigned last; 0 before the first.
@@ -31,6 +34,7 @@ pub struct Session {
 
 /// A packet that was sent and waits for its acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InFlight {
     /// A PUBLISH, which waits for PUBACK or PUBREC.
     Publish(Message),
@@ -38,17 +42,9 @@ pub enum InFlight {
     PubRel,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
-    pub(super) packet: InFlight,
-    /// Its place in the order of sending.
-    pub(super) sequence: u64,
-    /// Whether it counts against the peer's Receive Maximum.
-    pub(super) on_this_connection: bool,
-}
-
 /// An inbound QoS 2 message that is not settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Received {
     /// The embedder has it and has not acknowledged it.
     Pending,
@@ -63,12 +59,18 @@ pub(super) struct ReceivedState {
     pub(super) on_this_connection: bool,
 }
 
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Session {
     /// A new, empty session.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            in_flight: BTreeMap::new(),
+            in_flight: InFlightPackets::new(),
             sequence: 0,
             last_identifier: 0,
             received: BTreeMap::new(),
@@ -76,7 +78,8 @@ impl Session {
     }
 
     /// A session from what [`in_flight`](Self::in_flight) and [`received`](Self::received)
-    /// gave: for an embedder that keeps sessions on disk.
+    /// returned: for an embedder that keeps sessions on disk. Message Expiry Intervals count
+    /// from the next connection on.
     #[must_use]
     pub fn restore(
         in_flight: impl IntoIterator<Item = (PacketIdentifier, InFlight)>,
@@ -84,7 +87,8 @@ impl Session {
     ) -> Self {
         let mut session = Self::new();
         for (identifier, packet) in in_flight {
-            session.insert(identifier, packet, false);
+            let sequence = session.next_sequence();
+            session.insert(identifier, packet, sequence, None);
             session.last_identifier = identifier.get();
         }
         session.received = received
@@ -116,7 +120,7 @@ impl Session {
         let mut sent: Vec<_> = self.in_flight.iter().collect();
         sent.sort_unstable_by_key(|(_, sent)| sent.sequence);
         sent.into_iter()
-            .map(|(&identifier, sent)| (identifier, &sent.packet))
+            .map(|(identifier, sent)| (identifier, &sent.packet))
             .collect()
     }
 
@@ -139,24 +143,32 @@ impl Session {
         }
     }
 
-    /// Puts a packet at the end of the order of sending.
+    /// The next place in the order of sending.
+    #[inline]
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        sequence
+    }
+
+    /// Keeps a packet, which has been sent on this connection if `expires` is given: until
+    /// when its message is of use, if that is limited.
     // keeps: 5.0 MQTT-4.3.2-3, 5.0 MQTT-4.3.3-3, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
+    #[inline]
     pub(super) fn insert(
         &mut self,
         identifier: PacketIdentifier,
         packet: InFlight,
-        on_this_connection: bool,
+        sequence: u64,
+        expires: Option<Option<Duration>>,
     ) {
-        let sequence = self.sequence;
-        self.sequence += 1;
-        self.in_flight.insert(
-            identifier,
-            Box::new(Sent {
-                packet,
-                sequence,
-                on_this_connection,
-            }),
-        );
+        let sent = Sent {
+            packet,
+            sequence,
+            expires: expires.flatten(),
+            on_this_connection: expires.is_some(),
+        };
+        self.in_flight.insert(identifier, sent);
     }
 
     /// Puts a PUBREL in the place of a PUBLISH, at the end of the order: PUBRELs are sent
@@ -164,19 +176,21 @@ impl Session {
     // keeps: 5.0 MQTT-4.3.3-5, 5.0 MQTT-4.3.3-6, 5.0 MQTT-4.6.0-4
     // keeps: 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
     pub(super) fn release(&mut self, identifier: PacketIdentifier) {
-        let sequence = self.sequence;
-        self.sequence += 1;
-        if let Some(sent) = self.in_flight.get_mut(&identifier) {
+        let sequence = self.next_sequence();
+        if let Some(sent) = self.in_flight.get_mut(identifier) {
             sent.packet = InFlight::PubRel;
             sent.sequence = sequence;
         }
     }
 
-    /// Nothing has been sent on the connection that begins; what is to be sent again, in
-    /// order.
-    pub(super) fn begin_connection(&mut self) -> Vec<PacketIdentifier> {
+    /// Nothing has been sent on the connection that begins; returns what is to be sent
+    /// again, in order.
+    pub(super) fn begin_connection(&mut self, now: Duration) -> Vec<PacketIdentifier> {
         for sent in self.in_flight.values_mut() {
             sent.on_this_connection = false;
+            if let (InFlight::Publish(message), None) = (&sent.packet, sent.expires) {
+                sent.expires = message.expires(now);
+            }
         }
         for received in self.received.values_mut() {
             received.on_this_connection = false;
@@ -196,7 +210,7 @@ impl Session {
     ) -> Option<PacketIdentifier> {
         let next = PacketIdentifier::new(self.last_identifier.wrapping_add(1))
             .unwrap_or(PacketIdentifier::MIN);
-        let identifier = if self.in_flight.contains_key(&next) || is_used(next) {
+        let identifier = if self.in_flight.contains(next) || is_used(next) {
             self.first_free(next, PacketIdentifier::MAX, &is_used)
                 .or_else(|| self.first_free(PacketIdentifier::MIN, next, &is_used))?
         } else {
@@ -216,7 +230,7 @@ impl Session {
         last: PacketIdentifier,
         is_used: impl Fn(PacketIdentifier) -> bool,
     ) -> Option<PacketIdentifier> {
-        let mut in_flight = self.in_flight.range(first..).map(|(&used, _)| used);
+        let mut in_flight = self.in_flight.identifiers_from(first);
         let mut used = in_flight.next();
         for identifier in (first.get()..=last.get()).filter_map(PacketIdentifier::new) {
             if used == Some(identifier) {
@@ -238,11 +252,16 @@ mod tests {
         PacketIdentifier::new(value).unwrap()
     }
 
+    fn insert(session: &mut Session, identifier: PacketIdentifier, packet: InFlight) {
+        let sequence = session.next_sequence();
+        session.insert(identifier, packet, sequence, Some(None));
+    }
+
     #[test]
     fn identifiers_go_round_and_leave_out_those_in_use() {
         let mut session = Session::new();
         assert_eq!(session.assign_identifier(|_| false), Some(id(1)));
-        session.insert(id(3), InFlight::PubRel, true);
+        insert(&mut session, id(3), InFlight::PubRel);
         assert_eq!(session.assign_identifier(|i| i == id(2)), Some(id(4)));
         session.last_identifier = u16::MAX;
         assert_eq!(session.assign_identifier(|_| false), Some(id(1)));
@@ -253,17 +272,17 @@ mod tests {
     fn the_last_identifier_is_found() {
         let mut session = Session::new();
         for identifier in 1..=u16::MAX {
-            session.insert(id(identifier), InFlight::PubRel, true);
+            insert(&mut session, id(identifier), InFlight::PubRel);
         }
         assert_eq!(session.assign_identifier(|_| false), None);
         for last in [1, 7, u16::MAX] {
             for free in [1, 2, 7, u16::MAX] {
                 session.last_identifier = last;
-                session.in_flight.remove(&id(free));
+                session.in_flight.remove(id(free));
                 assert_eq!(session.assign_identifier(|_| false), Some(id(free)));
                 session.last_identifier = last;
                 assert_eq!(session.assign_identifier(|i| i == id(free)), None);
-                session.insert(id(free), InFlight::PubRel, true);
+                insert(&mut session, id(free), InFlight::PubRel);
             }
         }
     }
@@ -272,9 +291,9 @@ mod tests {
     fn a_restored_session_keeps_the_order() {
         let message = || InFlight::Publish(Message::new("t", "p", QoS::ExactlyOnce));
         let mut session = Session::new();
-        session.insert(id(9), message(), true);
-        session.insert(id(2), InFlight::PubRel, true);
-        session.insert(id(5), message(), true);
+        insert(&mut session, id(9), message());
+        insert(&mut session, id(2), InFlight::PubRel);
+        insert(&mut session, id(5), message());
         session.received.insert(
             id(7),
             ReceivedState {

@@ -9,7 +9,7 @@ use crate::wire::{Fault, variable_byte_integer_prefix};
 use crate::{DecodeError, Limits, ProtocolVersion, QoS, Rule};
 
 /// Takes the packet at the front of `input`: the packet and its length in bytes, or
-/// `None` while more bytes are needed ([`needed`] tells how many).
+/// `None` while more bytes are needed: see [`needed`].
 ///
 /// `version` is what the connection speaks; CONNECT tells its own, and `version` is of
 /// no account for it.
@@ -208,8 +208,8 @@ fn error(offset: usize, rule: Rule, version: ProtocolVersion) -> DecodeError {
     }
 }
 
-/// The length in bytes of the packet at the front of `input`; while its fixed header is
-/// incomplete, how many bytes there must be at least to say more.
+/// How many bytes are missing at the end of `input` until it holds a whole packet, at least: 0
+/// when it does.
 ///
 /// # Errors
 /// A rule that the fixed header breaks.
@@ -219,8 +219,8 @@ pub fn needed(
     limits: &Limits,
 ) -> Result<usize, DecodeError> {
     Ok(match FixedHeader::parse(input, version, limits)? {
-        Some(header) => header.length.total,
-        None => (input.len() + 1).max(2),
+        Some(header) => header.length.total.saturating_sub(input.len()),
+        None => 2_usize.saturating_sub(input.len()).max(1),
     })
 }
 

@@ -180,7 +180,7 @@ impl Packet<'_> {
     #[inline]
     fn body_len(&self, version: ProtocolVersion) -> usize {
         match self {
-            Self::Publish(packet) => packet.body_len(None, version),
+            Self::Publish(packet) => packet.body_len(None, 0, version),
             Self::Connect(packet) => packet.checked_len().unwrap_or_default(),
             Self::ConnAck(packet) => packet.body_len(version),
             Self::PubAck(packet)
@@ -202,15 +202,21 @@ impl Packet<'_> {
 /// header: the bytes of the Remaining Length (section 2.1.4), and how many they are.
 #[inline]
 fn check_room(body: usize, out: &impl BufMut) -> Result<([u8; 4], usize), EncodeError> {
+    let (bytes, length) = remaining_length(body)?;
+    let needed = 1 + length + body;
+    if out.remaining_mut() < needed {
+        return Err(EncodeError::NoRoom { needed });
+    }
+    Ok((bytes, length))
+}
+
+/// The Remaining Length (section 2.1.4), and how many bytes it has.
+#[inline]
+fn remaining_length(body: usize) -> Result<([u8; 4], usize), EncodeError> {
     if body > VARIABLE_BYTE_INTEGER_MAX as usize {
         return Err(EncodeError::PacketTooLarge { length: body });
     }
-    let (bytes, length) = variable_byte_integer_bytes(body as u32);
-    let needed = 1 + length + body;
-    if out.remaining_mut() < needed {
-        return Err(EncodeError::BufferTooSmall { needed });
-    }
-    Ok((bytes, length))
+    Ok(variable_byte_integer_bytes(body as u32))
 }
 
 /// That `packet` may carry these properties in this version.

@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, check_room};
+use super::{PacketSet, PacketType, check_properties, check_room, remaining_length};
 use crate::property::properties;
 use crate::topic::levels;
 use crate::wire::{self, Fault, Parsed, fault, into_fault};
@@ -257,9 +257,14 @@ impl<'a> Publish<'a> {
             }
     }
 
-    /// Bytes after the fixed header.
+    /// Bytes after the fixed header, with `rest` more bytes of payload than are here.
     #[inline]
-    pub(super) fn body_len(&self, topic_alias: Option<u16>, version: ProtocolVersion) -> usize {
+    pub(super) fn body_len(
+        &self,
+        topic_alias: Option<u16>,
+        rest: usize,
+        version: ProtocolVersion,
+    ) -> usize {
         let properties = match version {
             ProtocolVersion::V5_0 => {
                 let length = self.properties_len(topic_alias);
@@ -271,13 +276,18 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => 0,
             _ => 2,
         };
-        2 + self.topic_name.len() + identifier + properties + self.payload.len()
+        2 + self.topic_name.len() + identifier + properties + self.payload.len() + rest
     }
 
-    /// Length of the whole packet in bytes.
+    /// Length of the whole packet in bytes, with `rest` more bytes of payload than are here.
     #[inline]
-    pub(crate) fn encoded_len(&self, topic_alias: Option<u16>, version: ProtocolVersion) -> usize {
-        let body = self.body_len(topic_alias, version);
+    pub(crate) fn encoded_len(
+        &self,
+        topic_alias: Option<u16>,
+        rest: usize,
+        version: ProtocolVersion,
+    ) -> usize {
+        let body = self.body_len(topic_alias, rest, version);
         1 + wire::variable_byte_integer_len(body as u32) + body
     }
 
@@ -290,7 +300,35 @@ impl<'a> Publish<'a> {
         version: ProtocolVersion,
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
-        let length = check_room(self.body_len(topic_alias, version), out)?;
+        let length = check_room(self.body_len(topic_alias, 0, version), out)?;
+        self.put(length, topic_alias, version, out);
+        Ok(())
+    }
+
+    /// Appends the packet up to the payload that is here, of which `rest` more bytes follow.
+    /// `out` has room.
+    #[inline(never)]
+    pub(crate) fn encode_part(
+        &self,
+        topic_alias: Option<u16>,
+        rest: usize,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) -> Result<(), EncodeError> {
+        let length = remaining_length(self.body_len(topic_alias, rest, version))?;
+        self.put(length, topic_alias, version, out);
+        Ok(())
+    }
+
+    /// Appends the packet, whose Remaining Length is encoded already.
+    #[inline(always)]
+    fn put(
+        &self,
+        length: ([u8; 4], usize),
+        topic_alias: Option<u16>,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) {
         // Few writes, of as many bytes as can be told beforehand: each has its price.
         let first = self.first_byte();
         let [high, low] = self.topic_name_length();
@@ -313,7 +351,6 @@ impl<'a> Publish<'a> {
             }
         }
         out.put_slice(self.payload);
-        Ok(())
     }
 }
 

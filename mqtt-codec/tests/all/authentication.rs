@@ -104,6 +104,7 @@ fn an_authentication_in_steps_and_again() {
         assert_eq!(auth.properties.authentication_method(), Some("M"));
         client
             .authenticate(
+                Duration::ZERO,
                 ReasonCode::ContinueAuthentication,
                 data(b"client-final").as_properties(),
             )
@@ -133,7 +134,11 @@ fn an_authentication_in_steps_and_again() {
     .unwrap();
     // Again (section 4.12.1), while messages go on.
     link.client
-        .authenticate(ReasonCode::ReAuthenticate, Properties::EMPTY)
+        .authenticate(
+            Duration::ZERO,
+            ReasonCode::ReAuthenticate,
+            Properties::EMPTY,
+        )
         .unwrap();
     link.client
         .publish(&Message::new("a", "x", QoS::AtMostOnce))
@@ -184,7 +189,7 @@ fn what_a_server_refuses_until_connack() {
 fn what_a_client_sends_until_connack() {
     let mut client = client();
     let none = Properties::EMPTY;
-    let not_yet = Some(SendError::NotConnected);
+    let not_yet = Some(SendError::NotOpen);
     let message = Message::new("a", "x", QoS::AtMostOnce);
     let filter = [Subscription::new("a", QoS::AtMostOnce)];
     assert_eq!(client.publish(&message).err(), not_yet);
@@ -196,10 +201,12 @@ fn what_a_client_sends_until_connack() {
     client_event(&mut client, AUTH_CONTINUE).unwrap();
     assert_eq!(client.publish(&message).err(), not_yet);
     client
-        .authenticate(ReasonCode::ContinueAuthentication, none)
+        .authenticate(Duration::ZERO, ReasonCode::ContinueAuthentication, none)
         .unwrap();
     assert_eq!(client.publish(&message).err(), not_yet);
-    client.disconnect(ReasonCode::Success, none).unwrap();
+    client
+        .close(Duration::ZERO, ReasonCode::Success, none)
+        .unwrap();
     let expected = [bytes(AUTH_CONTINUE), bytes("E0 00")].concat();
     assert_eq!(sent(&mut client), expected);
 }
@@ -239,26 +246,51 @@ fn the_steps_of_a_client() {
     let refused = |reason_code| Err(SendError::ReasonCode { reason_code });
     let mut client = client();
     for reason in [ContinueAuthentication, ReAuthenticate, Success] {
-        assert_eq!(client.authenticate(reason, none), refused(reason));
+        assert_eq!(
+            client.authenticate(Duration::ZERO, reason, none),
+            refused(reason)
+        );
     }
     client_event(&mut client, AUTH_CONTINUE).unwrap();
     for reason in [ReAuthenticate, Success] {
-        assert_eq!(client.authenticate(reason, none), refused(reason));
+        assert_eq!(
+            client.authenticate(Duration::ZERO, reason, none),
+            refused(reason)
+        );
     }
-    assert_eq!(client.authenticate(ContinueAuthentication, none), Ok(()));
+    assert_eq!(
+        client.authenticate(Duration::ZERO, ContinueAuthentication, none),
+        Ok(())
+    );
     assert_eq!(sent(&mut client), bytes(AUTH_CONTINUE));
     client_event(&mut client, "20: 00 00 {15 0001'M'}").unwrap();
     for reason in [ContinueAuthentication, Success] {
-        assert_eq!(client.authenticate(reason, none), refused(reason));
+        assert_eq!(
+            client.authenticate(Duration::ZERO, reason, none),
+            refused(reason)
+        );
     }
-    assert_eq!(client.authenticate(ReAuthenticate, none), Ok(()));
+    assert_eq!(
+        client.authenticate(Duration::ZERO, ReAuthenticate, none),
+        Ok(())
+    );
     // One at a time.
-    assert!(client.authenticate(ReAuthenticate, none).is_err());
+    assert!(
+        client
+            .authenticate(Duration::ZERO, ReAuthenticate, none)
+            .is_err()
+    );
     assert_eq!(sent(&mut client), bytes(AUTH_AGAIN));
     client_event(&mut client, AUTH_CONTINUE).unwrap();
-    assert_eq!(client.authenticate(ContinueAuthentication, none), Ok(()));
+    assert_eq!(
+        client.authenticate(Duration::ZERO, ContinueAuthentication, none),
+        Ok(())
+    );
     client_event(&mut client, AUTH_SUCCESS).unwrap();
-    assert_eq!(client.authenticate(ReAuthenticate, none), Ok(()));
+    assert_eq!(
+        client.authenticate(Duration::ZERO, ReAuthenticate, none),
+        Ok(())
+    );
 }
 
 // shows: 5.0 MQTT-4.12.0-2, 5.0 MQTT-4.12.0-5
@@ -292,8 +324,14 @@ fn the_method_stays_that_of_connect() {
     });
     let mut client = connected_client();
     let again = ReasonCode::ReAuthenticate;
-    assert_eq!(client.authenticate(again, other.as_properties()), changed);
-    assert_eq!(client.authenticate(again, same.as_properties()), Ok(()));
+    assert_eq!(
+        client.authenticate(Duration::ZERO, again, other.as_properties()),
+        changed
+    );
+    assert_eq!(
+        client.authenticate(Duration::ZERO, again, same.as_properties()),
+        Ok(())
+    );
     assert_eq!(sent(&mut client), bytes(AUTH_AGAIN));
 
     let mut server = asked(WITH_METHOD, ServerConfig::default());
@@ -347,7 +385,7 @@ fn without_a_method_there_is_no_auth() {
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
     for reason in [more, ReasonCode::ReAuthenticate] {
         assert_eq!(
-            client.authenticate(reason, Properties::EMPTY),
+            client.authenticate(Duration::ZERO, reason, Properties::EMPTY),
             broken(Rule::AuthWithoutMethod)
         );
     }
@@ -366,29 +404,33 @@ fn an_authentication_that_fails() {
     // A method that the server has not.
     let mut server = asked(WITH_METHOD, ServerConfig::default());
     server
-        .reject(ReasonCode::BadAuthenticationMethod, none)
+        .refuse(Duration::ZERO, ReasonCode::BadAuthenticationMethod, none)
         .unwrap();
     assert_eq!(transmitted(&mut server), bytes("20: 00 8C 00"));
     assert!(server.is_closed());
     // At a later step.
     let mut server = asking();
     event(&mut server, AUTH_CONTINUE).unwrap();
-    server.reject(ReasonCode::NotAuthorized, none).unwrap();
+    server
+        .refuse(Duration::ZERO, ReasonCode::NotAuthorized, none)
+        .unwrap();
     assert_eq!(transmitted(&mut server), bytes("20: 00 87 00"));
     assert!(server.is_closed());
     // Again, from either end.
     let mut server = accepted(WITH_METHOD, ServerConfig::default());
     event(&mut server, AUTH_AGAIN).unwrap();
-    server.disconnect(ReasonCode::NotAuthorized, none).unwrap();
+    server
+        .close(Duration::ZERO, ReasonCode::NotAuthorized, none)
+        .unwrap();
     assert_eq!(transmitted(&mut server), bytes("E0: 87"));
     assert!(server.is_closed());
     let mut client = connected_client();
     let again = ReasonCode::ReAuthenticate;
-    client.authenticate(again, none).unwrap();
+    client.authenticate(Duration::ZERO, again, none).unwrap();
     sent(&mut client);
     client_event(&mut client, AUTH_CONTINUE).unwrap();
     client
-        .disconnect(ReasonCode::UnspecifiedError, none)
+        .close(Duration::ZERO, ReasonCode::UnspecifiedError, none)
         .unwrap();
     assert_eq!(sent(&mut client), bytes("E0: 80"));
     assert!(client.is_closed());
@@ -434,7 +476,7 @@ fn secrets_are_not_shown() {
         .unwrap();
     let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
     let mut wire = Vec::new();
-    client.poll_transmit(&mut wire);
+    client.poll_transmit(Duration::ZERO, &mut wire);
     let event = server.receive(Duration::ZERO, &mut &wire[..]).unwrap();
     let packet = Packet::Connect(connect);
     for (name, text) in [

@@ -25,7 +25,7 @@ struct Trace {
 
 impl Trace {
     /// A part of a payload: an event once it is the last, wherever it was cut.
-    fn part(&mut self, part: &[u8], remaining: u32) {
+    fn part(&mut self, part: &[u8], remaining: u64) {
         self.payload.extend_from_slice(part);
         if remaining == 0 {
             self.events.push(format!("payload {:?}", self.payload));
@@ -59,7 +59,9 @@ fn server(assembled_size: u32, chunks: &[&[u8]]) -> Trace {
                 }
             };
             match &event {
-                &ServerEvent::Payload { part, remaining } => trace.part(part, remaining),
+                &ServerEvent::Body {
+                    part, remaining, ..
+                } => trace.part(part, remaining),
                 event => trace.events.push(format!("{event:?}")),
             }
             let none = Properties::EMPTY;
@@ -67,7 +69,7 @@ fn server(assembled_size: u32, chunks: &[&[u8]]) -> Trace {
                 ServerEvent::Publish(publish) if !publish.is_whole() => {
                     coming = publish.packet_identifier;
                 }
-                ServerEvent::Payload { remaining: 0, .. } => {
+                ServerEvent::Body { remaining: 0, .. } => {
                     if let Some(identifier) = coming.take() {
                         server
                             .acknowledge(identifier, ReasonCode::Success, none)
@@ -102,7 +104,7 @@ fn server(assembled_size: u32, chunks: &[&[u8]]) -> Trace {
         let left = input.to_vec();
         buffer = left;
     }
-    server.poll_transmit(&mut trace.answers);
+    server.poll_transmit(Duration::ZERO, &mut trace.answers);
     trace.closed = server.is_closed();
     trace
 }
@@ -124,7 +126,9 @@ fn client(version: ProtocolVersion, assembled_size: u32, chunks: &[&[u8]]) -> Tr
         let mut input = &buffer[..];
         loop {
             match client.receive(now, &mut input) {
-                Ok(Some(ClientEvent::Payload { part, remaining })) => trace.part(part, remaining),
+                Ok(Some(ClientEvent::Body {
+                    part, remaining, ..
+                })) => trace.part(part, remaining),
                 Ok(Some(event)) => {
                     trace.events.push(format!("{event:?}"));
                     if let ClientEvent::ConnAck(_) = event {
@@ -143,7 +147,7 @@ fn client(version: ProtocolVersion, assembled_size: u32, chunks: &[&[u8]]) -> Tr
         let left = input.to_vec();
         buffer = left;
     }
-    client.poll_transmit(&mut trace.answers);
+    client.poll_transmit(Duration::ZERO, &mut trace.answers);
     trace.closed = client.is_closed();
     trace
 }
@@ -252,7 +256,7 @@ proptest! {
             prop_assert!(server.poll_timeout().is_none_or(|due| due > now));
             if exchange {
                 let mut wire = Vec::new();
-                client.poll_transmit(&mut wire);
+                client.poll_transmit(Duration::ZERO, &mut wire);
                 while let Ok(Some(event)) = server.receive(now, &mut &wire[..]) {
                     if let ServerEvent::Connect(_) = event {
                         server.accept(now, &Accept::default(), Session::new()).unwrap();
@@ -260,7 +264,7 @@ proptest! {
                     wire.clear();
                 }
                 wire.clear();
-                server.poll_transmit(&mut wire);
+                server.poll_transmit(Duration::ZERO, &mut wire);
                 let mut input = &wire[..];
                 while let Ok(Some(_)) = client.receive(now, &mut input) {}
             }

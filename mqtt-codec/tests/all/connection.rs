@@ -232,7 +232,7 @@ fn what_a_client_refuses() {
 // shows: 3.1.1 MQTT-3.1.2-23, 3.1.1 MQTT-3.1.2-24, 3.1.1 MQTT-3.12.4-1
 #[test]
 fn keep_alive() {
-    // The server waits one and a half times 10 seconds, for whole packets.
+    // The server waits one and a half times 10 seconds, from the last byte that came.
     for (version, goodbye, statement) in [
         (V5_0, "E0 01 8D", "MQTT-3.1.2-22"),
         (V3_1_1, "", "MQTT-3.1.2-24"),
@@ -241,14 +241,17 @@ fn keep_alive() {
         assert_eq!(server.poll_timeout(), Some(seconds(15)));
         let ping = bytes("C0 00");
         server.receive(seconds(10), &mut &ping[..1]).unwrap();
-        assert_eq!(server.poll_timeout(), Some(seconds(15)));
+        assert_eq!(server.poll_timeout(), Some(seconds(25)));
+        // The same byte again is none that came.
+        server.receive(seconds(11), &mut &ping[..1]).unwrap();
+        assert_eq!(server.poll_timeout(), Some(seconds(25)));
         server.receive(seconds(12), &mut &ping[..]).unwrap();
         assert_eq!(transmitted(&mut server), bytes("D0 00"));
         assert_eq!(server.poll_timeout(), Some(seconds(27)));
         assert_eq!(server.handle_timeout(seconds(26)), Ok(()));
         assert_eq!(
             server.handle_timeout(seconds(27)),
-            Err(ConnectionError::KeepAliveTimeout { version })
+            Err(ConnectionError::PeerTimeout { version })
         );
         let error = server.receive_eof(seconds(27)).unwrap_err();
         assert_eq!(error.statement(), Some(statement));
@@ -261,7 +264,7 @@ fn keep_alive() {
     assert_eq!(server.poll_timeout(), Some(seconds(15)));
     assert_eq!(
         server.handle_timeout(seconds(15)),
-        Err(ConnectionError::ConnectTimeout)
+        Err(ConnectionError::HandshakeTimeout)
     );
     assert_eq!(transmitted(&mut server), b"");
     // All of it, not its beginning.
@@ -271,7 +274,7 @@ fn keep_alive() {
     assert_eq!(server.receive(seconds(14), &mut input), Ok(None));
     assert_eq!(
         server.handle_timeout(seconds(15)),
-        Err(ConnectionError::ConnectTimeout)
+        Err(ConnectionError::HandshakeTimeout)
     );
     // A keep alive of 0 is none.
     let mut server = ServerConnection::new(seconds(0), ServerConfig::default());
@@ -321,7 +324,7 @@ fn keep_alive() {
     assert_eq!(client.handle_timeout(seconds(12)), Ok(()));
     assert_eq!(
         client.handle_timeout(seconds(13)),
-        Err(ConnectionError::ConnectTimeout)
+        Err(ConnectionError::HandshakeTimeout)
     );
 }
 
@@ -329,7 +332,7 @@ fn keep_alive() {
 fn the_version_is_that_of_connect() {
     for version in ProtocolVersion::ALL {
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
-        assert_eq!(client.protocol_version(), None);
+        assert_eq!(client.version(), None);
         client
             .connect(
                 Duration::ZERO,
@@ -337,12 +340,12 @@ fn the_version_is_that_of_connect() {
                 Session::new(),
             )
             .unwrap();
-        assert_eq!(client.protocol_version(), Some(version));
+        assert_eq!(client.version(), Some(version));
 
         let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
-        assert_eq!(server.protocol_version(), None);
+        assert_eq!(server.version(), None);
         event(&mut server, connect_of(version)).unwrap();
-        assert_eq!(server.protocol_version(), Some(version));
+        assert_eq!(server.version(), Some(version));
     }
 }
 
@@ -357,7 +360,7 @@ fn no_time_is_too_far() {
     ] {
         let expected = now.checked_add(timeout);
         let mut config = ServerConfig::default();
-        config.connect_timeout = timeout;
+        config.handshake_timeout = timeout;
         let mut server = ServerConnection::new(now, config);
         assert_eq!(server.poll_timeout(), expected);
         let input = bytes("10: 0004'MQTT' 05 02 000A {15 0001'm'} 0001'c'");
@@ -376,7 +379,7 @@ fn no_time_is_too_far() {
         server.handle_timeout(now).unwrap();
 
         let mut config = ClientConfig::default();
-        config.connect_timeout = timeout;
+        config.handshake_timeout = timeout;
         config.ping_timeout = timeout;
         let mut client = ClientConnection::new(now, config);
         client.connect(now, &connect, Session::new()).unwrap();
@@ -399,7 +402,10 @@ fn an_acknowledgement_is_no_silence() {
     assert_eq!(client.poll_timeout(), Some(seconds(60)));
     let message = bytes("32: 0001'a' 0001 00");
     client.receive(seconds(30), &mut &message[..]).unwrap();
-    assert_eq!(client.poll_timeout(), Some(seconds(90)));
+    // It counts from when it leaves.
+    assert_eq!(client.poll_timeout(), Some(seconds(60)));
+    client.poll_transmit(seconds(31), &mut Vec::new());
+    assert_eq!(client.poll_timeout(), Some(seconds(91)));
 }
 
 /// A PINGREQ that is asked for after a long silence has its full time for an answer.
@@ -442,8 +448,11 @@ fn a_client_pings_though_an_answer_is_late() {
     // A server that has no room for two bytes.
     let connect = Connect::clean(V5_0, utf8("c"));
     let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 {27 00000001}");
-    client.handle_timeout(seconds(60)).unwrap();
-    assert_eq!(client.poll_timeout(), Some(seconds(120)));
+    let (length, maximum) = (2, 1);
+    assert_eq!(
+        client.handle_timeout(seconds(60)),
+        Err(ConnectionError::PacketTooLarge { length, maximum })
+    );
     assert_eq!(sent(&mut client), b"");
 }
 
@@ -469,7 +478,9 @@ fn goodbyes() {
             ClientConfig::default(),
             connack,
         );
-        client.disconnect(reason, Properties::EMPTY).unwrap();
+        client
+            .close(Duration::ZERO, reason, Properties::EMPTY)
+            .unwrap();
         assert_eq!(sent(&mut client), bytes(expected));
         assert!(client.is_closed());
         assert_eq!(client.receive_eof(Duration::ZERO), Ok(()));
@@ -479,7 +490,11 @@ fn goodbyes() {
     for (version, expected) in [(V5_0, "E0 01 8E"), (V3_1_1, "")] {
         let mut server = server_of(version, ServerConfig::default());
         server
-            .disconnect(ReasonCode::SessionTakenOver, Properties::EMPTY)
+            .close(
+                Duration::ZERO,
+                ReasonCode::SessionTakenOver,
+                Properties::EMPTY,
+            )
             .unwrap();
         assert_eq!(transmitted(&mut server), bytes(expected));
         assert!(server.is_closed());
@@ -514,7 +529,9 @@ fn goodbyes() {
     ] {
         let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
         event(&mut server, connect).unwrap();
-        server.reject(reason, Properties::EMPTY).unwrap();
+        server
+            .refuse(Duration::ZERO, reason, Properties::EMPTY)
+            .unwrap();
         assert_eq!(transmitted(&mut server), bytes(expected));
         assert!(server.is_closed());
         assert_eq!(server.receive_eof(Duration::ZERO), Ok(()));

@@ -2,6 +2,8 @@
 //! message is lost, with QoS 2 none is lost and none comes twice, and each arrives in
 //! order (sections 4.3, 4.4 and 4.6).
 
+use std::time::Duration;
+
 use std::collections::VecDeque;
 
 use crate::support::link::{Link, acknowledge_with};
@@ -55,7 +57,7 @@ impl Coming {
     fn add(
         coming: &mut Option<Self>,
         part: &[u8],
-        remaining: u32,
+        remaining: u64,
     ) -> Option<(Message, PacketIdentifier)> {
         coming.as_mut()?.payload.extend_from_slice(part);
         if remaining > 0 {
@@ -141,7 +143,7 @@ impl Run {
             Link::new(ClientConfig::default(), ServerConfig::default()),
         );
         // The server took up its session only if it came as far as CONNECT.
-        if old.server.protocol_version().is_some() {
+        if old.server.version().is_some() {
             self.server_session = Some(old.server.into_session());
         }
         self.client_session = old.client.into_session();
@@ -161,7 +163,7 @@ impl Run {
         while let Some(message) = self.server.queue.front() {
             match self.link.server.publish(message) {
                 Ok(_) => self.server.queue.pop_front(),
-                Err(SendError::ReceiveMaximum | SendError::NotConnected) => break,
+                Err(SendError::ReceiveMaximum | SendError::NotOpen) => break,
                 Err(error) => panic!("{error}"),
             };
         }
@@ -178,7 +180,8 @@ impl Run {
             coming: [to_server, to_client],
             ..
         } = self;
-        link.client.poll_transmit(&mut link.to_server);
+        link.client
+            .poll_transmit(Duration::ZERO, &mut link.to_server);
         let length = up.min(link.to_server.len());
         let mut input = &link.to_server[..length];
         while let Some(event) = link.server.receive(link.now, &mut input).unwrap() {
@@ -200,7 +203,9 @@ impl Run {
                     server.received.push(publish.to_message().unwrap());
                     acknowledge_with(&publish, |i, r, p| link.server.acknowledge(i, r, p));
                 }
-                ServerEvent::Payload { part, remaining } => {
+                ServerEvent::Body {
+                    part, remaining, ..
+                } => {
                     if let Some((message, identifier)) = Coming::add(to_server, part, remaining) {
                         server.received.push(message);
                         link.server
@@ -214,7 +219,8 @@ impl Run {
         let taken = length - input.len();
         link.to_server.drain(..taken);
 
-        link.server.poll_transmit(&mut link.to_client);
+        link.server
+            .poll_transmit(Duration::ZERO, &mut link.to_client);
         let length = down.min(link.to_client.len());
         let mut input = &link.to_client[..length];
         while let Some(event) = link.client.receive(link.now, &mut input).unwrap() {
@@ -229,7 +235,9 @@ impl Run {
                         acknowledge_with(&publish, |i, r, p| link.client.acknowledge(i, r, p));
                     }
                 }
-                ClientEvent::Payload { part, remaining } => {
+                ClientEvent::Body {
+                    part, remaining, ..
+                } => {
                     if let Some((message, identifier)) = Coming::add(to_client, part, remaining) {
                         client.received.push(message);
                         if self.acknowledgements == Acknowledgements::Manual {

@@ -569,7 +569,7 @@ fn fits(packet: &Packet<'_>, version: ProtocolVersion, remaining: usize) {
     for short in [1, 2, 3, length / 2, length] {
         let mut out = &mut room[short..];
         let error = packet.encode(version, &mut out);
-        let expected = EncodeError::BufferTooSmall { needed: length };
+        let expected = EncodeError::NoRoom { needed: length };
         assert_eq!((error, out.len()), (Err(expected), length - short));
         assert!(
             room.iter().all(|&byte| byte == 0xEE),

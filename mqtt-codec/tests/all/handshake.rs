@@ -245,7 +245,7 @@ fn what_comes_before_the_answer_waits() {
     assert_eq!(input, [0xC0, 0]);
     assert_eq!(
         server.publish(&Message::new("a", "", QoS::AtMostOnce)),
-        Err(SendError::NotConnected)
+        Err(SendError::NotOpen)
     );
     server
         .accept(Duration::ZERO, &Accept::default(), Session::new())

@@ -41,14 +41,14 @@ fn server_sends(server: &mut ServerConnection) -> Vec<Result<(), SendError>> {
         server.acknowledge(id(1), ReasonCode::Success, NONE),
         server.suback(id(1), &codes, NONE),
         server.unsuback(id(1), &codes, NONE),
-        server.disconnect(ReasonCode::ServerBusy, NONE),
+        server.close(Duration::ZERO, ReasonCode::ServerBusy, NONE),
     ]
 }
 
 // shows: 5.0 MQTT-3.1.0-1, 3.1.1 MQTT-3.1.0-1
 #[test]
 fn a_client_sends_connect_first_and_once() {
-    let not_yet = Err(SendError::NotConnected);
+    let not_yet = Err(SendError::NotOpen);
     for version in [V5_0, V3_1_1] {
         let connect = Connect::clean(version, utf8("c"));
         let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
@@ -57,7 +57,10 @@ fn a_client_sends_connect_first_and_once() {
                 .iter()
                 .all(|sent| *sent == not_yet)
         );
-        assert_eq!(client.disconnect(ReasonCode::Success, NONE), not_yet);
+        assert_eq!(
+            client.close(Duration::ZERO, ReasonCode::Success, NONE),
+            not_yet
+        );
         assert_eq!(sent(&mut client), b"");
         let mut client = connecting(&connect, ClientConfig::default(), Session::new());
         let again = client.connect(Duration::ZERO, &connect, Session::new());
@@ -70,7 +73,7 @@ fn a_client_sends_connect_first_and_once() {
 // shows: 3.1.1 MQTT-3.1.4-4, 3.1.1 MQTT-3.2.0-1
 #[test]
 fn a_server_sends_connack_first_and_once() {
-    let not_yet = Err(SendError::NotConnected);
+    let not_yet = Err(SendError::NotOpen);
     for (connect, connack) in [
         (CONNECT_5_0, "20: 00 00 {27 00100000}"),
         (CONNECT_3_1_1, "20: 00 00"),
@@ -88,7 +91,10 @@ fn a_server_sends_connack_first_and_once() {
         assert_eq!(accept(&mut server), Ok(()));
         assert_eq!(transmitted(&mut server), bytes(connack));
         assert_eq!(accept(&mut server), not_yet);
-        assert_eq!(server.reject(ReasonCode::ServerBusy, NONE), not_yet);
+        assert_eq!(
+            server.refuse(Duration::ZERO, ReasonCode::ServerBusy, NONE),
+            not_yet
+        );
         assert_eq!(transmitted(&mut server), b"");
     }
 }
@@ -135,7 +141,7 @@ fn a_refused_connect_is_the_end() {
         let mut server = asked(connect, ServerConfig::default());
         let mut input = &publish[..];
         assert_eq!(server.receive(Duration::ZERO, &mut input), Ok(None));
-        assert_eq!(server.reject(reason, NONE), Ok(()));
+        assert_eq!(server.refuse(Duration::ZERO, reason, NONE), Ok(()));
         assert!(server.is_closed());
         assert_eq!(server.receive(Duration::ZERO, &mut input), Ok(None));
         assert_eq!(transmitted(&mut server), bytes(answer), "{reason}");
@@ -152,7 +158,7 @@ fn a_refused_connect_is_the_end() {
     ] {
         let mut server = asked(CONNECT_5_0, ServerConfig::default());
         let refused = Err(SendError::ReasonCode { reason_code });
-        assert_eq!(server.reject(reason_code, NONE), refused);
+        assert_eq!(server.refuse(Duration::ZERO, reason_code, NONE), refused);
         assert_eq!(transmitted(&mut server), b"");
     }
     // And the client closes.
@@ -192,7 +198,7 @@ fn no_disconnect_before_connack() {
             let out = transmitted(&mut server);
             assert!(out.first().is_none_or(|first| *first == 0x20), "{out:02X?}");
             assert_eq!(
-                server.disconnect(ReasonCode::ServerBusy, NONE),
+                server.close(Duration::ZERO, ReasonCode::ServerBusy, NONE),
                 Err(SendError::Closed)
             );
         }
@@ -203,8 +209,8 @@ fn no_disconnect_before_connack() {
         authenticating(),
     ] {
         assert_eq!(
-            server.disconnect(ReasonCode::ServerBusy, NONE),
-            Err(SendError::NotConnected)
+            server.close(Duration::ZERO, ReasonCode::ServerBusy, NONE),
+            Err(SendError::NotOpen)
         );
     }
 }
@@ -229,10 +235,10 @@ fn nothing_is_sent_behind_a_goodbye() {
             let mut client = client_of(&connect, ClientConfig::default(), connack);
             client.publish(&exactly).unwrap();
             sent(&mut client);
-            client.disconnect(reason, NONE).unwrap();
+            client.close(Duration::ZERO, reason, NONE).unwrap();
             assert!(client.is_closed());
             assert!(client_sends(&mut client).iter().all(|sent| *sent == over));
-            assert_eq!(client.disconnect(reason, NONE), over);
+            assert_eq!(client.close(Duration::ZERO, reason, NONE), over);
             for input in ["50: 0001", &publish] {
                 assert_eq!(client_event(&mut client, input), Ok(String::new()));
             }
@@ -243,7 +249,9 @@ fn nothing_is_sent_behind_a_goodbye() {
         let mut server = server_of(version, ServerConfig::default());
         server.publish(&exactly).unwrap();
         transmitted(&mut server);
-        server.disconnect(ReasonCode::ServerBusy, NONE).unwrap();
+        server
+            .close(Duration::ZERO, ReasonCode::ServerBusy, NONE)
+            .unwrap();
         assert!(server.is_closed());
         assert!(server_sends(&mut server).iter().all(|sent| *sent == over));
         for input in ["50: 0001", &publish, "C0 00"] {
@@ -283,12 +291,12 @@ fn a_goodbye_that_may_not_be() {
     let expiry = properties.as_properties();
     let mut server = server_of(V5_0, ServerConfig::default());
     assert!(matches!(
-        server.disconnect(ReasonCode::ServerBusy, expiry),
+        server.close(Duration::ZERO, ReasonCode::ServerBusy, expiry),
         Err(SendError::Rule { rule }) if rule.statement(V5_0) == "MQTT-3.14.2-2"
     ));
     let reason_code = ReasonCode::BadUserNameOrPassword;
     assert_eq!(
-        server.disconnect(reason_code, NONE),
+        server.close(Duration::ZERO, reason_code, NONE),
         Err(SendError::ReasonCode { reason_code })
     );
     assert!(!server.is_closed());
@@ -300,10 +308,13 @@ fn a_goodbye_that_may_not_be() {
         "20: 00 00 00",
     );
     assert_eq!(
-        client.disconnect(reason_code, NONE),
+        client.close(Duration::ZERO, reason_code, NONE),
         Err(SendError::ReasonCode { reason_code })
     );
     assert!(!client.is_closed());
-    assert_eq!(client.disconnect(ReasonCode::Success, expiry), Ok(()));
+    assert_eq!(
+        client.close(Duration::ZERO, ReasonCode::Success, expiry),
+        Ok(())
+    );
     assert_eq!(sent(&mut client), bytes("E0: 00 {11 00000000}"));
 }

@@ -115,7 +115,7 @@ fn nothing_but_publish_is_held_back() {
         client_event(&mut client, input).unwrap();
     }
     client
-        .disconnect(ReasonCode::Success, Properties::EMPTY)
+        .close(Duration::ZERO, ReasonCode::Success, Properties::EMPTY)
         .unwrap();
     let expected = [
         "30: 0001'a' 00 'x'",
@@ -152,7 +152,7 @@ fn nothing_but_publish_is_held_back() {
     server.suback(id(2), &codes, Properties::EMPTY).unwrap();
     server.unsuback(id(3), &codes, Properties::EMPTY).unwrap();
     server
-        .disconnect(ReasonCode::ServerBusy, Properties::EMPTY)
+        .close(Duration::ZERO, ReasonCode::ServerBusy, Properties::EMPTY)
         .unwrap();
     let expected = [
         "30: 0001'a' 00 'x'",

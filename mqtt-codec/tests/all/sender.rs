@@ -226,7 +226,7 @@ impl Run {
                     ReasonCode::ContinueAuthentication,
                 ];
                 for reason in again {
-                    let _ = client.authenticate(reason, extra);
+                    let _ = client.authenticate(Duration::ZERO, reason, extra);
                 }
                 let reason = match done {
                     true => ReasonCode::Success,
@@ -266,7 +266,9 @@ impl Run {
     }
 
     fn deliver_to_client(&mut self) -> Result<(), TestCaseError> {
-        self.link.server.poll_transmit(&mut self.link.to_client);
+        self.link
+            .server
+            .poll_transmit(Duration::ZERO, &mut self.link.to_client);
         let mut rest = &self.link.to_client[..];
         while let Some((packet, length)) =
             decode(rest, ProtocolVersion::V5_0, &Limits::default()).unwrap()

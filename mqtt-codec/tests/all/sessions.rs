@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::support::ends::{
-    V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent, server_of,
-    transmitted,
+    V3_1, V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent,
+    server_of, transmitted,
 };
 use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
@@ -169,7 +169,11 @@ fn whatever_ends_the_connection() {
         |server| assert!(server.handle_timeout(seconds(99)).is_err()),
         |server| {
             server
-                .disconnect(ReasonCode::ServerShuttingDown, Properties::EMPTY)
+                .close(
+                    Duration::ZERO,
+                    ReasonCode::ServerShuttingDown,
+                    Properties::EMPTY,
+                )
                 .unwrap();
         },
     ];
@@ -320,28 +324,58 @@ fn when_nothing_is_sent_again() {
 // shows: 5.0 MQTT-4.3.3-7, 5.0 MQTT-4.3.3-13
 #[test]
 fn a_message_under_way_does_not_expire() {
-    // Outbound: it is sent again long after.
+    // Outbound: it is sent again with what is left of its Message Expiry Interval, in whole
+    // seconds (MQTT-3.3.2-6), and long after with nothing. What 3.x had no place for is there.
     let mut properties = PropertiesBuilder::new();
-    properties.push(Property::MessageExpiryInterval(1)).unwrap();
+    properties
+        .extend([
+            Property::ContentType("t"),
+            Property::MessageExpiryInterval(100),
+            Property::UserProperty("n", "v"),
+        ])
+        .unwrap();
     let message = Message {
         properties: properties.build(),
         ..Message::new("a", "x", QoS::ExactlyOnce)
     };
-    let mut server = server_of(V5_0, ServerConfig::default());
-    server.publish(&message).unwrap();
-    server.receive_eof(Duration::ZERO).unwrap_err();
-    let session = server.into_session();
-    let mut server = asked(
-        "10: 0004'MQTT' 05 00 000A 00 0001'c'",
-        ServerConfig::default(),
-    );
-    let accept = Accept {
-        session_present: true,
-        ..Accept::default()
-    };
-    server.accept(seconds(3600), &accept, session).unwrap();
-    let out = transmitted(&mut server);
-    assert!(out.ends_with(&bytes("3C: 0001'a' 0001 {02 00000001} 'x'")));
+    for (first, after, left) in [
+        (V5_0, Duration::ZERO, "00000064"),
+        (V5_0, seconds(30), "00000046"),
+        (V5_0, Duration::from_millis(30_500), "00000046"),
+        (V3_1_1, seconds(99), "00000001"),
+        (V3_1, seconds(3600), "00000000"),
+    ] {
+        let mut server = server_of(first, ServerConfig::default());
+        server.publish(&message).unwrap();
+        server.receive_eof(Duration::ZERO).unwrap_err();
+        let mut session = server.into_session();
+        // The time between is that of both connections.
+        for now in [after / 2, after] {
+            let mut server = asked(
+                "10: 0004'MQTT' 05 00 000A 00 0001'c'",
+                ServerConfig::default(),
+            );
+            let accept = Accept {
+                session_present: true,
+                ..Accept::default()
+            };
+            server.accept(now, &accept, session).unwrap();
+            if now == after {
+                let properties = format!("03 0001't' 02 {left} 26 0001'n' 0001'v'");
+                let again = format!("3C: 0001'a' 0001 {{{properties}}} 'x'");
+                let out = transmitted(&mut server);
+                assert!(out.ends_with(&bytes(&again)), "{first} {after:?}");
+            }
+            session = server.into_session();
+        }
+        // From a disk it counts anew.
+        let in_flight = session.in_flight().into_iter();
+        let in_flight: Vec<_> = in_flight.map(|(i, packet)| (i, packet.clone())).collect();
+        assert_eq!(
+            Session::restore(in_flight, []).in_flight(),
+            session.in_flight()
+        );
+    }
 
     // Inbound: it is acknowledged to the end.
     let mut server = server_of(V5_0, ServerConfig::default());
@@ -529,7 +563,11 @@ fn a_session_that_ends_is_not_prolonged() {
             ..Connect::clean(V5_0, utf8("c"))
         };
         let mut client = client_of(&connect, ClientConfig::default(), connack);
-        let goodbye = client.disconnect(ReasonCode::Success, later(5).as_properties());
+        let goodbye = client.close(
+            Duration::ZERO,
+            ReasonCode::Success,
+            later(5).as_properties(),
+        );
         assert_eq!(goodbye.is_ok(), allowed, "{asked}, {connack}");
     }
 }

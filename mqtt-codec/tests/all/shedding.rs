@@ -94,7 +94,7 @@ const ROWS: [Row; 6] = [
     Row {
         ask: |server, properties| {
             server
-                .disconnect(ReasonCode::ServerBusy, properties)
+                .close(Duration::ZERO, ReasonCode::ServerBusy, properties)
                 .unwrap();
         },
         full: "E0: 89 {P}",
@@ -175,7 +175,7 @@ fn connack_sheds() {
         // So may it in a refusal.
         let mut server = asked(&connect("27 00000005"), ServerConfig::default());
         server
-            .reject(ReasonCode::Banned, extra.as_properties())
+            .refuse(Duration::ZERO, ReasonCode::Banned, extra.as_properties())
             .unwrap();
         assert_eq!(transmitted(&mut server), bytes("20: 00 8A 00"));
     }
@@ -244,7 +244,11 @@ fn a_client_sheds_or_refuses() {
     }
     let mut client = of(20);
     client
-        .authenticate(ReasonCode::ReAuthenticate, extra.as_properties())
+        .authenticate(
+            Duration::ZERO,
+            ReasonCode::ReAuthenticate,
+            extra.as_properties(),
+        )
         .unwrap();
     assert_eq!(sent(&mut client), bytes("F0: 19 {15 0001'M'}"));
 
@@ -255,7 +259,7 @@ fn a_client_sheds_or_refuses() {
     ]);
     let mut client = of(12);
     client
-        .disconnect(ReasonCode::Success, expiry.as_properties())
+        .close(Duration::ZERO, ReasonCode::Success, expiry.as_properties())
         .unwrap();
     assert_eq!(sent(&mut client), bytes("E0: 00 {11 00000005}"));
 

@@ -166,7 +166,7 @@ impl Connection for ClientConnection {
         client
             .connect(NOW, &connect(version), Session::new())
             .expect("legal");
-        client.poll_transmit(&mut Vec::new());
+        client.poll_transmit(NOW, &mut Vec::new());
         let connack = encoded(&Packet::ConnAck(ConnAck::new(ReasonCode::Success)), version);
         client.receive(NOW, &mut &connack[..]).expect("legal");
         client
@@ -188,7 +188,7 @@ impl Connection for ClientConnection {
     }
 
     fn transmit(&mut self, output: &mut Vec<u8>) {
-        self.poll_transmit(output);
+        self.poll_transmit(NOW, output);
     }
 }
 
@@ -205,7 +205,7 @@ impl Connection for ServerConnection {
         server
             .accept(NOW, &Accept::default(), Session::new())
             .expect("CONNECT waits for it");
-        server.poll_transmit(&mut Vec::new());
+        server.poll_transmit(NOW, &mut Vec::new());
         server
     }
 
@@ -232,7 +232,7 @@ impl Connection for ServerConnection {
     }
 
     fn transmit(&mut self, output: &mut Vec<u8>) {
-        self.poll_transmit(output);
+        self.poll_transmit(NOW, output);
     }
 }
 

@@ -52,7 +52,7 @@ fn will(will: &WireWill<'_>, now: Duration) -> Will {
 impl MqttFrontEnd {
     pub(super) fn connect(&mut self, context: &mut Context<'_>, connect: &Connect<'_>) {
         if let Err(reason) = self.check(context, connect) {
-            let _ = self.codec.reject(reason, Properties::EMPTY);
+            let _ = self.codec.refuse(context.now, reason, Properties::EMPTY);
             return;
         }
         let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
@@ -146,7 +146,7 @@ impl MqttFrontEnd {
         let Ok((id, present)) = attached else {
             let _ = self
                 .codec
-                .reject(ReasonCode::QuotaExceeded, Properties::EMPTY);
+                .refuse(now, ReasonCode::QuotaExceeded, Properties::EMPTY);
             return;
         };
         self.session = Some(id);

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytes::BytesMut;
 use core::time::Duration;
 use mqtt_codec::connection::{
-    InboundPublish, SendError, ServerConfig, ServerConnection, ServerEvent,
+    InboundPublish, Reading, SendError, ServerConfig, ServerConnection, ServerEvent,
 };
 use mqtt_codec::{
     Disconnect, PacketIdentifier, Properties, ProtocolVersion, ReasonCode,
@@ -72,7 +72,7 @@ impl MqttFrontEnd {
     }
 
     fn is_5(&self) -> bool {
-        self.codec.protocol_version() == Some(ProtocolVersion::V5_0)
+        self.codec.version() == Some(ProtocolVersion::V5_0)
     }
 
     fn event(&mut self, context: &mut Context<'_>, event: ServerEvent<'_>) {
@@ -82,7 +82,7 @@ impl MqttFrontEnd {
                 // No method was agreed upon, so this cannot be right.
                 let _ = self
                     .codec
-                    .disconnect(ReasonCode::ProtocolError, Properties::EMPTY);
+                    .close(context.now, ReasonCode::ProtocolError, Properties::EMPTY);
             }
             ServerEvent::Publish(publish) => self.publish(context, &publish),
             ServerEvent::PubAck(ack) | ServerEvent::PubComp(ack) => {
@@ -105,7 +105,7 @@ impl MqttFrontEnd {
         if publish.payload.len() > context.config.limits.message_size {
             let _ = self
                 .codec
-                .disconnect(ReasonCode::PacketTooLarge, Properties::EMPTY);
+                .close(context.now, ReasonCode::PacketTooLarge, Properties::EMPTY);
             return;
         }
         let body = context.keep(publish.payload);
@@ -135,7 +135,7 @@ impl MqttFrontEnd {
         };
         let _ = if reason.is_error() && !self.is_5() {
             // 3.x has no word for it, and a PUBACK would be a lie.
-            self.codec.disconnect(reason, Properties::EMPTY)
+            self.codec.close(context.now, reason, Properties::EMPTY)
         } else {
             self.codec.acknowledge(id, reason, Properties::EMPTY)
         };
@@ -275,9 +275,9 @@ impl FrontEnd for MqttFrontEnd {
                 }
             }
             Notice::TakenOver => {
-                let _ = self
-                    .codec
-                    .disconnect(ReasonCode::SessionTakenOver, Properties::EMPTY);
+                let _ =
+                    self.codec
+                        .close(context.now, ReasonCode::SessionTakenOver, Properties::EMPTY);
                 self.detach(context);
             }
             Notice::Resume => {
@@ -297,8 +297,18 @@ impl FrontEnd for MqttFrontEnd {
         }
     }
 
-    fn poll_transmit(&mut self, _now: Duration, out: &mut BytesMut) {
-        self.codec.poll_transmit(out);
+    fn set_reading(&mut self, now: Duration, reading: bool) {
+        self.codec.set_reading(
+            now,
+            match reading {
+                true => Reading::Running,
+                false => Reading::Paused,
+            },
+        );
+    }
+
+    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
+        self.codec.poll_transmit(now, out);
     }
 
     fn transmit_len(&self) -> usize {
@@ -318,10 +328,12 @@ impl FrontEnd for MqttFrontEnd {
         self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, _context: &mut Context<'_>) {
-        let _: Result<(), SendError> = self
-            .codec
-            .disconnect(ReasonCode::ServerShuttingDown, Properties::EMPTY);
+    fn shutdown(&mut self, context: &mut Context<'_>) {
+        let _: Result<(), SendError> = self.codec.close(
+            context.now,
+            ReasonCode::ServerShuttingDown,
+            Properties::EMPTY,
+        );
     }
 
     fn disconnected(&mut self, context: &mut Context<'_>) {

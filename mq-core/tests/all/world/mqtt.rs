@@ -3,7 +3,7 @@
 use super::World;
 use mq_core::{ConnectionId, Protocol};
 use mqtt_codec::connection::{
-    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, Message, Session,
+    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, Message, ReadBuffer, Session,
 };
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
@@ -13,7 +13,7 @@ use mqtt_codec::{
 pub(crate) struct Mqtt {
     pub(crate) id: ConnectionId,
     pub(crate) codec: ClientConnection,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
     events: Vec<String>,
     /// Of all messages that came.
     pub(crate) messages: Vec<Message>,
@@ -40,10 +40,7 @@ pub(crate) fn properties<'a>(
 impl Mqtt {
     /// A client with a clean session of version 5.0.
     pub(crate) fn connect(world: &mut World, client_identifier: &str) -> Mqtt {
-        let connect = Connect {
-            clean_start: true,
-            ..Connect::clean(ProtocolVersion::V5_0, utf8(client_identifier))
-        };
+        let connect = Connect::clean(ProtocolVersion::V5_0, utf8(client_identifier));
         let mut client = Self::with(world, &connect);
         assert_eq!(client.seen(world), ["connack Success"]);
         client
@@ -75,7 +72,7 @@ impl Mqtt {
         Mqtt {
             id: world.connect(Protocol::Mqtt),
             codec,
-            buffer: Vec::new(),
+            buffer: ReadBuffer::new(),
             events: Vec::new(),
             messages: Vec::new(),
         }
@@ -85,19 +82,19 @@ impl Mqtt {
     pub(crate) fn seen(&mut self, world: &mut World) -> Vec<String> {
         loop {
             let mut out = Vec::new();
-            self.codec.poll_transmit(&mut out);
+            self.codec.poll_transmit(world.now, &mut out);
             if !out.is_empty() && !world.is_closed(self.id) {
                 world.send(self.id, &out);
             }
-            self.buffer.append(&mut world.socket(self.id).received);
-            let buffer = std::mem::take(&mut self.buffer);
-            let mut input = &buffer[..];
+            let received = std::mem::take(&mut world.socket(self.id).received);
+            self.buffer.extend_from_slice(&received);
+            let mut input = self.buffer.input();
             while let Some(event) = self.codec.receive(world.now, &mut input).unwrap() {
                 let (text, message) = describe(event);
                 self.events.push(text);
                 self.messages.extend(message);
             }
-            self.buffer = input.to_vec();
+            drop(input);
             if self.codec.transmit_len() == 0 {
                 return std::mem::take(&mut self.events);
             }
@@ -131,7 +128,9 @@ impl Mqtt {
     }
 
     pub(crate) fn disconnect(&mut self, world: &mut World, reason: ReasonCode) {
-        self.codec.disconnect(reason, Properties::EMPTY).unwrap();
+        self.codec
+            .close(world.now, reason, Properties::EMPTY)
+            .unwrap();
         self.seen(world);
     }
 }

@@ -63,14 +63,14 @@ pub(crate) fn server_of(version: ProtocolVersion, config: ServerConfig) -> Serve
 pub(crate) fn transmitted(server: &mut ServerConnection) -> Vec<u8> {
     let mut out = Vec::new();
     let length = server.transmit_len();
-    assert_eq!(server.poll_transmit(&mut out), length);
+    assert_eq!(server.poll_transmit(Duration::ZERO, &mut out), length);
     assert_eq!(server.transmit_len(), 0);
     out
 }
 
 pub(crate) fn sent(client: &mut ClientConnection) -> Vec<u8> {
     let mut out = Vec::new();
-    client.poll_transmit(&mut out);
+    client.poll_transmit(Duration::ZERO, &mut out);
     out
 }
 

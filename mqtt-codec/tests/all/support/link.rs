@@ -73,7 +73,8 @@ impl Link {
         &mut self,
         mut answer: impl FnMut(&mut ServerConnection, ServerEvent<'_>),
     ) -> Result<(), ConnectionError> {
-        self.client.poll_transmit(&mut self.to_server);
+        self.client
+            .poll_transmit(Duration::ZERO, &mut self.to_server);
         let mut input = &self.to_server[..];
         while let Some(event) = self.server.receive(self.now, &mut input)? {
             answer(&mut self.server, event);
@@ -88,7 +89,8 @@ impl Link {
         &mut self,
         mut answer: impl FnMut(&mut ClientConnection, ClientEvent<'_>),
     ) -> Result<(), ConnectionError> {
-        self.server.poll_transmit(&mut self.to_client);
+        self.server
+            .poll_transmit(Duration::ZERO, &mut self.to_client);
         let mut input = &self.to_client[..];
         while let Some(event) = self.client.receive(self.now, &mut input)? {
             answer(&mut self.client, event);

@@ -1,15 +1,16 @@
 //! Messages that come in parts, so that memory is bounded by the limits and not by the
 //! packet.
 
-use super::exchange::Exchange;
-use super::inbound::{Taken, check_answer};
-use super::{ConnectionError, InboundPublish, SendError};
+use super::Taken;
+use crate::connection::core::Core;
+use crate::connection::send::check_answer;
+use crate::connection::{ConnectionError, InboundPublish, SendError};
 use crate::packet::{Length, decode_publish_head, publish_head_length};
 use crate::{PacketIdentifier, PacketSet, Properties, Publish, QoS, ReasonCode, Rule};
 
 /// A payload that is handed out in parts, of which some are yet to come.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(in crate::connection) struct Parts {
     /// Bytes of the payload that have not been handed out; not 0.
     remaining: u32,
     /// What is to be acknowledged when all of it has been.
@@ -18,7 +19,7 @@ pub(super) struct Parts {
     discarded: bool,
 }
 
-impl Exchange {
+impl Core {
     /// Takes the head of a PUBLISH that is larger than `assembled_size`: what stands before
     /// its payload.
     #[inline(never)]
@@ -77,13 +78,16 @@ impl Exchange {
 
     /// The next part of a payload. Only with the last one has the message been received.
     #[inline(never)]
-    pub(super) fn take_part<'a>(&mut self, input: &mut &'a [u8]) -> Taken<'a> {
+    pub(super) fn take_part<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Taken<'a>, ConnectionError> {
         let Some(parts) = &mut self.parts else {
-            return Taken::Nothing;
+            return Ok(Taken::Nothing);
         };
         let length = input.len().min(parts.remaining as usize);
         if length == 0 {
-            return Taken::Incomplete;
+            return Ok(Taken::Incomplete);
         }
         let (part, rest) = input.split_at(length);
         *input = rest;
@@ -95,21 +99,24 @@ impl Exchange {
             if let Some((identifier, qos)) = unacknowledged {
                 self.expect_answer(identifier, qos);
                 if self.automatic {
-                    // It waits for it.
-                    let _ = self.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY);
+                    let sent = self.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY);
+                    Self::required(sent)?;
                 }
             }
         }
-        match discarded {
+        Ok(match discarded {
             true => Taken::Nothing,
-            false => Taken::Payload { part, remaining },
-        }
+            false => Taken::Body {
+                part,
+                remaining: remaining.into(),
+            },
+        })
     }
 
     /// A message of which parts are still to come may be refused, and then the rest of it
     /// is passed over.
     #[inline]
-    pub(super) fn refuse_rest(
+    pub(in crate::connection) fn refuse_rest(
         &mut self,
         identifier: PacketIdentifier,
         reason_code: ReasonCode,

@@ -1,0 +1,466 @@
+//! What both roles keep of a connection. `receive` and `send` say what happens to it.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
+
+use super::alias::{InboundAliases, OutboundAliases};
+use super::answer_queue::AnswerQueue;
+use super::authentication::{Method, Turn};
+use super::identifiers::Identifiers;
+use super::receive::Parts;
+use super::send::Outgoing;
+use super::timer::{Timer, Timers};
+use super::transmit::Transmit;
+use super::{ConnectionError, PeerLimits, SendError, Session};
+use crate::packet::decode;
+use crate::{
+    Connect, DecodeError, Limits, Packet, PacketIdentifier, PacketType, Properties,
+    PropertiesBuilder, Property, ProtocolVersion, Rule,
+};
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+/// How far the connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// CONNECT is to be sent, or to come.
+    New,
+    /// The peer is to answer CONNECT or AUTH.
+    AwaitsPeer,
+    /// The embedder is to answer CONNECT or AUTH: a server's.
+    AwaitsUs,
+    /// CONNACK has accepted CONNECT.
+    Open,
+    Closed,
+}
+
+/// A request, and how many topic filters it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// It waits for SUBACK.
+    Subscribe(u32),
+    /// It waits for UNSUBACK.
+    Unsubscribe(u32),
+}
+
+/// What CONNECT asked for.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) method: Method,
+    /// Whose the next step of an authentication is after CONNACK, at a client also before it.
+    pub(super) turn: Turn,
+    /// In seconds; CONNACK may have changed it.
+    pub(super) keep_alive: u16,
+    pub(super) clean_start: bool,
+    /// There was no client identifier.
+    pub(super) anonymous: bool,
+    /// Response Information was asked for.
+    pub(super) response_information: bool,
+    /// The Session Expiry Interval is not 0.
+    pub(super) session_expires_later: bool,
+    /// The largest packet, in bytes, that this side said that it takes: a client.
+    pub(super) maximum_packet_size: u32,
+}
+
+impl Login {
+    fn none() -> Self {
+        Self {
+            method: Method::default(),
+            turn: Turn::None,
+            keep_alive: 0,
+            clean_start: true,
+            anonymous: false,
+            response_information: false,
+            session_expires_later: false,
+            maximum_packet_size: u32::MAX,
+        }
+    }
+
+    pub(super) fn of(connect: &Connect<'_>) -> Self {
+        let properties = &connect.properties;
+        Self {
+            method: Method::of(properties),
+            turn: Turn::None,
+            keep_alive: connect.keep_alive,
+            clean_start: connect.clean_start,
+            anonymous: connect.client_identifier.is_empty(),
+            response_information: properties.request_response_information() == Some(true),
+            session_expires_later: properties
+                .session_expiry_interval()
+                .is_some_and(|seconds| seconds > 0),
+            maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// What both roles keep.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) side: Side,
+    pub(super) state: State,
+    /// What ended the connection.
+    pub(super) error: Option<ConnectionError>,
+    /// What the connection speaks; until CONNECT, what a server's refusal speaks.
+    pub(super) version: ProtocolVersion,
+    /// CONNECT has been sent, or has come.
+    pub(super) asked: bool,
+    pub(super) login: Login,
+    /// What is decoded: before login, or after.
+    pub(super) limits: Limits,
+    pub(super) peer: PeerLimits,
+
+    // Time.
+    /// The latest time seen.
+    pub(super) now: Duration,
+    pub(super) timers: Timers,
+    /// When bytes left last.
+    last_sent: Duration,
+    /// How long the peer may be silent: a server's client always, a client's server after
+    /// PINGREQ.
+    pub(super) patience: Duration,
+    /// How many bytes of the input the last call left over.
+    pub(super) left_over: usize,
+
+    pub(super) transmit: Transmit,
+    pub(super) session: Session,
+
+    // Outbound.
+    /// The most QoS 1 and QoS 2 messages to have under way.
+    pub(super) send_maximum: u16,
+    /// How many have been sent on this connection and are not settled.
+    pub(super) under_way: usize,
+    /// Messages of the session that could not be sent again yet.
+    pub(super) unsent: VecDeque<PacketIdentifier>,
+    pub(super) outbound_aliases: Option<Box<OutboundAliases>>,
+    /// The message that is being sent in parts.
+    pub(super) outgoing: Option<Box<Outgoing>>,
+
+    // Inbound.
+    /// The Receive Maximum that the peer was told.
+    pub(super) receive_maximum: u16,
+    /// How many messages of the peer are under way by its count.
+    pub(super) receiving: usize,
+    /// QoS 1 messages that wait for PUBACK.
+    pub(super) unacknowledged: Identifiers,
+    /// Requests that wait for an answer: those that a client sent, or a server received.
+    pub(super) requests: BTreeMap<PacketIdentifier, Request>,
+    pub(super) inbound_aliases: Option<Box<InboundAliases>>,
+    /// The PUBLISH that is handed out in parts.
+    pub(super) parts: Option<Parts>,
+    /// Whether messages are acknowledged as they are handed out.
+    pub(super) automatic: bool,
+    /// Acknowledgements that are sent in the order of their messages: a client's.
+    pub(super) pubacks: AnswerQueue,
+    pub(super) pubrecs: AnswerQueue,
+}
+
+impl Core {
+    pub(super) fn new(side: Side, now: Duration, limits: Limits) -> Self {
+        Self {
+            side,
+            state: State::New,
+            error: None,
+            version: ProtocolVersion::V5_0,
+            asked: false,
+            login: Login::none(),
+            limits,
+            peer: PeerLimits::DEFAULT,
+            now,
+            timers: Timers::default(),
+            last_sent: now,
+            patience: Duration::MAX,
+            left_over: 0,
+            transmit: Transmit::default(),
+            session: Session::new(),
+            send_maximum: 0,
+            under_way: 0,
+            unsent: VecDeque::new(),
+            outbound_aliases: None,
+            outgoing: None,
+            receive_maximum: u16::MAX,
+            receiving: 0,
+            unacknowledged: Identifiers::default(),
+            requests: BTreeMap::new(),
+            inbound_aliases: None,
+            parts: None,
+            automatic: false,
+            pubacks: AnswerQueue::default(),
+            pubrecs: AnswerQueue::default(),
+        }
+    }
+
+    /// Sets what is decoded, and no more than the peer was told.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        let maximum = limits.maximum_packet_size;
+        self.limits = Limits {
+            maximum_packet_size: maximum.min(self.login.maximum_packet_size),
+            ..limits
+        };
+    }
+
+    /// The time never goes back.
+    #[inline]
+    pub(super) fn set_now(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// The peer is there: bytes of it have come.
+    #[inline]
+    pub(super) fn hear(&mut self) {
+        let timer = match self.side {
+            Side::Client => Timer::Ping,
+            Side::Server => Timer::Receive,
+        };
+        if self.timers.runs(timer) {
+            self.timers.set(timer, self.now, self.patience);
+        }
+    }
+
+    /// Bytes have left.
+    #[inline]
+    pub(super) fn has_sent(&mut self) {
+        self.last_sent = self.now;
+        self.await_ping();
+    }
+
+    /// A client's next PINGREQ is due when nothing has left for the keep alive
+    /// (MQTT-3.1.2-20).
+    // keeps: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23
+    #[inline]
+    pub(super) fn await_ping(&mut self) {
+        if self.side == Side::Client && self.state == State::Open && self.login.keep_alive > 0 {
+            let keep_alive = Duration::from_secs(self.login.keep_alive.into());
+            self.timers.set(Timer::Send, self.last_sent, keep_alive);
+        }
+    }
+
+    /// Queues a PINGREQ, whose answer is to come in time. Also while an earlier one has no
+    /// answer: the server counts from the last.
+    pub(super) fn ping(&mut self) -> Result<(), ConnectionError> {
+        self.has_sent();
+        // Within a message no other packet can be sent, and its bytes do as well.
+        if self.outgoing.is_none() {
+            self.answer(&Packet::PingReq)?;
+            if !self.timers.runs(Timer::Ping) {
+                self.timers.set(Timer::Ping, self.now, self.patience);
+            }
+        }
+        Ok(())
+    }
+
+    /// The protocol is over.
+    // keeps: 5.0 MQTT-3.14.4-2, 3.1.1 MQTT-3.14.4-1
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        self.timers.stop_all();
+        self.outgoing = None;
+        self.transmit.cut();
+    }
+
+    /// Ends in failure without telling the peer.
+    #[cold]
+    pub(super) fn end(&mut self, error: ConnectionError) -> ConnectionError {
+        self.close();
+        self.error = Some(error);
+        error
+    }
+
+    /// That the connection has come as far as this.
+    // keeps: 5.0 MQTT-3.1.0-1, 5.0 MQTT-3.1.2-30, 5.0 MQTT-3.2.0-1, 5.0 MQTT-3.14.0-1,
+    // keeps: 5.0 MQTT-3.14.4-1
+    // keeps: 3.1.1 MQTT-3.1.0-1, 3.1.1 MQTT-3.2.0-1, 3.1.1 MQTT-3.14.4-2
+    #[inline]
+    pub(super) fn expect(&self, state: State) -> Result<(), SendError> {
+        match self.state {
+            State::Closed => Err(SendError::Closed),
+            now if now == state => Ok(()),
+            _ => Err(SendError::NotOpen),
+        }
+    }
+
+    /// The packet at the front of `input`, and its length.
+    #[inline]
+    pub(super) fn decode<'a>(
+        &self,
+        input: &'a [u8],
+    ) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
+        decode(input, self.version, &self.limits)
+    }
+
+    /// Takes the packet at the front of `input`.
+    pub(super) fn take<'a>(
+        &self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Packet<'a>>, ConnectionError> {
+        match self.decode(input)? {
+            Some((packet, length)) => {
+                *input = &input[length..];
+                Ok(Some(packet))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The error for a rule that the peer broke.
+    #[cold]
+    pub(super) fn violation(&self, rule: Rule) -> ConnectionError {
+        ConnectionError::Protocol {
+            rule,
+            version: self.version,
+        }
+    }
+
+    /// Queues a packet, unless the peer takes none so large.
+    pub(super) fn send(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
+        self.check_size(packet.encoded_len(self.version))?;
+        packet.encode(self.version, self.transmit.buffer())?;
+        Ok(())
+    }
+
+    /// Queues a packet that the protocol requires now. A peer that takes none so large
+    /// cannot be served.
+    pub(super) fn answer(&mut self, packet: &Packet<'_>) -> Result<(), ConnectionError> {
+        let sent = self.send(packet);
+        Self::required(sent)
+    }
+
+    /// What became of an answer that the protocol requires now.
+    pub(super) fn required(sent: Result<(), SendError>) -> Result<(), ConnectionError> {
+        match sent {
+            Err(SendError::PacketTooLarge { length, maximum }) => {
+                Err(ConnectionError::PacketTooLarge { length, maximum })
+            }
+            // It is of our making: nothing else can be wrong with it.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Queues an acknowledgement that tells success and nothing more: the shortest packet
+    /// that has a packet identifier, the same in each version.
+    #[inline]
+    pub(super) fn send_bare(
+        &mut self,
+        packet: PacketType,
+        identifier: PacketIdentifier,
+    ) -> Result<(), TooLarge> {
+        let [high, low] = identifier.get().to_be_bytes();
+        let bytes = [packet.first_byte(), 2, high, low];
+        self.check_size(bytes.len())?;
+        self.transmit.buffer().extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    // keeps: 5.0 MQTT-3.1.2-24, 5.0 MQTT-3.2.2-15
+    #[inline]
+    pub(super) fn check_size(&self, length: usize) -> Result<(), TooLarge> {
+        let maximum = self.peer.maximum_packet_size;
+        if length > maximum as usize {
+            return Err(TooLarge { length, maximum });
+        }
+        Ok(())
+    }
+
+    /// Queues a packet without its problem information, the reason string and the user
+    /// properties, where the peer does not want it (MQTT-3.1.2-29), and where it would
+    /// make the packet too large (MQTT-3.4.2-2 and its like). 3.x has no properties at all.
+    // keeps: 5.0 MQTT-3.1.2-29, 5.0 MQTT-3.2.2-19, 5.0 MQTT-3.2.2-20, 5.0 MQTT-3.4.2-2,
+    // keeps: 5.0 MQTT-3.4.2-3, 5.0 MQTT-3.5.2-2, 5.0 MQTT-3.5.2-3, 5.0 MQTT-3.9.2-1,
+    // keeps: 5.0 MQTT-3.9.2-2, 5.0 MQTT-3.11.2-1, 5.0 MQTT-3.11.2-2, 5.0 MQTT-3.14.2-3,
+    // keeps: 5.0 MQTT-3.14.2-4, 5.0 MQTT-3.15.2-2, 5.0 MQTT-3.15.2-3
+    pub(super) fn send_shedding(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
+        let properties = properties(packet);
+        if properties.is_empty() {
+            return self.send(packet);
+        }
+        let kept = if self.version.has_properties() {
+            if self.peer.request_problem_information
+                || matches!(packet, Packet::ConnAck(_) | Packet::Disconnect(_))
+            {
+                match self.send(packet) {
+                    Err(SendError::PacketTooLarge { .. }) => {}
+                    other => return other,
+                }
+            }
+            indispensable(properties)?
+        } else {
+            PropertiesBuilder::new()
+        };
+        self.send(&with_properties(*packet, kept.as_properties()))
+    }
+}
+
+/// A client may be silent for one and a half times its keep alive (MQTT-3.1.2-22).
+// keeps: 5.0 MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24
+pub(super) fn patience(keep_alive: u16) -> Option<Duration> {
+    (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
+}
+
+/// The properties but for the problem information.
+pub(super) fn indispensable(properties: Properties<'_>) -> Result<PropertiesBuilder, SendError> {
+    let mut kept = PropertiesBuilder::new();
+    for property in properties {
+        if !matches!(
+            property,
+            Property::ReasonString(_) | Property::UserProperty(..)
+        ) {
+            kept.push(property)?;
+        }
+    }
+    Ok(kept)
+}
+
+/// A packet is larger than the peer takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooLarge {
+    length: usize,
+    maximum: u32,
+}
+
+impl From<TooLarge> for SendError {
+    fn from(TooLarge { length, maximum }: TooLarge) -> Self {
+        Self::PacketTooLarge { length, maximum }
+    }
+}
+
+impl From<TooLarge> for ConnectionError {
+    fn from(TooLarge { length, maximum }: TooLarge) -> Self {
+        Self::PacketTooLarge { length, maximum }
+    }
+}
+
+/// The properties of a packet that may have problem information.
+fn properties<'a>(packet: &Packet<'a>) -> Properties<'a> {
+    match packet {
+        Packet::ConnAck(connack) => connack.properties,
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            ack.properties
+        }
+        Packet::SubAck(suback) => suback.properties,
+        Packet::UnsubAck(unsuback) => unsuback.properties,
+        Packet::Disconnect(disconnect) => disconnect.properties,
+        Packet::Auth(auth) => auth.properties,
+        _ => Properties::EMPTY,
+    }
+}
+
+/// Such a packet with other properties.
+fn with_properties<'a>(mut packet: Packet<'a>, properties: Properties<'a>) -> Packet<'a> {
+    match &mut packet {
+        Packet::ConnAck(connack) => connack.properties = properties,
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            ack.properties = properties;
+        }
+        Packet::SubAck(suback) => suback.properties = properties,
+        Packet::UnsubAck(unsuback) => unsuback.properties = properties,
+        Packet::Disconnect(disconnect) => disconnect.properties = properties,
+        Packet::Auth(auth) => auth.properties = properties,
+        _ => {}
+    }
+    packet
+}

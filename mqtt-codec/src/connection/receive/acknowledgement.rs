@@ -1,0 +1,122 @@
+//! Acknowledgements that come in.
+
+use crate::connection::ConnectionError;
+use crate::connection::core::Core;
+use crate::connection::session::{InFlight, Received};
+use crate::{Acknowledgement, Packet, PacketIdentifier, QoS, ReasonCode, Rule};
+
+impl Core {
+    /// PUBACK; whether it settled a message. One that belongs to no message is let pass:
+    /// the message may have been settled by other means.
+    pub(super) fn receive_puback(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        match self.in_flight(ack.packet_identifier) {
+            None => Ok(false),
+            Some(Wait::Acknowledged) => {
+                self.settle(ack.packet_identifier);
+                Ok(true)
+            }
+            Some(Wait::Received | Wait::Complete) => {
+                Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
+            }
+        }
+    }
+
+    /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), unless it
+    /// tells of a failure, which settles the message (MQTT-4.4.0-2).
+    // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.6.2-2, 5.0 MQTT-3.6.2-3, 5.0 MQTT-4.3.3-4,
+    // keeps: 5.0 MQTT-4.4.0-2, 5.0 MQTT-4.6.0-4
+    // keeps: 3.1.1 MQTT-2.3.1-6, 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
+    pub(super) fn receive_pubrec(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        let identifier = ack.packet_identifier;
+        let wait = self.in_flight(identifier);
+        let mut answer = ReasonCode::Success;
+        match wait {
+            Some(Wait::Acknowledged) => {
+                return Err(self.violation(Rule::AcknowledgementOfAnotherQoS));
+            }
+            Some(_) if ack.reason_code.is_error() => {
+                self.settle(identifier);
+                return Ok(true);
+            }
+            Some(Wait::Received) => self.session.release(identifier),
+            Some(Wait::Complete) => {}
+            None if ack.reason_code.is_error() => return Ok(false),
+            None => answer = self.in_5_0(ReasonCode::PacketIdentifierNotFound),
+        }
+        self.answer(&Packet::PubRel(Acknowledgement::new(identifier, answer)))?;
+        Ok(wait == Some(Wait::Received))
+    }
+
+    /// PUBCOMP; whether it settled a message.
+    pub(super) fn receive_pubcomp(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        match self.in_flight(ack.packet_identifier) {
+            None => Ok(false),
+            Some(Wait::Complete) => {
+                self.settle(ack.packet_identifier);
+                Ok(true)
+            }
+            Some(Wait::Acknowledged | Wait::Received) => {
+                Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
+            }
+        }
+    }
+
+    fn in_flight(&self, identifier: PacketIdentifier) -> Option<Wait> {
+        Some(match &self.session.in_flight.get(identifier)?.packet {
+            InFlight::PubRel => Wait::Complete,
+            InFlight::Publish(message) if message.qos == QoS::ExactlyOnce => Wait::Received,
+            InFlight::Publish(_) => Wait::Acknowledged,
+        })
+    }
+
+    /// A reason code that only 5.0 can tell.
+    pub(in crate::connection) fn in_5_0(&self, reason_code: ReasonCode) -> ReasonCode {
+        if self.version.has_properties() {
+            reason_code
+        } else {
+            ReasonCode::Success
+        }
+    }
+
+    /// PUBREL; whether it settled a message. It is answered with PUBCOMP (MQTT-4.3.3-11).
+    // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.7.2-2, 5.0 MQTT-3.7.2-3, 5.0 MQTT-4.3.3-11,
+    // keeps: 5.0 MQTT-4.3.3-12
+    // keeps: 3.1.1 MQTT-4.3.3-2
+    pub(super) fn receive_pubrel(
+        &mut self,
+        ack: &Acknowledgement<'_>,
+    ) -> Result<bool, ConnectionError> {
+        let identifier = ack.packet_identifier;
+        let (reason_code, known) = match self.session.received.get(&identifier).map(|r| r.state) {
+            Some(Received::Acknowledged) => (ReasonCode::Success, true),
+            Some(Received::Pending) => return Err(self.violation(Rule::PubRelBeforePubRec)),
+            None => (self.in_5_0(ReasonCode::PacketIdentifierNotFound), false),
+        };
+        self.remove_received(identifier);
+        self.answer(&Packet::PubComp(Acknowledgement::new(
+            identifier,
+            reason_code,
+        )))?;
+        Ok(known)
+    }
+}
+
+/// What a packet that was sent waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// PUBACK.
+    Acknowledged,
+    /// PUBREC.
+    Received,
+    /// PUBCOMP.
+    Complete,
+}

@@ -1,0 +1,111 @@
+//! Messages that are sent in parts.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::connection::core::Core;
+use crate::connection::{Message, SendError};
+use crate::{EncodeError, PacketIdentifier, QoS};
+
+/// A message of which parts are still to be sent.
+#[derive(Debug)]
+pub(in crate::connection) struct Outgoing {
+    /// Bytes of the payload that are still to come; not 0.
+    remaining: u64,
+    /// What the session is to keep once it is whole.
+    kept: Option<Kept>,
+}
+
+/// A QoS 1 or QoS 2 message.
+#[derive(Debug)]
+struct Kept {
+    identifier: PacketIdentifier,
+    /// Its place in the order of sending.
+    sequence: u64,
+    message: Message,
+    /// The payload as far as it was sent.
+    payload: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Whether this is its packet identifier.
+    pub(super) fn has(&self, identifier: PacketIdentifier) -> bool {
+        self.kept
+            .as_ref()
+            .is_some_and(|kept| kept.identifier == identifier)
+    }
+}
+
+impl Core {
+    /// Sends the head of a message and the first part of its payload.
+    pub(super) fn begin_publish(
+        &mut self,
+        message: &Message,
+        payload_length: u64,
+    ) -> Result<Option<PacketIdentifier>, SendError> {
+        let Some(remaining) = payload_length.checked_sub(message.payload.len() as u64) else {
+            return Err(SendError::BodyLength);
+        };
+        if self.outgoing.is_some() {
+            return Err(SendError::BodyLength);
+        }
+        if remaining == 0 {
+            return self.publish(message);
+        }
+        let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
+        self.check_message(message)?;
+        if message.qos != QoS::AtMostOnce && self.send_quota() == 0 {
+            return Err(SendError::ReceiveMaximum);
+        }
+        if payload_length > MAXIMUM {
+            let length = payload_length;
+            return Err(EncodeError::PacketTooLarge { length }.into());
+        }
+        let identifier = self.encode(message, payload_length, |core, packet| {
+            let (publish, topic_alias) = packet;
+            let rest = payload_length - message.payload.len();
+            publish.encode_part(topic_alias, rest, core.version, core.transmit.buffer())
+        })?;
+        let kept = identifier.map(|identifier| {
+            self.under_way += 1;
+            Kept {
+                identifier,
+                sequence: self.session.next_sequence(),
+                message: message.clone(),
+                payload: message.payload.to_vec(),
+            }
+        });
+        self.transmit.part();
+        self.outgoing = Some(Box::new(Outgoing { remaining, kept }));
+        Ok(identifier)
+    }
+
+    /// Sends the next part of a payload. With the last one the message has been sent.
+    pub(super) fn send_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
+        let outgoing = self.outgoing.as_mut().ok_or(SendError::BodyLength)?;
+        let Some(remaining) = outgoing.remaining.checked_sub(part.len() as u64) else {
+            return Err(SendError::BodyLength);
+        };
+        outgoing.remaining = remaining;
+        self.transmit.in_turn().extend_from_slice(part);
+        if let Some(kept) = &mut outgoing.kept {
+            kept.payload.extend_from_slice(part);
+        }
+        if remaining == 0
+            && let Some(outgoing) = self.outgoing.take()
+        {
+            self.transmit.join();
+            if let Some(kept) = outgoing.kept {
+                let message = Message {
+                    payload: kept.payload.into(),
+                    ..kept.message
+                };
+                self.keep(kept.identifier, message, kept.sequence);
+            }
+        }
+        Ok(remaining)
+    }
+}
+
+/// No payload is longer than a packet (section 2.1.4).
+const MAXIMUM: usize = 268_435_455;

@@ -1,0 +1,86 @@
+//! When something is due.
+
+use core::time::Duration;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Timer {
+    /// The login is late: CONNECT or an AUTH at a server, CONNACK at a client (section 3.1.4).
+    Handshake,
+    /// The client is silent for too long (MQTT-3.1.2-22).
+    Receive,
+    /// PINGRESP is late (section 3.1.2.10).
+    Ping,
+    /// A PINGREQ of ours is due (MQTT-3.1.2-20).
+    Send,
+}
+
+impl Timer {
+    const ALL: [Self; 4] = [Self::Handshake, Self::Receive, Self::Ping, Self::Send];
+
+    /// Whether it waits for bytes that only come while the embedder reads.
+    const fn waits_for_input(self) -> bool {
+        matches!(self, Self::Receive | Self::Ping)
+    }
+}
+
+/// Whether the embedder reads from the socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// It does.
+    #[default]
+    Running,
+    /// It holds the peer back: the silence is not the peer's.
+    Paused,
+}
+
+/// The time of each timer that runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timers {
+    at: [Option<Duration>; Timer::ALL.len()],
+    pub(super) reading: Reading,
+}
+
+impl Timers {
+    /// Starts a timer, or moves it. A time beyond the end of time never comes.
+    #[inline]
+    pub(super) fn set(&mut self, timer: Timer, now: Duration, after: Duration) {
+        self.at[timer as usize] = now.checked_add(after);
+    }
+
+    /// Stops a timer.
+    #[inline]
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.at[timer as usize] = None;
+    }
+
+    /// Stops all timers.
+    pub(super) fn stop_all(&mut self) {
+        self.at = Default::default();
+    }
+
+    /// Whether a timer runs.
+    #[inline]
+    pub(super) fn runs(&self, timer: Timer) -> bool {
+        self.at[timer as usize].is_some()
+    }
+
+    /// The time of the next timer.
+    pub(super) fn next(&self) -> Option<Duration> {
+        Timer::ALL.into_iter().filter_map(|it| self.due(it)).min()
+    }
+
+    /// The first of the timers whose time has come.
+    pub(super) fn expired(&self, now: Duration) -> Option<Timer> {
+        let has_come = |timer: &Timer| self.due(*timer).is_some_and(|at| at <= now);
+        Timer::ALL.into_iter().find(has_come)
+    }
+
+    /// The time of a timer, unless it stands still.
+    fn due(&self, timer: Timer) -> Option<Duration> {
+        if self.reading == Reading::Paused && timer.waits_for_input() {
+            return None;
+        }
+        self.at[timer as usize]
+    }
+}
