@@ -6,7 +6,7 @@ use core::str::FromStr;
 use crate::{ParseError, Version};
 
 /// The command of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Command {
     /// `CONNECT`: opens the session (client).
@@ -51,7 +51,7 @@ pub enum SentBy {
 }
 
 /// Which versions let a command have a body.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 enum Body {
     /// Every version.
     Yes,
@@ -166,7 +166,7 @@ const fn slot(name: &[u8]) -> Option<usize> {
 
 impl Command {
     /// All commands of all versions.
-    pub fn all() -> impl Iterator<Item = Command> {
+    pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| row.command)
     }
 
@@ -175,6 +175,7 @@ impl Command {
     }
 
     /// The command as it is on the wire.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().name
     }
@@ -184,17 +185,20 @@ impl Command {
     // keeps: stomp12/frames/case-sensitive, stomp11/frames/case-sensitive,
     // keeps: stomp12/server-frames/commands, stomp11/server-frames/commands,
     // keeps: stomp10/server-frames/commands
-    pub fn from_bytes(name: &[u8]) -> Option<Command> {
+    #[must_use]
+    pub fn from_bytes(name: &[u8]) -> Option<Self> {
         let row = &TABLE[usize::from(BY_NAME[slot(name)?])];
         (row.name.as_bytes() == name).then_some(row.command)
     }
 
     /// The first version that has this command.
+    #[must_use]
     pub const fn since(self) -> Version {
         self.row().since
     }
 
     /// Who sends it.
+    #[must_use]
     pub const fn sent_by(self) -> SentBy {
         self.row().sent_by
     }
@@ -203,6 +207,7 @@ impl Command {
     /// always; in 1.0, which has no such rule, most others too.
     // keeps: stomp12/body/allowed, stomp11/body/allowed, stomp10/body/of-subscribe,
     // keeps: stomp10/body/of-receipt
+    #[must_use]
     pub const fn may_have_body(self, version: Version) -> bool {
         match self.row().body {
             Yes => true,
@@ -212,11 +217,13 @@ impl Command {
     }
 
     /// Whether the body means something: SEND, MESSAGE and ERROR.
+    #[must_use]
     pub const fn has_body(self) -> bool {
         matches!(self.row().body, Yes)
     }
 
     /// The headers without which a frame is wrong.
+    #[must_use]
     pub const fn required_headers(self, version: Version) -> &'static [&'static str] {
         self.row().required[version as usize]
     }
@@ -225,8 +232,9 @@ impl Command {
     /// ("Value Encoding"). STOMP is escaped: the text names the two exceptions,
     /// and clients that send STOMP do escape it.
     // keeps: stomp12/header-encoding/connect-unescaped, stomp11/header-encoding/connect-unescaped
+    #[must_use]
     pub const fn is_escaped(self) -> bool {
-        !matches!(self, Command::Connect | Command::Connected)
+        !matches!(self, Self::Connect | Self::Connected)
     }
 }
 

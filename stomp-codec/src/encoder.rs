@@ -13,8 +13,8 @@ impl Version {
     /// Whether frames of this version can carry a header, with its escapes or
     /// without.
     ///
-    /// For who passes headers on from elsewhere: what is refused here can be
-    /// left out before a whole message is refused for it.
+    /// Ask this when you pass on headers from elsewhere: one that is refused here can be
+    /// left out, before a whole message is refused for it.
     ///
     /// # Errors
     ///
@@ -82,11 +82,11 @@ impl<'a> Encoder<'a> {
         })
     }
 
-    /// Adds a header behind those before.
+    /// Adds a header after those before.
     ///
     /// # Errors
     ///
-    /// The version cannot carry it. It is as if the call had not been.
+    /// The version cannot carry it. The frame is as it was before the call.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), EncodeError> {
         if self.writing.check(name, value)? {
             self.out.reserve(name.len() + value.len() + 2);
@@ -214,7 +214,7 @@ impl Decimal {
             digits[start] = b'0' + (number % 10) as u8;
             number /= 10;
             if number == 0 {
-                return Decimal { digits, start };
+                return Self { digits, start };
             }
         }
     }

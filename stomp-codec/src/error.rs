@@ -28,7 +28,7 @@ pub enum DecodeErrorKind {
     #[error("header line without a colon")]
     HeaderWithoutColon,
     /// A header line that starts with its colon: `header-name` has at least one
-    /// octet ("Augmented BNF").
+    /// byte ("Augmented BNF").
     #[error("header without a name")]
     EmptyHeaderName,
     /// A backslash that does not start an escape of this version; a fatal
@@ -50,9 +50,9 @@ pub enum DecodeErrorKind {
     /// value's.
     #[error("content-length is not a number")]
     ContentLength,
-    /// The octet after a body of `content-length` octets is not NUL. The offset
-    /// is that octet's.
-    #[error("no NUL after content-length octets of body")]
+    /// The byte after a body of `content-length` bytes is not NUL. The offset
+    /// is that byte's.
+    #[error("no NUL after content-length bytes of body")]
     MissingNul,
     /// Only SEND, MESSAGE and ERROR may have a body ("Body"). The offset is the
     /// body's.
@@ -113,11 +113,11 @@ pub enum EncodeError {
     /// A header without a name.
     #[error("header without a name")]
     EmptyHeaderName,
-    /// The name or the value of a header holds this octet, and the version has
+    /// The name or the value of a header holds this byte, and the version has
     /// no way to write it there: NUL always; LF, and `:` in a name, where there
     /// are no escapes (1.0, CONNECT and CONNECTED).
-    #[error("header holds octet {0}, which this frame cannot carry")]
-    HeaderOctet(u8),
+    #[error("header holds byte {0}, which this frame cannot carry")]
+    HeaderByte(u8),
     /// The name or the value of a header starts or ends with a blank, and
     /// readers of 1.0 trim it.
     #[error("header padded with blanks, which STOMP 1.0 trims")]

@@ -9,10 +9,10 @@ use memchr::{memchr, memchr_iter};
 use crate::version::Escapes;
 use crate::{Command, EncodeError, Version};
 
-/// The octet that `\` and `letter` stand for.
+/// The byte that `\` and `letter` stand for.
 // keeps: stomp12/header-encoding/decode, stomp11/header-encoding/decode,
 // keeps: stomp10/header-encoding/no-escapes
-const fn unescape_octet(escapes: Escapes, letter: u8) -> Option<u8> {
+const fn unescape_byte(escapes: Escapes, letter: u8) -> Option<u8> {
     match (escapes, letter) {
         (Escapes::None, _) => None,
         (_, b'n') => Some(b'\n'),
@@ -23,11 +23,11 @@ const fn unescape_octet(escapes: Escapes, letter: u8) -> Option<u8> {
     }
 }
 
-/// What is written for `octet`, if it has to be escaped.
+/// What is written for `byte`, if it has to be escaped.
 // keeps: stomp12/header-encoding/encode, stomp11/header-encoding/encode,
 // keeps: stomp10/header-encoding/no-escapes
-const fn escape_octet(escapes: Escapes, octet: u8) -> Option<&'static str> {
-    match (escapes, octet) {
+const fn escape_byte(escapes: Escapes, byte: u8) -> Option<&'static str> {
+    match (escapes, byte) {
         (Escapes::None, _) => None,
         (_, b'\n') => Some("\\n"),
         (_, b':') => Some("\\c"),
@@ -49,10 +49,10 @@ pub(crate) fn undefined_escape(escapes: Escapes, block: &[u8]) -> Option<usize> 
         }
         second_of_pair = Some(at + 1);
         // A header line never ends the block without its end of line, so that
-        // there is an octet after the backslash.
+        // there is a byte after the backslash.
         block
             .get(at + 1)
-            .is_none_or(|&letter| unescape_octet(escapes, letter).is_none())
+            .is_none_or(|&letter| unescape_byte(escapes, letter).is_none())
     })
 }
 
@@ -67,17 +67,17 @@ pub(crate) fn unescape(escapes: Escapes, raw: &str) -> Cow<'_, str> {
     };
     let mut text = String::with_capacity(raw.len());
     text.push_str(&raw[..first]);
-    let mut octets = raw[first..].chars();
-    while let Some(c) = octets.next() {
+    let mut chars = raw[first..].chars();
+    while let Some(c) = chars.next() {
         let escaped = (c == '\\')
-            .then(|| octets.clone().next())
+            .then(|| chars.clone().next())
             .flatten()
             .and_then(|letter| u8::try_from(letter).ok())
-            .and_then(|letter| unescape_octet(escapes, letter));
+            .and_then(|letter| unescape_byte(escapes, letter));
         match escaped {
-            Some(octet) => {
-                octets.next();
-                text.push(char::from(octet));
+            Some(byte) => {
+                chars.next();
+                text.push(char::from(byte));
             }
             None => text.push(c),
         }
@@ -85,7 +85,7 @@ pub(crate) fn unescape(escapes: Escapes, raw: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The octets that mean something in a header, each a bit.
+/// The bytes that mean something in a header, each a bit.
 mod class {
     pub(super) const NUL: u8 = 1;
     pub(super) const LF: u8 = 2;
@@ -93,7 +93,7 @@ mod class {
     pub(super) const COLON: u8 = 8;
     pub(super) const BACKSLASH: u8 = 16;
 
-    /// The class of each octet; most have none.
+    /// The class of each byte; most have none.
     pub(super) const OF: [u8; 256] = {
         let mut table = [0; 256];
         table[0] = NUL;
@@ -106,13 +106,13 @@ mod class {
 
     /// All classes that a text holds.
     pub(super) fn all(text: &str) -> u8 {
-        let octets = text.bytes();
-        octets.fold(0, |classes, octet| classes | OF[usize::from(octet)])
+        let bytes = text.bytes();
+        bytes.fold(0, |classes, byte| classes | OF[usize::from(byte)])
     }
 }
 
 /// How the headers of one frame are to be written, and what it cannot carry.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Writing {
     escapes: Escapes,
     trim: bool,
@@ -138,7 +138,7 @@ impl Writing {
         // the end of line.
         let opening = if command.is_escaped() { 0 } else { CR };
         let ends = (NUL | LF | opening) & !escaped;
-        Writing {
+        Self {
             escapes: syntax.escapes,
             trim: syntax.trim,
             not_in_names: ends | (COLON & !escaped),
@@ -168,9 +168,9 @@ impl Writing {
             return Err(EncodeError::EmptyHeaderName);
         }
         for (text, refused) in [(name, self.not_in_names), (value, self.not_in_values)] {
-            let mut octets = text.bytes();
-            if let Some(octet) = octets.find(|o| class::OF[usize::from(*o)] & refused != 0) {
-                return Err(EncodeError::HeaderOctet(octet));
+            let mut bytes = text.bytes();
+            if let Some(byte) = bytes.find(|o| class::OF[usize::from(*o)] & refused != 0) {
+                return Err(EncodeError::HeaderByte(byte));
             }
             if self.trim && trim(text).len() != text.len() {
                 return Err(EncodeError::Padding);
@@ -181,11 +181,11 @@ impl Writing {
 
     /// How many bytes [`put`](Self::put) writes for a name or value.
     pub(crate) fn len(&self, text: &str) -> usize {
-        let classes = text.bytes().map(|octet| class::OF[usize::from(octet)]);
+        let classes = text.bytes().map(|byte| class::OF[usize::from(byte)]);
         text.len() + classes.filter(|class| class & self.escaped != 0).count()
     }
 
-    /// Writes a header line that [`check`](Self::check) has let through.
+    /// Writes a header line that [`check`](Self::check) has accepted.
     pub(crate) fn put(&self, name: &str, value: &str, out: &mut impl BufMut) {
         self.pieces(name, |piece| out.put_slice(piece.as_bytes()));
         out.put_u8(b':');
@@ -210,9 +210,9 @@ impl Writing {
 
     fn pieces(&self, text: &str, mut write: impl FnMut(&str)) {
         let mut from = 0;
-        for (at, octet) in text.bytes().enumerate() {
-            if class::OF[usize::from(octet)] & self.escaped != 0
-                && let Some(escaped) = escape_octet(self.escapes, octet)
+        for (at, byte) in text.bytes().enumerate() {
+            if class::OF[usize::from(byte)] & self.escaped != 0
+                && let Some(escaped) = escape_byte(self.escapes, byte)
             {
                 write(&text[from..at]);
                 write(escaped);

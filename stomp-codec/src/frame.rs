@@ -12,7 +12,7 @@ use crate::{Command, EncodeError, Version, encoder};
 
 /// A frame: command, headers, body.
 ///
-/// It borrows everything and is cheap to copy. [`decode`](crate::decode) gives
+/// It borrows everything and is cheap to copy. [`decode`](crate::decode) returns
 /// one that looks at the bytes read; [`Frame::new`] makes one of its parts, to
 /// [`encode`](Frame::encode).
 ///
@@ -38,6 +38,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// A frame to be encoded. Whether `version` can carry it shows when it is.
+    #[must_use]
     pub fn new(
         version: Version,
         command: Command,
@@ -79,27 +80,32 @@ impl<'a> Frame<'a> {
     }
 
     /// The version by whose rules it was read, or is to be written.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
     /// The command.
+    #[must_use]
     pub fn command(&self) -> Command {
         self.command
     }
 
     /// All headers in order, repeated ones included.
+    #[must_use]
     pub fn headers(&self) -> Headers<'a> {
         self.headers
     }
 
     /// The value of a header: of the first one of that name (1.2, "Repeated
     /// Header Entries").
+    #[must_use]
     pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
         self.headers.get(name)
     }
 
     /// The body; empty if there is none, or if it comes in parts.
+    #[must_use]
     pub fn body(&self) -> &'a [u8] {
         self.body
     }
@@ -107,11 +113,13 @@ impl<'a> Frame<'a> {
     /// Whether the body, if there is one, is here. It is, but for a frame that a
     /// connection hands out before its body has come
     /// ([`Limits::assembled_size`](crate::Limits::assembled_size)).
+    #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole
     }
 
     /// How many bytes [`encode`](Frame::encode) writes if it succeeds.
+    #[must_use]
     pub fn encoded_len(&self) -> usize {
         let headers: usize = match (self.headers.lines(), self.headers.given()) {
             (Some(lines), _) if !lines.hold_crlf() => lines.block().len(),
@@ -147,7 +155,7 @@ impl<'a> Frame<'a> {
         self.command.as_str().len() + headers + content_length + self.body.len() + 3
     }
 
-    /// Writes the frame, with LF for an EOL (and CR LF behind a value of CONNECT that was
+    /// Writes the frame, with LF for an EOL (and CR LF after a value of CONNECT that was
     /// read with a CR at its end). Headers go out in the
     /// order given; a `content-length` follows them if there is a body and none
     /// of them is one (1.2, "Header content-length").

@@ -12,7 +12,7 @@ use crate::version::{Escapes, Syntax};
 /// One header, as the text that it stands for.
 ///
 /// Both halves borrow from the frame unless they hold an escape.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Header<'a> {
     /// The name. Case counts.
     pub name: Cow<'a, str>,
@@ -53,11 +53,11 @@ impl<'a> From<&'a (String, String)> for Header<'a> {
 ///
 /// A view, as cheap to copy as a slice, and an iterator over [`Header`]. Where
 /// a name is repeated, the first is the one that counts (1.2, "Repeated Header
-/// Entries"): that is what [`get`](Headers::get) gives.
-#[derive(Debug, Clone, Copy)]
+/// Entries"): [`get`](Headers::get) returns that one.
+#[derive(Clone, Copy, Debug)]
 pub struct Headers<'a>(Repr<'a>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Repr<'a> {
     /// Lines as they are on the wire, each with its end of line; validated.
     Wire(Lines<'a>),
@@ -66,7 +66,7 @@ enum Repr<'a> {
 }
 
 /// How a header block is to be read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     crlf: bool,
     trim: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(syntax: Syntax, may_hold_backslash: bool) -> Self {
-        Layout {
+        Self {
             crlf: syntax.crlf,
             trim: syntax.trim,
             escapes: if may_hold_backslash {
@@ -89,7 +89,7 @@ impl Layout {
 }
 
 /// A validated header block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Lines<'a> {
     block: &'a str,
     layout: Layout,
@@ -191,6 +191,7 @@ impl<'a> Headers<'a> {
     /// The value of a header: of the first one of that name.
     // keeps: stomp12/repeated-headers/first, stomp11/repeated-headers/first,
     // keeps: stomp12/frames/case-sensitive, stomp11/frames/case-sensitive
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         match self.0 {
             Repr::Wire(lines) => lines.get(name),

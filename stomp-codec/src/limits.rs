@@ -48,7 +48,7 @@ impl Default for Limits {
     /// Generous to a peer that has logged in: 16 KiB a header line, 1000
     /// headers, 128 KiB of headers, 16 MiB of body, which is handed out whole.
     fn default() -> Self {
-        Limits {
+        Self {
             command: 32,
             header_line: 16 * 1024,
             header_count: 1000,
@@ -67,13 +67,14 @@ impl Limits {
     /// Narrow limits for a peer that nobody knows yet: 4 KiB a header line, 32
     /// headers, 16 KiB of headers, 16 KiB of body (a server may explain itself
     /// in the body of the ERROR that refuses a connection).
+    #[must_use]
     pub fn before_login() -> Self {
-        Limits {
+        Self {
             header_line: 4 * 1024,
             header_count: 32,
             headers: 16 * 1024,
             body: 16 * 1024,
-            ..Limits::default()
+            ..Self::default()
         }
     }
 }

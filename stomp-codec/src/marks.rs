@@ -1,20 +1,20 @@
-//! Finds the octets that shape a header block, eight at a time.
+//! Finds the bytes that shape a header block, eight at a time.
 //!
-//! Headers are short: what it costs to begin a search for one octet, line by line,
-//! is more than what a word of eight octets costs here.
+//! Headers are short: what it costs to begin a search for one byte, line by line,
+//! is more than what a word of eight bytes costs here.
 
 use core::slice;
 
-/// An octet in all eight places.
-const fn all(octet: u8) -> u64 {
-    u64::from_le_bytes([octet; 8])
+/// A byte in all eight places.
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
-/// The top bit of each octet of a word that is below 0x20 (LF, CR and NUL are), a
+/// The top bit of each byte of a word that is below 0x20 (LF, CR and NUL are), a
 /// colon or a backslash. Above one of these, others may be marked too.
 #[inline]
 const fn marks(word: u64) -> u64 {
-    // An octet that is less than what is subtracted from it borrows into its top
+    // A byte that is less than what is subtracted from it borrows into its top
     // bit, if that was clear.
     let control = word.wrapping_sub(all(0x20));
     let colon = (word ^ all(b':')).wrapping_sub(all(1));
@@ -22,11 +22,11 @@ const fn marks(word: u64) -> u64 {
     (control | colon | backslash) & !word & all(0x80)
 }
 
-/// The places of the octets of a slice that are below 0x20, colons or backslashes,
+/// The places of the bytes of a slice that are below 0x20, colons or backslashes,
 /// in order; and now and then of another one.
 pub(crate) struct Marks<'a> {
     words: slice::Iter<'a, [u8; 8]>,
-    /// The octets behind the words.
+    /// The bytes after the words.
     rest: &'a [u8],
     /// Where the word at hand ends.
     end: usize,
@@ -47,13 +47,13 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// Makes a word of the octets behind the words.
+    /// Makes a word of the bytes after the words.
     #[cold]
     fn last(&mut self) -> Option<u64> {
         let rest = core::mem::take(&mut self.rest);
-        let mut octets = [0xff; 8];
-        octets[..rest.len()].copy_from_slice(rest);
-        (!rest.is_empty()).then(|| u64::from_le_bytes(octets))
+        let mut bytes = [0xff; 8];
+        bytes[..rest.len()].copy_from_slice(rest);
+        (!rest.is_empty()).then(|| u64::from_le_bytes(bytes))
     }
 }
 
@@ -64,7 +64,7 @@ impl Iterator for Marks<'_> {
     fn next(&mut self) -> Option<usize> {
         while self.mask == 0 {
             self.mask = marks(match self.words.next() {
-                Some(octets) => u64::from_le_bytes(*octets),
+                Some(bytes) => u64::from_le_bytes(*bytes),
                 None => self.last()?,
             });
             self.end += 8;
@@ -80,21 +80,21 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    /// Every octet in every place of a word, beside every kind of other.
+    /// Every byte in every place of a word, beside every kind of other.
     #[test]
     fn none_is_missed() {
-        for octet in 0..=u8::MAX {
+        for byte in 0..=u8::MAX {
             for other in [
                 b'a', b' ', 0x1f, b':', b';', b'\\', b']', 0x80, 0xff, 0, b'\n',
             ] {
                 for place in 0..20 {
                     let mut bytes = [other; 21];
-                    bytes[place] = octet;
-                    let is_mark = |octet: u8| octet < 0x20 || octet == b':' || octet == b'\\';
+                    bytes[place] = byte;
+                    let is_mark = |byte: u8| byte < 0x20 || byte == b':' || byte == b'\\';
                     let marks = Marks::new(&bytes, 3);
                     let found: Vec<_> = marks.filter(|&at| is_mark(bytes[at])).collect();
                     let expected: Vec<_> = (3..21).filter(|&at| is_mark(bytes[at])).collect();
-                    assert_eq!(found, expected, "{octet} at {place} among {other}");
+                    assert_eq!(found, expected, "{byte} at {place} among {other}");
                 }
             }
         }

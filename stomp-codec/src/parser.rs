@@ -10,9 +10,9 @@ use crate::{Command, DecodeError, DecodeErrorKind, Frame, Limit, Limits, Version
 
 /// Decodes the frame at the front of `input`.
 ///
-/// Gives the frame and how many bytes it and the EOLs in front of it take, or
+/// Returns the frame and how many bytes it and the EOLs before it take, or
 /// `None` if it is not complete. Bytes after the frame are left alone; EOLs
-/// with no frame behind them (heart-beats) give `None` and can be taken off
+/// with no frame after them (heart-beats) make `None` and can be taken off
 /// with [`leading_eols`].
 ///
 /// This starts from zero each time. To decode from a stream in small reads, keep
@@ -68,6 +68,7 @@ pub fn needed(input: &[u8], version: Version, limits: &Limits) -> Result<usize, 
 
 /// The number of bytes that whole EOLs take at the front of `input`: LF, and in
 /// 1.2 CR LF too. Between frames they are heart-beats or padding.
+#[must_use]
 pub fn leading_eols(input: &[u8], version: Version) -> usize {
     eols(input, version.syntax().crlf)
 }
@@ -107,7 +108,7 @@ pub(crate) fn eols(input: &[u8], crlf: bool) -> usize {
 /// assert!(buffer.is_empty());
 /// # Ok::<(), stomp_codec::DecodeError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Scan {
     stage: Stage,
     /// First byte of the line or body that is being read.
@@ -123,12 +124,12 @@ pub struct Scan {
     colon: Option<usize>,
     /// There may be a backslash in the header block.
     backslash: bool,
-    /// There may be a CR in it without an LF behind it.
+    /// There may be a CR in it without an LF after it.
     bare_cr: bool,
     content_length: Option<usize>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Stage {
     #[default]
     Command,
@@ -154,6 +155,7 @@ impl Scan {
 
     /// After `None`: the least length of an input in which the frame could be
     /// complete. Exact once the `content-length` of a SEND, MESSAGE or ERROR is known.
+    #[must_use]
     pub fn min_len(&self) -> usize {
         match (self.stage, self.content_length) {
             (Stage::Body(command), Some(length)) if command.has_body() => {
@@ -179,13 +181,13 @@ impl Scan {
     ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
         if input.len() < self.seen {
             // Not the same bytes: begin again.
-            *self = Scan::default();
+            *self = Self::default();
         }
         let located = match self.locate(input, syntax, limits, assembled) {
             Ok(Some(located)) => located,
             Ok(None) => return Ok(None),
             Err(error) => {
-                *self = Scan::default();
+                *self = Self::default();
                 return Err(error);
             }
         };
@@ -202,7 +204,7 @@ impl Scan {
             Some(end) => (input.get(self.from..end), end + 1),
             None => (None, self.from),
         };
-        *self = Scan::default();
+        *self = Self::default();
         let frame = Frame::decoded(syntax.version, command, headers, body);
         Ok(Some((frame, taken)))
     }
@@ -402,7 +404,7 @@ impl Scan {
             let mut at = start + line.len() - value.len();
             let mut value = value;
             if syntax.trim_content_length {
-                at += value.iter().take_while(|&&octet| is_blank(octet)).count();
+                at += value.iter().take_while(|&&byte| is_blank(byte)).count();
                 value = trim(value);
             }
             let length = decimal(value).ok_or(error(at, DecodeErrorKind::ContentLength))?;
@@ -592,8 +594,8 @@ pub(crate) const fn error(offset: usize, kind: DecodeErrorKind) -> DecodeError {
     DecodeError { offset, kind }
 }
 
-const fn is_blank(octet: u8) -> bool {
-    matches!(octet, b' ' | b'\t')
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 pub(crate) fn trim(mut text: &[u8]) -> &[u8] {

@@ -9,7 +9,7 @@ use crate::ParseError;
 /// A version of the protocol.
 ///
 /// Versions are ordered: a later one is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Version {
     /// STOMP 1.0.
     V1_0,
@@ -21,14 +21,15 @@ pub enum Version {
 
 impl Version {
     /// All versions, the oldest first.
-    pub const ALL: [Version; 3] = [Version::V1_0, Version::V1_1, Version::V1_2];
+    pub const ALL: [Self; 3] = [Self::V1_0, Self::V1_1, Self::V1_2];
 
     /// The version as the headers `accept-version` and `version` write it.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Version::V1_0 => "1.0",
-            Version::V1_1 => "1.1",
-            Version::V1_2 => "1.2",
+            Self::V1_0 => "1.0",
+            Self::V1_1 => "1.1",
+            Self::V1_2 => "1.2",
         }
     }
 
@@ -45,17 +46,19 @@ impl Version {
     /// assert_eq!(version, Some(Version::V1_2));
     /// assert_eq!(Version::V1_2.subprotocol(), "v12.stomp");
     /// ```
+    #[must_use]
     pub const fn subprotocol(self) -> &'static str {
         match self {
-            Version::V1_0 => "v10.stomp",
-            Version::V1_1 => "v11.stomp",
-            Version::V1_2 => "v12.stomp",
+            Self::V1_0 => "v10.stomp",
+            Self::V1_1 => "v11.stomp",
+            Self::V1_2 => "v12.stomp",
         }
     }
 
     /// The version that a WebSocket sub-protocol stands for. Case counts.
-    pub fn parse_subprotocol(name: &str) -> Option<Version> {
-        Version::ALL.into_iter().find(|v| v.subprotocol() == name)
+    #[must_use]
+    pub fn parse_subprotocol(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.subprotocol() == name)
     }
 
     pub(crate) const fn syntax(self) -> Syntax {
@@ -80,7 +83,7 @@ impl fmt::Display for Version {
 }
 
 /// Which escapes a header may hold (1.1 and 1.2, "Value Encoding").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Escapes {
     /// A backslash is a backslash: all of 1.0; CONNECT and CONNECTED always.
     None,
@@ -91,7 +94,7 @@ pub(crate) enum Escapes {
 }
 
 /// How header lines are written in a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Syntax {
     /// The version whose commands and bodies are allowed.
     pub(crate) version: Version,
@@ -144,7 +147,7 @@ impl Syntax {
     /// For the frame that opens a connection, read by a server before any
     /// version is agreed on. A client of 1.2 may end its lines with CR LF; only
     /// a STOMP frame, which 1.0 does not know, can hold escapes.
-    pub(crate) const FIRST_FROM_CLIENT: Syntax = Syntax {
+    pub(crate) const FIRST_FROM_CLIENT: Self = Self {
         version: Version::V1_2,
         crlf: true,
         bare_cr_is_error: false,
@@ -156,7 +159,7 @@ impl Syntax {
     /// For the frame that answers it, read by a client before it knows the
     /// version. CONNECTED is never escaped; an ERROR may come from a server
     /// that only speaks 1.0, so that its backslashes are left alone.
-    pub(crate) const FIRST_FROM_SERVER: Syntax = Syntax {
+    pub(crate) const FIRST_FROM_SERVER: Self = Self {
         version: Version::V1_2,
         crlf: true,
         bare_cr_is_error: false,
@@ -166,7 +169,7 @@ impl Syntax {
     };
 
     /// The same for a command: CONNECT and CONNECTED are never escaped.
-    pub(crate) const fn of(mut self, command: crate::Command) -> Syntax {
+    pub(crate) const fn of(mut self, command: crate::Command) -> Self {
         if !command.is_escaped() {
             self.escapes = Escapes::None;
             self.bare_cr_is_error = false;

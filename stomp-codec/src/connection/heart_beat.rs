@@ -26,7 +26,7 @@ pub struct HeartBeat {
 impl HeartBeat {
     /// No heart-beats in either direction; what a missing header means.
     // keeps: stomp12/heart-beating/missing-header, stomp11/heart-beating/missing-header
-    pub const NONE: HeartBeat = HeartBeat {
+    pub const NONE: Self = Self {
         send: Duration::ZERO,
         receive: Duration::ZERO,
     };
@@ -35,7 +35,7 @@ impl HeartBeat {
     /// the other wants.
     // keeps: stomp12/heart-beating/none, stomp11/heart-beating/none,
     // keeps: stomp12/heart-beating/interval, stomp11/heart-beating/interval
-    fn interval_to(self, peer: HeartBeat) -> Option<Duration> {
+    fn interval_to(self, peer: Self) -> Option<Duration> {
         let none = self.send.is_zero() || peer.receive.is_zero();
         (!none).then(|| self.send.max(peer.receive))
     }
@@ -86,7 +86,7 @@ pub struct Tolerance {
 impl Default for Tolerance {
     /// Once more the interval, and a second at least.
     fn default() -> Self {
-        Tolerance {
+        Self {
             percent: 100,
             at_least: Duration::from_secs(1),
         }

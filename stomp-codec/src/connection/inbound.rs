@@ -14,9 +14,9 @@ pub(crate) struct Inbound {
     scan: Scan,
     /// The body that is coming, if its frame was handed out without it.
     parts: Option<Parts>,
-    /// The EOLs behind the latest frame can be CR LF, as those in it could: they are a
+    /// The EOLs after the latest frame can be CR LF, as those in it could: they are a
     /// part of it ("Augmented BNF"). After CONNECT in whatever version was agreed on.
-    crlf_behind: bool,
+    crlf_after: bool,
     /// How many bytes were left to the caller, to be presented again.
     left: usize,
     /// No end of the head of a frame with an unknown command is before this byte.
@@ -77,7 +77,7 @@ impl Inbound {
             return Ok(Some(Incoming::Part(part)));
         }
         // At the first byte of a frame there are none.
-        let crlf = syntax.crlf || self.crlf_behind;
+        let crlf = syntax.crlf || self.crlf_after;
         input.advance(eols(input, crlf));
         let bytes = *input;
         // It may be half an EOL.
@@ -88,7 +88,7 @@ impl Inbound {
         let found = self.scan.decode_with(bytes, syntax, limits, assembled)?;
         Ok(found.map(|(frame, taken)| {
             input.advance(taken);
-            self.crlf_behind = syntax.crlf;
+            self.crlf_after = syntax.crlf;
             if !frame.is_whole() {
                 self.parts = Some(Parts::new(&frame, taken, limits.body));
             }

@@ -13,11 +13,12 @@ use crate::{ConnectionError, ParseError, Version};
 /// A subscription of one connection, by a number of this side's own.
 ///
 /// Numbers are given in the order of the SUBSCRIBE frames and never twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Subscription(pub(crate) u64);
 
 impl Subscription {
     /// The number.
+    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -38,19 +39,20 @@ pub enum AckMode {
 }
 
 impl AckMode {
-    const ALL: [AckMode; 3] = [AckMode::Auto, AckMode::Client, AckMode::ClientIndividual];
+    const ALL: [Self; 3] = [Self::Auto, Self::Client, Self::ClientIndividual];
 
     /// The mode as the header has it.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            AckMode::Auto => "auto",
-            AckMode::Client => "client",
-            AckMode::ClientIndividual => "client-individual",
+            Self::Auto => "auto",
+            Self::Client => "client",
+            Self::ClientIndividual => "client-individual",
         }
     }
 
     pub(crate) fn is_in(self, version: Version) -> bool {
-        self != AckMode::ClientIndividual || version > Version::V1_0
+        self != Self::ClientIndividual || version > Version::V1_0
     }
 }
 
@@ -77,10 +79,10 @@ impl fmt::Display for AckMode {
 /// order in which they were sent.
 ///
 /// A slice, without an allocation for none or one.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Deliveries(Repr);
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq, PartialEq)]
 enum Repr {
     One([u64; 1]),
     Many(Vec<u64>),
@@ -88,7 +90,7 @@ enum Repr {
 
 impl Deliveries {
     const fn none() -> Self {
-        Deliveries(Repr::Many(Vec::new()))
+        Self(Repr::Many(Vec::new()))
     }
 }
 
@@ -107,12 +109,12 @@ impl FromIterator<u64> for Deliveries {
     fn from_iter<I: IntoIterator<Item = u64>>(messages: I) -> Self {
         let mut messages = messages.into_iter();
         let Some(first) = messages.next() else {
-            return Deliveries::none();
+            return Self::none();
         };
         let Some(second) = messages.next() else {
-            return Deliveries(Repr::One([first]));
+            return Self(Repr::One([first]));
         };
-        Deliveries(Repr::Many(
+        Self(Repr::Many(
             [first, second].into_iter().chain(messages).collect(),
         ))
     }
@@ -126,7 +128,7 @@ impl fmt::Debug for Deliveries {
 
 /// A message that an ACK or NACK names: the number of its subscription, and its
 /// own among those sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Named {
     pub(crate) subscription: Subscription,
     pub(crate) number: u64,
@@ -134,9 +136,9 @@ pub(crate) struct Named {
 
 impl Named {
     /// What the header `ack` of 1.2 holds, and `message-id` ends with.
-    pub(crate) fn parse(text: &str) -> Option<Named> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (subscription, number) = text.split_once('-')?;
-        Some(Named {
+        Some(Self {
             subscription: Subscription(parse_number(subscription)?),
             number: parse_number(number)?,
         })
@@ -211,7 +213,7 @@ impl Subscriptions {
     }
 
     /// Ends the subscription with this id; in 1.0 also the one without an id, or
-    /// else the oldest, to this destination. Gives what was not acknowledged.
+    /// else the oldest, to this destination. Returns what was not acknowledged.
     // keeps: stomp12/UNSUBSCRIBE/matches, stomp11/UNSUBSCRIBE/matches, stomp12/UNSUBSCRIBE/stops,
     // keeps: stomp11/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/stops, stomp10/UNSUBSCRIBE/headers
     pub(crate) fn close(
@@ -261,7 +263,7 @@ impl Subscriptions {
     /// acknowledged. `id` is the client's name for the subscription, where the
     /// version asks for it.
     ///
-    /// What was sent to a subscription that has ended since is let through: the
+    /// What was sent to a subscription that has ended since is accepted: the
     /// ACK may have crossed with nothing, and means nothing any more.
     // keeps: stomp12/ACK/id, stomp11/ACK/message-id, stomp10/ACK/message-id,
     // keeps: stomp11/ACK/subscription
@@ -285,7 +287,7 @@ impl Subscriptions {
         })
     }
 
-    /// Settles a message, or all up to it, and gives those that were still
+    /// Settles a message, or all up to it, and returns those that were still
     /// waiting.
     // keeps: stomp12/SUBSCRIBE-ack/cumulative, stomp11/SUBSCRIBE-ack/cumulative,
     // keeps: stomp12/SUBSCRIBE-ack/individual, stomp11/SUBSCRIBE-ack/individual,

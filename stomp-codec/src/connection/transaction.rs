@@ -13,7 +13,7 @@ use crate::parts::Part;
 use crate::{ConnectionError, Frame, FrameBuf, Limits};
 
 /// One step of a transaction that was committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Operation {
     /// A message for a destination.
@@ -41,7 +41,7 @@ pub enum Operation {
 }
 
 /// A SEND that was held in a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SendBuf(FrameBuf);
 
 impl SendBuf {
@@ -172,7 +172,7 @@ impl Transactions {
         Ok(())
     }
 
-    /// Ends a transaction and gives what it held.
+    /// Ends a transaction and returns what it held.
     // keeps: stomp12/COMMIT/transaction, stomp11/COMMIT/transaction, stomp10/COMMIT/transaction,
     // keeps: stomp12/ABORT/transaction, stomp11/ABORT/transaction, stomp10/ABORT/transaction
     fn end(&mut self, id: &str) -> Result<Vec<(Held, FrameBuf)>, ConnectionError> {
@@ -217,6 +217,6 @@ impl Transactions {
     /// Drops all of them ("will be implicitly aborted").
     // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
     pub(crate) fn clear(&mut self) {
-        *self = Transactions::default();
+        *self = Self::default();
     }
 }

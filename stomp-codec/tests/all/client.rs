@@ -136,7 +136,7 @@ fn connect() {
         ..guest
     };
     let mut client = new(&Version::ALL);
-    let error = SendError::Encode(EncodeError::HeaderOctet(b'\n'));
+    let error = SendError::Encode(EncodeError::HeaderByte(b'\n'));
     assert_eq!(client.connect(NOW, &refused), Err(error));
     assert_eq!(transmit(&mut client), "");
     // "Any client frame other than CONNECT MAY specify a receipt header".

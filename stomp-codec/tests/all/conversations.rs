@@ -355,7 +355,7 @@ fn each_frame_by_version() {
         ("1.0: a padded receipt before an error", &[V1_0], "SEND\nreceipt: r \nx\n\n^@", &[],
             "ERROR\nreceipt-id:r\nmessage:header line without a colon (byte 17)\n\n^@", decode_error("SEND\nreceipt: r \nx\n\n\0", 17, V1_0)),
         ("a wrong content-length", ALL, "SEND\nreceipt:r\ndestination:a\ncontent-length:1\n\nab^@", &[],
-            "ERROR\nreceipt-id:r\nmessage:no NUL after content-length octets of body (byte 48)\n\n^@",
+            "ERROR\nreceipt-id:r\nmessage:no NUL after content-length bytes of body (byte 48)\n\n^@",
             decode_error("SEND\nreceipt:r\ndestination:a\ncontent-length:1\n\nab\0", 48, V1_2)),
     ];
     for &(section, versions, input, events, sent, error) in table {

@@ -14,7 +14,7 @@ use stomp_codec::{Headers, Version};
 const NOW: Duration = Duration::ZERO;
 
 /// What a user does. Numbers choose among what is there, if anything is.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Do {
     Subscribe(AckMode, u8),
     Unsubscribe(usize),

@@ -94,8 +94,8 @@ fn which_bodies_come_in_parts() {
         ("too long before its end", &without_end, &[&open], "maximum size of a body exceeded (byte 120)"),
         ("too long by content-length, before any of it", "SEND\ndestination:a\ncontent-length:101\n\n", &[], "maximum size of a body exceeded (byte 139)"),
         // Header content-length.
-        ("content-length too small", "SEND\ndestination:a\ncontent-length:9\n\n0123456789^@", &["...01234567"], "no NUL after content-length octets of body (byte 46)"),
-        ("content-length too great", "SEND\ndestination:a\ncontent-length:10\n\n012345678^@SEND\n", &["...012345678"], "no NUL after content-length octets of body (byte 48)"),
+        ("content-length too small", "SEND\ndestination:a\ncontent-length:9\n\n0123456789^@", &["...01234567"], "no NUL after content-length bytes of body (byte 46)"),
+        ("content-length too great", "SEND\ndestination:a\ncontent-length:10\n\n012345678^@SEND\n", &["...012345678"], "no NUL after content-length bytes of body (byte 48)"),
         // Body.
         ("no other command has one", "BEGIN\ntransaction:t\ncontent-length:9\n\n012345678^@", &[],
             "BEGIN with a body (byte 38)"),
@@ -119,8 +119,8 @@ fn what_comes_of_them() {
             "RECEIPT\nreceipt-id:r\n\n^@"),
         ("no receipt before", "SEND\ndestination:a\nreceipt:r\n\n0123456789", &[], "", ""),
         ("ERROR names the receipt", "SEND\ndestination:a\nreceipt:r\\c\ncontent-length:9\n\n0123456789^@", &[],
-            "no NUL after content-length octets of body (byte 58)",
-            "ERROR\nreceipt-id:r\\c\nmessage:no NUL after content-length octets of body (byte 58)\n\n^@"),
+            "no NUL after content-length bytes of body (byte 58)",
+            "ERROR\nreceipt-id:r\\c\nmessage:no NUL after content-length bytes of body (byte 58)\n\n^@"),
         ("a destination that is refused", "SEND\ndestination:/error\nreceipt:r\n\n0123456789^@SEND\n", &["send /error [] 0123456789"], "",
             "ERROR\nreceipt-id:r\nmessage:No such place\n\n^@"),
         ("without a destination", "SEND\nreceipt:r\n\n0123456789^@", &[],

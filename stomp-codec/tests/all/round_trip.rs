@@ -222,8 +222,8 @@ fn what_a_version_cannot_carry() {
     #[rustfmt::skip]
     let table: &[Row] = &[
         // 1.0 has no escapes; LF ends a header.
-        (V1_0, Command::Send, ("a", "b\nc"), b"", Some(EncodeError::HeaderOctet(b'\n'))),
-        (V1_0, Command::Send, ("a:b", "c"), b"", Some(EncodeError::HeaderOctet(b':'))),
+        (V1_0, Command::Send, ("a", "b\nc"), b"", Some(EncodeError::HeaderByte(b'\n'))),
+        (V1_0, Command::Send, ("a:b", "c"), b"", Some(EncodeError::HeaderByte(b':'))),
         (V1_0, Command::Send, ("a", "b:c"), b"", None),
         (V1_0, Command::Send, ("a", " b"), b"", Some(EncodeError::Padding)),
         (V1_0, Command::Nack, ("a", "b"), b"", Some(EncodeError::CommandNotInVersion(Command::Nack, V1_0))),
@@ -233,12 +233,12 @@ fn what_a_version_cannot_carry() {
         // 1.1 has no escape for CR, and needs none: its lines end with LF only.
         (V1_1, Command::Send, ("a", "b\r"), b"", None),
         // CONNECT and CONNECTED are never escaped.
-        (V1_2, Command::Connect, ("a", "b\nc"), b"", Some(EncodeError::HeaderOctet(b'\n'))),
-        (V1_2, Command::Connect, ("a", "b\r"), b"", Some(EncodeError::HeaderOctet(b'\r'))),
-        (V1_2, Command::Connected, ("a:b", "c"), b"", Some(EncodeError::HeaderOctet(b':'))),
+        (V1_2, Command::Connect, ("a", "b\nc"), b"", Some(EncodeError::HeaderByte(b'\n'))),
+        (V1_2, Command::Connect, ("a", "b\r"), b"", Some(EncodeError::HeaderByte(b'\r'))),
+        (V1_2, Command::Connected, ("a:b", "c"), b"", Some(EncodeError::HeaderByte(b':'))),
         (V1_2, Command::Stomp, ("a:b", "c\n"), b"", None),
         // NUL ends a frame; no escape stands for it.
-        (V1_2, Command::Send, ("a", "b\0"), b"", Some(EncodeError::HeaderOctet(0))),
+        (V1_2, Command::Send, ("a", "b\0"), b"", Some(EncodeError::HeaderByte(0))),
         (V1_2, Command::Send, ("", "b"), b"", Some(EncodeError::EmptyHeaderName)),
         (V1_2, Command::Ack, ("id", "1"), b"x", Some(EncodeError::BodyNotAllowed(Command::Ack))),
         (V1_0, Command::Subscribe, ("id", "1"), b"x", None),

@@ -45,7 +45,7 @@ fn openings() {
         ("CR LF behind CONNECT, and then 1.0", "CONNECT\r\n\r\n^@\r\nSEND\ndestination:a\n\n^@", "connect 1.0 host=- login=- passcode=- heart-beat=0,0send a [] ", "", None),
         ("not behind a frame of 1.1", "CONNECT\naccept-version:1.1\nhost:h\n\n^@SEND\ndestination:a\n\n^@\r\nSEND\ndestination:b\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0send a [] ",
             "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\r\n", 0, V1_1)),
-        // Long enough that its last CR is the end of a read of 6 or 7 octets.
+        // Long enough that its last CR is the end of a read of 6 or 7 bytes.
         ("and a NUL behind it", "CONNECT\naccept-version:1.1\nhost:hhhhhh\n\n^@\r\n^@abcdef", "connect 1.1 host=hhhhhh login=- passcode=- heart-beat=0,0",
             "ERROR\nmessage:unknown command (byte 0)\n\n^@", decode_error("\0", 0, V1_1)),
         ("a CR behind CONNECT that is no EOL", "CONNECT\naccept-version:1.1\nhost:h\n\n^@\rSEND\ndestination:a\n\n^@", "connect 1.1 host=h login=- passcode=- heart-beat=0,0",

@@ -53,7 +53,7 @@ impl Wire {
 }
 
 /// What the client did, that the server has to hear of, in this order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Heard {
     Send(u64),
     Subscribe(u64, AckMode),

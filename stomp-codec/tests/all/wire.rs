@@ -134,7 +134,7 @@ const TABLE: &[Row] = &[
     ("three backslashes, then t", NEW, b"SEND\na:\\\\\\t\n\n\0", Err(UndefinedEscape, 9)),
     ("\\C is undefined: case counts", NEW, b"SEND\na:\\C\n\n\0", Err(UndefinedEscape, 7)),
     ("\\0 is undefined", NEW, b"SEND\na:\\0\n\n\0", Err(UndefinedEscape, 7)),
-    ("an escape before a letter of two octets", NEW, "SEND\na:\\é\n\n\0".as_bytes(), Err(UndefinedEscape, 7)),
+    ("an escape before a letter of two bytes", NEW, "SEND\na:\\é\n\n\0".as_bytes(), Err(UndefinedEscape, 7)),
     ("the second error of a frame is not seen", NEW, b"SEND\na:\\q\nb:\\q\n\n\0", Err(UndefinedEscape, 7)),
     // shows: stomp12/header-encoding/connect-unescaped, stomp11/header-encoding/connect-unescaped
     ("no escapes in CONNECT", ALL, b"CONNECT\npasscode:a\\cb\\t\n\n\0", Ok("CONNECT [passcode=a\\cb\\t] | ", 0)),

@@ -7,16 +7,16 @@ use crate::connection::{HeartBeat, Subscription};
 use crate::{Frame, Version};
 
 /// A transaction that this client has begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Transaction(pub(in crate::connection) u64);
 
 /// A receipt that this client has asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ReceiptId(pub(in crate::connection) u64);
 
 /// What names a message in the ACK or NACK for it: `ack` in 1.2; `message-id`
 /// and `subscription` in 1.1; `message-id` in 1.0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AckToken<'a> {
     pub(in crate::connection) id: Cow<'a, str>,
     pub(in crate::connection) subscription: Option<Cow<'a, str>>,
@@ -24,6 +24,7 @@ pub struct AckToken<'a> {
 
 impl AckToken<'_> {
     /// A copy that outlives the message.
+    #[must_use]
     pub fn into_owned(self) -> AckToken<'static> {
         AckToken {
             id: Cow::Owned(self.id.into_owned()),
@@ -33,7 +34,7 @@ impl AckToken<'_> {
 }
 
 /// Something that the server did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ClientEvent<'a> {
     /// CONNECTED: the session is open.
@@ -60,7 +61,7 @@ pub enum ClientEvent<'a> {
 }
 
 /// The session that the server has opened ("CONNECTED Frame").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Connected<'a> {
     /// The version of the session.
@@ -76,7 +77,7 @@ pub struct Connected<'a> {
 }
 
 /// A message of a subscription ("MESSAGE").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Message<'a> {
     /// The subscription, if it is one of this client's; it may have ended in the
@@ -96,6 +97,7 @@ pub struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// The body; empty if it comes in parts.
+    #[must_use]
     pub fn body(&self) -> &'a [u8] {
         self.frame.body()
     }
@@ -103,13 +105,14 @@ impl<'a> Message<'a> {
     /// Whether the body is here. If not, [`ClientEvent::Body`] comes next: the
     /// body is longer than
     /// [`Limits::assembled_size`](crate::Limits::assembled_size).
+    #[must_use]
     pub fn is_whole(&self) -> bool {
         self.frame.is_whole()
     }
 }
 
 /// What the server says went wrong ("ERROR").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ErrorFrame<'a> {
     /// A short description: the header `message`.

@@ -12,7 +12,7 @@ use crate::{Frame, Header, Version};
 /// Where there is a `receipt`, the application calls
 /// [`receipt`](crate::connection::ServerConnection::receipt) with it when what the frame asked for
 /// is done, or [`close`](crate::connection::ServerConnection::close).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
     /// CONNECT or STOMP. To be answered with
@@ -78,7 +78,7 @@ pub enum ServerEvent<'a> {
 }
 
 /// A client that wants a session ("CONNECT or STOMP Frame").
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Connect<'a> {
     /// The highest version that both sides have.
@@ -111,7 +111,7 @@ impl fmt::Debug for Connect<'_> {
 }
 
 /// A message from the client ("SEND").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct InboundSend<'a> {
     /// Where it goes.
@@ -132,6 +132,7 @@ impl<'a> InboundSend<'a> {
     }
 
     /// The body; empty if it comes in parts.
+    #[must_use]
     pub fn body(&self) -> &'a [u8] {
         self.frame.body()
     }
@@ -139,6 +140,7 @@ impl<'a> InboundSend<'a> {
     /// Whether the body is here. If not, [`ServerEvent::Body`] comes next: the
     /// body is longer than
     /// [`Limits::assembled_size`](crate::Limits::assembled_size).
+    #[must_use]
     pub fn is_whole(&self) -> bool {
         self.frame.is_whole()
     }
@@ -156,7 +158,7 @@ pub(in crate::connection) const NOT_USER_HEADERS: [&str; 7] = [
 ];
 
 /// A client that wants the messages of a destination ("SUBSCRIBE").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Subscribe<'a> {
     /// This side's number for the subscription.
@@ -174,7 +176,7 @@ pub struct Subscribe<'a> {
 }
 
 /// Messages that were consumed, or were not ("ACK", "NACK").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Acknowledge<'a> {
     /// The subscription that they were sent to.

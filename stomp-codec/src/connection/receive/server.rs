@@ -447,7 +447,7 @@ impl Connection<Server> {
         Named::parse(rest.strip_prefix('-')?)
     }
 
-    /// Gives the receipt for what is done already.
+    /// Sends the receipt for what is done already.
     // keeps: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
     fn answer(
         &mut self,
@@ -463,16 +463,16 @@ impl Connection<Server> {
 }
 
 impl Partial {
-    /// For the body behind these headers.
+    /// For the body after these headers.
     // keeps: stomp10/body/of-subscribe
     fn of(command: Command, known: &Known<'_>) -> Self {
         if !command.has_body() {
-            return Partial {
+            return Self {
                 target: Target::Nobody,
                 receipt: None,
             };
         }
-        Partial {
+        Self {
             target: match known.transaction {
                 Some(_) => Target::Transaction,
                 None => Target::Event,

@@ -175,8 +175,8 @@ impl Connection<Client> {
         Ok(receipt)
     }
 
-    /// Sends the next part of the body of [`begin_send`](Self::begin_send); gives
-    /// how many octets remain to be sent.
+    /// Sends the next part of the body of [`begin_send`](Self::begin_send), and returns
+    /// how many bytes remain to be sent.
     ///
     /// # Errors
     ///

@@ -39,7 +39,7 @@ pub struct Goodbye<'a> {
 }
 
 impl Connection<Server> {
-    /// Opens the session: CONNECTED. Frames that the client has sent behind its
+    /// Opens the session: CONNECTED. Frames that the client has sent after its
     /// CONNECT are waiting, so that [`receive`](Self::receive) is to be called
     /// next.
     ///
@@ -218,8 +218,8 @@ impl Connection<Server> {
         Ok(())
     }
 
-    /// Sends the next part of the body of [`begin_deliver`](Self::begin_deliver);
-    /// gives how many octets remain to be sent.
+    /// Sends the next part of the body of [`begin_deliver`](Self::begin_deliver), and
+    /// returns how many bytes remain to be sent.
     ///
     /// # Errors
     ///
