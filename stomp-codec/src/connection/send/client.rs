@@ -370,7 +370,8 @@ impl Connection<Client> {
     }
 
     /// Ends the session: DISCONNECT, with a receipt. When that comes the
-    /// connection is closed; until then messages may still come.
+    /// connection is closed. Until then messages may still come, which can no longer be
+    /// acknowledged: a server delivers them again, to whoever subscribes next.
     ///
     /// # Errors
     ///
