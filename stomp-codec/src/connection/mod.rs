@@ -1,8 +1,15 @@
 //! The protocol state of one connection, for the server role and for the client
 //! role.
 //!
-//! Both roles are driven alike; the crate's front page has the contract and an
-//! example.
+//! [`Connection`] has what both roles share: how it is driven, by the contract on the
+//! [crate's page](crate#connections). A [`Client`] sends with
+//! [`connect`](ClientConnection::connect), [`subscribe`](ClientConnection::subscribe),
+//! [`send`](ClientConnection::send) and [`ack`](ClientConnection::ack), and learns of its
+//! server by [`ClientEvent`]. A [`Server`] answers with
+//! [`accept`](ServerConnection::accept), [`receipt`](ServerConnection::receipt) and
+//! [`deliver`](ServerConnection::deliver), and learns of its client by [`ServerEvent`].
+//! Calls that only queue bytes take no time: what counts for heart-beats is when bytes
+//! leave, in [`poll_transmit`](Connection::poll_transmit).
 
 mod config;
 #[expect(
@@ -39,3 +46,14 @@ pub use role::{Client, Role, Server};
 pub use send::{Accept, ConnectOptions, Goodbye, Opening, Options};
 pub use subscription::{AckMode, Deliveries, Subscription};
 pub use transaction::{Operation, SendBuf};
+
+/// Connections move between threads, and into logs.
+const _: () = {
+    const fn is_send_and_debug<T: Send + ::core::fmt::Debug>() {}
+    is_send_and_debug::<ClientConnection>();
+    is_send_and_debug::<ServerConnection>();
+    is_send_and_debug::<ReadBuffer>();
+    is_send_and_debug::<Input<'_>>();
+    is_send_and_debug::<ClientEvent<'_>>();
+    is_send_and_debug::<ServerEvent<'_>>();
+};
