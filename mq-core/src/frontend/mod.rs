@@ -2,18 +2,20 @@
 //! translates between its events and the model.
 
 mod amqp;
+mod link;
 mod mqtt;
 mod stomp;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::model::queue::ConsumerId;
-use crate::model::vhost::VirtualHost;
+use crate::model::vhost::{Lease, Settlement, VirtualHost};
 use crate::model::{ConnectionId, Model, Notice, Request};
+use link::Link;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,22 +49,41 @@ impl Context<'_> {
         self.model.wake(index)
     }
 
-    /// Keeps a piece of the received bytes: shares the buffer where the piece
-    /// is most of it, and else copies.
+    /// Keeps a piece of the received bytes.
     pub(crate) fn keep(&self, piece: &[u8]) -> Bytes {
-        let source = self.source.as_ptr_range();
-        let range = piece.as_ptr_range();
-        let inside = source.contains(&range.start) && range.end <= source.end;
-        if inside && piece.len() >= COPY_BELOW && piece.len() * 4 >= self.source.len() {
-            self.source.slice_ref(piece)
-        } else {
-            Bytes::copy_from_slice(piece)
-        }
+        Source(self.source).keep(piece)
     }
 
     /// Whether the password is the user's.
     pub(crate) fn password_is(&self, user: &str, password: &[u8]) -> bool {
         self.model.password_is(user, password)
+    }
+}
+
+/// The buffer that the bytes being received lie in.
+pub(crate) struct Source<'a>(&'a Bytes);
+
+impl Source<'_> {
+    /// Keeps a piece of the received bytes: shares the buffer where the piece
+    /// is most of it, and else copies.
+    fn keep(&self, piece: &[u8]) -> Bytes {
+        let source = self.0.as_ptr_range();
+        let range = piece.as_ptr_range();
+        let inside = source.contains(&range.start) && range.end <= source.end;
+        if inside && piece.len() >= COPY_BELOW && piece.len() * 4 >= self.0.len() {
+            self.0.slice_ref(piece)
+        } else {
+            Bytes::copy_from_slice(piece)
+        }
+    }
+}
+
+/// Ends deliveries, all in the same way.
+fn settle<Q>(link: &mut Link<Q>, leases: Vec<Lease>, settlement: Settlement) {
+    match leases[..] {
+        [] => {}
+        [lease] => link.tell(Request::Settle { lease, settlement }),
+        _ => link.tell(Request::SettleAll { leases, settlement }),
     }
 }
 
@@ -110,9 +131,6 @@ pub(crate) trait FrontEnd {
     fn disconnected(&mut self, context: &mut Context<'_>);
 }
 
-/// The names under which a front end knows its consumers.
-pub(crate) type ByConsumer<T> = alloc::collections::BTreeMap<ConsumerId, T>;
-
 /// The front end for a new connection.
 pub(crate) fn new(
     protocol: Protocol,
@@ -121,7 +139,7 @@ pub(crate) fn new(
     now: Duration,
 ) -> Box<dyn FrontEnd + Send> {
     match protocol {
-        Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(config, now)),
+        Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(config.clone(), connection, now)),
         Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(config.clone(), connection, now)),
         Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(config, now)),
     }

@@ -23,8 +23,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::Config;
+use message::Name;
 use refusal::Refusal;
-use request::{Credentials, Host, Login};
+use request::{Host, Login};
 use rights::Rights;
 use vhost::VirtualHost;
 
@@ -58,7 +59,7 @@ impl Model {
             .collect();
         Model {
             now: Duration::ZERO,
-            rights: Rights::new(config.users.clone()),
+            rights: Rights::new(config.users.clone(), config.allow_anonymous),
             vhosts,
             places: BTreeMap::new(),
             notices: VecDeque::new(),
@@ -150,35 +151,45 @@ impl Model {
         self.rights.accepts(user, password)
     }
 
-    /// The connection uses this virtual host from here on.
-    pub(crate) fn place(&mut self, connection: ConnectionId, index: usize) {
-        self.places.insert(connection, index);
-    }
-
     /// The virtual host of that name, by number.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.vhosts.iter().position(|vhost| *vhost.name == *name)
     }
 
     fn log_in(&mut self, connection: ConnectionId, login: Login) {
-        let Login { credentials, host } = login;
-        let Host::Later = host;
-        let notice = match credentials {
-            Some(Credentials { user, password }) if self.rights.accepts(&user, &password) => {
-                Notice::LoggedIn { user }
-            }
-            _ => refused(Refusal::access_refused(format_args!("login refused"))),
-        };
+        let notice = self
+            .admit(connection, login)
+            .map_or_else(refused, |user| Notice::LoggedIn { user });
         self.notices.push_back((connection, notice));
     }
 
+    fn admit(&mut self, connection: ConnectionId, login: Login) -> Result<Name, Refusal> {
+        let user = self
+            .rights
+            .user(login.credentials)
+            .ok_or_else(|| Refusal::access_refused(format_args!("login refused")))?;
+        let index = match login.host {
+            Host::Later => return Ok(user),
+            Host::Default => 0,
+            Host::Named(name) => self.host(&name)?,
+            Host::NamedOrDefault(name) => self.find(&name).unwrap_or_default(),
+        };
+        self.places.insert(connection, index);
+        Ok(user)
+    }
+
+    fn host(&self, name: &str) -> Result<usize, Refusal> {
+        self.find(name)
+            .ok_or_else(|| Refusal::not_found(format_args!("vhost {name} not found")))
+    }
+
     fn open(&mut self, connection: ConnectionId, name: &str) {
-        let notice = match self.find(name) {
-            Some(index) => {
+        let notice = match self.host(name) {
+            Ok(index) => {
                 self.places.insert(connection, index);
                 Notice::Opened
             }
-            None => refused(Refusal::not_found(format_args!("vhost {name} not found"))),
+            Err(refusal) => refused(refusal),
         };
         self.notices.push_back((connection, notice));
     }

@@ -57,6 +57,7 @@ pub(crate) enum Notice {
     /// The message may not be published, and its channel is over.
     PublishRefused {
         channel: ChannelNumber,
+        ticket: Option<Ticket>,
         refusal: Box<Refusal>,
     },
     /// A message for a consumer.

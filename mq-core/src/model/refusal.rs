@@ -12,6 +12,8 @@ pub(crate) enum RefusalKind {
     ResourceLocked,
     PreconditionFailed,
     NotImplemented,
+    /// There is no room.
+    ResourceLimit,
 }
 
 /// A refusal: the state is as it was.
@@ -44,6 +46,10 @@ impl Refusal {
 
     pub(crate) fn precondition_failed(text: fmt::Arguments<'_>) -> Self {
         Self::new(RefusalKind::PreconditionFailed, text)
+    }
+
+    pub(crate) fn resource_limit(text: fmt::Arguments<'_>) -> Self {
+        Self::new(RefusalKind::ResourceLimit, text)
     }
 
     pub(crate) fn not_implemented(text: fmt::Arguments<'_>) -> Self {

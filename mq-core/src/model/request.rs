@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
-use super::queue::ConsumerId;
+use super::queue::{ConsumerId, QueueSettings};
 use super::vhost::{Lease, Settlement};
 
 /// The number that a front end gives to a channel of its connection: a group of
@@ -35,7 +35,7 @@ pub(crate) type Ticket = u64;
 /// | [`OpenChannel`](Self::OpenChannel), [`CloseChannel`](Self::CloseChannel), [`Prefetch`](Self::Prefetch) | none |
 /// | [`DeclareExchange`](Self::DeclareExchange), [`CheckExchange`](Self::CheckExchange), [`DeleteExchange`](Self::DeleteExchange) | `Done` |
 /// | [`Bind`](Self::Bind), [`Unbind`](Self::Unbind) | `Done` |
-/// | [`DeclareQueue`](Self::DeclareQueue), [`CheckQueue`](Self::CheckQueue) | `QueueDeclared` |
+/// | [`DeclareQueue`](Self::DeclareQueue), [`MakeQueue`](Self::MakeQueue), [`CheckQueue`](Self::CheckQueue) | `QueueDeclared` |
 /// | [`PurgeQueue`](Self::PurgeQueue), [`DeleteQueue`](Self::DeleteQueue) | `Removed` |
 /// | [`Consume`](Self::Consume) | `Consumed` |
 /// | [`Cancel`](Self::Cancel) | none |
@@ -86,6 +86,8 @@ pub(crate) enum Request {
     Unbind(Box<Binding>),
     /// Question: a queue is to be there, with these settings.
     DeclareQueue(Box<DeclareQueue>),
+    /// Question: a queue is to be there; if there is none, one with these settings.
+    MakeQueue(Box<DeclareQueue>),
     /// Question: whether the queue is there.
     CheckQueue { channel: ChannelNumber, queue: Name },
     /// Question: its ready messages are to be gone.
@@ -175,6 +177,12 @@ impl core::fmt::Debug for Credentials {
 pub(crate) enum Host {
     /// It is named later, with [`Request::Open`].
     Later,
+    /// The first of the configuration.
+    Default,
+    /// The one of that name.
+    Named(Name),
+    /// The one of that name, or else the first of the configuration.
+    NamedOrDefault(Name),
 }
 
 /// `exchange.declare`.
@@ -233,8 +241,20 @@ pub(crate) struct Consume {
 #[derive(Debug, Clone)]
 pub(crate) struct Publish {
     pub(crate) message: Arc<Message>,
-    /// Whether it comes back when nothing is bound for it.
-    pub(crate) mandatory: bool,
+    pub(crate) unrouted: Unrouted,
+}
+
+/// What becomes of a message for which nothing is bound.
+#[derive(Debug, Clone)]
+pub(crate) enum Unrouted {
+    /// It is dropped.
+    Drop,
+    /// It comes back.
+    Return,
+    /// Its routing key names a queue, which has to be there.
+    Refuse,
+    /// Its routing key names a queue, which is made if it is not there.
+    MakeQueue(Arc<QueueSettings>),
 }
 
 /// A step of a transaction.

@@ -3,15 +3,34 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
+use super::message::Name;
+use super::request::Credentials;
+
 /// The users of the broker.
 #[derive(Debug)]
 pub(crate) struct Rights {
     passwords: BTreeMap<String, String>,
+    /// Who gives no credentials may come in, as [`ANONYMOUS`].
+    allow_anonymous: bool,
 }
 
+/// The user that nobody in particular is.
+const ANONYMOUS: &str = "guest";
+
 impl Rights {
-    pub(crate) fn new(passwords: BTreeMap<String, String>) -> Self {
-        Rights { passwords }
+    pub(crate) fn new(passwords: BTreeMap<String, String>, allow_anonymous: bool) -> Self {
+        Rights {
+            passwords,
+            allow_anonymous,
+        }
+    }
+
+    /// The user who comes in with these credentials.
+    pub(super) fn user(&self, credentials: Option<Credentials>) -> Option<Name> {
+        match credentials {
+            None => self.allow_anonymous.then(|| Name::from(ANONYMOUS)),
+            Some(Credentials { user, password }) => self.accepts(&user, &password).then_some(user),
+        }
     }
 
     /// Whether the password is the user's.

@@ -1,6 +1,5 @@
 //! What the model was asked, and what its notices lead to.
 
-use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use amqp_codec::connection::{ReplyError, SendError, ServerConnection};
 use amqp_codec::{MethodId, ReplyCode};
@@ -11,52 +10,6 @@ use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::vhost::{Fetched, PublishOutcome, Settlement};
 use crate::model::{Notice, Request};
-
-/// The requests on their way to the model, and the question that it has not answered.
-///
-/// One question is asked at a time, and nothing is received meanwhile: what follows may
-/// depend on the answer.
-#[derive(Default)]
-pub(super) struct Link {
-    requests: VecDeque<Request>,
-    asked: Option<Asked>,
-}
-
-impl Link {
-    /// Says something that has no answer.
-    pub(super) fn tell(&mut self, statement: Request) {
-        self.requests.push_back(statement);
-    }
-
-    pub(super) fn ask(&mut self, question: Request, asked: Asked) {
-        self.requests.push_back(question);
-        self.asked = Some(asked);
-    }
-
-    pub(super) fn is_waiting(&self) -> bool {
-        self.asked.is_some()
-    }
-
-    /// Takes the question back if it was a commit on this channel, and returns its method.
-    fn take_commit(&mut self, channel: u16) -> Option<MethodId> {
-        match &self.asked {
-            Some(Asked::Channel {
-                number,
-                method,
-                next: Next::TxCommitOk,
-            }) if *number == channel => {
-                let method = *method;
-                self.asked = None;
-                Some(method)
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn poll(&mut self) -> Option<Request> {
-        self.requests.pop_front()
-    }
-}
 
 /// What the model was asked.
 pub(super) enum Asked {
@@ -119,8 +72,10 @@ impl AmqpFrontEnd {
                     codec.return_message(channel, ReplyCode::NoRoute, "NO_ROUTE", message)
                 });
             }
-            Notice::PublishRefused { channel, refusal } => {
-                let method = self.link.take_commit(channel).unwrap_or(PUBLISH);
+            Notice::PublishRefused {
+                channel, refusal, ..
+            } => {
+                let method = self.committing(channel).unwrap_or(PUBLISH);
                 self.refused(channel, method, *refusal);
             }
             Notice::Cancelled { channel, consumer } => {
@@ -138,7 +93,7 @@ impl AmqpFrontEnd {
     }
 
     fn accepted(&mut self, channel: u16, ticket: u64, outcome: PublishOutcome) {
-        if self.link.take_commit(channel).is_some() {
+        if self.committing(channel).is_some() {
             if let Some(channel) = self.channels.get_mut(&channel) {
                 channel.committed();
             }
@@ -153,6 +108,15 @@ impl AmqpFrontEnd {
         });
     }
 
+    /// Takes the question back if it was a commit on this channel, and returns its method.
+    fn committing(&mut self, channel: u16) -> Option<MethodId> {
+        let is_commit = |asked: &Asked| matches!(asked, Asked::Channel { number, next: Next::TxCommitOk, .. } if *number == channel);
+        match self.link.answered_if(is_commit)? {
+            Asked::Channel { method, .. } => Some(method),
+            _ => None,
+        }
+    }
+
     /// Sends what a client is owed. The codec refuses it on a channel, or a connection,
     /// that is closing: then the client has had its answer in the close.
     pub(super) fn send(
@@ -163,7 +127,7 @@ impl AmqpFrontEnd {
     }
 
     fn answered(&mut self, notice: Notice) {
-        match self.link.asked.take() {
+        match self.link.answered() {
             None => {}
             Some(Asked::Login { mechanism }) => match notice {
                 Notice::LoggedIn { user } => {

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{Request, Unacknowledged};
 
-use super::answer::{Link, Next};
+use super::answer::{Asked, Next};
 use super::{Answer, Serving};
+use crate::frontend::{Link, settle};
 use crate::model::Request as Ask;
 use crate::model::message::Name;
 use crate::model::queue::ConsumerId;
@@ -77,7 +78,7 @@ impl Channel {
 
     /// Gives back what it holds, an open transaction's too, and cancels its
     /// consumers.
-    pub(super) fn close(mut self, link: &mut Link) {
+    pub(super) fn close(mut self, link: &mut Link<Asked>) {
         self.roll_back();
         self.requeue(link);
         let channel = self.number;
@@ -85,7 +86,7 @@ impl Channel {
     }
 
     /// Gives back all that is out.
-    pub(super) fn requeue(&mut self, link: &mut Link) {
+    pub(super) fn requeue(&mut self, link: &mut Link<Asked>) {
         let leases: Vec<Lease> = self.unacknowledged.take_all().map(|(_, l)| l).collect();
         settle(link, leases, Settlement::Requeue);
     }
@@ -241,15 +242,6 @@ impl Channel {
                 } => Some((delivery_tag, lease)),
                 Operation::Publish { .. } => None,
             }));
-    }
-}
-
-/// Ends deliveries, all in the same way.
-pub(super) fn settle(link: &mut Link, leases: Vec<Lease>, settlement: Settlement) {
-    match leases[..] {
-        [] => {}
-        [lease] => link.tell(Ask::Settle { lease, settlement }),
-        _ => link.tell(Ask::SettleAll { leases, settlement }),
     }
 }
 

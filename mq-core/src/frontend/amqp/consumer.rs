@@ -7,8 +7,9 @@ use amqp_codec::connection::ReplyError;
 use amqp_codec::method::basic;
 
 use super::answer::Next;
-use super::channel::{Channel, Mode, Operation, TOO_LARGE, settle};
+use super::channel::{Channel, Mode, Operation, TOO_LARGE};
 use super::{Answer, Serving};
+use crate::frontend::settle;
 use crate::model::Request;
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;

@@ -19,7 +19,7 @@ use amqp_codec::{MethodId, Properties, PropertiesBuf, ReplyCode, sasl};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-use super::{Context, FrontEnd, Progress};
+use super::{Context, FrontEnd, Link, Progress};
 use crate::config::Config;
 use crate::model::message::{Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
@@ -27,14 +27,14 @@ use crate::model::request::{Credentials, Host, Login};
 use crate::model::vhost::{Delivery, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
-use answer::{Asked, Link, Next};
+use answer::{Asked, Next};
 use channel::Channel;
 
 /// One AMQP connection.
 pub(super) struct AmqpFrontEnd {
     codec: ServerConnection,
     config: Arc<Config>,
-    link: Link,
+    link: Link<Asked>,
     names: Names,
     user: Name,
     virtual_host: Name,
@@ -72,7 +72,9 @@ fn reply(channel: u16, refusal: Refusal) -> ReplyError {
         RefusalKind::AccessRefused => ReplyCode::AccessRefused,
         RefusalKind::NotFound => ReplyCode::NotFound,
         RefusalKind::ResourceLocked => ReplyCode::ResourceLocked,
-        RefusalKind::PreconditionFailed => ReplyCode::PreconditionFailed,
+        RefusalKind::PreconditionFailed | RefusalKind::ResourceLimit => {
+            ReplyCode::PreconditionFailed
+        }
         RefusalKind::NotImplemented => ReplyCode::NotImplemented,
     };
     ReplyError::new(code, channel, refusal.text)
@@ -82,7 +84,7 @@ fn reply(channel: u16, refusal: Refusal) -> ReplyError {
 struct Serving<'a> {
     codec: &'a mut ServerConnection,
     config: &'a Config,
-    link: &'a mut Link,
+    link: &'a mut Link<Asked>,
     names: &'a mut Names,
     user: &'a str,
     virtual_host: &'a str,

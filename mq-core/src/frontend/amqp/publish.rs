@@ -7,7 +7,7 @@ use amqp_codec::connection::Content;
 use super::channel::{Channel, Mode};
 use super::{Answer, Serving, content};
 use crate::model::Request;
-use crate::model::request::Publish;
+use crate::model::request::{Publish, Unrouted};
 use crate::model::vhost::REPLY_QUEUE;
 
 impl Channel {
@@ -36,7 +36,11 @@ impl Channel {
         }
         let publish = Publish {
             message: Arc::new(message),
-            mandatory,
+            unrouted: if mandatory {
+                Unrouted::Return
+            } else {
+                Unrouted::Drop
+            },
         };
         let channel = s.number;
         if let Mode::Transaction(_) = self.mode {

@@ -1,10 +1,11 @@
 //! STOMP 1.0, 1.1 and 1.2.
 
+mod answer;
 mod destination;
 mod headers;
 mod subscription;
 
-use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -12,18 +13,24 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use stomp_codec::connection::{
-    Accept, Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, ServerConfig,
+    Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, ServerConfig,
     ServerConnection, ServerEvent, Subscription,
 };
-use stomp_codec::{Command, Limits};
 
-use super::{ByConsumer, Context, FrontEnd, Progress};
+use stomp_codec::Limits;
+
+use super::{Context, FrontEnd, Link, Progress, Source, settle};
 use crate::config::Config;
-use crate::model::message::{Message, Name, Origin};
-use crate::model::queue::{ChannelId, ConsumerId, QueueSettings};
+use crate::model::message::{Headers, Message, Name, Origin};
+use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{DeclareQueue, Delivery, Lease, PublishOutcome, Settlement, VirtualHost};
-use crate::model::{ConnectionId, Notice};
+use crate::model::request::{
+    self, ChannelNumber, Credentials, Host, Login, Publish, Ticket, Unrouted,
+};
+use crate::model::vhost::{Lease, Settlement};
+use crate::model::{ConnectionId, Notice, Request};
+use crate::names::Names;
+use answer::Asked;
 use destination::Destination;
 
 /// What this server calls itself in CONNECTED.
@@ -38,26 +45,36 @@ enum Receiver {
     Temporary(Name),
 }
 
+/// The channel of the model that a connection is.
+const CHANNEL: ChannelNumber = 0;
+
 /// One STOMP connection.
 pub(super) struct StompFrontEnd {
     codec: ServerConnection,
-    /// The virtual host, by number.
-    vhost: usize,
+    config: Arc<Config>,
+    link: Link<Asked>,
+    names: Names,
+    /// How a queue is made that a SEND names first.
+    queue_settings: Arc<QueueSettings>,
     /// From CONNECTED on.
     session: Option<Session>,
 }
 
 /// What a connection has after login.
+#[derive(Default)]
 struct Session {
-    connection: ConnectionId,
-    channel: ChannelId,
-    consumers: ByConsumer<Receiver>,
+    consumers: BTreeMap<ConsumerId, Receiver>,
     by_subscription: BTreeMap<Subscription, ConsumerId>,
     /// Queues that replies come to, by the client's name for them.
     temporary: BTreeMap<String, Name>,
     /// What the client holds, by the number that the codec knows it by.
     held: BTreeMap<u64, Lease>,
     last_delivery: u64,
+    /// Receipts of what the model has not accepted yet.
+    receipts: BTreeMap<Ticket, String>,
+    /// What a transaction settles that the model has not accepted yet.
+    committing: BTreeMap<Ticket, Vec<Lease>>,
+    last_ticket: Ticket,
 }
 
 /// Why a frame could not be served: the ERROR says so and ends the connection.
@@ -85,13 +102,14 @@ impl From<Refusal> for Failure {
             Kind::ResourceLocked => "resource_locked",
             Kind::PreconditionFailed => "precondition_failed",
             Kind::NotImplemented => "not_implemented",
+            Kind::ResourceLimit => "resource_limit",
         };
         Failure::new(message, refusal.text)
     }
 }
 
 impl StompFrontEnd {
-    pub(super) fn new(config: &Config, now: Duration) -> Self {
+    pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
         let limits = Limits::default()
             .with_body(config.limits.message_size)
             .with_subscriptions(config.limits.consumers)
@@ -112,80 +130,64 @@ impl StompFrontEnd {
             .with_limits(limits);
         StompFrontEnd {
             codec: ServerConnection::new(now, codec),
-            vhost: 0,
+            link: Link::default(),
+            names: Names::new(config.seed, connection.0),
+            config,
+            queue_settings: Arc::new(queue_settings(Headers::default())),
             session: None,
         }
     }
 
-    fn connect(&mut self, context: &mut Context<'_>, connect: &Connect<'_>) {
-        let known = match (&connect.login, &connect.passcode) {
-            (None, None) => context.config.allow_anonymous,
-            (login, passcode) => {
-                let login = login.as_deref().unwrap_or_default();
-                let passcode = passcode.as_deref().unwrap_or_default();
-                context.password_is(login, passcode.as_bytes())
-            }
+    fn connect(&mut self, connect: &Connect<'_>) {
+        let credentials = match (&connect.login, &connect.passcode) {
+            (None, None) => None,
+            (login, passcode) => Some(Credentials {
+                user: Name::from(login.as_deref().unwrap_or_default()),
+                password: Bytes::copy_from_slice(
+                    passcode.as_deref().unwrap_or_default().as_bytes(),
+                ),
+            }),
         };
-        if !known {
-            let why = b"Access refused for the given login.\n";
-            self.refuse(context.now, why);
-            return;
-        }
-        let host = connect.host.as_deref().unwrap_or_default();
-        let named = context.model.find(host);
-        let fallback = context.config.stomp_host_fallback || connect.host.is_none();
-        let Some(vhost) = named.or(fallback.then_some(0)) else {
-            let detail = alloc::format!("Virtual host '{host}' does not exist.\n");
-            self.refuse(context.now, detail.as_bytes());
-            return;
+        let host = connect.host.as_deref().map(Name::from);
+        let name = host.as_deref().unwrap_or_default().to_string();
+        let host = match host {
+            None => Host::Default,
+            Some(host) if self.config.stomp_host_fallback => Host::NamedOrDefault(host),
+            Some(host) => Host::Named(host),
         };
-        self.vhost = vhost;
-        let connection = context.connection;
-        let (now, index) = (context.now, vhost);
-        context.model.place(connection, index);
-        let Some(vhost) = context.vhost(index) else {
-            return;
-        };
-        let name = vhost.names.next("session-");
-        let accept = Accept {
-            session: Some(&name),
-            server: Some(SERVER),
-            ..Accept::default()
-        };
-        if self.codec.accept(now, &accept).is_ok() {
-            let number = 0;
-            let channel = ChannelId { connection, number };
-            vhost.open_channel(channel);
-            self.session = Some(Session {
-                connection,
-                channel,
-                consumers: BTreeMap::new(),
-                by_subscription: BTreeMap::new(),
-                temporary: BTreeMap::new(),
-                held: BTreeMap::new(),
-                last_delivery: 0,
-            });
-        }
+        let login = Request::Login(Box::new(Login { credentials, host }));
+        self.link.ask(login, Asked::Login { host: name });
     }
 
-    /// Acts on an event of an open session, and answers its receipt.
-    fn serve(&mut self, context: &mut Context<'_>, event: ServerEvent<'_>) {
+    /// Acts on an event of an open session. What is done at once is answered at once, the
+    /// rest when the model has answered.
+    fn serve(&mut self, now: Duration, source: &Source<'_>, event: ServerEvent<'_>) {
         let Some(session) = &mut self.session else {
             return;
         };
-        let index = self.vhost;
-        let (receipt, result) = match event {
+        let receipt = match event {
             ServerEvent::Send(send) => {
-                let body = context.keep(send.body());
-                let result = session.send(context, index, &send, body);
-                (send.receipt, result)
+                let receipt = send.receipt.clone();
+                if let Err(failure) = self.send(now, source, &send) {
+                    self.fail(now, receipt.as_deref(), &failure);
+                }
+                return;
+            }
+            ServerEvent::Commit {
+                operations,
+                receipt,
+                ..
+            } => {
+                if let Err(failure) = self.commit(now, &operations, receipt.as_deref()) {
+                    self.fail(now, receipt.as_deref(), &failure);
+                }
+                return;
             }
             ServerEvent::Subscribe(subscribe) => {
-                let result = match context.vhost(index) {
-                    Some(vhost) => session.subscribe(vhost, &subscribe),
-                    None => Ok(()),
-                };
-                (subscribe.receipt, result)
+                if let Err(failure) = self.subscribe(&subscribe) {
+                    self.fail(now, subscribe.receipt.as_deref(), &failure);
+                }
+                return;
             }
             ServerEvent::Unsubscribe {
                 subscription,
@@ -193,72 +195,172 @@ impl StompFrontEnd {
                 receipt,
                 ..
             } => {
-                if let Some(vhost) = context.vhost(index) {
-                    session.settle(vhost, &unacknowledged, Settlement::Requeue);
-                    session.unsubscribe(vhost, subscription);
-                }
-                (receipt, Ok(()))
+                session.settle(&mut self.link, &unacknowledged, Settlement::Requeue);
+                session.unsubscribe(&mut self.link, subscription);
+                receipt
             }
             ServerEvent::Ack(ack) => {
-                if let Some(vhost) = context.vhost(index) {
-                    session.settle(vhost, &ack.deliveries, Settlement::Acknowledge);
-                }
-                (ack.receipt, Ok(()))
+                session.settle(&mut self.link, &ack.deliveries, Settlement::Acknowledge);
+                ack.receipt
             }
             ServerEvent::Nack(nack) => {
                 let settlement = refused(nack.frame.header("requeue").as_deref());
-                if let Some(vhost) = context.vhost(index) {
-                    session.settle(vhost, &nack.deliveries, settlement);
-                }
-                (nack.receipt, Ok(()))
+                session.settle(&mut self.link, &nack.deliveries, settlement);
+                nack.receipt
             }
-            ServerEvent::Commit {
-                operations,
-                receipt,
-                ..
-            } => (receipt, session.commit(context, index, &operations)),
             ServerEvent::Disconnect { receipt, .. } => {
-                if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index)) {
-                    session.leave(vhost);
-                }
-                (receipt, Ok(()))
+                self.leave();
+                receipt
             }
             _ => return,
         };
-        match (result, receipt) {
-            (Ok(()), None) => {}
-            (Ok(()), Some(receipt)) => {
-                // The session is open, and what the client could write can be written.
-                let _ = self.codec.receipt(&receipt);
-            }
-            (Err(failure), receipt) => {
-                let detail = alloc::format!("{}\n", failure.detail);
-                let goodbye = Goodbye {
-                    receipt: receipt.as_deref(),
-                    summary: failure.message,
-                    body: detail.as_bytes(),
-                    ..Goodbye::default()
-                };
-                self.close(context.now, &goodbye);
+        self.receipt(receipt.as_deref());
+    }
+
+    /// SEND outside of a transaction.
+    fn send(
+        &mut self,
+        now: Duration,
+        source: &Source<'_>,
+        send: &InboundSend<'_>,
+    ) -> Result<(), Failure> {
+        let publish = self.publish(send, source.keep(send.body()), now)?;
+        let ticket = Some(self.ticket(send.receipt.as_deref()));
+        self.link.tell(Request::Publish {
+            channel: CHANNEL,
+            publish,
+            ticket,
+        });
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        now: Duration,
+        operations: &[Operation],
+        receipt: Option<&str>,
+    ) -> Result<(), Failure> {
+        let mut steps = Vec::with_capacity(operations.len());
+        let mut leases = Vec::new();
+        for operation in operations {
+            let (deliveries, settlement) = match operation {
+                Operation::Send(held) => {
+                    let body = held.frame().body().clone();
+                    let publish = self.publish(&held.as_send(), body, now)?;
+                    steps.push(request::Operation::Publish(publish));
+                    continue;
+                }
+                Operation::Ack { deliveries, .. } => (deliveries, Settlement::Acknowledge),
+                Operation::Nack {
+                    deliveries, frame, ..
+                } => {
+                    let requeue = frame.as_frame().header("requeue");
+                    (deliveries, refused(requeue.as_deref()))
+                }
+                _ => continue,
+            };
+            let held = self
+                .session
+                .as_mut()
+                .map(|session| session.take(deliveries));
+            for lease in held.unwrap_or_default() {
+                leases.push(lease);
+                steps.push(request::Operation::Settle { lease, settlement });
             }
         }
+        let ticket = self.ticket(receipt);
+        if let Some(session) = &mut self.session {
+            session.committing.insert(ticket, leases);
+        }
+        self.link.tell(Request::Commit {
+            channel: CHANNEL,
+            operations: steps,
+            ticket,
+        });
+        Ok(())
     }
 
-    /// Answers CONNECT with ERROR.
-    fn refuse(&mut self, now: Duration, why: &[u8]) {
-        let goodbye = Goodbye {
-            summary: "Bad CONNECT",
-            body: why,
-            ..Goodbye::default()
+    /// A number for what the model is to accept, and the receipt that waits for it.
+    fn ticket(&mut self, receipt: Option<&str>) -> Ticket {
+        let Some(session) = &mut self.session else {
+            return 0;
         };
-        // A CONNECT waits for an answer, and every version can carry this one.
-        let _ = self.codec.refuse(now, &goodbye);
+        session.last_ticket += 1;
+        if let Some(receipt) = receipt {
+            let receipt = receipt.to_string();
+            session.receipts.insert(session.last_ticket, receipt);
+        }
+        session.last_ticket
     }
 
-    /// Ends the connection with ERROR.
-    fn close(&mut self, now: Duration, goodbye: &Goodbye<'_>) {
-        // It is refused only if the connection has ended already.
-        let _ = self.codec.close(now, goodbye);
+    /// What a SEND publishes.
+    fn publish(
+        &mut self,
+        send: &InboundSend<'_>,
+        body: Bytes,
+        now: Duration,
+    ) -> Result<Publish, Failure> {
+        let destination = parse(&send.destination)?;
+        let Some((exchange, routing_key)) = destination.route() else {
+            return Err(invalid(&send.destination));
+        };
+        let headers = send.user_headers().map(|h| (h.name, h.value));
+        let mut properties = headers::properties(headers);
+        if let Some(reply_to) = &mut properties.reply_to
+            && let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to)
+        {
+            let name = name.into_owned();
+            *reply_to = self.temporary_queue(&name);
+        }
+        let message = Message {
+            exchange: Name::from(exchange),
+            routing_key: Name::from(routing_key),
+            properties,
+            body,
+            published: now,
+            origin: Origin::Stomp {
+                destination: Name::from(&*send.destination),
+            },
+        };
+        let unrouted = match destination {
+            Destination::Queue(_) => {
+                let arguments = headers::queue_arguments(|name| send.frame.header(name));
+                Unrouted::MakeQueue(if arguments.0.is_empty() {
+                    self.queue_settings.clone()
+                } else {
+                    Arc::new(queue_settings(arguments))
+                })
+            }
+            Destination::ExistingQueue(_) => Unrouted::Refuse,
+            _ => Unrouted::Drop,
+        };
+        Ok(Publish {
+            message: Arc::new(message),
+            unrouted,
+        })
+    }
+
+    /// Gives back everything.
+    fn leave(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            let refused = core::mem::take(&mut session.committing)
+                .into_values()
+                .flatten();
+            let held = core::mem::take(&mut session.held).into_values();
+            let leases = refused.chain(held).collect();
+            settle(&mut self.link, leases, Settlement::Requeue);
+        }
+        self.link.tell(Request::Leave);
+    }
+}
+
+/// The settings of a queue that a SEND or a SUBSCRIBE names first.
+fn queue_settings(arguments: Headers) -> QueueSettings {
+    QueueSettings {
+        durable: true,
+        exclusive: None,
+        auto_delete: false,
+        arguments,
     }
 }
 
@@ -271,129 +373,27 @@ fn refused(requeue: Option<&str>) -> Settlement {
 }
 
 impl Session {
-    fn settle(&mut self, vhost: &mut VirtualHost, deliveries: &[u64], settlement: Settlement) {
-        for delivery in deliveries {
-            if let Some(lease) = self.held.remove(delivery) {
-                vhost.settle(lease, settlement);
-            }
-        }
+    /// Takes what the client holds under these numbers.
+    fn take(&mut self, deliveries: &[u64]) -> Vec<Lease> {
+        deliveries
+            .iter()
+            .filter_map(|delivery| self.held.remove(delivery))
+            .collect()
     }
 
-    /// SEND outside of a transaction.
-    fn send(
-        &mut self,
-        context: &mut Context<'_>,
-        index: usize,
-        send: &InboundSend<'_>,
-        body: Bytes,
-    ) -> Result<(), Failure> {
-        let now = context.now;
-        let Some(vhost) = context.vhost(index) else {
-            return Ok(());
-        };
-        check_send(vhost, self.connection, send)?;
-        let message = self.message(vhost, send, body, now)?;
-        match vhost.publish(&message, None) {
-            PublishOutcome::Refused => Err(Failure::new(
-                "resource_limit",
-                "a queue for this destination is full",
-            )),
-            // An ERROR would end the connection of who publishes to a topic because of
-            // somebody who subscribed to it and stays away.
-            PublishOutcome::Routed
-            | PublishOutcome::Replied
-            | PublishOutcome::Unroutable
-            | PublishOutcome::Dropped => Ok(()),
-        }
+    fn settle(&mut self, link: &mut Link<Asked>, deliveries: &[u64], settlement: Settlement) {
+        let leases = self.take(deliveries);
+        settle(link, leases, settlement);
     }
 
-    /// COMMIT: looks at everything first, so that all of it is done or nothing.
-    fn commit(
-        &mut self,
-        context: &mut Context<'_>,
-        index: usize,
-        operations: &[Operation],
-    ) -> Result<(), Failure> {
-        let now = context.now;
-        let Some(vhost) = context.vhost(index) else {
-            return Ok(());
-        };
-        let mut messages = Vec::new();
-        for operation in operations {
-            if let Operation::Send(held) = operation {
-                check_send(vhost, self.connection, &held.as_send())?;
-            }
+    fn unsubscribe(&mut self, link: &mut Link<Asked>, subscription: Subscription) {
+        if let Some(consumer) = self.by_subscription.remove(&subscription) {
+            self.consumers.remove(&consumer);
+            link.tell(Request::Cancel {
+                channel: CHANNEL,
+                consumer,
+            });
         }
-        for operation in operations {
-            if let Operation::Send(held) = operation {
-                let body = held.frame().body().clone();
-                messages.push(self.message(vhost, &held.as_send(), body, now)?);
-            }
-        }
-        if let Err(queue) = vhost.publish_all(&messages) {
-            let detail =
-                alloc::format!("no part of the transaction is done: queue '{queue}' is full");
-            return Err(Failure::new("resource_limit", detail));
-        }
-        for operation in operations {
-            match operation {
-                Operation::Ack { deliveries, .. } => {
-                    self.settle(vhost, deliveries, Settlement::Acknowledge);
-                }
-                Operation::Nack {
-                    deliveries, frame, ..
-                } => {
-                    let settlement = refused(frame.as_frame().header("requeue").as_deref());
-                    self.settle(vhost, deliveries, settlement);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// The message that a SEND is, its destination made ready.
-    fn message(
-        &mut self,
-        vhost: &mut VirtualHost,
-        send: &InboundSend<'_>,
-        body: Bytes,
-        now: Duration,
-    ) -> Result<Arc<Message>, Failure> {
-        let destination = parse(&send.destination)?;
-        if let Destination::Queue(name) = &destination {
-            let header = |name| send.frame.header(name);
-            make_queue(vhost, self.connection, name, header)?;
-        }
-        let Some((exchange, routing_key)) = destination.route() else {
-            return Err(invalid(&send.destination));
-        };
-        let headers = send.user_headers().map(|h| (h.name, h.value));
-        let mut properties = headers::properties(headers);
-        if let Some(reply_to) = &mut properties.reply_to
-            && let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to)
-        {
-            let name = name.into_owned();
-            *reply_to = self.temporary_queue(vhost, &name)?;
-        }
-        Ok(Arc::new(Message {
-            exchange: Name::from(exchange),
-            routing_key: Name::from(routing_key),
-            properties,
-            body,
-            published: now,
-            origin: Origin::Stomp {
-                destination: Name::from(&*send.destination),
-            },
-        }))
-    }
-
-    /// Gives back everything, and closes the channel.
-    fn leave(self, vhost: &mut VirtualHost) {
-        for lease in self.held.into_values() {
-            vhost.settle(lease, Settlement::Requeue);
-        }
-        vhost.leave(self.connection);
     }
 }
 
@@ -408,56 +408,18 @@ fn invalid(destination: &str) -> Failure {
     )
 }
 
-/// Whether a SEND can be done.
-fn check_send(
-    vhost: &VirtualHost,
-    connection: ConnectionId,
-    send: &InboundSend<'_>,
-) -> Result<(), Failure> {
-    let destination = parse(&send.destination)?;
-    let Some((exchange, routing_key)) = destination.route() else {
-        return Err(invalid(&send.destination));
-    };
-    vhost.check_publish(exchange)?;
-    if let Destination::ExistingQueue(_) = destination {
-        vhost.queue(routing_key, connection)?;
-    }
-    Ok(())
-}
-
-/// Makes the queue of `/queue/N`, unless it is there.
-fn make_queue<'h>(
-    vhost: &mut VirtualHost,
-    connection: ConnectionId,
-    name: &str,
-    header: impl Fn(&'static str) -> Option<Cow<'h, str>>,
-) -> Result<(), Refusal> {
-    if vhost.queue_id(name).is_some() {
-        return Ok(());
-    }
-    vhost
-        .declare_queue(DeclareQueue {
-            name,
-            settings: QueueSettings {
-                durable: true,
-                exclusive: None,
-                auto_delete: false,
-                arguments: headers::queue_arguments(header),
-            },
-            connection,
-        })
-        .map(|_| ())
-}
-
 impl FrontEnd for StompFrontEnd {
     fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress {
+        if self.link.is_waiting() {
+            return Progress::Idle;
+        }
         match self.codec.receive(context.now, input) {
             Ok(Some(ServerEvent::Connect(connect))) => {
-                self.connect(context, &connect);
+                self.connect(&connect);
                 Progress::Event
             }
             Ok(Some(event)) => {
-                self.serve(context, event);
+                self.serve(context.now, &Source(context.source), event);
                 Progress::Event
             }
             // The ERROR is on its way, and the connection over.
@@ -465,21 +427,12 @@ impl FrontEnd for StompFrontEnd {
         }
     }
 
+    fn poll_request(&mut self) -> Option<Request> {
+        self.link.poll()
+    }
+
     fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
-        match notice {
-            Notice::Deliver(delivery) => {
-                let sent = self.send_message(&delivery);
-                let index = self.vhost;
-                if let (false, Some(lease), Some(vhost)) =
-                    (sent, delivery.lease, context.vhost(index))
-                {
-                    // It cannot be said in this version of the protocol.
-                    vhost.settle(lease, Settlement::Undeliverable);
-                }
-            }
-            Notice::Cancelled { consumer, .. } => self.cancelled(context.now, consumer),
-            _ => {}
-        }
+        self.take_notice(context.now, notice);
     }
 
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
@@ -512,72 +465,7 @@ impl FrontEnd for StompFrontEnd {
         self.close(context.now, &goodbye);
     }
 
-    fn disconnected(&mut self, context: &mut Context<'_>) {
-        let index = self.vhost;
-        if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index)) {
-            session.leave(vhost);
-        }
+    fn disconnected(&mut self, _context: &mut Context<'_>) {
+        self.leave();
     }
-}
-
-impl StompFrontEnd {
-    fn cancelled(&mut self, now: Duration, consumer: ConsumerId) {
-        let Some(session) = &mut self.session else {
-            return;
-        };
-        if let Some(Receiver::Subscription(subscription)) = session.consumers.remove(&consumer) {
-            session.by_subscription.remove(&subscription);
-            let goodbye = Goodbye {
-                summary: "Server cancelled subscription",
-                body: b"The queue is gone.\n",
-                ..Goodbye::default()
-            };
-            self.close(now, &goodbye);
-        }
-    }
-
-    /// Sends a MESSAGE, and says whether that was possible.
-    fn send_message(&mut self, delivery: &Delivery) -> bool {
-        let Some(session) = &mut self.session else {
-            return false;
-        };
-        let (Some(receiver), Some(version)) = (
-            session.consumers.get(&delivery.consumer),
-            self.codec.version(),
-        ) else {
-            return false;
-        };
-        session.last_delivery += 1;
-        let number = session.last_delivery;
-        let message = &delivery.message;
-        let destination = destination::of(message, version);
-        let headers = headers::of(message, delivery.redelivered);
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            // What this version cannot carry stays behind.
-            .filter(|(name, value)| version.check_header(Command::Message, name, value).is_ok());
-        let sent = match receiver {
-            Receiver::Subscription(subscription) => {
-                self.codec
-                    .deliver(*subscription, number, &destination, headers, &message.body)
-            }
-            Receiver::Temporary(name) => {
-                self.codec
-                    .deliver_unsubscribed(name, &destination, headers, &message.body)
-            }
-        };
-        if sent.is_err() {
-            return false;
-        }
-        if let Some(lease) = delivery.lease {
-            session.held.insert(number, lease);
-        }
-        true
-    }
-}
-
-/// A name as text, for the maps of a session.
-fn owned(name: &str) -> String {
-    name.to_string()
 }

@@ -1,25 +1,24 @@
 //! SUBSCRIBE: which queue a subscription consumes from.
 
-use stomp_codec::connection::{AckMode, Subscribe, Subscription};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use stomp_codec::connection::{AckMode, Subscribe};
 
+use super::answer::Asked;
 use super::headers::boolean;
-use super::{Destination, Failure, Receiver, Session, invalid, make_queue, owned, parse};
-use crate::model::exchange::{Destination as Target, TOPIC_EXCHANGE};
+use super::{CHANNEL, Destination, Failure, StompFrontEnd, invalid, parse};
+use crate::model::Request;
+use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Headers, Name};
-use crate::model::queue::{QueueId, QueueSettings};
-use crate::model::vhost::{BindRequest, ConsumeRequest, DeclareQueue, VirtualHost};
+use crate::model::request::{Binding, BindingTarget, Consume, DeclareQueue};
 
 /// A header of SUBSCRIBE that is true or false.
 fn flag(subscribe: &Subscribe<'_>, name: &str) -> Option<bool> {
     boolean(&subscribe.frame.header(name)?)
 }
 
-impl Session {
-    pub(super) fn subscribe(
-        &mut self,
-        vhost: &mut VirtualHost,
-        subscribe: &Subscribe<'_>,
-    ) -> Result<(), Failure> {
+impl StompFrontEnd {
+    pub(super) fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), Failure> {
         if subscribe.frame.header("selector").is_some() {
             // Ignoring it would deliver what was not asked for.
             return Err(Failure::new(
@@ -33,44 +32,42 @@ impl Session {
                 .parse()
                 .map_err(|_| Failure::new("Invalid header", "prefetch-count has to be a number"))?,
         };
-        let queue = self.source(vhost, subscribe)?;
-        let consumer = vhost.consume(ConsumeRequest {
+        let queue = self.source(subscribe)?;
+        let question = Request::Consume(Box::new(Consume {
+            channel: CHANNEL,
             queue,
-            channel: self.channel,
             no_ack: subscribe.ack == AckMode::Auto,
             exclusive: flag(subscribe, "exclusive") == Some(true),
             priority: 0,
             prefetch,
-        })?;
-        self.consumers
-            .insert(consumer, Receiver::Subscription(subscribe.subscription));
-        self.by_subscription
-            .insert(subscribe.subscription, consumer);
+        }));
+        let asked = Asked::Subscribe {
+            subscription: subscribe.subscription,
+            receipt: subscribe.receipt.as_deref().map(String::from),
+        };
+        self.link.ask(question, asked);
         Ok(())
     }
 
-    pub(super) fn unsubscribe(&mut self, vhost: &mut VirtualHost, subscription: Subscription) {
-        if let Some(consumer) = self.by_subscription.remove(&subscription) {
-            self.consumers.remove(&consumer);
-            vhost.cancel(self.channel, consumer);
-        }
-    }
-
     /// The queue that the messages of a destination come from.
-    fn source(
-        &mut self,
-        vhost: &mut VirtualHost,
-        subscribe: &Subscribe<'_>,
-    ) -> Result<QueueId, Failure> {
-        let header = |name| subscribe.frame.header(name);
+    fn source(&mut self, subscribe: &Subscribe<'_>) -> Result<Name, Failure> {
         match parse(&subscribe.destination)? {
             Destination::Queue(name) => {
-                make_queue(vhost, self.connection, &name, header)?;
-                Ok(vhost.queue(&name, self.connection)?)
+                let name = Name::from(name);
+                let question = Request::MakeQueue(Box::new(DeclareQueue {
+                    channel: CHANNEL,
+                    name: name.clone(),
+                    durable: true,
+                    exclusive: false,
+                    auto_delete: false,
+                    arguments: arguments(subscribe),
+                }));
+                self.link.ask(question, Asked::Preparation);
+                Ok(name)
             }
-            Destination::ExistingQueue(name) => Ok(vhost.queue(&name, self.connection)?),
-            Destination::Topic(key) => self.bound(vhost, subscribe, TOPIC_EXCHANGE, &key),
-            Destination::Exchange(exchange, key) => self.bound(vhost, subscribe, &exchange, &key),
+            Destination::ExistingQueue(name) => Ok(Name::from(name)),
+            Destination::Topic(key) => self.bound(subscribe, TOPIC_EXCHANGE, &key),
+            Destination::Exchange(exchange, key) => self.bound(subscribe, &exchange, &key),
             Destination::TemporaryQueue(_) | Destination::ReplyQueue(_) => {
                 Err(invalid(&subscribe.destination))
             }
@@ -81,76 +78,87 @@ impl Session {
     /// one that waits for the client under the subscription's `id`.
     fn bound(
         &mut self,
-        vhost: &mut VirtualHost,
         subscribe: &Subscribe<'_>,
         exchange: &str,
         key: &str,
-    ) -> Result<QueueId, Failure> {
-        vhost.exchange(exchange)?;
-        let header = |name| subscribe.frame.header(name);
+    ) -> Result<Name, Failure> {
         let durable = flag(subscribe, "durable") == Some(true)
             && flag(subscribe, "auto-delete") == Some(false);
-        let name = match (durable, &subscribe.id) {
-            (false, _) => None,
+        let queue = match (durable, &subscribe.id) {
+            (false, _) => self.names.next("stomp-subscription-"),
             (true, Some(id)) => {
                 let destination = &subscribe.destination;
-                Some(alloc::format!("stomp-subscription-{id}-{destination}"))
+                alloc::format!("stomp-subscription-{id}-{destination}")
             }
             (true, None) => {
                 let why = "a durable subscription needs an id";
                 return Err(Failure::new("Missing header", why));
             }
         };
-        let state = vhost.declare_queue(DeclareQueue {
-            name: name.as_deref().unwrap_or_default(),
-            settings: QueueSettings {
-                durable,
-                exclusive: (!durable).then_some(self.connection),
-                auto_delete: !durable,
-                arguments: super::headers::queue_arguments(header),
+        let (source, queue) = (Name::from(exchange), Name::from(queue));
+        let questions = [
+            // Looked at first, so that no queue is left over.
+            Request::CheckExchange {
+                channel: CHANNEL,
+                name: source.clone(),
             },
-            connection: self.connection,
-        })?;
-        vhost.bind(BindRequest {
-            source: exchange,
-            destination: Target::Queue(state.id),
-            routing_key: key,
-            arguments: Headers::default(),
-        })?;
-        Ok(state.id)
+            Request::DeclareQueue(Box::new(DeclareQueue {
+                channel: CHANNEL,
+                name: queue.clone(),
+                durable,
+                exclusive: !durable,
+                auto_delete: !durable,
+                arguments: arguments(subscribe),
+            })),
+            Request::Bind(Box::new(Binding {
+                channel: CHANNEL,
+                source,
+                destination: BindingTarget::Queue(queue.clone()),
+                routing_key: Name::from(key),
+                arguments: Headers::default(),
+            })),
+        ];
+        for question in questions {
+            self.link.ask(question, Asked::Preparation);
+        }
+        Ok(queue)
     }
 
     /// The queue of `/temp-queue/N`, made when it is first named. Its messages
     /// come to the client without a SUBSCRIBE.
-    pub(super) fn temporary_queue(
-        &mut self,
-        vhost: &mut VirtualHost,
-        name: &str,
-    ) -> Result<Name, Failure> {
-        if let Some(queue) = self.temporary.get(name) {
-            return Ok(queue.clone());
+    pub(super) fn temporary_queue(&mut self, name: &str) -> Name {
+        let Some(session) = &mut self.session else {
+            return Name::default();
+        };
+        if let Some(queue) = session.temporary.get(name) {
+            return queue.clone();
         }
-        let state = vhost.declare_queue(DeclareQueue {
-            name: "",
-            settings: QueueSettings {
-                durable: false,
-                exclusive: Some(self.connection),
-                auto_delete: true,
-                arguments: Headers::default(),
-            },
-            connection: self.connection,
-        })?;
-        let consumer = vhost.consume(ConsumeRequest {
-            queue: state.id,
-            channel: self.channel,
+        let queue = Name::from(self.names.next("stomp-temporary-"));
+        session.temporary.insert(name.to_string(), queue.clone());
+        let declare = Request::DeclareQueue(Box::new(DeclareQueue {
+            channel: CHANNEL,
+            name: queue.clone(),
+            durable: false,
+            exclusive: true,
+            auto_delete: true,
+            arguments: Headers::default(),
+        }));
+        let consume = Request::Consume(Box::new(Consume {
+            channel: CHANNEL,
+            queue: queue.clone(),
             no_ack: true,
             exclusive: true,
             priority: 0,
             prefetch: 0,
-        })?;
-        let receiver = Receiver::Temporary(Name::from(alloc::format!("/temp-queue/{name}")));
-        self.consumers.insert(consumer, receiver);
-        self.temporary.insert(owned(name), state.name.clone());
-        Ok(state.name)
+        }));
+        let name = Name::from(alloc::format!("/temp-queue/{name}"));
+        self.link.ask(declare, Asked::Preparation);
+        self.link.ask(consume, Asked::Temporary { name });
+        queue
     }
+}
+
+/// The arguments of the queue that a SUBSCRIBE asks for.
+fn arguments(subscribe: &Subscribe<'_>) -> Headers {
+    super::headers::queue_arguments(|name| subscribe.frame.header(name))
 }

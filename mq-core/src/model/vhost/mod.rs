@@ -29,7 +29,6 @@ use crate::names::Names;
 
 pub(crate) use delivery::{ConsumeRequest, Delivery, Fetched, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
-pub(crate) use queues::DeclareQueue;
 pub(crate) use reply::REPLY_QUEUE;
 pub(crate) use routing::PublishOutcome;
 use timers::{TimerKey, Timers};

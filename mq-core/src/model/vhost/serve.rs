@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use super::{BindRequest, ConsumeRequest, VirtualHost};
 use crate::model::exchange::Destination;
+use crate::model::message::Message;
 use crate::model::queue::{ChannelId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
-    Binding, BindingTarget, Consume, DeclareQueue, Operation, Publish, Request,
+    Binding, BindingTarget, Consume, DeclareQueue, Operation, Publish, Request, Ticket, Unrouted,
 };
 use crate::model::vhost::{PublishOutcome, queues};
 use crate::model::{ConnectionId, Notice};
@@ -56,6 +57,13 @@ impl VirtualHost {
                 vhost
                     .declare_queue(declaration(connection, &r))
                     .map(Notice::from)
+            }),
+            Request::MakeQueue(r) => self.answer(id(r.channel), |vhost| {
+                let made = match vhost.queue_id(&r.name) {
+                    Some(_) => vhost.check_queue(&r.name, connection),
+                    None => vhost.declare_queue(declaration(connection, &r)),
+                };
+                made.map(Notice::from)
             }),
             Request::CheckQueue { channel, queue } => self.answer(id(channel), |vhost| {
                 vhost.check_queue(&queue, connection).map(Notice::from)
@@ -109,47 +117,45 @@ impl VirtualHost {
                 channel,
                 publish,
                 ticket,
-            } => {
-                if let Some(outcome) = self.publish_on(id(channel), &publish)
-                    && let Some(ticket) = ticket
-                {
-                    let notice = Notice::Accepted {
-                        channel,
-                        ticket,
-                        outcome,
-                    };
-                    self.emit(connection, notice);
-                }
-            }
+            } => self.publish_on(id(channel), &publish, ticket),
             Request::CheckPublish { channel, exchange } => {
-                self.allows_publish(id(channel), &exchange);
+                if self.is_open(id(channel))
+                    && let Err(refusal) = self.check_publish(&exchange)
+                {
+                    self.refuse_publish(id(channel), None, refusal);
+                }
             }
             Request::Commit {
                 channel,
                 operations,
                 ticket,
             } => {
-                let notice = match self.commit(id(channel), operations) {
-                    Ok(()) => Notice::Accepted {
-                        channel,
-                        ticket,
-                        outcome: PublishOutcome::Routed,
-                    },
-                    Err(refusal) => self.refuse_publish(id(channel), refusal),
-                };
-                self.emit(connection, notice);
+                if self.is_open(id(channel)) {
+                    match self.commit(id(channel), operations) {
+                        Ok(()) => self.accept(id(channel), ticket, PublishOutcome::Routed),
+                        Err(refusal) => self.refuse_publish(id(channel), Some(ticket), refusal),
+                    }
+                }
             }
         }
     }
 
+    /// Whether something may be done on the channel.
+    fn is_open(&self, id: ChannelId) -> bool {
+        self.channels
+            .get(&id)
+            .is_some_and(|channel| !channel.failed)
+    }
+
     /// Answers a question on a channel. One that is refused ends the channel.
     fn answer(&mut self, id: ChannelId, ask: impl FnOnce(&mut Self) -> Result<Notice, Refusal>) {
-        let result = match self.channels.get(&id) {
-            Some(channel) if !channel.failed => ask(self),
-            _ => Err(Refusal::not_found(format_args!(
-                "channel {} is not open",
-                id.number
-            ))),
+        let result = if self.is_open(id) {
+            ask(self)
+        } else {
+            let number = id.number;
+            Err(Refusal::not_found(format_args!(
+                "channel {number} is not open"
+            )))
         };
         let notice = result.unwrap_or_else(|refusal| {
             self.fail_channel(id);
@@ -164,37 +170,65 @@ impl VirtualHost {
         }
     }
 
-    /// Publishes, and returns what became of it; nothing on a channel that is over.
-    fn publish_on(&mut self, id: ChannelId, publish: &Publish) -> Option<PublishOutcome> {
-        self.allows_publish(id, &publish.message.exchange)
-            .then(|| self.publish_or_return(id, publish))
-    }
-
-    /// Whether one may publish to the exchange. If not, the channel is over.
-    fn allows_publish(&mut self, id: ChannelId, exchange: &str) -> bool {
-        if self.channels.get(&id).is_none_or(|channel| channel.failed) {
-            return false;
+    /// Publishes, and says what became of it; does nothing on a channel that is over.
+    fn publish_on(&mut self, id: ChannelId, publish: &Publish, ticket: Option<Ticket>) {
+        if !self.is_open(id) {
+            return;
         }
-        let Err(refusal) = self.check_publish(exchange) else {
-            return true;
-        };
-        let notice = self.refuse_publish(id, refusal);
-        self.emit(id.connection, notice);
-        false
-    }
-
-    fn refuse_publish(&mut self, id: ChannelId, refusal: Refusal) -> Notice {
-        self.fail_channel(id);
-        Notice::PublishRefused {
-            channel: id.number,
-            refusal: Box::new(refusal),
+        if let Err(refusal) = self.prepare(id.connection, publish) {
+            self.refuse_publish(id, ticket, refusal);
+            return;
         }
-    }
-
-    fn publish_or_return(&mut self, id: ChannelId, publish: &Publish) -> PublishOutcome {
         let outcome = self.publish(&publish.message, None);
         self.return_unroutable(id, publish, outcome);
-        outcome
+        if let Some(ticket) = ticket {
+            self.accept(id, ticket, outcome);
+        }
+    }
+
+    /// Makes ready what a message is published to, if one may publish to it.
+    fn prepare(&mut self, connection: ConnectionId, publish: &Publish) -> Result<(), Refusal> {
+        let Message {
+            exchange,
+            routing_key,
+            ..
+        } = &*publish.message;
+        self.check_publish(exchange)?;
+        match &publish.unrouted {
+            Unrouted::Refuse => {
+                self.queue(routing_key, connection)?;
+            }
+            Unrouted::MakeQueue(settings) if self.queue_id(routing_key).is_none() => {
+                self.declare_queue(queues::DeclareQueue {
+                    name: routing_key,
+                    settings: QueueSettings::clone(settings),
+                    connection,
+                })?;
+            }
+            Unrouted::MakeQueue(_) | Unrouted::Drop | Unrouted::Return => {}
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, id: ChannelId, ticket: Ticket, outcome: PublishOutcome) {
+        let ChannelId { connection, number } = id;
+        let channel = number;
+        let notice = Notice::Accepted {
+            channel,
+            ticket,
+            outcome,
+        };
+        self.emit(connection, notice);
+    }
+
+    fn refuse_publish(&mut self, id: ChannelId, ticket: Option<Ticket>, refusal: Refusal) {
+        self.fail_channel(id);
+        let notice = Notice::PublishRefused {
+            channel: id.number,
+            ticket,
+            refusal: Box::new(refusal),
+        };
+        self.emit(id.connection, notice);
     }
 
     /// Returns a mandatory message that belongs nowhere.
@@ -203,7 +237,7 @@ impl VirtualHost {
             outcome,
             PublishOutcome::Unroutable | PublishOutcome::Replied
         );
-        if publish.mandatory && nowhere {
+        if nowhere && matches!(publish.unrouted, Unrouted::Return) {
             let message = publish.message.clone();
             let channel = id.number;
             self.emit(id.connection, Notice::Returned { channel, message });
@@ -221,9 +255,12 @@ impl VirtualHost {
                 Operation::Settle { lease, settlement } => settlements.push((lease, settlement)),
             }
         }
+        for publish in &publishes {
+            self.prepare(id.connection, publish)?;
+        }
         let messages: Vec<_> = publishes.iter().map(|p| p.message.clone()).collect();
         let outcomes = self.publish_all(&messages).map_err(|queue| {
-            Refusal::precondition_failed(format_args!(
+            Refusal::resource_limit(format_args!(
                 "no part of the transaction is done: queue '{queue}' in vhost '{}' is full",
                 self.name
             ))

@@ -1,5 +1,6 @@
 //! The model on its own, without any protocol.
 
+use super::queues::DeclareQueue;
 use super::*;
 use crate::model::exchange::{Destination, ExchangeType};
 use crate::model::message::{Headers, Message, Value};
