@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
 use crate::frontend::{self, Context, FrontEnd, Progress, Protocol};
-use crate::model::{ConnectionId, Model, Request, Statistics};
+use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Request, Statistics};
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,16 @@ pub enum Output {
     },
 }
 
+/// Steps that one call does at most before it leaves the rest for later: some
+/// hundred microseconds. What a single event moves is not divided, and comes on top.
+const TURN: u64 = 1_000;
+
+/// Steps that one connection's input may take before others have their turn.
+const SLICE: u64 = 250;
+
+/// Timers that one call serves.
+const TIMERS: usize = 256;
+
 struct Connection {
     front: Box<dyn FrontEnd + Send>,
     /// Received, and not taken yet.
@@ -87,6 +97,10 @@ struct Connection {
     /// Takes deliveries.
     writable: bool,
     paused: bool,
+    /// In the line of those whose backlog can be taken.
+    in_line: bool,
+    /// The peer is gone, and only what it has sent before is still to be taken.
+    gone: bool,
     deadline: Option<Duration>,
 }
 
@@ -114,6 +128,10 @@ pub struct Broker {
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
     outputs: VecDeque<Output>,
+    /// Connections with a backlog that can be taken, in the order of their turns.
+    line: VecDeque<ConnectionId>,
+    /// Steps done in here. The model counts its own.
+    steps: u64,
     stopping: bool,
 }
 
@@ -140,6 +158,8 @@ impl Broker {
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             outputs: VecDeque::new(),
+            line: VecDeque::new(),
+            steps: 0,
             stopping: false,
         })
     }
@@ -154,7 +174,7 @@ impl Broker {
             } => self.connect(connection, protocol),
             Input::Received { connection, bytes } => self.receive(connection, bytes),
             Input::Transmitted { connection, len } => self.transmitted(connection, len),
-            Input::Disconnected { connection } => self.remove(connection),
+            Input::Disconnected { connection } => self.disconnect(connection),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();
@@ -165,8 +185,12 @@ impl Broker {
         self.outputs.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due next.
+    /// When [`handle_timeout`](Self::handle_timeout) is due next: at a time that has
+    /// come already while there is work left.
     pub fn poll_timeout(&self) -> Option<Duration> {
+        if !self.line.is_empty() || self.model.has_work() {
+            return Some(self.now);
+        }
         let connection = self.deadlines.first().map(|(at, _)| *at);
         self.model
             .poll_timeout()
@@ -175,28 +199,57 @@ impl Broker {
             .min()
     }
 
-    /// Does what is due. Afterwards [`poll_timeout`](Self::poll_timeout) is
-    /// `None` or later than `now`.
+    /// Does what is due, and some of the work that earlier calls have left. The call
+    /// does a bounded amount: where there is more, [`poll_timeout`](Self::poll_timeout)
+    /// says so by a time that is not later than `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.set_time(now);
-        while let Some(&(at, id)) = self.deadlines.first() {
-            if at > now {
+        for _ in 0..TIMERS {
+            let Some(&(at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) else {
                 break;
-            }
+            };
             self.deadlines.remove(&(at, id));
             if let Some(connection) = self.connections.get_mut(&id) {
                 connection.deadline = None;
             }
+            self.steps += 1;
             self.with(id, |front, context| front.handle_timeout(context));
         }
-        self.model.handle_timeout(self.now);
-        self.pump();
+        self.model.handle_timeout(self.now, TIMERS);
+        self.turn();
         self.settle();
     }
 
     /// What was counted, over all virtual hosts.
     pub fn statistics(&self) -> Statistics {
-        self.model.statistics()
+        let mut statistics = self.model.statistics();
+        statistics.steps += self.steps;
+        statistics
+    }
+
+    fn spent(&self) -> u64 {
+        self.steps + self.model.steps()
+    }
+
+    /// Goes on with what earlier calls have left: what is on its way to consumers,
+    /// what moves much, and the input of the connections in line. While consumers wait,
+    /// less new input is taken.
+    fn turn(&mut self) {
+        let delivered = self.pump(self.spent() + TURN);
+        self.model.work(TURN / 2);
+        let share = if delivered { TURN } else { TURN / 4 };
+        let end = self.spent() + share;
+        for _ in 0..self.line.len() {
+            if self.spent() >= end {
+                break;
+            }
+            if let Some(id) = self.line.pop_front() {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.in_line = false;
+                }
+                self.process_backlog(id);
+            }
+        }
     }
 
     fn set_time(&mut self, now: Duration) {
@@ -219,6 +272,8 @@ impl Broker {
             unsent: 0,
             writable: true,
             paused: false,
+            in_line: false,
+            gone: false,
             deadline: None,
         };
         self.connections.insert(id, connection);
@@ -231,8 +286,12 @@ impl Broker {
         };
         if connection.backlog.is_empty() {
             self.process(id, bytes);
+            return;
+        }
+        connection.backlog.extend_from_slice(&bytes);
+        if connection.in_line {
+            self.set_paused(id, true);
         } else {
-            connection.backlog.extend_from_slice(&bytes);
             self.process_backlog(id);
         }
     }
@@ -244,20 +303,23 @@ impl Broker {
         }
     }
 
-    /// Feeds a connection, as long as its peer also takes what it is sent, and
-    /// keeps what is left.
+    /// Feeds a connection for the length of a slice, as long as its peer also takes
+    /// what it is sent, and keeps what is left.
     fn process(&mut self, id: ConnectionId, mut source: Bytes) {
         self.touched.insert(id);
-        let mut held = false;
+        let end = self.spent() + SLICE;
+        let (mut held, mut more) = (false, false);
         let mut input = &source[..];
         while let Some(connection) = self.connections.get_mut(&id) {
             if connection.front.is_closed() {
                 return;
             }
             held = connection.outbound() >= self.config.limits.transmit_high_water;
-            if held {
+            more = self.model.is_busy(id);
+            if held || more {
                 break;
             }
+            let before = input.len();
             let mut context = Context {
                 now: self.now,
                 connection: id,
@@ -266,9 +328,14 @@ impl Broker {
                 source: &source,
             };
             let progress = connection.front.receive(&mut context, &mut input);
+            self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
             self.hand_over(id);
-            self.pump();
+            let delivered = self.pump(end);
             if progress == Progress::Idle {
+                break;
+            }
+            more = !delivered || self.spent() >= end;
+            if more {
                 break;
             }
         }
@@ -277,18 +344,51 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        more &= !source.is_empty();
         // Takes the buffer itself where nothing else has a share in it.
         connection.backlog = source
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        let waiting = connection.backlog.len();
+        if more && !connection.in_line {
+            connection.in_line = true;
+            self.line.push_back(id);
+        }
+        if connection.gone && !more {
+            self.remove(id);
+            return;
+        }
+        self.set_paused(id, held || more);
+    }
+
+    /// Stops reading from a connection whose input waits for something else than the
+    /// rest of a frame, once there is enough of it, and reads on when half is gone.
+    fn set_paused(&mut self, id: ConnectionId, waits: bool) {
         let high_water = self.config.limits.receive_high_water;
-        if held && waiting >= high_water && !connection.paused {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let waiting = connection.backlog.len();
+        if connection.gone {
+            return;
+        }
+        if waits && waiting >= high_water && !connection.paused {
             connection.paused = true;
             self.outputs.push_back(Output::Pause { connection: id });
-        } else if connection.paused && (!held || waiting < high_water / 2) {
+        } else if connection.paused && (!waits || waiting < high_water / 2) {
             connection.paused = false;
             self.outputs.push_back(Output::Resume { connection: id });
+        }
+    }
+
+    /// The peer is gone. What it has sent before counts all the same.
+    fn disconnect(&mut self, id: ConnectionId) {
+        match self.connections.get_mut(&id) {
+            Some(connection) if connection.in_line => {
+                connection.gone = true;
+                connection.unsent = 0;
+                self.set_writable(id, false);
+            }
+            _ => self.remove(id),
         }
     }
 
@@ -304,12 +404,12 @@ impl Broker {
         if !connection.writable {
             self.set_writable(id, true);
             self.after_sending(id);
-            self.pump();
+            self.pump(self.spent() + SLICE);
         }
         let waiting = self
             .connections
             .get(&id)
-            .is_some_and(|c| !c.backlog.is_empty());
+            .is_some_and(|c| !c.backlog.is_empty() && !c.in_line);
         if waiting {
             self.process_backlog(id);
         }
@@ -321,17 +421,14 @@ impl Broker {
         for id in ids {
             self.with(id, |front, context| front.shutdown(context));
             self.flush(id);
-            if self.connections.contains_key(&id) {
-                self.outputs.push_back(Output::Close { connection: id });
-                self.remove(id);
-            }
+            self.close(id);
         }
     }
 
     /// Calls a front end outside of receiving, and hands on what comes of it.
     fn with(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>)) {
         self.call(id, call);
-        self.pump();
+        self.pump(self.spent() + SLICE);
     }
 
     /// Calls a front end, and hands its requests to the model.
@@ -361,12 +458,15 @@ impl Broker {
         }
     }
 
-    /// Hands notices to the front ends until there are none.
-    fn pump(&mut self) {
-        while let Some((id, notice)) = self.model.poll_notice() {
+    /// Hands notices to the front ends until there are none, or until so many steps
+    /// have been done in all. Returns whether there are none.
+    fn pump(&mut self, end: u64) -> bool {
+        while let Some((id, notice)) = self.model.poll_notice(end.saturating_sub(self.spent())) {
+            self.steps += 1;
             self.call(id, |front, context| front.notice(context, notice));
             self.after_sending(id);
         }
+        !self.model.has_notices()
     }
 
     /// Lets deliveries come to a connection, or not.
@@ -407,15 +507,16 @@ impl Broker {
         if len > 0 {
             let mut out = BytesMut::with_capacity(len);
             connection.front.poll_transmit(self.now, &mut out);
-            connection.unsent += out.len();
-            self.outputs.push_back(Output::Transmit {
-                connection: id,
-                bytes: out.freeze(),
-            });
+            if !connection.gone {
+                connection.unsent += out.len();
+                self.outputs.push_back(Output::Transmit {
+                    connection: id,
+                    bytes: out.freeze(),
+                });
+            }
         }
         if connection.front.is_closed() {
-            self.outputs.push_back(Output::Close { connection: id });
-            self.remove(id);
+            self.close(id);
             return;
         }
         let reading = connection.outbound() < self.config.limits.transmit_high_water;
@@ -430,6 +531,14 @@ impl Broker {
             }
             connection.deadline = deadline;
         }
+    }
+
+    /// Ends a connection from this side, unless it is over.
+    fn close(&mut self, id: ConnectionId) {
+        if self.connections.get(&id).is_some_and(|c| !c.gone) {
+            self.outputs.push_back(Output::Close { connection: id });
+        }
+        self.remove(id);
     }
 
     /// Forgets a connection, after it gave back what it holds.
@@ -453,6 +562,6 @@ impl Broker {
             self.model.handle(self.now, id, request);
         }
         self.model.handle(self.now, id, Request::Leave);
-        self.pump();
+        self.pump(self.spent() + SLICE);
     }
 }

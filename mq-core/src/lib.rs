@@ -35,6 +35,14 @@
 //! [`Input::Transmitted`]: that is the flow control. The time is the duration
 //! since an origin of the embedder's choice, and does not go backwards.
 //!
+//! Each call does a bounded amount of work and leaves the rest for later: a flood
+//! of input, a purge, the requeue after a lost connection, messages for many
+//! consumers. While work is left, [`Broker::poll_timeout`] returns a time that has
+//! come already. Call [`Broker::handle_timeout`] then as well, but give the broker
+//! the inputs that have come meanwhile between two such calls: so no connection
+//! makes the others wait. How much one call does is counted in steps, which
+//! [`Statistics::steps`] adds up.
+//!
 //! Everything that happens follows from these calls: log the inputs with their
 //! times, and another broker with the same [`Config`] does the same again.
 //!

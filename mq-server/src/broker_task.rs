@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mq_core::{Broker, ConnectionId, Input, Output, Protocol};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Received {
         connection: ConnectionId,
         bytes: Bytes,
+        /// Held until the broker has taken them: a connection has few in the inbox.
+        room: OwnedSemaphorePermit,
     },
     Transmitted {
         connection: ConnectionId,
@@ -104,15 +107,36 @@ impl BrokerTask {
         let mut alarm = std::pin::pin!(sleep_until((self.start + IDLE).into()));
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            self.set_alarm(alarm.as_mut());
-            tokio::select! {
-                biased;
-                _ = &mut stopped => return,
-                _ = self.inbox.recv_many(&mut batch, BATCH) => {}
-                () = alarm.as_mut() => {}
+            if self.has_work() {
+                // What has come meanwhile is taken with it, and nothing is waited for:
+                // the alarm counts in milliseconds. The other tasks of this thread
+                // have their turn too.
+                tokio::task::yield_now().await;
+                if !matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
+                    return;
+                }
+                while batch.len() < BATCH
+                    && let Ok(command) = self.inbox.try_recv()
+                {
+                    batch.push(command);
+                }
+            } else {
+                self.set_alarm(alarm.as_mut());
+                tokio::select! {
+                    biased;
+                    _ = &mut stopped => return,
+                    _ = self.inbox.recv_many(&mut batch, BATCH) => {}
+                    () = alarm.as_mut() => {}
+                }
             }
             self.turn(&mut batch);
         }
+    }
+
+    /// Whether the broker has left work that can be done now.
+    fn has_work(&self) -> bool {
+        let due = self.broker.poll_timeout();
+        due.is_some_and(|due| due <= self.start.elapsed())
     }
 
     /// Has every peer told goodbye and waits until they have taken it, or
@@ -166,10 +190,16 @@ impl BrokerTask {
     /// has closed are not its business any more.
     fn admit(&mut self, command: Command) -> Option<Input> {
         match command {
-            Command::Received { connection, bytes } => self
-                .peers
-                .contains_key(&connection)
-                .then_some(Input::Received { connection, bytes }),
+            Command::Received {
+                connection,
+                bytes,
+                room,
+            } => {
+                // The next one may come in while this one is handled.
+                drop(room);
+                let known = self.peers.contains_key(&connection);
+                known.then_some(Input::Received { connection, bytes })
+            }
             Command::Transmitted { connection, len } => self
                 .peers
                 .contains_key(&connection)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mq_core::ConnectionId;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::broker_task::Command;
@@ -17,6 +17,10 @@ use crate::transport::{Reader, Writer};
 /// needs few calls.
 const SMALLEST_READ: usize = 2 * 1024;
 pub(crate) const LARGEST_READ: usize = 64 * 1024;
+
+/// Reads of one connection that wait for the broker at most, so that one that floods
+/// leaves the inbox to the others.
+const READS_WAITING: usize = 2;
 
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
@@ -36,6 +40,8 @@ pub(crate) enum Reading {
 pub(crate) struct Gate {
     reading: AtomicU8,
     changed: Notify,
+    /// What may be read ahead of the broker.
+    room: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -43,6 +49,7 @@ impl Gate {
         Gate {
             reading: AtomicU8::new(Reading::On as u8),
             changed: Notify::new(),
+            room: Arc::new(Semaphore::new(READS_WAITING)),
         }
     }
 
@@ -106,7 +113,16 @@ pub(crate) async fn read(
                     size = (size / 2).max(SMALLEST_READ);
                 }
                 let bytes = buffer.split().freeze();
-                let received = Command::Received { connection, bytes };
+                // It is never closed: there is room again when the broker has taken
+                // what waits.
+                let Ok(room) = Arc::clone(&gate.room).acquire_owned().await else {
+                    return;
+                };
+                let received = Command::Received {
+                    connection,
+                    bytes,
+                    room,
+                };
                 if commands.send(received).await.is_err() {
                     return;
                 }

@@ -34,6 +34,9 @@ pub(crate) use notice::Notice;
 pub(crate) use request::Request;
 pub use statistics::Statistics;
 
+/// A step is done for each event and each delivery, and one more for so many bytes in it.
+pub(crate) const BYTES_PER_STEP: usize = 4096;
+
 /// What all connections share: users and virtual hosts.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -93,20 +96,66 @@ impl Model {
     }
 
     /// The next notice, and which connection's front end it is for, until there is
-    /// nothing more.
-    pub(crate) fn poll_notice(&mut self) -> Option<(ConnectionId, Notice)> {
+    /// nothing more, or so many steps have been done.
+    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
+        if steps == 0 {
+            return None;
+        }
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
         while let Some(index) = self.awake.front() {
             let vhost = self.vhosts.get_mut(*index)?;
-            if let Some(notice) = vhost.poll_notice() {
+            if let Some(notice) = vhost.poll_notice(steps) {
                 return Some(notice);
+            }
+            if vhost.has_notices() {
+                // The steps are done. The others have their turn before it.
+                self.awake.rotate_left(1);
+                return None;
             }
             vhost.awake = false;
             self.awake.pop_front();
         }
         None
+    }
+
+    /// Whether [`poll_notice`](Self::poll_notice) has more to say.
+    pub(crate) fn has_notices(&self) -> bool {
+        let awake = || {
+            self.awake
+                .iter()
+                .filter_map(|index| self.vhosts.get(*index))
+        };
+        !self.notices.is_empty() || awake().any(VirtualHost::has_notices)
+    }
+
+    /// Whether anything is left to do now.
+    pub(crate) fn has_work(&self) -> bool {
+        self.has_notices() || self.vhosts.iter().any(VirtualHost::has_work)
+    }
+
+    /// Goes on with what moves much, for so many steps.
+    pub(crate) fn work(&mut self, steps: u64) {
+        let working: Vec<usize> = (0..self.vhosts.len())
+            .filter(|index| self.vhosts[*index].has_work())
+            .collect();
+        for index in &working {
+            if let Some(vhost) = self.wake(*index) {
+                vhost.do_work(steps / working.len() as u64 + 1);
+            }
+        }
+    }
+
+    /// Whether something that the connection has asked for is still being done: until
+    /// then it asks for nothing else.
+    pub(crate) fn is_busy(&self, connection: ConnectionId) -> bool {
+        self.vhosts.iter().any(|vhost| vhost.is_busy(connection))
+    }
+
+    /// Steps that were done.
+    pub(crate) fn steps(&self) -> u64 {
+        self.vhosts.iter().map(|vhost| vhost.statistics.steps).sum()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
@@ -117,12 +166,12 @@ impl Model {
             .min()
     }
 
-    /// Does what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Duration) {
+    /// Does what is due, so many things in each virtual host.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, count: usize) {
         self.now = self.now.max(now);
         for index in 0..self.vhosts.len() {
             if let Some(vhost) = self.wake(index) {
-                vhost.expire();
+                vhost.expire(count);
             }
         }
     }

@@ -8,6 +8,7 @@ mod cross;
 mod dead_letter_loop;
 mod direct_reply;
 mod exchange_chain;
+mod fairness;
 mod flow;
 mod full_session;
 mod growth;

@@ -67,7 +67,7 @@ impl MqttFrontEnd {
             (false, false) => u32::MAX,
         };
         let granted = asked.min(context.config.session_expiry_maximum);
-        let (index, connection, now) = (self.vhost, context.connection, context.now);
+        let (index, now) = (self.vhost, context.now);
         let Some(vhost) = context.vhost(index) else {
             return;
         };
@@ -77,10 +77,6 @@ impl MqttFrontEnd {
         } else {
             String::from(connect.client_identifier.as_str())
         };
-        let holder = vhost
-            .sessions
-            .find_client(&client_identifier)
-            .and_then(|id| vhost.sessions.get(id)?.connection);
         let waiting = Waiting {
             client_identifier,
             assigned,
@@ -89,6 +85,19 @@ impl MqttFrontEnd {
             expiry_differs: is_5 && granted != asked,
             will: connect.will.as_ref().map(|w| will(w, now)),
         };
+        self.enter(context, waiting);
+    }
+
+    /// Takes the session, once nobody else has it.
+    pub(super) fn enter(&mut self, context: &mut Context<'_>, waiting: Waiting) {
+        let (index, connection) = (self.vhost, context.connection);
+        let Some(vhost) = context.vhost(index) else {
+            return;
+        };
+        let holder = vhost
+            .sessions
+            .find_client(&waiting.client_identifier)
+            .and_then(|id| vhost.sessions.get(id)?.connection);
         match holder {
             // It has to go first, and gives its session back.
             Some(old) => {

@@ -282,7 +282,7 @@ impl FrontEnd for MqttFrontEnd {
             }
             Notice::Resume => {
                 if let Some(waiting) = self.waiting.take() {
-                    self.attach(context, waiting);
+                    self.enter(context, waiting);
                 }
             }
             _ => {}

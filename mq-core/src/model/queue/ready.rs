@@ -127,13 +127,6 @@ impl Ready {
             .min()
     }
 
-    /// Removes everything, and says how many that were.
-    pub(crate) fn clear(&mut self) -> usize {
-        let count = self.len;
-        *self = Ready::default();
-        count
-    }
-
     /// The priorities that hold something, lowest first.
     fn occupied(&self) -> impl DoubleEndedIterator<Item = u8> {
         self.levels

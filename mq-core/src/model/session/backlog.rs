@@ -9,7 +9,7 @@ use crate::model::message::Message;
 
 /// The messages of a session that have not been sent.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
+pub(crate) struct Backlog {
     /// By number. What expired amid others leaves a gap, but never at the front.
     list: VecDeque<(u64, Option<Pending>)>,
     /// The number of the next message.
@@ -57,7 +57,7 @@ impl Backlog {
         self.list.front()?.1.as_ref()
     }
 
-    pub(super) fn pop(&mut self) -> Option<Pending> {
+    pub(crate) fn pop(&mut self) -> Option<Pending> {
         let (number, pending) = self.list.pop_front()?;
         let pending = pending?;
         self.forget(number, &pending);
@@ -91,10 +91,6 @@ impl Backlog {
             }
         }
         before - self.len
-    }
-
-    pub(super) fn into_messages(self) -> impl Iterator<Item = Pending> {
-        self.list.into_iter().filter_map(|(_, pending)| pending)
     }
 
     fn forget(&mut self, number: u64, pending: &Pending) {

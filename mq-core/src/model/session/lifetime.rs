@@ -7,10 +7,10 @@ use core::time::Duration;
 use mqtt_codec::connection::Session as InFlight;
 
 use super::backlog::Backlog;
-use super::{Session, SessionId, Will};
+use super::{Pending, Session, SessionId, Will};
 use crate::model::ConnectionId;
 use crate::model::message::{Name, Qos};
-use crate::model::vhost::VirtualHost;
+use crate::model::vhost::{VirtualHost, Work};
 
 /// A client that connects.
 #[derive(Debug)]
@@ -172,12 +172,17 @@ impl VirtualHost {
             self.publish_will(id, session.will);
             // Section 4.8.2. What was sent with QoS 2 must not go to another member
             // (MQTT-4.8.2-5).
-            let sent = session.shared_in_flight.into_values();
-            for pending in sent.chain(session.pending.into_messages()) {
-                if let Some(share) = &pending.share {
-                    self.push_shared(share, &pending.message);
-                }
+            for pending in session.shared_in_flight.into_values() {
+                self.pass_on(&pending);
             }
+            self.begin(None, Work::PassOn(session.pending));
+        }
+    }
+
+    /// A message of a session that has ended is for another member of its share.
+    pub(crate) fn pass_on(&mut self, pending: &Pending) {
+        if let Some(share) = &pending.share {
+            self.push_shared(share, &pending.message);
         }
     }
 

@@ -16,7 +16,7 @@ use core::time::Duration;
 use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::topic::{Trie, words};
-use backlog::Backlog;
+pub(crate) use backlog::Backlog;
 use retained::Retained;
 use share::Share;
 

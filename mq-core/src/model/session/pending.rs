@@ -172,6 +172,7 @@ impl VirtualHost {
         let now = self.now;
         let session = self.sessions.all.get_mut(&id)?;
         session.announced = false;
+        self.statistics.steps += 1;
         self.statistics.expired += session.pending.expire(now) as u64;
         let front = session.pending.front();
         let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use super::VirtualHost;
-use crate::model::ConnectionId;
 use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
+use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,12 @@ pub(crate) struct Fetched {
     /// Ready messages left in the queue.
     pub(crate) remaining: usize,
 }
+
+/// Deliveries from one queue before another queue that is listed has its turn.
+const IN_A_ROW: u32 = 32;
+
+/// Steps of one look at a queue from outside of its turn.
+const AT_A_TIME: u64 = 256;
 
 impl VirtualHost {
     /// Adds a consumer to a queue.
@@ -130,7 +136,11 @@ impl VirtualHost {
 
     /// `basic.get`.
     pub(crate) fn get(&mut self, id: QueueId, channel: ChannelId, no_ack: bool) -> Option<Fetched> {
-        self.expire_messages(id, true);
+        let end = self.statistics.steps + AT_A_TIME;
+        if !self.expire_some(id, true, end) {
+            // What stands at its head is expired, and goes in turns.
+            return None;
+        }
         let now = self.now;
         let queue = self.queues.get_mut(&id)?;
         queue.used = now;
@@ -210,22 +220,38 @@ impl VirtualHost {
     }
 
     /// The next message for a consumer that can take one, after doing what is
-    /// due in the queues that are listed: expiry and overflow.
-    pub(crate) fn next_delivery(&mut self) -> Option<(ConnectionId, Delivery)> {
-        while let Some(&id) = self.listed.front() {
-            self.expire_messages(id, false);
-            if let Some(delivery) = self.deliver_from(id) {
+    /// due in the queues that are listed: expiry and overflow. None also when so many
+    /// steps have been done; then queues are still listed.
+    pub(crate) fn next_delivery(&mut self, steps: u64) -> Option<(ConnectionId, Delivery)> {
+        let end = self.statistics.steps.saturating_add(steps);
+        while self.statistics.steps < end
+            && let Some(&id) = self.listed.front()
+        {
+            self.statistics.steps += 1;
+            let expired = self.expire_some(id, false, end);
+            if expired && let Some(delivery) = self.deliver_from(id) {
+                self.in_a_row += 1;
+                if self.in_a_row >= IN_A_ROW {
+                    self.in_a_row = 0;
+                    self.listed.rotate_left(1);
+                }
                 return Some(delivery);
             }
+            self.in_a_row = 0;
             self.listed.pop_front();
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.listed = false;
             }
-            self.expire_messages(id, true);
-            self.drop_overflow(id);
-            // What was dropped may have stood before something that is due.
-            self.expire_messages(id, true);
-            self.update_queue_timer(id);
+            let done = expired
+                && self.expire_some(id, true, end)
+                && self.drop_overflow(id, end)
+                // What was dropped may have stood before something that is due.
+                && self.expire_some(id, true, end);
+            if done {
+                self.update_queue_timer(id);
+            } else {
+                self.list_queue(id);
+            }
         }
         None
     }
@@ -242,6 +268,7 @@ impl VirtualHost {
         let redelivered = entry.redelivered;
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         self.statistics.delivered += 1;
+        self.statistics.steps += (message.size() / BYTES_PER_STEP) as u64;
         let lease = if consumer.no_ack {
             self.statistics.acknowledged += 1;
             None
@@ -271,9 +298,16 @@ impl VirtualHost {
         Some((channel_id.connection, delivery))
     }
 
-    /// Gives up the messages whose time is over. A message that expires at this
-    /// very moment (time to live zero) is still offered to consumers first.
+    /// Gives up the messages whose time is over.
     pub(super) fn expire_messages(&mut self, id: QueueId, inclusive: bool) {
+        let end = self.statistics.steps + AT_A_TIME;
+        self.expire_some(id, inclusive, end);
+    }
+
+    /// Gives up messages whose time is over, until so many steps have been done.
+    /// Returns whether that were all. A message that expires at this very moment (time
+    /// to live zero) is still offered to consumers first.
+    fn expire_some(&mut self, id: QueueId, inclusive: bool, end: u64) -> bool {
         let now = self.now;
         while let Some(entry) = self
             .queues
@@ -281,16 +315,27 @@ impl VirtualHost {
             .and_then(|q| q.ready.pop_expired(now, inclusive))
         {
             self.give_up(id, &entry, Reason::Expired);
+            if self.statistics.steps >= end {
+                self.list_queue(id);
+                return false;
+            }
         }
+        true
     }
 
-    fn drop_overflow(&mut self, id: QueueId) {
+    /// Gives up what a queue has too much of, until so many steps have been done.
+    /// Returns whether that were all.
+    fn drop_overflow(&mut self, id: QueueId, end: u64) -> bool {
         while let Some(entry) = self
             .queues
             .get_mut(&id)
             .and_then(|q| q.pop_overflow(&self.limits))
         {
             self.give_up(id, &entry, Reason::MaxLength);
+            if self.statistics.steps >= end {
+                return false;
+            }
         }
+        true
     }
 }

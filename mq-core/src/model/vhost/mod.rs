@@ -12,6 +12,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod work;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -32,6 +33,8 @@ pub(crate) use exchanges::BindRequest;
 pub(crate) use reply::REPLY_QUEUE;
 pub(crate) use routing::PublishOutcome;
 use timers::{TimerKey, Timers};
+pub(crate) use work::Work;
+use work::Works;
 
 /// A connection that uses the virtual host.
 #[derive(Debug)]
@@ -73,6 +76,9 @@ pub(crate) struct VirtualHost {
     pub(crate) sessions: Sessions,
     /// Queues to look at: something arrived, or someone can take more.
     listed: VecDeque<QueueId>,
+    /// Deliveries in a row from the queue that is listed first.
+    in_a_row: u32,
+    work: Works,
     notices: VecDeque<(ConnectionId, Notice)>,
     /// Waiting in the model's list of virtual hosts to poll.
     pub(super) awake: bool,
@@ -110,6 +116,8 @@ impl VirtualHost {
             replies: BTreeMap::new(),
             sessions: Sessions::default(),
             listed: VecDeque::new(),
+            in_a_row: 0,
+            work: Works::default(),
             notices: VecDeque::new(),
             awake: false,
             timers: Timers::default(),
@@ -126,12 +134,18 @@ impl VirtualHost {
         self.unix_time.saturating_add(self.now)
     }
 
-    /// The next notice, and for which connection.
-    pub(crate) fn poll_notice(&mut self) -> Option<(ConnectionId, Notice)> {
+    /// The next notice, and for which connection, unless so many steps have been done
+    /// before there is one.
+    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
         self.notices.pop_front().or_else(|| {
-            let (connection, delivery) = self.next_delivery()?;
+            let (connection, delivery) = self.next_delivery(steps)?;
             Some((connection, Notice::Deliver(delivery)))
         })
+    }
+
+    /// Whether there may be a notice.
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty() || !self.listed.is_empty()
     }
 
     pub(crate) fn emit(&mut self, connection: ConnectionId, notice: Notice) {
@@ -197,9 +211,7 @@ impl VirtualHost {
             self.close_channel(id);
         }
         let member = self.members.remove(&connection).unwrap_or_default();
-        for id in member.exclusive {
-            self.remove_queue(id);
-        }
+        self.begin(None, Work::RemoveQueues(member.exclusive));
     }
 
     // Time
@@ -208,9 +220,13 @@ impl VirtualHost {
         self.timers.next()
     }
 
-    /// Does what is due at `self.now`.
-    pub(crate) fn expire(&mut self) {
-        while let Some(key) = self.timers.pop_due(self.now) {
+    /// Does what is due at `self.now`, so many things at most.
+    pub(crate) fn expire(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(key) = self.timers.pop_due(self.now) else {
+                return;
+            };
+            self.statistics.steps += 1;
             match key {
                 TimerKey::Queue(id) => self.queue_timeout(id),
                 TimerKey::Session(id) => self.session_timeout(id),

@@ -1,7 +1,9 @@
 //! Declaring, deleting and purging queues.
 
-use super::VirtualHost;
+use alloc::collections::BTreeMap;
+
 use super::timers::TimerKey;
+use super::{VirtualHost, Work};
 use crate::model::difference::{Difference, flag};
 use crate::model::message::Name;
 use crate::model::queue::{
@@ -270,13 +272,32 @@ impl VirtualHost {
                 self.emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
+        let (ready, unacknowledged) = (queue.ready, queue.unacknowledged);
+        self.begin(
+            None,
+            Work::Drop {
+                ready,
+                unacknowledged,
+            },
+        );
     }
 
     /// `queue.purge`: removes the ready messages, and says how many.
     pub(crate) fn purge(&mut self, name: &str, connection: ConnectionId) -> Result<usize, Refusal> {
         let id = self.queue(name, connection)?;
-        let count = self.queues.get_mut(&id).map_or(0, |q| q.ready.clear());
+        let queue = self.queues.get_mut(&id);
+        let ready = queue.map(|q| core::mem::take(&mut q.ready));
+        let ready = ready.unwrap_or_default();
+        let count = ready.len();
         self.statistics.discarded += count as u64;
+        let unacknowledged = BTreeMap::new();
+        self.begin(
+            None,
+            Work::Drop {
+                ready,
+                unacknowledged,
+            },
+        );
         self.update_queue_timer(id);
         Ok(count)
     }

@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{BindRequest, ConsumeRequest, VirtualHost};
+use super::{BindRequest, ConsumeRequest, VirtualHost, Work};
 use crate::model::exchange::Destination;
 use crate::model::message::Message;
 use crate::model::queue::{ChannelId, QueueSettings};
@@ -98,9 +98,8 @@ impl VirtualHost {
             }),
             Request::Settle { lease, settlement } => self.settle(lease, settlement),
             Request::SettleAll { leases, settlement } => {
-                for lease in leases {
-                    self.settle(lease, settlement);
-                }
+                let leases = leases.into_iter();
+                self.begin(Some(connection), Work::Settle { leases, settlement });
             }
             Request::OpenReplies { channel } => self.answer(id(channel), |vhost| {
                 let (name, consumer) = vhost.open_reply(id(channel))?;
@@ -265,9 +264,8 @@ impl VirtualHost {
                 self.name
             ))
         })?;
-        for (lease, settlement) in settlements {
-            self.settle(lease, settlement);
-        }
+        let settlements = Work::SettleEach(settlements.into_iter());
+        self.begin(Some(id.connection), settlements);
         for (publish, outcome) in publishes.iter().zip(outcomes) {
             self.return_unroutable(id, publish, outcome);
         }

@@ -73,7 +73,7 @@ impl VirtualHost {
 
     /// Lets the queues do what is due, where nobody consumes.
     fn settle_down(&mut self) {
-        assert!(self.next_delivery().is_none());
+        assert!(self.next_delivery(u64::MAX).is_none());
     }
 
     fn consumer(&mut self, queue: QueueId, channel: ChannelId, prefetch: u32) -> ConsumerId {
@@ -89,7 +89,7 @@ impl VirtualHost {
     }
 
     fn deliveries(&mut self) -> Vec<Delivery> {
-        core::iter::from_fn(|| Some(self.next_delivery()?.1)).collect()
+        core::iter::from_fn(|| Some(self.next_delivery(u64::MAX)?.1)).collect()
     }
 
     /// Empties a queue, and says what was in it.
@@ -104,7 +104,7 @@ impl VirtualHost {
 
     fn pass(&mut self, seconds: f64) {
         self.now += Duration::from_secs_f64(seconds);
-        self.expire();
+        self.expire(usize::MAX);
     }
 }
 
@@ -607,7 +607,7 @@ fn what_a_channel_gives_back_is_redelivered_in_its_place() {
         v.settle(delivery.lease.unwrap(), Settlement::Requeue);
     }
     v.close_channel(channel);
-    assert!(v.next_delivery().is_none());
+    assert!(v.next_delivery(u64::MAX).is_none());
     let other = v.channel(OTHER);
     v.consumer(q, other, 0);
     let again: Vec<_> = v
@@ -723,7 +723,7 @@ fn deleting_a_queue_tells_its_consumers() {
     );
     v.delete_queue("q", ME, false, false).unwrap();
     assert!(matches!(
-        v.poll_notice(),
+        v.poll_notice(u64::MAX),
         Some((OTHER, Notice::Cancelled { consumer: c, .. })) if c == consumer
     ));
     // The acknowledgement that was under way settles nothing, and harms nothing.
@@ -743,7 +743,7 @@ fn direct_replies() {
     });
     assert_eq!(v.publish(&reply, None), PublishOutcome::Replied);
     assert!(matches!(
-        v.poll_notice(),
+        v.poll_notice(u64::MAX),
         Some((OTHER, Notice::Deliver(d))) if d.consumer == consumer
     ));
     v.close_channel(channel);
