@@ -220,6 +220,33 @@ fn a_retained_message_takes_the_place_of_the_one_before() {
     assert_eq!(world.broker.statistics().not_retained, 1);
 }
 
+/// Retained messages are for the subscription, however many fit into the
+/// session (MQTT-3.3.1-9).
+#[test]
+fn a_subscription_gets_all_retained_messages() {
+    for reading in [true, false] {
+        let mut config = Config::default();
+        config.limits.session_messages = 5;
+        let mut world = World::with(config);
+        let mut p = Mqtt::connect(&mut world, "p");
+        for n in 0..200 {
+            publish(&mut world, &mut p, &format!("r/{n:03}"), "m", None, true);
+        }
+        let mut c = Mqtt::connect(&mut world, "c");
+        world.socket(c.id).slow = !reading;
+        c.subscribe(&mut world, "r/+", QoS::AtLeastOnce);
+        let mut seen = Vec::new();
+        for _ in 0..50 {
+            seen.extend(c.seen(&mut world));
+            world.tell(c.id, 100_000);
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 200, "{reading}");
+        assert_eq!(world.broker.statistics().overflowed, 0);
+    }
+}
+
 /// QoS 0 does not wait for a client that is away, and that is counted.
 #[test]
 fn what_is_not_kept_for_a_client_that_is_away_is_counted() {

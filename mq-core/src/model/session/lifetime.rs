@@ -1,7 +1,7 @@
 //! How sessions begin, lose their connection, and end (MQTT 5.0 sections
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 use mqtt_codec::connection::Session as InFlight;
@@ -75,6 +75,7 @@ impl VirtualHost {
                 expiry: attach.expiry,
                 subscriptions: BTreeMap::new(),
                 pending: Backlog::default(),
+                walks: VecDeque::new(),
                 is_full: false,
                 in_flight: 0,
                 shared_in_flight: BTreeMap::new(),

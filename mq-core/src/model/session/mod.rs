@@ -8,7 +8,7 @@ mod retained;
 mod share;
 mod subscription;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,7 +17,7 @@ use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::topic::{Trie, words};
 pub(crate) use backlog::Backlog;
-use retained::Retained;
+use retained::{Retained, Walk};
 use share::Share;
 
 pub(crate) use lifetime::{Attach, Leaving};
@@ -65,6 +65,8 @@ pub(crate) struct Session {
     expiry: Option<Duration>,
     subscriptions: BTreeMap<Name, SubscriptionOptions>,
     pending: Backlog,
+    /// What is retained for its subscriptions, and not sent yet.
+    walks: VecDeque<Walk>,
     /// As a member of shares it is passed over, until half of what waits is gone.
     is_full: bool,
     /// Sent, and not settled by the client yet.

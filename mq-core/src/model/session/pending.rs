@@ -3,9 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
+use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
-use super::{Match, Pending, SessionId, SubscriptionOptions};
+use super::{Match, Pending, Session, SessionId, SubscriptionOptions};
 use crate::model::Notice;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::vhost::{PublishOutcome, VirtualHost};
@@ -159,7 +161,7 @@ impl VirtualHost {
         if let (Some(connection), false, false) = (
             session.connection,
             session.announced,
-            session.pending.is_empty(),
+            session.pending.is_empty() && session.walks.is_empty(),
         ) {
             session.announced = true;
             self.emit(connection, Notice::SessionReady);
@@ -174,9 +176,14 @@ impl VirtualHost {
         session.announced = false;
         self.statistics.steps += 1;
         self.statistics.expired += session.pending.expire(now) as u64;
+        let (retained, unfinished) = session.next_retained(&self.sessions.retained, now, quota);
+        self.statistics.queued += u64::from(retained.is_some());
         let front = session.pending.front();
         let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
-        let pending = if may_go { session.pending.pop() } else { None };
+        let pending = match retained {
+            None if may_go => session.pending.pop(),
+            retained => retained,
+        };
         if pending.is_some() {
             self.statistics.delivered += 1;
             session.in_flight += 1;
@@ -187,6 +194,9 @@ impl VirtualHost {
         {
             session.is_full = false;
             self.tell_shares(id);
+        }
+        if unfinished && pending.is_none() {
+            self.announce(id);
         }
         pending
     }
@@ -214,6 +224,46 @@ impl VirtualHost {
                 session.shared_in_flight.remove(&packet_identifier);
             }
         }
+    }
+}
+
+impl Session {
+    /// The next retained message for a new subscription; with no `quota` only one of
+    /// QoS 0. Returns too whether the search goes on another time.
+    fn next_retained(
+        &mut self,
+        retained: &Retained,
+        now: Duration,
+        quota: bool,
+    ) -> (Option<Pending>, bool) {
+        for _ in 0..STEPS {
+            let Some(walk) = self.walks.front_mut() else {
+                return (None, false);
+            };
+            match retained.step(walk, now) {
+                Step::Found(message) => {
+                    let options = walk.options;
+                    let qos = message.properties.qos.min(options.qos);
+                    if !quota && qos != Qos::AtMostOnce {
+                        return (None, false);
+                    }
+                    let found = Pending {
+                        message: message.clone(),
+                        qos,
+                        retain: true,
+                        identifiers: options.identifier.into_iter().collect(),
+                        share: None,
+                    };
+                    walk.pass();
+                    return (Some(found), false);
+                }
+                Step::Nothing => {}
+                Step::End => {
+                    self.walks.pop_front();
+                }
+            }
+        }
+        (None, true)
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Bound;
 
 use super::share::Side;
-use super::{Match, Pending, SessionId, Subscriber, SubscriberKey, SubscriptionOptions};
+use super::{Match, SessionId, Subscriber, SubscriberKey, SubscriptionOptions};
 use crate::model::message::{Name, Qos};
 use crate::model::topic::{Segment, topic_filter};
 use crate::model::vhost::VirtualHost;
@@ -69,6 +69,7 @@ impl VirtualHost {
             return Err(TooManySubscriptions);
         }
         let name = Name::from(filter);
+        session.walks.retain(|walk| walk.filter != name);
         session.subscriptions.insert(name.clone(), options);
         let share = if request.shared {
             shared_filter(filter)
@@ -103,19 +104,9 @@ impl VirtualHost {
             RetainHandling::DoNotSend => false,
         };
         if wanted {
-            let mut found = Vec::new();
-            sessions.retained.matching(filter, self.now, |message| {
-                found.push(Pending {
-                    qos: message.properties.qos.min(options.qos),
-                    retain: true,
-                    identifiers: options.identifier.into_iter().collect(),
-                    share: None,
-                    message: message.clone(),
-                });
-            });
-            for pending in found {
-                self.push_pending(id, pending);
-            }
+            let walk = sessions.retained.walk(name, options, self.now);
+            session.walks.extend(walk);
+            self.announce(id);
         }
         Ok(options.qos)
     }
@@ -129,6 +120,7 @@ impl VirtualHost {
         if session.subscriptions.remove(filter).is_none() {
             return false;
         }
+        session.walks.retain(|walk| *walk.filter != *filter);
         if let Some(share) = sessions.shares.get_mut(filter) {
             let was_member = share.remove(id);
             if share.is_empty() {

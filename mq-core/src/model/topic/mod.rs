@@ -55,24 +55,6 @@ pub(crate) fn topic_filter(filter: &str) -> Vec<Segment> {
         .collect()
 }
 
-/// Whether the topic filter matches the topic name: MQTT 5.0 section 4.7,
-/// with the rule about `$` of 4.7.2.
-pub(crate) fn filter_matches(filter: &str, topic: &str) -> bool {
-    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
-        return false;
-    }
-    let mut levels = topic.split('/');
-    for pattern in filter.split('/') {
-        match (pattern, levels.next()) {
-            ("#", _) => return true,
-            ("+", Some(_)) => {}
-            (pattern, Some(level)) if pattern == level => {}
-            _ => return false,
-        }
-    }
-    levels.next().is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +97,6 @@ mod tests {
     #[test]
     fn filters_match_as_the_standard_says() {
         for &(filter, topic, expected) in FILTERS {
-            assert_eq!(filter_matches(filter, topic), expected, "{filter} {topic}");
             let mut trie = Trie::default();
             trie.insert(&topic_filter(filter), 1, ());
             let mut found = Vec::new();
