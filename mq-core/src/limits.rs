@@ -19,10 +19,13 @@ pub struct Limits {
     /// Size of one message body in bytes. A larger one is refused by the
     /// protocol's own means (AMQP: channel error 406; MQTT: 0x95; STOMP: ERROR).
     pub message_size: usize,
+    /// User properties of one MQTT message or will: each weighs more here than on the
+    /// wire. More are refused with 0x95.
+    pub user_properties: usize,
     /// Ready messages in one queue. At the limit the queue's `x-overflow`
     /// decides: the oldest is dropped, or the publish is refused.
     pub queue_messages: usize,
-    /// Bytes of ready message bodies in one queue; same policy.
+    /// Bytes of ready messages in one queue, bodies, names and properties; same policy.
     pub queue_bytes: usize,
     /// Queues in one virtual host. One more is refused (406).
     pub queues: usize,
@@ -34,7 +37,8 @@ pub struct Limits {
     /// the limit the newest is dropped and counted. Where nobody else has it, an MQTT
     /// 5 publisher gets 0x97, and one over AMQP that wants confirms a nack.
     pub session_messages: usize,
-    /// Bytes of message bodies waiting in one MQTT session; same policy.
+    /// Bytes of messages waiting in one MQTT session, properties and topics too; same
+    /// policy.
     pub session_bytes: usize,
     /// MQTT sessions, connected or not. A connection that would need one more
     /// is refused (MQTT 5: 0x97, quota exceeded).
@@ -47,14 +51,14 @@ pub struct Limits {
     /// Retained messages, those that have expired left out. One more is delivered,
     /// but not retained: that is counted, and an MQTT 5 publisher gets 0x97.
     pub retained_messages: usize,
-    /// Bytes of retained message bodies; same policy.
+    /// Bytes of retained messages, properties and topics too; same policy.
     pub retained_bytes: usize,
     /// Levels of an MQTT topic name or filter. More are refused as invalid.
     pub topic_levels: usize,
     /// Operations held by one open transaction. One more is refused (AMQP:
     /// channel error 406, STOMP: ERROR).
     pub transaction_operations: usize,
-    /// Bytes of message bodies held by one open transaction; same policy.
+    /// Bytes of messages held by one open transaction, properties too; same policy.
     pub transaction_bytes: usize,
     /// Open transactions of one STOMP connection. One more gets an ERROR.
     pub transactions: usize,
@@ -73,6 +77,7 @@ impl Default for Limits {
             receive_high_water: 1 << 20,
             connections: 100_000,
             message_size: 128 << 20,
+            user_properties: 1_000,
             queue_messages: 1_000_000,
             queue_bytes: 1 << 30,
             queues: 100_000,

@@ -143,6 +143,7 @@ limits! {
     receive_high_water,
     connections,
     message_size,
+    user_properties,
     queue_messages,
     queue_bytes,
     queues,

@@ -201,10 +201,55 @@ pub(crate) enum Origin {
     Broker,
 }
 
+/// Bytes that a header takes besides its name and its value.
+const ENTRY: usize = size_of::<(Name, Value)>() + 2 * size_of::<usize>();
+
+impl Value {
+    /// Bytes that it holds besides itself.
+    fn size(&self) -> usize {
+        match self {
+            Value::String(bytes) | Value::Binary(bytes) => bytes.len(),
+            Value::Array(values) => values.len() * size_of::<Value>(),
+            Value::Table(headers) => headers.0.len() * ENTRY,
+            _ => 0,
+        }
+    }
+}
+
+impl Properties {
+    /// Bytes that they hold.
+    fn size(&self) -> usize {
+        let texts = [
+            &self.content_type,
+            &self.content_encoding,
+            &self.reply_to,
+            &self.message_id,
+            &self.kind,
+            &self.user_id,
+            &self.app_id,
+            &self.cluster_id,
+        ];
+        let texts = texts.into_iter().flatten().map(|text| text.len());
+        let headers = self.headers.0.iter();
+        let headers = headers.map(|(name, value)| ENTRY + name.len() + value.size());
+        let correlation_id = self.correlation_id.as_ref().map_or(0, Bytes::len);
+        texts.sum::<usize>() + headers.sum::<usize>() + correlation_id
+    }
+}
+
 impl Message {
-    /// Bytes that count towards the limits of queues and sessions.
+    /// Bytes that count towards the limits of queues and sessions: what is held for it,
+    /// but for what every message has. The depths of a table count by their entries.
     pub(crate) fn size(&self) -> usize {
-        self.body.len()
+        let headers = &self.properties.headers.0;
+        let properties = match &self.origin {
+            // In their encoding, which is kept too.
+            Origin::Amqp(properties) => 2 * properties.len() + headers.len() * ENTRY,
+            Origin::Mqtt { topic, .. } => topic.len() + self.properties.size(),
+            Origin::Stomp { destination } => destination.len() + self.properties.size(),
+            Origin::Broker => self.properties.size(),
+        };
+        self.body.len() + self.exchange.len() + self.routing_key.len() + properties
     }
 
     /// The message, to be changed: what its publisher's protocol said of it holds no

@@ -138,7 +138,7 @@ const AMQP: &[Case] = &[
     ),
     (
         "queue_bytes",
-        |l| l.queue_bytes = 5,
+        |l| l.queue_bytes = 12,
         |c, _| {
             declare(c, "q");
             c.publish(1, "", "q", "gone");
@@ -191,7 +191,7 @@ fn mqtt() {
     let mut world = world(|l| {
         l.sessions = 1;
         l.retained_messages = 2;
-        l.retained_bytes = 10;
+        l.retained_bytes = 30;
         l.message_size = 1000;
     });
     let mut c = Mqtt::connect(&mut world, "c");

@@ -27,6 +27,18 @@ pub(super) struct Waiting {
     will: Option<Will>,
 }
 
+impl Waiting {
+    /// What the CONNACK says.
+    fn accept(&self, session_present: bool) -> Accept<'_> {
+        Accept {
+            session_present,
+            assigned_client_identifier: self.assigned.then_some(self.client_identifier.as_str()),
+            session_expiry_interval: self.expiry_differs.then_some(self.expiry),
+            ..Accept::default()
+        }
+    }
+}
+
 /// A session expiry interval (MQTT 5.0 section 3.1.2.11.2): the largest number
 /// is for ever.
 pub(super) fn expiry(seconds: u32) -> Option<Duration> {
@@ -52,7 +64,7 @@ fn will(will: &WireWill<'_>, now: Duration) -> Will {
 impl MqttFrontEnd {
     pub(super) fn connect(&mut self, context: &mut Context<'_>, connect: &Connect<'_>) {
         if let Err(reason) = self.check(context, connect) {
-            let _ = self.codec.refuse(context.now, reason, Properties::EMPTY);
+            self.refuse(context.now, reason);
             return;
         }
         let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
@@ -85,7 +97,18 @@ impl MqttFrontEnd {
             expiry_differs: is_5 && granted != asked,
             will: connect.will.as_ref().map(|w| will(w, now)),
         };
+        // Before anything is taken from anybody, the client is known to take the answer.
+        if self.codec.check_accept(&waiting.accept(false)).is_err() {
+            self.refuse(now, ReasonCode::PacketTooLarge);
+            return;
+        }
         self.enter(context, waiting);
+    }
+
+    /// Refuses the client. Where the codec has no answer that it could send, the
+    /// connection ends without one.
+    fn refuse(&mut self, now: Duration, reason: ReasonCode) {
+        self.failed |= self.codec.refuse(now, reason, Properties::EMPTY).is_err();
     }
 
     /// Takes the session, once nobody else has it.
@@ -114,6 +137,14 @@ impl MqttFrontEnd {
         if connect.properties.authentication_method().is_some() {
             return Err(ReasonCode::BadAuthenticationMethod);
         }
+        // A will is a message like any other.
+        let limits = &context.config.limits;
+        if connect.will.as_ref().is_some_and(|will| {
+            will.payload.len() > limits.message_size
+                || will.properties.user_properties().count() > limits.user_properties
+        }) {
+            return Err(ReasonCode::PacketTooLarge);
+        }
         let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
         if connect.client_identifier.is_empty() && !is_5 && !connect.clean_start {
             // 3.1.1, MQTT-3.1.3-8.
@@ -140,7 +171,7 @@ impl MqttFrontEnd {
     }
 
     /// Takes the session, which nobody else has now, and answers CONNACK.
-    pub(super) fn attach(&mut self, context: &mut Context<'_>, waiting: Waiting) {
+    pub(super) fn attach(&mut self, context: &mut Context<'_>, mut waiting: Waiting) {
         let (index, connection, now) = (self.vhost, context.connection, context.now);
         let Some(vhost) = context.vhost(index) else {
             return;
@@ -150,25 +181,16 @@ impl MqttFrontEnd {
             connection,
             clean_start: waiting.clean_start,
             expiry: expiry(waiting.expiry),
-            will: waiting.will,
+            will: waiting.will.take(),
         });
         let Ok((id, present)) = attached else {
-            let _ = self
-                .codec
-                .refuse(now, ReasonCode::QuotaExceeded, Properties::EMPTY);
+            self.refuse(now, ReasonCode::QuotaExceeded);
             return;
         };
         self.session = Some(id);
-        let accept = Accept {
-            session_present: present,
-            assigned_client_identifier: waiting
-                .assigned
-                .then_some(waiting.client_identifier.as_str()),
-            session_expiry_interval: waiting.expiry_differs.then_some(waiting.expiry),
-            ..Accept::default()
-        };
         let in_flight = vhost.unpark(id);
-        let _ = self.codec.accept(now, &accept, in_flight);
+        let accepted = self.codec.accept(now, &waiting.accept(present), in_flight);
         vhost.announce(id);
+        self.failed |= accepted.is_err();
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct MqttFrontEnd {
     leaving: Leaving,
     /// Messages may be sent.
     writable: bool,
+    /// The codec could not answer, so there is no way to go on.
+    failed: bool,
 }
 
 impl MqttFrontEnd {
@@ -68,6 +70,7 @@ impl MqttFrontEnd {
             waiting: None,
             leaving: Leaving::default(),
             writable: true,
+            failed: false,
         }
     }
 
@@ -102,7 +105,10 @@ impl MqttFrontEnd {
     }
 
     fn publish(&mut self, context: &mut Context<'_>, publish: &InboundPublish<'_>) {
-        if publish.payload.len() > context.config.limits.message_size {
+        let limits = &context.config.limits;
+        if publish.payload.len() > limits.message_size
+            || publish.properties.user_properties().count() > limits.user_properties
+        {
             let _ = self
                 .codec
                 .close(context.now, ReasonCode::PacketTooLarge, Properties::EMPTY);
@@ -325,7 +331,7 @@ impl FrontEnd for MqttFrontEnd {
     }
 
     fn is_closed(&self) -> bool {
-        self.codec.is_closed()
+        self.failed || self.codec.is_closed()
     }
 
     fn shutdown(&mut self, context: &mut Context<'_>) {

@@ -135,7 +135,9 @@ impl Queue {
         let length = self.arguments.max_length.unwrap_or(usize::MAX);
         let size = self.arguments.max_length_bytes.unwrap_or(usize::MAX);
         self.ready.len() + more > length.min(limits.queue_messages)
-            || self.ready.bytes() + bytes > size.min(limits.queue_bytes)
+            // RabbitMQ's argument is about bodies alone.
+            || self.ready.bytes() + bytes > size
+            || self.ready.held() + bytes > limits.queue_bytes
     }
 
     /// Whether so many messages of so many bytes in all are to be refused.

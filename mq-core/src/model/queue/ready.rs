@@ -27,6 +27,7 @@ pub(crate) struct Ready {
     levels: BTreeMap<u8, Level>,
     len: usize,
     bytes: usize,
+    held: usize,
 }
 
 /// The messages of one priority. Those that came back lie apart from those that
@@ -95,9 +96,15 @@ impl Ready {
         self.bytes
     }
 
+    /// Bytes of the messages, with all that they hold.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
     pub(crate) fn insert(&mut self, priority: u8, entry: Entry) {
         self.len += 1;
-        self.bytes += entry.message.size();
+        self.bytes += entry.message.body.len();
+        self.held += entry.message.size();
         self.levels.entry(priority).or_default().insert(entry);
     }
 
@@ -143,7 +150,8 @@ impl Ready {
             self.levels.remove(&priority);
         }
         self.len -= 1;
-        self.bytes -= entry.message.size();
+        self.bytes -= entry.message.body.len();
+        self.held -= entry.message.size();
         Some(entry)
     }
 }

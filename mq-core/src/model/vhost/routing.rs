@@ -76,7 +76,7 @@ impl VirtualHost {
             for id in &routes.queues {
                 let (count, bytes) = more.entry(*id).or_default();
                 *count += 1;
-                *bytes += message.size();
+                *bytes += message.body.len();
                 if let Some(queue) = self.queues.get(id)
                     && queue.refuses(&self.limits, *count, *bytes)
                 {
@@ -95,7 +95,7 @@ impl VirtualHost {
         let is_full = |host: &Self| {
             host.queues
                 .get(&id)
-                .is_some_and(|q| q.refuses(&host.limits, 1, message.size()))
+                .is_some_and(|q| q.refuses(&host.limits, 1, message.body.len()))
         };
         if !is_full(self) {
             return false;
@@ -208,7 +208,7 @@ impl VirtualHost {
             let full = self
                 .queues
                 .get(&id)
-                .is_some_and(|q| q.refuses(&self.limits, 1, letter.size()));
+                .is_some_and(|q| q.refuses(&self.limits, 1, letter.body.len()));
             if full {
                 self.statistics.refused += 1;
             } else {
