@@ -89,6 +89,34 @@ fn who_does_not_read_answers_is_not_read_from() {
     assert_eq!(receipts.len(), sent);
 }
 
+/// A STOMP client that has enough on its way is not read from. Its heart-beats are not
+/// seen then, and it is not taken for dead.
+#[test]
+fn a_slow_client_of_stomp_is_not_taken_for_dead() {
+    for slow in [false, true] {
+        let mut world = world();
+        let client = Stomp(world.connect(Protocol::Stomp));
+        client.send(
+            &mut world,
+            "CONNECT\naccept-version:1.2\nheart-beat:1000,0\n\n",
+        );
+        client.subscribe(&mut world, "1", "/queue/q", "");
+        client.frames(&mut world);
+        world.socket(client.0).slow = slow;
+        publish(&mut world, 100);
+        world.wait(Duration::from_secs(60));
+        assert_eq!(world.is_closed(client.0), !slow);
+        if slow {
+            for _ in 0..1000 {
+                world.tell(client.0, BODY);
+            }
+            assert_eq!(client.messages(&mut world).len(), 100);
+            world.wait(Duration::from_secs(60));
+            assert!(world.is_closed(client.0), "silence counts again");
+        }
+    }
+}
+
 #[test]
 fn a_frame_larger_than_the_backlog_is_no_reason_to_stop_reading() {
     let mut world = world();

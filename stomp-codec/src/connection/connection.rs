@@ -6,7 +6,7 @@ use bytes::BufMut;
 
 use super::core::{Core, Phase};
 use super::role::{Client, Role, Server};
-use super::timer::Timer;
+use super::timer::{Reading, Timer};
 use crate::{ConnectionError, Version};
 
 /// One end of a connection: the state of its protocol, without a socket and without a
@@ -154,6 +154,17 @@ impl<R: Role> Connection<R> {
             Some(Timer::Receive) => ConnectionError::PeerTimeout,
         };
         Err(R::fail(self, error))
+    }
+
+    /// Tells whether the embedder reads from the socket. While it does not, because it
+    /// holds the peer back, no silence of the peer counts: call it before you stop reading,
+    /// and again before you go on. A connection begins with [`Reading::Running`].
+    pub fn set_reading(&mut self, now: Duration, reading: Reading) {
+        self.core.tick(now);
+        if self.core.timers.reading != reading {
+            self.core.timers.reading = reading;
+            self.core.heard();
+        }
     }
 
     /// Whether the session is open: CONNECTED was sent or came, and neither side has

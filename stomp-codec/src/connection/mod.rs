@@ -45,6 +45,7 @@ pub use read_buffer::{Input, ReadBuffer};
 pub use role::{Client, Role, Server};
 pub use send::{Accept, ConnectOptions, Goodbye, Opening, Options};
 pub use subscription::{AckMode, Deliveries, Subscription};
+pub use timer::Reading;
 pub use transaction::{Operation, SendBuf};
 
 /// Connections move between threads, and into logs.

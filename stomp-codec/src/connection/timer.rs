@@ -16,13 +16,29 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 4] = [Self::Handshake, Self::Close, Self::Receive, Self::Send];
+    const ALL: [Self; 4] = [Self::Handshake, Self::Close, Self::Receive, Self::Send];
+
+    /// Whether it waits for bytes that only come while the embedder reads.
+    const fn waits_for_input(self) -> bool {
+        matches!(self, Self::Receive)
+    }
+}
+
+/// Whether the embedder reads from the socket.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Reading {
+    /// It does.
+    #[default]
+    Running,
+    /// It holds the peer back: the silence is not the peer's.
+    Paused,
 }
 
 /// The time of each timer that runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
     at: [Option<Duration>; Timer::ALL.len()],
+    pub(crate) reading: Reading,
 }
 
 impl Timers {
@@ -38,17 +54,25 @@ impl Timers {
 
     /// Stops all timers.
     pub(crate) fn stop_all(&mut self) {
-        *self = Self::default();
+        self.at = Default::default();
     }
 
     /// The time of the next timer.
     pub(crate) fn next(&self) -> Option<Duration> {
-        self.at.iter().copied().flatten().min()
+        Timer::ALL.into_iter().filter_map(|it| self.due(it)).min()
     }
 
     /// The first of the timers, in the order of [`Timer::ALL`], whose time has come.
     pub(crate) fn expired(&self, now: Duration) -> Option<Timer> {
-        let has_come = |timer: &Timer| self.at[*timer as usize].is_some_and(|at| at <= now);
+        let has_come = |timer: &Timer| self.due(*timer).is_some_and(|at| at <= now);
         Timer::ALL.into_iter().find(has_come)
+    }
+
+    /// The time of a timer, unless it stands still.
+    fn due(&self, timer: Timer) -> Option<Duration> {
+        if self.reading == Reading::Paused && timer.waits_for_input() {
+            return None;
+        }
+        self.at[timer as usize]
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stomp_codec::ConnectionError::{CloseTimeout, PeerTimeout};
 use stomp_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, HeartBeat, Options,
-    ServerConfig, ServerConnection, ServerEvent,
+    Reading, ServerConfig, ServerConnection, ServerEvent,
 };
 use stomp_codec::{Headers, SendError};
 
@@ -141,6 +141,32 @@ fn a_frame_that_comes_slowly() {
     let end = s(frame.len() as u64 * 19);
     assert!(server.receive(end, &mut &frame[..]).unwrap().is_some());
     assert_eq!(server.handle_timeout(end + s(20)), Err(PeerTimeout));
+}
+
+/// While an embedder does not read, silence is not the peer's; when it reads again, the
+/// peer has its whole time.
+#[test]
+fn nobody_is_silent_who_is_not_read() {
+    let mut client = client("10000,10000");
+    let mut server = server("10000,10000");
+    assert_eq!(client.poll_timeout(), Some(ms(7500)));
+    client.set_reading(s(19), Reading::Paused);
+    server.set_reading(s(19), Reading::Paused);
+    for now in [s(20), s(1000)] {
+        assert_eq!(client.handle_timeout(now), Ok(()));
+        assert_eq!(server.handle_timeout(now), Ok(()));
+        // Heart-beats of ours go on.
+        assert_eq!(client.poll_timeout(), Some(now + ms(7500)));
+        assert_eq!(server.poll_timeout(), Some(now + ms(7500)));
+    }
+    client.set_reading(s(1000), Reading::Running);
+    server.set_reading(s(1000), Reading::Running);
+    // Told twice it begins once.
+    client.set_reading(s(1010), Reading::Running);
+    assert_eq!(client.handle_timeout(s(1019)), Ok(()));
+    assert_eq!(server.handle_timeout(s(1019)), Ok(()));
+    assert_eq!(client.handle_timeout(s(1020)), Err(PeerTimeout));
+    assert_eq!(server.handle_timeout(s(1020)), Err(PeerTimeout));
 }
 
 /// A time that was before counts as the latest.

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use stomp_codec::connection::{
-    Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, ServerConfig,
+    Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, Reading, ServerConfig,
     ServerConnection, ServerEvent, Subscription,
 };
 
@@ -433,6 +433,16 @@ impl FrontEnd for StompFrontEnd {
 
     fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
         self.take_notice(context.now, notice);
+    }
+
+    fn set_reading(&mut self, now: Duration, reading: bool) {
+        self.codec.set_reading(
+            now,
+            match reading {
+                true => Reading::Running,
+                false => Reading::Paused,
+            },
+        );
     }
 
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
