@@ -161,7 +161,10 @@ pub enum EncodeError {
         /// The frame-max.
         limit: usize,
     },
-    /// The buffer has no room for so many octets.
-    #[error("no room for {0} octets")]
-    NoRoom(usize),
+    /// The buffer has no room for what is to be written.
+    #[error("no room for {needed} bytes")]
+    NoRoom {
+        /// Bytes that are needed in all.
+        needed: usize,
+    },
 }

@@ -1,78 +1,111 @@
 //! AMQP 0-9-1 for any runtime or none: frames to and from bytes, and the
 //! protocol state of one connection, for both roles, without I/O.
 //!
-//! Two layers, of which the second stands on the first:
+//! Two layers, of which the second stands on the first. RabbitMQ's additions are in:
+//! publisher confirms, `basic.nack`, bindings between exchanges, `connection.blocked`,
+//! `connection.update-secret`, and the letters of its field tables. Where specification
+//! and RabbitMQ differ, this crate does as RabbitMQ, and says so.
 //!
-//! - [`decode`] and [`Frame::encode`]: bytes to frames and back, stateless.
-//!   What is decoded borrows from the input and nothing is allocated; field
-//!   tables and properties are checked once and read where they lie.
-//! - [`connection`]: what one connection is about to do. It takes bytes, gives
-//!   events, and has bytes to send. Sockets, threads and clocks are yours.
+//! # Frames
 //!
-//! RabbitMQ's additions are in: publisher confirms, `basic.nack`, bindings
-//! between exchanges, `connection.blocked`, `connection.update-secret`, and the
-//! letters of its field tables. Where specification and RabbitMQ differ, this
-//! crate does as RabbitMQ, and says so. The module [`requirements`] has the rules
-//! of the specification, with the place that keeps each and the test that shows it.
-//!
-//! `examples` has a client on std, tokio, smol and mio, each whole by itself, and
-//! `amqp_proxy`, which prints every method that passes between a client and a
-//! broker.
-//!
-//! # What is held
-//!
-//! Layer 1 holds nothing: frames, tables and properties borrow from the input, and
-//! [`FrameBuf`], [`TableBuf`], [`ArrayBuf`] and [`PropertiesBuf`] keep what must
-//! live on. A connection holds one content for each channel on which one is coming
-//! in, as far as it has come, and what waits to be transmitted. [`Limits`] bounds
-//! frames, tables, bodies, channels, and what is held on all channels together, each
-//! before anything is allocated for it; large bodies need not be held at all:
-//! [they come and go in parts](connection#large-bodies).
-//!
-//! # The drive contract
-//!
-//! [`ClientConnection`](connection::ClientConnection) and
-//! [`ServerConnection`](connection::ServerConnection) are driven alike. When
-//! bytes arrive, append them to what was left of the input and call `receive`
-//! until it gives `Ok(None)`; it takes frames off the front of the slice, and
-//! each event borrows from the bytes, so deal with it before the next call.
-//! Keep what `receive` has left over. To push back, stop calling it: nothing is
-//! queued inside. After that, and after every call that sends, hand what
-//! `poll_transmit` gives to the socket. Call `handle_timeout` when the clock
-//! reaches `poll_timeout`, which changes with every call. Call `receive_eof` at the end
-//! of the input. An error is terminal, and every later call tells it again; go
-//! on all the same, for the goodbye to be transmitted and its answer received.
-//! Once `is_closed` and nothing is left to transmit, close the socket. `now` is
-//! the time since an origin of your choice, always the same and never going back.
+//! [`decode`] and [`Frame::encode`]: bytes to frames and back, stateless. What is decoded
+//! borrows from the input and nothing is allocated; field tables and properties are
+//! checked once and read where they lie. [`FrameBuf`], [`TableBuf`], [`ArrayBuf`] and
+//! [`PropertiesBuf`] keep what must live on.
 //!
 //! ```
-//! use amqp_codec::connection::*;
-//! use amqp_codec::{method::queue, sasl};
-//! use core::time::Duration;
+//! use amqp_codec::{Frame, Limits, decode, method::queue};
 //!
-//! /// Takes what one side has to send to the other's input.
-//! macro_rules! drive {
-//!     ($from:expr, $to:expr, $event:pat => $action:expr) => {{
-//!         let mut bytes = Vec::new();
-//!         $from.poll_transmit(&mut bytes);
-//!         let mut input = &bytes[..];
-//!         while let Some(event) = $to.receive(Duration::ZERO, &mut input)? {
-//!             let $event = event;
-//!             $action
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let purge = queue::Purge { queue: "tasks", ..Default::default() };
+//!     let frame = Frame::Method { channel: 1, method: purge.into() };
+//!     let mut wire = Vec::new();
+//!     frame.encode(&mut wire)?;
+//!
+//!     let (decoded, length) = decode(&wire, &Limits::default())?.expect("it is whole");
+//!     assert_eq!((decoded, length), (frame, wire.len()));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Connections
+//!
+//! [`connection`]: what one connection is about to do. It takes bytes, returns events,
+//! and has bytes to send. Sockets, threads and clocks are yours.
+//! [`ClientConnection`](connection::ClientConnection) and
+//! [`ServerConnection`](connection::ServerConnection) are driven alike:
+//!
+#![doc = include_str!("drive-contract.md")]
+//!
+//! Calls that only queue bytes, such as a publish, touch no timer and take no `now`: when
+//! bytes leave is seen in `poll_transmit`, and that is what heartbeats count from.
+//!
+//! One loop over a blocking socket does all of it for either end, here for both:
+//!
+//! ```
+//! use std::error::Error;
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//! use std::time::{Duration, Instant};
+//!
+//! use amqp_codec::connection::*;
+//! use amqp_codec::method::{confirm, queue};
+//! use amqp_codec::sasl;
+//!
+//! /// Drives a connection until the protocol is over.
+//! fn drive<R: Role>(
+//!     connection: &mut Connection<R>,
+//!     socket: &mut TcpStream,
+//!     start: Instant,
+//!     mut act: impl FnMut(Duration, &mut Connection<R>, R::Event<'_>) -> Result<(), SendError>,
+//! ) -> Result<(), Box<dyn Error>> {
+//!     let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
+//!     let mut outcome = Ok(());
+//!     loop {
+//!         // Bytes out: also the goodbye for an error.
+//!         connection.poll_transmit(start.elapsed(), &mut out);
+//!         socket.write_all(&out)?;
+//!         out.clear();
+//!         if outcome.is_err() || connection.is_closed() {
+//!             return Ok(outcome?);
 //!         }
-//!         assert!(input.is_empty()); // with a socket, a part of a frame may be left
-//!     }};
+//!         // Bytes in, or a timer. A socket takes no timeout of zero.
+//!         let wait = connection.poll_timeout().map(|at| at.saturating_sub(start.elapsed()));
+//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+//!         outcome = match socket.read(buffer.space(4096)) {
+//!             Ok(0) => connection.receive_eof(start.elapsed()),
+//!             Ok(length) => {
+//!                 buffer.filled(length);
+//!                 let mut input = buffer.input();
+//!                 loop {
+//!                     match connection.receive(start.elapsed(), &mut input) {
+//!                         Ok(Some(event)) => act(start.elapsed(), connection, event)?,
+//!                         Ok(None) => break Ok(()),
+//!                         Err(error) => break Err(error),
+//!                     }
+//!                 }
+//!             }
+//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+//!                 connection.handle_timeout(start.elapsed())
+//!             }
+//!             Err(error) => return Err(error.into()),
+//!         };
+//!     }
 //! }
 //!
-//! fn serve(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<(), SendError> {
+//! fn serve(
+//!     now: Duration,
+//!     server: &mut ServerConnection,
+//!     event: ServerEvent<'_>,
+//! ) -> Result<(), SendError> {
 //!     match event {
 //!         ServerEvent::Authenticate { mechanism: "PLAIN", response, .. } => {
 //!             match sasl::Plain::parse(response) {
-//!                 Some(p) if (p.username, p.password) == ("guest", b"guest") => server.accept(),
-//!                 _ => server.refuse("who are you?"),
+//!                 Some(p) if (p.username, p.password) == ("guest", b"guest") => server.accept(now),
+//!                 _ => server.refuse(now, "who are you?"),
 //!             }
 //!         }
-//!         ServerEvent::Open { virtual_host: "/" } => server.open_ok(),
+//!         ServerEvent::Open { virtual_host: "/" } => server.open_ok(now),
 //!         ServerEvent::Request { channel, request: Request::QueueDeclare(declare) } => {
 //!             server.queue_declare_ok(channel, declare.queue, 0, 0)
 //!         }
@@ -81,31 +114,98 @@
 //!         }
 //!         ServerEvent::Publish { channel, publish_tag: Some(tag), content, .. } => {
 //!             println!("{}: {:?}", content.routing_key(), content.body());
-//!             server.ack(channel, tag, false)
+//!             server.ack(channel, Tags::One(tag))
 //!         }
 //!         _ => Ok(()),
 //!     }
 //! }
 //!
-//! let mut client = ClientConnection::new(Duration::ZERO, ClientConfig::default());
-//! let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
-//! let mut confirmed = None;
-//! while confirmed.is_none() {
-//!     drive!(client, server, event => serve(&mut server, event)?);
-//!     drive!(server, client, event => match event {
-//!         ClientEvent::Opened => drop(client.open_channel()?),
+//! fn publish(
+//!     now: Duration,
+//!     client: &mut ClientConnection,
+//!     event: ClientEvent<'_>,
+//! ) -> Result<(), SendError> {
+//!     match event {
+//!         ClientEvent::Opened => client.open_channel().map(drop),
 //!         ClientEvent::ChannelOpened { channel } => {
-//!             client.confirm_select(channel, false)?;
+//!             client.confirm_select(channel, &confirm::Select::default())?;
 //!             client.queue_declare(channel, &queue::Declare { queue: "tasks", ..Default::default() })?;
 //!             let message = Message { routing_key: "tasks", body: b"hello", ..Default::default() };
-//!             assert_eq!(client.publish(channel, false, &message)?, Some(1));
+//!             assert_eq!(client.publish(channel, Mandatory::No, &message)?, Some(1));
+//!             Ok(())
 //!         }
-//!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => confirmed = Some(publish_tags),
-//!         other => println!("{other:?}"),
-//!     });
+//!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => {
+//!             assert_eq!(publish_tags, 1..=1);
+//!             client.close(now)
+//!         }
+//!         _ => Ok(()),
+//!     }
 //! }
-//! assert_eq!(confirmed, Some(1..=1));
-//! # Ok::<(), Box<dyn core::error::Error>>(())
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     let broker = std::thread::spawn(move || {
+//!         let (mut socket, _) = listener.accept().expect("somebody comes");
+//!         let start = Instant::now();
+//!         let mut server = ServerConnection::new(start.elapsed(), ServerConfig::default());
+//!         drive(&mut server, &mut socket, start, serve).expect("a client that keeps the rules");
+//!     });
+//!     let mut socket = TcpStream::connect(address)?;
+//!     let start = Instant::now();
+//!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
+//!     drive(&mut client, &mut socket, start, publish)?;
+//!     broker.join().expect("it keeps the rules too");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `examples` has one conversation on std, tokio, smol, mio and on nothing but arrays,
+//! and `amqp_proxy`, which prints every method that passes between a client and a broker.
+//!
+//! After an error the goodbye is still in `poll_transmit`, every later drive call returns
+//! the same error, and every call that sends returns
+//! [`SendError::Closed`]. `is_closed` becomes true when nothing more is to come: after
+//! the peer's close-ok, the close timeout, or at once where the peer is beyond answering.
+//!
+//! # Large bodies
+//!
+//! Neither side has to have a large body whole: [they come and go in
+//! parts](connection#large-bodies).
+//!
+//! # Sessions
+//!
+//! AMQP 0-9-1 has none: what a server keeps beyond a connection is queues and what is in
+//! them. A client keeps what it has published and not seen confirmed
+//! ([`ClientEvent::Confirm`](connection::ClientEvent::Confirm)) and publishes it again on
+//! the next connection; what it has not acknowledged is delivered again, with
+//! `redelivered` set. Tags start over on each channel. The example `amqp_resume` does it.
+//!
+//! # Limits
+//!
+//! Layer 1 holds nothing. A connection holds one content for each channel on which one is
+//! coming in, as far as it has come, and what waits to be transmitted. [`Limits`] bounds
+//! frames, tables, bodies, channels, and what is held on all channels together, each
+//! before anything is allocated for it, and apart for before and after the login.
+//!
+//! A channel number above the channel-max that was agreed on ends the connection with
+//! 530, by the letter of field channel-max of tune. RabbitMQ counts channels instead of
+//! looking at their numbers.
+//!
+//! # Requirements
+//!
+//! The module [`requirements`] has the rules of the specification, with the place that
+//! keeps each and the test that shows it.
+//!
+//! # Features
+//!
+//! `std`, on by default, only forwards to dependencies. Without it the crate is `no_std`
+//! with `alloc`.
+//!
+//! The crate is not published yet; depend on it by git or path:
+//!
+//! ```toml
+//! amqp-codec = { path = "../mq/amqp-codec" }
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
@@ -117,6 +217,12 @@
         clippy::panic,
         clippy::unreachable
     )
+)]
+#![warn(
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    clippy::use_self,
+    missing_debug_implementations
 )]
 
 extern crate alloc;
@@ -136,6 +242,7 @@ mod text;
 mod value;
 mod wire;
 
+pub use connection::{ConnectionError, SendError};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use frame::{
     ContentHeader, FRAME_END, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, FrameBuf, ProtocolHeader,

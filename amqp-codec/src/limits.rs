@@ -11,16 +11,6 @@ pub struct Limits {
     /// frame-end octet. A connection takes frames of frame-min-size,
     /// [`FRAME_MIN_SIZE`](crate::FRAME_MIN_SIZE), whatever this says.
     pub frame_size: u32,
-    /// The largest frame of a connection before tune-ok, from a peer that as a
-    /// rule has not logged in yet, in octets; less than frame-min-size counts as
-    /// that. A larger frame ends the connection without a word (section 2.2.4).
-    /// Eight octets over it are let pass, as they are over frame-max, but nothing
-    /// over [`frame_size`](Self::frame_size).
-    ///
-    /// Frame-min-size is what the specification asks for, and enough for a
-    /// password. Tokens of OAuth 2 can be longer: RabbitMQ, whose name for this
-    /// is `initial_frame_max`, takes 8192 since 4.1.
-    pub initial_frame_size: u32,
     /// The largest content header frame, in octets, where that is more than
     /// [`frame_size`](Self::frame_size). A server may send one over the frame-max that
     /// was agreed on, since a header cannot be split (erratum 11): to a consumer with a
@@ -59,12 +49,11 @@ impl Limits {
     /// stack frame a level, so there is an end to it whatever the settings say.
     pub const MAX_TABLE_DEPTH: u16 = 1024;
 
-    /// The defaults: frames of 128 KiB, of 4 KiB before tune-ok, content headers and
-    /// tables of 1 MiB, tables 128 deep, bodies of 128 MiB, all of them put together,
+    /// The defaults: frames of 128 KiB, content headers and tables of 1 MiB, tables
+    /// 128 deep, bodies of 128 MiB, all of them put together,
     /// 256 MiB held of contents that are not complete, 2047 channels.
     pub const DEFAULT: Self = Self {
         frame_size: 131_072 + crate::frame::FRAME_OVERHEAD as u32,
-        initial_frame_size: crate::frame::FRAME_MIN_SIZE,
         header_size: 1_048_576,
         table_size: 1_048_576,
         table_depth: 128,
@@ -74,18 +63,21 @@ impl Limits {
         channel_max: 2047,
     };
 
+    /// The defaults before tune-ok, for a peer that as a rule has not logged in: frames
+    /// of frame-min-size, [`FRAME_MIN_SIZE`](crate::FRAME_MIN_SIZE), and eight bytes for
+    /// clients that count the payload only. A larger frame ends the connection without
+    /// a word (section 2.2.4).
+    ///
+    /// Frame-min-size is what the specification asks for, and enough for a password.
+    /// Tokens of OAuth 2 can be longer: RabbitMQ, whose name for this is
+    /// `initial_frame_max`, takes 8192 since 4.1.
+    pub const BEFORE_LOGIN: Self =
+        Self::DEFAULT.with_frame_size(crate::FRAME_MIN_SIZE + crate::FRAME_OVERHEAD as u32);
+
     /// The same with another [`frame_size`](Self::frame_size), in octets.
     #[must_use]
     pub const fn with_frame_size(mut self, octets: u32) -> Self {
         self.frame_size = octets;
-        self
-    }
-
-    /// The same with another [`initial_frame_size`](Self::initial_frame_size), in
-    /// octets.
-    #[must_use]
-    pub const fn with_initial_frame_size(mut self, octets: u32) -> Self {
-        self.initial_frame_size = octets;
         self
     }
 

@@ -75,6 +75,7 @@ impl<'a> Table<'a> {
     }
 
     /// The entries in their order; a name may come twice.
+    #[must_use]
     pub fn iter(&self) -> Entries<'a> {
         Entries(Reader::new(self.0, &Limits::DEFAULT))
     }
@@ -134,6 +135,7 @@ impl<'a> Array<'a> {
     }
 
     /// The elements in their order.
+    #[must_use]
     pub fn iter(&self) -> Elements<'a> {
         Elements(Reader::new(self.0, &Limits::DEFAULT))
     }
@@ -203,6 +205,18 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         FieldValue::read_checked(&mut self.0).ok()
+    }
+}
+
+impl fmt::Debug for Entries<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.clone()).finish()
+    }
+}
+
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Message, ReplyError, Request, SendError,
-    ServerConfig, ServerConnection, ServerEvent,
+    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Redelivered, ReplyError,
+    Request, SendError, ServerConfig, ServerConnection, ServerEvent, Tags,
 };
-use amqp_codec::method::{basic, queue};
+use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Properties, ReplyCode};
 use libfuzzer_sys::fuzz_target;
 use mq_fuzz::{Cut, Transcript, assert_the_cut_does_not_matter, feed, phrase};
@@ -95,7 +95,7 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
         transcript.left.clear();
     }
     transcript.closed = server.is_closed();
-    server.poll_transmit(&mut transcript.sent);
+    server.poll_transmit(NOW, &mut transcript.sent);
     assert_eq!(server.transmit_len(), 0);
     transcript
 }
@@ -103,16 +103,16 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
 fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<(), SendError> {
     match event {
         ServerEvent::Authenticate { mechanism, .. } => match mechanism {
-            "PLAIN" => server.accept(),
-            _ => server.challenge(b"?"),
+            "PLAIN" => server.accept(NOW),
+            _ => server.challenge(NOW, b"?"),
         },
-        ServerEvent::Secure { response: b"no" } => server.refuse("no"),
-        ServerEvent::Secure { .. } => server.accept(),
-        ServerEvent::Open { virtual_host: "/" } => server.open_ok(),
-        ServerEvent::Open { .. } => server.close(&ReplyError::connection(
-            ReplyCode::NotAllowed,
-            "no such virtual host",
-        )),
+        ServerEvent::Secure { response: b"no" } => server.refuse(NOW, "no"),
+        ServerEvent::Secure { .. } => server.accept(NOW),
+        ServerEvent::Open { virtual_host: "/" } => server.open_ok(NOW),
+        ServerEvent::Open { .. } => server.close(
+            NOW,
+            &ReplyError::connection(ReplyCode::NotAllowed, "no such virtual host"),
+        ),
         ServerEvent::UpdateSecret { .. } => server.update_secret_ok(),
         ServerEvent::Publish {
             channel,
@@ -125,7 +125,7 @@ fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<
                 server.return_message(channel, ReplyCode::NoRoute, "none", &content.message())?;
             }
             match publish_tag {
-                Some(tag) => server.ack(channel, tag, tag % 2 == 0),
+                Some(tag) => server.ack(channel, Tags::new(tag, tag % 2 == 0)),
                 None => Ok(()),
             }
         }
@@ -142,6 +142,7 @@ fn answer(
     match request {
         Request::AccessRequest(_) => server.access_request_ok(channel, 1),
         Request::ExchangeDeclare(declare) if declare.passive => server.fail(
+            NOW,
             &ReplyError::new(ReplyCode::NotFound, channel, "no exchange").caused_by(request.id()),
         ),
         Request::ExchangeDeclare(_) => server.exchange_declare_ok(channel),
@@ -156,19 +157,26 @@ fn answer(
         Request::BasicQos(_) => server.qos_ok(channel),
         Request::BasicConsume(consume) => {
             server.consume_ok(channel, consume.consumer_tag)?;
-            let tag = server.deliver(channel, consume.consumer_tag, false, &MESSAGE)?;
+            let tag = server.deliver(channel, consume.consumer_tag, Redelivered::No, &MESSAGE)?;
             assert!(tag > 0);
             Ok(())
         }
         Request::BasicCancel(cancel) => server.cancel_ok(channel, cancel.consumer_tag),
         Request::BasicGet(get) if get.no_ack => server.get_empty(channel),
-        Request::BasicGet(_) => server.get_ok(channel, true, 0, &MESSAGE).map(drop),
+        Request::BasicGet(_) => server
+            .get_ok(channel, Redelivered::Yes, 0, &MESSAGE)
+            .map(drop),
         Request::BasicRecover(_) => server.recover_ok(channel),
         Request::TxSelect(_) => server.tx_select_ok(channel),
         Request::TxCommit(_) => server.tx_commit_ok(channel),
         Request::TxRollback(_) => server.tx_rollback_ok(channel),
         Request::ConfirmSelect(_) => server.confirm_select_ok(channel),
-        Request::ChannelFlow(flow) => server.flow_ok(channel, flow.active),
+        Request::ChannelFlow(flow) => server.flow_ok(
+            channel,
+            &channel::FlowOk {
+                active: flow.active,
+            },
+        ),
         _ => Ok(()),
     }
 }
@@ -218,19 +226,19 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
         transcript.left.clear();
     }
     transcript.closed = client.is_closed();
-    client.poll_transmit(&mut transcript.sent);
+    client.poll_transmit(NOW, &mut transcript.sent);
     assert_eq!(client.transmit_len(), 0);
     transcript
 }
 
 fn consume_event(client: &mut ClientConnection, event: ClientEvent<'_>) -> Result<(), SendError> {
     match event {
-        ClientEvent::Secure { .. } => client.secure_ok(b"response"),
+        ClientEvent::Secure { .. } => client.secure_ok(NOW, b"response"),
         ClientEvent::Opened => client.open_channel().map(drop),
         ClientEvent::ChannelOpened { channel } => {
-            client.confirm_select(channel, true)?;
+            client.confirm_select(channel, &confirm::Select { no_wait: true })?;
             for _ in 0..3 {
-                client.publish(channel, true, &MESSAGE)?;
+                client.publish(channel, Mandatory::Yes, &MESSAGE)?;
             }
             client.queue_declare(channel, &queue::Declare::default())?;
             client.consume(
@@ -252,9 +260,11 @@ fn consume_event(client: &mut ClientConnection, event: ClientEvent<'_>) -> Resul
             channel,
             delivery_tag,
             ..
-        } => client.ack(channel, delivery_tag, false),
+        } => client.ack(channel, Tags::One(delivery_tag)),
         // A body that has to wait for one event of a kind, and all else for it.
-        ClientEvent::Blocked { .. } => client.begin_publish(1, false, &MESSAGE, 2).map(drop),
+        ClientEvent::Blocked { .. } => client
+            .begin_publish(1, Mandatory::No, &MESSAGE, 2)
+            .map(drop),
         ClientEvent::Unblocked => client.send_body(1, b"n").map(drop),
         _ => Ok(()),
     }

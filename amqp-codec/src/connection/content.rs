@@ -34,6 +34,7 @@ pub struct Message<'a> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
     bytes: Bytes,
+    head: Head,
     /// Where the content header's payload begins; the method's is before.
     header_at: usize,
     /// Where the body begins.
@@ -54,25 +55,24 @@ impl Content {
     /// The exchange that it was published to.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        match self.method() {
-            Method::BasicPublish(method) => method.exchange,
-            Method::BasicDeliver(method) => method.exchange,
-            Method::BasicGetOk(method) => method.exchange,
-            Method::BasicReturn(method) => method.exchange,
-            _ => "",
-        }
+        self.short_string(self.head.exchange_at)
     }
 
     /// Its routing key.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        match self.method() {
-            Method::BasicPublish(method) => method.routing_key,
-            Method::BasicDeliver(method) => method.routing_key,
-            Method::BasicGetOk(method) => method.routing_key,
-            Method::BasicReturn(method) => method.routing_key,
-            _ => "",
-        }
+        self.short_string(self.head.routing_key_at)
+    }
+
+    /// The short string whose length stands there. It was checked when it came.
+    fn short_string(&self, at: u16) -> &str {
+        let mut reader = Reader::new(&self.bytes[usize::from(at)..], &Limits::DEFAULT);
+        reader.shortstr().unwrap_or_default()
+    }
+
+    /// What brought it, with what belongs to this hop alone.
+    pub(super) const fn kind(&self) -> Kind {
+        self.head.kind
     }
 
     /// Its properties.
@@ -111,10 +111,7 @@ impl Content {
     /// The consumer that it is delivered to; `None` of other contents.
     #[must_use]
     pub fn consumer_tag(&self) -> Option<&str> {
-        match self.method() {
-            Method::BasicDeliver(method) => Some(method.consumer_tag),
-            _ => None,
-        }
+        matches!(self.head.kind, Kind::Deliver { .. }).then(|| self.short_string(CONSUMER_TAG_AT))
     }
 
     /// Its body as [`Bytes`], which keep the one allocation alive.
@@ -147,6 +144,89 @@ impl fmt::Debug for Content {
     }
 }
 
+/// Where a payload's fields begin: after class and method number.
+const FIELDS_AT: u16 = 4;
+/// basic.deliver: its first field.
+const CONSUMER_TAG_AT: u16 = FIELDS_AT;
+
+/// What a content's method says, from the one time that it was decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Where the exchange's length stands in the method's payload.
+    exchange_at: u16,
+    /// Where the routing key's does.
+    routing_key_at: u16,
+    kind: Kind,
+}
+
+/// The methods with content, and their fields that are no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Publish {
+        mandatory: bool,
+        immediate: bool,
+    },
+    Deliver {
+        delivery_tag: u64,
+        redelivered: bool,
+    },
+    GetOk {
+        delivery_tag: u64,
+        redelivered: bool,
+        message_count: u32,
+    },
+    Return {
+        reply_code: u16,
+    },
+}
+
+impl Head {
+    /// `None` of a method without content.
+    #[inline]
+    pub(super) fn of(method: &Method<'_>) -> Option<Self> {
+        // A short string has at most 255 bytes.
+        let sized = |text: &str| 1 + text.len() as u16;
+        let (before, exchange, kind) = match method {
+            Method::BasicPublish(it) => {
+                let kind = Kind::Publish {
+                    mandatory: it.mandatory,
+                    immediate: it.immediate,
+                };
+                // The reserved short.
+                (2, it.exchange, kind)
+            }
+            Method::BasicDeliver(it) => {
+                let kind = Kind::Deliver {
+                    delivery_tag: it.delivery_tag,
+                    redelivered: it.redelivered,
+                };
+                (sized(it.consumer_tag) + 8 + 1, it.exchange, kind)
+            }
+            Method::BasicGetOk(it) => {
+                let kind = Kind::GetOk {
+                    delivery_tag: it.delivery_tag,
+                    redelivered: it.redelivered,
+                    message_count: it.message_count,
+                };
+                (8 + 1, it.exchange, kind)
+            }
+            Method::BasicReturn(it) => {
+                let kind = Kind::Return {
+                    reply_code: it.reply_code,
+                };
+                (2 + sized(it.reply_text), it.exchange, kind)
+            }
+            _ => return None,
+        };
+        let exchange_at = FIELDS_AT + before;
+        Some(Self {
+            exchange_at,
+            routing_key_at: exchange_at + sized(exchange),
+            kind,
+        })
+    }
+}
+
 /// A content on its way in, on one channel.
 #[derive(Debug, Default)]
 pub(super) enum Assembly {
@@ -154,10 +234,11 @@ pub(super) enum Assembly {
     #[default]
     Idle,
     /// The method came: its payload is in the buffer.
-    Method(BytesMut),
+    Method { buffer: BytesMut, head: Head },
     /// The header came too.
     Body {
         buffer: BytesMut,
+        head: Head,
         header_at: usize,
         body_at: usize,
         /// Octets that are still to come.
@@ -196,7 +277,7 @@ impl Held {
 
     /// Gives an assembly up.
     pub(super) fn give_up(&mut self, assembly: &mut Assembly) {
-        if let Assembly::Method(buffer) | Assembly::Body { buffer, .. } = assembly {
+        if let Assembly::Method { buffer, .. } | Assembly::Body { buffer, .. } = assembly {
             self.release(buffer);
         }
         *assembly = Assembly::Idle;
@@ -223,12 +304,13 @@ impl Assembly {
     /// from `input` and copied once, into an allocation of just their size.
     pub(super) fn start(
         &mut self,
+        head: Head,
         method: RawFrame<'_>,
         input: &mut &[u8],
         limits: &Limits,
         held: &mut Held,
     ) -> Assembled {
-        if let Some((content, rest)) = at_once(method, input, limits, held) {
+        if let Some((content, rest)) = at_once(head, method, input, limits, held) {
             *input = rest;
             return Assembled::Complete(content);
         }
@@ -236,7 +318,7 @@ impl Assembly {
         if !held.extend(&mut buffer, method.payload, limits) {
             return Assembled::NoRoom;
         }
-        *self = Self::Method(buffer);
+        *self = Self::Method { buffer, head };
         Assembled::Partly
     }
 
@@ -265,11 +347,12 @@ impl Assembly {
             Self::Idle => {
                 Err(unexpected("expected method frame, got non method frame instead").into())
             }
-            Self::Method(_) if raw.raw_type() != RawType::Header => Err(unexpected(
+            Self::Method { .. } if raw.raw_type() != RawType::Header => Err(unexpected(
                 "expected content header for class 60, got non content header frame instead",
             )
             .into()),
-            Self::Method(buffer) => {
+            Self::Method { buffer, head } => {
+                let head = *head;
                 let header = raw.content_header(limits)?;
                 if header.body_size > limits.body_size {
                     return Ok(Assembled::TooLarge(header.body_size));
@@ -286,6 +369,7 @@ impl Assembly {
                         remaining: header.body_size,
                     };
                     return Ok(Assembled::Complete(Content {
+                        head,
                         header_at,
                         body_at: buffer.len(),
                         bytes: buffer.freeze(),
@@ -294,6 +378,7 @@ impl Assembly {
                 *self = Self::Body {
                     body_at: buffer.len(),
                     buffer,
+                    head,
                     header_at,
                     remaining: header.body_size,
                 };
@@ -336,7 +421,7 @@ impl Assembly {
     pub(super) fn method(&self) -> MethodId {
         match self {
             Self::Idle => MethodId::NONE,
-            Self::Method(buffer) | Self::Body { buffer, .. } => MethodId::of_payload(buffer),
+            Self::Method { buffer, .. } | Self::Body { buffer, .. } => MethodId::of_payload(buffer),
             Self::Parts { method, .. } => *method,
         }
     }
@@ -350,6 +435,7 @@ impl Assembly {
         match self {
             Self::Body {
                 buffer,
+                head,
                 header_at,
                 body_at,
                 remaining: 0,
@@ -357,6 +443,7 @@ impl Assembly {
                 held.release(buffer);
                 let content = Content {
                     bytes: core::mem::take(buffer).freeze(),
+                    head: *head,
                     header_at: *header_at,
                     body_at: *body_at,
                 };
@@ -372,6 +459,7 @@ impl Assembly {
 /// and without fault; and what is left after them. Nothing of it is held, but it
 /// has to fit all the same: how bytes are cut makes no difference.
 fn at_once<'a>(
+    head: Head,
     method: RawFrame<'_>,
     input: &'a [u8],
     limits: &Limits,
@@ -408,6 +496,7 @@ fn at_once<'a>(
     Some((
         Content {
             bytes: bytes.into(),
+            head,
             header_at,
             body_at,
         },

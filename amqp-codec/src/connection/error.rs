@@ -101,7 +101,7 @@ impl fmt::Display for ReplyError {
 
 impl core::error::Error for ReplyError {}
 
-/// Why a connection is over. It is terminal: every later call tells the same.
+/// Why a connection is over. It is final: every later drive call returns the same.
 ///
 /// Where the protocol has a goodbye for it, a `connection.close` with its reply
 /// code, that is among what is still to be transmitted, and `is_closed` waits
@@ -144,7 +144,7 @@ pub enum ConnectionError {
     HandshakeTimeout,
     /// Nothing came for two heartbeat intervals (section 4.2.7).
     #[error("nothing heard for two heartbeat intervals")]
-    HeartbeatTimeout,
+    PeerTimeout,
     /// The peer did not answer `connection.close` in time.
     #[error("connection.close was not answered")]
     CloseTimeout,
@@ -163,7 +163,7 @@ impl ConnectionError {
                     .caused_by(error.method),
             ),
             Self::Reply(error) => Some(error.clone()),
-            Self::HeartbeatTimeout => Some(ReplyError::connection(
+            Self::PeerTimeout => Some(ReplyError::connection(
                 ReplyCode::ConnectionForced,
                 self.to_string(),
             )),
@@ -201,33 +201,33 @@ impl ConnectionError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The connection is not open, not yet or not any more.
-    #[error("the connection is not open")]
+    /// The connection is not open yet: wait for `Opened`, or answer what has to be.
+    #[error("the connection is not open yet")]
     NotOpen,
+    /// The connection is closed, or about to be: nothing more can be sent.
+    #[error("the connection is closed")]
+    Closed,
     /// The channel is not open, not yet or not any more.
     #[error("channel {0} is not open")]
     ChannelNotOpen(u16),
     /// All channels up to the negotiated channel-max are in use.
     #[error("no channel is free")]
     NoFreeChannel,
-    /// An answer to what was not asked, or not next.
+    /// An answer to what was not asked, or not next: a fault of the caller.
     #[error("{0} is not the next request to be answered")]
     NotRequested(MethodId),
-    /// The peer has paused contents on this channel with `channel.flow`.
+    /// The peer has paused contents on this channel with `channel.flow`: wait for it to
+    /// resume them.
     #[error("contents are paused on channel {0}")]
     FlowInactive(u16),
-    /// A content on a channel where the body of the one before is not all sent.
-    #[error("the body on channel {0} is not all sent")]
-    BodyIncomplete(u16),
-    /// More of a body than its content header has announced.
-    #[error("{octets} octets of a body of which {remaining} remain to be sent")]
-    BodySize {
-        /// Octets that were to be sent.
-        octets: usize,
-        /// Octets that remain of the body.
+    /// More of a body than was announced, or another content before the body is all
+    /// sent: a fault of the caller.
+    #[error("{remaining} bytes of the body remain to be sent")]
+    BodyLength {
+        /// Bytes that remain of the body.
         remaining: u64,
     },
-    /// A value that AMQP cannot carry.
+    /// A value that AMQP cannot carry: a fault of the caller.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }

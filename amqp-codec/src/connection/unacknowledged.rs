@@ -5,6 +5,7 @@ use alloc::format;
 
 use thiserror::Error;
 
+use super::Tags;
 use super::error::ReplyError;
 use crate::ReplyCode;
 
@@ -17,14 +18,14 @@ use crate::ReplyCode;
 /// the same way.
 ///
 /// ```
-/// use amqp_codec::connection::Unacknowledged;
+/// use amqp_codec::connection::{Tags, Unacknowledged};
 ///
 /// let mut unacknowledged = Unacknowledged::new();
 /// for (tag, message) in [(1, "a"), (2, "b"), (3, "c")] {
 ///     unacknowledged.insert(tag, message);
 /// }
-/// assert!(unacknowledged.take(2, true)?.eq([(1, "a"), (2, "b")]));
-/// assert!(unacknowledged.take(2, false).is_err());
+/// assert!(unacknowledged.take(Tags::UpTo(2))?.eq([(1, "a"), (2, "b")]));
+/// assert!(unacknowledged.take(Tags::One(2)).is_err());
 /// # Ok::<(), amqp_codec::connection::UnknownDeliveryTag>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -108,31 +109,25 @@ impl<T> Unacknowledged<T> {
     }
 
     /// Takes what `basic.ack`, `basic.nack` or `basic.reject` of this tag
-    /// settles, in the order of tags. With `multiple`, that is all up to the
-    /// tag, or with tag 0 all there are, even none.
+    /// settles, in the order of tags. [`Tags::UpTo`] 0 is all there are, even none.
     ///
     /// # Errors
     /// When the tag is not outstanding, and then nothing is taken.
     // keeps: delivery-tag / channel-local, basic / ack / multiple / exists
     pub fn take(
         &mut self,
-        delivery_tag: u64,
-        multiple: bool,
+        tags: Tags,
     ) -> Result<impl Iterator<Item = (u64, T)> + use<'_, T>, UnknownDeliveryTag> {
-        let (one, up_to) = match (delivery_tag, multiple) {
-            (0, true) => (None, self.entries.len()),
-            _ => {
-                let at = self
-                    .find(delivery_tag)
-                    .ok_or(UnknownDeliveryTag(delivery_tag))?;
-                if multiple {
-                    (None, at + 1)
-                } else {
-                    (self.entries[at].1.take(), 0)
-                }
+        let find = |tag| self.find(tag).ok_or(UnknownDeliveryTag(tag));
+        let (one, up_to) = match tags {
+            Tags::UpTo(0) => (None, self.entries.len()),
+            Tags::UpTo(tag) => (None, find(tag)? + 1),
+            Tags::One(tag) => {
+                let at = find(tag)?;
+                let taken = self.entries[at].1.take();
+                (taken.map(|value| (tag, value)), 0)
             }
         };
-        let one = one.map(|value| (delivery_tag, value));
         if one.is_some() {
             self.len -= 1;
             self.close_gaps();
@@ -255,7 +250,7 @@ mod tests {
         for (outstanding, tag, multiple, expected) in rows {
             let mut set = tags(outstanding);
             let taken = set
-                .take(*tag, *multiple)
+                .take(Tags::new(*tag, *multiple))
                 .map(|taken| taken.map(|(tag, ())| tag).collect::<Vec<_>>());
             match expected {
                 Ok(settled) => {
@@ -289,8 +284,8 @@ mod tests {
         }
         let mut taken = Vec::new();
         for tag in (1..=1000).filter(|tag| tag % 10 > 0) {
-            taken.extend(set.take(tag, false).unwrap());
-            assert!(set.take(tag, false).is_err() && set.get(tag).is_none());
+            taken.extend(set.take(Tags::One(tag)).unwrap());
+            assert!(set.take(Tags::One(tag)).is_err() && set.get(tag).is_none());
         }
         assert_eq!((set.len(), set.iter().count()), (100, 100));
         set.insert(11, 1);
@@ -300,7 +295,7 @@ mod tests {
             (1000, Some(&0), Some(&2))
         );
         assert!(set.iter().map(|(tag, _)| tag).eq(1..=1000));
-        assert_eq!(set.take(500, true).unwrap().count(), 500);
+        assert_eq!(set.take(Tags::UpTo(500)).unwrap().count(), 500);
         assert_eq!(
             (set.len(), set.take_all().count(), set.len()),
             (500, 500, 0)

@@ -3,8 +3,8 @@
 
 use crate::world::World;
 use crate::world::amqp::{Amqp, delete_queue, table, text};
-use amqp_codec::connection::{ClientConfig, Sasl};
-use amqp_codec::method::{basic, queue, tx};
+use amqp_codec::connection::{ClientConfig, Requeue, Sasl, Tags};
+use amqp_codec::method::{basic, confirm, queue, tx};
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields, Table, TableBuf};
 use mq_core::{Input, Protocol};
 use std::time::Duration;
@@ -79,11 +79,11 @@ fn consuming_with_prefetch() {
         c.seen(&mut world),
         ["basic.qos-ok", "basic.consume-ok a", "a 1 1", "a 2 2"]
     );
-    c.codec.ack(1, 1, false).unwrap();
+    c.codec.ack(1, Tags::One(1)).unwrap();
     assert_eq!(c.seen(&mut world), ["a 3 3"]);
-    c.codec.reject(1, 2, true).unwrap();
+    c.codec.reject(1, 2, Requeue::Yes).unwrap();
     assert_eq!(c.seen(&mut world), ["a 4 again 2"]);
-    c.codec.ack(1, 4, true).unwrap();
+    c.codec.ack(1, Tags::UpTo(4)).unwrap();
     assert_eq!(c.seen(&mut world), ["a 5 4"]);
 }
 
@@ -159,7 +159,9 @@ fn publisher_confirms() {
             ("x-overflow", text("reject-publish")),
         ]),
     );
-    c.codec.confirm_select(1, false).unwrap();
+    c.codec
+        .confirm_select(1, &confirm::Select::default())
+        .unwrap();
     c.seen(&mut world);
     c.publish(1, "", "full", "in");
     c.publish(1, "", "full", "out");
@@ -178,7 +180,7 @@ fn transactions() {
         c.codec.tx_select(1, &tx::Select::default()).unwrap();
         c.get("q", false);
         c.seen(&mut world);
-        c.codec.ack(1, 1, false).unwrap();
+        c.codec.ack(1, Tags::One(1)).unwrap();
         c.publish(1, "", "q", "new");
         c.publish_with(1, "", "none", "lost", true, &PropertyFields::default());
         assert_eq!(c.seen(&mut world), [""; 0]);
@@ -210,7 +212,7 @@ fn an_open_transaction_is_rolled_back_with_its_channel() {
     c.codec.tx_select(1, &tx::Select::default()).unwrap();
     c.get("q", false);
     c.seen(&mut world);
-    c.codec.ack(1, 1, false).unwrap();
+    c.codec.ack(1, Tags::One(1)).unwrap();
     c.publish(1, "", "q", "new");
     c.codec.close_channel(1).unwrap();
     c.seen(&mut world);
@@ -376,7 +378,7 @@ fn exclusive_queues_go_with_their_connection() {
     };
     owner.codec.queue_declare(1, &declare).unwrap();
     owner.seen(&mut world);
-    owner.codec.close().unwrap();
+    owner.codec.close(world.now).unwrap();
     owner.seen(&mut world);
     assert!(world.is_closed(owner.id));
     let mut other = Amqp::connect(&mut world);

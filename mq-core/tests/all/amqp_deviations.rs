@@ -4,7 +4,8 @@
 
 use crate::world::World;
 use crate::world::amqp::{Amqp, delete_queue, table, text};
-use amqp_codec::method::{basic, exchange, queue, tx};
+use amqp_codec::connection::{Requeue, Tags};
+use amqp_codec::method::{basic, confirm, exchange, queue, tx};
 use amqp_codec::{FieldValue, Method, PropertyFields, TableBuf};
 
 const NONE: TableBuf = TableBuf::new();
@@ -369,7 +370,9 @@ const DEVIATIONS: &[Deviation] = &[
     (
         "confirm_then_tx",
         |c, _| {
-            c.codec.confirm_select(1, false).unwrap();
+            c.codec
+                .confirm_select(1, &confirm::Select::default())
+                .unwrap();
             c.codec.tx_select(1, &tx::Select::default()).unwrap();
         },
         "channel.close 406 PRECONDITION_FAILED - cannot switch from confirm to tx mode",
@@ -378,7 +381,9 @@ const DEVIATIONS: &[Deviation] = &[
         "tx_then_confirm",
         |c, _| {
             c.codec.tx_select(1, &tx::Select::default()).unwrap();
-            c.codec.confirm_select(1, false).unwrap();
+            c.codec
+                .confirm_select(1, &confirm::Select::default())
+                .unwrap();
         },
         "channel.close 406 PRECONDITION_FAILED - cannot switch from tx to confirm mode",
     ),
@@ -463,7 +468,7 @@ const DEVIATIONS: &[Deviation] = &[
     ),
     (
         "basic_ack_unknown_tag",
-        |c, _| c.codec.ack(1, 42, false).unwrap(),
+        |c, _| c.codec.ack(1, Tags::One(42)).unwrap(),
         "channel.close 406 PRECONDITION_FAILED - unknown delivery tag 42",
     ),
     (
@@ -473,27 +478,27 @@ const DEVIATIONS: &[Deviation] = &[
             c.publish(1, "", "q", "body");
             c.get("q", false);
             c.seen(w);
-            c.codec.ack(1, 1, false).unwrap();
-            c.codec.ack(1, 1, false).unwrap();
+            c.codec.ack(1, Tags::One(1)).unwrap();
+            c.codec.ack(1, Tags::One(1)).unwrap();
         },
         "channel.close 406 PRECONDITION_FAILED - unknown delivery tag 1",
     ),
     (
         "basic_ack_multiple_zero_none",
         |c, _| {
-            c.codec.ack(1, 0, true).unwrap();
+            c.codec.ack(1, Tags::UpTo(0)).unwrap();
             c.codec.qos(1, &basic::Qos::default()).unwrap();
         },
         "basic.qos-ok",
     ),
     (
         "basic_reject_unknown_tag",
-        |c, _| c.codec.reject(1, 42, true).unwrap(),
+        |c, _| c.codec.reject(1, 42, Requeue::Yes).unwrap(),
         "channel.close 406 PRECONDITION_FAILED - unknown delivery tag 42",
     ),
     (
         "basic_nack_unknown_tag",
-        |c, _| c.codec.nack(1, 42, false, true).unwrap(),
+        |c, _| c.codec.nack(1, Tags::One(42), Requeue::Yes).unwrap(),
         "channel.close 406 PRECONDITION_FAILED - unknown delivery tag 42",
     ),
     (

@@ -3,7 +3,8 @@
 
 use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
-use amqp_codec::method::{basic, queue};
+use amqp_codec::connection::Requeue;
+use amqp_codec::method::{basic, confirm, queue};
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields, TableBuf};
 use mq_core::Config;
 
@@ -162,7 +163,10 @@ fn a_mandatory_direct_reply_is_returned_though_it_arrives() {
         (&gone, true, true, false),
         (&gone, false, false, false),
     ] {
-        replier.codec.confirm_select(2, false).unwrap();
+        replier
+            .codec
+            .confirm_select(2, &confirm::Select::default())
+            .unwrap();
         let none = PropertyFields::default();
         replier.publish_with(2, "", key, "answer", mandatory, &none);
         let seen = replier.seen(&mut world);
@@ -290,7 +294,7 @@ fn copies_in_bcc_stay_secret_in_a_dead_letter() {
     client.publish_with(1, "", "q", "body", false, &fields);
     client.get("q", false);
     client.seen(&mut world);
-    client.codec.reject(1, 1, false).unwrap();
+    client.codec.reject(1, 1, Requeue::No).unwrap();
     client.get("dead", true);
     client.seen(&mut world);
     let letter = client
@@ -352,7 +356,7 @@ fn a_quorum_queue_says_how_often_a_message_came_back() {
         assert_eq!(headers.get("a"), Some(number(1)));
         client
             .codec
-            .reject(1, u64::try_from(round).unwrap() + 1, true)
+            .reject(1, u64::try_from(round).unwrap() + 1, Requeue::Yes)
             .unwrap();
     }
     client.get("q", true);

@@ -3,6 +3,7 @@
 
 use crate::world::World;
 use crate::world::amqp::Amqp;
+use amqp_codec::method::confirm;
 use amqp_codec::{PropertyFields, method};
 use mq_core::Config;
 
@@ -21,7 +22,10 @@ fn ask(world: &mut World) -> (Amqp, Amqp, String) {
     let mut server = Amqp::connect(world);
     server.declare("service", &Default::default());
     server.consume(1, "service", "s", true);
-    server.codec.confirm_select(1, false).unwrap();
+    server
+        .codec
+        .confirm_select(1, &confirm::Select::default())
+        .unwrap();
     server.seen(world);
     let mut client = Amqp::connect(world);
     client.consume(1, "amq.rabbitmq.reply-to", "replies", true);

@@ -4,6 +4,7 @@ use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
 use crate::world::mqtt::Mqtt;
 use amqp_codec::FieldValue;
+use amqp_codec::connection::{Requeue, Tags};
 use amqp_codec::method::{queue, tx};
 use mq_core::{Config, ConnectionId, Input, Protocol};
 use mqtt_codec::QoS;
@@ -195,7 +196,7 @@ const ACTS: &[(&str, Act, u64)] = &[
             c.consume(1, "q", "c", false);
             c.seen(w);
             w.socket(c.id).slow = true;
-            c.codec.nack(1, 0, true, true).unwrap();
+            c.codec.nack(1, Tags::UpTo(0), Requeue::Yes).unwrap();
         },
         MANY as u64,
     ),
@@ -204,7 +205,7 @@ const ACTS: &[(&str, Act, u64)] = &[
         |c, w| {
             c.consume(1, "q", "c", false);
             c.seen(w);
-            c.codec.nack(1, 0, true, false).unwrap();
+            c.codec.nack(1, Tags::UpTo(0), Requeue::No).unwrap();
         },
         MANY as u64,
     ),
@@ -214,7 +215,7 @@ const ACTS: &[(&str, Act, u64)] = &[
             c.codec.tx_select(1, &tx::Select::default()).unwrap();
             c.consume(1, "q", "c", false);
             c.seen(w);
-            c.codec.ack(1, 0, true).unwrap();
+            c.codec.ack(1, Tags::UpTo(0)).unwrap();
             c.codec.tx_commit(1, &tx::Commit::default()).unwrap();
         },
         0,
@@ -229,7 +230,7 @@ fn what_moves_much_takes_turns() {
         let mut client = filled(&mut world, None);
         act(&mut client, &mut world);
         let mut bytes = Vec::new();
-        client.codec.poll_transmit(&mut bytes);
+        client.codec.poll_transmit(world.now, &mut bytes);
         world.handle_once(received(client.id, &bytes));
         rest(&mut world, &other, name);
         if *name == "nack with requeue" {
@@ -273,7 +274,7 @@ fn a_consumer_of_much_takes_turns() {
     let mut client = filled(&mut world, None);
     client.consume(1, "q", "c", true);
     let mut bytes = Vec::new();
-    client.codec.poll_transmit(&mut bytes);
+    client.codec.poll_transmit(world.now, &mut bytes);
     world.handle_once(received(client.id, &bytes));
     rest(&mut world, &other, "consume");
     let waiting = world.connect(Protocol::Amqp);
@@ -296,7 +297,7 @@ fn a_message_for_many_takes_turns() {
         client.publish(1, "amq.fanout", "", "m");
     }
     let mut bytes = Vec::new();
-    client.codec.poll_transmit(&mut bytes);
+    client.codec.poll_transmit(world.now, &mut bytes);
     let before = world.broker.statistics().delivered;
     world.handle_once(received(client.id, &bytes));
     while is_due(&world) {

@@ -5,6 +5,7 @@
 use crate::world::World;
 use crate::world::amqp::Amqp;
 use crate::world::mqtt::{Mqtt, properties, utf8};
+use amqp_codec::method::confirm;
 use mq_core::Config;
 use mqtt_codec::connection::{Message, Session};
 use mqtt_codec::{Connect, PropertiesBuf, Property, ProtocolVersion, QoS};
@@ -144,7 +145,9 @@ fn what_the_other_protocols_say_when_a_session_is_full() {
     }
     assert_eq!(world.broker.statistics().overflowed, 1);
     let mut c = Amqp::connect(&mut world);
-    c.codec.confirm_select(1, false).unwrap();
+    c.codec
+        .confirm_select(1, &confirm::Select::default())
+        .unwrap();
     c.publish(1, "amq.topic", "t", "m");
     assert_eq!(c.answer(&mut world), "nack 1-1");
     assert_eq!(world.broker.statistics().overflowed, 2);

@@ -5,6 +5,7 @@ use crate::world::World;
 use crate::world::amqp::{Amqp, table};
 use crate::world::mqtt::{Mqtt, properties, utf8};
 use crate::world::stomp::Stomp;
+use amqp_codec::connection::Tags;
 use amqp_codec::method::{basic, exchange, queue, tx};
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields};
 use mq_core::{ConnectionId, Input};
@@ -117,7 +118,9 @@ fn received(connection: ConnectionId, bytes: Vec<u8>) -> Input {
 /// What the client has to send.
 fn said(client: &mut Amqp) -> Input {
     let mut bytes = Vec::new();
-    client.codec.poll_transmit(&mut bytes);
+    client
+        .codec
+        .poll_transmit(std::time::Duration::ZERO, &mut bytes);
     received(client.id, bytes)
 }
 
@@ -155,7 +158,7 @@ fn roll_back(n: usize) -> Prepared {
     let mut client = holding(&mut world, 4 * n);
     client.codec.tx_select(1, &tx::Select::default()).unwrap();
     for tag in 1..=n as u64 {
-        client.codec.ack(1, tag, false).unwrap();
+        client.codec.ack(1, Tags::One(tag)).unwrap();
     }
     client.seen(&mut world);
     client
@@ -269,7 +272,7 @@ fn acknowledgements(n: usize, tag: fn(usize, usize) -> usize) -> Prepared {
     world.socket(client.id).slow = true;
     for k in 0..n - 1 {
         let tag = u64::try_from(tag(k, n)).unwrap();
-        client.codec.ack(1, tag.max(1), false).unwrap();
+        client.codec.ack(1, Tags::One(tag.max(1))).unwrap();
     }
     let acks = said(&mut client);
     (world, vec![acks])
@@ -335,7 +338,7 @@ fn many_consumers(n: usize) -> Prepared {
     let mut world = World::new();
     let mut client = consumers(&mut world, n);
     for tag in 1..=n as u64 {
-        client.codec.ack(1, tag, false).unwrap();
+        client.codec.ack(1, Tags::One(tag)).unwrap();
     }
     let acks = said(&mut client);
     (world, vec![acks])

@@ -4,6 +4,8 @@
 use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
 use crate::world::stomp::Stomp;
+use amqp_codec::connection::{Requeue, Tags};
+use amqp_codec::method::confirm;
 use amqp_codec::{FieldValue, method};
 
 const OVERFLOWS: [(&str, &[&str]); 3] = [
@@ -42,7 +44,9 @@ fn bodies(world: &mut World, queue: &str) -> Vec<String> {
 type Return = fn(&mut Amqp, &mut World);
 
 const RETURNS: [(&str, Return); 3] = [
-    ("nack", |c, _| c.codec.nack(1, 0, true, true).unwrap()),
+    ("nack", |c, _| {
+        c.codec.nack(1, Tags::UpTo(0), Requeue::Yes).unwrap()
+    }),
     ("recover", |c, _| {
         c.codec
             .recover(1, &method::basic::Recover { requeue: true })
@@ -87,8 +91,10 @@ fn a_returned_message_makes_no_room_for_another() {
     c.publish(1, "", "q", "1");
     c.get("q", false);
     c.publish(1, "", "q", "2");
-    c.codec.nack(1, 1, false, true).unwrap();
-    c.codec.confirm_select(1, false).unwrap();
+    c.codec.nack(1, Tags::One(1), Requeue::Yes).unwrap();
+    c.codec
+        .confirm_select(1, &confirm::Select::default())
+        .unwrap();
     c.publish(1, "", "q", "3");
     assert_eq!(c.answer(&mut world), "nack 1-1");
     assert_eq!(bodies(&mut world, "q"), ["1", "2"]);
@@ -121,7 +127,7 @@ fn tx_commit_is_refused_where_a_queue_refuses() {
             .unwrap();
         c.get("source", false);
         c.seen(&mut world);
-        c.codec.ack(1, 1, false).unwrap();
+        c.codec.ack(1, Tags::One(1)).unwrap();
         for key in *keys {
             c.publish(1, "", key, key);
         }
@@ -200,7 +206,7 @@ fn a_commit_publishes_before_it_settles() {
         .unwrap();
     c.get("q", false);
     c.seen(&mut world);
-    c.codec.nack(1, 1, false, true).unwrap();
+    c.codec.nack(1, Tags::One(1), Requeue::Yes).unwrap();
     c.publish(1, "", "q", "new");
     c.codec
         .tx_commit(1, &method::tx::Commit::default())

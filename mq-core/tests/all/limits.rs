@@ -4,6 +4,7 @@ use crate::world::World;
 use crate::world::amqp::{Amqp, table};
 use crate::world::mqtt::{Mqtt, utf8};
 use crate::world::stomp::Stomp;
+use amqp_codec::connection::Tags;
 use amqp_codec::method::{basic, tx};
 use mq_core::{Config, Limits};
 use mqtt_codec::{Connect, ProtocolVersion, QoS};
@@ -101,7 +102,7 @@ const AMQP: &[Case] = &[
             c.get("q", false);
             c.get("q", false);
             c.seen(w);
-            c.codec.ack(1, 2, true).unwrap();
+            c.codec.ack(1, Tags::UpTo(2)).unwrap();
         },
         "channel.close 406",
     ),
@@ -121,7 +122,7 @@ const AMQP: &[Case] = &[
             }
             c.consume(1, "q", "c", false);
             assert_eq!(c.seen(w).split_off(2), ["c 1 1", "c 2 2"]);
-            c.codec.ack(1, 1, false).unwrap();
+            c.codec.ack(1, Tags::One(1)).unwrap();
         },
         "c 3 3",
     ),
@@ -171,7 +172,7 @@ fn a_transaction_that_was_too_large_gives_back_what_it_acknowledged() {
     c.get("q", false);
     c.get("q", false);
     c.seen(&mut world);
-    c.codec.ack(1, 2, true).unwrap();
+    c.codec.ack(1, Tags::UpTo(2)).unwrap();
     c.seen(&mut world);
     let consume = basic::Consume {
         queue: "q",

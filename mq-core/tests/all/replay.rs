@@ -5,6 +5,7 @@ use crate::world::amqp::Amqp;
 use crate::world::mqtt::{Mqtt, properties, topic, utf8};
 use crate::world::stomp::Stomp;
 use crate::world::{Step, World};
+use amqp_codec::connection::{Requeue, Tags};
 use mq_core::{Broker, Config, Input, Output};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, ReasonCode, Will};
 use proptest::prelude::*;
@@ -56,7 +57,7 @@ fn conversation(world: &mut World) {
     }
     world.socket(amqp.id).slow = true;
     world.cut(mqtt.id);
-    amqp.codec.nack(1, 3, true, true).unwrap();
+    amqp.codec.nack(1, Tags::UpTo(3), Requeue::Yes).unwrap();
     amqp.seen(world);
     world.wait(Duration::from_secs(20));
     world.tell(amqp.id, 1000);

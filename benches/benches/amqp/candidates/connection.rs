@@ -6,11 +6,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Message, Request, ServerConfig, ServerConnection,
-    ServerEvent,
+    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Request, ServerConfig,
+    ServerConnection, ServerEvent, Tags,
 };
 
-use amqp_codec::method::basic;
+use amqp_codec::method::{basic, confirm};
 
 use super::ours::{BODY, content, decode_borrowed, frame, properties};
 
@@ -38,7 +38,10 @@ pub fn open() -> Joined {
     for _ in 0..4 {
         joined.exchange();
     }
-    joined.client.confirm_select(1, false).expect("it is open");
+    joined
+        .client
+        .confirm_select(1, &confirm::Select::default())
+        .expect("it is open");
     joined.exchange();
     joined
 }
@@ -55,7 +58,7 @@ pub fn publish_all(joined: &mut Joined) {
         for _ in 0..AT_ONCE {
             joined
                 .client
-                .publish(1, false, &message)
+                .publish(1, Mandatory::No, &message)
                 .expect("it is open");
         }
         joined.exchange();
@@ -95,12 +98,12 @@ pub fn frames_alone(wire: &mut Vec<u8>) {
 impl Joined {
     fn exchange(&mut self) {
         self.wire.clear();
-        self.client.poll_transmit(&mut self.wire);
+        self.client.poll_transmit(NOW, &mut self.wire);
         let mut input = &self.wire[..];
         while let Some(event) = self.server.receive(NOW, &mut input).expect("legal") {
             match event {
-                ServerEvent::Authenticate { .. } => self.server.accept(),
-                ServerEvent::Open { .. } => self.server.open_ok(),
+                ServerEvent::Authenticate { .. } => self.server.accept(NOW),
+                ServerEvent::Open { .. } => self.server.open_ok(NOW),
                 ServerEvent::Request {
                     channel,
                     request: Request::ConfirmSelect(_),
@@ -112,14 +115,14 @@ impl Joined {
                     ..
                 } => {
                     assert_eq!(content.body().len(), BODY.len());
-                    self.server.ack(channel, tag, false)
+                    self.server.ack(channel, Tags::One(tag))
                 }
                 _ => Ok(()),
             }
             .expect("it is asked for");
         }
         self.wire.clear();
-        self.server.poll_transmit(&mut self.wire);
+        self.server.poll_transmit(NOW, &mut self.wire);
         let mut input = &self.wire[..];
         while let Some(event) = self.client.receive(NOW, &mut input).expect("legal") {
             match event {

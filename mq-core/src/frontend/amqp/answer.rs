@@ -1,11 +1,13 @@
 //! What the model was asked, and what its notices lead to.
 
 use alloc::string::ToString;
-use amqp_codec::connection::{ReplyError, SendError, ServerConnection};
+use amqp_codec::connection::{ReplyError, SendError, ServerConnection, Tags};
+use amqp_codec::method::basic;
 use amqp_codec::{MethodId, ReplyCode};
+use core::time::Duration;
 
 use super::channel::ReplyConsumer;
-use super::{AmqpFrontEnd, PUBLISH, reply, with_outbound};
+use super::{AmqpFrontEnd, reply, with_outbound};
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::vhost::{Fetched, PublishOutcome, Settlement};
@@ -57,7 +59,7 @@ fn count(n: usize) -> u32 {
 }
 
 impl AmqpFrontEnd {
-    pub(super) fn take_notice(&mut self, notice: Notice) {
+    pub(super) fn take_notice(&mut self, now: Duration, notice: Notice) {
         match notice {
             Notice::Deliver(delivery) => self.deliver(&delivery),
             Notice::Accepted {
@@ -75,8 +77,8 @@ impl AmqpFrontEnd {
             Notice::PublishRefused {
                 channel, refusal, ..
             } => {
-                let method = self.committing(channel).unwrap_or(PUBLISH);
-                self.refused(channel, method, *refusal);
+                let method = self.committing(channel).unwrap_or(basic::Publish::ID);
+                self.refused(now, channel, method, *refusal);
             }
             Notice::Cancelled { channel, consumer } => {
                 let tag = self
@@ -88,7 +90,7 @@ impl AmqpFrontEnd {
                     let _ = self.codec.cancel_consumer(channel, &tag);
                 }
             }
-            answer => self.answered(answer),
+            answer => self.answered(now, answer),
         }
     }
 
@@ -101,9 +103,11 @@ impl AmqpFrontEnd {
             return;
         }
         self.send(|codec| match outcome {
-            PublishOutcome::Refused | PublishOutcome::Dropped => codec.nack(channel, ticket, false),
+            PublishOutcome::Refused | PublishOutcome::Dropped => {
+                codec.nack(channel, Tags::One(ticket))
+            }
             PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Replied => {
-                codec.ack(channel, ticket, false)
+                codec.ack(channel, Tags::One(ticket))
             }
         });
     }
@@ -126,46 +130,46 @@ impl AmqpFrontEnd {
         let _ = send(&mut self.codec);
     }
 
-    fn answered(&mut self, notice: Notice) {
+    fn answered(&mut self, now: Duration, notice: Notice) {
         match self.link.answered() {
             None => {}
             Some(Asked::Login { mechanism }) => match notice {
                 Notice::LoggedIn { user } => {
                     self.user = user;
-                    self.send(ServerConnection::accept);
+                    self.send(|codec| codec.accept(now));
                 }
                 _ => {
                     let text = alloc::format!(
                         "Login was refused using authentication mechanism {mechanism}. \
                          For details see the broker logfile."
                     );
-                    self.send(|codec| codec.refuse(&text));
+                    self.send(|codec| codec.refuse(now, &text));
                 }
             },
             Some(Asked::Open) => match notice {
-                Notice::Refused(refusal) => self.close(&refusal.text),
-                _ => self.send(ServerConnection::open_ok),
+                Notice::Refused(refusal) => self.close(now, &refusal.text),
+                _ => self.send(|codec| codec.open_ok(now)),
             },
             Some(Asked::Channel {
                 number,
                 method,
                 next,
             }) => match notice {
-                Notice::Refused(refusal) => self.refused(number, method, *refusal),
+                Notice::Refused(refusal) => self.refused(now, number, method, *refusal),
                 notice => self.done(number, method, next, notice),
             },
         }
     }
 
     /// Closes the connection because something is not allowed.
-    fn close(&mut self, text: &str) {
+    fn close(&mut self, now: Duration, text: &str) {
         let error = ReplyError::connection(ReplyCode::NotAllowed, text.to_string());
-        self.send(|codec| codec.close(&error));
+        self.send(|codec| codec.close(now, &error));
     }
 
-    fn refused(&mut self, number: u16, method: MethodId, refusal: Refusal) {
+    fn refused(&mut self, now: Duration, number: u16, method: MethodId, refusal: Refusal) {
         if self.channels.contains_key(&number) {
-            self.fail(&reply(number, refusal).caused_by(method));
+            self.fail(now, &reply(number, refusal).caused_by(method));
         }
     }
 
@@ -226,7 +230,7 @@ impl AmqpFrontEnd {
                 let codec = &mut self.codec;
                 let sent = with_outbound(&fetched.message, |message| {
                     let remaining = count(fetched.remaining);
-                    codec.get_ok(number, fetched.redelivered, remaining, message)
+                    codec.get_ok(number, fetched.redelivered.into(), remaining, message)
                 });
                 match (sent, fetched.lease) {
                     (Ok(tag), Some(lease)) => channel.unacknowledged.insert(tag, lease),

@@ -3,7 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
-use amqp_codec::connection::{Request, Unacknowledged};
+use amqp_codec::connection::{Request, Tags, Unacknowledged};
+use amqp_codec::method::channel;
 
 use super::answer::{Asked, Next};
 use super::{Answer, Serving};
@@ -114,13 +115,19 @@ impl Channel {
             Request::BasicConsume(m) => self.consume(s, &m),
             Request::BasicCancel(m) => self.cancel(s, &m),
             Request::BasicGet(m) => self.get(s, &m),
-            Request::BasicAck(m) => {
-                self.settle(s, m.delivery_tag, m.multiple, Settlement::Acknowledge)
+            Request::BasicAck(m) => self.settle(
+                s,
+                Tags::new(m.delivery_tag, m.multiple),
+                Settlement::Acknowledge,
+            ),
+            Request::BasicReject(m) => {
+                self.settle(s, Tags::One(m.delivery_tag), rejection(m.requeue))
             }
-            Request::BasicReject(m) => self.settle(s, m.delivery_tag, false, rejection(m.requeue)),
-            Request::BasicNack(m) => {
-                self.settle(s, m.delivery_tag, m.multiple, rejection(m.requeue))
-            }
+            Request::BasicNack(m) => self.settle(
+                s,
+                Tags::new(m.delivery_tag, m.multiple),
+                rejection(m.requeue),
+            ),
             Request::BasicRecover(m) => {
                 self.recover(s, m.requeue)?;
                 Ok(s.codec.recover_ok(s.number)?)
@@ -130,7 +137,9 @@ impl Channel {
             Request::TxCommit(_) => self.tx_commit(s),
             Request::TxRollback(_) => self.tx_rollback(s),
             Request::ConfirmSelect(_) => self.confirm_select(s),
-            Request::ChannelFlow(m) if m.active => Ok(s.codec.flow_ok(s.number, true)?),
+            Request::ChannelFlow(m) if m.active => Ok(s
+                .codec
+                .flow_ok(s.number, &channel::FlowOk { active: true })?),
             Request::ChannelFlow(_) => Err(s.fail(ReplyCode::NotImplemented, "active=false")),
             _ => Ok(()),
         }

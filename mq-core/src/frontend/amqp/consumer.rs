@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use amqp_codec::ReplyCode;
-use amqp_codec::connection::ReplyError;
+use amqp_codec::connection::{ReplyError, Tags};
 use amqp_codec::method::basic;
 
 use super::answer::Next;
@@ -134,13 +134,12 @@ impl Channel {
     pub(super) fn settle(
         &mut self,
         s: &mut Serving<'_>,
-        delivery_tag: u64,
-        multiple: bool,
+        tags: Tags,
         settlement: Settlement,
     ) -> Answer {
         let taken = self
             .unacknowledged
-            .take(delivery_tag, multiple)
+            .take(tags)
             .map_err(|unknown| unknown.reply(s.number))?;
         match &mut self.mode {
             Mode::Transaction(transaction) => {

@@ -15,7 +15,8 @@ use amqp_codec::connection::{
     Capabilities, Message as Outbound, ReplyError, Scope, SendError, ServerConfig,
     ServerConnection, ServerEvent,
 };
-use amqp_codec::{MethodId, Properties, PropertiesBuf, ReplyCode, sasl};
+use amqp_codec::method::basic;
+use amqp_codec::{FieldValue, MethodId, Properties, PropertiesBuf, ReplyCode, TableBuf, sasl};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
@@ -117,19 +118,7 @@ impl Serving<'_> {
 
 impl AmqpFrontEnd {
     pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
-        let mut codec = ServerConfig::default();
-        for (name, value) in SERVER_PROPERTIES {
-            codec.server_properties.remove(name);
-            // Names and values are short literals.
-            let _ = codec.server_properties.insert(name, *value);
-        }
-        // Publishers are held back by reading no further, not by a word.
-        let mut capabilities = Capabilities::ALL;
-        capabilities.connection_blocked = false;
-        codec.server_properties.remove("capabilities");
-        let _ = codec
-            .server_properties
-            .insert("capabilities", &capabilities.to_table());
+        let mut codec = ServerConfig::default().with_server_properties(server_properties());
         codec.limits.body_size = config.limits.message_size as u64;
         // Room for one of the largest, and for others beside it.
         let two = codec.limits.body_size.saturating_mul(2);
@@ -196,7 +185,7 @@ impl AmqpFrontEnd {
                 immediate,
                 content,
             } => {
-                let method = PUBLISH;
+                let method = basic::Publish::ID;
                 self.serve(now, channel, method, |c, s| {
                     c.publish(s, publish_tag, mandatory, immediate, &content)
                 });
@@ -232,15 +221,15 @@ impl AmqpFrontEnd {
         let Err(Trouble::Reply(error)) = serve(channel, &mut serving) else {
             return;
         };
-        self.fail(&error.caused_by(method));
+        self.fail(now, &error.caused_by(method));
     }
 
-    fn fail(&mut self, error: &ReplyError) {
+    fn fail(&mut self, now: Duration, error: &ReplyError) {
         match error.scope {
             Scope::Channel(number) => self.close_channel(number),
             Scope::Connection => self.end(),
         }
-        let _ = self.codec.fail(error);
+        let _ = self.codec.fail(now, error);
     }
 
     fn close_channel(&mut self, number: u16) {
@@ -278,7 +267,7 @@ impl AmqpFrontEnd {
             Some((tag, unacknowledged)) => {
                 let codec = &mut self.codec;
                 let sent = with_outbound(&delivery.message, |message| {
-                    codec.deliver(number, &tag, delivery.redelivered, message)
+                    codec.deliver(number, &tag, delivery.redelivered.into(), message)
                 });
                 match (sent, delivery.lease) {
                     (Ok(delivery_tag), Some(lease)) => {
@@ -286,8 +275,7 @@ impl AmqpFrontEnd {
                         return;
                     }
                     (Ok(_), None) => return,
-                    // AMQP cannot say it: a routing key of more than 255 bytes, or headers
-                    // larger than the frame-max that this client asked for.
+                    // AMQP cannot say it: headers beyond what a frame can be.
                     (Err(_), _) => Settlement::Undeliverable,
                 }
             }
@@ -321,11 +309,19 @@ const SERVER_PROPERTIES: &[(&str, &str)] = &[
     ("information", "Licensed under MIT or Apache-2.0"),
 ];
 
-/// basic.publish.
-const PUBLISH: MethodId = MethodId {
-    class_id: 60,
-    method_id: 40,
-};
+fn server_properties() -> TableBuf {
+    let mut properties = TableBuf::new();
+    // Publishers are held back by reading no further, not by a word.
+    let mut capabilities = Capabilities::ALL;
+    capabilities.connection_blocked = false;
+    let rows = SERVER_PROPERTIES.iter().map(|(n, v)| (*n, (*v).into()));
+    let capabilities = capabilities.to_table();
+    for (name, value) in rows.chain([("capabilities", FieldValue::from(&capabilities))]) {
+        // Names and values are short.
+        let _ = properties.insert(name, value);
+    }
+    properties
+}
 
 /// Lends a message to the codec: as it came, where it came over AMQP.
 fn with_outbound<R>(
@@ -375,12 +371,12 @@ impl FrontEnd for AmqpFrontEnd {
         self.link.poll()
     }
 
-    fn notice(&mut self, _context: &mut Context<'_>, notice: Notice) {
-        self.take_notice(notice);
+    fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
+        self.take_notice(context.now, notice);
     }
 
-    fn poll_transmit(&mut self, _now: Duration, out: &mut BytesMut) {
-        self.codec.poll_transmit(out);
+    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
+        self.codec.poll_transmit(now, out);
     }
 
     fn transmit_len(&self) -> usize {
@@ -400,12 +396,14 @@ impl FrontEnd for AmqpFrontEnd {
         self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, _context: &mut Context<'_>) {
+    fn shutdown(&mut self, context: &mut Context<'_>) {
         self.end();
-        let _ = self.codec.close(&ReplyError::connection(
+        let error = ReplyError::connection(
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
-        ));
+        );
+        // It may be closing already.
+        let _ = self.codec.close(context.now, &error);
     }
 
     fn disconnected(&mut self, _context: &mut Context<'_>) {

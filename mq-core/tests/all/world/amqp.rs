@@ -46,7 +46,7 @@ impl Amqp {
     pub(crate) fn seen(&mut self, world: &mut World) -> Vec<String> {
         loop {
             let mut out = Vec::new();
-            self.codec.poll_transmit(&mut out);
+            self.codec.poll_transmit(world.now, &mut out);
             if !out.is_empty() && !world.is_closed(self.id) {
                 world.send(self.id, &out);
             }
@@ -97,7 +97,9 @@ impl Amqp {
             properties: properties.as_properties(),
             body: body.as_bytes(),
         };
-        self.codec.publish(channel, mandatory, &message).unwrap();
+        self.codec
+            .publish(channel, mandatory.into(), &message)
+            .unwrap();
     }
 
     pub(crate) fn declare(&mut self, queue: &str, arguments: &TableBuf) {
@@ -137,7 +139,7 @@ impl Amqp {
     /// Sends a method that the client role would not.
     pub(crate) fn raw(&mut self, world: &mut World, channel: u16, method: Method<'_>) {
         let mut out = Vec::new();
-        self.codec.poll_transmit(&mut out);
+        self.codec.poll_transmit(world.now, &mut out);
         Frame::Method { channel, method }.encode(&mut out).unwrap();
         world.send(self.id, &out);
     }

@@ -1,0 +1,320 @@
+//! How an end of a connection presents itself, and what it accepts.
+
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use super::capabilities::default_properties;
+use crate::{Limits, TableBuf};
+
+/// How a server presents itself and what it allows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// What is accepted from a client before tune-ok, when as a rule it has not logged
+    /// in. By default [`Limits::BEFORE_LOGIN`].
+    pub limits_before_login: Limits,
+    /// What is accepted from the client after tune-ok.
+    pub limits: Limits,
+    /// Product, version, capabilities: what `connection.start` says. By default this
+    /// crate's name and version, and all [`Capabilities`](super::Capabilities).
+    /// Clients are steered by them: see [`with_server_properties`](Self::with_server_properties).
+    pub server_properties: TableBuf,
+    /// SASL mechanisms, separated by spaces. By default `PLAIN AMQPLAIN`.
+    pub mechanisms: String,
+    /// Locales, separated by spaces. By default `en_US`.
+    pub locales: String,
+    /// The highest channel number to offer, 0 for no limit but
+    /// [`Limits::channel_max`]. By default 2047.
+    pub channel_max: u16,
+    /// The largest frame to offer, in octets, 0 for no limit but
+    /// [`Limits::frame_size`]. By default 131,072.
+    pub frame_max: u32,
+    /// Seconds between heartbeats to propose, 0 for none. By default 60.
+    pub heartbeat: u16,
+    /// How long the handshake may take, up to open-ok. By default 10 seconds.
+    pub handshake_timeout: Duration,
+    /// How long the peer may take to answer connection.close. By default 10 seconds.
+    /// `Duration::MAX` is without end.
+    pub close_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            limits_before_login: Limits::BEFORE_LOGIN,
+            limits: Limits::DEFAULT,
+            server_properties: default_properties(),
+            mechanisms: "PLAIN AMQPLAIN".into(),
+            // keeps: connection / start / locales / required-support
+            locales: "en_US".into(),
+            channel_max: 2047,
+            frame_max: 131_072,
+            heartbeat: 60,
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The same with another [`limits_before_login`](Self::limits_before_login).
+    #[must_use]
+    pub fn with_limits_before_login(mut self, limits_before_login: Limits) -> Self {
+        self.limits_before_login = limits_before_login;
+        self
+    }
+
+    /// The same with another [`limits`](Self::limits).
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same with another [`server_properties`](Self::server_properties).
+    ///
+    /// `product` and `version` steer clients: kombu takes a product other than
+    /// `RabbitMQ` for a server whose `basic.qos` with `global` counts by the letter of
+    /// the specification, and some clients compare the version before they use what
+    /// RabbitMQ has added. The table `capabilities` says the same without a name; make
+    /// it with [`Capabilities::to_table`](super::Capabilities::to_table).
+    ///
+    /// ```
+    /// use amqp_codec::TableBuf;
+    /// use amqp_codec::connection::{Capabilities, ServerConfig};
+    ///
+    /// let mut properties = TableBuf::new();
+    /// properties.insert("product", "RabbitMQ")?;
+    /// properties.insert("version", "3.13.0")?;
+    /// properties.insert("capabilities", &Capabilities::ALL.to_table())?;
+    /// let config = ServerConfig::default().with_server_properties(properties);
+    /// # Ok::<(), amqp_codec::EncodeError>(())
+    /// ```
+    #[must_use]
+    pub fn with_server_properties(mut self, server_properties: TableBuf) -> Self {
+        self.server_properties = server_properties;
+        self
+    }
+
+    /// The same with another [`mechanisms`](Self::mechanisms).
+    #[must_use]
+    pub fn with_mechanisms(mut self, mechanisms: impl Into<String>) -> Self {
+        self.mechanisms = mechanisms.into();
+        self
+    }
+
+    /// The same with another [`locales`](Self::locales).
+    #[must_use]
+    pub fn with_locales(mut self, locales: impl Into<String>) -> Self {
+        self.locales = locales.into();
+        self
+    }
+
+    /// The same with another [`channel_max`](Self::channel_max).
+    #[must_use]
+    pub fn with_channel_max(mut self, channel_max: u16) -> Self {
+        self.channel_max = channel_max;
+        self
+    }
+
+    /// The same with another [`frame_max`](Self::frame_max).
+    #[must_use]
+    pub fn with_frame_max(mut self, frame_max: u32) -> Self {
+        self.frame_max = frame_max;
+        self
+    }
+
+    /// The same with another [`heartbeat`](Self::heartbeat).
+    #[must_use]
+    pub fn with_heartbeat(mut self, heartbeat: u16) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// The same with another [`handshake_timeout`](Self::handshake_timeout).
+    #[must_use]
+    pub fn with_handshake_timeout(mut self, handshake_timeout: Duration) -> Self {
+        self.handshake_timeout = handshake_timeout;
+        self
+    }
+
+    /// The same with another [`close_timeout`](Self::close_timeout).
+    #[must_use]
+    pub fn with_close_timeout(mut self, close_timeout: Duration) -> Self {
+        self.close_timeout = close_timeout;
+        self
+    }
+}
+
+/// How a client logs in.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Sasl {
+    /// Mechanism PLAIN.
+    Plain {
+        /// The user.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// Mechanism AMQPLAIN.
+    AmqPlain {
+        /// The user.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// Mechanism EXTERNAL: by what the transport knows, such as a certificate.
+    External {
+        /// The user to be, or empty for the certificate's own.
+        identity: String,
+    },
+    /// Another: the application answers the event
+    /// [`Start`](super::ClientEvent::Start) itself.
+    Application,
+}
+
+impl fmt::Debug for Sasl {
+    /// The mechanism's name only: a log must not show a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain { .. } => "PLAIN",
+            Self::AmqPlain { .. } => "AMQPLAIN",
+            Self::External { .. } => "EXTERNAL",
+            Self::Application => "Application",
+        })
+    }
+}
+
+/// How a client presents itself and what it asks for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// What is accepted from a server before tune. By default
+    /// [`Limits::BEFORE_LOGIN`].
+    pub limits_before_login: Limits,
+    /// What is accepted from the server after tune.
+    pub limits: Limits,
+    /// Product, version, capabilities: what `connection.start-ok` says. By default this
+    /// crate's name and version, and all [`Capabilities`](super::Capabilities).
+    pub client_properties: TableBuf,
+    /// How to log in. By default PLAIN as `guest`, `guest`.
+    pub sasl: Sasl,
+    /// The locale. By default `en_US`.
+    pub locale: String,
+    /// The virtual host. By default `/`.
+    pub virtual_host: String,
+    /// The highest channel number to ask for, 0 for the server's. By default 0.
+    pub channel_max: u16,
+    /// The largest frame to ask for, in octets, 0 for the server's. By default 0.
+    pub frame_max: u32,
+    /// Seconds between heartbeats to ask for, 0 for none. The shorter of this
+    /// and the server's is taken. By default 60.
+    pub heartbeat: u16,
+    /// How long the handshake may take, up to open-ok. By default 10 seconds.
+    pub handshake_timeout: Duration,
+    /// How long the peer may take to answer connection.close. By default 10 seconds.
+    /// `Duration::MAX` is without end.
+    pub close_timeout: Duration,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            limits_before_login: Limits::BEFORE_LOGIN,
+            limits: Limits::DEFAULT,
+            client_properties: default_properties(),
+            sasl: Sasl::Plain {
+                username: "guest".into(),
+                password: "guest".into(),
+            },
+            locale: "en_US".into(),
+            virtual_host: "/".into(),
+            channel_max: 0,
+            frame_max: 0,
+            heartbeat: 60,
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ClientConfig {
+    /// The same with another [`limits_before_login`](Self::limits_before_login).
+    #[must_use]
+    pub fn with_limits_before_login(mut self, limits_before_login: Limits) -> Self {
+        self.limits_before_login = limits_before_login;
+        self
+    }
+
+    /// The same with another [`limits`](Self::limits).
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same with another [`client_properties`](Self::client_properties).
+    #[must_use]
+    pub fn with_client_properties(mut self, client_properties: TableBuf) -> Self {
+        self.client_properties = client_properties;
+        self
+    }
+
+    /// The same with another [`sasl`](Self::sasl).
+    #[must_use]
+    pub fn with_sasl(mut self, sasl: Sasl) -> Self {
+        self.sasl = sasl;
+        self
+    }
+
+    /// The same with another [`locale`](Self::locale).
+    #[must_use]
+    pub fn with_locale(mut self, locale: impl Into<String>) -> Self {
+        self.locale = locale.into();
+        self
+    }
+
+    /// The same with another [`virtual_host`](Self::virtual_host).
+    #[must_use]
+    pub fn with_virtual_host(mut self, virtual_host: impl Into<String>) -> Self {
+        self.virtual_host = virtual_host.into();
+        self
+    }
+
+    /// The same with another [`channel_max`](Self::channel_max).
+    #[must_use]
+    pub fn with_channel_max(mut self, channel_max: u16) -> Self {
+        self.channel_max = channel_max;
+        self
+    }
+
+    /// The same with another [`frame_max`](Self::frame_max).
+    #[must_use]
+    pub fn with_frame_max(mut self, frame_max: u32) -> Self {
+        self.frame_max = frame_max;
+        self
+    }
+
+    /// The same with another [`heartbeat`](Self::heartbeat).
+    #[must_use]
+    pub fn with_heartbeat(mut self, heartbeat: u16) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// The same with another [`handshake_timeout`](Self::handshake_timeout).
+    #[must_use]
+    pub fn with_handshake_timeout(mut self, handshake_timeout: Duration) -> Self {
+        self.handshake_timeout = handshake_timeout;
+        self
+    }
+
+    /// The same with another [`close_timeout`](Self::close_timeout).
+    #[must_use]
+    pub fn with_close_timeout(mut self, close_timeout: Duration) -> Self {
+        self.close_timeout = close_timeout;
+        self
+    }
+}
