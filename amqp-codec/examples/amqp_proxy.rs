@@ -1,11 +1,11 @@
-//! A sniffer: it stands between AMQP clients and a broker, passes every octet on as
+//! A sniffer: it stands between AMQP clients and a broker, passes every byte on as
 //! it came, and prints each method, content header and body that goes by.
 //!
 //! `amqp_proxy LISTEN-HOST:PORT BROKER-HOST:PORT`
 //!
 //! ```text
 //! 1 > 1 basic.publish exchange="" routing_key="tasks" mandatory=true immediate=false
-//! 1 > 1 header of 5 octets: content_type="text/plain" delivery_mode=2
+//! 1 > 1 header of 5 bytes: content_type="text/plain" delivery_mode=2
 //! 1 > 1 body "hello"
 //! 1 < 1 basic.ack delivery_tag=1 multiple=false
 //! ```
@@ -60,7 +60,7 @@ fn connect(number: u64, client: TcpStream, broker: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Passes octets on, and shows them to the sniffer, until there are no more.
+/// Passes bytes on, and shows them to the sniffer, until there are no more.
 fn pass(mut source: TcpStream, mut sink: TcpStream, sniffer: &mut Sniffer) -> io::Result<()> {
     let mut chunk = [0; 16 * 1024];
     loop {
@@ -119,7 +119,7 @@ impl Sniffer {
         self.buffer.drain(..seen);
     }
 
-    /// Shows what is at the front; how many octets that was, 0 if it is not whole.
+    /// Shows what is at the front; how many bytes that was, 0 if it is not whole.
     fn show_one(&self, input: &[u8]) -> Result<usize, DecodeError> {
         // No frame begins as the protocol header does.
         if input.first() == Some(&b'A') {

@@ -10,7 +10,7 @@ use crate::{MethodId, ReplyCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeError {
-    /// Where in the input, in octets from its start.
+    /// Where in the input, in bytes from its start.
     pub offset: usize,
     /// The rule that was broken.
     pub kind: DecodeErrorKind,
@@ -31,7 +31,7 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (octet {}", self.kind, self.offset)?;
+        write!(f, "{} (byte {}", self.kind, self.offset)?;
         if self.channel != 0 {
             write!(f, ", channel {}", self.channel)?;
         }
@@ -50,18 +50,18 @@ impl core::error::Error for DecodeError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// Not a protocol header: `AMQP` and four octets (section 4.2.2).
+    /// Not a protocol header: `AMQP` and four bytes (section 4.2.2).
     #[error("not a protocol header")]
     ProtocolHeader,
     /// A frame type that is none of method, header, body, heartbeat (section 4.2.3).
     #[error("unknown frame type {0}")]
     FrameType(u8),
     /// The frame does not end in `%xCE` (section 4.2.3).
-    #[error("frame-end octet is {0:#04x} instead of 0xce")]
+    #[error("frame-end byte is {0:#04x} instead of 0xce")]
     FrameEnd(u8),
     /// The frame is larger than [`Limits::frame_size`](crate::Limits::frame_size), and
     /// than [`Limits::header_size`](crate::Limits::header_size) if it is a content header.
-    #[error("frame of {size} octets, at most {limit} are allowed")]
+    #[error("frame of {size} bytes, at most {limit} are allowed")]
     FrameSize {
         /// Octets that the frame would have, with header and frame-end.
         size: u64,
@@ -79,7 +79,7 @@ pub enum DecodeErrorKind {
     #[error("field goes beyond the end of what holds it")]
     Truncated,
     /// There is more in the frame than its fields.
-    #[error("octets after the last field")]
+    #[error("bytes after the last field")]
     Trailing,
     /// No such class or method.
     #[error("unknown method")]
@@ -95,7 +95,7 @@ pub enum DecodeErrorKind {
     #[error("tables nested deeper than {0}")]
     TableDepth(u16),
     /// A table is larger than [`Limits::table_size`](crate::Limits::table_size).
-    #[error("table of {size} octets, at most {limit} are allowed")]
+    #[error("table of {size} bytes, at most {limit} are allowed")]
     TableSize {
         /// Octets that the table claims.
         size: u32,
@@ -140,12 +140,12 @@ impl DecodeErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A short string has a length octet, so 255 octets are its most
+    /// A short string has a length byte, so 255 bytes are its most
     /// (section 4.2.5.3).
-    #[error("short string of {0} octets, at most 255 are possible")]
+    #[error("short string of {0} bytes, at most 255 are possible")]
     ShortString(usize),
-    /// A long string, table, array or frame has a length of four octets.
-    #[error("{0} octets do not fit a length of 32 bits")]
+    /// A long string, table, array or frame has a length of four bytes.
+    #[error("{0} bytes do not fit a length of 32 bits")]
     TooLong(usize),
     /// Tables and arrays nest deeper than
     /// [`Limits::MAX_TABLE_DEPTH`](crate::Limits::MAX_TABLE_DEPTH), which no peer
@@ -154,7 +154,7 @@ pub enum EncodeError {
     TableDepth(u16),
     /// The frame of a method or content header would be larger than the frame-max
     /// that the peers agreed on (section 4.2.3); neither can be split.
-    #[error("frame of {size} octets, at most {limit} were agreed on")]
+    #[error("frame of {size} bytes, at most {limit} were agreed on")]
     FrameSize {
         /// Octets that the frame would have, with header and frame-end.
         size: usize,

@@ -7,33 +7,33 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest frame, in octets, with its seven octets of header and its
-    /// frame-end octet. A connection takes frames of frame-min-size,
+    /// The largest frame, in bytes, with its seven bytes of header and its
+    /// frame-end byte. A connection takes frames of frame-min-size,
     /// [`FRAME_MIN_SIZE`](crate::FRAME_MIN_SIZE), whatever this says.
     pub frame_size: u32,
-    /// The largest content header frame, in octets, where that is more than
+    /// The largest content header frame, in bytes, where that is more than
     /// [`frame_size`](Self::frame_size). A server may send one over the frame-max that
     /// was agreed on, since a header cannot be split (erratum 11): to a consumer with a
     /// small frame-max it passes on what a publisher with a larger one has sent. So
     /// this counts for a client, whatever the peers agree on; what a client sends to a
     /// server is held against frame-max.
     pub header_size: u32,
-    /// The largest field table, in octets of its encoding. An array inside is
+    /// The largest field table, in bytes of its encoding. An array inside is
     /// part of its table.
     pub table_size: u32,
     /// How deep tables and arrays may nest; a flat table has depth 1. Values
     /// over [`Limits::MAX_TABLE_DEPTH`] count as that.
     pub table_depth: u16,
-    /// The largest body of one content, in octets. The channel of a larger one is
+    /// The largest body of one content, in bytes. The channel of a larger one is
     /// closed with 406, precondition-failed, as RabbitMQ does.
     pub body_size: u64,
-    /// The largest body that a connection puts together, in octets, if
+    /// The largest body that a connection puts together, in bytes, if
     /// [`held_size`](Self::held_size) has room for it. A larger one is handed
     /// out in parts as its frames come, and never held: see
     /// [large bodies](crate::connection#large-bodies).
     pub assembled_size: u64,
     /// The most that a connection holds of contents that are not complete, on
-    /// all its channels together, in octets: methods, headers and bodies as far
+    /// all its channels together, in bytes: methods, headers and bodies as far
     /// as they have come. The channel of a frame that does not fit is closed with
     /// 311, content-too-large, which means that it may be tried again later; its
     /// own content is given up, and those of other channels go on. A content
@@ -74,21 +74,21 @@ impl Limits {
     pub const BEFORE_LOGIN: Self =
         Self::DEFAULT.with_frame_size(crate::FRAME_MIN_SIZE + crate::FRAME_OVERHEAD as u32);
 
-    /// The same with another [`frame_size`](Self::frame_size), in octets.
+    /// The same with another [`frame_size`](Self::frame_size), in bytes.
     #[must_use]
     pub const fn with_frame_size(mut self, octets: u32) -> Self {
         self.frame_size = octets;
         self
     }
 
-    /// The same with another [`header_size`](Self::header_size), in octets.
+    /// The same with another [`header_size`](Self::header_size), in bytes.
     #[must_use]
     pub const fn with_header_size(mut self, octets: u32) -> Self {
         self.header_size = octets;
         self
     }
 
-    /// The same with another [`table_size`](Self::table_size), in octets.
+    /// The same with another [`table_size`](Self::table_size), in bytes.
     #[must_use]
     pub const fn with_table_size(mut self, octets: u32) -> Self {
         self.table_size = octets;
@@ -102,21 +102,21 @@ impl Limits {
         self
     }
 
-    /// The same with another [`body_size`](Self::body_size), in octets.
+    /// The same with another [`body_size`](Self::body_size), in bytes.
     #[must_use]
     pub const fn with_body_size(mut self, octets: u64) -> Self {
         self.body_size = octets;
         self
     }
 
-    /// The same with another [`assembled_size`](Self::assembled_size), in octets.
+    /// The same with another [`assembled_size`](Self::assembled_size), in bytes.
     #[must_use]
     pub const fn with_assembled_size(mut self, octets: u64) -> Self {
         self.assembled_size = octets;
         self
     }
 
-    /// The same with another [`held_size`](Self::held_size), in octets.
+    /// The same with another [`held_size`](Self::held_size), in bytes.
     #[must_use]
     pub const fn with_held_size(mut self, octets: u64) -> Self {
         self.held_size = octets;

@@ -149,7 +149,7 @@ macro_rules! properties {
             /// Encodes them.
             ///
             /// # Errors
-            /// When a short string is over 255 octets.
+            /// When a short string is over 255 bytes.
             pub fn to_buf(&self) -> Result<PropertiesBuf, EncodeError> {
                 let mut flags = 0;
                 let mut measure = Measure::default();
@@ -241,7 +241,7 @@ impl<'a> Properties<'a> {
     /// [`Content::properties_bytes`](crate::connection::Content::properties_bytes) returns.
     ///
     /// # Errors
-    /// When the octets break a rule or a limit.
+    /// When the bytes break a rule or a limit.
     ///
     /// ```
     /// use amqp_codec::{Limits, Properties};

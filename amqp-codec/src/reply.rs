@@ -97,6 +97,15 @@ impl ReplyCode {
     }
 }
 
+impl TryFrom<u16> for ReplyCode {
+    /// The number, which the specification does not know.
+    type Error = u16;
+
+    fn try_from(code: u16) -> Result<Self, u16> {
+        Self::from_code(code).ok_or(code)
+    }
+}
+
 impl fmt::Display for ReplyCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.code(), self.name())

@@ -11,7 +11,7 @@ use core::fmt;
 use crate::{DecodeError, EncodeError, FieldValue, Limits, Table, TableBuf};
 
 /// The response of PLAIN: an identity to be, a user, a password, with zero
-/// octets between.
+/// bytes between.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Plain<'a> {
     /// The identity to be; as a rule empty, for the user's own.
@@ -41,7 +41,7 @@ impl<'a> Plain<'a> {
         })
     }
 
-    /// The response to send. Identity and user cannot hold a zero octet; that
+    /// The response to send. Identity and user cannot hold a zero byte; that
     /// they do not is the caller's to know.
     #[must_use]
     pub fn to_response(&self) -> Vec<u8> {

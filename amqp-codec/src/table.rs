@@ -17,7 +17,7 @@ use crate::{DecodeError, Limits, MethodId, Text};
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Table<'a>(&'a [u8]);
 
-/// An array in the bytes it came in; its length is in octets (erratum 4).
+/// An array in the bytes it came in; its length is in bytes (erratum 4).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Array<'a>(&'a [u8]);
 
@@ -277,7 +277,7 @@ impl TableBuf {
     /// this name; [`remove`](Self::remove) it first if there may be.
     ///
     /// # Errors
-    /// When the name is over 255 octets, the table would be over 4 GiB, or it
+    /// When the name is over 255 bytes, the table would be over 4 GiB, or it
     /// would nest deeper than [`Limits::MAX_TABLE_DEPTH`]; it is unchanged then.
     pub fn insert<'n, 'v>(
         &mut self,

@@ -11,7 +11,7 @@ use crate::{Array, Limits, Table};
 #[derive(Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum FieldValue<'a> {
-    /// `t`: an octet, zero for false.
+    /// `t`: a byte, zero for false.
     Boolean(bool),
     /// `b`: signed, 8 bits.
     I8(i8),
@@ -40,7 +40,7 @@ pub enum FieldValue<'a> {
     },
     /// `S`: a long string, as a rule UTF-8.
     LongString(&'a [u8]),
-    /// `x`: octets that are no string.
+    /// `x`: bytes that are no string.
     Bytes(&'a [u8]),
     /// `A`: an array of values.
     Array(Array<'a>),
@@ -86,7 +86,7 @@ impl<'a> FieldValue<'a> {
         }
     }
 
-    /// The octets of a long string or a byte array.
+    /// The bytes of a long string or a byte array.
     #[must_use]
     pub const fn as_bytes(&self) -> Option<&'a [u8]> {
         match self {
@@ -180,8 +180,8 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// How many octets follow each letter; `LONG` and `NESTED` have a length of
-/// four octets and as many octets as that says.
+/// How many bytes follow each letter; `LONG` and `NESTED` have a length of
+/// four bytes and as many bytes as that says.
 static WIDTHS: [u8; 256] = {
     let mut widths = [UNKNOWN; 256];
     let rows: [(&[u8], u8); 7] = [
@@ -216,7 +216,7 @@ const UNKNOWN: u8 = 0xFF;
 /// how many levels may still open below; [`TableDepth`](DecodeErrorKind::TableDepth)
 /// has 0 instead of the limit, which is not known here.
 ///
-/// Of every message with headers this looks at each octet that a wrong one may
+/// Of every message with headers this looks at each byte that a wrong one may
 /// hide in, so it is one loop over a slice, and makes nothing of what it sees.
 pub(crate) fn check<const NAMED: bool>(octets: &[u8], depth: u16) -> Result<(), Fault> {
     let mut rest = octets;

@@ -12,7 +12,7 @@ use crate::{Limits, Table, Text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldType {
-    /// One bit; neighbours share octets, lowest first (section 4.2.5.2).
+    /// One bit; neighbours share bytes, lowest first (section 4.2.5.2).
     Bit,
     /// 8 bits.
     Octet,
@@ -22,7 +22,7 @@ pub enum FieldType {
     Long,
     /// 64 bits.
     LongLong,
-    /// Up to 255 octets of UTF-8.
+    /// Up to 255 bytes of UTF-8.
     ShortStr,
     /// Octets with a length of 32 bits.
     LongStr,
@@ -30,7 +30,7 @@ pub enum FieldType {
     Table,
 }
 
-/// Where (as octets not yet read) and what was wrong. Small and `Copy`, for
+/// Where (as bytes not yet read) and what was wrong. Small and `Copy`, for
 /// the parsers; it becomes a [`DecodeError`](crate::DecodeError) at the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -76,7 +76,7 @@ impl TableLimits {
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
-    /// The octet that bits come from, and how many were taken (8 is none left).
+    /// The byte that bits come from, and how many were taken (8 is none left).
     bits: u8,
     bits_taken: u8,
     pub(crate) table_limits: TableLimits,
@@ -289,7 +289,7 @@ impl<'o, B: BufMut> Writer<'o, B> {
         self.bit_count += 1;
     }
 
-    /// Writes the octet of bits that is not complete yet.
+    /// Writes the byte of bits that is not complete yet.
     #[inline]
     pub(crate) fn flush(&mut self) {
         if self.bit_count > 0 {

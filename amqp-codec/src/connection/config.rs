@@ -27,7 +27,7 @@ pub struct ServerConfig {
     /// The highest channel number to offer, 0 for no limit but
     /// [`Limits::channel_max`]. By default 2047.
     pub channel_max: u16,
-    /// The largest frame to offer, in octets, 0 for no limit but
+    /// The largest frame to offer, in bytes, 0 for no limit but
     /// [`Limits::frame_size`]. By default 131,072.
     pub frame_max: u32,
     /// Seconds between heartbeats to propose, 0 for none. By default 60.
@@ -207,7 +207,7 @@ pub struct ClientConfig {
     pub virtual_host: String,
     /// The highest channel number to ask for, 0 for the server's. By default 0.
     pub channel_max: u16,
-    /// The largest frame to ask for, in octets, 0 for the server's. By default 0.
+    /// The largest frame to ask for, in bytes, 0 for the server's. By default 0.
     pub frame_max: u32,
     /// Seconds between heartbeats to ask for, 0 for none. The shorter of this
     /// and the server's is taken. By default 60.

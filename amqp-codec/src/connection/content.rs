@@ -136,7 +136,7 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} {:?} <{} octets>",
+            "{} {:?} <{} bytes>",
             self.method(),
             self.properties(),
             self.body().len()
@@ -244,7 +244,7 @@ pub(super) enum Assembly {
         /// Octets that are still to come.
         remaining: u64,
     },
-    /// The content was handed out without its body, of which so many octets
+    /// The content was handed out without its body, of which so many bytes
     /// are still to come.
     Parts { method: MethodId, remaining: u64 },
 }
@@ -290,7 +290,7 @@ pub(super) enum Assembled {
     Partly,
     /// It can be handed out: it is whole, or its body follows in parts.
     Complete(Content),
-    /// The frame is a part of the body, after which so many octets remain.
+    /// The frame is a part of the body, after which so many bytes remain.
     Part(u64),
     /// The body would be larger than is allowed; nothing was taken of it.
     TooLarge(u64),

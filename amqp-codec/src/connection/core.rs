@@ -98,7 +98,7 @@ pub enum Incoming<'a> {
     Method(u16, Method<'a>),
     /// A content, whole, or to be followed by parts of its body.
     Content(u16, Content),
-    /// A part of a body, after which so many octets remain.
+    /// A part of a body, after which so many bytes remain.
     Body(u16, &'a [u8], u64),
     /// The answer to our channel.close: the number is free.
     ChannelCloseOk(u16),
@@ -353,7 +353,7 @@ impl<C: Default> Core<C> {
             Assembled::NoRoom => (
                 ReplyCode::ContentTooLarge,
                 alloc::format!(
-                    "contents that are not complete, at most {} octets are held",
+                    "contents that are not complete, at most {} bytes are held",
                     self.limits.held_size
                 ),
             ),
@@ -601,7 +601,7 @@ impl<C: Default> Core<C> {
         }
     }
 
-    /// Queues the next part of a body; how many octets remain to be sent.
+    /// Queues the next part of a body; how many bytes remain to be sent.
     pub(super) fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
         if !self.channels.contains_key(&channel) {
             return Err(SendError::ChannelNotOpen(channel));
@@ -789,7 +789,7 @@ impl<C: Default> Core<C> {
     }
 }
 
-/// What remains of a body of `remaining` octets after this part of it.
+/// What remains of a body of `remaining` bytes after this part of it.
 fn rest_of_body(part: &[u8], remaining: u64) -> Result<u64, SendError> {
     remaining
         .checked_sub(part.len() as u64)

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{DecodeError, DecodeErrorKind, EncodeError, MethodId, ProtocolHeader, ReplyCode};
 
 /// What a [`ReplyError`] closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Scope {
     /// The connection: a hard error.
     Connection,
@@ -72,7 +72,7 @@ impl ReplyError {
         self
     }
 
-    /// The text on the wire, `NOT_FOUND - text`: at most 255 octets, cut
+    /// The text on the wire, `NOT_FOUND - text`: at most 255 bytes, cut
     /// between characters.
     #[must_use]
     pub fn reply_text(&self) -> String {
@@ -113,7 +113,7 @@ pub enum ConnectionError {
     /// The peer sent bytes that are no frames.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The peer broke a rule of the protocol.
+    /// The peer broke a rule of the protocol, which the error names.
     #[error(transparent)]
     Reply(#[from] ReplyError),
     /// The peer wants another protocol or version (section 4.2.2): the header
@@ -139,13 +139,14 @@ pub enum ConnectionError {
     /// What this side was configured to say cannot be encoded.
     #[error("cannot say what is configured: {0}")]
     Configuration(EncodeError),
-    /// The handshake took longer than its timeout.
+    /// The handshake took longer than its timeout: the peer is slow, or no AMQP peer.
     #[error("the handshake took too long")]
     HandshakeTimeout,
-    /// Nothing came for two heartbeat intervals (section 4.2.7).
+    /// Nothing came for two heartbeat intervals (section 4.2.7): the peer, or the way to
+    /// it, is gone. Connect anew.
     #[error("nothing heard for two heartbeat intervals")]
     PeerTimeout,
-    /// The peer did not answer `connection.close` in time.
+    /// The peer did not answer `connection.close` in time. Close the socket all the same.
     #[error("connection.close was not answered")]
     CloseTimeout,
     /// The peer closed the socket without a close handshake.

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::{Frame, RawFrame};
 use crate::{DecodeError, EncodeError, Limits};
 
-/// From this size on, in octets, a frame keeps the buffer that it came in
+/// From this size on, in bytes, a frame keeps the buffer that it came in
 /// rather than a copy: below, a copy costs less than the sharing.
 const SHARED_FROM: usize = 1024;
 

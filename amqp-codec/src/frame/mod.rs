@@ -14,10 +14,10 @@ pub use buf::FrameBuf;
 /// Octets of a frame beside its payload: seven of header and the frame-end.
 pub const FRAME_OVERHEAD: usize = 8;
 
-/// The frame that both peers take before tune is over, in octets: `frame-min-size`.
+/// The frame that both peers take before tune is over, in bytes: `frame-min-size`.
 pub const FRAME_MIN_SIZE: u32 = 4096;
 
-/// The last octet of every frame.
+/// The last byte of every frame.
 pub const FRAME_END: u8 = 0xCE;
 
 const TYPE_METHOD: u8 = 1;
@@ -50,7 +50,7 @@ pub enum Frame<'a> {
     Body {
         /// The channel.
         channel: u16,
-        /// The octets.
+        /// The bytes.
         payload: &'a [u8],
     },
     /// A heartbeat (section 4.2.7).
@@ -103,7 +103,7 @@ impl<'a> ContentHeader<'a> {
     }
 }
 
-/// The seven octets that a frame begins with.
+/// The seven bytes that a frame begins with.
 #[derive(Clone, Copy)]
 struct FrameHeader {
     frame_type: u8,
@@ -260,7 +260,7 @@ impl<'a> RawFrame<'a> {
     }
 }
 
-/// Decodes the frame at the front of `input`, and tells how many octets it has.
+/// Decodes the frame at the front of `input`, and tells how many bytes it has.
 ///
 /// `None` means that the frame is not complete: see [`needed`].
 ///
@@ -286,7 +286,7 @@ pub fn decode<'a>(
     Ok(Some((raw.decode(limits)?, len)))
 }
 
-/// How many octets `input` is short of, at the least, to hold a whole frame:
+/// How many bytes `input` is short of, at the least, to hold a whole frame:
 /// 0 when it does. It looks at the frame's header only, whatever size that claims:
 /// [`Limits`] are for [`decode`], which refuses what is too large before it is all
 /// there. Allocate nothing by this alone.
@@ -340,8 +340,8 @@ impl Frame<'_> {
     /// Writes the whole frame.
     ///
     /// # Errors
-    /// When a short string is over 255 octets, a length over 32 bits, or `out`
-    /// has no room for [`encoded_len`](Self::encoded_len) octets; nothing is
+    /// When a short string is over 255 bytes, a length over 32 bits, or `out`
+    /// has no room for [`encoded_len`](Self::encoded_len) bytes; nothing is
     /// written then.
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         let len = self.measure().finish()?;
@@ -369,7 +369,7 @@ fn put_header(frame_type: u8, channel: u16, payload_len: usize, out: &mut impl B
 }
 
 /// Writes one method frame without going through [`Method`], if its payload is of
-/// at most `most` octets.
+/// at most `most` bytes.
 // keeps: section 4.2.3 / size and channel
 #[inline]
 pub(crate) fn encode_method<A: Fields + Identified>(
@@ -386,7 +386,7 @@ pub(crate) fn encode_method<A: Fields + Identified>(
     Ok(())
 }
 
-/// Whether a payload is of at most `most` octets.
+/// Whether a payload is of at most `most` bytes.
 #[inline]
 pub(crate) fn fits(payload_len: usize, most: usize) -> Result<(), EncodeError> {
     if payload_len > most {
@@ -445,10 +445,10 @@ impl ProtocolHeader {
     };
 
     /// Decodes the header at the front of `input`, any version; it has
-    /// [`LEN`](Self::LEN) octets. `None` means that more are needed.
+    /// [`LEN`](Self::LEN) bytes. `None` means that more are needed.
     ///
     /// # Errors
-    /// As soon as an octet is wrong that has to be one of `AMQP`.
+    /// As soon as a byte is wrong that has to be one of `AMQP`.
     pub fn decode(input: &[u8]) -> Result<Option<Self>, DecodeError> {
         let wrong = input
             .iter()
@@ -473,7 +473,7 @@ impl ProtocolHeader {
         }
     }
 
-    /// The octets on the wire.
+    /// The bytes on the wire.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; Self::LEN] {
         [

@@ -140,7 +140,7 @@ pub struct Secret<'a>(pub &'a [u8]);
 
 impl fmt::Debug for Secret<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{} octets>", self.0.len())
+        write!(f, "<{} bytes>", self.0.len())
     }
 }
 
@@ -292,7 +292,7 @@ impl<'a> Method<'a> {
     }
 }
 
-/// The octets of a method frame's payload: class and method number, then the fields.
+/// The bytes of a method frame's payload: class and method number, then the fields.
 pub(crate) fn payload_len(arguments: &impl Fields) -> Measure {
     let mut measure = Measure::default();
     measure.octets(4);

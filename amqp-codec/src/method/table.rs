@@ -14,7 +14,7 @@ use crate::wire::{Fault, Measure, Reader, Writer};
 
 // The specification's names for the types of fields.
 
-/// `bit`: neighbours share octets, lowest first (section 4.2.5.2).
+/// `bit`: neighbours share bytes, lowest first (section 4.2.5.2).
 pub type Bit = bool;
 /// `octet`: 8 bits.
 pub type Octet = u8;
@@ -24,9 +24,9 @@ pub type Short = u16;
 pub type Long = u32;
 /// `longlong`: 64 bits.
 pub type LongLong = u64;
-/// `shortstr`: up to 255 octets of UTF-8 (section 4.2.5.3).
+/// `shortstr`: up to 255 bytes of UTF-8 (section 4.2.5.3).
 pub type ShortStr<'a> = &'a str;
-/// `longstr`: octets of any kind (section 4.2.5.3).
+/// `longstr`: bytes of any kind (section 4.2.5.3).
 pub type LongStr<'a> = &'a [u8];
 
 macro_rules! has_content {
@@ -268,7 +268,7 @@ methods! { 'a;
         30 "connection.tune" ConnectionTune = Tune Server [TuneOk] () {
             /// The highest channel number, 0 for no limit.
             channel_max: Short,
-            /// The largest frame in octets, 0 for no limit.
+            /// The largest frame in bytes, 0 for no limit.
             frame_max: Long,
             /// Seconds between heartbeats, 0 for none.
             heartbeat: Short,
@@ -277,7 +277,7 @@ methods! { 'a;
         31 "connection.tune-ok" ConnectionTuneOk = TuneOk Client [] () {
             /// The highest channel number, 0 for no limit.
             channel_max: Short,
-            /// The largest frame in octets, 0 for no limit.
+            /// The largest frame in bytes, 0 for no limit.
             frame_max: Long,
             /// Seconds between heartbeats, 0 for none.
             heartbeat: Short,

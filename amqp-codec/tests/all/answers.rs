@@ -220,7 +220,7 @@ fn update_secret_is_answered() {
     client.update_secret(b"jwt", "expired").unwrap();
     assert_eq!(
         transmitted!(client),
-        [r#"0 connection.update-secret new_secret=<3 octets> reason="expired""#]
+        [r#"0 connection.update-secret new_secret=<3 bytes> reason="expired""#]
     );
     let bytes = method(0, connection::UpdateSecretOk {});
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Frames of real clients and of RabbitMQ, as octets and as meaning. Both are from
-//! elsewhere: the octets from a wire, the meaning from pika's decoder. The head of
+//! Frames of real clients and of RabbitMQ, as bytes and as meaning. Both are from
+//! elsewhere: the bytes from a wire, the meaning from pika's decoder. The head of
 //! `data/captured.txt` says of which versions, and `capture/record.py` how.
 
 use std::collections::BTreeSet;
@@ -130,7 +130,7 @@ fn each_property_was_heard_by_itself() {
         "reserved",
     ] {
         for who in ["pika", "RabbitMQ to pika"] {
-            // Of the three octets `one`, and with no other property.
+            // Of the three bytes `one`, and with no other property.
             let start = format!("header body_size=3 {property}=");
             let mut alone = rows()
                 .into_iter()

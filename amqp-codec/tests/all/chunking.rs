@@ -397,7 +397,7 @@ proptest! {
     }
 }
 
-/// One conversation, cut in two at every octet.
+/// One conversation, cut in two at every byte.
 #[test]
 fn cut_at_every_octet() {
     let bytes = [

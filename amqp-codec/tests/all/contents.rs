@@ -186,7 +186,7 @@ fn confirms_name_just_what_was_outstanding() {
     assert_eq!(client.unconfirmed(1), 0);
 }
 
-/// A buffer that is too small takes what it can, and no octet is lost.
+/// A buffer that is too small takes what it can, and no byte is lost.
 #[test]
 fn transmitting_fills_what_room_there_is() {
     let mut server = open_server(server_config(), 4096, 0);

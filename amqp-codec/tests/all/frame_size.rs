@@ -12,13 +12,13 @@ use amqp_codec::{
 
 /// A peer that wants no limit may still refuse what is too large for it (fields
 /// frame-max of tune and tune-ok); what it refuses is what its limits say,
-/// also where RabbitMQ's eight octets over the agreed frame-max lie above.
+/// also where RabbitMQ's eight bytes over the agreed frame-max lie above.
 // shows: section 2.3.3 / limits hold
 #[test]
 fn nothing_over_the_own_limit_is_taken() {
     const LIMIT: usize = 8192;
     let limits = Limits::default().with_frame_size(LIMIT as u32);
-    // A frame of the limit, and one of an octet more, on a channel that is closing,
+    // A frame of the limit, and one of a byte more, on a channel that is closing,
     // so that its payload does not matter.
     let fits = frame(3, 1, &vec![0; LIMIT - 8]);
     let over = frame(3, 1, &vec![0; LIMIT - 7]);
@@ -45,7 +45,7 @@ fn nothing_over_the_own_limit_is_taken() {
     }
 }
 
-/// A start-ok whose frame has so many octets.
+/// A start-ok whose frame has so many bytes.
 fn start_ok_of(octets: usize) -> Vec<u8> {
     let start_ok = |response: &[u8]| {
         method(
@@ -61,7 +61,7 @@ fn start_ok_of(octets: usize) -> Vec<u8> {
     start_ok(&vec![7; octets - start_ok(b"").len()])
 }
 
-/// A start whose frame has so many octets.
+/// A start whose frame has so many bytes.
 fn start_of(octets: usize) -> Vec<u8> {
     let start = |mechanisms: &[u8]| {
         method(
@@ -328,7 +328,7 @@ fn a_client_limits_header_frames_apart_from_frame_max() {
 #[test]
 fn a_method_over_frame_max_is_not_sent() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
-    // Method, reserved, name, bits, then the table's and the entry's own octets.
+    // Method, reserved, name, bits, then the table's and the entry's own bytes.
     let around = 8 + 4 + 2 + 2 + 1 + 4 + 2 + 1 + 4;
     for (octets, fits) in [(4096 - around + 1, false), (4096 - around, true)] {
         let mut arguments = amqp_codec::TableBuf::new();

@@ -152,7 +152,7 @@ fn a_mechanism_may_take_another_round() {
     server.challenge(NOW, b"?").unwrap();
     assert_eq!(
         transmitted!(server)[1..],
-        ["0 connection.secure challenge=<1 octets>"]
+        ["0 connection.secure challenge=<1 bytes>"]
     );
     assert_eq!(
         server.accept(NOW),
@@ -214,7 +214,7 @@ fn the_handshake_is_answered_by_itself() {
         [ClientEvent::Start { .. }, ClientEvent::Opened]
     ));
     let said = transmitted!(client);
-    assert!(said[0].contains(r#"mechanism="PLAIN" response=<12 octets> locale="en_US""#));
+    assert!(said[0].contains(r#"mechanism="PLAIN" response=<12 bytes> locale="en_US""#));
     assert_eq!(
         said[1..],
         [
@@ -264,7 +264,7 @@ fn each_mechanism_sends_its_response() {
         let bytes = start(b"EXTERNAL AMQPLAIN PLAIN");
         feed_client(&mut client, NOW, &bytes).unwrap();
         let said = transmitted!(client);
-        let expected = format!("mechanism={name:?} response=<{len} octets>");
+        let expected = format!("mechanism={name:?} response=<{len} bytes>");
         assert!(said[0].contains(&expected), "{said:?}");
 
         // Not offered: nothing is said.
@@ -314,7 +314,7 @@ fn another_mechanism_is_the_applications() {
     assert_eq!(client.receive(NOW, &mut input), Ok(None));
     assert!(input.is_empty());
     let said = transmitted!(client);
-    assert_eq!(said[1], "0 connection.secure-ok response=<20 octets>");
+    assert_eq!(said[1], "0 connection.secure-ok response=<20 bytes>");
 }
 
 // shows: connection / start / client-support

@@ -61,7 +61,7 @@ impl Channel {
 /// What the client's consumer may have outstanding.
 const PREFETCH_COUNT: u16 = 20;
 
-/// Bodies over this come in parts; those of the schedules have up to 9000 octets.
+/// Bodies over this come in parts; those of the schedules have up to 9000 bytes.
 const ASSEMBLED_SIZE: u64 = 500;
 
 struct World {
@@ -101,7 +101,7 @@ impl World {
         world
     }
 
-    /// Moves up to so many octets to the server, and lets it look at them.
+    /// Moves up to so many bytes to the server, and lets it look at them.
     fn server_reads(&mut self, len: usize) {
         self.client
             .poll_transmit(NOW, &mut self.to_server.in_flight);
@@ -492,7 +492,7 @@ impl World {
         Ok(())
     }
 
-    /// Delivers a body, for now its first octets, or more of the one before.
+    /// Delivers a body, for now its first bytes, or more of the one before.
     fn deliver(&mut self, number: u16, body: &[u8], first: usize) {
         if self.go_on_delivering(number, first) {
             return;
@@ -524,7 +524,7 @@ impl World {
         }
     }
 
-    /// Sends up to so many more octets of a delivery; whether there were any.
+    /// Sends up to so many more bytes of a delivery; whether there were any.
     fn go_on_delivering(&mut self, number: u16, most: usize) -> bool {
         let Some(of) = self.channels.get_mut(&number) else {
             return false;

@@ -8,7 +8,7 @@ use amqp_codec::connection::{
 use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Limits, ReplyCode};
 
-/// Bodies of up to 10 octets are put together, and 10,000 is the most.
+/// Bodies of up to 10 bytes are put together, and 10,000 is the most.
 fn limits() -> Limits {
     Limits::default()
         .with_assembled_size(10)
@@ -22,7 +22,7 @@ fn streaming_server() -> ServerConfig {
 }
 
 /// What an application sees of contents: `1: 2/11` is a content on channel 1
-/// with two of eleven octets, `1+5, 4` five more after which four remain.
+/// with two of eleven bytes, `1+5, 4` five more after which four remain.
 fn seen(events: &[ServerEvent<'_>]) -> Vec<String> {
     let show = |event: &ServerEvent<'_>| match event {
         ServerEvent::Publish {
@@ -66,7 +66,7 @@ fn a_body_over_the_threshold_comes_in_parts() {
             &[publish(1), header(1, 11), body(1, &[1; 11])],
             &["1: 0/11", "1+11, 0"],
         ),
-        // A frame without octets is no part.
+        // A frame without bytes is no part.
         (
             &[
                 publish(1),
@@ -259,7 +259,7 @@ fn a_client_sends_a_body_in_parts_of_any_size() {
             "1 body 5",
             "1 body 4088",
             "1 body 7",
-            "0 connection.update-secret new_secret=<1 octets> reason=\"\"",
+            "0 connection.update-secret new_secret=<1 bytes> reason=\"\"",
             "2 channel.open",
             "1 body 900",
             r#"1 queue.declare queue="" passive=false durable=false exclusive=false auto_delete=false no_wait=false arguments={}"#,

@@ -1,4 +1,4 @@
-//! Malformed input with the octet and the reply code of its error.
+//! Malformed input with the byte and the reply code of its error.
 //!
 //! Codes are those that a RabbitMQ 3.10.8 was seen to answer. Where it answers
 //! nothing of use (it drops the socket on an unknown method or a bad type
@@ -22,7 +22,7 @@ fn declare(table: &[u8]) -> Vec<u8> {
     frame(1, 1, &payload)
 }
 
-/// The offset of the octet after `declare`'s table length.
+/// The offset of the byte after `declare`'s table length.
 const TABLE: usize = 7 + 9 + 4;
 
 fn header(flags: u16, properties: &[u8]) -> Vec<u8> {
@@ -235,16 +235,16 @@ fn an_error_names_its_method() {
     assert_eq!(error.method, MethodId::new(50, 10));
     assert_eq!(
         error.to_string(),
-        "unknown field value type 0x00 (octet 22, channel 1, queue.declare)"
+        "unknown field value type 0x00 (byte 22, channel 1, queue.declare)"
     );
     let error = decode(&frame(1, 3, b"\x00\x32\x00\x63"), &Limits::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown method (octet 7, channel 3, 50.99)"
+        "unknown method (byte 7, channel 3, 50.99)"
     );
 }
 
-/// A claim of four octets of ones is told as it is, where a `usize` can hold it:
+/// A claim of four bytes of ones is told as it is, where a `usize` can hold it:
 /// the payload that is missing, and the frame-end.
 #[test]
 fn what_is_needed_has_no_end_that_panics() {

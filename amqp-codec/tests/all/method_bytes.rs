@@ -38,7 +38,7 @@ fn rows() -> Vec<(&'static [u8], Method<'static>, &'static str)> {
                 locale: "en_US",
             }
             .into(),
-            r#"connection.start-ok client_properties={} mechanism="PLAIN" response=<4 octets> locale="en_US""#,
+            r#"connection.start-ok client_properties={} mechanism="PLAIN" response=<4 bytes> locale="en_US""#,
         ),
         (
             b"\x00\x0a\x00\x14\x00\x00\x00\x01c",
@@ -46,7 +46,7 @@ fn rows() -> Vec<(&'static [u8], Method<'static>, &'static str)> {
                 challenge: Secret(b"c"),
             }
             .into(),
-            "connection.secure challenge=<1 octets>",
+            "connection.secure challenge=<1 bytes>",
         ),
         (
             b"\x00\x0a\x00\x15\x00\x00\x00\x01r",
@@ -54,7 +54,7 @@ fn rows() -> Vec<(&'static [u8], Method<'static>, &'static str)> {
                 response: Secret(b"r"),
             }
             .into(),
-            "connection.secure-ok response=<1 octets>",
+            "connection.secure-ok response=<1 bytes>",
         ),
         (
             b"\x00\x0a\x00\x1e\x07\xff\x00\x02\x00\x00\x00\x3c",
@@ -119,7 +119,7 @@ fn rows() -> Vec<(&'static [u8], Method<'static>, &'static str)> {
                 reason: "expired",
             }
             .into(),
-            r#"connection.update-secret new_secret=<3 octets> reason="expired""#,
+            r#"connection.update-secret new_secret=<3 bytes> reason="expired""#,
         ),
         (
             b"\x00\x0a\x00\x47",
@@ -163,7 +163,7 @@ fn rows() -> Vec<(&'static [u8], Method<'static>, &'static str)> {
             "channel.close-ok",
         ),
         (
-            // active and read: bits 2 and 4 of one octet.
+            // active and read: bits 2 and 4 of one byte.
             b"\x00\x1e\x00\x0a\x05/data\x14",
             access::Request {
                 realm: "/data",

@@ -153,7 +153,7 @@ proptest! {
             prop_assert_eq!(error.reply_code().code(), 501);
             prop_assert!(error.offset >= 7 && error.offset <= 7 + cut);
         }
-        // One octet more than the fields.
+        // One byte more than the fields.
         payload.push(0);
         let error = decode(&crate::generate::frame(frame_type, 1, &payload), &Limits::default()).unwrap_err();
         prop_assert_eq!((error.kind, error.offset), (DecodeErrorKind::Trailing, 7 + payload.len() - 1));
@@ -193,7 +193,7 @@ fn large_frames_are_kept_too() {
     kept(&encoded(&frame), &frame);
 }
 
-/// A length octet can tell no more than 255 (section 4.2.5.3).
+/// A length byte can tell no more than 255 (section 4.2.5.3).
 #[test]
 fn a_short_string_over_255_octets_is_an_error_and_writes_nothing() {
     for (len, expected) in [

@@ -72,8 +72,8 @@ fn two_silent_intervals_are_the_end() {
     );
 }
 
-/// Any octet is a sign of life, even of a frame that is not complete; the same
-/// octets presented again are not.
+/// Any byte is a sign of life, even of a frame that is not complete; the same
+/// bytes presented again are not.
 #[test]
 fn every_octet_is_a_sign_of_life() {
     let mut server = open_server(server_config(), 4096, 10);

@@ -1,6 +1,6 @@
 //! Field values, properties and frames as bytes and as meaning, written by hand
 //! from the specification's grammar (section 4.2), erratum 3 (type letters, the
-//! column that RabbitMQ uses) and erratum 4 (arrays are measured in octets).
+//! column that RabbitMQ uses) and erratum 4 (arrays are measured in bytes).
 
 use amqp_codec::{
     Array, ContentHeader, FieldValue, Frame, Limits, PropertyFields, ProtocolHeader, Table,
@@ -32,7 +32,7 @@ fn each_letter_means_its_type() {
         (b"S\x00\x00\x00\x03abc", FieldValue::LongString(b"abc"), "\"abc\""),
         (b"S\x00\x00\x00\x01\xff", FieldValue::LongString(b"\xff"), "\"\\xff\""),
         (b"x\x00\x00\x00\x02\x00\x01", FieldValue::Bytes(b"\x00\x01"), "b\"\\x00\\x01\""),
-        // Two elements, three octets.
+        // Two elements, three bytes.
         (b"A\x00\x00\x00\x03t\x01V", FieldValue::Array(array), "[true, void]"),
         (b"T\x00\x00\x00\x00\x67\x00\x00\x00", FieldValue::Timestamp(0x6700_0000), "@1728053248"),
         (b"F\x00\x00\x00\x03\x01kV", FieldValue::Table(table), "{\"k\": void}"),
@@ -54,7 +54,7 @@ fn each_letter_means_its_type() {
     // `L` is another letter for the same, which is read and never written.
     let read = Table::decode(b"\x01nL\xff\xff\xff\xff\xff\xff\xff\xfe", &limits).unwrap();
     assert_eq!(read.get("n"), Some(FieldValue::I64(-2)));
-    // Any octet but zero is true, as in RabbitMQ.
+    // Any byte but zero is true, as in RabbitMQ.
     let read = Table::decode(b"\x01nt\x02", &limits).unwrap();
     assert_eq!(read.get("n"), Some(FieldValue::Boolean(true)));
 }
@@ -184,7 +184,7 @@ fn body_and_heartbeat_frames() {
                 payload: b"",
             },
         ),
-        // Type 8 (erratum 29), eight octets (erratum 12).
+        // Type 8 (erratum 29), eight bytes (erratum 12).
         (b"\x08\x00\x00\x00\x00\x00\x00\xce", Frame::Heartbeat),
     ];
     for (bytes, frame) in rows {

@@ -100,7 +100,7 @@ def long_string(octets):
 
 def field(name, value):
     if name in SECRET:
-        return f"<{len(value)} octets>"
+        return f"<{len(value)} bytes>"
     if name in LONG:
         return long_string(value if isinstance(value, bytes) else value.encode())
     if isinstance(value, str):

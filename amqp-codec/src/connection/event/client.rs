@@ -161,7 +161,7 @@ pub enum ClientEvent<'a> {
     Body {
         /// Its channel.
         channel: u16,
-        /// The octets, as many as their frame had.
+        /// The bytes, as many as their frame had.
         part: &'a [u8],
         /// Octets of the body that are still to come, 0 after the last part.
         remaining: u64,

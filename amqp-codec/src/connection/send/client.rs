@@ -124,7 +124,7 @@ impl Connection<Client> {
     ///
     /// # Errors
     /// When the channel is not open, the server has paused it, the body of the
-    /// publish before is not all sent, or a string is over 255 octets.
+    /// publish before is not all sent, or a string is over 255 bytes.
     pub fn publish(
         &mut self,
         channel: u16,
@@ -134,7 +134,7 @@ impl Connection<Client> {
         self.begin_publish(channel, mandatory, message, message.body.len() as u64)
     }
 
-    /// basic.publish of a body of `body_size` octets, of which the message has
+    /// basic.publish of a body of `body_size` bytes, of which the message has
     /// the first, or none: the rest is for [`send_body`](Self::send_body).
     ///
     /// # Errors
@@ -185,7 +185,7 @@ impl Connection<Client> {
     /// connection.update-secret: a new password or token; `UpdateSecretOk` follows.
     ///
     /// # Errors
-    /// When the connection is not open or the reason is over 255 octets.
+    /// When the connection is not open or the reason is over 255 bytes.
     pub fn update_secret(&mut self, new_secret: &[u8], reason: &str) -> Result<(), SendError> {
         self.must_be_open()?;
         let update = connection::UpdateSecret {
@@ -209,7 +209,7 @@ macro_rules! requests {
                 $(#[$doc])*
                 ///
                 /// # Errors
-                /// When the channel is not open or a string is over 255 octets.
+                /// When the channel is not open or a string is over 255 bytes.
                 pub fn $name(&mut self, channel: u16, method: &$type) -> Result<(), SendError> {
                     self.request(channel, method, false $(|| method.$no_wait)?)
                 }

@@ -133,7 +133,7 @@ macro_rules! answers {
     ($($(#[$doc:meta])* $name:ident($($field:ident: $type:ty),*) $request:ty => $answer:ident::$method:ident;)*) => {
         /// Answers to requests. Each fails, and changes nothing, when the
         /// channel is not open, when the request that is next to be answered
-        /// on it is another, or when a string is over 255 octets.
+        /// on it is another, or when a string is over 255 bytes.
         impl Connection<Server> {
             $(
                 $(#[$doc])*
@@ -207,7 +207,7 @@ impl Connection<Server> {
         self.begin_get_ok(channel, redelivered, message_count, message, body_size)
     }
 
-    /// basic.get-ok of a body of `body_size` octets, of which the message has
+    /// basic.get-ok of a body of `body_size` bytes, of which the message has
     /// the first, or none: the rest is for [`send_body`](Self::send_body).
     ///
     /// # Errors
@@ -240,7 +240,7 @@ impl Connection<Server> {
     ///
     /// # Errors
     /// When the channel is not open, the client has paused it, the body of the
-    /// content before is not all sent, or a string is over 255 octets.
+    /// content before is not all sent, or a string is over 255 bytes.
     pub fn deliver(
         &mut self,
         channel: u16,
@@ -252,7 +252,7 @@ impl Connection<Server> {
         self.begin_deliver(channel, consumer_tag, redelivered, message, body_size)
     }
 
-    /// basic.deliver of a body of `body_size` octets, of which the message has
+    /// basic.deliver of a body of `body_size` bytes, of which the message has
     /// the first, or none: the rest is for [`send_body`](Self::send_body).
     ///
     /// # Errors
@@ -299,7 +299,7 @@ impl Connection<Server> {
     ///
     /// # Errors
     /// When the channel is not open, the body of the content before is not all
-    /// sent, or a string is over 255 octets.
+    /// sent, or a string is over 255 bytes.
     pub fn return_message(
         &mut self,
         channel: u16,
@@ -311,7 +311,7 @@ impl Connection<Server> {
         self.begin_return(channel, reply_code, reply_text, message, body_size)
     }
 
-    /// basic.return of a body of `body_size` octets, of which the message has
+    /// basic.return of a body of `body_size` bytes, of which the message has
     /// the first, or none: the rest is for [`send_body`](Self::send_body).
     ///
     /// # Errors
@@ -386,7 +386,7 @@ impl Connection<Server> {
     /// `consumer_cancel_notify`, and returns whether it did. No answer is asked for.
     ///
     /// # Errors
-    /// When the channel is not open or the tag is over 255 octets.
+    /// When the channel is not open or the tag is over 255 bytes.
     pub fn cancel_consumer(&mut self, channel: u16, consumer_tag: &str) -> Result<bool, SendError> {
         self.on_channel(channel)?;
         if self.core.capabilities.consumer_cancel_notify {
@@ -422,7 +422,7 @@ impl Connection<Server> {
     /// whether it did.
     ///
     /// # Errors
-    /// When the connection is not open or the reason is over 255 octets.
+    /// When the connection is not open or the reason is over 255 bytes.
     pub fn blocked(&mut self, reason: &str) -> Result<bool, SendError> {
         self.must_be_open()?;
         if self.core.capabilities.connection_blocked {

@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use amqp_codec::connection::{
-    Capabilities, Message as Outbound, ReplyError, Scope, SendError, ServerConfig,
+    Capabilities, Message as Outbound, Reading, ReplyError, Scope, SendError, ServerConfig,
     ServerConnection, ServerEvent,
 };
 use amqp_codec::method::basic;
@@ -390,6 +390,17 @@ impl FrontEnd for AmqpFrontEnd {
     fn handle_timeout(&mut self, context: &mut Context<'_>) {
         // An error closes the connection, which is_closed() tells.
         let _ = self.codec.handle_timeout(context.now);
+    }
+
+    fn set_reading(&mut self, now: Duration, reading: bool) {
+        self.codec.set_reading(
+            now,
+            if reading {
+                Reading::Running
+            } else {
+                Reading::Paused
+            },
+        );
     }
 
     fn is_closed(&self) -> bool {
