@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
-use crate::frontend::{self, Context, FrontEnd, Progress, Protocol};
+use crate::frontend::{self, FrontEnd, Progress, Protocol};
 use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Request, Statistics};
 
 /// What happened outside.
@@ -97,6 +97,8 @@ struct Connection {
     /// Takes deliveries.
     writable: bool,
     paused: bool,
+    /// The model has to answer before more of the backlog is taken.
+    waits: bool,
     /// In the line of those whose backlog can be taken.
     in_line: bool,
     /// The peer is gone, and only what it has sent before is still to be taken.
@@ -213,7 +215,7 @@ impl Broker {
                 connection.deadline = None;
             }
             self.steps += 1;
-            self.with(id, |front, context| front.handle_timeout(context));
+            self.with(id, |front, now| front.handle_timeout(now));
         }
         self.model.handle_timeout(self.now, TIMERS);
         self.turn();
@@ -272,6 +274,7 @@ impl Broker {
             unsent: 0,
             writable: true,
             paused: false,
+            waits: false,
             in_line: false,
             gone: false,
             deadline: None,
@@ -308,7 +311,7 @@ impl Broker {
     fn process(&mut self, id: ConnectionId, mut source: Bytes) {
         self.touched.insert(id);
         let end = self.spent() + SLICE;
-        let (mut held, mut more) = (false, false);
+        let (mut held, mut more, mut waits) = (false, false, false);
         let mut input = &source[..];
         while let Some(connection) = self.connections.get_mut(&id) {
             if connection.front.is_closed() {
@@ -320,19 +323,18 @@ impl Broker {
                 break;
             }
             let before = input.len();
-            let mut context = Context {
-                now: self.now,
-                connection: id,
-                config: &self.config,
-                model: &mut self.model,
-                source: &source,
-            };
-            let progress = connection.front.receive(&mut context, &mut input);
+            let progress = connection.front.receive(self.now, &source, &mut input);
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
             self.hand_over(id);
             let delivered = self.pump(end);
-            if progress == Progress::Idle {
-                break;
+            match progress {
+                Progress::Event => {}
+                Progress::Idle => break,
+                Progress::Waiting => {
+                    // It is in line again when the answer has come.
+                    waits = true;
+                    break;
+                }
             }
             more = !delivered || self.spent() >= end;
             if more {
@@ -345,6 +347,7 @@ impl Broker {
             return;
         };
         more &= !source.is_empty();
+        connection.waits = waits;
         // Takes the buffer itself where nothing else has a share in it.
         connection.backlog = source
             .try_into_mut()
@@ -357,7 +360,7 @@ impl Broker {
             self.remove(id);
             return;
         }
-        self.set_paused(id, held || more);
+        self.set_paused(id, held || more || waits);
     }
 
     /// Stops reading from a connection whose input waits for something else than the
@@ -419,32 +422,24 @@ impl Broker {
         self.stopping = true;
         let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in ids {
-            self.with(id, |front, context| front.shutdown(context));
+            self.with(id, |front, now| front.shutdown(now));
             self.flush(id);
             self.close(id);
         }
     }
 
     /// Calls a front end outside of receiving, and hands on what comes of it.
-    fn with(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>)) {
+    fn with(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, Duration)) {
         self.call(id, call);
         self.pump(self.spent() + SLICE);
     }
 
     /// Calls a front end, and hands its requests to the model.
-    fn call(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, &mut Context<'_>)) {
+    fn call(&mut self, id: ConnectionId, call: impl FnOnce(&mut dyn FrontEnd, Duration)) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let source = Bytes::new();
-        let mut context = Context {
-            now: self.now,
-            connection: id,
-            config: &self.config,
-            model: &mut self.model,
-            source: &source,
-        };
-        call(&mut *connection.front, &mut context);
+        call(&mut *connection.front, self.now);
         self.touched.insert(id);
         self.hand_over(id);
     }
@@ -463,10 +458,23 @@ impl Broker {
     fn pump(&mut self, end: u64) -> bool {
         while let Some((id, notice)) = self.model.poll_notice(end.saturating_sub(self.spent())) {
             self.steps += 1;
-            self.call(id, |front, context| front.notice(context, notice));
+            self.call(id, |front, now| front.notice(now, notice));
             self.after_sending(id);
+            self.put_in_line(id);
         }
         !self.model.has_notices()
+    }
+
+    /// A notice has come for a connection. If it has waited for that, its input has its
+    /// turn again.
+    fn put_in_line(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && core::mem::take(&mut connection.waits)
+            && !connection.in_line
+        {
+            connection.in_line = true;
+            self.line.push_back(id);
+        }
     }
 
     /// Lets deliveries come to a connection, or not.
@@ -476,7 +484,6 @@ impl Broker {
         }
         let open = writable;
         self.model.handle(self.now, id, Request::Flow { open });
-        self.call(id, |front, context| front.set_writable(context, writable));
     }
 
     /// Stops deliveries to a connection that has enough on its way.
@@ -549,15 +556,7 @@ impl Broker {
         if let Some(at) = connection.deadline {
             self.deadlines.remove(&(at, id));
         }
-        let source = Bytes::new();
-        let mut context = Context {
-            now: self.now,
-            connection: id,
-            config: &self.config,
-            model: &mut self.model,
-            source: &source,
-        };
-        connection.front.disconnected(&mut context);
+        connection.front.disconnected();
         while let Some(request) = connection.front.poll_request() {
             self.model.handle(self.now, id, request);
         }

@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::model::vhost::{Lease, Settlement, VirtualHost};
-use crate::model::{ConnectionId, Model, Notice, Request};
+use crate::model::vhost::{Lease, Settlement};
+use crate::model::{ConnectionId, Notice, Request};
 use link::Link;
 
 /// What a connection speaks.
@@ -29,36 +29,9 @@ pub enum Protocol {
     Stomp,
 }
 
-/// What a front end works with while it is being served.
-pub(crate) struct Context<'a> {
-    pub(crate) now: Duration,
-    pub(crate) connection: ConnectionId,
-    pub(crate) config: &'a Config,
-    pub(crate) model: &'a mut Model,
-    /// The buffer that the bytes being received lie in.
-    pub(crate) source: &'a Bytes,
-}
-
 /// Below this many bytes a body is copied instead of keeping the buffer that
 /// it was received in.
 const COPY_BELOW: usize = 1024;
-
-impl Context<'_> {
-    /// The virtual host of that number.
-    pub(crate) fn vhost(&mut self, index: usize) -> Option<&mut VirtualHost> {
-        self.model.wake(index)
-    }
-
-    /// Keeps a piece of the received bytes.
-    pub(crate) fn keep(&self, piece: &[u8]) -> Bytes {
-        Source(self.source).keep(piece)
-    }
-
-    /// Whether the password is the user's.
-    pub(crate) fn password_is(&self, user: &str, password: &[u8]) -> bool {
-        self.model.password_is(user, password)
-    }
-}
 
 /// The buffer that the bytes being received lie in.
 pub(crate) struct Source<'a>(&'a Bytes);
@@ -94,23 +67,21 @@ pub(crate) enum Progress {
     Event,
     /// What is left of the input is the beginning of a frame, or nothing.
     Idle,
+    /// The model has to answer first.
+    Waiting,
 }
 
 /// A connection in its protocol.
 pub(crate) trait FrontEnd {
-    /// Takes at most one event from the input and acts on it.
-    fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress;
+    /// Takes at most one event from the input, which is what is left of `source`, and acts
+    /// on it.
+    fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress;
 
     /// The next request to the model, until there is nothing more.
-    fn poll_request(&mut self) -> Option<Request> {
-        None
-    }
+    fn poll_request(&mut self) -> Option<Request>;
 
     /// Acts on what the model says.
-    fn notice(&mut self, context: &mut Context<'_>, notice: Notice);
-
-    /// Lets deliveries come, or not.
-    fn set_writable(&mut self, _context: &mut Context<'_>, _writable: bool) {}
+    fn notice(&mut self, now: Duration, notice: Notice);
 
     /// Says whether what the peer sends is looked at. While it is not, no silence of
     /// the peer counts.
@@ -119,16 +90,16 @@ pub(crate) trait FrontEnd {
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut);
     fn transmit_len(&self) -> usize;
     fn poll_timeout(&self) -> Option<Duration>;
-    fn handle_timeout(&mut self, context: &mut Context<'_>);
+    fn handle_timeout(&mut self, now: Duration);
 
     /// Whether the connection is to be closed once all is transmitted.
     fn is_closed(&self) -> bool;
 
     /// Says goodbye because the broker stops.
-    fn shutdown(&mut self, context: &mut Context<'_>);
+    fn shutdown(&mut self, now: Duration);
 
     /// The connection is over: gives back what it holds. Called once.
-    fn disconnected(&mut self, context: &mut Context<'_>);
+    fn disconnected(&mut self);
 }
 
 /// The front end for a new connection.
@@ -141,6 +112,6 @@ pub(crate) fn new(
     match protocol {
         Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(config.clone(), connection, now)),
         Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(config.clone(), connection, now)),
-        Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(config, now)),
+        Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(config.clone(), connection, now)),
     }
 }

@@ -25,7 +25,7 @@ use core::time::Duration;
 use crate::config::Config;
 use message::Name;
 use refusal::Refusal;
-use request::{Host, Login};
+use request::{Credentials, Host, Login};
 use rights::Rights;
 use vhost::VirtualHost;
 
@@ -86,10 +86,13 @@ impl Model {
                     Request::Leave => self.places.remove(&connection),
                     _ => self.places.get(&connection).copied(),
                 };
-                if let Some(index) = index
-                    && let Some(vhost) = self.wake(index)
-                {
-                    vhost.serve(connection, request);
+                match index.and_then(|index| self.wake(index)) {
+                    Some(vhost) => vhost.serve(connection, request),
+                    None if matches!(request, Request::Attach(_)) => {
+                        self.notices
+                            .push_back((connection, refused(login_refused())));
+                    }
+                    None => {}
                 }
             }
         }
@@ -185,7 +188,7 @@ impl Model {
     }
 
     /// A virtual host at the present time, to be polled afterwards.
-    pub(crate) fn wake(&mut self, index: usize) -> Option<&mut VirtualHost> {
+    fn wake(&mut self, index: usize) -> Option<&mut VirtualHost> {
         let vhost = self.vhosts.get_mut(index)?;
         vhost.now = self.now;
         if !vhost.awake {
@@ -195,13 +198,8 @@ impl Model {
         Some(vhost)
     }
 
-    /// Whether the password is the user's.
-    pub(crate) fn password_is(&self, user: &str, password: &[u8]) -> bool {
-        self.rights.accepts(user, password)
-    }
-
     /// The virtual host of that name, by number.
-    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+    fn find(&self, name: &str) -> Option<usize> {
         self.vhosts.iter().position(|vhost| *vhost.name == *name)
     }
 
@@ -213,18 +211,42 @@ impl Model {
     }
 
     fn admit(&mut self, connection: ConnectionId, login: Login) -> Result<Name, Refusal> {
-        let user = self
-            .rights
-            .user(login.credentials)
-            .ok_or_else(|| Refusal::access_refused(format_args!("login refused")))?;
-        let index = match login.host {
-            Host::Later => return Ok(user),
-            Host::Default => 0,
-            Host::Named(name) => self.host(&name)?,
-            Host::NamedOrDefault(name) => self.find(&name).unwrap_or_default(),
+        let Login { credentials, host } = login;
+        let (user, index) = match (credentials, host) {
+            (Some(given), Host::InUserName)
+                if !self.rights.accepts(&given.user, &given.password) =>
+            {
+                let (credentials, index) = self.host_in(&given).unwrap_or((given, 0));
+                (self.rights.user(Some(credentials)), index)
+            }
+            (credentials, Host::Later) => return self.user(credentials),
+            (credentials, host) => {
+                let user = self.user(credentials)?;
+                let index = match host {
+                    Host::Later | Host::Default | Host::InUserName => 0,
+                    Host::Named(name) => self.host(&name)?,
+                    Host::NamedOrDefault(name) => self.find(&name).unwrap_or_default(),
+                };
+                (Some(user), index)
+            }
         };
+        let user = user.ok_or_else(login_refused)?;
         self.places.insert(connection, index);
         Ok(user)
+    }
+
+    fn user(&self, credentials: Option<Credentials>) -> Result<Name, Refusal> {
+        self.rights.user(credentials).ok_or_else(login_refused)
+    }
+
+    /// The virtual host that `HOST:USER` names, and the credentials without it.
+    fn host_in(&self, given: &Credentials) -> Option<(Credentials, usize)> {
+        let (host, user) = given.user.rsplit_once(':')?;
+        let credentials = Credentials {
+            user: Name::from(user),
+            password: given.password.clone(),
+        };
+        Some((credentials, self.find(host)?))
     }
 
     fn host(&self, name: &str) -> Result<usize, Refusal> {
@@ -242,6 +264,10 @@ impl Model {
         };
         self.notices.push_back((connection, notice));
     }
+}
+
+fn login_refused() -> Refusal {
+    Refusal::access_refused(format_args!("login refused"))
 }
 
 fn refused(refusal: Refusal) -> Notice {

@@ -2,22 +2,26 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use super::message::{Message, Name};
+use super::message::{Message, Name, Qos};
 use super::queue::ConsumerId;
 use super::refusal::Refusal;
 use super::request::{ChannelNumber, Ticket};
+use super::session::{Attached, Push, TooManySubscriptions};
 use super::vhost::{Delivery, Fetched, PublishOutcome};
 
 /// One message from the model to the front end of a connection.
 ///
 /// | notice | comes |
 /// |---|---|
-/// | `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Fetched`, `RepliesOpened`, `Refused` | as the answer to a question, in the order of the questions |
+/// | `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Fetched`, `RepliesOpened`, `Attached`, `Subscribed`, `Unsubscribed`, `Refused` | as the answer to a question, in the order of the questions |
 /// | `Accepted` | once for each publish with a ticket and each commit, when the model answers for the message: at once, or when it is stored |
 /// | `Returned` | before the `Accepted` of its publish |
 /// | `PublishRefused` | in place of `Accepted`, and also for a publish without a ticket |
 /// | `Deliver` | when there is a message for a consumer, between `Consumed` (`RepliesOpened`) and `Cancel` |
+/// | `Push` | when there is a message for the client of a session, between `Attached` and `Detach` |
+/// | `TakenOver` | when another connection asks for the session |
 /// | `Cancelled` | when the queue of a consumer is gone |
 #[derive(Debug)]
 pub(crate) enum Notice {
@@ -67,10 +71,14 @@ pub(crate) enum Notice {
         channel: ChannelNumber,
         consumer: ConsumerId,
     },
-    /// The MQTT session has something to send.
-    SessionReady,
-    /// Another connection has the client identifier of this one.
+    /// A message for the client of a session.
+    Push(Push),
+    /// Another connection has the client identifier of this one, which has to detach.
     TakenOver,
-    /// The connection that had the client identifier is out of the way.
-    Resume,
+    /// The client has its session.
+    Attached(Box<Attached>),
+    /// The quality of service that was granted for each filter, or that there is no room.
+    Subscribed(Vec<Result<Qos, TooManySubscriptions>>),
+    /// For each filter whether it was subscribed to.
+    Unsubscribed(Vec<bool>),
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
 use super::queue::{ConsumerId, QueueSettings};
+use super::session::{Attach, Leaving, Parked, SubscribeRequest};
 use super::vhost::{Lease, Settlement};
 
 /// The number that a front end gives to a channel of its connection: a group of
@@ -44,6 +45,10 @@ pub(crate) type Ticket = u64;
 /// | [`OpenReplies`](Self::OpenReplies) | `RepliesOpened` |
 /// | [`CheckReplies`](Self::CheckReplies) | `Done` |
 /// | [`Publish`](Self::Publish) | `Accepted`, at some later time, if it has a ticket |
+/// | [`Attach`](Self::Attach) | `Attached` |
+/// | [`Detach`](Self::Detach) | none |
+/// | [`Subscribe`](Self::Subscribe) | `Subscribed` |
+/// | [`Unsubscribe`](Self::Unsubscribe) | `Unsubscribed` |
 /// | [`CheckPublish`](Self::CheckPublish) | none |
 /// | [`Commit`](Self::Commit) | `Accepted`, at some later time |
 ///
@@ -141,6 +146,14 @@ pub(crate) enum Request {
         channel: ChannelNumber,
         exchange: Name,
     },
+    /// Question: the session of a client. It is answered when no other connection has it.
+    Attach(Box<Attach>),
+    /// Gives the session back.
+    Detach(Box<Detach>),
+    /// Question: subscriptions of the session, each in place of one with the same filter.
+    Subscribe(Vec<SubscribeRequest>),
+    /// Question: subscriptions of the session are to be gone.
+    Unsubscribe(Vec<Name>),
     /// Publishes and settlements that are done together, or not at all.
     Commit {
         channel: ChannelNumber,
@@ -181,8 +194,18 @@ pub(crate) enum Host {
     Default,
     /// The one of that name.
     Named(Name),
+    /// The one before the last `:` of the user name, as in RabbitMQ, or else the first
+    /// of the configuration.
+    InUserName,
     /// The one of that name, or else the first of the configuration.
     NamedOrDefault(Name),
+}
+
+/// How a client leaves its session.
+#[derive(Debug)]
+pub(crate) struct Detach {
+    pub(crate) leaving: Leaving,
+    pub(crate) parked: Parked,
 }
 
 /// `exchange.declare`.

@@ -45,7 +45,7 @@ type Return = fn(&mut Amqp, &mut World);
 
 const RETURNS: [(&str, Return); 3] = [
     ("nack", |c, _| {
-        c.codec.nack(1, Tags::UpTo(0), Requeue::Yes).unwrap()
+        c.codec.nack(1, Tags::UpTo(0), Requeue::Yes).unwrap();
     }),
     ("recover", |c, _| {
         c.codec

@@ -6,8 +6,20 @@ use std::path::{Path, PathBuf};
 
 /// A folder of `src`, and what no file in it names.
 const RULES: &[(&str, &[&str])] = &[
-    ("model", &["crate::frontend", "crate::broker"]),
-    ("frontend", &["crate::broker"]),
+    (
+        "model",
+        &[
+            "crate::frontend",
+            "crate::broker",
+            "amqp_codec",
+            "mqtt_codec",
+            "stomp_codec",
+        ],
+    ),
+    (
+        "frontend",
+        &["crate::broker", "crate::model::Model", "VirtualHost"],
+    ),
 ];
 
 #[test]
@@ -18,6 +30,8 @@ fn no_layer_names_one_above_it() {
         assert!(files.len() > 5, "{folder} is not where it was");
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
+            // What is for tests may look around.
+            let text = text.split("#[cfg(test)]").next().unwrap();
             for name in *forbidden {
                 assert!(!text.contains(name), "{} names {name}", file.display());
             }

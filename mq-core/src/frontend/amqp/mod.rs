@@ -20,7 +20,7 @@ use amqp_codec::{FieldValue, MethodId, Properties, PropertiesBuf, ReplyCode, Tab
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-use super::{Context, FrontEnd, Link, Progress};
+use super::{FrontEnd, Link, Progress};
 use crate::config::Config;
 use crate::model::message::{Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
@@ -349,13 +349,13 @@ fn with_outbound<R>(
 }
 
 impl FrontEnd for AmqpFrontEnd {
-    fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress {
+    fn receive(&mut self, now: Duration, _source: &Bytes, input: &mut &[u8]) -> Progress {
         if self.link.is_waiting() {
-            return Progress::Idle;
+            return Progress::Waiting;
         }
-        match self.codec.receive(context.now, input) {
+        match self.codec.receive(now, input) {
             Ok(Some(event)) => {
-                self.event(context.now, event);
+                self.event(now, event);
                 Progress::Event
             }
             Ok(None) => Progress::Idle,
@@ -371,8 +371,8 @@ impl FrontEnd for AmqpFrontEnd {
         self.link.poll()
     }
 
-    fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
-        self.take_notice(context.now, notice);
+    fn notice(&mut self, now: Duration, notice: Notice) {
+        self.take_notice(now, notice);
     }
 
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
@@ -387,9 +387,9 @@ impl FrontEnd for AmqpFrontEnd {
         self.codec.poll_timeout()
     }
 
-    fn handle_timeout(&mut self, context: &mut Context<'_>) {
+    fn handle_timeout(&mut self, now: Duration) {
         // An error closes the connection, which is_closed() tells.
-        let _ = self.codec.handle_timeout(context.now);
+        let _ = self.codec.handle_timeout(now);
     }
 
     fn set_reading(&mut self, now: Duration, reading: bool) {
@@ -407,17 +407,17 @@ impl FrontEnd for AmqpFrontEnd {
         self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, context: &mut Context<'_>) {
+    fn shutdown(&mut self, now: Duration) {
         self.end();
         let error = ReplyError::connection(
             ReplyCode::ConnectionForced,
             "broker forced connection closure with reason 'shutdown'",
         );
         // It may be closing already.
-        let _ = self.codec.close(context.now, &error);
+        let _ = self.codec.close(now, &error);
     }
 
-    fn disconnected(&mut self, _context: &mut Context<'_>) {
+    fn disconnected(&mut self) {
         self.end();
     }
 }

@@ -1,58 +1,60 @@
 //! MQTT 3.1, 3.1.1 and 5.0.
 
+mod answer;
 mod connect;
 mod properties;
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use mqtt_codec::connection::{
-    InboundPublish, Reading, SendError, ServerConfig, ServerConnection, ServerEvent,
+    InFlight, InboundPublish, Reading, ServerConfig, ServerConnection, ServerEvent,
 };
 use mqtt_codec::{
     Disconnect, PacketIdentifier, Properties, ProtocolVersion, ReasonCode,
     RetainHandling as WireRetainHandling, Subscribe, Unsubscribe,
 };
 
-use super::{Context, FrontEnd, Progress};
+use super::{FrontEnd, Link, Progress, Source};
 use crate::config::Config;
-use crate::model::Notice;
+use crate::model::message::Name;
+use crate::model::request::{ChannelNumber, Detach, Publish, Unrouted};
 use crate::model::session::{
-    Leaving, RetainHandling, SessionId, SubscribeRequest, SubscriptionOptions,
+    Leaving, Parked, RetainHandling, Step, SubscribeRequest, SubscriptionOptions,
 };
-use crate::model::vhost::{PublishOutcome, VirtualHost};
-use connect::Waiting;
+use crate::model::vhost::{Lease, Settlement};
+use crate::model::{ConnectionId, Notice, Request};
+use answer::Asked;
 use properties::Inbound;
 
 /// Bytes of a packet besides its payload that are allowed for.
 const PACKET_OVERHEAD: usize = 64 * 1024;
 
-/// Messages sent before the broker looks whether the peer keeps up.
-const BURST: usize = 64;
-
-/// Bytes sent before the broker looks whether the peer keeps up.
-const BURST_BYTES: usize = 16 * 1024;
+/// The channel of the model that a connection is.
+const CHANNEL: ChannelNumber = 0;
 
 /// One MQTT connection.
 pub(super) struct MqttFrontEnd {
     codec: ServerConnection,
-    /// The virtual host, by number.
-    vhost: usize,
-    /// From CONNACK on.
-    session: Option<SessionId>,
-    /// A CONNECT that waits for another connection to go.
-    waiting: Option<Waiting>,
+    config: Arc<Config>,
+    connection: ConnectionId,
+    link: Link<Asked>,
+    /// The client has its session: from CONNACK on.
+    attached: bool,
+    /// Its CONNECT had a user name or a password.
+    named: bool,
     /// How the client said that it leaves.
     leaving: Leaving,
-    /// Messages may be sent.
-    writable: bool,
+    /// What is on its way to the client, by packet identifier.
+    in_flight: BTreeMap<u16, Lease>,
     /// The codec could not answer, so there is no way to go on.
     failed: bool,
 }
 
 impl MqttFrontEnd {
-    pub(super) fn new(config: &Config, now: Duration) -> Self {
+    pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
         let mut codec = ServerConfig::default();
         let packet = config.limits.message_size.saturating_add(PACKET_OVERHEAD);
         codec.limits.maximum_packet_size = u32::try_from(packet).unwrap_or(u32::MAX);
@@ -65,11 +67,13 @@ impl MqttFrontEnd {
         codec.topic_alias_maximum = config.topic_alias_maximum;
         MqttFrontEnd {
             codec: ServerConnection::new(now, codec),
-            vhost: 0,
-            session: None,
-            waiting: None,
+            config,
+            connection,
+            link: Link::default(),
+            attached: false,
+            named: false,
             leaving: Leaving::default(),
-            writable: true,
+            in_flight: BTreeMap::new(),
             failed: false,
         }
     }
@@ -78,88 +82,61 @@ impl MqttFrontEnd {
         self.codec.version() == Some(ProtocolVersion::V5_0)
     }
 
-    fn event(&mut self, context: &mut Context<'_>, event: ServerEvent<'_>) {
+    fn event(&mut self, now: Duration, source: &Source<'_>, event: ServerEvent<'_>) {
         match event {
-            ServerEvent::Connect(connect) => self.connect(context, &connect),
-            ServerEvent::Auth(_) => {
-                // No method was agreed upon, so this cannot be right.
-                let _ = self
-                    .codec
-                    .close(context.now, ReasonCode::ProtocolError, Properties::EMPTY);
-            }
-            ServerEvent::Publish(publish) => self.publish(context, &publish),
+            ServerEvent::Connect(connect) => self.connect(now, &connect),
+            // No method was agreed upon, so this cannot be right.
+            ServerEvent::Auth(_) => self.close(now, ReasonCode::ProtocolError),
+            ServerEvent::Publish(publish) => self.publish(now, source, &publish),
             ServerEvent::PubAck(ack) | ServerEvent::PubComp(ack) => {
-                self.settled(context, ack.packet_identifier);
+                self.settled(ack.packet_identifier);
             }
             // An error ends it here; otherwise PUBCOMP does.
             ServerEvent::PubRec(ack) if ack.reason_code.is_error() => {
-                self.settled(context, ack.packet_identifier);
+                self.settled(ack.packet_identifier);
             }
-            ServerEvent::Subscribe(subscribe) => self.subscribe(context, &subscribe),
-            ServerEvent::Unsubscribe(unsubscribe) => self.unsubscribe(context, &unsubscribe),
-            ServerEvent::Disconnect(disconnect) => {
-                self.disconnect(context.config, &disconnect);
-            }
+            ServerEvent::Subscribe(subscribe) => self.subscribe(&subscribe),
+            ServerEvent::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
+            ServerEvent::Disconnect(disconnect) => self.disconnect(&disconnect),
             _ => {}
         }
     }
 
-    fn publish(&mut self, context: &mut Context<'_>, publish: &InboundPublish<'_>) {
-        let limits = &context.config.limits;
+    fn publish(&mut self, now: Duration, source: &Source<'_>, publish: &InboundPublish<'_>) {
+        let limits = &self.config.limits;
         if publish.payload.len() > limits.message_size
             || publish.properties.user_properties().count() > limits.user_properties
         {
-            let _ = self
-                .codec
-                .close(context.now, ReasonCode::PacketTooLarge, Properties::EMPTY);
+            self.close(now, ReasonCode::PacketTooLarge);
             return;
         }
-        let body = context.keep(publish.payload);
         let inbound = Inbound {
             topic: publish.topic_name.to_shared(),
             qos: publish.qos,
             retain: publish.retain,
             properties: publish.properties,
         };
-        let message = Arc::new(properties::message(inbound, body, context.now));
-        let (index, session) = (self.vhost, self.session);
-        let Some(vhost) = context.vhost(index) else {
-            return;
-        };
-        let outcome = vhost.publish_retaining(&message, session);
-        let Some(id) = publish.packet_identifier else {
-            return;
-        };
-        let reason = match outcome {
-            PublishOutcome::Routed | PublishOutcome::Replied => ReasonCode::Success,
-            PublishOutcome::Unroutable => ReasonCode::NoMatchingSubscribers,
-            PublishOutcome::Refused => ReasonCode::QuotaExceeded,
-            PublishOutcome::Dropped if self.is_5() => ReasonCode::QuotaExceeded,
-            // 3.x has no word for it. To end the connection would let one client that
-            // stays away end all publishers.
-            PublishOutcome::Dropped => ReasonCode::Success,
-        };
-        let _ = if reason.is_error() && !self.is_5() {
-            // 3.x has no word for it, and a PUBACK would be a lie.
-            self.codec.close(context.now, reason, Properties::EMPTY)
-        } else {
-            self.codec.acknowledge(id, reason, Properties::EMPTY)
-        };
+        let message = properties::message(inbound, source.keep(publish.payload), now);
+        self.link.tell(Request::Publish {
+            channel: CHANNEL,
+            publish: Publish {
+                message: Arc::new(message),
+                unrouted: Unrouted::Drop,
+            },
+            ticket: publish.packet_identifier.map(|id| id.get().into()),
+        });
     }
 
-    fn subscribe(&mut self, context: &mut Context<'_>, subscribe: &Subscribe<'_>) {
-        let (index, shared) = (self.vhost, self.is_5());
-        let (Some(session), Some(vhost)) = (self.session, context.vhost(index)) else {
-            return;
-        };
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
         let identifier = subscribe.properties.subscription_identifiers().next();
-        let codes: Vec<ReasonCode> = subscribe
+        let shared = self.is_5();
+        let filters = subscribe
             .subscriptions
             .iter()
             .map(|subscription| {
                 let options = subscription.options;
-                let request = SubscribeRequest {
-                    filter: subscription.topic_filter,
+                SubscribeRequest {
+                    filter: Name::from(subscription.topic_filter),
                     shared,
                     options: SubscriptionOptions {
                         qos: properties::qos(options.maximum_qos),
@@ -172,135 +149,89 @@ impl MqttFrontEnd {
                         WireRetainHandling::SendIfNew => RetainHandling::SendIfNew,
                         WireRetainHandling::DoNotSend => RetainHandling::DoNotSend,
                     },
-                };
-                match vhost.subscribe(session, request) {
-                    Ok(qos) => ReasonCode::granted(properties::wire_qos(qos)),
-                    Err(_) => ReasonCode::QuotaExceeded,
                 }
             })
             .collect();
-        let id = subscribe.packet_identifier;
-        let _ = self.codec.suback(id, &codes, Properties::EMPTY);
+        let asked = Asked::Subscribe(subscribe.packet_identifier);
+        self.link.ask(Request::Subscribe(filters), asked);
     }
 
-    fn unsubscribe(&mut self, context: &mut Context<'_>, unsubscribe: &Unsubscribe<'_>) {
-        let index = self.vhost;
-        let (Some(session), Some(vhost)) = (self.session, context.vhost(index)) else {
-            return;
-        };
-        let codes: Vec<ReasonCode> = unsubscribe
-            .topic_filters
-            .iter()
-            .map(|filter| {
-                if vhost.unsubscribe(session, filter) {
-                    ReasonCode::Success
-                } else {
-                    ReasonCode::NoSubscriptionExisted
-                }
-            })
-            .collect();
-        let id = unsubscribe.packet_identifier;
-        let _ = self.codec.unsuback(id, &codes, Properties::EMPTY);
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) {
+        let filters = unsubscribe.topic_filters.iter().map(Name::from).collect();
+        let asked = Asked::Unsubscribe(unsubscribe.packet_identifier);
+        self.link.ask(Request::Unsubscribe(filters), asked);
     }
 
-    fn disconnect(&mut self, config: &Config, disconnect: &Disconnect<'_>) {
+    fn disconnect(&mut self, disconnect: &Disconnect<'_>) {
+        let longest = self.config.session_expiry_maximum;
         self.leaving.discard_will = disconnect.reason_code == ReasonCode::Success;
         self.leaving.expiry = disconnect
             .properties
             .session_expiry_interval()
-            .map(|asked| connect::expiry(asked.min(config.session_expiry_maximum)));
+            .map(|asked| connect::expiry(asked.min(longest)));
     }
 
     /// The client has settled a message, which makes room for another.
-    fn settled(&mut self, context: &mut Context<'_>, id: PacketIdentifier) {
-        let (index, now) = (self.vhost, context.now);
-        if let (Some(session), Some(vhost)) = (self.session, context.vhost(index)) {
-            vhost.settle_pending(session, Some(id.get()));
-            self.send_pending(vhost, now);
+    fn settled(&mut self, id: PacketIdentifier) {
+        if let Some(lease) = self.in_flight.remove(&id.get()) {
+            let settlement = Settlement::Acknowledge;
+            self.link.tell(Request::Settle { lease, settlement });
         }
     }
 
-    /// Sends what waits in the session, as far as the client lets it.
-    fn send_pending(&mut self, vhost: &mut VirtualHost, now: Duration) {
-        let Some(session) = self.session else {
+    /// Gives the session back, with how far its packets have come.
+    fn detach(&mut self) {
+        if !core::mem::take(&mut self.attached) {
             return;
-        };
-        let with_properties = self.is_5();
-        let mut bytes = 0;
-        for _ in 0..BURST {
-            if !self.writable || bytes >= BURST_BYTES {
-                break;
-            }
-            let quota = self.codec.send_quota() > 0;
-            let Some(pending) = vhost.next_pending(session, quota) else {
-                return;
-            };
-            bytes += pending.message.size();
-            let message = properties::outbound(&pending, with_properties, now);
-            match self.codec.publish(&message) {
-                Ok(Some(id)) => vhost.sent(session, id.get(), pending),
-                // Sent and forgotten; or larger than the client takes, which
-                // counts as sent (MQTT-3.1.2-25).
-                Ok(None) | Err(_) => vhost.settle_pending(session, None),
-            }
         }
-        vhost.announce(session);
+        let mut in_flight = core::mem::take(&mut self.in_flight);
+        let session = self.codec.session();
+        let sent = session
+            .in_flight()
+            .into_iter()
+            .filter_map(|(id, packet)| {
+                let lease = in_flight.remove(&id.get())?;
+                let step = match packet {
+                    InFlight::Publish(_) => Step::Published,
+                    _ => Step::Released,
+                };
+                Some((id.get(), lease, step))
+            })
+            .collect();
+        let received = session.received().map(|(id, _)| id.get()).collect();
+        let parked = Parked { sent, received };
+        let leaving = self.leaving;
+        self.link
+            .tell(Request::Detach(Box::new(Detach { leaving, parked })));
     }
 
-    /// Gives the session back to the virtual host, with what is in flight.
-    fn detach(&mut self, context: &mut Context<'_>) {
-        let index = self.vhost;
-        if let (Some(session), Some(vhost)) = (self.session.take(), context.vhost(index))
-            && vhost.detach(session, self.leaving)
-        {
-            vhost.park(session, self.codec.session().clone());
-        }
+    /// Ends the connection, in the words of its version.
+    fn close(&mut self, now: Duration, reason: ReasonCode) {
+        // It is refused only if the connection has ended already.
+        let _ = self.codec.close(now, reason, Properties::EMPTY);
     }
 }
 
 impl FrontEnd for MqttFrontEnd {
-    fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress {
-        if self.waiting.is_some() {
-            return Progress::Idle;
+    fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress {
+        if self.link.is_waiting() {
+            return Progress::Waiting;
         }
-        match self.codec.receive(context.now, input) {
+        match self.codec.receive(now, input) {
             Ok(Some(event)) => {
-                self.event(context, event);
+                self.event(now, &Source(source), event);
                 Progress::Event
             }
             Ok(None) | Err(_) => Progress::Idle,
         }
     }
 
-    fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
-        let (index, now) = (self.vhost, context.now);
-        match notice {
-            Notice::SessionReady => {
-                if let Some(vhost) = context.vhost(index) {
-                    self.send_pending(vhost, now);
-                }
-            }
-            Notice::TakenOver => {
-                let _ =
-                    self.codec
-                        .close(context.now, ReasonCode::SessionTakenOver, Properties::EMPTY);
-                self.detach(context);
-            }
-            Notice::Resume => {
-                if let Some(waiting) = self.waiting.take() {
-                    self.enter(context, waiting);
-                }
-            }
-            _ => {}
-        }
+    fn poll_request(&mut self) -> Option<Request> {
+        self.link.poll()
     }
 
-    fn set_writable(&mut self, context: &mut Context<'_>, writable: bool) {
-        self.writable = writable;
-        let (index, now) = (self.vhost, context.now);
-        if let (true, Some(vhost)) = (writable, context.vhost(index)) {
-            self.send_pending(vhost, now);
-        }
+    fn notice(&mut self, now: Duration, notice: Notice) {
+        self.take_notice(now, notice);
     }
 
     fn set_reading(&mut self, now: Duration, reading: bool) {
@@ -325,24 +256,20 @@ impl FrontEnd for MqttFrontEnd {
         self.codec.poll_timeout()
     }
 
-    fn handle_timeout(&mut self, context: &mut Context<'_>) {
+    fn handle_timeout(&mut self, now: Duration) {
         // An error closes the connection, which is_closed() tells.
-        let _ = self.codec.handle_timeout(context.now);
+        let _ = self.codec.handle_timeout(now);
     }
 
     fn is_closed(&self) -> bool {
         self.failed || self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, context: &mut Context<'_>) {
-        let _: Result<(), SendError> = self.codec.close(
-            context.now,
-            ReasonCode::ServerShuttingDown,
-            Properties::EMPTY,
-        );
+    fn shutdown(&mut self, now: Duration) {
+        self.close(now, ReasonCode::ServerShuttingDown);
     }
 
-    fn disconnected(&mut self, context: &mut Context<'_>) {
-        self.detach(context);
+    fn disconnected(&mut self) {
+        self.detach();
     }
 }

@@ -19,7 +19,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Limits;
 
-use super::{Context, FrontEnd, Link, Progress, Source, settle};
+use super::{FrontEnd, Link, Progress, Source, settle};
 use crate::config::Config;
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::queue::{ConsumerId, QueueSettings};
@@ -409,17 +409,17 @@ fn invalid(destination: &str) -> Failure {
 }
 
 impl FrontEnd for StompFrontEnd {
-    fn receive(&mut self, context: &mut Context<'_>, input: &mut &[u8]) -> Progress {
+    fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress {
         if self.link.is_waiting() {
-            return Progress::Idle;
+            return Progress::Waiting;
         }
-        match self.codec.receive(context.now, input) {
+        match self.codec.receive(now, input) {
             Ok(Some(ServerEvent::Connect(connect))) => {
                 self.connect(&connect);
                 Progress::Event
             }
             Ok(Some(event)) => {
-                self.serve(context.now, &Source(context.source), event);
+                self.serve(now, &Source(source), event);
                 Progress::Event
             }
             // The ERROR is on its way, and the connection over.
@@ -431,8 +431,8 @@ impl FrontEnd for StompFrontEnd {
         self.link.poll()
     }
 
-    fn notice(&mut self, context: &mut Context<'_>, notice: Notice) {
-        self.take_notice(context.now, notice);
+    fn notice(&mut self, now: Duration, notice: Notice) {
+        self.take_notice(now, notice);
     }
 
     fn set_reading(&mut self, now: Duration, reading: bool) {
@@ -457,25 +457,25 @@ impl FrontEnd for StompFrontEnd {
         self.codec.poll_timeout()
     }
 
-    fn handle_timeout(&mut self, context: &mut Context<'_>) {
+    fn handle_timeout(&mut self, now: Duration) {
         // An error has closed the connection, which is_closed() tells.
-        let _ = self.codec.handle_timeout(context.now);
+        let _ = self.codec.handle_timeout(now);
     }
 
     fn is_closed(&self) -> bool {
         self.codec.is_closed()
     }
 
-    fn shutdown(&mut self, context: &mut Context<'_>) {
+    fn shutdown(&mut self, now: Duration) {
         let goodbye = Goodbye {
             summary: "Server shutting down",
             body: b"The broker stops.\n",
             ..Goodbye::default()
         };
-        self.close(context.now, &goodbye);
+        self.close(now, &goodbye);
     }
 
-    fn disconnected(&mut self, _context: &mut Context<'_>) {
+    fn disconnected(&mut self) {
         self.leave();
     }
 }

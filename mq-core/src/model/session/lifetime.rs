@@ -1,26 +1,66 @@
 //! How sessions begin, lose their connection, and end (MQTT 5.0 sections
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
-use mqtt_codec::connection::Session as InFlight;
 
 use super::backlog::Backlog;
 use super::{Pending, Session, SessionId, Will};
-use crate::model::ConnectionId;
 use crate::model::message::{Name, Qos};
-use crate::model::vhost::{VirtualHost, Work};
+use crate::model::refusal::Refusal;
+use crate::model::vhost::{Lease, VirtualHost, Work};
+use crate::model::{ConnectionId, Notice};
 
 /// A client that connects.
 #[derive(Debug)]
-pub(crate) struct Attach<'a> {
-    pub(crate) client_identifier: &'a str,
-    pub(crate) connection: ConnectionId,
+pub(crate) struct Attach {
+    pub(crate) client_identifier: Name,
     pub(crate) clean_start: bool,
     /// How long the session outlives the connection; None is for ever.
     pub(crate) expiry: Option<Duration>,
     pub(crate) will: Option<Will>,
+    /// Messages of QoS 1 and 2 that may be on their way to it at one time.
+    pub(crate) credit: u16,
+}
+
+/// The session that a client has got.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    /// It was there before.
+    pub(crate) present: bool,
+    /// What was on its way to the client, in the order of sending.
+    pub(crate) sent: Vec<Resumed>,
+    /// The QoS 2 messages that came from the client and that it has not released.
+    pub(crate) received: Vec<u16>,
+}
+
+/// A packet that was on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) packet_identifier: u16,
+    pub(crate) lease: Lease,
+    /// The message, unless the client has it and only has to say so.
+    pub(crate) message: Option<Pending>,
+}
+
+/// How far the packets of a session have come (MQTT 5.0 section 4.1).
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    /// What is on its way to the client, in the order of sending.
+    pub(crate) sent: Vec<(u16, Lease, Step)>,
+    /// The QoS 2 messages that came from the client and that it has not released.
+    pub(crate) received: Vec<u16>,
+}
+
+/// Which packet the client has to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// PUBLISH.
+    Published,
+    /// PUBREL.
+    Released,
 }
 
 /// How a client leaves.
@@ -32,71 +72,131 @@ pub(crate) struct Leaving {
     pub(crate) expiry: Option<Option<Duration>>,
 }
 
-/// There are as many sessions as there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooManySessions;
-
 impl VirtualHost {
-    /// Gives a client its session: the one it had, or with `clean_start`, or
-    /// when it had none, a new one. Says which, and whether it was there. The
-    /// connection that had it must have been [detached](Self::detach) before.
-    pub(crate) fn attach(
-        &mut self,
-        attach: Attach<'_>,
-    ) -> Result<(SessionId, bool), TooManySessions> {
-        let existing = self.sessions.find_client(attach.client_identifier);
-        if let (Some(id), true) = (existing, attach.clean_start) {
-            self.end_session(id);
+    /// Gives a client its session, once no other connection has it.
+    pub(crate) fn attach(&mut self, connection: ConnectionId, attach: Attach) {
+        let holder = self
+            .sessions
+            .find_client(&attach.client_identifier)
+            .and_then(|id| self.sessions.get(id)?.connection);
+        let Some(holder) = holder else {
+            let notice = match self.attach_now(connection, attach) {
+                Ok(attached) => Notice::Attached(Box::new(attached)),
+                Err(refusal) => Notice::Refused(Box::new(refusal)),
+            };
+            self.emit(connection, notice);
+            return;
+        };
+        let waiting = self.sessions.waiting.entry(holder).or_default();
+        waiting.push_back((connection, attach));
+        if waiting.len() == 1 {
+            self.emit(holder, Notice::TakenOver);
         }
-        if let (Some(id), false) = (existing, attach.clean_start)
-            && let Some(session) = self.sessions.all.get_mut(&id)
-        {
-            session.connection = Some(attach.connection);
-            session.expiry = attach.expiry;
-            session.will = attach.will;
-            session.will_due = None;
-            session.ends = None;
-            session.announced = false;
-            self.set_session_timer(id, None);
-            self.tell_shares(id);
-            return Ok((id, true));
-        }
-        if self.sessions.all.len() >= self.limits.sessions {
-            return Err(TooManySessions);
-        }
-        let id = SessionId(self.next_id());
-        let name = Name::from(attach.client_identifier);
-        self.sessions.names.insert(name.clone(), id);
-        self.sessions.all.insert(
-            id,
-            Session {
-                client_identifier: name,
-                connection: Some(attach.connection),
-                expiry: attach.expiry,
-                subscriptions: BTreeMap::new(),
-                pending: Backlog::default(),
-                walks: VecDeque::new(),
-                is_full: false,
-                in_flight: 0,
-                shared_in_flight: BTreeMap::new(),
-                will: attach.will,
-                will_due: None,
-                ends: None,
-                announced: false,
-                parked: Default::default(),
-            },
-        );
-        Ok((id, false))
     }
 
-    /// The connection of a session is over. Says whether the session goes on.
-    pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving) -> bool {
+    /// A connection has given its session back, or is gone: who waited for that goes on.
+    pub(crate) fn let_wait_no_longer(&mut self, holder: ConnectionId) {
+        for (connection, attach) in self.sessions.waiting.remove(&holder).unwrap_or_default() {
+            self.attach(connection, attach);
+        }
+    }
+
+    /// Takes a client out of the line for its session.
+    pub(crate) fn wait_no_longer(&mut self, connection: ConnectionId) {
+        for line in self.sessions.waiting.values_mut() {
+            line.retain(|(waiting, _)| *waiting != connection);
+        }
+    }
+
+    /// Gives a client the session that it had, or with `clean_start`, or when it had none,
+    /// a new one.
+    pub(crate) fn attach_now(
+        &mut self,
+        connection: ConnectionId,
+        attach: Attach,
+    ) -> Result<Attached, Refusal> {
+        let name = attach.client_identifier;
+        let mut existing = self.sessions.find_client(&name);
+        if attach.clean_start
+            && let Some(id) = existing.take()
+        {
+            self.end_session(id);
+        }
+        let present = existing.is_some();
+        let id = match existing {
+            Some(id) => id,
+            None => self.begin_session(name)?,
+        };
+        self.members.entry(connection).or_default().session = Some(id);
+        self.set_session_timer(id, None);
+        let Some(session) = self.sessions.all.get_mut(&id) else {
+            return Err(Refusal::not_found(format_args!("no session")));
+        };
+        session.connection = Some(connection);
+        session.expiry = attach.expiry;
+        session.will = attach.will;
+        session.will_due = None;
+        session.ends = None;
+        session.credit = attach.credit;
+        let parked = session.parked.take().unwrap_or_default();
+        let resume = |(packet_identifier, lease, step): (u16, Lease, Step)| Resumed {
+            packet_identifier,
+            lease,
+            message: match step {
+                Step::Published => lease
+                    .number()
+                    .and_then(|number| session.in_flight.get(&number).cloned()),
+                Step::Released => None,
+            },
+        };
+        let sent = parked.sent.into_iter().map(resume).collect();
+        self.tell_shares(id);
+        self.announce(id);
+        Ok(Attached {
+            present,
+            sent,
+            received: parked.received,
+        })
+    }
+
+    fn begin_session(&mut self, name: Name) -> Result<SessionId, Refusal> {
+        let limit = self.limits.sessions;
+        if self.sessions.all.len() >= limit {
+            return Err(Refusal::resource_limit(format_args!(
+                "the limit of {limit} sessions is reached"
+            )));
+        }
+        let id = SessionId(self.next_id());
+        self.sessions.names.insert(name.clone(), id);
+        let session = Session {
+            client_identifier: name,
+            connection: None,
+            expiry: None,
+            subscriptions: BTreeMap::new(),
+            pending: Backlog::default(),
+            walks: VecDeque::new(),
+            is_full: false,
+            in_flight: BTreeMap::new(),
+            last_number: 0,
+            credit: 0,
+            will: None,
+            will_due: None,
+            ends: None,
+            announced: false,
+            parked: None,
+        };
+        self.sessions.all.insert(id, session);
+        Ok(id)
+    }
+
+    /// The connection of a session is over. The session ends with it, or goes on.
+    pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving, parked: Option<Box<Parked>>) {
         let now = self.now;
         let Some(session) = self.sessions.all.get_mut(&id) else {
-            return false;
+            return;
         };
         session.connection = None;
-        session.announced = false;
+        session.parked = parked;
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
@@ -107,7 +207,7 @@ impl VirtualHost {
         }
         if session.expiry == Some(Duration::ZERO) {
             self.end_session(id);
-            return false;
+            return;
         }
         session.ends = session.expiry.map(|after| now.saturating_add(after));
         session.will_due = session
@@ -116,22 +216,6 @@ impl VirtualHost {
             .map(|will| now.saturating_add(will.delay));
         self.tell_shares(id);
         self.session_timeout(id);
-        true
-    }
-
-    /// Keeps what was in flight on the connection that is over.
-    pub(crate) fn park(&mut self, id: SessionId, in_flight: InFlight) {
-        if let Some(session) = self.sessions.all.get_mut(&id) {
-            session.parked = in_flight;
-        }
-    }
-
-    /// Gives what is in flight to a new connection.
-    pub(crate) fn unpark(&mut self, id: SessionId) -> InFlight {
-        match self.sessions.all.get_mut(&id) {
-            Some(session) => core::mem::take(&mut session.parked),
-            None => InFlight::default(),
-        }
     }
 
     /// Does what is due for a session without a connection.
@@ -168,13 +252,15 @@ impl VirtualHost {
             self.unsubscribe(id, &filter);
         }
         if let Some(session) = self.sessions.all.remove(&id) {
-            self.statistics.discarded += (session.pending.len() + session.in_flight) as u64;
+            self.statistics.discarded += (session.pending.len() + session.in_flight.len()) as u64;
             self.sessions.names.remove(&session.client_identifier);
             self.publish_will(id, session.will);
             // Section 4.8.2. What was sent with QoS 2 must not go to another member
             // (MQTT-4.8.2-5).
-            for pending in session.shared_in_flight.into_values() {
-                self.pass_on(&pending);
+            for pending in session.in_flight.into_values() {
+                if pending.qos == Qos::AtLeastOnce {
+                    self.pass_on(&pending);
+                }
             }
             self.begin(None, Work::PassOn(session.pending));
         }

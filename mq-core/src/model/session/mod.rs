@@ -8,6 +8,7 @@ mod retained;
 mod share;
 mod subscription;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -20,8 +21,9 @@ pub(crate) use backlog::Backlog;
 use retained::{Retained, Walk};
 use share::Share;
 
-pub(crate) use lifetime::{Attach, Leaving};
-pub(crate) use subscription::{RetainHandling, SubscribeRequest};
+pub(crate) use lifetime::{Attach, Attached, Leaving, Parked, Resumed, Step};
+pub(crate) use pending::Push;
+pub(crate) use subscription::{RetainHandling, SubscribeRequest, TooManySubscriptions};
 
 /// A session during its life. One that begins anew under the same client
 /// identifier is another.
@@ -69,18 +71,19 @@ pub(crate) struct Session {
     walks: VecDeque<Walk>,
     /// As a member of shares it is passed over, until half of what waits is gone.
     is_full: bool,
-    /// Sent, and not settled by the client yet.
-    in_flight: usize,
-    /// Of those, the ones with QoS 1 for a shared subscription, by their packet
-    /// identifiers: another member gets them if the session ends before.
-    shared_in_flight: BTreeMap<u16, Pending>,
+    /// Sent with QoS 1 or 2, and not settled by the client yet.
+    in_flight: BTreeMap<u64, Pending>,
+    /// The number of the last one in there.
+    last_number: u64,
+    /// How many may be in there.
+    credit: u16,
     will: Option<Will>,
     will_due: Option<Duration>,
     ends: Option<Duration>,
-    /// An effect that says that something is pending is on its way.
+    /// In the line of those that may have something to send.
     announced: bool,
-    /// Packets in flight, while there is no connection that has them.
-    parked: mqtt_codec::connection::Session,
+    /// How far its packets have come, while there is no connection that has them.
+    parked: Option<Box<Parked>>,
 }
 
 /// What the trie of filters leads to, under [`SubscriberKey`].
@@ -116,12 +119,21 @@ pub(crate) struct Sessions {
     names: BTreeMap<Name, SessionId>,
     filters: Trie<SubscriberKey, Subscriber>,
     shares: BTreeMap<Name, Share>,
+    /// Those that may have something to send.
+    ready: VecDeque<SessionId>,
+    /// Clients that wait until a connection has given their session back.
+    waiting: BTreeMap<ConnectionId, VecDeque<(ConnectionId, Attach)>>,
     retained: Retained,
 }
 
 impl Sessions {
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
         self.all.get(&id)
+    }
+
+    /// Whether one may have something to send.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// The session of a client, if there is one.
@@ -136,7 +148,7 @@ impl Sessions {
 
     /// Copies that clients of sessions have not settled.
     pub(crate) fn in_flight_count(&self) -> u64 {
-        self.all.values().map(|s| s.in_flight as u64).sum()
+        self.all.values().map(|s| s.in_flight.len() as u64).sum()
     }
 
     /// Finds the subscriptions to the topic that the routing key is. A key that

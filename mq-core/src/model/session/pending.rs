@@ -8,9 +8,17 @@ use core::time::Duration;
 use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
 use super::{Match, Pending, Session, SessionId, SubscriptionOptions};
-use crate::model::Notice;
 use crate::model::message::{Message, Name, Qos};
-use crate::model::vhost::{PublishOutcome, VirtualHost};
+use crate::model::vhost::{Lease, PublishOutcome, VirtualHost};
+use crate::model::{BYTES_PER_STEP, ConnectionId};
+
+/// A message for the client of a session.
+#[derive(Debug)]
+pub(crate) struct Push {
+    /// None with QoS 0: it counts as settled already.
+    pub(crate) lease: Option<Lease>,
+    pub(crate) pending: Pending,
+}
 
 impl VirtualHost {
     /// Publishes what came over MQTT: keeps it if it is to be retained.
@@ -158,13 +166,13 @@ impl VirtualHost {
         let Some(session) = self.sessions.all.get_mut(&id) else {
             return;
         };
-        if let (Some(connection), false, false) = (
+        if let (Some(_), false, false) = (
             session.connection,
             session.announced,
             session.pending.is_empty() && session.walks.is_empty(),
         ) {
             session.announced = true;
-            self.emit(connection, Notice::SessionReady);
+            self.sessions.ready.push_back(id);
         }
     }
 
@@ -186,7 +194,6 @@ impl VirtualHost {
         };
         if pending.is_some() {
             self.statistics.delivered += 1;
-            session.in_flight += 1;
         }
         if session.is_full
             && session.pending.len() <= self.limits.session_messages / 2
@@ -201,28 +208,54 @@ impl VirtualHost {
         pending
     }
 
-    /// Keeps a message that was sent with QoS 1 under a packet identifier, if it is
-    /// one of a shared subscription.
-    pub(crate) fn sent(&mut self, id: SessionId, packet_identifier: u16, pending: Pending) {
-        if pending.share.is_some()
-            && pending.qos == Qos::AtLeastOnce
-            && let Some(session) = self.sessions.all.get_mut(&id)
+    /// The next message for a session that can take one. None also when so many steps
+    /// have been done; then sessions are still in line.
+    pub(crate) fn next_push(&mut self, steps: u64) -> Option<(ConnectionId, Push)> {
+        let end = self.statistics.steps.saturating_add(steps);
+        while self.statistics.steps < end
+            && let Some(id) = self.sessions.ready.pop_front()
         {
-            session.shared_in_flight.insert(packet_identifier, pending);
+            let Some(session) = self.sessions.all.get_mut(&id) else {
+                continue;
+            };
+            session.announced = false;
+            let connection = session.connection;
+            let quota = session.in_flight.len() < usize::from(session.credit);
+            let Some(connection) = connection.filter(|c| self.is_writable(*c)) else {
+                continue;
+            };
+            let Some(pending) = self.next_pending(id, quota) else {
+                continue;
+            };
+            self.statistics.steps += (pending.message.size() / BYTES_PER_STEP) as u64;
+            // Others have their turn before its next one.
+            self.announce(id);
+            let lease = self.lend(id, &pending);
+            return Some((connection, Push { lease, pending }));
         }
+        None
     }
 
-    /// A message that [`next_pending`](Self::next_pending) returned has done its
-    /// way: it was sent with QoS 0, or the client has settled it.
-    pub(crate) fn settle_pending(&mut self, id: SessionId, packet_identifier: Option<u16>) {
-        if let Some(session) = self.sessions.all.get_mut(&id)
-            && session.in_flight > 0
-        {
-            session.in_flight -= 1;
+    /// Keeps a message until the client has settled it; with QoS 0 it has at once.
+    fn lend(&mut self, id: SessionId, pending: &Pending) -> Option<Lease> {
+        if pending.qos == Qos::AtMostOnce {
             self.statistics.acknowledged += 1;
-            if let Some(packet_identifier) = packet_identifier {
-                session.shared_in_flight.remove(&packet_identifier);
-            }
+            return None;
+        }
+        let session = self.sessions.all.get_mut(&id)?;
+        session.last_number += 1;
+        let number = session.last_number;
+        session.in_flight.insert(number, pending.clone());
+        Some(Lease::of_session(id, number))
+    }
+
+    /// The client has settled a message.
+    pub(crate) fn settle_pending(&mut self, id: SessionId, number: u64) {
+        if let Some(session) = self.sessions.all.get_mut(&id)
+            && session.in_flight.remove(&number).is_some()
+        {
+            self.statistics.acknowledged += 1;
+            self.announce(id);
         }
     }
 }

@@ -18,10 +18,10 @@ pub(crate) enum RetainHandling {
 }
 
 /// One filter of a SUBSCRIBE.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SubscribeRequest<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct SubscribeRequest {
     /// The whole filter; with `shared`, one that begins with `$share/`.
-    pub(crate) filter: &'a str,
+    pub(crate) filter: Name,
     /// `$share/` has its meaning (from MQTT 5.0 on).
     pub(crate) shared: bool,
     pub(crate) options: SubscriptionOptions,
@@ -54,22 +54,20 @@ impl VirtualHost {
     pub(crate) fn subscribe(
         &mut self,
         id: SessionId,
-        request: SubscribeRequest<'_>,
+        request: SubscribeRequest,
     ) -> Result<Qos, TooManySubscriptions> {
         let limit = self.limits.subscriptions;
         let sessions = &mut self.sessions;
         let Some(session) = sessions.all.get_mut(&id) else {
             return Err(TooManySubscriptions);
         };
-        let SubscribeRequest {
-            filter, options, ..
-        } = request;
+        let (name, options) = (request.filter, request.options);
+        let filter = &*name;
         let is_new = !session.subscriptions.contains_key(filter);
         if is_new && session.subscriptions.len() >= limit {
             return Err(TooManySubscriptions);
         }
-        let name = Name::from(filter);
-        session.walks.retain(|walk| walk.filter != name);
+        session.walks.retain(|walk| *walk.filter != *filter);
         session.subscriptions.insert(name.clone(), options);
         let share = if request.shared {
             shared_filter(filter)

@@ -33,15 +33,32 @@ fn mqtt(topic: &str, body: &'static str, qos: Qos, retain: bool) -> Message {
 
 impl VirtualHost {
     fn join(&mut self, client: &str, connection: u64, expiry: Option<Duration>) -> SessionId {
-        self.attach(Attach {
-            client_identifier: client,
-            connection: ConnectionId(connection),
+        self.join_with(client, connection, |attach| attach.expiry = expiry)
+            .0
+    }
+
+    /// Attaches, and says whether the session was there.
+    fn join_with(
+        &mut self,
+        client: &str,
+        connection: u64,
+        change: impl FnOnce(&mut Attach),
+    ) -> (SessionId, bool) {
+        let mut attach = Attach {
+            client_identifier: Name::from(client),
             clean_start: false,
-            expiry,
+            expiry: HOUR,
             will: None,
-        })
-        .unwrap()
-        .0
+            credit: 64,
+        };
+        change(&mut attach);
+        let attached = self.attach_now(ConnectionId(connection), attach).unwrap();
+        let id = self.sessions.find_client(client).unwrap();
+        (id, attached.present)
+    }
+
+    fn part(&mut self, id: SessionId, leaving: Leaving) {
+        self.detach(id, leaving, None);
     }
 
     fn listen(&mut self, id: SessionId, filter: &str, options: SubscriptionOptions) {
@@ -58,7 +75,7 @@ impl VirtualHost {
         self.subscribe(
             id,
             SubscribeRequest {
-                filter,
+                filter: Name::from(filter),
                 shared: filter.starts_with("$share/"),
                 options,
                 retain_handling,
@@ -229,31 +246,21 @@ fn a_session_waits_for_its_client() {
     let mut v = vhost();
     let id = v.join("c", 1, HOUR);
     v.listen(id, "t", PLAIN);
-    assert!(v.detach(id, Leaving::default()));
+    v.part(id, Leaving::default());
     let mut expiring = mqtt("t", "old", Qos::AtLeastOnce, false);
     expiring.properties.expiration = Some(Duration::from_secs(10));
     v.say(expiring, None);
     v.say(mqtt("t", "kept", Qos::AtLeastOnce, false), None);
     v.say(mqtt("t", "gone", Qos::AtMostOnce, false), None);
     v.at(3599);
-    let (again, present) = v
-        .attach(Attach {
-            client_identifier: "c",
-            connection: ConnectionId(2),
-            clean_start: false,
-            expiry: HOUR,
-            will: None,
-        })
-        .unwrap();
+    let (again, present) = v.join_with("c", 2, |_| {});
     assert!(present);
     assert_eq!(again, id);
-    v.announce(id);
     assert!(matches!(
         v.poll_notice(u64::MAX),
-        Some((ConnectionId(2), Notice::SessionReady))
+        Some((ConnectionId(2), Notice::Push(push))) if *push.pending.message.body == *b"kept"
     ));
-    assert_eq!(v.heard(id), ["kept1"]);
-    v.detach(id, Leaving::default());
+    v.part(id, Leaving::default());
     v.at(3599 + 3600);
     assert!(v.sessions.find_client("c").is_none());
     assert_eq!(
@@ -268,16 +275,11 @@ fn clean_start_forgets() {
     let id = v.join("c", 1, None);
     v.listen(id, "t", PLAIN);
     v.listen(id, "$share/g/t", PLAIN);
-    v.detach(id, Leaving::default());
-    let (new, present) = v
-        .attach(Attach {
-            client_identifier: "c",
-            connection: ConnectionId(2),
-            clean_start: true,
-            expiry: None,
-            will: None,
-        })
-        .unwrap();
+    v.part(id, Leaving::default());
+    let (new, present) = v.join_with("c", 2, |attach| {
+        attach.clean_start = true;
+        attach.expiry = None;
+    });
     assert!(!present);
     assert_ne!(new, id);
     assert_eq!(
@@ -299,7 +301,7 @@ fn shared_subscriptions_take_turns() {
     }
     let listener = v.join("plain", 9, HOUR);
     v.listen(listener, "t/#", PLAIN);
-    v.detach(ids[2], Leaving::default());
+    v.part(ids[2], Leaving::default());
     for body in ["1", "2", "3", "4"] {
         v.say(mqtt("t/x", body, Qos::AtLeastOnce, false), None);
     }
@@ -331,19 +333,16 @@ fn wills() {
         let mut v = vhost();
         let listener = v.join("listener", 1, None);
         v.listen(listener, "will", PLAIN);
-        let attach = |will| Attach {
-            client_identifier: "c",
-            connection: ConnectionId(2),
-            clean_start: false,
-            expiry: Some(Duration::from_secs(expiry)),
-            will,
-        };
+        let expiry = Some(Duration::from_secs(expiry));
         let will = Will {
             message: Arc::new(mqtt("will", "w", Qos::AtMostOnce, false)),
             delay: Duration::from_secs(delay),
         };
-        let (id, _) = v.attach(attach(Some(will))).unwrap();
-        v.detach(
+        let (id, _) = v.join_with("c", 2, |attach| {
+            attach.expiry = expiry;
+            attach.will = Some(will);
+        });
+        v.part(
             id,
             Leaving {
                 discard_will: goodbye,
@@ -354,14 +353,14 @@ fn wills() {
         for second in 0..100 {
             v.at(second);
             if second == 2 && back {
-                v.attach(attach(None)).unwrap();
+                v.join("c", 2, expiry);
             }
             if !v.heard(listener).is_empty() {
                 assert!(seen.is_none());
                 seen = Some(second);
             }
         }
-        assert_eq!(seen, expected, "{delay} {expiry} {goodbye} {back}");
+        assert_eq!(seen, expected, "{delay} {expiry:?} {goodbye} {back}");
     }
 }
 

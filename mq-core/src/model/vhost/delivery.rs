@@ -8,6 +8,7 @@ use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
+use crate::model::session::SessionId;
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
@@ -21,14 +22,38 @@ pub(crate) struct ConsumeRequest {
     pub(crate) prefetch: u32,
 }
 
-/// The claim of a consumer on a message: to be settled once.
+/// The claim of a consumer or a session on a message: to be settled once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lease {
-    queue: QueueId,
-    position: u64,
-    /// None after `basic.get`, which no prefetch counts.
-    consumer: Option<ConsumerId>,
-    channel: ChannelId,
+pub(crate) struct Lease(pub(super) Place);
+
+/// Where the message is kept meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Queue {
+        queue: QueueId,
+        position: u64,
+        /// None after `basic.get`, which no prefetch counts.
+        consumer: Option<ConsumerId>,
+        channel: ChannelId,
+    },
+    Session {
+        session: SessionId,
+        number: u64,
+    },
+}
+
+impl Lease {
+    pub(crate) fn of_session(session: SessionId, number: u64) -> Self {
+        Lease(Place::Session { session, number })
+    }
+
+    /// Its number among those of its session.
+    pub(crate) fn number(self) -> Option<u64> {
+        match self.0 {
+            Place::Session { number, .. } => Some(number),
+            Place::Queue { .. } => None,
+        }
+    }
 }
 
 /// What becomes of a delivered message.
@@ -159,12 +184,12 @@ impl VirtualHost {
                 queue
                     .unacknowledged
                     .insert(position, Unacknowledged { entry, consumer });
-                Some(Lease {
+                Some(Lease(Place::Queue {
                     queue: id,
                     position,
                     consumer,
                     channel,
-                })
+                }))
             };
             Fetched {
                 lease,
@@ -180,20 +205,32 @@ impl VirtualHost {
 
     /// Settles a delivery. That of a queue which is gone settles nothing.
     pub(crate) fn settle(&mut self, lease: Lease, settlement: Settlement) {
+        let (id, position, consumer, channel_id) = match lease.0 {
+            Place::Session { session, number } => {
+                self.settle_pending(session, number);
+                return;
+            }
+            Place::Queue {
+                queue,
+                position,
+                consumer,
+                channel,
+            } => (queue, position, consumer, channel),
+        };
         let mut freed = false;
-        if lease.consumer.is_some()
-            && let Some(channel) = self.channels.get_mut(&lease.channel)
+        if consumer.is_some()
+            && let Some(channel) = self.channels.get_mut(&channel_id)
         {
             freed = channel.is_full();
             channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
         }
         if freed {
-            self.update_channel(lease.channel, |_| {});
+            self.update_channel(channel_id, |_| {});
         }
-        let Some(queue) = self.queues.get_mut(&lease.queue) else {
+        let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
-        let Some(Unacknowledged { entry, consumer }) = queue.unacknowledged.remove(&lease.position)
+        let Some(Unacknowledged { entry, consumer }) = queue.unacknowledged.remove(&position)
         else {
             return;
         };
@@ -202,21 +239,21 @@ impl VirtualHost {
         }
         match settlement {
             Settlement::Acknowledge => self.statistics.acknowledged += 1,
-            Settlement::Reject => self.give_up(lease.queue, &entry, Reason::Rejected),
+            Settlement::Reject => self.give_up(id, &entry, Reason::Rejected),
             Settlement::Undeliverable => {
-                self.give_up(lease.queue, &entry, Reason::Undeliverable);
+                self.give_up(id, &entry, Reason::Undeliverable);
             }
             Settlement::Requeue => {
                 let limit = queue.arguments.delivery_limit;
                 if limit.is_some_and(|limit| entry.returned >= limit) {
-                    self.give_up(lease.queue, &entry, Reason::DeliveryLimit);
+                    self.give_up(id, &entry, Reason::DeliveryLimit);
                 } else {
                     queue.put_back(entry);
                     self.statistics.requeued += 1;
                 }
             }
         }
-        self.list_queue(lease.queue);
+        self.list_queue(id);
     }
 
     /// The next message for a consumer that can take one, after doing what is
@@ -275,17 +312,18 @@ impl VirtualHost {
         } else {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
-            let lease = Lease {
+            let position = entry.position;
+            let lease = Lease(Place::Queue {
                 queue: id,
-                position: entry.position,
+                position,
                 consumer: Some(consumer_id),
                 channel: channel_id,
-            };
+            });
             let held = Unacknowledged {
                 entry,
                 consumer: Some(consumer_id),
             };
-            queue.unacknowledged.insert(lease.position, held);
+            queue.unacknowledged.insert(position, held);
             Some(lease)
         };
         let delivery = Delivery {

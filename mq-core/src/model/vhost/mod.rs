@@ -23,7 +23,7 @@ use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
 use crate::model::request::ChannelNumber;
-use crate::model::session::Sessions;
+use crate::model::session::{Leaving, SessionId, Sessions};
 use crate::model::statistics::Statistics;
 use crate::model::{ConnectionId, Notice};
 use crate::names::Names;
@@ -38,11 +38,12 @@ use work::Works;
 
 /// A connection that uses the virtual host.
 #[derive(Debug)]
-struct Member {
+pub(crate) struct Member {
     /// It takes deliveries.
     writable: bool,
     /// Queues that go with it.
     exclusive: BTreeSet<QueueId>,
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Default for Member {
@@ -50,6 +51,7 @@ impl Default for Member {
         Member {
             writable: true,
             exclusive: BTreeSet::new(),
+            session: None,
         }
     }
 }
@@ -69,7 +71,7 @@ pub(crate) struct VirtualHost {
     pub(crate) exchanges: BTreeMap<Name, Exchange>,
     pub(crate) queues: BTreeMap<QueueId, Queue>,
     queue_names: BTreeMap<Name, QueueId>,
-    members: BTreeMap<ConnectionId, Member>,
+    pub(crate) members: BTreeMap<ConnectionId, Member>,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     /// Names of direct reply-to, and the queue behind each.
     replies: BTreeMap<Name, QueueId>,
@@ -80,6 +82,8 @@ pub(crate) struct VirtualHost {
     in_a_row: u32,
     work: Works,
     notices: VecDeque<(ConnectionId, Notice)>,
+    /// Sessions have the next turn.
+    sessions_first: bool,
     /// Waiting in the model's list of virtual hosts to poll.
     pub(super) awake: bool,
     timers: Timers,
@@ -119,6 +123,7 @@ impl VirtualHost {
             in_a_row: 0,
             work: Works::default(),
             notices: VecDeque::new(),
+            sessions_first: false,
             awake: false,
             timers: Timers::default(),
             statistics: Statistics::default(),
@@ -137,15 +142,31 @@ impl VirtualHost {
     /// The next notice, and for which connection, unless so many steps have been done
     /// before there is one.
     pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
-        self.notices.pop_front().or_else(|| {
-            let (connection, delivery) = self.next_delivery(steps)?;
-            Some((connection, Notice::Deliver(delivery)))
-        })
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(notice);
+        }
+        // Queues and sessions have their turns one after the other.
+        self.sessions_first = !self.sessions_first;
+        if self.sessions_first {
+            self.push(steps).or_else(|| self.deliver(steps))
+        } else {
+            self.deliver(steps).or_else(|| self.push(steps))
+        }
+    }
+
+    fn deliver(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
+        let (connection, delivery) = self.next_delivery(steps)?;
+        Some((connection, Notice::Deliver(delivery)))
+    }
+
+    fn push(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
+        let (connection, push) = self.next_push(steps)?;
+        Some((connection, Notice::Push(push)))
     }
 
     /// Whether there may be a notice.
     pub(crate) fn has_notices(&self) -> bool {
-        !self.notices.is_empty() || !self.listed.is_empty()
+        !self.notices.is_empty() || !self.listed.is_empty() || self.sessions.has_ready()
     }
 
     pub(crate) fn emit(&mut self, connection: ConnectionId, notice: Notice) {
@@ -155,7 +176,7 @@ impl VirtualHost {
     // Channels
 
     pub(crate) fn open_channel(&mut self, id: ChannelId) {
-        let writable = self.members.get(&id.connection).is_none_or(|m| m.writable);
+        let writable = self.is_writable(id.connection);
         let channel = Channel::new(writable, self.limits.unacknowledged);
         self.channels.insert(id, channel);
     }
@@ -189,11 +210,20 @@ impl VirtualHost {
 
     /// Lets deliveries come to a connection, or not.
     pub(crate) fn set_writable(&mut self, connection: ConnectionId, writable: bool) {
-        self.members.entry(connection).or_default().writable = writable;
+        let member = self.members.entry(connection).or_default();
+        member.writable = writable;
+        if let (true, Some(session)) = (writable, member.session) {
+            self.announce(session);
+        }
         let channels: Vec<ChannelId> = self.channels_of(connection).collect();
         for id in channels {
             self.update_channel(id, |c| c.writable = writable);
         }
+    }
+
+    /// Whether a connection takes deliveries.
+    pub(crate) fn is_writable(&self, connection: ConnectionId) -> bool {
+        self.members.get(&connection).is_none_or(|m| m.writable)
     }
 
     fn channels_of(&self, connection: ConnectionId) -> impl Iterator<Item = ChannelId> {
@@ -210,7 +240,12 @@ impl VirtualHost {
         for id in channels {
             self.close_channel(id);
         }
+        self.wait_no_longer(connection);
         let member = self.members.remove(&connection).unwrap_or_default();
+        if let Some(session) = member.session {
+            self.detach(session, Leaving::default(), None);
+        }
+        self.let_wait_no_longer(connection);
         self.begin(None, Work::RemoveQueues(member.exclusive));
     }
 

@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 
 use super::{BindRequest, ConsumeRequest, VirtualHost, Work};
 use crate::model::exchange::Destination;
-use crate::model::message::Message;
+use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
-    Binding, BindingTarget, Consume, DeclareQueue, Operation, Publish, Request, Ticket, Unrouted,
+    Binding, BindingTarget, Consume, DeclareQueue, Detach, Operation, Publish, Request, Ticket,
+    Unrouted,
 };
+use crate::model::session::{SessionId, TooManySubscriptions};
 use crate::model::vhost::{PublishOutcome, queues};
 use crate::model::{ConnectionId, Notice};
 
@@ -117,6 +119,30 @@ impl VirtualHost {
                 publish,
                 ticket,
             } => self.publish_on(id(channel), &publish, ticket),
+            Request::Attach(attach) => self.attach(connection, *attach),
+            Request::Detach(detach) => {
+                if let Some(session) = self.take_session(connection) {
+                    let Detach { leaving, parked } = *detach;
+                    self.detach(session, leaving, Some(Box::new(parked)));
+                }
+                self.let_wait_no_longer(connection);
+            }
+            Request::Subscribe(filters) => {
+                let session = self.session(connection);
+                let subscribe = |request| match session {
+                    Some(session) => self.subscribe(session, request),
+                    None => Err(TooManySubscriptions),
+                };
+                let results = filters.into_iter().map(subscribe).collect();
+                self.emit(connection, Notice::Subscribed(results));
+            }
+            Request::Unsubscribe(filters) => {
+                let session = self.session(connection);
+                let unsubscribe =
+                    |filter: &Name| session.is_some_and(|id| self.unsubscribe(id, filter));
+                let results = filters.iter().map(unsubscribe).collect();
+                self.emit(connection, Notice::Unsubscribed(results));
+            }
             Request::CheckPublish { channel, exchange } => {
                 if self.is_open(id(channel))
                     && let Err(refusal) = self.check_publish(&exchange)
@@ -141,9 +167,19 @@ impl VirtualHost {
 
     /// Whether something may be done on the channel.
     fn is_open(&self, id: ChannelId) -> bool {
-        self.channels
-            .get(&id)
-            .is_some_and(|channel| !channel.failed)
+        match self.channels.get(&id) {
+            Some(channel) => !channel.failed,
+            None => self.session(id.connection).is_some(),
+        }
+    }
+
+    /// The session that a connection has.
+    fn session(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.members.get(&connection)?.session
+    }
+
+    fn take_session(&mut self, connection: ConnectionId) -> Option<SessionId> {
+        self.members.get_mut(&connection)?.session.take()
     }
 
     /// Answers a question on a channel. One that is refused ends the channel.
@@ -178,7 +214,8 @@ impl VirtualHost {
             self.refuse_publish(id, ticket, refusal);
             return;
         }
-        let outcome = self.publish(&publish.message, None);
+        let publisher = self.session(id.connection);
+        let outcome = self.publish_retaining(&publish.message, publisher);
         self.return_unroutable(id, publish, outcome);
         if let Some(ticket) = ticket {
             self.accept(id, ticket, outcome);

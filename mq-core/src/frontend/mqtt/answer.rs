@@ -1,0 +1,160 @@
+//! What the model was asked, and what its notices lead to.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+use mqtt_codec::connection::{InFlight, Received, Session};
+use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
+
+use super::connect::Answer;
+use super::{MqttFrontEnd, properties};
+use crate::model::refusal::RefusalKind;
+use crate::model::request::Ticket;
+use crate::model::session::{Attached, Push, Resumed};
+use crate::model::vhost::{PublishOutcome, Settlement};
+use crate::model::{Notice, Request};
+
+/// What the model was asked.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// Who it is.
+    Login,
+    /// Its session.
+    Attach(Answer),
+    Subscribe(PacketIdentifier),
+    Unsubscribe(PacketIdentifier),
+}
+
+impl MqttFrontEnd {
+    pub(super) fn take_notice(&mut self, now: Duration, notice: Notice) {
+        match notice {
+            Notice::Push(push) => self.push(now, &push),
+            Notice::Accepted {
+                ticket, outcome, ..
+            } => self.accepted(now, ticket, outcome),
+            Notice::TakenOver => {
+                self.close(now, ReasonCode::SessionTakenOver);
+                self.detach();
+            }
+            answer => self.answered(now, answer),
+        }
+    }
+
+    fn answered(&mut self, now: Duration, notice: Notice) {
+        let Some(asked) = self.link.answered() else {
+            return;
+        };
+        match (asked, notice) {
+            (Asked::Attach(answer), Notice::Attached(attached)) => {
+                self.welcome(now, &answer, *attached);
+            }
+            (Asked::Login, Notice::Refused(refusal)) => {
+                self.turn_away(now, refusal.kind);
+            }
+            (Asked::Attach(_), Notice::Refused(_)) if self.failed || self.codec.is_closed() => {}
+            (Asked::Attach(_), Notice::Refused(_)) => {
+                self.turn_away(now, RefusalKind::ResourceLimit);
+            }
+            (Asked::Subscribe(id), Notice::Subscribed(results)) => {
+                let code = |result: Result<_, _>| match result {
+                    Ok(qos) => ReasonCode::granted(properties::wire_qos(qos)),
+                    Err(_) => ReasonCode::QuotaExceeded,
+                };
+                let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
+                let _ = self.codec.suback(id, &codes, Properties::EMPTY);
+            }
+            (Asked::Unsubscribe(id), Notice::Unsubscribed(results)) => {
+                let code = |found| match found {
+                    true => ReasonCode::Success,
+                    false => ReasonCode::NoSubscriptionExisted,
+                };
+                let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
+                let _ = self.codec.unsuback(id, &codes, Properties::EMPTY);
+            }
+            // The model answers what was asked.
+            _ => {}
+        }
+    }
+
+    fn turn_away(&mut self, now: Duration, kind: RefusalKind) {
+        let reason = match kind {
+            RefusalKind::ResourceLimit => ReasonCode::QuotaExceeded,
+            _ if self.named => ReasonCode::BadUserNameOrPassword,
+            _ => ReasonCode::NotAuthorized,
+        };
+        self.refuse(now, reason);
+    }
+
+    /// Answers CONNECT with CONNACK.
+    fn welcome(&mut self, now: Duration, answer: &Answer, attached: Attached) {
+        self.attached = true;
+        let mut sent = Vec::with_capacity(attached.sent.len());
+        for resumed in attached.sent {
+            sent.extend(self.resume(now, resumed));
+        }
+        let received = attached.received.into_iter().filter_map(|id| {
+            let id = PacketIdentifier::new(id)?;
+            Some((id, Received::Acknowledged))
+        });
+        let session = Session::restore(sent, received);
+        let accept = answer.accept(attached.present);
+        self.failed |= self.codec.accept(now, &accept, session).is_err();
+    }
+
+    /// A packet that was on its way when the connection before ended.
+    fn resume(&mut self, now: Duration, resumed: Resumed) -> Option<(PacketIdentifier, InFlight)> {
+        let id = PacketIdentifier::new(resumed.packet_identifier)?;
+        self.in_flight.insert(id.get(), resumed.lease);
+        let packet = match resumed.message {
+            Some(pending) => {
+                let with_properties = self.is_5();
+                InFlight::Publish(properties::outbound(&pending, with_properties, now))
+            }
+            None => InFlight::PubRel,
+        };
+        Some((id, packet))
+    }
+
+    fn accepted(&mut self, now: Duration, ticket: Ticket, outcome: PublishOutcome) {
+        let id = u16::try_from(ticket).ok().and_then(PacketIdentifier::new);
+        let Some(id) = id else {
+            return;
+        };
+        let reason = match outcome {
+            PublishOutcome::Routed | PublishOutcome::Replied => ReasonCode::Success,
+            PublishOutcome::Unroutable => ReasonCode::NoMatchingSubscribers,
+            PublishOutcome::Refused => ReasonCode::QuotaExceeded,
+            PublishOutcome::Dropped if self.is_5() => ReasonCode::QuotaExceeded,
+            // 3.x has no word for it. To end the connection would let one client that
+            // stays away end all publishers.
+            PublishOutcome::Dropped => ReasonCode::Success,
+        };
+        if reason.is_error() && !self.is_5() {
+            // 3.x has no word for it, and a PUBACK would be a lie.
+            self.close(now, reason);
+        } else {
+            // The identifier waits for this answer, which is no larger than any other.
+            let _ = self.codec.acknowledge(id, reason, Properties::EMPTY);
+        }
+    }
+
+    /// Sends a message.
+    fn push(&mut self, now: Duration, push: &Push) {
+        let Push { lease, pending } = push;
+        if !self.attached {
+            // It is the next connection's, or gone with the session.
+            return;
+        }
+        let message = properties::outbound(pending, self.is_5(), now);
+        match (self.codec.publish(&message), lease) {
+            (Ok(Some(id)), Some(lease)) => {
+                self.in_flight.insert(id.get(), *lease);
+            }
+            // Larger than the client takes, which counts as sent (MQTT-3.1.2-25).
+            (_, Some(lease)) => {
+                let (lease, settlement) = (*lease, Settlement::Acknowledge);
+                self.link.tell(Request::Settle { lease, settlement });
+            }
+            (_, None) => {}
+        }
+    }
+}
