@@ -164,14 +164,20 @@ impl Client {
         Ok(client)
     }
 
-    /// Opens a channel.
-    pub(super) fn open_channel(&mut self, channel: u16) -> Result<(), Stop> {
+    /// Stops when the broker proposed fewer channels.
+    pub(super) fn needs_channel(&self, channel: u16) -> Result<(), Stop> {
         if self.channel_max != 0 && channel > self.channel_max {
             return Err(not_applicable(format!(
                 "the broker proposed a channel-max of {}",
                 self.channel_max
             )));
         }
+        Ok(())
+    }
+
+    /// Opens a channel.
+    pub(super) fn open_channel(&mut self, channel: u16) -> Result<(), Stop> {
+        self.needs_channel(channel)?;
         self.call(channel, CHANNEL_OPEN, args().shortstr(""), CHANNEL_OPEN_OK)
             .map(drop)
     }

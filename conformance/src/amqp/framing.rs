@@ -95,6 +95,7 @@ pub(super) const SECTION: Section = Section {
             title: "Requests in one segment are answered one by one, in order",
             run: |ctx| {
                 let mut client = Client::open(ctx)?;
+                client.needs_channel(20)?;
                 let mut bytes = Vec::new();
                 for channel in 1..=20 {
                     bytes.extend(method(channel, CHANNEL_OPEN, args().shortstr("")));

@@ -177,6 +177,7 @@ pub(super) const SECTION: Section = Section {
                 client.declare(1, &first, EXCLUSIVE)?;
                 client.declare(1, &second, EXCLUSIVE)?;
                 client.open_channel(2)?;
+                client.needs_channel(3)?;
                 let bytes = [
                     method(1, BASIC_PUBLISH, publish_args("", &first, 0)),
                     method(2, BASIC_PUBLISH, publish_args("", &second, 0)),

@@ -2,8 +2,8 @@
 
 use super::bytes::{
     ANY_CODE, BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, Method, QUEUE_BIND,
-    QUEUE_DECLARE, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_PURGE, QUEUE_PURGE_OK, args, fields,
-    method_name,
+    QUEUE_DECLARE, QUEUE_DECLARE_OK, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_PURGE, QUEUE_PURGE_OK,
+    args, fields, method, method_name,
 };
 use super::bytes::{Args, Frame};
 use super::client::{
@@ -79,8 +79,13 @@ pub(super) const SECTION: Section = Section {
             title: "A virtual host holds 256 queues",
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
-                for i in 0..256 {
-                    client.declare(1, &ctx.name(&format!("q{i}.")), EXCLUSIVE)?;
+                let declares = (0..256).flat_map(|i| {
+                    let declare = declare_args(&ctx.name(&format!("q{i}.")), EXCLUSIVE, &fields());
+                    method(1, QUEUE_DECLARE, declare)
+                });
+                client.wire.send(&declares.collect::<Vec<_>>());
+                for _ in 0..256 {
+                    client.expect(1, QUEUE_DECLARE_OK, "queue.declare-ok of 256 queues")?;
                 }
                 client.close()
             },

@@ -361,9 +361,7 @@ fn alias_again(p: &Play<'_>) -> Played {
     client.publish(&aliased(p, &first, 1, b"1"))?;
     client.publish(&aliased(p, &second, 1, b"2"))?;
     client.publish(&aliased(p, "", 1, b"3"))?;
-    client.take(&first, b"1")?;
-    client.take(&second, b"2")?;
-    client.take(&second, b"3").map(drop)
+    client.take_all(&[(&first, b"1"), (&second, b"2"), (&second, b"3")])
 }
 
 fn alias_per_connection(p: &Play<'_>) -> Played {

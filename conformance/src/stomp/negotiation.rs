@@ -135,7 +135,11 @@ fn connect(
 }
 
 fn negotiated(ctx: &Context<'_>, accept_version: &str, version: Version) -> Result<(), Stop> {
-    drop(Client::connected(ctx, version)?);
+    // Only a version that the broker has can be the highest in common. What is
+    // wrong with it otherwise is what this case is about.
+    if let Err(absent @ Stop::NotApplicable(_)) = Client::connected(ctx, version) {
+        return Err(absent);
+    }
     let mut client = connect(ctx, Some(("accept-version", accept_version)), version)?;
     match client.next()? {
         Seen::Frame(frame) if frame.is("CONNECTED") && speaks(&frame, version) => Ok(()),

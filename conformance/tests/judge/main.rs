@@ -4,10 +4,15 @@
 // A tool that waits for brokers is tested with a clock.
 #![allow(clippy::disallowed_methods)]
 
+mod broken;
+mod frames;
+mod legal;
+mod mutation;
 mod proxy;
 mod run;
 mod watch;
 
+use std::io::Write;
 use std::process::{Command, Output};
 
 fn mqspec<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
@@ -34,4 +39,11 @@ fn assert_exit(output: &Output, code: i32) {
         stdout(output),
         stderr(output)
     );
+}
+
+/// Says a figure of the self-test, also where the test passes: what the macros
+/// print is kept back then.
+#[allow(clippy::explicit_write)]
+fn figure(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
 }

@@ -1,0 +1,133 @@
+//! A broker that breaks one rule is noticed by the case of that rule: a man in
+//! the middle breaks it, and every case that asks about it fails.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use crate::broken::ROWS;
+use crate::proxy::{Between, Protocol, through};
+use crate::{figure, mqspec};
+
+pub(crate) type Make = fn() -> Box<dyn Between>;
+
+/// What is broken, over which protocol, and the cases that must notice: ids
+/// with `*`, or `~` and a part of the title; `!` leaves out. Each case of each
+/// row is one mutation.
+pub(crate) type Row = (&'static str, Protocol, &'static [&'static str], Make);
+
+/// The ids and titles of every case.
+fn cases() -> Vec<(String, String)> {
+    let list = mqspec(&["list", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let text = |case: &serde_json::Value, key: &str| case[key].as_str().unwrap().to_string();
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|case| (text(case, "id"), text(case, "title")))
+        .collect()
+}
+
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter(|&at| rest.is_char_boundary(at))
+                .any(|at| glob(after, &rest[at..]))
+        }),
+    }
+}
+
+fn selects(selector: &str, (id, title): &(String, String)) -> bool {
+    match selector.strip_prefix('~') {
+        Some(part) => title.contains(part),
+        None => glob(selector, id),
+    }
+}
+
+/// What did not fail of the cases of a row, and how many there are.
+fn unnoticed(row: &Row, all: &[(String, String)]) -> (usize, Vec<String>) {
+    let (name, protocol, selectors, make) = row;
+    let selected: Vec<&str> = all
+        .iter()
+        .filter(|case| case.0.starts_with(protocol.scheme()))
+        .filter(|case| {
+            selectors
+                .iter()
+                .any(|selector| !selector.starts_with('!') && selects(selector, case))
+                && !selectors
+                    .iter()
+                    .filter_map(|selector| selector.strip_prefix('!'))
+                    .any(|selector| selects(selector, case))
+        })
+        .map(|(id, _)| id.as_str())
+        .collect();
+    if selected.is_empty() {
+        return (0, vec![format!("{name}: selects no case")]);
+    }
+    let url = through(*protocol, *make);
+    let mut args = vec!["--no-preflight", "--jobs", "64", "--format", "json"];
+    args.extend([
+        "--timeout",
+        "1.5",
+        "--silence",
+        "0.3",
+        "--deadline",
+        "20",
+        &url,
+    ]);
+    for id in &selected {
+        args.extend(["--case", id]);
+    }
+    let output = mqspec(&args);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{name}: {}", crate::stderr(&output)));
+    let missed = value["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        // A selector without a wildcard is a part of an id.
+        .filter(|case| selected.iter().any(|id| case["id"] == *id))
+        .filter(|case| case["verdict"] != "fail")
+        .map(|case| {
+            format!(
+                "{name}: {} {}, {}",
+                case["id"], case["verdict"], case["because"]
+            )
+        })
+        .collect();
+    (selected.len(), missed)
+}
+
+#[test]
+fn a_rule_that_is_broken_is_noticed_by_its_case() {
+    let all = cases();
+    let next = Mutex::new(ROWS.iter().flat_map(|rows| rows.iter()));
+    let found = Mutex::new((BTreeMap::<&str, (usize, usize)>::new(), Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                loop {
+                    let Some(row) = next.lock().unwrap().next() else {
+                        break;
+                    };
+                    let (planted, missed) = unnoticed(row, &all);
+                    let mut found = found.lock().unwrap();
+                    let count = found.0.entry(row.1.scheme()).or_default();
+                    count.0 += planted.saturating_sub(missed.len());
+                    count.1 += planted;
+                    found.1.extend(missed);
+                }
+            });
+        }
+    });
+    let (counts, missed) = found.into_inner().unwrap();
+    for (protocol, (noticed, planted)) in &counts {
+        figure(&format!(
+            "{protocol}: {noticed} of {planted} mutations noticed"
+        ));
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+    let planted: usize = counts.values().map(|(_, planted)| planted).sum();
+    assert!(planted >= 400, "{planted}");
+}
