@@ -1,6 +1,8 @@
 //! A server in a hundred lines, over tokio, for clients of 3.1, 3.1.1 and 5.0: QoS 0, 1 and 2.
 //! No sessions, wills, retained messages or options; who falls behind has to go. `.. HOST:PORT`
-use mqtt_codec::connection::{Accept, Message, ServerConfig, ServerConnection, ServerEvent};
+use mqtt_codec::connection::{
+    Accept, Message, ReadBuffer, ServerConfig, ServerConnection, ServerEvent,
+};
 use mqtt_codec::{Properties, QoS, ReasonCode, connection::Session, topic::matches};
 use std::{collections::BTreeMap, error::Error, net::SocketAddr, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,29 +24,36 @@ async fn main() -> Outcome {
     loop {
         let ((mut socket, peer), bus) = (listener.accept().await?, bus.clone());
         tokio::spawn(async move {
-            let mut server = ServerConnection::new(Duration::ZERO, config);
-            let outcome = serve(&mut server, &mut socket, &bus).await;
+            let start = time::Instant::now();
+            let mut server = ServerConnection::new(start.elapsed(), config);
+            let outcome = serve(&mut server, &mut socket, &bus, start).await;
             outcome.unwrap_or_else(|error| println!("{peer}: {error}"));
             // However it ended, the protocol's own goodbye is still to be sent.
             let mut out = Vec::new();
-            server.poll_transmit(std::time::Duration::MAX, &mut out);
+            server.poll_transmit(start.elapsed(), &mut out);
             socket.write_all(&out).await
         });
     }
 }
 
-async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: &Bus) -> Outcome {
-    let (start, peer) = (time::Instant::now(), socket.peer_addr()?);
+async fn serve(
+    server: &mut ServerConnection,
+    socket: &mut net::TcpStream,
+    bus: &Bus,
+    start: time::Instant,
+) -> Outcome {
+    let peer = socket.peer_addr()?;
     let (mut filters, mut heard) = (BTreeMap::<String, QoS>::new(), bus.subscribe());
-    let (mut client, mut buffer, mut out) = (peer.to_string(), Vec::new(), Vec::new());
+    let (mut client, mut buffer, mut out) = (peer.to_string(), ReadBuffer::new(), Vec::new());
     while !server.is_closed() {
         server.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&std::mem::take(&mut out)).await?;
-        buffer.reserve(4096);
         let timeout = server.poll_timeout().unwrap_or(Duration::from_secs(3600));
         tokio::select! {
-            length = socket.read_buf(&mut buffer) =>
-                if length? == 0 { server.receive_eof(start.elapsed())? },
+            length = socket.read(buffer.space(4096)) => match length? {
+                0 => server.receive_eof(start.elapsed())?,
+                length => buffer.filled(length),
+            },
             news = heard.recv(), if server.send_quota() > 0 => match news {
                 Ok(Ok(message)) => {
                     let to = filters.iter().filter(|(it, _)| matches(it, &message.topic_name));
@@ -53,12 +62,12 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                     }
                 }
                 Ok(Err((other, name))) if other == peer || name != client => {}
-                Ok(Err(_)) => server.close(std::time::Duration::ZERO, ReasonCode::SessionTakenOver, Properties::EMPTY)?,
-                Err(_) => server.close(std::time::Duration::ZERO, ReasonCode::QuotaExceeded, Properties::EMPTY)?,
+                Ok(Err(_)) => server.close(start.elapsed(), ReasonCode::SessionTakenOver, Properties::EMPTY)?,
+                Err(_) => server.close(start.elapsed(), ReasonCode::QuotaExceeded, Properties::EMPTY)?,
             },
             () = time::sleep_until(start + timeout) => server.handle_timeout(start.elapsed())?,
         }
-        let mut input = &buffer[..];
+        let mut input = buffer.input();
         while let Some(event) = server.receive(start.elapsed(), &mut input)? {
             match event {
                 ServerEvent::Connect(connect) => {
@@ -94,7 +103,6 @@ async fn serve(server: &mut ServerConnection, socket: &mut net::TcpStream, bus: 
                 _ => {}
             }
         }
-        buffer.drain(..buffer.len() - input.len());
     }
     Ok(())
 }

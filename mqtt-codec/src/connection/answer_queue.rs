@@ -1,8 +1,24 @@
 //! Acknowledgements in the order of their messages.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use crate::{PacketIdentifier, Properties, PropertiesBuf, ReasonCode};
+use crate::{PacketIdentifier, Properties, PropertiesBuf, QoS, ReasonCode};
+
+/// A client's acknowledgements. Most connections have none that wait.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Option<Box<[AnswerQueue; 2]>>);
+
+impl Answers {
+    /// Those with PUBREC, or those with PUBACK: they do not wait for each other.
+    pub(super) fn of(&mut self, qos: QoS) -> &mut AnswerQueue {
+        let [pubacks, pubrecs] = &mut **self.0.get_or_insert_default();
+        match qos {
+            QoS::ExactlyOnce => pubrecs,
+            _ => pubacks,
+        }
+    }
+}
 
 /// Acknowledgements that go out in the order of their messages (MQTT-4.6.0-2,
 /// MQTT-4.6.0-3): each waits for those before it.

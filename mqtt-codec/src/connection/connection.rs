@@ -101,7 +101,8 @@ impl<R: Role> Connection<R> {
     /// of later packets count, and are not handed out.
     #[must_use]
     pub fn transmit_len(&self) -> usize {
-        self.core.transmit.len()
+        let core = &self.core;
+        core.transmit.len() + core.outgoing.as_ref().map_or(0, |it| it.waiting())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.

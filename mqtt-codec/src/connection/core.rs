@@ -1,13 +1,13 @@
 //! What both roles keep of a connection. `receive` and `send` say what happens to it.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::alias::{InboundAliases, OutboundAliases};
-use super::answer_queue::AnswerQueue;
+use super::answer_queue::Answers;
 use super::authentication::{Method, Turn};
-use super::identifiers::Identifiers;
+use super::by_identifier::ByIdentifier;
 use super::receive::Parts;
 use super::send::Outgoing;
 use super::timer::{Timer, Timers};
@@ -135,8 +135,8 @@ pub struct Core {
     pub(super) send_maximum: u16,
     /// How many have been sent on this connection and are not settled.
     pub(super) under_way: usize,
-    /// Messages of the session that could not be sent again yet.
-    pub(super) unsent: VecDeque<PacketIdentifier>,
+    /// Messages of the session that could not be sent again yet, the first at the end.
+    pub(super) unsent: Vec<PacketIdentifier>,
     pub(super) outbound_aliases: Option<Box<OutboundAliases>>,
     /// The message that is being sent in parts.
     pub(super) outgoing: Option<Box<Outgoing>>,
@@ -147,17 +147,16 @@ pub struct Core {
     /// How many messages of the peer are under way by its count.
     pub(super) receiving: usize,
     /// QoS 1 messages that wait for PUBACK.
-    pub(super) unacknowledged: Identifiers,
+    pub(super) unacknowledged: ByIdentifier<()>,
     /// Requests that wait for an answer: those that a client sent, or a server received.
-    pub(super) requests: BTreeMap<PacketIdentifier, Request>,
+    pub(super) requests: ByIdentifier<Request>,
     pub(super) inbound_aliases: Option<Box<InboundAliases>>,
     /// The PUBLISH that is handed out in parts.
     pub(super) parts: Option<Parts>,
     /// Whether messages are acknowledged as they are handed out.
     pub(super) automatic: bool,
     /// Acknowledgements that are sent in the order of their messages: a client's.
-    pub(super) pubacks: AnswerQueue,
-    pub(super) pubrecs: AnswerQueue,
+    pub(super) answers: Answers,
 }
 
 impl Core {
@@ -180,18 +179,17 @@ impl Core {
             session: Session::new(),
             send_maximum: 0,
             under_way: 0,
-            unsent: VecDeque::new(),
+            unsent: Vec::new(),
             outbound_aliases: None,
             outgoing: None,
             receive_maximum: u16::MAX,
             receiving: 0,
-            unacknowledged: Identifiers::default(),
-            requests: BTreeMap::new(),
+            unacknowledged: ByIdentifier::new(),
+            requests: ByIdentifier::new(),
             inbound_aliases: None,
             parts: None,
             automatic: false,
-            pubacks: AnswerQueue::default(),
-            pubrecs: AnswerQueue::default(),
+            answers: Answers::default(),
         }
     }
 
@@ -260,7 +258,6 @@ impl Core {
         self.state = State::Closed;
         self.timers.stop_all();
         self.outgoing = None;
-        self.transmit.cut();
     }
 
     /// Ends in failure without telling the peer.
@@ -282,6 +279,12 @@ impl Core {
             now if now == state => Ok(()),
             _ => Err(SendError::NotOpen),
         }
+    }
+
+    /// Where packets are written to: within a message that is sent in parts, after it.
+    #[inline]
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        buffer(&mut self.transmit, &mut self.outgoing)
     }
 
     /// The packet at the front of `input`, and its length.
@@ -319,7 +322,7 @@ impl Core {
     /// Queues a packet, unless the peer takes none so large.
     pub(super) fn send(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
         self.check_size(packet.encoded_len(self.version))?;
-        packet.encode(self.version, self.transmit.buffer())?;
+        packet.encode(self.version, self.buffer())?;
         Ok(())
     }
 
@@ -352,7 +355,7 @@ impl Core {
         let [high, low] = identifier.get().to_be_bytes();
         let bytes = [packet.first_byte(), 2, high, low];
         self.check_size(bytes.len())?;
-        self.transmit.buffer().extend_from_slice(&bytes);
+        self.buffer().extend_from_slice(&bytes);
         Ok(())
     }
 
@@ -413,6 +416,18 @@ pub(super) fn indispensable(properties: Properties<'_>) -> Result<PropertiesBuil
         }
     }
     Ok(kept)
+}
+
+/// [`Core::buffer`], while other parts of it are in use.
+#[inline]
+pub(super) fn buffer<'a>(
+    transmit: &'a mut Transmit,
+    outgoing: &'a mut Option<Box<Outgoing>>,
+) -> &'a mut Vec<u8> {
+    match outgoing {
+        None => transmit.buffer(),
+        Some(outgoing) => outgoing.after(),
+    }
 }
 
 /// A packet is larger than the peer takes.

@@ -1,17 +1,15 @@
 //! Packets that were sent and wait for their acknowledgement, by packet identifier.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 use core::{fmt, mem};
 
+use super::by_identifier::ByIdentifier;
 use super::session::InFlight;
 use crate::PacketIdentifier;
 
-/// Slots that are kept when nothing is in flight: what most connections need.
-const KEPT_SLOTS: usize = 1;
-/// Places that are kept when nothing is in flight.
-const KEPT_PLACES: usize = 8;
+/// The most slots that are allocated at once.
+const AT_ONCE: usize = 256;
 
 /// A packet that was sent and waits for its acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,23 +23,16 @@ pub(super) struct Sent {
     pub(super) on_this_connection: bool,
 }
 
-/// What is in flight.
-///
-/// Identifiers are assigned in ascending order and settled in about the same: a sorted queue
-/// of them, at whose ends each step takes constant time, says in which slot the packet is.
-/// In whatever order a peer settles them, a step moves 256 KiB at most.
+/// What is in flight: the packets in slots, so that none of them is moved, and the slot of each
+/// by its identifier.
 #[derive(Clone)]
 pub(super) struct InFlightPackets {
-    places: VecDeque<Place>,
+    places: ByIdentifier<u16>,
     slots: Vec<Slot>,
     /// The first of the free slots, [`END`] for none.
     free: u16,
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    identifier: PacketIdentifier,
-    slot: u16,
+    /// How many there were at most when the slots were last given back.
+    usual: u16,
 }
 
 #[derive(Clone)]
@@ -57,9 +48,10 @@ const END: u16 = u16::MAX;
 impl InFlightPackets {
     pub(super) const fn new() -> Self {
         Self {
-            places: VecDeque::new(),
+            places: ByIdentifier::new(),
             slots: Vec::new(),
             free: END,
+            usual: 0,
         }
     }
 
@@ -67,31 +59,14 @@ impl InFlightPackets {
         self.places.is_empty()
     }
 
-    /// Where the identifier is in `places`, or would be.
-    #[inline]
-    fn find(&self, identifier: PacketIdentifier) -> Result<usize, usize> {
-        match self.places.front() {
-            None => return Err(0),
-            Some(front) if front.identifier == identifier => return Ok(0),
-            Some(_) => {}
-        }
-        match self.places.back() {
-            Some(back) if back.identifier < identifier => Err(self.places.len()),
-            _ => self
-                .places
-                .binary_search_by_key(&identifier, |place| place.identifier),
-        }
-    }
-
     #[inline]
     pub(super) fn contains(&self, identifier: PacketIdentifier) -> bool {
-        self.find(identifier).is_ok()
+        self.places.contains(identifier)
     }
 
     #[inline]
     pub(super) fn get(&self, identifier: PacketIdentifier) -> Option<&Sent> {
-        let place = self.places.get(self.find(identifier).ok()?)?;
-        self.at(place.slot)
+        self.at(*self.places.get(identifier)?)
     }
 
     #[inline]
@@ -104,8 +79,8 @@ impl InFlightPackets {
 
     #[inline]
     pub(super) fn get_mut(&mut self, identifier: PacketIdentifier) -> Option<&mut Sent> {
-        let place = self.places.get(self.find(identifier).ok()?)?;
-        match self.slots.get_mut(usize::from(place.slot))? {
+        let slot = *self.places.get(identifier)?;
+        match self.slots.get_mut(usize::from(slot))? {
             Slot::Used(sent) => Some(sent),
             Slot::Free(_) => None,
         }
@@ -114,77 +89,54 @@ impl InFlightPackets {
     /// Adds a packet, in the place of one that has the same identifier.
     #[inline]
     pub(super) fn insert(&mut self, identifier: PacketIdentifier, sent: Sent) {
-        let at = match self.find(identifier) {
-            Ok(_) => {
-                if let Some(old) = self.get_mut(identifier) {
-                    *old = sent;
-                }
-                return;
-            }
-            Err(at) => at,
-        };
-        let slot = self.free;
-        let slot = match self.slots.get_mut(usize::from(slot)) {
+        if let Some(old) = self.get_mut(identifier) {
+            *old = sent;
+            return;
+        }
+        let free = self.free;
+        let slot = match self.slots.get_mut(usize::from(free)) {
             Some(place) => {
                 if let Slot::Free(next) = mem::replace(place, Slot::Used(sent)) {
                     self.free = next;
                 }
-                slot
+                free
             }
             None => {
                 if self.slots.capacity() == 0 {
-                    self.slots.reserve_exact(KEPT_SLOTS);
+                    let usual = usize::from(self.usual);
+                    self.slots.reserve_exact(usual.clamp(1, AT_ONCE));
                 }
                 self.slots.push(Slot::Used(sent));
                 // There are fewer than there are packet identifiers.
                 (self.slots.len() - 1) as u16
             }
         };
-        let place = Place { identifier, slot };
-        if at == self.places.len() {
-            self.places.push_back(place);
-        } else {
-            self.places.insert(at, place);
-        }
+        self.places.insert(identifier, slot);
     }
 
-    /// Takes a packet out.
+    /// Takes a packet out. With the last one the slots are given back: an idle connection has
+    /// no use for them.
     #[inline]
     pub(super) fn remove(&mut self, identifier: PacketIdentifier) -> Option<Sent> {
-        let slot = match self.find(identifier) {
-            Ok(0) => self.places.pop_front()?.slot,
-            Ok(at) => self.places.remove(at)?.slot,
-            Err(_) => return None,
-        };
+        let slot = self.places.remove(identifier)?;
         let place = self.slots.get_mut(usize::from(slot))?;
         let Slot::Used(sent) = mem::replace(place, Slot::Free(self.free)) else {
             return None;
         };
         self.free = slot;
         if self.places.is_empty() {
-            self.give_back();
-        }
-        Some(sent)
-    }
-
-    /// Gives memory back that an idle connection has no use for.
-    #[inline]
-    fn give_back(&mut self) {
-        self.free = END;
-        self.slots.clear();
-        if self.slots.capacity() > KEPT_SLOTS {
+            self.usual = self.slots.len() as u16;
+            self.free = END;
             self.slots = Vec::new();
         }
-        if self.places.capacity() > KEPT_PLACES {
-            self.places = VecDeque::new();
-        }
+        Some(sent)
     }
 
     /// The packets, by identifier.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PacketIdentifier, &Sent)> {
         self.places
             .iter()
-            .filter_map(|place| Some((place.identifier, self.at(place.slot)?)))
+            .filter_map(|(identifier, slot)| Some((identifier, self.at(*slot)?)))
     }
 
     /// The packets, in no order.
@@ -200,8 +152,7 @@ impl InFlightPackets {
         &self,
         first: PacketIdentifier,
     ) -> impl Iterator<Item = PacketIdentifier> + '_ {
-        let (Ok(at) | Err(at)) = self.find(first);
-        self.places.range(at..).map(|place| place.identifier)
+        self.places.identifiers_from(first)
     }
 }
 

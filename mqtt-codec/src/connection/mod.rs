@@ -23,13 +23,13 @@ mod accept;
 mod alias;
 mod answer_queue;
 mod authentication;
+mod by_identifier;
 mod config;
 #[expect(clippy::module_inception, reason = "the type that the module is about")]
 mod connection;
 mod core;
 mod error;
 mod event;
-mod identifiers;
 mod in_flight;
 mod message;
 mod peer_limits;

@@ -1,10 +1,10 @@
 //! What outlives a network connection (section 4.1).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Message;
+use super::by_identifier::ByIdentifier;
 use super::in_flight::{InFlightPackets, Sent};
 use crate::PacketIdentifier;
 
@@ -29,7 +29,7 @@ pub struct Session {
     /// The packet identifier that was assigned last; 0 before the first.
     pub(super) last_identifier: u16,
     /// Inbound QoS 2, by packet identifier.
-    pub(super) received: BTreeMap<PacketIdentifier, ReceivedState>,
+    pub(super) received: ByIdentifier<ReceivedState>,
 }
 
 /// A packet that was sent and waits for its acknowledgement.
@@ -73,7 +73,7 @@ impl Session {
             in_flight: InFlightPackets::new(),
             sequence: 0,
             last_identifier: 0,
-            received: BTreeMap::new(),
+            received: ByIdentifier::new(),
         }
     }
 
@@ -128,13 +128,13 @@ impl Session {
     pub fn received(&self) -> impl Iterator<Item = (PacketIdentifier, Received)> + '_ {
         self.received
             .iter()
-            .map(|(&identifier, received)| (identifier, received.state))
+            .map(|(identifier, received)| (identifier, received.state))
     }
 
     /// Acknowledges a QoS 2 message while there is no connection to do it on. The PUBREC
     /// goes out when the peer sends the message again. `false` if there is no such message.
     pub fn acknowledge(&mut self, packet_identifier: PacketIdentifier) -> bool {
-        match self.received.get_mut(&packet_identifier) {
+        match self.received.get_mut(packet_identifier) {
             Some(received) => {
                 received.state = Received::Acknowledged;
                 true

@@ -1,12 +1,14 @@
 //! Bytes that wait to be sent.
 
 use alloc::vec::Vec;
-use core::{fmt, mem};
+use core::fmt;
 
 use bytes::BufMut;
 
 /// Memory that is kept when nothing waits, in bytes: most packets of an idle connection.
 const KEPT: usize = 128;
+/// The most that is allocated at once for what comes next, in bytes.
+const AT_ONCE: usize = 64 * 1024;
 
 /// Encoded packets in the order of sending.
 #[derive(Default)]
@@ -14,45 +16,25 @@ pub(super) struct Transmit {
     bytes: Vec<u8>,
     /// How many of `bytes` have been taken.
     taken: usize,
-    /// Packets that wait until the message that is being sent in parts is whole.
-    after: Option<Vec<u8>>,
+    /// How many bytes waited at the most before the memory was last given back.
+    usual: usize,
 }
 
 impl Transmit {
     /// Where packets are written to.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        let Self { bytes, after, .. } = self;
-        after.as_mut().unwrap_or_else(|| allocated(bytes))
-    }
-
-    /// Where the parts of a message are written to, and what no message holds up.
-    #[inline]
-    pub(super) fn in_turn(&mut self) -> &mut Vec<u8> {
-        allocated(&mut self.bytes)
-    }
-
-    /// Has packets wait, from now until [`join`](Self::join).
-    pub(super) fn part(&mut self) {
-        self.after.get_or_insert_default();
-    }
-
-    /// Sends the packets that waited for the end of a message.
-    pub(super) fn join(&mut self) {
-        if let Some(mut after) = self.after.take() {
-            self.in_turn().append(&mut after);
+        if self.bytes.capacity() == 0 {
+            // One allocation in place of one for each doubling.
+            self.bytes.reserve(self.usual.clamp(KEPT, AT_ONCE));
         }
-    }
-
-    /// A message that is not whole stays so: nothing that waits for its end is sent.
-    pub(super) fn cut(&mut self) {
-        self.after = None;
+        &mut self.bytes
     }
 
     /// How many bytes wait.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.taken + self.after.as_ref().map_or(0, Vec::len)
+        self.bytes.len() - self.taken
     }
 
     /// Moves as many bytes as `out` has room for, and returns how many.
@@ -64,7 +46,8 @@ impl Transmit {
         if self.taken == self.bytes.len() {
             self.taken = 0;
             if self.bytes.capacity() > KEPT {
-                drop(mem::take(&mut self.bytes));
+                self.usual = self.bytes.len();
+                self.bytes = Vec::new();
             } else {
                 self.bytes.clear();
             }
@@ -75,15 +58,6 @@ impl Transmit {
         }
         count
     }
-}
-
-/// The memory that is kept is allocated at once.
-#[inline]
-fn allocated(bytes: &mut Vec<u8>) -> &mut Vec<u8> {
-    if bytes.capacity() == 0 {
-        bytes.reserve(KEPT);
-    }
-    bytes
 }
 
 /// Without the bytes, which can hold a password.

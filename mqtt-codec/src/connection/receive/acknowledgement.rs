@@ -96,7 +96,7 @@ impl Core {
         ack: &Acknowledgement<'_>,
     ) -> Result<bool, ConnectionError> {
         let identifier = ack.packet_identifier;
-        let (reason_code, known) = match self.session.received.get(&identifier).map(|r| r.state) {
+        let (reason_code, known) = match self.session.received.get(identifier).map(|r| r.state) {
             Some(Received::Acknowledged) => (ReasonCode::Success, true),
             Some(Received::Pending) => return Err(self.violation(Rule::PubRelBeforePubRec)),
             None => (self.in_5_0(ReasonCode::PacketIdentifierNotFound), false),

@@ -210,12 +210,12 @@ impl Connection<Client> {
             }
             Packet::SubAck(suback) => {
                 core.check_suback(&suback)?;
-                core.requests.remove(&suback.packet_identifier);
+                core.requests.remove(suback.packet_identifier);
                 ClientEvent::SubAck(suback)
             }
             Packet::UnsubAck(unsuback) => {
                 core.check_unsuback(&unsuback)?;
-                core.requests.remove(&unsuback.packet_identifier);
+                core.requests.remove(unsuback.packet_identifier);
                 ClientEvent::UnsubAck(unsuback)
             }
             Packet::PingResp => {
@@ -264,7 +264,7 @@ impl Connection<Client> {
 
 impl Core {
     fn check_suback(&self, suback: &SubAck<'_>) -> Result<(), ConnectionError> {
-        let rule = match self.requests.get(&suback.packet_identifier) {
+        let rule = match self.requests.get(suback.packet_identifier) {
             Some(&Request::Subscribe(count)) if count as usize == suback.reason_codes.len() => {
                 return Ok(());
             }
@@ -275,7 +275,7 @@ impl Core {
     }
 
     fn check_unsuback(&self, unsuback: &UnsubAck<'_>) -> Result<(), ConnectionError> {
-        let rule = match self.requests.get(&unsuback.packet_identifier) {
+        let rule = match self.requests.get(unsuback.packet_identifier) {
             Some(&Request::Unsubscribe(count))
                 if count as usize == unsuback.reason_codes.len()
                     || !self.version.has_properties() =>

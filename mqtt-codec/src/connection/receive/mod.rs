@@ -147,7 +147,7 @@ impl Core {
         qos: QoS,
         dup: bool,
     ) -> Result<bool, ConnectionError> {
-        if self.session.received.contains_key(&identifier) {
+        if self.session.received.contains(identifier) {
             if qos == QoS::ExactlyOnce {
                 self.receive_again(identifier)?;
                 return Ok(false);
@@ -167,7 +167,7 @@ impl Core {
                 false => Err(self.violation(Rule::PacketIdentifierInUse)),
             };
         }
-        if self.side == Side::Server && self.requests.contains_key(&identifier) {
+        if self.side == Side::Server && self.requests.contains(identifier) {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }
         if self.receiving >= usize::from(self.receive_maximum) {
@@ -182,7 +182,7 @@ impl Core {
     #[inline(never)]
     fn receive_again(&mut self, identifier: PacketIdentifier) -> Result<(), ConnectionError> {
         let too_many = self.receiving >= usize::from(self.receive_maximum);
-        let Some(received) = self.session.received.get_mut(&identifier) else {
+        let Some(received) = self.session.received.get_mut(identifier) else {
             return Ok(());
         };
         if self.automatic {
@@ -197,10 +197,13 @@ impl Core {
             received.on_this_connection = true;
             self.receiving += 1;
             if self.side == Side::Client {
-                self.pubrecs.expect(identifier);
+                self.answers.of(QoS::ExactlyOnce).expect(identifier);
                 if is_acknowledged {
-                    self.pubrecs
-                        .give(identifier, ReasonCode::Success, Properties::EMPTY);
+                    self.answers.of(QoS::ExactlyOnce).give(
+                        identifier,
+                        ReasonCode::Success,
+                        Properties::EMPTY,
+                    );
                     Self::required(self.send_given(QoS::ExactlyOnce))?;
                 }
                 return Ok(());
@@ -218,14 +221,14 @@ impl Core {
             QoS::ExactlyOnce => {
                 self.insert_received(identifier, Received::Pending);
                 if self.side == Side::Client {
-                    self.pubrecs.expect(identifier);
+                    self.answers.of(qos).expect(identifier);
                 }
             }
             _ => {
                 self.receiving += 1;
-                self.unacknowledged.insert(identifier);
+                self.unacknowledged.insert(identifier, ());
                 if self.side == Side::Client {
-                    self.pubacks.expect(identifier);
+                    self.answers.of(qos).expect(identifier);
                 }
             }
         }
@@ -244,7 +247,7 @@ impl Core {
     }
 
     pub(in crate::connection) fn remove_received(&mut self, identifier: PacketIdentifier) {
-        if let Some(received) = self.session.received.remove(&identifier)
+        if let Some(received) = self.session.received.remove(identifier)
             && received.on_this_connection
         {
             self.receiving -= 1;
@@ -257,9 +260,9 @@ impl Core {
         identifier: PacketIdentifier,
         request: Request,
     ) -> Result<(), ConnectionError> {
-        if self.requests.contains_key(&identifier)
+        if self.requests.contains(identifier)
             || self.unacknowledged.contains(identifier)
-            || self.session.received.contains_key(&identifier)
+            || self.session.received.contains(identifier)
         {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }

@@ -26,7 +26,7 @@ impl Core {
         } else if self
             .session
             .received
-            .get(&identifier)
+            .get(identifier)
             .is_some_and(is_pending)
         {
             (QoS::ExactlyOnce, PacketSet::PUBREC)
@@ -39,7 +39,7 @@ impl Core {
             // A refused message is forgotten (MQTT-4.3.3-9).
             QoS::ExactlyOnce if reason_code.is_error() => self.remove_received(identifier),
             QoS::ExactlyOnce => {
-                if let Some(received) = self.session.received.get_mut(&identifier) {
+                if let Some(received) = self.session.received.get_mut(identifier) {
                     received.state = Received::Acknowledged;
                 }
             }
@@ -51,23 +51,15 @@ impl Core {
         if self.side == Side::Server {
             return self.send_answer(identifier, qos, reason_code, properties);
         }
-        let queue = match qos {
-            QoS::ExactlyOnce => &mut self.pubrecs,
-            _ => &mut self.pubacks,
-        };
+        let queue = self.answers.of(qos);
         queue.give(identifier, reason_code, properties);
-        self.send_given(qos)?;
-        Ok(())
+        self.send_given(qos)
     }
 
     /// Sends the acknowledgements whose turn it is.
     pub(in crate::connection) fn send_given(&mut self, qos: QoS) -> Result<(), SendError> {
         loop {
-            let queue = match qos {
-                QoS::ExactlyOnce => &mut self.pubrecs,
-                _ => &mut self.pubacks,
-            };
-            let Some((identifier, reason_code, properties)) = queue.next() else {
+            let Some((identifier, reason_code, properties)) = self.answers.of(qos).next() else {
                 return Ok(());
             };
             self.send_answer(identifier, qos, reason_code, properties.as_properties())?;
@@ -110,7 +102,7 @@ impl Core {
         codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        let Some(&Request::Subscribe(expected)) = self.requests.get(&packet_identifier) else {
+        let Some(&Request::Subscribe(expected)) = self.requests.get(packet_identifier) else {
             return Err(SendError::UnknownPacketIdentifier);
         };
         check_codes(codes, expected as usize, PacketSet::SUBACK)?;
@@ -133,7 +125,7 @@ impl Core {
             properties,
             reason_codes: codes.into(),
         }))?;
-        self.requests.remove(&packet_identifier);
+        self.requests.remove(packet_identifier);
         Ok(())
     }
 
@@ -145,7 +137,7 @@ impl Core {
         codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        let Some(&Request::Unsubscribe(expected)) = self.requests.get(&packet_identifier) else {
+        let Some(&Request::Unsubscribe(expected)) = self.requests.get(packet_identifier) else {
             return Err(SendError::UnknownPacketIdentifier);
         };
         check_codes(codes, expected as usize, PacketSet::UNSUBACK)?;
@@ -160,7 +152,7 @@ impl Core {
             properties,
             reason_codes,
         }))?;
-        self.requests.remove(&packet_identifier);
+        self.requests.remove(packet_identifier);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ pub(super) use answer::check_answer;
 pub(super) use parts::Outgoing;
 
 use super::alias::AliasUse;
-use super::core::{Core, Side, State};
+use super::core::{Core, Side, State, buffer};
 use super::role::Role;
 use super::session::InFlight;
 use super::{Connection, ConnectionError, Message, SendError};
@@ -89,14 +89,18 @@ impl<R: Role> Connection<R> {
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
         self.core.expect(State::Open)?;
-        let sent = self
+        match self
             .core
-            .acknowledge(packet_identifier, reason_code, properties);
-        self.owe(sent)
+            .acknowledge(packet_identifier, reason_code, properties)
+        {
+            Ok(()) => Ok(()),
+            Err(error) => self.owe(Err(error)),
+        }
     }
 
     /// What the protocol requires to be sent, and the peer takes none so large, ends the
     /// connection, whether or not the embedder looks at the error.
+    #[inline(never)]
     fn owe(&mut self, sent: Result<(), SendError>) -> Result<(), SendError> {
         if let Err(SendError::PacketTooLarge { length, maximum }) = sent {
             self.fail(ConnectionError::PacketTooLarge { length, maximum });
@@ -125,7 +129,7 @@ impl Core {
         }
         let identifier = self.encode(message, message.payload.len(), |core, packet| {
             let (publish, topic_alias) = packet;
-            publish.encode(topic_alias, core.version, core.transmit.buffer())
+            publish.encode(topic_alias, core.version, core.buffer())
         })?;
         if let Some(identifier) = identifier {
             let sequence = self.session.next_sequence();
@@ -187,7 +191,7 @@ impl Core {
         let (side, requests, outgoing) = (self.side, &self.requests, &self.outgoing);
         self.session
             .assign_identifier(|it| {
-                side == Side::Client && requests.contains_key(&it)
+                side == Side::Client && requests.contains(it)
                     || outgoing.as_ref().is_some_and(|outgoing| outgoing.has(it))
             })
             .ok_or(SendError::NoPacketIdentifier)
@@ -235,18 +239,19 @@ impl Core {
         for identifier in order {
             // PUBREL is never held back (MQTT-3.3.4-8).
             if !self.send_again(identifier) {
-                self.unsent.push_back(identifier);
+                self.unsent.push(identifier);
             }
         }
+        self.unsent.reverse();
     }
 
     /// Sends again what the Receive Maximum allows by now.
     fn send_unsent(&mut self) {
-        while let Some(&identifier) = self.unsent.front() {
+        while let Some(&identifier) = self.unsent.last() {
             if !self.send_again(identifier) {
                 return;
             }
-            self.unsent.pop_front();
+            self.unsent.pop();
         }
     }
 
@@ -283,7 +288,7 @@ impl Core {
                 let is_taken = message.qos != QoS::AtMostOnce
                     && self.check_message(message).is_ok()
                     && length <= self.peer.maximum_packet_size as usize;
-                let out = self.transmit.buffer();
+                let out = buffer(&mut self.transmit, &mut self.outgoing);
                 if !is_taken || again.encode(None, self.version, out).is_err() {
                     // A server drops it as if it had been delivered (MQTT-3.1.2-25). A
                     // client keeps it for a connection on which it is taken.

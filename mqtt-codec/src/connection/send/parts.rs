@@ -14,6 +14,8 @@ pub(in crate::connection) struct Outgoing {
     remaining: u64,
     /// What the session is to keep once it is whole.
     kept: Option<Kept>,
+    /// Packets that wait until it is whole.
+    after: Vec<u8>,
 }
 
 /// A QoS 1 or QoS 2 message.
@@ -28,6 +30,16 @@ struct Kept {
 }
 
 impl Outgoing {
+    /// Where packets are written to that wait until it is whole.
+    pub(in crate::connection) fn after(&mut self) -> &mut Vec<u8> {
+        &mut self.after
+    }
+
+    /// Bytes that wait until it is whole.
+    pub(in crate::connection) fn waiting(&self) -> usize {
+        self.after.len()
+    }
+
     /// Whether this is its packet identifier.
     pub(super) fn has(&self, identifier: PacketIdentifier) -> bool {
         self.kept
@@ -64,7 +76,7 @@ impl Core {
         let identifier = self.encode(message, payload_length, |core, packet| {
             let (publish, topic_alias) = packet;
             let rest = payload_length - message.payload.len();
-            publish.encode_part(topic_alias, rest, core.version, core.transmit.buffer())
+            publish.encode_part(topic_alias, rest, core.version, core.buffer())
         })?;
         let kept = identifier.map(|identifier| {
             self.under_way += 1;
@@ -75,8 +87,11 @@ impl Core {
                 payload: message.payload.to_vec(),
             }
         });
-        self.transmit.part();
-        self.outgoing = Some(Box::new(Outgoing { remaining, kept }));
+        self.outgoing = Some(Box::new(Outgoing {
+            remaining,
+            kept,
+            after: Vec::new(),
+        }));
         Ok(identifier)
     }
 
@@ -87,14 +102,14 @@ impl Core {
             return Err(SendError::BodyLength);
         };
         outgoing.remaining = remaining;
-        self.transmit.in_turn().extend_from_slice(part);
+        self.transmit.buffer().extend_from_slice(part);
         if let Some(kept) = &mut outgoing.kept {
             kept.payload.extend_from_slice(part);
         }
         if remaining == 0
-            && let Some(outgoing) = self.outgoing.take()
+            && let Some(mut outgoing) = self.outgoing.take()
         {
-            self.transmit.join();
+            self.transmit.buffer().append(&mut outgoing.after);
             if let Some(kept) = outgoing.kept {
                 let message = Message {
                     payload: kept.payload.into(),
