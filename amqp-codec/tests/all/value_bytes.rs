@@ -221,7 +221,7 @@ fn protocol_headers() {
         assert_eq!(error.offset, offset);
         assert_eq!(
             error.to_string(),
-            format!("not a protocol header (octet {offset})")
+            format!("not a protocol header (byte {offset})")
         );
     }
 }
