@@ -141,7 +141,10 @@ impl Work {
                 reply: Reply::QueueDeleteOk(_),
                 ..
             } => client.close(now)?,
-            ClientEvent::Start { .. } | ClientEvent::Reply { .. } | ClientEvent::CloseOk => {}
+            ClientEvent::Start { .. }
+            | ClientEvent::Reply { .. }
+            | ClientEvent::ConsumerCancelled { .. } // with its queue
+            | ClientEvent::CloseOk => {}
             unexpected => return Err(format!("{unexpected:?}").into()),
         }
         if self.seen.len() == 3 && self.unconfirmed.is_empty() && client.is_open() {
