@@ -21,6 +21,7 @@ mod long_topic;
 mod mqtt;
 mod replay;
 mod share_members;
+mod simulation;
 mod stomp;
 mod transient_to_session;
 mod world;

@@ -1,0 +1,310 @@
+//! What was published, confirmed, delivered and settled, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The queues of a simulation: see [`super::amqp::declare`].
+pub(super) const QUEUES: [&str; 8] = [
+    "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests",
+];
+
+/// The consumers of direct replies, together.
+pub(super) const REPLIES: Place = "replies";
+
+/// Retained messages that are there from the beginning.
+pub(super) const RETAINED: u64 = 20;
+
+/// Where a copy of a message may be: a queue, or an MQTT session by its client identifier.
+pub(super) type Place = &'static str;
+
+/// What the broker said of a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing yet; nothing follows.
+    Unknown,
+    /// It has it.
+    Confirmed,
+    /// It does not have it.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Sent {
+    /// A publisher whose messages keep their order.
+    publisher: u8,
+    outcome: Outcome,
+    places: Vec<Place>,
+    /// It was published again over another connection, which QoS 1 allows: there may be
+    /// more than one copy of it, and it may come after later ones.
+    again: bool,
+    /// The connection that a direct reply is for, by its client and how many that had before.
+    requester: Option<(u8, u32)>,
+    /// It may be dropped when this time has passed since it was confirmed.
+    expiry: Option<Duration>,
+    confirmed: Duration,
+    published: Duration,
+    tick: u64,
+    /// Sessions that may have had no room for it.
+    crowded: BTreeSet<Place>,
+}
+
+/// A copy of a message in one place, as its consumers saw it.
+#[derive(Debug, Default)]
+struct Copy {
+    deliveries: u32,
+    /// When it came first.
+    first: u64,
+    settled: Settled,
+    present: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Settled {
+    #[default]
+    No,
+    /// An acknowledgement was sent; it may not have arrived.
+    Perhaps,
+    Certainly,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) now: Duration,
+    /// Counts what happens.
+    tick: u64,
+    /// How many messages wait in one session at the most.
+    pub(super) session_messages: usize,
+    sent: BTreeMap<u64, Sent>,
+    copies: BTreeMap<(Place, u64), Copy>,
+    /// Sessions whose subscription was granted.
+    subscribed: BTreeSet<Place>,
+    /// Sessions at which a QoS 2 message must arrive once.
+    exactly_once: BTreeSet<(Place, u64)>,
+    /// How many connections each client has lost.
+    lost: BTreeMap<u8, u32>,
+}
+
+impl Ledger {
+    /// A new message for one queue; its number.
+    pub(super) fn for_queue(&mut self, publisher: u8, queue: Place) -> u64 {
+        self.publish(publisher, vec![queue])
+    }
+
+    /// A new message under a topic that the queue `bound` and all sessions want.
+    pub(super) fn for_topic(
+        &mut self,
+        publisher: u8,
+        exactly_once: bool,
+        expiry: Option<Duration>,
+    ) -> u64 {
+        let places = self.subscribed.iter().copied().chain(["bound"]).collect();
+        let number = self.publish(publisher, places);
+        let sent = self.sent.get_mut(&number).unwrap();
+        sent.expiry = expiry;
+        if exactly_once {
+            let sessions = self.subscribed.iter().map(|place| (*place, number));
+            self.exactly_once.extend(sessions);
+        }
+        number
+    }
+
+    /// Messages that a session may have had to keep beside this one, between its publish and
+    /// now.
+    fn beside(&self, session: Place, number: u64) -> usize {
+        let own = &self.sent[&number];
+        let others = self.sent.iter().filter(|(other, sent)| {
+            let delivered = self.copies.get(&(session, **other));
+            let expired = sent.outcome == Outcome::Confirmed
+                && sent
+                    .expiry
+                    .is_some_and(|time| sent.confirmed + time <= own.published);
+            **other != number
+                && sent.places.contains(&session)
+                && !expired
+                && delivered.is_none_or(|copy| copy.first > own.tick)
+        });
+        others.count()
+    }
+
+    /// A new message in answer to a request that came with a direct reply-to.
+    pub(super) fn reply_to(&mut self, publisher: u8, request: u64) -> u64 {
+        let requester = self.sent[&request].requester;
+        let number = self.publish(publisher, vec![REPLIES]);
+        self.sent.get_mut(&number).unwrap().requester = requester;
+        number
+    }
+
+    /// A new request, to be answered on the connection that its client has now.
+    pub(super) fn request(&mut self, client: u8) -> u64 {
+        let number = self.publish(client, vec!["requests"]);
+        let lost = self.lost.get(&client).copied().unwrap_or_default();
+        self.sent.get_mut(&number).unwrap().requester = Some((client, lost));
+        number
+    }
+
+    /// A client's connection is gone, and direct replies on their way to it.
+    pub(super) fn disconnected(&mut self, client: u8) {
+        *self.lost.entry(client).or_default() += 1;
+    }
+
+    /// A retained message that the broker has.
+    pub(super) fn retained(&mut self) -> u64 {
+        let number = self.publish(u8::MAX, Vec::new());
+        self.answered(number, Outcome::Confirmed);
+        number
+    }
+
+    /// A session has subscribed to the retained messages, the first that there were.
+    pub(super) fn wants_retained(&mut self, session: Place) {
+        for sent in self.sent.values_mut().take(RETAINED as usize) {
+            sent.places.push(session);
+        }
+    }
+
+    fn publish(&mut self, publisher: u8, places: Vec<Place>) -> u64 {
+        let number = self.sent.len() as u64;
+        self.tick += 1;
+        let sent = Sent {
+            publisher,
+            outcome: Outcome::Unknown,
+            places,
+            again: false,
+            requester: None,
+            expiry: None,
+            confirmed: Duration::ZERO,
+            published: self.now,
+            tick: self.tick,
+            crowded: BTreeSet::new(),
+        };
+        self.sent.insert(number, sent);
+        number
+    }
+
+    pub(super) fn subscribed(&mut self, session: Place) {
+        self.subscribed.insert(session);
+    }
+
+    pub(super) fn answered(&mut self, number: u64, outcome: Outcome) {
+        let sent = self.sent.get_mut(&number).unwrap();
+        assert_eq!(sent.outcome, Outcome::Unknown, "message {number}");
+        sent.outcome = outcome;
+        let places = sent.places.clone();
+        let sessions = places.into_iter().filter(|place| !QUEUES.contains(place));
+        let crowded: BTreeSet<Place> = sessions
+            .filter(|session| self.beside(session, number) >= self.session_messages)
+            .collect();
+        let sent = self.sent.get_mut(&number).unwrap();
+        sent.crowded = crowded;
+        sent.confirmed = self.now;
+    }
+
+    /// A QoS 1 message that the broker may have is sent once more.
+    pub(super) fn sent_again(&mut self, number: u64) {
+        self.sent.get_mut(&number).unwrap().again = true;
+    }
+
+    /// A message arrived at a consumer. Returns whose it is, if its publisher's messages
+    /// must come in their order.
+    pub(super) fn delivered(&mut self, place: Place, number: u64) -> Option<u8> {
+        let sent = self.sent.get(&number).expect("a message from nowhere");
+        assert_ne!(sent.outcome, Outcome::Refused, "{place} has {number}");
+        self.tick += 1;
+        let copy = self.copies.entry((place, number)).or_default();
+        if copy.deliveries == 0 {
+            copy.first = self.tick;
+        }
+        copy.deliveries += 1;
+        let settled = copy.settled == Settled::Certainly && !sent.again;
+        assert!(
+            !settled,
+            "{place} has {number} again after its acknowledgement"
+        );
+        let once = copy.deliveries == 1 || !self.exactly_once.contains(&(place, number));
+        assert!(once, "{place} had {number} twice, at QoS 2");
+        (!sent.again).then_some(sent.publisher)
+    }
+
+    /// A consumer has said that it needs a copy no more.
+    pub(super) fn settled(&mut self, place: Place, number: u64) {
+        let copy = self.copies.get_mut(&(place, number)).unwrap();
+        copy.settled = copy.settled.max(Settled::Perhaps);
+    }
+
+    /// The broker has heard of it.
+    pub(super) fn settled_certainly(&mut self, place: Place, number: u64) {
+        let copy = self.copies.get_mut(&(place, number)).unwrap();
+        copy.settled = Settled::Certainly;
+    }
+
+    /// What a queue holds in the end.
+    pub(super) fn audit(&mut self, queue: Place, present: &[u64]) {
+        for number in present {
+            self.delivered(queue, *number);
+            let copy = self.copies.get_mut(&(queue, *number)).unwrap();
+            let again = self.sent[number].again;
+            assert!(!copy.present || again, "{queue} holds {number} twice");
+            copy.present = true;
+        }
+    }
+
+    /// Direct replies to connections that are there reach them.
+    pub(super) fn check_replies(&self) {
+        for (number, sent) in &self.sent {
+            let there = sent.requester.is_some_and(|(client, lost)| {
+                self.lost.get(&client).copied().unwrap_or_default() == lost
+            });
+            if there && sent.outcome == Outcome::Confirmed && sent.places == [REPLIES] {
+                let arrived = self.is_there(REPLIES, *number);
+                assert!(arrived, "reply {number} was confirmed, and did not arrive");
+            }
+        }
+    }
+
+    /// Everything confirmed is somewhere, except what a policy dropped and counted.
+    pub(super) fn check(&self, overflowed: u64) {
+        let mut dropped = 0;
+        let confirmed = self.sent.iter();
+        for (number, sent) in confirmed.filter(|(_, sent)| sent.outcome == Outcome::Confirmed) {
+            for place in &sent.places {
+                match *place {
+                    place if self.is_there(place, *number) => {}
+                    "dying" if self.is_there("dead", *number) => {}
+                    "short" => dropped += 1,
+                    REPLIES => {}
+                    _ if sent.expiry.is_some() && !QUEUES.contains(place) => {}
+                    "bound" if sent.expiry.is_some() => {}
+                    place if sent.crowded.contains(place) => dropped += 1,
+                    _ => panic!("message {number} was confirmed, and {place} does not have it"),
+                }
+            }
+        }
+        assert!(
+            dropped <= overflowed,
+            "{dropped} were dropped, {overflowed} counted"
+        );
+    }
+
+    fn is_there(&self, place: Place, number: u64) -> bool {
+        let Some(copy) = self.copies.get(&(place, number)) else {
+            return false;
+        };
+        // A session's client keeps what it has received.
+        let kept = !QUEUES.contains(&place);
+        copy.present || copy.settled != Settled::No || kept
+    }
+}
+
+/// The body of a message: its number, and some bytes more than one frame has, at times.
+pub(super) fn body(number: u64) -> Vec<u8> {
+    let mut body = format!("{number}:").into_bytes();
+    let more = [0, 10, 3_000, 9_000][(number % 4) as usize];
+    body.resize(body.len() + more, b'x');
+    body
+}
+
+pub(super) fn number(found: &[u8]) -> u64 {
+    let end = found.iter().position(|byte| *byte == b':').unwrap();
+    let number = std::str::from_utf8(&found[..end]).unwrap().parse().unwrap();
+    assert_eq!(found, body(number), "a body that was changed");
+    number
+}

@@ -1,0 +1,319 @@
+//! A broker among clients of all three protocols, over links that are slow,
+//! cut bytes anywhere and break, and a ledger that knows what must be where.
+//!
+//! Everything follows from a list of steps, and the list from a seed. A list that
+//! fails is made shorter for as long as it still fails, and printed.
+//!
+//! ```text
+//! cargo test -p mq-core --test all simulation                  # the seeds of every run
+//! MQ_SEEDS=100000 cargo test --release -p mq-core --test all simulation
+//! MQ_SEED=17 cargo test -p mq-core --test all simulation       # one seed again
+//! ```
+
+mod amqp;
+mod ledger;
+mod mqtt;
+mod network;
+mod stomp;
+mod stranger;
+
+use amqp::AmqpPeer;
+use ledger::{Ledger, QUEUES};
+use mqtt::MqttPeer;
+use network::{Network, Peer};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+use std::time::Duration;
+use stomp::StompPeer;
+use stranger::StrangerPeer;
+
+/// Seeds of a run that does not say how many.
+const SEEDS: u64 = 60;
+/// Steps of one seed.
+const STEPS: usize = 600;
+
+/// One thing that happens. Numbers are taken modulo what there is.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A client does something, or connects if it is not connected.
+    Act { who: u8, choice: u64 },
+    /// Bytes of a client arrive at the broker.
+    Up { who: u8, len: u16 },
+    /// Bytes of the broker arrive at a client.
+    Down { who: u8, len: u16 },
+    /// A link breaks; bytes that were on their way are lost.
+    Cut { who: u8 },
+    /// Time passes.
+    Wait { milliseconds: u16 },
+}
+
+/// SplitMix64: the steps only have to vary.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+fn script(seed: u64) -> Script {
+    let mut random = Random(seed);
+    let session_messages = [5, 100_000][(random.next() % 2) as usize];
+    // Some seeds break links often, some never.
+    let cuts = [0, 2, 8][(random.next() % 3) as usize];
+    let steps = (0..STEPS)
+        .map(|_| {
+            let who = (random.next() % 7) as u8;
+            let len = 1 << (random.next() % 15);
+            match random.next() % 100 {
+                n if n < cuts => Step::Cut { who },
+                0..40 => Step::Act {
+                    who,
+                    choice: random.next(),
+                },
+                40..65 => Step::Up { who, len },
+                65..92 => Step::Down { who, len },
+                _ => Step::Wait {
+                    milliseconds: (random.next() % 400) as u16,
+                },
+            }
+        })
+        .collect();
+    Script {
+        session_messages,
+        steps,
+    }
+}
+
+struct Simulation {
+    network: Network,
+    peers: Vec<Box<dyn Peer>>,
+    ledger: Ledger,
+}
+
+impl Simulation {
+    fn new(session_messages: usize) -> Self {
+        let mut simulation = Simulation {
+            network: Network::new(session_messages),
+            peers: vec![
+                Box::new(AmqpPeer::new(0)),
+                Box::new(AmqpPeer::new(1)),
+                Box::new(MqttPeer::new(2)),
+                Box::new(MqttPeer::new(3)),
+                Box::new(StompPeer::new(4)),
+                Box::new(StompPeer::new(5)),
+                Box::new(StrangerPeer::default()),
+            ],
+            ledger: Ledger::default(),
+        };
+        simulation.ledger.session_messages = session_messages;
+        amqp::declare(&mut simulation.network);
+        mqtt::retain(&mut simulation.network, &mut simulation.ledger);
+        simulation
+    }
+
+    fn step(&mut self, step: Step) {
+        let count = self.peers.len();
+        let at = |who: u8| usize::from(who) % count;
+        match step {
+            Step::Act { who, choice } => {
+                let peer = &mut self.peers[at(who)];
+                match peer.connection() {
+                    Some(_) => peer.act(choice, &mut self.ledger),
+                    None => peer.connect(&mut self.network),
+                }
+            }
+            Step::Up { who, len } => self.up(at(who), len.into()),
+            Step::Down { who, len } => self.down(at(who), len.into()),
+            Step::Cut { who } => self.cut(at(who)),
+            Step::Wait { milliseconds } => self.wait(Duration::from_millis(milliseconds.into())),
+        }
+        self.network.check();
+    }
+
+    /// Bytes go from a client to the broker.
+    fn up(&mut self, who: usize, len: usize) {
+        let peer = &mut self.peers[who];
+        if let Some(id) = peer.connection() {
+            let bytes = peer.transmit(self.network.now);
+            self.network.send(id, &bytes, len);
+        }
+    }
+
+    /// Bytes go from the broker to a client.
+    fn down(&mut self, who: usize, len: usize) {
+        let peer = &mut self.peers[who];
+        let Some(id) = peer.connection() else { return };
+        let bytes = self.network.receive(id, len);
+        peer.receive(self.network.now, &bytes, &mut self.ledger);
+        if peer.is_over() || self.network.is_over(id) {
+            self.cut(who);
+        }
+    }
+
+    fn cut(&mut self, who: usize) {
+        if let Some(id) = self.peers[who].connection() {
+            self.network.cut(id);
+            self.peers[who].lost(&mut self.ledger);
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.network.wait(time);
+        self.ledger.now = self.network.now;
+        for who in 0..self.peers.len() {
+            if self.peers[who].connection().is_some()
+                && !self.peers[who].handle_timeout(self.network.now)
+            {
+                self.cut(who);
+            }
+        }
+    }
+
+    /// Lets everybody connect and everything arrive.
+    fn quiesce(&mut self) {
+        let mut quiet = 0;
+        for _ in 0..10_000 {
+            let mut moved = false;
+            for who in 0..self.peers.len() {
+                if self.peers[who].connection().is_none() && self.peers[who].comes_back() {
+                    self.peers[who].connect(&mut self.network);
+                    moved = true;
+                }
+                let before = self.network.moved;
+                self.up(who, usize::MAX);
+                self.down(who, usize::MAX);
+                moved |= self.network.moved != before;
+            }
+            quiet = if moved { 0 } else { quiet + 1 };
+            if quiet == 2 {
+                return;
+            }
+            self.wait(Duration::from_millis(1));
+        }
+        panic!("the links do not come to rest");
+    }
+
+    /// Brings everything to an end, and compares what is where with the ledger.
+    fn finish(&mut self) {
+        self.quiesce();
+        for peer in &mut self.peers {
+            peer.finish(&mut self.ledger);
+        }
+        self.ledger.check_replies();
+        for who in 0..self.peers.len() {
+            self.cut(who);
+        }
+        // The time to live of the queue `dying` passes.
+        self.wait(Duration::from_secs(2));
+        self.network.check();
+        let statistics = self.network.broker.statistics();
+        for queue in QUEUES {
+            let present = amqp::empty(&mut self.network, queue);
+            self.ledger.audit(queue, &present);
+        }
+        self.ledger.check(statistics.overflowed);
+        self.network.check();
+        self.network.replay();
+    }
+}
+
+/// What a list of steps is played with.
+#[derive(Debug)]
+struct Script {
+    /// How many messages wait in one session at the most.
+    session_messages: usize,
+    steps: Vec<Step>,
+}
+
+fn play(script: &Script) {
+    let mut simulation = Simulation::new(script.session_messages);
+    for step in &script.steps {
+        simulation.step(*step);
+    }
+    simulation.finish();
+}
+
+thread_local! {
+    /// Panics are expected here: a list of steps is tried many times while it shrinks.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What goes wrong when these steps are played.
+fn failure(script: &Script) -> Option<String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                report(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let played = panic::catch_unwind(AssertUnwindSafe(|| play(script)));
+    QUIET.set(false);
+    let panic = played.err()?;
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    Some(text.unwrap_or("a panic without words").to_owned())
+}
+
+/// A failure without its numbers: what stays the same while a list shrinks.
+fn kind(failure: &str) -> String {
+    failure.replace(|letter: char| letter.is_ascii_digit(), "")
+}
+
+/// Leaves out steps, many at first, for as long as the rest fails in the same way.
+fn shrink(mut script: Script, first: &str) -> Script {
+    let mut size = script.steps.len() / 2;
+    while size > 0 {
+        let mut at = 0;
+        while at < script.steps.len() {
+            let end = (at + size).min(script.steps.len());
+            let mut steps = script.steps.clone();
+            steps.drain(at..end);
+            let fewer = Script { steps, ..script };
+            if failure(&fewer).is_some_and(|failure| kind(&failure) == kind(first)) {
+                script = fewer;
+            } else {
+                at = end;
+            }
+        }
+        size /= 2;
+    }
+    script
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().expect("a number"))
+}
+
+#[test]
+fn nothing_confirmed_is_lost_and_nothing_comes_from_nowhere() {
+    let seeds = match number("MQ_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("MQ_SEEDS").unwrap_or(SEEDS),
+    };
+    for seed in seeds {
+        let script = script(seed);
+        if let Some(first) = failure(&script) {
+            let script = shrink(script, &first);
+            let last = failure(&script).unwrap_or_default();
+            let steps = script.steps.iter();
+            let steps: String = steps.map(|step| format!("    {step:?}\n")).collect();
+            panic!(
+                "MQ_SEED={seed}: {first}\nThese steps are enough, with {} messages a session: {last}\n{steps}",
+                script.session_messages,
+            );
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The links between the clients and the broker, and the clock.
+
+use bytes::Bytes;
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::ledger::Ledger;
+
+/// A client and its application.
+pub(super) trait Peer {
+    fn connection(&self) -> Option<ConnectionId>;
+    fn connect(&mut self, network: &mut Network);
+    /// Does one thing that an application might.
+    fn act(&mut self, choice: u64, ledger: &mut Ledger);
+    fn transmit(&mut self, now: Duration) -> Vec<u8>;
+    fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger);
+    /// Returns false when the client gives the connection up.
+    fn handle_timeout(&mut self, now: Duration) -> bool;
+    /// Whether the client connects again until it is served.
+    fn comes_back(&self) -> bool {
+        true
+    }
+    /// Whether the client is done with this connection.
+    fn is_over(&self) -> bool;
+    /// The link is gone.
+    fn lost(&mut self, ledger: &mut Ledger);
+    /// Everything has arrived: writes down what is certain now.
+    fn finish(&mut self, ledger: &mut Ledger);
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    to_broker: Vec<u8>,
+    to_client: Vec<u8>,
+    paused: bool,
+    closed: bool,
+}
+
+/// Steps that one call takes at the most.
+const CALL: u64 = 2_000;
+
+#[derive(Debug)]
+enum Call {
+    Handle(Duration, Input),
+    Timeout(Duration),
+}
+
+pub(super) struct Network {
+    pub(super) broker: Broker,
+    config: Config,
+    pub(super) now: Duration,
+    /// Bytes that arrived anywhere.
+    pub(super) moved: usize,
+    links: BTreeMap<ConnectionId, Link>,
+    last: u64,
+    calls: Vec<Call>,
+    outputs: Vec<Output>,
+}
+
+fn config(session_messages: usize) -> Config {
+    let mut config = Config::default();
+    // Small, so that slow links are felt.
+    config.limits.transmit_high_water = 20_000;
+    config.limits.receive_high_water = 20_000;
+    config.limits.session_messages = session_messages;
+    config
+}
+
+impl Network {
+    pub(super) fn new(session_messages: usize) -> Self {
+        let config = config(session_messages);
+        Network {
+            broker: Broker::new(config.clone()).unwrap(),
+            config,
+            now: Duration::ZERO,
+            moved: 0,
+            links: BTreeMap::new(),
+            last: 0,
+            calls: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, protocol: Protocol) -> ConnectionId {
+        self.last += 1;
+        let connection = ConnectionId(self.last);
+        self.links.insert(connection, Link::default());
+        self.handle(Input::Connected {
+            connection,
+            protocol,
+        });
+        connection
+    }
+
+    /// Puts bytes on a client's link, of which at most `len` arrive.
+    pub(super) fn send(&mut self, connection: ConnectionId, bytes: &[u8], len: usize) {
+        let link = self.links.get_mut(&connection).unwrap();
+        link.to_broker.extend_from_slice(bytes);
+        if link.paused || link.closed {
+            return;
+        }
+        let len = len.min(link.to_broker.len());
+        if len > 0 {
+            let bytes: Bytes = link.to_broker.drain(..len).collect();
+            self.moved += len;
+            self.handle(Input::Received { connection, bytes });
+        }
+    }
+
+    /// At most `len` bytes arrive at a client.
+    pub(super) fn receive(&mut self, connection: ConnectionId, len: usize) -> Vec<u8> {
+        let link = self.links.get_mut(&connection).unwrap();
+        let len = len.min(link.to_client.len());
+        let bytes = link.to_client.drain(..len).collect();
+        self.moved += len;
+        if len > 0 && !link.closed {
+            self.handle(Input::Transmitted { connection, len });
+        }
+        bytes
+    }
+
+    /// Whether the broker has closed the link and everything before that has arrived.
+    pub(super) fn is_over(&self, connection: ConnectionId) -> bool {
+        let link = &self.links[&connection];
+        link.closed && link.to_client.is_empty()
+    }
+
+    pub(super) fn cut(&mut self, connection: ConnectionId) {
+        if let Some(link) = self.links.remove(&connection)
+            && !link.closed
+        {
+            self.handle(Input::Disconnected { connection });
+        }
+    }
+
+    pub(super) fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.broker.poll_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.calls.push(Call::Timeout(self.now));
+            let before = self.broker.statistics().steps;
+            self.broker.handle_timeout(self.now);
+            self.counts_from(before);
+            self.drain();
+        }
+        self.now = until;
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.calls.push(Call::Handle(self.now, input.clone()));
+        let before = self.broker.statistics().steps;
+        self.broker.handle(self.now, input);
+        self.counts_from(before);
+        self.drain();
+    }
+
+    /// No call does more than a bounded amount of work.
+    fn counts_from(&self, before: u64) {
+        let steps = self.broker.statistics().steps - before;
+        assert!(steps <= CALL, "{steps} steps in one call");
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.broker.poll_output() {
+            // Outputs about a link that was cut were on their way already.
+            match &output {
+                Output::Transmit { connection, bytes } => {
+                    if let Some(link) = self.links.get_mut(connection) {
+                        assert!(!link.closed, "bytes after the close");
+                        link.to_client.extend_from_slice(bytes);
+                    }
+                }
+                Output::Close { connection } => {
+                    if let Some(link) = self.links.get_mut(connection) {
+                        link.closed = true;
+                    }
+                }
+                Output::Pause { connection } => self.pause(*connection, true),
+                Output::Resume { connection } => self.pause(*connection, false),
+                other => panic!("{other:?}"),
+            }
+            self.outputs.push(output);
+        }
+    }
+
+    fn pause(&mut self, connection: ConnectionId, paused: bool) {
+        if let Some(link) = self.links.get_mut(&connection) {
+            assert_ne!(link.paused, paused, "paused or resumed twice");
+            link.paused = paused;
+        }
+    }
+
+    /// Every copy of a message is accounted for, at any time.
+    pub(super) fn check(&self) {
+        let s = self.broker.statistics();
+        let gone = s.acknowledged + s.expired + s.overflowed + s.rejected + s.discarded;
+        assert_eq!(s.queued, gone + s.ready + s.unacknowledged, "{s:?}");
+    }
+
+    /// The same calls to another broker give the same outputs.
+    pub(super) fn replay(&self) {
+        let mut broker = Broker::new(self.config.clone()).unwrap();
+        let mut outputs = self.outputs.iter();
+        for call in &self.calls {
+            match call {
+                Call::Handle(now, input) => broker.handle(*now, input.clone()),
+                Call::Timeout(now) => broker.handle_timeout(*now),
+            }
+            while let Some(output) = broker.poll_output() {
+                assert_eq!(Some(&output), outputs.next(), "replayed");
+            }
+        }
+        assert_eq!(outputs.next(), None, "replayed");
+    }
+}
