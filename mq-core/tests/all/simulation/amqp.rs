@@ -9,7 +9,7 @@ use mq_core::{ConnectionId, Protocol};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::ledger::{Ledger, Outcome, Place, QUEUES, REPLIES, body, number};
+use super::ledger::{Ledger, Outcome, Place, QUEUES, REPLIES, TIME_TO_LIVE, body, number};
 use super::network::{Network, Peer};
 use crate::world::amqp::{table, text};
 
@@ -306,7 +306,9 @@ impl Peer for AmqpPeer {
                         .unwrap()
                         .reject(CONFIRM, tag, Requeue::No)
                         .unwrap();
-                    self.take(tag, false);
+                    for (place, message) in self.take(tag, false) {
+                        ledger.rejected(place, message);
+                    }
                 }
             }
             _ => {}
@@ -409,7 +411,7 @@ pub(super) fn declare(network: &mut Network) {
             ("x-overflow", text("reject-publish")),
         ]),
         "dying" => table([
-            ("x-message-ttl", number(1000)),
+            ("x-message-ttl", number(TIME_TO_LIVE.as_millis() as i32)),
             ("x-dead-letter-exchange", text("")),
             ("x-dead-letter-routing-key", text("dead")),
         ]),

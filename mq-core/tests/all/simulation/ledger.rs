@@ -8,6 +8,9 @@ pub(super) const QUEUES: [&str; 8] = [
     "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests",
 ];
 
+/// How long a message lives in the queue `dying`.
+pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(1);
+
 /// The consumers of direct replies, together.
 pub(super) const REPLIES: Place = "replies";
 
@@ -80,6 +83,7 @@ pub(super) struct Ledger {
     subscribed: BTreeSet<Place>,
     /// Sessions at which a QoS 2 message must arrive once.
     exactly_once: BTreeSet<(Place, u64)>,
+    rejected: BTreeSet<(Place, u64)>,
     /// How many connections each client has lost.
     lost: BTreeMap<u8, u32>,
 }
@@ -208,6 +212,10 @@ impl Ledger {
     pub(super) fn delivered(&mut self, place: Place, number: u64) -> Option<u8> {
         let sent = self.sent.get(&number).expect("a message from nowhere");
         assert_ne!(sent.outcome, Outcome::Refused, "{place} has {number}");
+        let early = place == "dead"
+            && !self.rejected.contains(&("dying", number))
+            && self.now < sent.published + TIME_TO_LIVE;
+        assert!(!early, "{number} died before its time");
         self.tick += 1;
         let copy = self.copies.entry((place, number)).or_default();
         if copy.deliveries == 0 {
@@ -222,6 +230,11 @@ impl Ledger {
         let once = copy.deliveries == 1 || !self.exactly_once.contains(&(place, number));
         assert!(once, "{place} had {number} twice, at QoS 2");
         (!sent.again).then_some(sent.publisher)
+    }
+
+    /// A consumer has rejected a copy for good.
+    pub(super) fn rejected(&mut self, place: Place, number: u64) {
+        self.rejected.insert((place, number));
     }
 
     /// A consumer has said that it needs a copy no more.
@@ -261,8 +274,8 @@ impl Ledger {
     }
 
     /// Everything confirmed is somewhere, except what a policy dropped and counted.
-    pub(super) fn check(&self, overflowed: u64) {
-        let mut dropped = 0;
+    pub(super) fn check(&self, overflowed: u64, counted: u64) {
+        let (mut dropped, mut expired) = (0, 0);
         let confirmed = self.sent.iter();
         for (number, sent) in confirmed.filter(|(_, sent)| sent.outcome == Outcome::Confirmed) {
             for place in &sent.places {
@@ -271,13 +284,16 @@ impl Ledger {
                     "dying" if self.is_there("dead", *number) => {}
                     "short" => dropped += 1,
                     REPLIES => {}
-                    _ if sent.expiry.is_some() && !QUEUES.contains(place) => {}
-                    "bound" if sent.expiry.is_some() => {}
+                    _ if sent.expiry.is_some() => expired += 1,
                     place if sent.crowded.contains(place) => dropped += 1,
                     _ => panic!("message {number} was confirmed, and {place} does not have it"),
                 }
             }
         }
+        assert!(
+            expired <= counted + overflowed,
+            "{expired} expired, {counted} counted"
+        );
         assert!(
             dropped <= overflowed,
             "{dropped} were dropped, {overflowed} counted"

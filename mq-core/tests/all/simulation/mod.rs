@@ -212,12 +212,12 @@ impl Simulation {
         // The time to live of the queue `dying` passes.
         self.wait(Duration::from_secs(2));
         self.network.check();
-        let statistics = self.network.broker.statistics();
         for queue in QUEUES {
             let present = amqp::empty(&mut self.network, queue);
             self.ledger.audit(queue, &present);
         }
-        self.ledger.check(statistics.overflowed);
+        let statistics = self.network.broker.statistics();
+        self.ledger.check(statistics.overflowed, statistics.expired);
         self.network.check();
         self.network.replay();
     }

@@ -154,7 +154,7 @@ impl Peer for MqttPeer {
         if codec.send_quota() == 0 {
             return;
         }
-        let expires = (self.number.is_multiple_of(2) && choice & 0x700 == 0).then_some(1);
+        let expires = (self.number.is_multiple_of(2) && choice & 0x100 == 0).then_some(1);
         let expiry = expires.map(|seconds| Duration::from_secs(seconds.into()));
         let message = ledger.for_topic(self.number, qos == QoS::ExactlyOnce, expiry);
         let mut packet = Message::new("t/mqtt", body(message), qos);
