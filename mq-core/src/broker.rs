@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
 use crate::frontend::{self, FrontEnd, Progress, Protocol};
-use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Request, Statistics};
+use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Notice, Request, Statistics};
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,8 @@ struct Connection {
     unsent: usize,
     /// Takes deliveries.
     writable: bool,
+    /// Among those whose output and deadline have to be looked at.
+    touched: bool,
     paused: bool,
     /// The model has to answer before more of the backlog is taken.
     waits: bool,
@@ -273,6 +275,7 @@ impl Broker {
             backlog: BytesMut::new(),
             unsent: 0,
             writable: true,
+            touched: true,
             paused: false,
             waits: false,
             in_line: false,
@@ -325,7 +328,9 @@ impl Broker {
             let before = input.len();
             let progress = connection.front.receive(self.now, &source, &mut input);
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-            self.hand_over(id);
+            while let Some(request) = connection.front.poll_request() {
+                self.model.handle(self.now, id, request);
+            }
             let delivered = self.pump(end);
             match progress {
                 Progress::Event => {}
@@ -440,17 +445,11 @@ impl Broker {
             return;
         };
         call(&mut *connection.front, self.now);
-        self.touched.insert(id);
-        self.hand_over(id);
-    }
-
-    /// Hands the requests of a front end to the model.
-    fn hand_over(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            while let Some(request) = connection.front.poll_request() {
-                self.model.handle(self.now, id, request);
-            }
+        while let Some(request) = connection.front.poll_request() {
+            self.model.handle(self.now, id, request);
         }
+        connection.touched = true;
+        self.touched.insert(id);
     }
 
     /// Hands notices to the front ends until there are none, or until so many steps
@@ -458,22 +457,31 @@ impl Broker {
     fn pump(&mut self, end: u64) -> bool {
         while let Some((id, notice)) = self.model.poll_notice(end.saturating_sub(self.spent())) {
             self.steps += 1;
-            self.call(id, |front, now| front.notice(now, notice));
-            self.after_sending(id);
-            self.put_in_line(id);
+            self.notify(id, notice);
         }
         !self.model.has_notices()
     }
 
-    /// A notice has come for a connection. If it has waited for that, its input has its
-    /// turn again.
-    fn put_in_line(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(&id)
-            && core::mem::take(&mut connection.waits)
-            && !connection.in_line
-        {
+    /// Hands a notice to the front end of a connection. If its input has waited for that,
+    /// it has its turn again.
+    fn notify(&mut self, id: ConnectionId, notice: Notice) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.front.notice(self.now, notice);
+        while let Some(request) = connection.front.poll_request() {
+            self.model.handle(self.now, id, request);
+        }
+        if !connection.touched {
+            connection.touched = true;
+            self.touched.insert(id);
+        }
+        if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;
             self.line.push_back(id);
+        }
+        if connection.writable && connection.outbound() >= self.config.limits.transmit_high_water {
+            self.set_writable(id, false);
         }
     }
 
@@ -510,6 +518,7 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        connection.touched = false;
         let len = connection.front.transmit_len();
         if len > 0 {
             let mut out = BytesMut::with_capacity(len);

@@ -324,11 +324,13 @@ impl StompFrontEnd {
         };
         let unrouted = match destination {
             Destination::Queue(_) => {
-                let arguments = headers::queue_arguments(|name| send.frame.header(name));
-                Unrouted::MakeQueue(if arguments.0.is_empty() {
-                    self.queue_settings.clone()
-                } else {
+                let named = &message.properties.headers.0;
+                let asked = named.iter().any(|(name, _)| name.starts_with("x-"));
+                Unrouted::MakeQueue(if asked {
+                    let arguments = headers::queue_arguments(|name| send.frame.header(name));
                     Arc::new(queue_settings(arguments))
+                } else {
+                    self.queue_settings.clone()
                 })
             }
             Destination::ExistingQueue(_) => Unrouted::Refuse,

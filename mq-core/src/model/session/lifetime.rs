@@ -128,11 +128,13 @@ impl VirtualHost {
             None => self.begin_session(name)?,
         };
         self.members.entry(connection).or_default().session = Some(id);
+        let writable = self.is_writable(connection);
         self.set_session_timer(id, None);
         let Some(session) = self.sessions.all.get_mut(&id) else {
             return Err(Refusal::not_found(format_args!("no session")));
         };
         session.connection = Some(connection);
+        session.writable = writable;
         session.expiry = attach.expiry;
         session.will = attach.will;
         session.will_due = None;
@@ -171,6 +173,7 @@ impl VirtualHost {
         let session = Session {
             client_identifier: name,
             connection: None,
+            writable: true,
             expiry: None,
             subscriptions: BTreeMap::new(),
             pending: Backlog::default(),

@@ -63,6 +63,8 @@ pub(crate) struct Will {
 pub(crate) struct Session {
     pub(crate) client_identifier: Name,
     pub(crate) connection: Option<ConnectionId>,
+    /// The connection takes deliveries.
+    pub(crate) writable: bool,
     /// How long it outlives its connection; None is for ever.
     expiry: Option<Duration>,
     subscriptions: BTreeMap<Name, SubscriptionOptions>,

@@ -161,6 +161,14 @@ impl VirtualHost {
         true
     }
 
+    /// Lets messages come to the client of a session, or not.
+    pub(crate) fn set_session_writable(&mut self, id: SessionId, writable: bool) {
+        if let Some(session) = self.sessions.all.get_mut(&id) {
+            session.writable = writable;
+            self.announce(id);
+        }
+    }
+
     /// Says that a connected session has something pending.
     pub(crate) fn announce(&mut self, id: SessionId) {
         let Some(session) = self.sessions.all.get_mut(&id) else {
@@ -221,13 +229,13 @@ impl VirtualHost {
             session.announced = false;
             let connection = session.connection;
             let quota = session.in_flight.len() < usize::from(session.credit);
-            let Some(connection) = connection.filter(|c| self.is_writable(*c)) else {
+            let Some(connection) = connection.filter(|_| session.writable) else {
                 continue;
             };
             let Some(pending) = self.next_pending(id, quota) else {
                 continue;
             };
-            self.statistics.steps += (pending.message.size() / BYTES_PER_STEP) as u64;
+            self.statistics.steps += (pending.message.body.len() / BYTES_PER_STEP) as u64;
             // Others have their turn before its next one.
             self.announce(id);
             let lease = self.lend(id, &pending);

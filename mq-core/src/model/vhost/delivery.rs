@@ -305,7 +305,7 @@ impl VirtualHost {
         let redelivered = entry.redelivered;
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         self.statistics.delivered += 1;
-        self.statistics.steps += (message.size() / BYTES_PER_STEP) as u64;
+        self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
         let lease = if consumer.no_ack {
             self.statistics.acknowledged += 1;
             None

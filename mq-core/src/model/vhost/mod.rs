@@ -212,8 +212,8 @@ impl VirtualHost {
     pub(crate) fn set_writable(&mut self, connection: ConnectionId, writable: bool) {
         let member = self.members.entry(connection).or_default();
         member.writable = writable;
-        if let (true, Some(session)) = (writable, member.session) {
-            self.announce(session);
+        if let Some(session) = member.session {
+            self.set_session_writable(session, writable);
         }
         let channels: Vec<ChannelId> = self.channels_of(connection).collect();
         for id in channels {

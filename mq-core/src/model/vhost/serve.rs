@@ -207,14 +207,18 @@ impl VirtualHost {
 
     /// Publishes, and says what became of it; does nothing on a channel that is over.
     fn publish_on(&mut self, id: ChannelId, publish: &Publish, ticket: Option<Ticket>) {
-        if !self.is_open(id) {
-            return;
-        }
+        let publisher = match self.channels.get(&id) {
+            Some(channel) if channel.failed => return,
+            Some(_) => None,
+            None => match self.session(id.connection) {
+                None => return,
+                session => session,
+            },
+        };
         if let Err(refusal) = self.prepare(id.connection, publish) {
             self.refuse_publish(id, ticket, refusal);
             return;
         }
-        let publisher = self.session(id.connection);
         let outcome = self.publish_retaining(&publish.message, publisher);
         self.return_unroutable(id, publish, outcome);
         if let Some(ticket) = ticket {
