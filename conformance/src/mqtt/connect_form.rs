@@ -31,7 +31,7 @@ pub(super) const SECTION: Section = Section {
         "protocol-name-in-lower-case" Must [V311 "MQTT-3.1.2-1", V5 "MQTT-3.1.2-1"]
             "A CONNECT with the protocol name in lower case is refused"
             |p| refused(p, &Connect { name: "mqtt", ..p.connect() });
-        "protocol-name-of-3.1" Must [V311 "MQTT-3.1.2-1", V5 "MQTT-3.1.2-1"]
+        "protocol-name-of-3.1" May [V311 "MQTT-3.1.2-1", V5 "MQTT-3.1.2-1"]
             "A CONNECT with the protocol name of MQTT 3.1 at another level is refused"
             |p| refused(p, &Connect { name: "MQIsdp", ..p.connect() });
         "level-unknown" Must [V311 "MQTT-3.1.2-2"]

@@ -6,7 +6,7 @@ use super::property::RETAIN_AVAILABLE;
 use super::wire::Publish;
 use crate::case::Section;
 use crate::target::Protocol;
-use crate::verdict::fail;
+use crate::verdict::{Setup, fail};
 
 pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
@@ -135,12 +135,12 @@ fn replaced_by_qos_0(p: &Play<'_>) -> Played {
     // That it has come is seen by somebody who is subscribed.
     let mut witness = p.client()?;
     witness.subscribe(&topic, 0)?;
-    witness.take(&topic, b"old")?;
+    witness.take(&topic, b"old").setup("the old message")?;
     publisher.publish(&Publish {
         qos: 0,
         ..retained(p, &topic, b"new")
     })?;
-    witness.take(&topic, b"new")?;
+    witness.take(&topic, b"new").setup("the new message")?;
     let mut subscriber = p.client()?;
     subscriber.subscribe(&topic, 1)?;
     publisher.publish(&Publish {

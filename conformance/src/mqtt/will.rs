@@ -11,7 +11,7 @@ use super::property::{
 use super::wire::{Connect, GOODBYE, Publish, Will, packet};
 use crate::case::Section;
 use crate::target::Protocol;
-use crate::verdict::{fail, not_applicable};
+use crate::verdict::{Setup, fail, not_applicable};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
@@ -25,7 +25,10 @@ pub(super) const SECTION: Section = Section {
             "The will is published when the broker closes because of an error"
             |p| published(p, will(p), |mut client| {
                 client.wire.send(&packet(0x80, &[0, 1]));
-                client.expect_refusal("the connection closed").map(drop)
+                client
+                    .expect_refusal("the connection closed")
+                    .map(drop)
+                    .setup("an error for which the broker closes")
             }).map(drop);
         "published-on-takeover" Must [V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
             "The will is published when another connection takes over"
@@ -134,7 +137,9 @@ fn published_on_takeover(p: &Play<'_>) -> Played {
         ..connect.clone()
     })?;
     let second = p.join(&connect)?;
-    first.expect_refusal("the connection closed as its client connects again")?;
+    first
+        .expect_refusal("the connection closed as its client connects again")
+        .setup("taking over")?;
     watcher.take(&p.name("w"), b"will")?;
     second.disconnect()
 }
@@ -152,11 +157,18 @@ fn published_on_keep_alive(p: &Play<'_>) -> Played {
             client.connack.text
         )));
     }
-    // When exactly is the question of another case.
-    match watcher.next_within(Duration::from_secs(10))? {
-        Seen::Frame(_) => Ok(()),
-        other => Err(fail("the will", other.to_string())),
+    // Whether and when the connection ends is the question of another case.
+    let mut client = client;
+    let until = Duration::from_secs(10);
+    match client.next_within(until)? {
+        Seen::Ended(..) => {}
+        Seen::Frame(packet) if packet.first == 0xE0 => {}
+        other => {
+            let ended = Err(fail("the end", other.to_string()));
+            return ended.setup("a client that is silent for longer than its keep alive");
+        }
     }
+    watcher.take(&p.name("w"), b"will").map(drop)
 }
 
 fn discarded(p: &Play<'_>, goodbye: &[u8]) -> Played {
@@ -225,9 +237,9 @@ fn not_retained(p: &Play<'_>) -> Played {
     };
     publisher.publish(&retained)?;
     let mut first = watcher(p)?;
-    first.take(&topic, b"kept")?;
+    first.take(&topic, b"kept").setup("the retained message")?;
     mortal(p, will(p))?.sever()?;
-    first.take(&topic, b"will")?;
+    first.take(&topic, b"will").setup("the will")?;
     watcher(p)?.take(&topic, b"kept")?;
     publisher.publish(&Publish {
         payload: Vec::new(),

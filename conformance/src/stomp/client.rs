@@ -18,6 +18,10 @@ pub(super) struct Client {
     /// The frame or part of the protocol that the case is about.
     about: &'static str,
     aside: Vec<Frame>,
+    /// Whether a subscription wants its messages acknowledged.
+    settles: bool,
+    /// How many messages came since the last acknowledgement.
+    unsettled: u32,
     receipts: u32,
     silence: Duration,
 }
@@ -30,6 +34,8 @@ impl Client {
             version,
             about: ctx.id.split('/').nth(1).unwrap_or_default(),
             aside: Vec::new(),
+            settles: false,
+            unsettled: 0,
             receipts: 0,
             silence: ctx.silence,
         })
@@ -151,7 +157,10 @@ impl Client {
     ) -> Result<(), Stop> {
         let receipt = self.ask(command, headers, body);
         let received = self.receipt(&receipt, command);
-        if self.is_about(command) {
+        // A frame that is refused has no RECEIPT, and is no question about it.
+        let refused = matches!(&received, Err(Stop::Fail { seen, .. }) if seen.starts_with("ERROR"))
+            && matches!(self.about, "receipt" | "RECEIPT");
+        if self.is_about(command) && !refused {
             received
         } else {
             received.setup(command)
@@ -183,6 +192,7 @@ impl Client {
     /// Subscribes and waits until the subscription stands.
     pub(super) fn subscribe(&mut self, id: &str, destination: &str, ack: &str) -> Result<(), Stop> {
         let headers = [("id", id), ("destination", destination), ("ack", ack)];
+        self.settles |= ack != "auto";
         self.request("SUBSCRIBE", &headers, b"")
     }
 
@@ -199,8 +209,22 @@ impl Client {
     /// The next MESSAGE, which has this body.
     pub(super) fn message_with(&mut self, body: &[u8]) -> Result<Frame, Stop> {
         let expected = format!("a MESSAGE with body \"{}\"", body.escape_ascii());
-        let message = self.take(&expected, |frame| frame.is("MESSAGE"))?;
+        let message =
+            self.take(&expected, |frame| frame.is("MESSAGE"))
+                .map_err(|stop| match &stop {
+                    // Which is a window of one, and no rule asks for another.
+                    Stop::Fail { seen, .. }
+                        if self.unsettled > 0 && seen.starts_with("nothing") =>
+                    {
+                        not_applicable(format!(
+                            "{seen} while {} of the messages before are not acknowledged",
+                            self.unsettled
+                        ))
+                    }
+                    _ => stop,
+                })?;
         if message.body == body {
+            self.unsettled += u32::from(self.settles);
             Ok(message)
         } else {
             Err(fail(expected, message.to_string()))
@@ -216,6 +240,7 @@ impl Client {
         more: &[(&str, &str)],
     ) -> Result<(), Stop> {
         let mut headers = self.settle_headers(message)?;
+        self.unsettled = 0;
         headers.extend_from_slice(more);
         self.request(command, &headers, b"")
     }

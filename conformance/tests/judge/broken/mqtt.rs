@@ -240,7 +240,6 @@ pub(super) const ROWS: &[Row] = &[
             "*/qos2",
             "*/qos2-duplicate",
             "*/qos2-in-survives",
-            "*/no-local",
             "*/shared",
         ],
         || mqtt(3, twice),
