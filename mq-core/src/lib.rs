@@ -3,8 +3,8 @@
 //!
 //! One neutral model (virtual hosts, exchanges, queues, topics, sessions) lies
 //! underneath; each connection has a front end that owns the codec's protocol
-//! state and translates between its events and the model. A message published
-//! over one protocol is consumed over the others, its properties mapped:
+//! state. Front ends and model speak by messages and share nothing else. A message
+//! published over one protocol is consumed over the others, its properties mapped:
 //!
 //! | here | AMQP | MQTT | STOMP |
 //! |---|---|---|---|
@@ -25,6 +25,48 @@
 //! beside an empty field. A message that came over AMQP or STOMP reaches an MQTT
 //! client with the QoS of its subscription, at most 1, whether it is lasting or
 //! not, and waits for one that is away.
+//!
+//! # The way of one message
+//!
+//! A PUBLISH of MQTT comes in, and a `basic.deliver` of AMQP goes out:
+//!
+//! ```text
+//!            Input::Received                                Output::Transmit
+//!                  |                                               ^
+//! broker.rs     process                                          flush
+//!                  | receive                                       | poll_transmit
+//! frontend/     mqtt: codec event -> neutral message      amqp: deliver -> codec
+//!                  | Request::Publish (and ticket)                 ^ Notice::Deliver
+//! - - - - - - - - -|- - - - - - - messages only - - - - - - - - - -| - - - - - - -
+//! model/        vhost/serve.rs       one request, one method       |
+//!                  v                                               |
+//!               vhost/routing.rs     exchanges, topics -> queues, sessions
+//!                  v                                               |
+//!               queue, session       a backlog each  -----> vhost/delivery.rs,
+//!                  |                                        session/pending.rs
+//!                  `--> Notice::Accepted -> mqtt: PUBACK     credit, turns
+//! ```
+//!
+//! 1. [`Input::Received`] brings bytes. The front end's codec turns them into one
+//!    event at a time, and the front end into a `Request` (`model/request.rs` lists
+//!    all of them, with what answers each).
+//! 2. The broker hands the request to the model. `vhost/serve.rs` leads it to the
+//!    method that does it, and the result to a `Notice` (`model/notice.rs`).
+//! 3. A message is routed once and shared by all queues and sessions that it goes
+//!    to. It keeps its `Origin`: what only its own protocol could say, so that it
+//!    goes out over that protocol as it came in.
+//! 4. `Accepted` names the ticket of the publish. What a publisher is owed hangs on
+//!    it: PUBACK, PUBREC, `basic.ack`, `tx.commit-ok`, RECEIPT.
+//! 5. A queue's consumers and a session's client have a credit. While there is some,
+//!    and the connection takes what it is sent, the model has a notice for the front
+//!    end: `Deliver` or `Push`, with a lease. The lease comes back with `Settle` when
+//!    the client has acknowledged, or the connection is over.
+//! 6. The front end says the message in the words of its protocol, and the broker
+//!    hands out the bytes, gathered, as [`Output::Transmit`].
+//!
+//! A front end asks one question at a time and receives nothing until the answer has
+//! come; publishes and settlements it sends on. A refusal ends the channel in the
+//! model, so that what was sent on it meanwhile does nothing.
 //!
 //! # The drive contract
 //!

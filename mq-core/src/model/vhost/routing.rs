@@ -13,7 +13,7 @@ use crate::model::refusal::Refusal;
 use crate::model::session::{Match, SessionId};
 
 /// What became of a published message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishOutcome {
     /// It is in every queue and session that it was routed to.
     Routed,
