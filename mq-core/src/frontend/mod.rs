@@ -85,7 +85,7 @@ pub(crate) trait FrontEnd {
 
     /// Says whether what the peer sends is looked at. While it is not, no silence of
     /// the peer counts.
-    fn set_reading(&mut self, _now: Duration, _reading: bool) {}
+    fn set_reading(&mut self, now: Duration, reading: bool);
 
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut);
     fn transmit_len(&self) -> usize;

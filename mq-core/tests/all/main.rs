@@ -13,6 +13,7 @@ mod fairness;
 mod flow;
 mod full_session;
 mod growth;
+mod held_input;
 mod held_size;
 mod lasting_confirmations;
 mod layers;
