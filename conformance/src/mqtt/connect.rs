@@ -338,8 +338,9 @@ impl Silent {
         }
     }
 
-    /// More than twice 1.5 s is early enough on a busy machine, and so much less
-    /// than 0.95 s and 2.5 s that a look every 5 s is late for one of the two.
+    /// Later than 1.5 s, for a busy machine. A broker that looks every 5 s cannot
+    /// end both clients within this time: they connect 2.5 s apart, and neither
+    /// may be ended in its first 0.95 s.
     fn expect_end(&mut self) -> Played {
         match self.until(Duration::from_millis(3400))? {
             Seen::Ended(..) => Ok(()),
