@@ -21,6 +21,7 @@ mod limits;
 mod long_topic;
 mod mqtt;
 mod replay;
+mod retained_walk;
 mod share_members;
 mod simulation;
 mod stomp;

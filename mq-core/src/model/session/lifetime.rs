@@ -2,11 +2,12 @@
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::backlog::Backlog;
+use super::retained::Walks;
 use super::{Pending, Session, SessionId, Will};
 use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
@@ -177,7 +178,7 @@ impl VirtualHost {
             expiry: None,
             subscriptions: BTreeMap::new(),
             pending: Backlog::default(),
-            walks: VecDeque::new(),
+            walks: Walks::default(),
             is_full: false,
             in_flight: BTreeMap::new(),
             last_number: 0,

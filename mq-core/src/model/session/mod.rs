@@ -18,7 +18,7 @@ use crate::model::ConnectionId;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::topic::{Trie, words};
 pub(crate) use backlog::Backlog;
-use retained::{Retained, Walk};
+use retained::{Retained, Walks};
 use share::Share;
 
 pub(crate) use lifetime::{Attach, Attached, Leaving, Parked, Resumed, Step};
@@ -70,7 +70,7 @@ pub(crate) struct Session {
     subscriptions: BTreeMap<Name, SubscriptionOptions>,
     pending: Backlog,
     /// What is retained for its subscriptions, and not sent yet.
-    walks: VecDeque<Walk>,
+    walks: Walks,
     /// As a member of shares it is passed over, until half of what waits is gone.
     is_full: bool,
     /// Sent with QoS 1 or 2, and not settled by the client yet.

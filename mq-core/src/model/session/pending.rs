@@ -192,7 +192,9 @@ impl VirtualHost {
         session.announced = false;
         self.statistics.steps += 1;
         self.statistics.expired += session.pending.expire(now) as u64;
-        let (retained, unfinished) = session.next_retained(&self.sessions.retained, now, quota);
+        let steps = &mut self.statistics.steps;
+        let (retained, unfinished) =
+            session.next_retained(&self.sessions.retained, now, quota, steps);
         self.statistics.queued += u64::from(retained.is_some());
         let front = session.pending.front();
         let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
@@ -270,17 +272,19 @@ impl VirtualHost {
 
 impl Session {
     /// The next retained message for a new subscription; with no `quota` only one of
-    /// QoS 0. Returns too whether the search goes on another time.
+    /// QoS 0. Returns too whether the search goes on another time. Counts its steps.
     fn next_retained(
         &mut self,
         retained: &Retained,
         now: Duration,
         quota: bool,
+        steps: &mut u64,
     ) -> (Option<Pending>, bool) {
         for _ in 0..STEPS {
-            let Some(walk) = self.walks.front_mut() else {
+            let Some(walk) = self.walks.first() else {
                 return (None, false);
             };
+            *steps += 1;
             match retained.step(walk, now) {
                 Step::Found(message) => {
                     let options = walk.options;
@@ -300,7 +304,7 @@ impl Session {
                 }
                 Step::Nothing => {}
                 Step::End => {
-                    self.walks.pop_front();
+                    self.walks.remove_first();
                 }
             }
         }

@@ -84,8 +84,8 @@ impl Retained {
         }
     }
 
-    /// A walk over what is retained now and matches the filter, if there may be
-    /// anything.
+    /// A walk over what is retained now and matches the filter, if its first step does
+    /// not end it already.
     pub(super) fn walk(
         &self,
         filter: Name,
@@ -93,14 +93,10 @@ impl Retained {
         now: Duration,
     ) -> Option<Walk> {
         let mut walk = Walk::new(filter, options, self.last);
-        for _ in 0..STEPS {
-            match self.step(&mut walk, now) {
-                Step::Found(_) => return Some(walk),
-                Step::Nothing => {}
-                Step::End => return None,
-            }
+        match self.step(&mut walk, now) {
+            Step::Found(_) | Step::Nothing => Some(walk),
+            Step::End => None,
         }
-        Some(walk)
     }
 
     /// Goes one step on a walk over the messages that match its filter.
@@ -113,6 +109,9 @@ impl Retained {
         let Some((topic, Stored { number, message })) = rest.next() else {
             return Step::End;
         };
+        if walk.is_exact && **topic != *walk.filter {
+            return Step::End;
+        }
         match compare(&walk.filter, topic) {
             // What came later, the subscription has got as it came.
             Comparison::Matches if *number > walk.last || message.is_expired(now) => {
@@ -143,8 +142,10 @@ pub(super) const STEPS: usize = 64;
 /// can rest anywhere.
 #[derive(Debug)]
 pub(super) struct Walk {
-    pub(super) filter: Name,
+    filter: Name,
     pub(super) options: SubscriptionOptions,
+    /// The filter has no wildcard: it matches one topic at most.
+    is_exact: bool,
     from: From,
     /// The number of the last that it is for.
     last: u64,
@@ -169,7 +170,8 @@ impl Walk {
     fn new(filter: Name, options: SubscriptionOptions, last: u64) -> Self {
         // What stands before the first wildcard begins every topic that matches. A
         // wildcard also matches the level above: leave its `/` out.
-        let prefix = match filter.find(['+', '#']) {
+        let wildcard = filter.find(['+', '#']);
+        let prefix = match wildcard {
             None => &*filter,
             Some(at) => filter[..at].trim_end_matches('/'),
         };
@@ -177,6 +179,7 @@ impl Walk {
         Walk {
             filter,
             options,
+            is_exact: wildcard.is_none(),
             from,
             last,
         }
@@ -186,6 +189,43 @@ impl Walk {
     pub(super) fn pass(&mut self) {
         if let From::Topic(topic) = &self.from {
             self.from = From::After(topic.clone());
+        }
+    }
+}
+
+/// The walks of one session, one for each filter, in the order in which they began.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    by_number: BTreeMap<u64, Walk>,
+    by_filter: BTreeMap<Name, u64>,
+    last: u64,
+}
+
+impl Walks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_number.is_empty()
+    }
+
+    pub(super) fn push(&mut self, walk: Walk) {
+        self.remove(&walk.filter);
+        self.last += 1;
+        self.by_filter.insert(walk.filter.clone(), self.last);
+        self.by_number.insert(self.last, walk);
+    }
+
+    pub(super) fn remove(&mut self, filter: &str) {
+        if let Some(number) = self.by_filter.remove(filter) {
+            self.by_number.remove(&number);
+        }
+    }
+
+    pub(super) fn first(&mut self) -> Option<&mut Walk> {
+        self.by_number.first_entry().map(|entry| entry.into_mut())
+    }
+
+    pub(super) fn remove_first(&mut self) {
+        if let Some((_, walk)) = self.by_number.pop_first() {
+            self.by_filter.remove(&walk.filter);
         }
     }
 }

@@ -67,7 +67,7 @@ impl VirtualHost {
         if is_new && session.subscriptions.len() >= limit {
             return Err(TooManySubscriptions);
         }
-        session.walks.retain(|walk| *walk.filter != *filter);
+        session.walks.remove(filter);
         session.subscriptions.insert(name.clone(), options);
         let share = if request.shared {
             shared_filter(filter)
@@ -102,8 +102,10 @@ impl VirtualHost {
             RetainHandling::DoNotSend => false,
         };
         if wanted {
-            let walk = sessions.retained.walk(name, options, self.now);
-            session.walks.extend(walk);
+            self.statistics.steps += 1;
+            if let Some(walk) = sessions.retained.walk(name, options, self.now) {
+                session.walks.push(walk);
+            }
             self.announce(id);
         }
         Ok(options.qos)
@@ -118,7 +120,7 @@ impl VirtualHost {
         if session.subscriptions.remove(filter).is_none() {
             return false;
         }
-        session.walks.retain(|walk| *walk.filter != *filter);
+        session.walks.remove(filter);
         if let Some(share) = sessions.shares.get_mut(filter) {
             let was_member = share.remove(id);
             if share.is_empty() {
