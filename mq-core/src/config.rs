@@ -16,6 +16,10 @@ pub struct Config {
     /// Whether an MQTT or STOMP peer that presents no credentials is let in
     /// (as user `guest`). AMQP always authenticates. Default: yes.
     pub allow_anonymous: bool,
+    /// Whether an MQTT or STOMP peer with a user name that is not in `users` is let in
+    /// as one without credentials is, where that is allowed. The password of a user
+    /// that is there has to be right all the same. Default: no.
+    pub any_user: bool,
     /// Virtual hosts. The first is the default: MQTT, and a STOMP peer whose
     /// `host` names no virtual host, use it. Default: `/`.
     pub virtual_hosts: Vec<String>,
@@ -58,6 +62,19 @@ pub struct Config {
     /// Topic Alias Maximum told to MQTT 5 clients: names that a client may
     /// shorten at one time.
     pub topic_alias_maximum: u16,
+    /// Whether MQTT clients may publish to topics that begin with `$` (MQTT 5.0 section
+    /// 4.7.2). To `$SYS` they never may, as in Mosquitto. Default: yes.
+    pub dollar_topics: bool,
+    /// `product` and `version` in AMQP's server-properties. Clients are steered by them:
+    /// kombu, and Celery with it, takes every product but `RabbitMQ` from 3.3 on for one
+    /// whose `basic.qos` with `global` has the meaning of the specification, and the amqp
+    /// gem of Ruby and txAMQP ask for that name and compare the version. Others (pika,
+    /// aio-pika, amqplib, amqp091-go, bunny) look at `capabilities` alone. Default:
+    /// `RabbitMQ` and `3.10.8`, whose meaning of AMQP this broker follows; the properties
+    /// `platform` and `information` say what it is.
+    pub amqp_product: String,
+    /// See [`amqp_product`](Self::amqp_product): numbers with dots.
+    pub amqp_version: String,
     /// Bounds on what peers can make grow.
     pub limits: Limits,
 }
@@ -67,6 +84,7 @@ impl Default for Config {
         Config {
             users: BTreeMap::from([(String::from("guest"), String::from("guest"))]),
             allow_anonymous: true,
+            any_user: false,
             virtual_hosts: Vec::from([String::from("/")]),
             stomp_host_fallback: true,
             stomp_host_required: false,
@@ -81,6 +99,9 @@ impl Default for Config {
             // As many as are sent before the broker looks whether the client keeps up.
             maximum_in_flight: 64,
             topic_alias_maximum: 64,
+            dollar_topics: true,
+            amqp_product: String::from("RabbitMQ"),
+            amqp_version: String::from("3.10.8"),
             limits: Limits::default(),
         }
     }
@@ -105,6 +126,16 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Whether a user name counts as none, since anybody may come under any name.
+    pub(crate) fn is_stranger(&self, user: &str) -> bool {
+        // `HOST:USER` is a user as well, as MQTT has it.
+        let bare = user.rsplit_once(':').map_or(user, |(_, user)| user);
+        self.any_user
+            && [user, bare]
+                .iter()
+                .all(|name| !self.users.contains_key(*name))
+    }
+
     /// Checks that the settings can be used.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.virtual_hosts.is_empty() {

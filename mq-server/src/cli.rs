@@ -66,6 +66,25 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
     pub(crate) allow_anonymous: Option<bool>,
 
+    /// Whether MQTT and STOMP peers with a user name that is none of the users are let
+    /// in as well, where those without one are [default: false].
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    pub(crate) any_user: Option<bool>,
+
+    /// Whether MQTT clients may publish to topics that begin with "$", except $SYS
+    /// [default: true].
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    pub(crate) dollar_topics: Option<bool>,
+
+    /// What AMQP clients are told that this is; some are steered by it
+    /// [default: RabbitMQ].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) amqp_product: Option<String>,
+
+    /// The version that goes with it [default: 3.10.8].
+    #[arg(long, value_name = "N.N.N")]
+    pub(crate) amqp_version: Option<String>,
+
     /// A virtual host; repeat for more. The first is the one for MQTT
     /// [default: /].
     #[arg(long = "vhost", value_name = "NAME")]

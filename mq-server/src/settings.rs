@@ -62,6 +62,7 @@ fn at(line: &Option<usize>) -> String {
 #[serde(deny_unknown_fields, default)]
 struct File {
     allow_anonymous: Option<bool>,
+    any_user: Option<bool>,
     virtual_hosts: Option<Vec<String>>,
     stomp_host_fallback: Option<bool>,
     stomp_host_required: Option<bool>,
@@ -77,6 +78,7 @@ struct File {
     users: Option<BTreeMap<String, String>>,
     amqp: AmqpTable,
     mqtt: MqttTable,
+    stomp: StompTable,
     limits: LimitsTable,
     log: LogTable,
 }
@@ -104,6 +106,8 @@ struct AmqpTable {
     heartbeat_seconds: Option<u16>,
     channel_max: Option<u16>,
     frame_max: Option<u32>,
+    product: Option<String>,
+    version: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -112,6 +116,14 @@ struct MqttTable {
     session_expiry_maximum_seconds: Option<u32>,
     receive_maximum: Option<u16>,
     maximum_in_flight: Option<u16>,
+    topic_alias_maximum: Option<u16>,
+    dollar_topics: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StompTable {
+    heart_beat_milliseconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,11 +135,11 @@ struct LogTable {
 
 /// The table of limits has the names of [`mq_core::Limits`].
 macro_rules! limits {
-    ($($name:ident,)+) => {
+    ($($name:ident: $type:ty,)+) => {
         #[derive(Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         struct LimitsTable {
-            $($name: Option<usize>,)+
+            $($name: Option<$type>,)+
         }
 
         impl LimitsTable {
@@ -139,26 +151,29 @@ macro_rules! limits {
 }
 
 limits! {
-    transmit_high_water,
-    receive_high_water,
-    connections,
-    message_size,
-    user_properties,
-    queue_messages,
-    queue_bytes,
-    queues,
-    exchanges,
-    bindings,
-    session_messages,
-    session_bytes,
-    sessions,
-    subscriptions,
-    topic_filters,
-    retained_messages,
-    topic_levels,
-    transaction_operations,
-    transactions,
-    consumers,
+    transmit_high_water: usize,
+    receive_high_water: usize,
+    connections: usize,
+    message_size: usize,
+    user_properties: usize,
+    queue_messages: usize,
+    queue_bytes: usize,
+    queues: usize,
+    exchanges: usize,
+    bindings: usize,
+    session_messages: usize,
+    session_bytes: usize,
+    sessions: usize,
+    subscriptions: usize,
+    topic_filters: usize,
+    retained_messages: usize,
+    retained_bytes: usize,
+    topic_levels: usize,
+    transaction_operations: usize,
+    transaction_bytes: usize,
+    transactions: usize,
+    consumers: usize,
+    unacknowledged: u32,
 }
 
 fn set<T>(setting: &mut T, value: Option<T>) {
@@ -227,6 +242,7 @@ impl Settings {
         let broker = &mut config.broker;
         set(&mut broker.users, file.users);
         set(&mut broker.allow_anonymous, file.allow_anonymous);
+        set(&mut broker.any_user, file.any_user);
         set(&mut broker.virtual_hosts, file.virtual_hosts);
         set(&mut broker.stomp_host_fallback, file.stomp_host_fallback);
         set(&mut broker.stomp_host_required, file.stomp_host_required);
@@ -234,12 +250,25 @@ impl Settings {
         set(&mut broker.heartbeat, file.amqp.heartbeat_seconds);
         set(&mut broker.channel_max, file.amqp.channel_max);
         set(&mut broker.frame_max, file.amqp.frame_max);
+        set(&mut broker.amqp_product, file.amqp.product);
+        set(&mut broker.amqp_version, file.amqp.version);
         set(
             &mut broker.session_expiry_maximum,
             file.mqtt.session_expiry_maximum_seconds,
         );
         set(&mut broker.receive_maximum, file.mqtt.receive_maximum);
         set(&mut broker.maximum_in_flight, file.mqtt.maximum_in_flight);
+        set(
+            &mut broker.topic_alias_maximum,
+            file.mqtt.topic_alias_maximum,
+        );
+        set(&mut broker.dollar_topics, file.mqtt.dollar_topics);
+        set(
+            &mut broker.stomp_heart_beat,
+            file.stomp
+                .heart_beat_milliseconds
+                .map(Duration::from_millis),
+        );
         file.limits.apply(&mut broker.limits);
 
         set(&mut self.log.level, file.log.level);
@@ -269,6 +298,10 @@ impl Settings {
                 .collect();
         }
         set(&mut broker.allow_anonymous, flags.allow_anonymous);
+        set(&mut broker.any_user, flags.any_user);
+        set(&mut broker.dollar_topics, flags.dollar_topics);
+        set(&mut broker.amqp_product, flags.amqp_product.clone());
+        set(&mut broker.amqp_version, flags.amqp_version.clone());
         if !flags.virtual_hosts.is_empty() {
             broker.virtual_hosts.clone_from(&flags.virtual_hosts);
         }
@@ -299,6 +332,38 @@ fn parse(path: &Path, text: &str) -> Result<File, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The names of the fields of a struct, by its `Debug`.
+    fn fields(shown: &str) -> Vec<&str> {
+        let lines = shown.lines().filter(|line| line.starts_with("    "));
+        let lines = lines.filter(|line| !line.starts_with("     "));
+        lines
+            .filter_map(|line| line.trim().split(':').next())
+            .filter(|n| n.contains(char::is_alphabetic))
+            .collect()
+    }
+
+    /// Every setting of the broker is one of the file: under its own name, or without
+    /// the name of its protocol in the protocol's table, or with its unit.
+    #[test]
+    fn every_setting_of_the_broker_can_be_set() {
+        let file = format!("{:?}", File::default());
+        let broker = format!("{:#?}", mq_core::Config::default());
+        let limits = format!("{:#?}", mq_core::Limits::default());
+        for name in fields(&broker).into_iter().chain(fields(&limits)) {
+            // The server says what time it is, and limits are a table.
+            if matches!(name, "unix_time") {
+                continue;
+            }
+            let bare = name
+                .trim_start_matches("amqp_")
+                .trim_start_matches("stomp_");
+            let found = [name, bare]
+                .iter()
+                .any(|name| file.contains(&format!(" {name}")));
+            assert!(found, "{name} is in no table of the file");
+        }
+    }
 
     /// The example shows every setting with its default: with the comment
     /// signs off, it changes nothing and leaves nothing out.

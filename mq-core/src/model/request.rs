@@ -32,7 +32,7 @@ pub(crate) type Ticket = u64;
 /// |---|---|
 /// | [`Login`](Self::Login) | `LoggedIn` |
 /// | [`Open`](Self::Open) | `Opened` |
-/// | [`Leave`](Self::Leave), [`Flow`](Self::Flow) | none |
+/// | [`Leave`](Self::Leave), [`CountRefused`](Self::CountRefused), [`Flow`](Self::Flow) | none |
 /// | [`OpenChannel`](Self::OpenChannel), [`CloseChannel`](Self::CloseChannel), [`Prefetch`](Self::Prefetch) | none |
 /// | [`DeclareExchange`](Self::DeclareExchange), [`CheckExchange`](Self::CheckExchange), [`DeleteExchange`](Self::DeleteExchange) | `Done` |
 /// | [`Bind`](Self::Bind), [`Unbind`](Self::Unbind) | `Done` |
@@ -65,6 +65,8 @@ pub(crate) enum Request {
     Open { virtual_host: Name },
     /// The connection is over. Its channels are closed, its exclusive queues deleted.
     Leave,
+    /// A publish was refused by the front end, and is to be counted.
+    CountRefused,
     /// Deliveries may come, or not for now.
     Flow { open: bool },
     /// A new channel.

@@ -129,7 +129,10 @@ fn publish(world: &mut World, peer: Peer, message: &Understood) {
         }
         Peer::Stomp => {
             let client = Stomp::connect(world);
-            let mut frame = format!("SEND\ndestination:/topic/{}\n", key(&message.topic));
+            let mut frame = format!(
+                "SEND\ndestination:/topic/{}\n",
+                key(&message.topic).replace("/", "%2F")
+            );
             let expiration = message.seconds_to_live.map(|s| format!("{}", s * 1000));
             for (name, value) in [
                 ("content-type", &message.content_type),
@@ -165,7 +168,12 @@ impl Consumers {
         let mut mqtt = Mqtt::connect(world, "consumer");
         mqtt.subscribe(world, filter, QoS::ExactlyOnce);
         let stomp = Stomp::connect(world);
-        stomp.subscribe(world, "s", &format!("/topic/{pattern}"), "");
+        stomp.subscribe(
+            world,
+            "s",
+            &format!("/topic/{}", pattern.replace("/", "%2F")),
+            "",
+        );
         stomp.frames(world);
         Consumers { amqp, mqtt, stomp }
     }

@@ -118,7 +118,7 @@ impl Serving<'_> {
 
 impl AmqpFrontEnd {
     pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
-        let mut codec = ServerConfig::default().with_server_properties(server_properties());
+        let mut codec = ServerConfig::default().with_server_properties(server_properties(&config));
         codec.limits.body_size = config.limits.message_size as u64;
         // Room for one of the largest, and for others beside it.
         let two = codec.limits.body_size.saturating_mul(2);
@@ -299,22 +299,28 @@ fn login(user: &str, password: &[u8]) -> Request {
     }))
 }
 
-/// What the server says about itself, besides its capabilities (erratum 23:
-/// without its host).
+/// What the server says about itself, besides its capabilities and what steers
+/// clients (erratum 23: without its host).
 const SERVER_PROPERTIES: &[(&str, &str)] = &[
-    ("product", "mq"),
-    ("version", env!("CARGO_PKG_VERSION")),
-    ("platform", "Rust"),
+    (
+        "platform",
+        concat!("mq ", env!("CARGO_PKG_VERSION"), ", Rust"),
+    ),
     ("copyright", "The mq authors"),
     ("information", "Licensed under MIT or Apache-2.0"),
 ];
 
-fn server_properties() -> TableBuf {
+fn server_properties(config: &Config) -> TableBuf {
     let mut properties = TableBuf::new();
     // Publishers are held back by reading no further, not by a word.
     let mut capabilities = Capabilities::ALL;
     capabilities.connection_blocked = false;
-    let rows = SERVER_PROPERTIES.iter().map(|(n, v)| (*n, (*v).into()));
+    let steering = [
+        ("product", &*config.amqp_product),
+        ("version", &*config.amqp_version),
+    ];
+    let rows = SERVER_PROPERTIES.iter().chain(&steering);
+    let rows = rows.map(|(n, v)| (*n, (*v).into()));
     let capabilities = capabilities.to_table();
     for (name, value) in rows.chain([("capabilities", FieldValue::from(&capabilities))]) {
         // Names and values are short.

@@ -11,7 +11,6 @@ use super::MqttFrontEnd;
 use super::answer::Asked;
 use super::properties::{self, Inbound};
 use crate::config::Config;
-use crate::limits::Limits;
 use crate::model::Request;
 use crate::model::message::Name;
 use crate::model::request::{Credentials, Host, Login};
@@ -44,7 +43,7 @@ impl MqttFrontEnd {
     /// Asks who it is and for its session at once. Where the first is refused, so is the
     /// second.
     pub(super) fn connect(&mut self, now: Duration, connect: &Connect<'_>) {
-        if let Err(reason) = check(connect, &self.config.limits) {
+        if let Err(reason) = check(connect, &self.config) {
             self.refuse(now, reason);
             return;
         }
@@ -60,11 +59,13 @@ impl MqttFrontEnd {
             (false, false) => u32::MAX,
         };
         let granted = asked.min(self.config.session_expiry_maximum);
-        let user = connect.user_name.map(|user| Name::from(user.as_str()));
-        self.named = user.is_some() || connect.password.is_some();
-        let credentials = self.named.then(|| Credentials {
-            user: user.unwrap_or_default(),
-            password: Bytes::copy_from_slice(connect.password.unwrap_or_default()),
+        // Some clients send a user name always: an empty one without a password is none.
+        let user = connect.user_name.map_or("", |user| user.as_str());
+        let password = connect.password.unwrap_or_default();
+        self.named = !user.is_empty() || !password.is_empty();
+        let credentials = (self.named && !self.config.is_stranger(user)).then(|| Credentials {
+            user: Name::from(user),
+            password: Bytes::copy_from_slice(password),
         });
         let host = Host::InUserName;
         let login = Request::Login(Box::new(Login { credentials, host }));
@@ -123,7 +124,8 @@ impl Answer {
 }
 
 /// Whether the client may connect, as far as its CONNECT says.
-fn check(connect: &Connect<'_>, limits: &Limits) -> Result<(), ReasonCode> {
+fn check(connect: &Connect<'_>, config: &Config) -> Result<(), ReasonCode> {
+    let limits = &config.limits;
     if connect.properties.authentication_method().is_some() {
         return Err(ReasonCode::BadAuthenticationMethod);
     }
@@ -133,6 +135,11 @@ fn check(connect: &Connect<'_>, limits: &Limits) -> Result<(), ReasonCode> {
             || will.properties.user_properties().count() > limits.user_properties
     }) {
         return Err(ReasonCode::PacketTooLarge);
+    }
+    if let Some(will) = &connect.will
+        && !super::may_publish(config, will.topic.as_str())
+    {
+        return Err(ReasonCode::NotAuthorized);
     }
     let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
     if connect.client_identifier.is_empty() && !is_5 && !connect.clean_start {

@@ -53,6 +53,15 @@ pub(super) struct MqttFrontEnd {
     failed: bool,
 }
 
+/// Whether clients may publish to a topic (MQTT 5.0 section 4.7.2): not to `$SYS`, and
+/// to others that begin with `$` only where the settings allow it.
+fn may_publish(config: &Config, topic: &str) -> bool {
+    match topic.strip_prefix('$') {
+        None => true,
+        Some(rest) => config.dollar_topics && rest.split('/').next() != Some("SYS"),
+    }
+}
+
 impl MqttFrontEnd {
     pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
         let mut codec = ServerConfig::default();
@@ -110,6 +119,10 @@ impl MqttFrontEnd {
             self.close(now, ReasonCode::PacketTooLarge);
             return;
         }
+        if !may_publish(&self.config, &publish.topic_name) {
+            self.refuse_publish(publish);
+            return;
+        }
         let inbound = Inbound {
             topic: publish.topic_name.to_shared(),
             qos: publish.qos,
@@ -125,6 +138,23 @@ impl MqttFrontEnd {
             },
             ticket: publish.packet_identifier.map(|id| id.get().into()),
         });
+    }
+
+    /// Refuses a PUBLISH to a topic that is not for clients.
+    fn refuse_publish(&mut self, publish: &InboundPublish<'_>) {
+        self.link.tell(Request::CountRefused);
+        let Some(id) = publish.packet_identifier else {
+            return;
+        };
+        // 3.x has no word for it: the acknowledgement is positive, or the connection
+        // ends (MQTT-3.3.5-2 of 3.1.1), and Mosquitto acknowledges.
+        let reason = if self.is_5() {
+            ReasonCode::NotAuthorized
+        } else {
+            ReasonCode::Success
+        };
+        // The identifier waits for this answer, which is no larger than any other.
+        let _ = self.codec.acknowledge(id, reason, Properties::EMPTY);
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>) {

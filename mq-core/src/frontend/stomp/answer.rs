@@ -25,6 +25,10 @@ pub(super) enum Asked {
         subscription: Subscription,
         receipt: Option<String>,
     },
+    /// The last step of an UNSUBSCRIBE that forgets a durable subscription.
+    Unsubscribe {
+        receipt: Option<String>,
+    },
     /// The last step of a temporary queue.
     Temporary {
         name: Name,
@@ -69,11 +73,17 @@ impl StompFrontEnd {
             return;
         };
         match (asked, notice) {
-            (Asked::Login { .. }, Notice::LoggedIn { .. }) => self.welcome(now),
+            (Asked::Login { .. }, Notice::LoggedIn { user }) => {
+                self.user = user;
+                self.welcome(now);
+            }
             (Asked::Login { host }, Notice::Refused(refusal)) => {
                 self.turn_away(now, &host, &refusal);
             }
-            (Asked::Subscribe { receipt, .. }, Notice::Refused(refusal)) => {
+            (
+                Asked::Subscribe { receipt, .. } | Asked::Unsubscribe { receipt },
+                Notice::Refused(refusal),
+            ) => {
                 self.fail(now, receipt.as_deref(), &Failure::from(*refusal));
             }
             (_, Notice::Refused(refusal)) => {
@@ -98,6 +108,7 @@ impl StompFrontEnd {
                 }
                 self.receipt(receipt.as_deref());
             }
+            (Asked::Unsubscribe { receipt }, _) => self.receipt(receipt.as_deref()),
             (Asked::Temporary { name }, Notice::Consumed { consumer }) => {
                 if let Some(session) = &mut self.session {
                     let receiver = Receiver::Temporary(name);

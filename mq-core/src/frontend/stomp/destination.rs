@@ -3,7 +3,6 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
 use stomp_codec::{Command, Version};
 
 use crate::model::exchange::TOPIC_EXCHANGE;
@@ -26,39 +25,25 @@ pub(super) enum Destination<'a> {
     ReplyQueue(Cow<'a, str>),
 }
 
-/// Decodes `%` with two hexadecimal digits: how a name has a `/` or a `%`.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
+/// How a name has a `/`: the one escape that RabbitMQ knows, and so that clients
+/// write. Every other `%` is itself.
+const SLASH: &str = "%2F";
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains(SLASH) {
+        Cow::Owned(text.replace(SLASH, "/"))
+    } else {
+        Cow::Borrowed(text)
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [high, low, tail @ ..]) => {
-                let digit = |b: &u8| char::from(*b).to_digit(16);
-                let byte = digit(high)? * 16 + digit(low)?;
-                bytes.push(u8::try_from(byte).ok()?);
-                rest = tail;
-            }
-            (b'%', _) => return None,
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// The reverse of [`decode`]. Line ends and NUL too, since not every version of
-/// STOMP can carry them in a header.
+/// The reverse of [`decode`]. Line ends and NUL are written in the same way, since not
+/// every version of STOMP can carry them in a header.
 fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '%' => encoded.push_str("%25"),
-            '/' => encoded.push_str("%2F"),
+            '/' => encoded.push_str(SLASH),
             '\n' => encoded.push_str("%0A"),
             '\r' => encoded.push_str("%0D"),
             '\0' => encoded.push_str("%00"),
@@ -72,22 +57,27 @@ impl<'a> Destination<'a> {
     /// Reads a destination; None: it is none.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         type Make<'a> = fn(Cow<'a, str>) -> Destination<'a>;
-        let kinds: [(&str, Make<'a>); 5] = [
+        let kinds: [(&str, Make<'a>); 4] = [
             ("/queue/", Destination::Queue),
             ("/amq/queue/", Destination::ExistingQueue),
             ("/topic/", Destination::Topic),
             ("/temp-queue/", Destination::TemporaryQueue),
-            ("/reply-queue/", Destination::ReplyQueue),
         ];
+        if let Some(name) = text.strip_prefix("/reply-queue/") {
+            // As it is: who answers copies it.
+            return (!name.is_empty()).then_some(Destination::ReplyQueue(Cow::Borrowed(name)));
+        }
+        // A `/` in a name would reach nobody who means `a.b` by `a/b`.
+        let is_one = |name: &str| !name.is_empty() && !name.contains('/');
         for (prefix, make) in kinds {
             if let Some(name) = text.strip_prefix(prefix) {
-                return decode(name).filter(|n| !n.is_empty()).map(make);
+                return is_one(name).then(|| make(decode(name)));
             }
         }
         let rest = text.strip_prefix("/exchange/")?;
         let (exchange, key) = rest.split_once('/').unwrap_or((rest, ""));
-        let exchange = decode(exchange).filter(|x| !x.is_empty())?;
-        Some(Destination::Exchange(exchange, decode(key)?))
+        let fine = !exchange.is_empty() && !key.contains('/');
+        fine.then(|| Destination::Exchange(decode(exchange), decode(key)))
     }
 
     /// The exchange and routing key that SEND publishes with.
@@ -131,15 +121,18 @@ mod tests {
         const CASES: &[(&str, Option<(&str, &str)>)] = &[
             ("/queue/a", Some(("", "a"))),
             ("/queue/a%2Fb", Some(("", "a/b"))),
-            ("/queue/a/b", Some(("", "a/b"))),
-            ("/queue/a%", None),
-            ("/queue/a%zz", None),
-            ("/queue/%ff", None),
+            ("/queue/a/b", None),
+            ("/queue/a%", Some(("", "a%"))),
+            ("/queue/a%zz", Some(("", "a%zz"))),
+            ("/queue/a%2fb", Some(("", "a%2fb"))),
             ("/queue/", None),
             ("/topic/a.b", Some(("amq.topic", "a.b"))),
             ("/exchange/x", Some(("x", ""))),
             ("/exchange/x/k", Some(("x", "k"))),
-            ("/exchange/x/k/l", Some(("x", "k/l"))),
+            ("/exchange/x/k/l", None),
+            ("/topic/chat/room", None),
+            ("/topic/chat%2Froom", Some(("amq.topic", "chat/room"))),
+            ("/reply-queue/a/b", Some(("", "a/b"))),
             ("/exchange/x%2Fy/k", Some(("x/y", "k"))),
             ("/amq/queue/q", Some(("", "q"))),
             ("/reply-queue/q", Some(("", "q"))),
@@ -161,7 +154,7 @@ mod tests {
     fn a_message_of_another_protocol_gets_a_destination_that_leads_there() {
         for (exchange, key, expected) in [
             ("", "q", "/queue/q"),
-            ("", "a/b%", "/queue/a%2Fb%25"),
+            ("", "a/b%", "/queue/a%2Fb%"),
             ("amq.topic", "a.b", "/topic/a.b"),
             ("x/y", "k", "/exchange/x%2Fy/k"),
         ] {

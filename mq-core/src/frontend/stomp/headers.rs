@@ -7,6 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
+use stomp_codec::Frame;
 
 use crate::model::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
 
@@ -23,6 +24,49 @@ pub(super) fn boolean(value: &str) -> Option<bool> {
     }
 }
 
+/// What the headers of a frame say about the queue that it names first, as RabbitMQ
+/// reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QueueShape {
+    pub(super) durable: bool,
+    pub(super) exclusive: bool,
+    pub(super) auto_delete: bool,
+}
+
+impl QueueShape {
+    /// The queue of `/queue/N` where nothing is said.
+    pub(super) const DURABLE: QueueShape = QueueShape {
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+    };
+
+    /// Of a queue: one that is not durable goes with its client, unless it is said
+    /// otherwise.
+    pub(super) fn of_queue(frame: &Frame<'_>) -> Self {
+        let durable = flag(frame, "durable").unwrap_or(true);
+        QueueShape {
+            durable,
+            exclusive: flag(frame, "exclusive").unwrap_or(!durable),
+            auto_delete: flag(frame, "auto-delete").unwrap_or(!durable),
+        }
+    }
+
+    /// Of a subscription to an exchange: it is durable if it is said so.
+    pub(super) fn of_subscription(frame: &Frame<'_>) -> Self {
+        let durable = flag(frame, "durable").or_else(|| flag(frame, "persistent"));
+        QueueShape {
+            durable: durable.unwrap_or(false),
+            exclusive: flag(frame, "exclusive").unwrap_or(false),
+            auto_delete: flag(frame, "auto-delete").unwrap_or(true),
+        }
+    }
+}
+
+fn flag(frame: &Frame<'_>, name: &str) -> Option<bool> {
+    boolean(&frame.header(name)?)
+}
+
 /// Takes one header of a SEND into the properties; false if it is none of them.
 fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
     let text = || Some(Name::from(value));
@@ -32,6 +76,7 @@ fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
         "reply-to" => properties.reply_to = text(),
         "amqp-message-id" => properties.message_id = text(),
         "type" => properties.kind = text(),
+        "user-id" => properties.user_id = text(),
         "app-id" => properties.app_id = text(),
         "cluster-id" => properties.cluster_id = text(),
         "correlation-id" => {
@@ -82,6 +127,10 @@ pub(super) fn properties<'a>(
     }
     properties
 }
+
+/// Headers of a MESSAGE that the broker alone writes: what a publisher says under these
+/// names stays behind.
+const VOUCHED_FOR: &[&str] = &["redelivered", "user-id"];
 
 /// The headers of a MESSAGE, without those that the protocol itself gives it.
 pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
@@ -138,6 +187,9 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
         headers.push(("redelivered".into(), "true".into()));
     }
     for (name, value) in &p.headers.0 {
+        if VOUCHED_FOR.contains(&&**name) {
+            continue;
+        }
         if let Some(value) = value.as_text() {
             headers.push((Cow::Borrowed(name), value));
         }

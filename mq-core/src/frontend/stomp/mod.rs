@@ -56,6 +56,9 @@ pub(super) struct StompFrontEnd {
     names: Names,
     /// How a queue is made that a SEND names first.
     queue_settings: Arc<QueueSettings>,
+    connection: ConnectionId,
+    /// Who the client is, from CONNECTED on.
+    user: Name,
     /// From CONNECTED on.
     session: Option<Session>,
 }
@@ -65,6 +68,8 @@ pub(super) struct StompFrontEnd {
 struct Session {
     consumers: BTreeMap<ConsumerId, Receiver>,
     by_subscription: BTreeMap<Subscription, ConsumerId>,
+    /// The queues of durable subscriptions, which stay when the client goes.
+    durable: BTreeMap<Subscription, Name>,
     /// Queues that replies come to, by the client's name for them.
     temporary: BTreeMap<String, Name>,
     /// What the client holds, by the number that the codec knows it by.
@@ -133,20 +138,29 @@ impl StompFrontEnd {
             link: Link::default(),
             names: Names::new(config.seed, connection.0),
             config,
-            queue_settings: Arc::new(queue_settings(Headers::default())),
+            queue_settings: Arc::new(QueueSettings {
+                durable: true,
+                exclusive: None,
+                auto_delete: false,
+                arguments: Headers::default(),
+            }),
+            connection,
+            user: Name::default(),
             session: None,
         }
     }
 
     fn connect(&mut self, connect: &Connect<'_>) {
-        let credentials = match (&connect.login, &connect.passcode) {
-            (None, None) => None,
-            (login, passcode) => Some(Credentials {
-                user: Name::from(login.as_deref().unwrap_or_default()),
-                password: Bytes::copy_from_slice(
-                    passcode.as_deref().unwrap_or_default().as_bytes(),
-                ),
-            }),
+        let user = connect.login.as_deref().unwrap_or_default();
+        let password = connect.passcode.as_deref().unwrap_or_default();
+        let nobody = user.is_empty() && password.is_empty();
+        let credentials = if nobody || self.config.is_stranger(user) {
+            None
+        } else {
+            Some(Credentials {
+                user: Name::from(user),
+                password: Bytes::copy_from_slice(password.as_bytes()),
+            })
         };
         let host = connect.host.as_deref().map(Name::from);
         let name = host.as_deref().unwrap_or_default().to_string();
@@ -193,10 +207,24 @@ impl StompFrontEnd {
                 subscription,
                 unacknowledged,
                 receipt,
+                frame,
                 ..
             } => {
                 session.settle(&mut self.link, &unacknowledged, Settlement::Requeue);
-                session.unsubscribe(&mut self.link, subscription);
+                let queue = session.unsubscribe(&mut self.link, subscription);
+                let durable = frame.header("durable");
+                let forget = durable.and_then(|value| headers::boolean(&value)) == Some(true);
+                if let (Some(queue), true) = (queue, forget) {
+                    let question = Request::DeleteQueue {
+                        channel: CHANNEL,
+                        queue,
+                        if_unused: false,
+                        if_empty: false,
+                    };
+                    let receipt = receipt.as_deref().map(String::from);
+                    self.link.ask(question, Asked::Unsubscribe { receipt });
+                    return;
+                }
                 receipt
             }
             ServerEvent::Ack(ack) => {
@@ -306,6 +334,12 @@ impl StompFrontEnd {
         };
         let headers = send.user_headers().map(|h| (h.name, h.value));
         let mut properties = headers::properties(headers);
+        if let Some(claimed) = properties.user_id.as_ref().filter(|id| **id != self.user) {
+            return Err(Failure::from(Refusal::precondition_failed(format_args!(
+                "user_id property set to '{claimed}' but authenticated user was '{}'",
+                self.user
+            ))));
+        }
         if let Some(reply_to) = &mut properties.reply_to
             && let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to)
         {
@@ -324,11 +358,17 @@ impl StompFrontEnd {
         };
         let unrouted = match destination {
             Destination::Queue(_) => {
+                // Most messages say nothing of the queue, and share its usual settings.
                 let named = &message.properties.headers.0;
                 let asked = named.iter().any(|(name, _)| name.starts_with("x-"));
-                Unrouted::MakeQueue(if asked {
-                    let arguments = headers::queue_arguments(|name| send.frame.header(name));
-                    Arc::new(queue_settings(arguments))
+                let shape = headers::QueueShape::of_queue(&send.frame);
+                Unrouted::MakeQueue(if asked || shape != headers::QueueShape::DURABLE {
+                    Arc::new(QueueSettings {
+                        durable: shape.durable,
+                        exclusive: shape.exclusive.then_some(self.connection),
+                        auto_delete: shape.auto_delete,
+                        arguments: headers::queue_arguments(|name| send.frame.header(name)),
+                    })
                 } else {
                     self.queue_settings.clone()
                 })
@@ -356,16 +396,6 @@ impl StompFrontEnd {
     }
 }
 
-/// The settings of a queue that a SEND or a SUBSCRIBE names first.
-fn queue_settings(arguments: Headers) -> QueueSettings {
-    QueueSettings {
-        durable: true,
-        exclusive: None,
-        auto_delete: false,
-        arguments,
-    }
-}
-
 /// NACK: back to the queue, unless the header says otherwise.
 fn refused(requeue: Option<&str>) -> Settlement {
     match requeue.and_then(headers::boolean) {
@@ -388,7 +418,8 @@ impl Session {
         settle(link, leases, settlement);
     }
 
-    fn unsubscribe(&mut self, link: &mut Link<Asked>, subscription: Subscription) {
+    /// Ends a subscription. Returns the queue of a durable one.
+    fn unsubscribe(&mut self, link: &mut Link<Asked>, subscription: Subscription) -> Option<Name> {
         if let Some(consumer) = self.by_subscription.remove(&subscription) {
             self.consumers.remove(&consumer);
             link.tell(Request::Cancel {
@@ -396,6 +427,7 @@ impl Session {
                 consumer,
             });
         }
+        self.durable.remove(&subscription)
     }
 }
 

@@ -5,17 +5,12 @@ use alloc::string::{String, ToString};
 use stomp_codec::connection::{AckMode, Subscribe};
 
 use super::answer::Asked;
-use super::headers::boolean;
+use super::headers::QueueShape;
 use super::{CHANNEL, Destination, Failure, StompFrontEnd, invalid, parse};
 use crate::model::Request;
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Headers, Name};
 use crate::model::request::{Binding, BindingTarget, Consume, DeclareQueue};
-
-/// A header of SUBSCRIBE that is true or false.
-fn flag(subscribe: &Subscribe<'_>, name: &str) -> Option<bool> {
-    boolean(&subscribe.frame.header(name)?)
-}
 
 impl StompFrontEnd {
     pub(super) fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), Failure> {
@@ -37,8 +32,13 @@ impl StompFrontEnd {
             channel: CHANNEL,
             queue,
             no_ack: subscribe.ack == AckMode::Auto,
-            exclusive: flag(subscribe, "exclusive") == Some(true),
-            priority: 0,
+            // `exclusive` is said of the queue.
+            exclusive: false,
+            priority: subscribe
+                .frame
+                .header("x-priority")
+                .and_then(|priority| priority.parse().ok())
+                .unwrap_or_default(),
             prefetch,
         }));
         let asked = Asked::Subscribe {
@@ -54,12 +54,13 @@ impl StompFrontEnd {
         match parse(&subscribe.destination)? {
             Destination::Queue(name) => {
                 let name = Name::from(name);
+                let shape = QueueShape::of_queue(&subscribe.frame);
                 let question = Request::MakeQueue(Box::new(DeclareQueue {
                     channel: CHANNEL,
                     name: name.clone(),
-                    durable: true,
-                    exclusive: false,
-                    auto_delete: false,
+                    durable: shape.durable,
+                    exclusive: shape.exclusive,
+                    auto_delete: shape.auto_delete,
                     arguments: arguments(subscribe),
                 }));
                 self.link.ask(question, Asked::Preparation);
@@ -82,15 +83,16 @@ impl StompFrontEnd {
         exchange: &str,
         key: &str,
     ) -> Result<Name, Failure> {
-        let durable = flag(subscribe, "durable") == Some(true)
-            && flag(subscribe, "auto-delete") == Some(false);
-        let queue = match (durable, &subscribe.id) {
-            (false, _) => self.names.next("stomp-subscription-"),
-            (true, Some(id)) => {
+        let shape = QueueShape::of_subscription(&subscribe.frame);
+        let named = subscribe.frame.header("x-queue-name");
+        let queue = match (named, shape.durable, &subscribe.id) {
+            (Some(name), ..) => String::from(name),
+            (None, false, _) => self.names.next("stomp-subscription-"),
+            (None, true, Some(id)) => {
                 let destination = &subscribe.destination;
                 alloc::format!("stomp-subscription-{id}-{destination}")
             }
-            (true, None) => {
+            (None, true, None) => {
                 let why = "a durable subscription needs an id";
                 return Err(Failure::new("Missing header", why));
             }
@@ -105,9 +107,9 @@ impl StompFrontEnd {
             Request::DeclareQueue(Box::new(DeclareQueue {
                 channel: CHANNEL,
                 name: queue.clone(),
-                durable,
-                exclusive: !durable,
-                auto_delete: !durable,
+                durable: shape.durable,
+                exclusive: shape.exclusive,
+                auto_delete: shape.auto_delete,
                 arguments: arguments(subscribe),
             })),
             Request::Bind(Box::new(Binding {
@@ -120,6 +122,11 @@ impl StompFrontEnd {
         ];
         for question in questions {
             self.link.ask(question, Asked::Preparation);
+        }
+        if let (Some(session), true) = (&mut self.session, shape.durable) {
+            session
+                .durable
+                .insert(subscribe.subscription, queue.clone());
         }
         Ok(queue)
     }

@@ -150,6 +150,10 @@ impl VirtualHost {
             self.statistics.discarded += 1;
             return true;
         }
+        if session.connection.is_none() && pending.message.is_expired(self.now) {
+            self.statistics.expired += 1;
+            return true;
+        }
         if !self.has_room(id, &pending.message) {
             self.statistics.overflowed += 1;
             return false;
@@ -191,7 +195,11 @@ impl VirtualHost {
         let session = self.sessions.all.get_mut(&id)?;
         session.announced = false;
         self.statistics.steps += 1;
-        self.statistics.expired += session.pending.expire(now) as u64;
+        // A message that expires at this very moment (an interval of zero) is still
+        // offered to a client that is there.
+        if let Some(before) = now.checked_sub(Duration::from_nanos(1)) {
+            self.statistics.expired += session.pending.expire(before) as u64;
+        }
         let steps = &mut self.statistics.steps;
         let (retained, unfinished) =
             session.next_retained(&self.sessions.retained, now, quota, steps);

@@ -24,6 +24,10 @@ impl VirtualHost {
         match request {
             Request::Login(_) | Request::Open { .. } => {}
             Request::Leave => self.leave(connection),
+            Request::CountRefused => {
+                self.statistics.published += 1;
+                self.statistics.refused += 1;
+            }
             Request::Flow { open } => self.set_writable(connection, open),
             Request::OpenChannel { channel } => self.open_channel(id(channel)),
             Request::CloseChannel { channel } => self.close_channel(id(channel)),
