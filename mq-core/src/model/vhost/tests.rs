@@ -853,3 +853,40 @@ proptest! {
         }
     }
 }
+
+/// What a front end has sent on before it knew of the refusal does nothing.
+#[test]
+fn a_refusal_ends_its_channel() {
+    use crate::model::request::{Publish, Request, Unrouted};
+    let mut v = vhost();
+    let q = v.make("q", &[]);
+    let channel = v.channel(ME).number;
+    let check = |name| Request::CheckExchange {
+        channel,
+        name: Name::from(name),
+    };
+    let publish = || Request::Publish {
+        channel,
+        publish: Publish {
+            message: Arc::new(message("m")),
+            unrouted: Unrouted::Drop,
+        },
+        ticket: Some(7),
+    };
+    for request in [check("none"), publish(), check("amq.direct")] {
+        v.serve(ME, request);
+    }
+    let notices: Vec<Notice> = v.notices.drain(..).map(|(_, notice)| notice).collect();
+    assert!(
+        matches!(notices[..], [Notice::Refused(_), Notice::Refused(_)]),
+        "{notices:?}"
+    );
+    v.serve(ME, Request::CloseChannel { channel });
+    v.serve(ME, Request::OpenChannel { channel });
+    v.serve(ME, publish());
+    assert!(matches!(
+        v.notices.pop_front(),
+        Some((ME, Notice::Accepted { ticket: 7, .. }))
+    ));
+    assert_eq!(v.bodies(q), ["m"]);
+}
