@@ -160,9 +160,69 @@ pub(crate) struct Entry {
     ack: AckMode,
     /// How many messages were sent to it.
     sent: u64,
-    /// Those that wait for ACK or NACK: their number, and the application's. In
-    /// order.
-    unacknowledged: VecDeque<(u64, u64)>,
+    unacknowledged: Unacknowledged,
+}
+
+/// Messages that wait for ACK or NACK.
+///
+/// One that is settled out of turn leaves a hole, so that nothing is moved for it. When
+/// more than half are holes, they are closed.
+#[derive(Debug, Default)]
+struct Unacknowledged {
+    /// In order: the number, and the application's, or a hole. The first is none.
+    messages: VecDeque<(u64, Option<u64>)>,
+    holes: usize,
+}
+
+impl Unacknowledged {
+    fn push(&mut self, number: u64, message: u64) {
+        self.messages.push_back((number, Some(message)));
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        let found = self
+            .messages
+            .binary_search_by_key(&number, |(number, _)| *number);
+        found.ok().filter(|at| self.messages[*at].1.is_some())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.messages.iter().filter_map(|(_, message)| *message)
+    }
+
+    /// Takes the messages up to this one.
+    fn take_through(&mut self, position: usize) -> Deliveries {
+        let taken = self.messages.drain(..=position);
+        let mut holes = 0;
+        let taken = taken.filter_map(|(_, message)| {
+            holes += usize::from(message.is_none());
+            message
+        });
+        let taken = taken.collect();
+        self.holes -= holes;
+        self.close_holes();
+        taken
+    }
+
+    /// Takes one message.
+    fn take(&mut self, position: usize) -> Deliveries {
+        let taken = self.messages.get_mut(position);
+        let taken = taken.and_then(|(_, message)| message.take());
+        self.holes += usize::from(taken.is_some());
+        self.close_holes();
+        taken.into_iter().collect()
+    }
+
+    fn close_holes(&mut self) {
+        while let Some((_, None)) = self.messages.front() {
+            self.messages.pop_front();
+            self.holes -= 1;
+        }
+        if self.holes > self.messages.len() / 2 {
+            self.messages.retain(|(_, message)| message.is_some());
+            self.holes = 0;
+        }
+    }
 }
 
 /// The open subscriptions of a connection.
@@ -206,7 +266,7 @@ impl Subscriptions {
             destination: destination.into(),
             ack,
             sent: 0,
-            unacknowledged: VecDeque::new(),
+            unacknowledged: Unacknowledged::default(),
         };
         self.open.insert(subscription, entry);
         Ok(subscription)
@@ -239,8 +299,7 @@ impl Subscriptions {
             Some(id) => self.by_id.remove(id),
             None => self.by_destination.remove(&entry.destination),
         };
-        let messages = entry.unacknowledged.iter().map(|(_, message)| *message);
-        Ok((subscription, messages.collect()))
+        Ok((subscription, entry.unacknowledged.iter().collect()))
     }
 
     pub(crate) fn get(&self, subscription: Subscription) -> Option<&Entry> {
@@ -254,7 +313,7 @@ impl Subscriptions {
         if let Some(entry) = self.open.get_mut(&subscription) {
             entry.sent += 1;
             if entry.ack != AckMode::Auto {
-                entry.unacknowledged.push_back((entry.sent, message));
+                entry.unacknowledged.push(entry.sent, message);
             }
         }
     }
@@ -283,7 +342,7 @@ impl Subscriptions {
     /// because ACK and NACK are cumulative.
     pub(crate) fn is_open(&self, named: Named) -> bool {
         self.open.get(&named.subscription).is_none_or(|entry| {
-            entry.ack == AckMode::Client || entry.position(named.number).is_ok()
+            entry.ack == AckMode::Client || entry.unacknowledged.position(named.number).is_some()
         })
     }
 
@@ -297,22 +356,20 @@ impl Subscriptions {
         let Some(entry) = self.open.get_mut(&named.subscription) else {
             return Deliveries::none();
         };
-        let Ok(position) = entry.position(named.number) else {
+        let Some(position) = entry.unacknowledged.position(named.number) else {
             return Deliveries::none();
         };
-        let first = match entry.ack {
-            AckMode::Client => 0,
-            AckMode::Auto | AckMode::ClientIndividual => position,
-        };
-        let settled = entry.unacknowledged.drain(first..=position);
-        settled.map(|(_, message)| message).collect()
+        match entry.ack {
+            AckMode::Client => entry.unacknowledged.take_through(position),
+            AckMode::Auto | AckMode::ClientIndividual => entry.unacknowledged.take(position),
+        }
     }
 
     /// All that was sent and waits to be settled, by subscription.
     pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (Subscription, u64)> + '_ {
         self.open.iter().flat_map(|(subscription, entry)| {
             let messages = entry.unacknowledged.iter();
-            messages.map(|(_, message)| (*subscription, *message))
+            messages.map(|message| (*subscription, message))
         })
     }
 
@@ -333,9 +390,47 @@ impl Entry {
     pub(crate) fn needs_ack(&self) -> bool {
         self.ack != AckMode::Auto
     }
+}
 
-    fn position(&self, number: u64) -> Result<usize, usize> {
-        self.unacknowledged
-            .binary_search_by_key(&number, |(number, _)| *number)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn subscriptions(ack: AckMode, messages: u64) -> (Subscriptions, Subscription) {
+        let mut subscriptions = Subscriptions::default();
+        let subscription = subscriptions.open(Some("s"), "d", ack).unwrap();
+        for message in 0..messages {
+            subscriptions.sent(subscription, message);
+        }
+        (subscriptions, subscription)
+    }
+
+    proptest! {
+        /// In whatever order messages are settled: each once, and few places are kept.
+        #[test]
+        fn each_message_is_settled_once(
+            numbers in prop::collection::vec(0..40u64, 0..80),
+            cumulative: bool,
+        ) {
+            let ack = if cumulative { AckMode::Client } else { AckMode::ClientIndividual };
+            let (mut subscriptions, subscription) = subscriptions(ack, 40);
+            let mut left: Vec<u64> = (0..40).collect();
+            for message in numbers {
+                let number = message + 1;
+                let settled = subscriptions.settle(Named { subscription, number });
+                let expected: Vec<u64> = match ack {
+                    _ if !left.contains(&message) => Vec::new(),
+                    AckMode::Client => left.iter().copied().filter(|m| *m <= message).collect(),
+                    _ => Vec::from([message]),
+                };
+                left.retain(|m| !expected.contains(m));
+                prop_assert_eq!(&*settled, &*expected);
+                let kept = &subscriptions.get(subscription).unwrap().unacknowledged;
+                prop_assert!(kept.messages.len() <= 2 * left.len() + 1);
+                let waiting = subscriptions.unacknowledged().map(|(_, m)| m);
+                prop_assert_eq!(waiting.collect::<Vec<_>>(), left.clone());
+            }
+        }
     }
 }
