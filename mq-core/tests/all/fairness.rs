@@ -221,6 +221,17 @@ const ACTS: &[(&str, Act, u64)] = &[
         },
         0,
     ),
+    (
+        "commit of messages",
+        |c, _| {
+            c.codec.tx_select(1, &tx::Select::default()).unwrap();
+            for _ in 0..MANY {
+                c.publish(1, "", "dead", "m");
+            }
+            c.codec.tx_commit(1, &tx::Commit::default()).unwrap();
+        },
+        2 * MANY as u64,
+    ),
 ];
 
 #[test]

@@ -214,3 +214,57 @@ fn a_commit_publishes_before_it_settles() {
     assert_eq!(c.answer(&mut world), "tx.commit-ok");
     assert_eq!(bodies(&mut world, "q"), ["back", "new"]);
 }
+
+/// A commit of many messages takes turns with others. Who fills its queue meanwhile takes
+/// nothing from it, and one that cannot be done leaves nothing.
+#[test]
+fn a_large_commit_is_whole() {
+    const MANY: usize = 2000;
+    for (room, published) in [(MANY as i64, MANY + 1), (MANY as i64 - 1, 1)] {
+        let mut world = World::new();
+        let mut c = Amqp::connect(&mut world);
+        bounded(&mut c, "q", room, "reject-publish");
+        c.codec
+            .tx_select(1, &method::tx::Select::default())
+            .unwrap();
+        for _ in 0..MANY {
+            c.publish(1, "", "q", "m");
+        }
+        c.seen(&mut world);
+        let mut other = Amqp::connect(&mut world);
+        c.codec
+            .tx_commit(1, &method::tx::Commit::default())
+            .unwrap();
+        let mut commit = Vec::new();
+        c.codec.poll_transmit(world.now, &mut commit);
+        world.handle_once(mq_core::Input::Received {
+            connection: c.id,
+            bytes: commit.into(),
+        });
+        assert!(
+            world
+                .broker
+                .poll_timeout()
+                .is_some_and(|at| at <= world.now)
+        );
+        assert_eq!(world.broker.statistics().ready, 0);
+        while published > 1 && world.broker.statistics().ready == 0 {
+            world.broker.handle_timeout(world.now);
+        }
+        other.publish(1, "", "q", "other");
+        let mut publish = Vec::new();
+        other.codec.poll_transmit(world.now, &mut publish);
+        world.handle_once(mq_core::Input::Received {
+            connection: other.id,
+            bytes: publish.into(),
+        });
+        world.turn();
+        let answer = c.answer(&mut world);
+        if published > 1 {
+            assert_eq!(answer, "tx.commit-ok");
+        } else {
+            assert!(answer.starts_with("channel.close 406"), "{answer}");
+        }
+        assert_eq!(world.broker.statistics().ready, published as u64);
+    }
+}

@@ -3,6 +3,7 @@
 //! Nothing in here knows a protocol. What a front end is to know comes out as a
 //! [`Notice`].
 
+mod commit;
 mod delivery;
 mod exchanges;
 mod queues;
@@ -200,6 +201,7 @@ impl VirtualHost {
             return;
         };
         change(channel);
+        self.statistics.steps += channel.consumers.len() as u64;
         for (consumer, id) in &channel.consumers {
             if let Some(queue) = self.queues.get_mut(id) {
                 queue.consumers.wake(*consumer);

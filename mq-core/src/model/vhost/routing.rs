@@ -1,6 +1,6 @@
 //! Routing a message to queues and sessions.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -30,10 +30,19 @@ pub(crate) enum PublishOutcome {
     Dropped,
 }
 
+/// Whether a queue may refuse a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It is asked whether it has room.
+    Asked,
+    /// It was asked before.
+    Promised,
+}
+
 /// Where a message goes: every queue once.
 #[derive(Debug, Default)]
-struct Routes {
-    queues: Vec<QueueId>,
+pub(super) struct Routes {
+    pub(super) queues: Vec<QueueId>,
     sessions: Vec<Match>,
     /// The queues are those of direct replies alone.
     replies: bool,
@@ -60,35 +69,6 @@ impl VirtualHost {
         Ok(())
     }
 
-    /// Puts all messages where they are routed to, or none: where a queue would
-    /// refuse one, its name is the error.
-    pub(crate) fn publish_all(
-        &mut self,
-        messages: &[Arc<Message>],
-    ) -> Result<Vec<PublishOutcome>, Name> {
-        let routes: Vec<Routes> = messages.iter().map(|m| self.route(m)).collect();
-        for id in routes.iter().flat_map(|routes| &routes.queues) {
-            // What is expired takes no room.
-            self.expire_messages(*id, false);
-        }
-        let mut more: BTreeMap<QueueId, (usize, usize)> = BTreeMap::new();
-        for (message, routes) in messages.iter().zip(&routes) {
-            for id in &routes.queues {
-                let (count, bytes) = more.entry(*id).or_default();
-                *count += 1;
-                *bytes += message.body.len();
-                if let Some(queue) = self.queues.get(id)
-                    && queue.refuses(&self.limits, *count, *bytes)
-                {
-                    self.statistics.refused += 1;
-                    return Err(queue.name.clone());
-                }
-            }
-        }
-        let publish = |(message, routes)| self.publish_to(message, routes, None);
-        Ok(messages.iter().zip(routes).map(publish).collect())
-    }
-
     /// Whether a queue has no room for a message, and refuses it. What is expired
     /// takes no room.
     fn refuses(&mut self, id: QueueId, message: &Message) -> bool {
@@ -113,14 +93,15 @@ impl VirtualHost {
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
         let routes = self.route(message);
-        self.publish_to(message, routes, publisher)
+        self.publish_to(message, routes, publisher, Room::Asked)
     }
 
-    fn publish_to(
+    pub(super) fn publish_to(
         &mut self,
         message: &Arc<Message>,
         routes: Routes,
         publisher: Option<SessionId>,
+        room: Room,
     ) -> PublishOutcome {
         self.statistics.published += 1;
         if routes.is_empty() {
@@ -130,7 +111,7 @@ impl VirtualHost {
         let in_queue = !routes.queues.is_empty();
         let mut refused = false;
         for id in routes.queues {
-            if self.refuses(id, message) {
+            if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
                 self.refused(id, message);
             } else {
@@ -221,7 +202,7 @@ impl VirtualHost {
     /// Finds where a message goes, through bindings between exchanges and to
     /// alternate exchanges. Each exchange is asked once, so loops end, and each key
     /// once.
-    fn route(&mut self, message: &Message) -> Routes {
+    pub(super) fn route(&mut self, message: &Message) -> Routes {
         let mut routes = Routes::default();
         let mut keys: Vec<&str> = core::iter::once(&*message.routing_key)
             .chain(message.extra_routing_keys())

@@ -2,16 +2,15 @@
 //! that answers.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
+use super::commit::Commit;
 use super::{BindRequest, ConsumeRequest, VirtualHost, Work};
 use crate::model::exchange::Destination;
 use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
-    Binding, BindingTarget, Consume, DeclareQueue, Detach, Operation, Publish, Request, Ticket,
-    Unrouted,
+    Binding, BindingTarget, Consume, DeclareQueue, Detach, Publish, Request, Ticket, Unrouted,
 };
 use crate::model::session::{SessionId, TooManySubscriptions};
 use crate::model::vhost::{PublishOutcome, queues};
@@ -160,17 +159,15 @@ impl VirtualHost {
                 ticket,
             } => {
                 if self.is_open(id(channel)) {
-                    match self.commit(id(channel), operations) {
-                        Ok(()) => self.accept(id(channel), ticket, PublishOutcome::Routed),
-                        Err(refusal) => self.refuse_publish(id(channel), Some(ticket), refusal),
-                    }
+                    let commit = Commit::new(id(channel), ticket, operations);
+                    self.begin(Some(connection), Work::Commit(Box::new(commit)));
                 }
             }
         }
     }
 
     /// Whether something may be done on the channel.
-    fn is_open(&self, id: ChannelId) -> bool {
+    pub(super) fn is_open(&self, id: ChannelId) -> bool {
         match self.channels.get(&id) {
             Some(channel) => !channel.failed,
             None => self.session(id.connection).is_some(),
@@ -231,7 +228,11 @@ impl VirtualHost {
     }
 
     /// Makes ready what a message is published to, if one may publish to it.
-    fn prepare(&mut self, connection: ConnectionId, publish: &Publish) -> Result<(), Refusal> {
+    pub(super) fn prepare(
+        &mut self,
+        connection: ConnectionId,
+        publish: &Publish,
+    ) -> Result<(), Refusal> {
         let Message {
             exchange,
             routing_key,
@@ -254,7 +255,7 @@ impl VirtualHost {
         Ok(())
     }
 
-    fn accept(&mut self, id: ChannelId, ticket: Ticket, outcome: PublishOutcome) {
+    pub(super) fn accept(&mut self, id: ChannelId, ticket: Ticket, outcome: PublishOutcome) {
         let ChannelId { connection, number } = id;
         let channel = number;
         let notice = Notice::Accepted {
@@ -265,7 +266,12 @@ impl VirtualHost {
         self.emit(connection, notice);
     }
 
-    fn refuse_publish(&mut self, id: ChannelId, ticket: Option<Ticket>, refusal: Refusal) {
+    pub(super) fn refuse_publish(
+        &mut self,
+        id: ChannelId,
+        ticket: Option<Ticket>,
+        refusal: Refusal,
+    ) {
         self.fail_channel(id);
         let notice = Notice::PublishRefused {
             channel: id.number,
@@ -276,7 +282,12 @@ impl VirtualHost {
     }
 
     /// Returns a mandatory message that belongs nowhere.
-    fn return_unroutable(&mut self, id: ChannelId, publish: &Publish, outcome: PublishOutcome) {
+    pub(super) fn return_unroutable(
+        &mut self,
+        id: ChannelId,
+        publish: &Publish,
+        outcome: PublishOutcome,
+    ) {
         let nowhere = matches!(
             outcome,
             PublishOutcome::Unroutable | PublishOutcome::Replied
@@ -286,35 +297,6 @@ impl VirtualHost {
             let channel = id.number;
             self.emit(id.connection, Notice::Returned { channel, message });
         }
-    }
-
-    /// Does all steps of a transaction, or none. What is published comes before what is
-    /// settled, as in RabbitMQ: a message that goes back to its queue takes no room from
-    /// one that goes there anew.
-    fn commit(&mut self, id: ChannelId, operations: Vec<Operation>) -> Result<(), Refusal> {
-        let (mut publishes, mut settlements) = (Vec::new(), Vec::new());
-        for operation in operations {
-            match operation {
-                Operation::Publish(publish) => publishes.push(publish),
-                Operation::Settle { lease, settlement } => settlements.push((lease, settlement)),
-            }
-        }
-        for publish in &publishes {
-            self.prepare(id.connection, publish)?;
-        }
-        let messages: Vec<_> = publishes.iter().map(|p| p.message.clone()).collect();
-        let outcomes = self.publish_all(&messages).map_err(|queue| {
-            Refusal::resource_limit(format_args!(
-                "no part of the transaction is done: queue '{queue}' in vhost '{}' is full",
-                self.name
-            ))
-        })?;
-        let settlements = Work::SettleEach(settlements.into_iter());
-        self.begin(Some(id.connection), settlements);
-        for (publish, outcome) in publishes.iter().zip(outcomes) {
-            self.return_unroutable(id, publish, outcome);
-        }
-        Ok(())
     }
 
     /// Undoes a binding. What is not there, binding, exchange or queue, counts as

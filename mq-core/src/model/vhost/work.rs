@@ -1,9 +1,11 @@
 //! Work that moves much: some of it is done at once, and the rest in turns.
 
+use alloc::boxed::Box;
 use alloc::collections::btree_map::BTreeMap;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec;
 
+use super::commit::Commit;
 use super::{Lease, Settlement, VirtualHost};
 use crate::model::ConnectionId;
 use crate::model::queue::{QueueId, Ready, Unacknowledged};
@@ -20,8 +22,7 @@ pub(crate) enum Work {
         leases: vec::IntoIter<Lease>,
         settlement: Settlement,
     },
-    /// Deliveries to settle, each in its way.
-    SettleEach(vec::IntoIter<(Lease, Settlement)>),
+    Commit(Box<Commit>),
     /// Queues that went with their connection.
     RemoveQueues(BTreeSet<QueueId>),
     /// Messages of a queue that are counted as gone.
@@ -98,13 +99,7 @@ impl VirtualHost {
                     }
                     None => false,
                 },
-                Work::SettleEach(leases) => match leases.next() {
-                    Some((lease, settlement)) => {
-                        self.settle(lease, settlement);
-                        true
-                    }
-                    None => false,
-                },
+                Work::Commit(commit) => self.advance_commit(commit),
                 Work::RemoveQueues(queues) => match queues.pop_first() {
                     Some(id) => {
                         self.remove_queue(id);

@@ -1,0 +1,119 @@
+//! Transactions: what `tx.commit` and STOMP's COMMIT do.
+//!
+//! First every message is checked, then every message is published, and then all that is
+//! to be settled is settled. A message that a queue would refuse ends the transaction in
+//! the first part: then no part of it is done. From the second part on nothing is refused:
+//! a queue that others fill meanwhile takes what was promised beyond its limit.
+//!
+//! What is published comes before what is settled, as in RabbitMQ: a message that goes
+//! back to its queue takes no room from one that goes there anew.
+//!
+//! A transaction of few steps is done in one call. A large one takes turns with others,
+//! who may see its first messages before its last ones. RabbitMQ promises no more. A
+//! connection that ends while its transaction is checked undoes it. One that ends later
+//! has published everything; its acknowledgements may be undone, and it was told nothing.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::routing::Room;
+use super::{Lease, Settlement, VirtualHost};
+use crate::model::queue::{ChannelId, QueueId};
+use crate::model::refusal::Refusal;
+use crate::model::request::{Operation, Publish, Ticket};
+use crate::model::vhost::PublishOutcome;
+
+/// A transaction that is being committed.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    channel: ChannelId,
+    ticket: Ticket,
+    publishes: Vec<Publish>,
+    checked: usize,
+    published: usize,
+    /// Messages and bytes that go to each queue.
+    more: BTreeMap<QueueId, (usize, usize)>,
+    settlements: vec::IntoIter<(Lease, Settlement)>,
+}
+
+impl Commit {
+    pub(super) fn new(channel: ChannelId, ticket: Ticket, operations: Vec<Operation>) -> Self {
+        let (mut publishes, mut settlements) = (Vec::new(), Vec::new());
+        for operation in operations {
+            match operation {
+                Operation::Publish(publish) => publishes.push(publish),
+                Operation::Settle { lease, settlement } => settlements.push((lease, settlement)),
+            }
+        }
+        Commit {
+            channel,
+            ticket,
+            publishes,
+            checked: 0,
+            published: 0,
+            more: BTreeMap::new(),
+            settlements: settlements.into_iter(),
+        }
+    }
+}
+
+impl VirtualHost {
+    /// Goes on with a transaction by one message or settlement. Returns whether there
+    /// is more to do.
+    pub(super) fn advance_commit(&mut self, commit: &mut Commit) -> bool {
+        let id = commit.channel;
+        if let Some(publish) = commit.publishes.get(commit.checked) {
+            if !self.is_open(id) {
+                return false;
+            }
+            if let Err(refusal) = self.check(id, publish, &mut commit.more) {
+                self.refuse_publish(id, Some(commit.ticket), refusal);
+                return false;
+            }
+            commit.checked += 1;
+        } else if let Some(publish) = commit.publishes.get(commit.published) {
+            let routes = self.route(&publish.message);
+            let outcome = self.publish_to(&publish.message, routes, None, Room::Promised);
+            self.return_unroutable(id, publish, outcome);
+            commit.published += 1;
+        } else if let Some((lease, settlement)) = commit.settlements.next() {
+            self.settle(lease, settlement);
+        } else {
+            if self.is_open(id) {
+                self.accept(id, commit.ticket, PublishOutcome::Routed);
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Checks that a message can be published beside those before it.
+    fn check(
+        &mut self,
+        id: ChannelId,
+        publish: &Publish,
+        more: &mut BTreeMap<QueueId, (usize, usize)>,
+    ) -> Result<(), Refusal> {
+        self.prepare(id.connection, publish)?;
+        for id in self.route(&publish.message).queues {
+            if !more.contains_key(&id) {
+                // What is expired takes no room.
+                self.expire_messages(id, false);
+            }
+            let (count, bytes) = more.entry(id).or_default();
+            *count += 1;
+            *bytes += publish.message.body.len();
+            if let Some(queue) = self.queues.get(&id)
+                && queue.refuses(&self.limits, *count, *bytes)
+            {
+                self.statistics.refused += 1;
+                return Err(Refusal::resource_limit(format_args!(
+                    "no part of the transaction is done: queue '{}' in vhost '{}' is full",
+                    queue.name, self.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
