@@ -45,6 +45,10 @@ enum Step<'a> {
     Disconnect {
         who: u8,
     },
+    /// Everything that has arrived from this peer is handed in.
+    Drained {
+        who: u8,
+    },
     Wait {
         milliseconds: u16,
     },
@@ -100,6 +104,7 @@ struct World {
 impl World {
     fn new() -> World {
         let mut config = Config::default();
+        config.drain_on_takeover = true;
         // Small, so that what happens at a limit does happen.
         config.limits.transmit_high_water = 2_000;
         config.limits.receive_high_water = 2_000;
@@ -143,6 +148,10 @@ impl World {
                 Output::Resume { connection } => {
                     assert!(self.peers.contains_key(connection), "{output:?}");
                     assert!(self.paused.remove(connection), "resumed unasked");
+                }
+                // Another step answers it, or none.
+                Output::Drain { connection } => {
+                    assert!(self.peers.contains_key(connection), "{output:?}");
                 }
                 Output::Close { connection } => {
                     assert!(self.peers.remove(connection).is_some(), "{output:?}");
@@ -216,6 +225,11 @@ impl World {
                     self.peers.remove(&connection);
                     self.paused.remove(&connection);
                     self.handle(Input::Disconnected { connection });
+                }
+            }
+            Step::Drained { who } => {
+                if let Some((connection, ..)) = self.peer(who) {
+                    self.handle(Input::Drained { connection });
                 }
             }
             Step::Wait { milliseconds } => {

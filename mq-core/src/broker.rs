@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use crate::config::{Config, ConfigError};
 use crate::frontend::{self, FrontEnd, Progress, Protocol};
+use crate::limits::Limits;
 use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Notice, Request, Statistics};
 
 /// What happened outside.
@@ -43,6 +44,12 @@ pub enum Input {
         /// Which one.
         connection: ConnectionId,
     },
+    /// Everything that had arrived on a connection's socket has been handed in:
+    /// the answer to [`Output::Drain`].
+    Drained {
+        /// Which one.
+        connection: ConnectionId,
+    },
     /// The broker stops: every peer gets its protocol's goodbye and then
     /// [`Output::Close`], and nobody is let in any more.
     Shutdown,
@@ -70,6 +77,15 @@ pub enum Output {
         /// Which one.
         connection: ConnectionId,
     },
+    /// Read what has arrived on that socket by now, paused or not, hand it in as
+    /// usual, and then say [`Input::Drained`]. Another connection takes over its
+    /// client identifier and waits for that, for a second at most: a DISCONNECT that
+    /// came before must not be missed. Only comes with
+    /// [`Config::drain_on_takeover`](crate::Config::drain_on_takeover).
+    Drain {
+        /// Which one.
+        connection: ConnectionId,
+    },
     /// Close the socket once all that was transmitted is written. The broker
     /// has forgotten the connection and ignores inputs about it.
     Close {
@@ -88,6 +104,18 @@ const SLICE: u64 = 250;
 /// Timers that one call serves.
 const TIMERS: usize = 256;
 
+/// How long an embedder may take to read what has arrived.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// How far a connection is on its way out, since another takes its client identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Departure {
+    /// The embedder hands in what has arrived, and is waited for no longer than until then.
+    Draining { until: Duration },
+    /// Nothing more is received. The connection ends once its backlog is taken.
+    Drained,
+}
+
 struct Connection {
     front: Box<dyn FrontEnd + Send>,
     /// Received, and not taken yet.
@@ -105,6 +133,7 @@ struct Connection {
     in_line: bool,
     /// The peer is gone, and only what it has sent before is still to be taken.
     gone: bool,
+    departure: Option<Departure>,
     deadline: Option<Duration>,
 }
 
@@ -112,6 +141,27 @@ impl Connection {
     /// Bytes on their way to the peer.
     fn outbound(&self) -> usize {
         self.unsent + self.front.transmit_len()
+    }
+
+    /// Whether its input waits because its peer does not take what it is sent. The last
+    /// input of a connection does not: there is no later time for it.
+    fn is_held(&self, limits: &Limits) -> bool {
+        let is_last = self.gone || self.departure.is_some();
+        !is_last && self.outbound() >= limits.transmit_high_water
+    }
+
+    /// Whether there is input that can be taken, now or when the model has answered.
+    fn has_input(&self) -> bool {
+        self.in_line || self.waits
+    }
+
+    /// When it has to be looked at next.
+    fn poll_timeout(&self) -> Option<Duration> {
+        let drained = match self.departure {
+            Some(Departure::Draining { until }) => Some(until),
+            Some(Departure::Drained) | None => None,
+        };
+        self.front.poll_timeout().into_iter().chain(drained).min()
     }
 }
 
@@ -179,6 +229,7 @@ impl Broker {
             Input::Received { connection, bytes } => self.receive(connection, bytes),
             Input::Transmitted { connection, len } => self.transmitted(connection, len),
             Input::Disconnected { connection } => self.disconnect(connection),
+            Input::Drained { connection } => self.drained(connection),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();
@@ -218,6 +269,7 @@ impl Broker {
             }
             self.steps += 1;
             self.with(id, |front, now| front.handle_timeout(now));
+            self.stop_draining(id);
         }
         self.model.handle_timeout(self.now, TIMERS);
         self.turn();
@@ -280,6 +332,7 @@ impl Broker {
             waits: false,
             in_line: false,
             gone: false,
+            departure: None,
             deadline: None,
         };
         self.connections.insert(id, connection);
@@ -290,6 +343,9 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if connection.departure == Some(Departure::Drained) {
+            return;
+        }
         if connection.backlog.is_empty() {
             self.process(id, bytes);
             return;
@@ -320,7 +376,7 @@ impl Broker {
             if connection.front.is_closed() {
                 return;
             }
-            held = connection.outbound() >= self.config.limits.transmit_high_water;
+            held = connection.is_held(&self.config.limits);
             more = self.model.is_busy(id);
             if held || more {
                 break;
@@ -357,15 +413,18 @@ impl Broker {
         connection.backlog = source
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-        if more && !connection.in_line {
-            connection.in_line = true;
-            self.line.push_back(id);
+        let gone = connection.gone;
+        if more {
+            self.put_in_line(id);
         }
-        if connection.gone && !more {
+        if gone && !more && !waits {
             self.remove(id);
             return;
         }
         self.set_paused(id, held || more || waits);
+        if self.depart(id) {
+            self.pump(self.spent() + SLICE);
+        }
     }
 
     /// Stops reading from a connection whose input waits for something else than the
@@ -390,13 +449,19 @@ impl Broker {
 
     /// The peer is gone. What it has sent before counts all the same.
     fn disconnect(&mut self, id: ConnectionId) {
-        match self.connections.get_mut(&id) {
-            Some(connection) if connection.in_line => {
-                connection.gone = true;
-                connection.unsent = 0;
-                self.set_writable(id, false);
-            }
-            _ => self.remove(id),
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.backlog.is_empty() || connection.front.is_closed() {
+            self.remove(id);
+            return;
+        }
+        connection.gone = true;
+        connection.unsent = 0;
+        let in_line = connection.in_line;
+        self.set_writable(id, false);
+        if !in_line {
+            self.process_backlog(id);
         }
     }
 
@@ -457,9 +522,87 @@ impl Broker {
     fn pump(&mut self, end: u64) -> bool {
         while let Some((id, notice)) = self.model.poll_notice(end.saturating_sub(self.spent())) {
             self.steps += 1;
-            self.notify(id, notice);
+            match notice {
+                Notice::TakenOver => self.begin_departure(id),
+                notice => self.notify(id, notice),
+            }
         }
         !self.model.has_notices()
+    }
+
+    /// Gives the input of a connection a turn.
+    fn put_in_line(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !connection.in_line
+        {
+            connection.in_line = true;
+            self.line.push_back(id);
+        }
+    }
+
+    /// Another connection has the client identifier of this one, which has to go. What it
+    /// has sent before is taken first: it may say goodbye in there.
+    fn begin_departure(&mut self, id: ConnectionId) {
+        let until = self.now.saturating_add(DRAIN_TIME);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.departure.is_some() || connection.front.is_closed() {
+            return;
+        }
+        connection.departure = Some(Departure::Draining { until });
+        let drains = self.config.drain_on_takeover && !connection.gone;
+        if !connection.backlog.is_empty() {
+            self.put_in_line(id);
+        }
+        if drains {
+            self.touched.insert(id);
+            self.outputs.push_back(Output::Drain { connection: id });
+        } else {
+            self.end_draining(id);
+        }
+    }
+
+    /// The embedder has handed in what had arrived.
+    fn drained(&mut self, id: ConnectionId) {
+        if self.end_draining(id) {
+            self.pump(self.spent() + SLICE);
+        }
+    }
+
+    /// Gives up an embedder that should have handed in what had arrived by now.
+    fn stop_draining(&mut self, id: ConnectionId) {
+        let is_due = self.connections.get(&id).is_some_and(
+            |c| matches!(c.departure, Some(Departure::Draining { until }) if until <= self.now),
+        );
+        if is_due {
+            self.drained(id);
+        }
+    }
+
+    /// Nothing more comes from a connection that has to go. Returns whether it has been
+    /// told to.
+    fn end_draining(&mut self, id: ConnectionId) -> bool {
+        match self.connections.get_mut(&id) {
+            Some(connection) if connection.departure.is_some() => {
+                connection.departure = Some(Departure::Drained);
+                self.depart(id)
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells a connection that has to go to do so, once all its input is taken. Returns
+    /// whether it has.
+    fn depart(&mut self, id: ConnectionId) -> bool {
+        let departs = self
+            .connections
+            .get(&id)
+            .is_some_and(|c| c.departure == Some(Departure::Drained) && !c.has_input());
+        if departs {
+            self.notify(id, Notice::TakenOver);
+        }
+        departs
     }
 
     /// Hands a notice to the front end of a connection. If its input has waited for that,
@@ -535,9 +678,9 @@ impl Broker {
             self.close(id);
             return;
         }
-        let reading = connection.outbound() < self.config.limits.transmit_high_water;
+        let reading = !connection.is_held(&self.config.limits);
         connection.front.set_reading(self.now, reading);
-        let deadline = connection.front.poll_timeout();
+        let deadline = connection.poll_timeout();
         if deadline != connection.deadline {
             if let Some(old) = connection.deadline {
                 self.deadlines.remove(&(old, id));

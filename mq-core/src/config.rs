@@ -75,6 +75,11 @@ pub struct Config {
     pub amqp_product: String,
     /// See [`amqp_product`](Self::amqp_product): numbers with dots.
     pub amqp_version: String,
+    /// Whether the embedder reads what has arrived on a socket when
+    /// [`Output::Drain`](crate::Output::Drain) asks for it. Off by default: what has not
+    /// been handed in when another connection takes over the client identifier does not
+    /// count then.
+    pub drain_on_takeover: bool,
     /// Bounds on what peers can make grow.
     pub limits: Limits,
 }
@@ -102,6 +107,7 @@ impl Default for Config {
             dollar_topics: true,
             amqp_product: String::from("RabbitMQ"),
             amqp_version: String::from("3.10.8"),
+            drain_on_takeover: false,
             limits: Limits::default(),
         }
     }

@@ -28,5 +28,6 @@ mod share_members;
 mod simulation;
 mod stomp;
 mod stomp_queue;
+mod takeover;
 mod transient_to_session;
 mod world;

@@ -60,6 +60,7 @@ pub(super) struct Network {
 
 fn config(session_messages: usize) -> Config {
     let mut config = Config::default();
+    config.drain_on_takeover = true;
     // Small, so that slow links are felt.
     config.limits.transmit_high_water = 20_000;
     config.limits.receive_high_water = 20_000;
@@ -162,6 +163,7 @@ impl Network {
     }
 
     fn drain(&mut self) {
+        let mut drained = Vec::new();
         while let Some(output) = self.broker.poll_output() {
             // Outputs about a link that was cut were on their way already.
             match &output {
@@ -176,11 +178,16 @@ impl Network {
                         link.closed = true;
                     }
                 }
+                // Nothing has arrived that the broker was not given.
+                Output::Drain { connection } => drained.push(*connection),
                 Output::Pause { connection } => self.pause(*connection, true),
                 Output::Resume { connection } => self.pause(*connection, false),
                 other => panic!("{other:?}"),
             }
             self.outputs.push(output);
+        }
+        for connection in drained {
+            self.handle(Input::Drained { connection });
         }
     }
 
