@@ -1,8 +1,10 @@
-//! Publisher confirms (RabbitMQ), on the publishing side: which publishes are
-//! not confirmed yet, and which of them an ack or nack means.
+//! Publisher confirms (RabbitMQ): which publishes are not confirmed yet, which of
+//! them an ack or nack means, and which ack frame can say what is due.
 
 use alloc::collections::VecDeque;
 use core::ops::RangeInclusive;
+
+use super::send::Tags;
 
 /// Publish tags that are not confirmed yet, as ranges: publishes are numbered
 /// without a gap, so there is one range until confirms come out of order.
@@ -59,12 +61,81 @@ impl Unconfirmed {
         true
     }
 
+    /// Takes what an ack or nack means.
+    fn settle(&mut self, tags: Tags) {
+        match tags {
+            Tags::One(tag) => {
+                self.take(tag);
+            }
+            Tags::UpTo(tag) => while self.take_up_to(tag).is_some() {},
+        }
+    }
+
+    /// Whether one up to this tag is outstanding.
+    fn is_any_up_to(&self, tag: u64) -> bool {
+        self.ranges.front().is_some_and(|(first, _)| *first <= tag)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> u64 {
         self.ranges
             .iter()
             .map(|(first, last)| last - first + 1)
             .sum()
+    }
+}
+
+/// An ack frame.
+#[derive(Clone, Copy, Debug)]
+struct AckFrame {
+    /// Where it lies in what is transmitted.
+    position: u64,
+    /// The tag that it names.
+    tag: u64,
+}
+
+/// What a server owes the publishers of one channel.
+#[derive(Debug, Default)]
+pub(super) struct Confirms {
+    outstanding: Unconfirmed,
+    /// The last ack, while later ones may be joined to it.
+    last: Option<AckFrame>,
+}
+
+impl Confirms {
+    /// The next publish; tags ascend by one.
+    pub(super) fn published(&mut self, tag: u64) {
+        self.outstanding.push(tag);
+    }
+
+    /// Takes note of an ack. Returns the position of the frame that can say it together
+    /// with what it says already, and the tag up to which it then acknowledges.
+    pub(super) fn ack(&mut self, publishes: Tags) -> Option<(u64, u64)> {
+        self.outstanding.settle(publishes);
+        let last = self.last.as_mut()?;
+        let tag = last.tag.max(publishes.last());
+        if self.outstanding.is_any_up_to(tag) {
+            return None;
+        }
+        last.tag = tag;
+        Some((last.position, tag))
+    }
+
+    /// An ack frame is at this position, and later ones may be joined to it.
+    pub(super) fn ack_is_at(&mut self, position: u64, publishes: Tags) {
+        let tag = publishes.last();
+        self.last = Some(AckFrame { position, tag });
+    }
+
+    /// Takes note of a nack.
+    pub(super) fn nack(&mut self, publishes: Tags) {
+        self.outstanding.settle(publishes);
+        self.keep_order();
+    }
+
+    /// What is acknowledged from here on is not said before what was sent until now.
+    pub(super) fn keep_order(&mut self) {
+        self.last = None;
     }
 }
 

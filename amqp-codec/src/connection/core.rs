@@ -526,6 +526,32 @@ impl<C: Default> Core<C> {
         frame::encode_method(channel, arguments, most, out)
     }
 
+    /// Where the next method frame of a channel will lie in what is transmitted, unless
+    /// it waits for the end of a body.
+    #[inline]
+    pub(super) fn position(&self, channel: u16) -> Option<u64> {
+        let waits = self.sending.contains_key(&channel);
+        (!waits).then(|| self.transmit.position())
+    }
+
+    /// Writes a method frame over one of the same length at `position`, unless some of
+    /// that has left. Returns whether it did.
+    #[inline]
+    pub(super) fn replace<A: Fields + Identified>(
+        &mut self,
+        position: u64,
+        channel: u16,
+        arguments: &A,
+    ) -> Result<bool, EncodeError> {
+        let most = self.payload_max();
+        match self.transmit.waiting_from(position) {
+            Some(mut place) => {
+                frame::encode_method(channel, arguments, most, &mut place).map(|()| true)
+            }
+            None => Ok(false),
+        }
+    }
+
     /// As [`answer_short`](Self::answer_short), to a method that the peer may
     /// repeat: it must not be able to fill what waits behind a body.
     pub(super) fn answer_bounded<A: Fields + Identified>(

@@ -16,6 +16,8 @@ pub(super) struct Transmit {
     bytes: Vec<u8>,
     /// How many of `bytes` have been taken.
     taken: usize,
+    /// How many bytes there were before `bytes`.
+    before: u64,
     /// How many bytes waited at the most before the buffer was last given back.
     usual: usize,
 }
@@ -31,6 +33,22 @@ impl Transmit {
         &mut self.bytes
     }
 
+    /// Where the next byte will be, counted from the first one there was.
+    #[inline]
+    pub(super) fn position(&self) -> u64 {
+        self.before + self.bytes.len() as u64
+    }
+
+    /// What waits from `position` on, unless some of that has left.
+    #[inline]
+    pub(super) fn waiting_from(&mut self, position: u64) -> Option<&mut [u8]> {
+        let start = usize::try_from(position.checked_sub(self.before)?).ok()?;
+        if start < self.taken {
+            return None;
+        }
+        self.bytes.get_mut(start..).filter(|rest| !rest.is_empty())
+    }
+
     /// How many bytes wait.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -44,6 +62,7 @@ impl Transmit {
         out.put_slice(waiting.get(..count).unwrap_or_default());
         self.taken += count;
         if self.taken == self.bytes.len() {
+            self.before += self.taken as u64;
             self.taken = 0;
             if self.bytes.capacity() > KEPT {
                 self.usual = self.bytes.len();
@@ -54,6 +73,7 @@ impl Transmit {
         } else if self.taken > self.bytes.len() / 2 {
             // What is gone is not kept where there is never nothing left.
             self.bytes.drain(..self.taken);
+            self.before += self.taken as u64;
             self.taken = 0;
         }
         count
@@ -90,6 +110,36 @@ mod tests {
         assert_eq!(transmit.poll(&mut &mut room[..]), 100);
         let last = core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8);
         assert_eq!(room[..100], last);
+    }
+
+    /// A position stays that of the same byte, and is good until that byte leaves.
+    #[test]
+    fn positions_are_of_what_waits() {
+        let mut transmit = Transmit::default();
+        transmit.buffer().extend_from_slice(b"aaaa");
+        let second = transmit.position();
+        transmit.buffer().extend_from_slice(b"bb");
+        let mut room = [0; 5];
+        assert_eq!(transmit.poll(&mut &mut room[..1]), 1);
+        assert_eq!(transmit.waiting_from(0), None);
+        assert_eq!(
+            transmit.waiting_from(second),
+            Some(&mut b"bb".to_owned()[..])
+        );
+        // So much has gone that the rest moves to the front.
+        assert_eq!(transmit.poll(&mut &mut room[1..4]), 3);
+        assert_eq!(
+            transmit.waiting_from(second),
+            Some(&mut b"bb".to_owned()[..])
+        );
+        assert_eq!(transmit.poll(&mut &mut room[4..]), 1);
+        assert_eq!(transmit.waiting_from(second), None);
+        assert_eq!(transmit.poll(&mut Vec::new()), 1);
+        // What is gone is not mistaken for what comes later.
+        transmit.buffer().extend_from_slice(b"cccc");
+        assert_eq!(transmit.waiting_from(0), None);
+        assert_eq!(transmit.waiting_from(6), Some(&mut b"cccc".to_owned()[..]));
+        assert_eq!(transmit.waiting_from(transmit.position()), None);
     }
 
     #[test]

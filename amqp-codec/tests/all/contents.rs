@@ -1,6 +1,7 @@
 //! Contents put together (section 4.2.6), numbered and confirmed, and transmitted.
 
 use crate::peers::*;
+use amqp_codec::ReplyCode;
 use amqp_codec::connection::{ClientConfig, ClientEvent, Message, SendError, ServerEvent};
 use amqp_codec::method::{basic, channel, confirm};
 
@@ -110,6 +111,98 @@ fn publishes_are_numbered_from_confirm_select_on() {
             "1 basic.nack delivery_tag=1 multiple=false requeue=false"
         ]
     );
+}
+
+/// What a server answers to three publishes before anything leaves.
+enum Answer {
+    Ack(Tags),
+    Nack(u64),
+    Return,
+    /// The client closes the channel, and gets its close-ok.
+    Closed,
+}
+use Answer::{Ack, Closed, Nack, Return};
+
+const ACK_1: &str = "1 basic.ack delivery_tag=1 multiple=false";
+const ACK_2: &str = "1 basic.ack delivery_tag=2 multiple=false";
+const ACK_3: &str = "1 basic.ack delivery_tag=3 multiple=false";
+const UP_TO_2: &str = "1 basic.ack delivery_tag=2 multiple=true";
+const UP_TO_3: &str = "1 basic.ack delivery_tag=3 multiple=true";
+const RETURN: &str =
+    r#"1 basic.return reply_code=312 reply_text="NO_ROUTE" exchange="" routing_key="""#;
+const HEADER: &str = "1 header 0";
+const NACK_2: &str = "1 basic.nack delivery_tag=2 multiple=false requeue=false";
+
+/// Acks that wait are one with `multiple`, unless that would acknowledge what is
+/// outstanding, or overtake a nack or a return.
+const JOINED: &[(&[Answer], &[&str])] = &[
+    (&[Ack(Tags::One(1))], &[ACK_1]),
+    (&[Ack(Tags::One(1)), Ack(Tags::One(2))], &[UP_TO_2]),
+    (
+        &[Ack(Tags::One(1)), Ack(Tags::One(2)), Ack(Tags::One(3))],
+        &[UP_TO_3],
+    ),
+    (&[Ack(Tags::UpTo(2)), Ack(Tags::One(3))], &[UP_TO_3]),
+    (&[Ack(Tags::One(1)), Ack(Tags::UpTo(3))], &[UP_TO_3]),
+    (&[Ack(Tags::One(1)), Ack(Tags::One(3))], &[ACK_1, ACK_3]),
+    (&[Ack(Tags::One(2)), Ack(Tags::One(3))], &[ACK_2, ACK_3]),
+    (&[Ack(Tags::One(2)), Ack(Tags::One(1))], &[UP_TO_2]),
+    (
+        &[Ack(Tags::One(3)), Ack(Tags::One(2)), Ack(Tags::One(1))],
+        &[ACK_3, UP_TO_2],
+    ),
+    (
+        &[Ack(Tags::One(1)), Nack(2), Ack(Tags::One(3))],
+        &[ACK_1, NACK_2, ACK_3],
+    ),
+    (
+        &[Nack(2), Ack(Tags::One(1)), Ack(Tags::One(3))],
+        &[NACK_2, UP_TO_3],
+    ),
+    (
+        &[
+            Ack(Tags::One(1)),
+            Return,
+            Ack(Tags::One(2)),
+            Ack(Tags::One(3)),
+        ],
+        &[ACK_1, RETURN, HEADER, UP_TO_3],
+    ),
+    (
+        &[Ack(Tags::One(1)), Ack(Tags::One(2)), Closed],
+        &[UP_TO_2, "1 channel.close-ok"],
+    ),
+];
+
+#[test]
+fn acks_that_wait_are_one() {
+    for (answers, expected) in JOINED {
+        let mut server = open_server(server_config(), 4096, 0);
+        let one = [publish(1), header(1, 0)].concat();
+        let select = method(1, confirm::Select { no_wait: true });
+        let bytes = [select, one.repeat(3)].concat();
+        feed_server(&mut server, NOW, &bytes).unwrap();
+        server.confirm_select_ok(1).unwrap();
+        for answer in *answers {
+            match answer {
+                Ack(tags) => server.ack(1, *tags).unwrap(),
+                Nack(tag) => server.nack(1, Tags::One(*tag)).unwrap(),
+                Return => server
+                    .return_message(1, ReplyCode::NoRoute, "NO_ROUTE", &Message::default())
+                    .unwrap(),
+                Closed => {
+                    let close = method(1, channel::Close::default());
+                    feed_server(&mut server, NOW, &close).unwrap();
+                }
+            }
+        }
+        assert_eq!(transmitted!(server), *expected);
+        // What has left is not touched: the next ack is a frame of its own.
+        if !matches!(answers.last(), Some(Closed)) {
+            server.ack(1, Tags::UpTo(3)).unwrap();
+            assert_eq!(transmitted!(server), [UP_TO_3]);
+        }
+    }
 }
 
 /// Acks of one and of many, in and out of order, of what is unknown or known

@@ -1,6 +1,7 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
 mod amqp;
+mod amqp_confirm;
 mod amqp_declaration;
 mod amqp_deviations;
 mod amqp_message;

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use super::super::config::ServerConfig;
+use super::super::confirm::Confirms;
 use super::super::content::{Content, Kind};
 use super::super::core::{ChannelState, Core, Incoming, Phase, Setup};
 use super::super::error::{ConnectionError, ReplyError};
@@ -31,6 +32,7 @@ pub struct ServerChannel {
     pub(in super::super) delivered: u64,
     /// The last publish tag, in confirm mode.
     pub(in super::super) published: Option<u64>,
+    pub(in super::super) confirms: Confirms,
     /// The client wants no contents (channel.flow).
     pub(in super::super) paused: bool,
 }
@@ -258,6 +260,7 @@ impl Connection<Server> {
         let data = &mut self.core.open_channel(channel).ok()?.data;
         if let Some(tag) = &mut data.published {
             *tag += 1;
+            data.confirms.published(*tag);
         }
         let publish_tag = data.published;
         let Kind::Publish {

@@ -325,7 +325,9 @@ impl Connection<Server> {
         message: &Message<'_>,
         body_size: u64,
     ) -> Result<(), SendError> {
-        self.on_channel(channel)?;
+        self.must_be_open()?;
+        let confirms = &mut self.core.open_channel(channel)?.data.confirms;
+        confirms.keep_order();
         let method = basic::Return {
             reply_code: reply_code.code(),
             reply_text,
@@ -356,16 +358,37 @@ impl Connection<Server> {
 
     /// Confirms publishes: they are the broker's now.
     ///
+    /// An ack that still waits to be transmitted is made to say this too, with
+    /// `multiple`, where no publish up to the tag is outstanding. A nack or a return on
+    /// the channel keeps its place: later acks come after it.
+    ///
     /// # Errors
     /// When the channel is not open, not in confirm mode, or has no such
     /// publish yet, not to its end.
     pub fn ack(&mut self, channel: u16, publishes: Tags) -> Result<(), SendError> {
         self.confirms(channel, publishes.last(), basic::Ack::ID)?;
+        let confirms = &mut self.core.open_channel(channel)?.data.confirms;
+        if let Some((position, tag)) = confirms.ack(publishes) {
+            let joined = basic::Ack {
+                delivery_tag: tag,
+                multiple: true,
+            };
+            if self.core.replace(position, channel, &joined)? {
+                return Ok(());
+            }
+        }
         let ack = basic::Ack {
             delivery_tag: publishes.last(),
             multiple: publishes.is_multiple(),
         };
-        Ok(self.core.answer(channel, &ack)?)
+        let position = self.core.position(channel);
+        self.core.answer(channel, &ack)?;
+        let confirms = &mut self.core.open_channel(channel)?.data.confirms;
+        match position {
+            Some(position) => confirms.ack_is_at(position, publishes),
+            None => confirms.keep_order(),
+        }
+        Ok(())
     }
 
     /// Refuses publishes: they are lost.
@@ -374,6 +397,8 @@ impl Connection<Server> {
     /// As for [`ack`](Self::ack).
     pub fn nack(&mut self, channel: u16, publishes: Tags) -> Result<(), SendError> {
         self.confirms(channel, publishes.last(), basic::Nack::ID)?;
+        let confirms = &mut self.core.open_channel(channel)?.data.confirms;
+        confirms.nack(publishes);
         let nack = basic::Nack {
             delivery_tag: publishes.last(),
             multiple: publishes.is_multiple(),
