@@ -24,7 +24,7 @@ use amqp_codec::{DecodeError, Frame, Limits, ProtocolHeader, decode};
 /// A sniffer looks at what the peers have agreed to, however large.
 const LIMITS: Limits = Limits::DEFAULT.with_frame_size(u32::MAX);
 
-/// Octets of a body that are shown.
+/// Bytes of a body that are shown.
 const SHOWN: usize = 60;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -63,7 +63,7 @@ pub enum DecodeErrorKind {
     /// than [`Limits::header_size`](crate::Limits::header_size) if it is a content header.
     #[error("frame of {size} bytes, at most {limit} are allowed")]
     FrameSize {
-        /// Octets that the frame would have, with header and frame-end.
+        /// Bytes that the frame would have, with header and frame-end.
         size: u64,
         /// The limit.
         limit: u32,
@@ -97,7 +97,7 @@ pub enum DecodeErrorKind {
     /// A table is larger than [`Limits::table_size`](crate::Limits::table_size).
     #[error("table of {size} bytes, at most {limit} are allowed")]
     TableSize {
-        /// Octets that the table claims.
+        /// Bytes that the table claims.
         size: u32,
         /// The limit.
         limit: u32,
@@ -156,7 +156,7 @@ pub enum EncodeError {
     /// that the peers agreed on (section 4.2.3); neither can be split.
     #[error("frame of {size} bytes, at most {limit} were agreed on")]
     FrameSize {
-        /// Octets that the frame would have, with header and frame-end.
+        /// Bytes that the frame would have, with header and frame-end.
         size: usize,
         /// The frame-max.
         limit: usize,

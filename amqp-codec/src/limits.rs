@@ -76,22 +76,22 @@ impl Limits {
 
     /// The same with another [`frame_size`](Self::frame_size), in bytes.
     #[must_use]
-    pub const fn with_frame_size(mut self, octets: u32) -> Self {
-        self.frame_size = octets;
+    pub const fn with_frame_size(mut self, bytes: u32) -> Self {
+        self.frame_size = bytes;
         self
     }
 
     /// The same with another [`header_size`](Self::header_size), in bytes.
     #[must_use]
-    pub const fn with_header_size(mut self, octets: u32) -> Self {
-        self.header_size = octets;
+    pub const fn with_header_size(mut self, bytes: u32) -> Self {
+        self.header_size = bytes;
         self
     }
 
     /// The same with another [`table_size`](Self::table_size), in bytes.
     #[must_use]
-    pub const fn with_table_size(mut self, octets: u32) -> Self {
-        self.table_size = octets;
+    pub const fn with_table_size(mut self, bytes: u32) -> Self {
+        self.table_size = bytes;
         self
     }
 
@@ -104,22 +104,22 @@ impl Limits {
 
     /// The same with another [`body_size`](Self::body_size), in bytes.
     #[must_use]
-    pub const fn with_body_size(mut self, octets: u64) -> Self {
-        self.body_size = octets;
+    pub const fn with_body_size(mut self, bytes: u64) -> Self {
+        self.body_size = bytes;
         self
     }
 
     /// The same with another [`assembled_size`](Self::assembled_size), in bytes.
     #[must_use]
-    pub const fn with_assembled_size(mut self, octets: u64) -> Self {
-        self.assembled_size = octets;
+    pub const fn with_assembled_size(mut self, bytes: u64) -> Self {
+        self.assembled_size = bytes;
         self
     }
 
     /// The same with another [`held_size`](Self::held_size), in bytes.
     #[must_use]
-    pub const fn with_held_size(mut self, octets: u64) -> Self {
-        self.held_size = octets;
+    pub const fn with_held_size(mut self, bytes: u64) -> Self {
+        self.held_size = bytes;
         self
     }
 

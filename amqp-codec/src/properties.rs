@@ -312,7 +312,7 @@ impl<'a> Properties<'a> {
         self.flags == 0
     }
 
-    /// Octets of flags and properties.
+    /// Bytes of flags and properties.
     pub(crate) const fn encoded_len(&self) -> usize {
         2 + self.octets.len()
     }

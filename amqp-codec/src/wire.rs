@@ -24,7 +24,7 @@ pub enum FieldType {
     LongLong,
     /// Up to 255 bytes of UTF-8.
     ShortStr,
-    /// Octets with a length of 32 bits.
+    /// Bytes with a length of 32 bits.
     LongStr,
     /// A field table.
     Table,

@@ -95,7 +95,7 @@ impl Content {
         &self.bytes[self.body_at..]
     }
 
-    /// Octets of its body, as its header says.
+    /// Bytes of its body, as its header says.
     #[must_use]
     pub fn body_size(&self) -> u64 {
         let size = self.bytes[self.header_at + 4..].first_chunk();
@@ -241,7 +241,7 @@ pub(super) enum Assembly {
         head: Head,
         header_at: usize,
         body_at: usize,
-        /// Octets that are still to come.
+        /// Bytes that are still to come.
         remaining: u64,
     },
     /// The content was handed out without its body, of which so many bytes
@@ -249,7 +249,7 @@ pub(super) enum Assembly {
     Parts { method: MethodId, remaining: u64 },
 }
 
-/// Octets that the assemblies of a connection hold together, within
+/// Bytes that the assemblies of a connection hold together, within
 /// [`Limits::held_size`].
 #[derive(Debug, Default)]
 pub(super) struct Held(u64);

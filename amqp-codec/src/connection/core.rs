@@ -60,7 +60,7 @@ pub(super) struct Setup {
 /// A body that is being sent in parts.
 #[derive(Debug, Default)]
 struct Sending {
-    /// Octets that are still to be sent.
+    /// Bytes that are still to be sent.
     remaining: u64,
     /// Methods of the channel: they may not break into the content (section
     /// 4.2.6), so they wait for its end.
@@ -610,7 +610,7 @@ impl<C: Default> Core<C> {
         Ok(())
     }
 
-    /// Octets that a frame to send may carry.
+    /// Bytes that a frame to send may carry.
     #[inline]
     fn payload_max(&self) -> usize {
         match self.agreed.frame_max {

@@ -11,7 +11,7 @@ mod buf;
 
 pub use buf::FrameBuf;
 
-/// Octets of a frame beside its payload: seven of header and the frame-end.
+/// Bytes of a frame beside its payload: seven of header and the frame-end.
 pub const FRAME_OVERHEAD: usize = 8;
 
 /// The frame that both peers take before tune is over, in bytes: `frame-min-size`.
@@ -61,7 +61,7 @@ pub enum Frame<'a> {
 /// basic, its weight zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContentHeader<'a> {
-    /// Octets of the body.
+    /// Bytes of the body.
     pub body_size: u64,
     /// The properties.
     pub properties: Properties<'a>,
@@ -90,7 +90,7 @@ impl<'a> ContentHeader<'a> {
         })
     }
 
-    /// Octets of the payload.
+    /// Bytes of the payload.
     pub(crate) fn payload_len(&self) -> usize {
         Self::FIXED + self.properties.encoded_len()
     }
@@ -331,7 +331,7 @@ impl Frame<'_> {
         measure
     }
 
-    /// Octets of the whole frame.
+    /// Bytes of the whole frame.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         self.measure().len()
@@ -433,7 +433,7 @@ pub struct ProtocolHeader {
 }
 
 impl ProtocolHeader {
-    /// Octets of a protocol header.
+    /// Bytes of a protocol header.
     pub const LEN: usize = 8;
 
     /// `AMQP` and 0, 0, 9, 1.

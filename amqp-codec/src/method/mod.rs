@@ -132,7 +132,7 @@ pub(crate) const fn plain(name: &'static str) -> &'static str {
     }
 }
 
-/// Octets that a log must not show: passwords and tokens.
+/// Bytes that a log must not show: passwords and tokens.
 ///
 /// `Debug` and `Display` of a method tell only its length.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

@@ -531,7 +531,7 @@ methods! { 'a;
     class basic = 60 {
         /// How much may be delivered ahead of acknowledgements.
         10 "basic.qos" BasicQos = Qos Client [QosOk] () {
-            /// Octets, 0 for no limit.
+            /// Bytes, 0 for no limit.
             prefetch_size: Long,
             /// Messages, 0 for no limit.
             prefetch_count: Short,

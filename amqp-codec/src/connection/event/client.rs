@@ -163,7 +163,7 @@ pub enum ClientEvent<'a> {
         channel: u16,
         /// The bytes, as many as their frame had.
         part: &'a [u8],
-        /// Octets of the body that are still to come, 0 after the last part.
+        /// Bytes of the body that are still to come, 0 after the last part.
         remaining: u64,
     },
     /// These publishes, none of them confirmed before, are the server's now,

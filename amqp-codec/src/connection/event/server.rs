@@ -205,7 +205,7 @@ pub enum ServerEvent<'a> {
         channel: u16,
         /// The bytes, as many as their frame had.
         part: &'a [u8],
-        /// Octets of the body that are still to come, 0 after the last part.
+        /// Bytes of the body that are still to come, 0 after the last part.
         remaining: u64,
     },
     /// connection.close, which was answered: the connection is closed.
