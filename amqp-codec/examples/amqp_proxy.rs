@@ -98,11 +98,11 @@ impl Sniffer {
         println!("{} {} {what}", self.number, self.way);
     }
 
-    fn look(&mut self, octets: &[u8]) {
+    fn look(&mut self, bytes: &[u8]) {
         if self.lost {
             return;
         }
-        self.buffer.extend_from_slice(octets);
+        self.buffer.extend_from_slice(bytes);
         let mut seen = 0;
         loop {
             match self.show_one(&self.buffer[seen..]) {
@@ -142,7 +142,7 @@ impl Sniffer {
         match frame {
             Frame::Method { method, .. } => self.tell(format_args!("{channel} {method}")),
             Frame::Header { header, .. } => self.tell(format_args!(
-                "{channel} header of {} octets: {}",
+                "{channel} header of {} bytes: {}",
                 header.body_size, header.properties
             )),
             Frame::Body { payload, .. } => {

@@ -73,11 +73,11 @@ macro_rules! measure {
     };
     (Octet, $value:expr, $measure:expr) => {{
         let _: u8 = $value;
-        $measure.octets(1)
+        $measure.bytes(1)
     }};
     (Timestamp, $value:expr, $measure:expr) => {{
         let _: u64 = $value;
-        $measure.octets(8)
+        $measure.bytes(8)
     }};
 }
 
@@ -116,7 +116,7 @@ macro_rules! properties {
             #[must_use]
             pub fn fields(&self) -> PropertyFields<$a> {
                 let mut fields = PropertyFields::default();
-                let mut reader = Reader::new(self.octets, &Limits::DEFAULT);
+                let mut reader = Reader::new(self.bytes, &Limits::DEFAULT);
                 $(
                     if self.flags & (1 << $bit) != 0 {
                         fields.$property = read!($kind, reader).ok();
@@ -159,14 +159,14 @@ macro_rules! properties {
                         measure!($kind, value, measure);
                     }
                 )*
-                let mut octets = Vec::with_capacity(measure.finish()?);
-                let mut writer = Writer::new(&mut octets);
+                let mut bytes = Vec::with_capacity(measure.finish()?);
+                let mut writer = Writer::new(&mut bytes);
                 $(
                     if let Some(value) = self.$property {
                         write!($kind, value, writer);
                     }
                 )*
-                Ok(PropertiesBuf { flags, octets })
+                Ok(PropertiesBuf { flags, bytes })
             }
         }
 
@@ -226,17 +226,17 @@ properties! { 'a;
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Properties<'a> {
     flags: u16,
-    octets: &'a [u8],
+    bytes: &'a [u8],
 }
 
 impl<'a> Properties<'a> {
     /// None of them.
     pub const EMPTY: Self = Self {
         flags: 0,
-        octets: &[],
+        bytes: &[],
     };
 
-    /// Decodes property flags and properties, all of `octets`, as they stand in a content
+    /// Decodes property flags and properties, all of `bytes`, as they stand in a content
     /// header after its body size (section 4.2.6.1). The inverse of what
     /// [`Content::properties_bytes`](crate::connection::Content::properties_bytes) returns.
     ///
@@ -253,8 +253,8 @@ impl<'a> Properties<'a> {
     /// # Ok::<(), amqp_codec::DecodeError>(())
     /// ```
     #[inline]
-    pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        Self::read(Reader::new(octets, limits)).map_err(|fault| at_top(octets, fault))
+    pub fn decode(bytes: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        Self::read(Reader::new(bytes, limits)).map_err(|fault| at_top(bytes, fault))
     }
 
     /// Reads flags and properties up to the end.
@@ -265,7 +265,7 @@ impl<'a> Properties<'a> {
         if flags & UNDEFINED_FLAGS != 0 {
             return Err(at.fault(DecodeErrorKind::PropertyFlags(flags)));
         }
-        let octets = reader.rest();
+        let bytes = reader.rest();
         let mut left = flags;
         while left != 0 {
             let first = left.leading_zeros();
@@ -275,15 +275,15 @@ impl<'a> Properties<'a> {
             left &= !(0x8000 >> first);
         }
         reader.end()?;
-        Ok(Self { flags, octets })
+        Ok(Self { flags, bytes })
     }
 
     /// What [`read`](Self::read) has passed before: flags, then properties.
-    pub(crate) fn from_checked(octets: &'a [u8]) -> Self {
-        match octets.split_first_chunk() {
-            Some((flags, octets)) => Self {
+    pub(crate) fn from_checked(bytes: &'a [u8]) -> Self {
+        match bytes.split_first_chunk() {
+            Some((flags, bytes)) => Self {
                 flags: u16::from_be_bytes(*flags),
-                octets,
+                bytes,
             },
             None => Self::EMPTY,
         }
@@ -295,7 +295,7 @@ impl<'a> Properties<'a> {
         if self.flags & (1 << bit) == 0 {
             return None;
         }
-        let mut reader = Reader::new(self.octets, &Limits::DEFAULT);
+        let mut reader = Reader::new(self.bytes, &Limits::DEFAULT);
         // Only what lies before: the flags above this one.
         let mut before = u32::from(self.flags) >> (bit + 1) << (bit + 1);
         while before != 0 {
@@ -314,12 +314,12 @@ impl<'a> Properties<'a> {
 
     /// Bytes of flags and properties.
     pub(crate) const fn encoded_len(&self) -> usize {
-        2 + self.octets.len()
+        2 + self.bytes.len()
     }
 
     pub(crate) fn write(&self, out: &mut impl BufMut) {
         out.put_u16(self.flags);
-        out.put_slice(self.octets);
+        out.put_slice(self.bytes);
     }
 
     /// A copy that lives on.
@@ -327,7 +327,7 @@ impl<'a> Properties<'a> {
     pub fn to_buf(&self) -> PropertiesBuf {
         PropertiesBuf {
             flags: self.flags,
-            octets: self.octets.to_vec(),
+            bytes: self.bytes.to_vec(),
         }
     }
 }
@@ -342,7 +342,7 @@ impl fmt::Debug for Properties<'_> {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PropertiesBuf {
     flags: u16,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl PropertiesBuf {
@@ -351,7 +351,7 @@ impl PropertiesBuf {
     pub const fn new() -> Self {
         Self {
             flags: 0,
-            octets: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -360,7 +360,7 @@ impl PropertiesBuf {
     pub fn as_properties(&self) -> Properties<'_> {
         Properties {
             flags: self.flags,
-            octets: &self.octets,
+            bytes: &self.bytes,
         }
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Plain<'a> {
     /// ```
     #[must_use]
     pub fn parse(response: &'a [u8]) -> Option<Self> {
-        let mut parts = response.splitn(3, |octet| *octet == 0);
+        let mut parts = response.splitn(3, |byte| *byte == 0);
         Some(Self {
             authorization_identity: core::str::from_utf8(parts.next()?).ok()?,
             username: core::str::from_utf8(parts.next()?).ok()?,

@@ -29,10 +29,10 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// When it is malformed or goes beyond the limits on tables.
-    pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        match check::<true>(octets, TableLimits::of(limits)) {
-            Ok(()) => Ok(Self(octets)),
-            Err(fault) => Err(at_top(octets, fault)),
+    pub fn decode(bytes: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        match check::<true>(bytes, TableLimits::of(limits)) {
+            Ok(()) => Ok(Self(bytes)),
+            Err(fault) => Err(at_top(bytes, fault)),
         }
     }
 
@@ -47,9 +47,9 @@ impl<'a> Table<'a> {
         if size > reader.table_limits.size {
             return Err(at.fault(too_large(size, reader.table_limits)));
         }
-        let octets = reader.take(size as usize)?;
-        match check::<true>(octets, reader.table_limits) {
-            Ok(()) => Ok(Self(octets)),
+        let bytes = reader.take(size as usize)?;
+        match check::<true>(bytes, reader.table_limits) {
+            Ok(()) => Ok(Self(bytes)),
             Err(mut fault) => {
                 // Faults count what remains; outside of the table there is more.
                 fault.remaining += reader.rest().len();
@@ -58,8 +58,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    pub(crate) const fn from_checked(octets: &'a [u8]) -> Self {
-        Self(octets)
+    pub(crate) const fn from_checked(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The encoding, without its length.
@@ -111,15 +111,15 @@ impl<'a> Array<'a> {
     ///
     /// # Errors
     /// When it is malformed or goes beyond the limits on tables.
-    pub fn decode(octets: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
-        match check::<false>(octets, TableLimits::of(limits)) {
-            Ok(()) => Ok(Self(octets)),
-            Err(fault) => Err(at_top(octets, fault)),
+    pub fn decode(bytes: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        match check::<false>(bytes, TableLimits::of(limits)) {
+            Ok(()) => Ok(Self(bytes)),
+            Err(fault) => Err(at_top(bytes, fault)),
         }
     }
 
-    pub(crate) const fn from_checked(octets: &'a [u8]) -> Self {
-        Self(octets)
+    pub(crate) const fn from_checked(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The encoding, without its length.
@@ -142,23 +142,23 @@ impl<'a> Array<'a> {
 }
 
 /// Checks a table (`NAMED`) or an array of which only the length is known.
-fn check<const NAMED: bool>(octets: &[u8], limits: TableLimits) -> Result<(), Fault> {
+fn check<const NAMED: bool>(bytes: &[u8], limits: TableLimits) -> Result<(), Fault> {
     let fault = |kind| Fault {
-        remaining: octets.len(),
+        remaining: bytes.len(),
         kind,
     };
-    let size = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+    let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     if size > limits.size {
         return Err(fault(too_large(size, limits)));
     }
-    if octets.is_empty() {
+    if bytes.is_empty() {
         return Ok(());
     }
     let depth = limits.depth.min(Limits::MAX_TABLE_DEPTH);
     let Some(below) = depth.checked_sub(1) else {
         return Err(fault(DecodeErrorKind::TableDepth(0)));
     };
-    value::check::<NAMED>(octets, below).map_err(|mut fault| {
+    value::check::<NAMED>(bytes, below).map_err(|mut fault| {
         if let DecodeErrorKind::TableDepth(limit) = &mut fault.kind {
             *limit = depth;
         }
@@ -173,9 +173,9 @@ const fn too_large(size: u32, limits: TableLimits) -> DecodeErrorKind {
     }
 }
 
-pub(crate) fn at_top(octets: &[u8], fault: Fault) -> DecodeError {
+pub(crate) fn at_top(bytes: &[u8], fault: Fault) -> DecodeError {
     DecodeError {
-        offset: octets.len() - fault.remaining,
+        offset: bytes.len() - fault.remaining,
         kind: fault.kind,
         channel: 0,
         method: MethodId::NONE,
@@ -287,7 +287,7 @@ impl TableBuf {
         let name = name.into();
         let value = value.into();
         let mut measure = Measure::default();
-        measure.octets(self.0.len());
+        measure.bytes(self.0.len());
         measure.shortstr(name.len());
         measure_value(&value, &mut measure);
         measure.finish()?;
@@ -349,7 +349,7 @@ impl ArrayBuf {
     pub fn push<'v>(&mut self, value: impl Into<FieldValue<'v>>) -> Result<(), EncodeError> {
         let value = value.into();
         let mut measure = Measure::default();
-        measure.octets(self.0.len());
+        measure.bytes(self.0.len());
         measure_value(&value, &mut measure);
         measure.finish()?;
         value.check_depth()?;
@@ -371,16 +371,16 @@ impl fmt::Debug for ArrayBuf {
 }
 
 fn measure_value(value: &FieldValue<'_>, measure: &mut Measure) {
-    measure.octets(1);
+    measure.bytes(1);
     match value {
         FieldValue::Void => {}
-        FieldValue::Boolean(_) | FieldValue::I8(_) | FieldValue::U8(_) => measure.octets(1),
-        FieldValue::I16(_) | FieldValue::U16(_) => measure.octets(2),
-        FieldValue::I32(_) | FieldValue::U32(_) | FieldValue::F32(_) => measure.octets(4),
-        FieldValue::Decimal { .. } => measure.octets(5),
-        FieldValue::I64(_) | FieldValue::F64(_) | FieldValue::Timestamp(_) => measure.octets(8),
-        FieldValue::LongString(octets) | FieldValue::Bytes(octets) => {
-            measure.longstr(octets.len());
+        FieldValue::Boolean(_) | FieldValue::I8(_) | FieldValue::U8(_) => measure.bytes(1),
+        FieldValue::I16(_) | FieldValue::U16(_) => measure.bytes(2),
+        FieldValue::I32(_) | FieldValue::U32(_) | FieldValue::F32(_) => measure.bytes(4),
+        FieldValue::Decimal { .. } => measure.bytes(5),
+        FieldValue::I64(_) | FieldValue::F64(_) | FieldValue::Timestamp(_) => measure.bytes(8),
+        FieldValue::LongString(bytes) | FieldValue::Bytes(bytes) => {
+            measure.longstr(bytes.len());
         }
         FieldValue::Array(array) => measure.longstr(array.0.len()),
         FieldValue::Table(table) => measure.longstr(table.0.len()),
@@ -407,7 +407,7 @@ fn write_value(value: &FieldValue<'_>, out: &mut impl BufMut) {
         FieldValue::I64(value) => writer.longlong(value as u64),
         FieldValue::F64(value) => writer.longlong(value.to_bits()),
         FieldValue::Timestamp(value) => writer.longlong(value),
-        FieldValue::LongString(octets) | FieldValue::Bytes(octets) => writer.longstr(octets),
+        FieldValue::LongString(bytes) | FieldValue::Bytes(bytes) => writer.longstr(bytes),
         FieldValue::Array(array) => writer.longstr(array.0),
         FieldValue::Table(table) => writer.longstr(table.0),
     }

@@ -81,7 +81,7 @@ impl<'a> FieldValue<'a> {
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         match self {
-            Self::LongString(octets) => core::str::from_utf8(octets).ok(),
+            Self::LongString(bytes) => core::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
@@ -90,7 +90,7 @@ impl<'a> FieldValue<'a> {
     #[must_use]
     pub const fn as_bytes(&self) -> Option<&'a [u8]> {
         match self {
-            Self::LongString(octets) | Self::Bytes(octets) => Some(octets),
+            Self::LongString(bytes) | Self::Bytes(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -218,8 +218,8 @@ const UNKNOWN: u8 = 0xFF;
 ///
 /// Of every message with headers this looks at each byte that a wrong one may
 /// hide in, so it is one loop over a slice, and makes nothing of what it sees.
-pub(crate) fn check<const NAMED: bool>(octets: &[u8], depth: u16) -> Result<(), Fault> {
-    let mut rest = octets;
+pub(crate) fn check<const NAMED: bool>(bytes: &[u8], depth: u16) -> Result<(), Fault> {
+    let mut rest = bytes;
     while let [first, after @ ..] = rest {
         let (letter, after) = if NAMED {
             let Some((_, after_name)) = after.split_at_checked(usize::from(*first)) else {
@@ -310,8 +310,8 @@ impl fmt::Debug for Shown<'_> {
             FieldValue::F32(value) => write!(f, "{value:?}"),
             FieldValue::F64(value) => write!(f, "{value:?}"),
             FieldValue::Decimal { scale, value } => write!(f, "{value}e-{scale}"),
-            FieldValue::LongString(octets) => write!(f, "\"{}\"", octets.escape_ascii()),
-            FieldValue::Bytes(octets) => write!(f, "b\"{}\"", octets.escape_ascii()),
+            FieldValue::LongString(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            FieldValue::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
             FieldValue::Array(array) => match self.1.checked_sub(1) {
                 None if !array.is_empty() => f.debug_list().finish_non_exhaustive(),
                 below => {

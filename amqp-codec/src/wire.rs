@@ -168,11 +168,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn shortstr(&mut self) -> Result<&'a str, Fault> {
         let len = self.octet()?;
         let at = *self;
-        let octets = self.take(usize::from(len))?;
-        if octets.is_empty() {
+        let bytes = self.take(usize::from(len))?;
+        if bytes.is_empty() {
             return Ok("");
         }
-        match core::str::from_utf8(octets) {
+        match core::str::from_utf8(bytes) {
             Ok(text) => Ok(text),
             Err(_) => Err(at.fault(DecodeErrorKind::Utf8)),
         }
@@ -218,7 +218,7 @@ pub(crate) struct Measure {
 
 impl Measure {
     #[inline]
-    pub(crate) fn octets(&mut self, len: usize) {
+    pub(crate) fn bytes(&mut self, len: usize) {
         self.bits = 0;
         self.len += len as u64;
     }
@@ -236,7 +236,7 @@ impl Measure {
         if len > 255 {
             self.error = Some(EncodeError::ShortString(len));
         }
-        self.octets(1 + len);
+        self.bytes(1 + len);
     }
 
     #[inline]
@@ -244,7 +244,7 @@ impl Measure {
         if len as u64 > u64::from(u32::MAX) {
             self.error = Some(EncodeError::TooLong(len));
         }
-        self.octets(4 + len);
+        self.bytes(4 + len);
     }
 
     /// The length, whether it can be carried or not.

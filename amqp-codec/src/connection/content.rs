@@ -256,16 +256,16 @@ pub(super) struct Held(u64);
 
 impl Held {
     /// Whether there is room for so many more.
-    fn fits(&self, octets: usize, limits: &Limits) -> bool {
-        self.0.saturating_add(octets as u64) <= limits.held_size
+    fn fits(&self, bytes: usize, limits: &Limits) -> bool {
+        self.0.saturating_add(bytes as u64) <= limits.held_size
     }
 
     /// Puts what has come behind what has come before, if there is room for it.
-    fn extend(&mut self, buffer: &mut BytesMut, octets: &[u8], limits: &Limits) -> bool {
-        let fits = self.fits(octets.len(), limits);
+    fn extend(&mut self, buffer: &mut BytesMut, bytes: &[u8], limits: &Limits) -> bool {
+        let fits = self.fits(bytes.len(), limits);
         if fits {
-            buffer.extend_from_slice(octets);
-            self.0 += octets.len() as u64;
+            buffer.extend_from_slice(bytes);
+            self.0 += bytes.len() as u64;
         }
         fits
     }

@@ -615,14 +615,14 @@ impl<C: Default> Core<C> {
     fn payload_max(&self) -> usize {
         match self.agreed.frame_max {
             0 => u32::MAX as usize - FRAME_OVERHEAD,
-            octets => (octets as usize).saturating_sub(FRAME_OVERHEAD).max(1),
+            bytes => (bytes as usize).saturating_sub(FRAME_OVERHEAD).max(1),
         }
     }
 
     // keeps: section 2.3.5.2 / body frames, section 4.2.3 / size and channel
     #[inline]
-    fn body_frames(&mut self, channel: u16, octets: &[u8]) {
-        for part in octets.chunks(self.payload_max()) {
+    fn body_frames(&mut self, channel: u16, bytes: &[u8]) {
+        for part in bytes.chunks(self.payload_max()) {
             frame::encode_body(channel, part, self.transmit.buffer());
         }
     }

@@ -44,14 +44,14 @@ impl FrameBuf {
             return Ok(None);
         };
         raw.decode(limits)?;
-        let octets = if len < SHARED_FROM {
+        let bytes = if len < SHARED_FROM {
             let copy = Bytes::copy_from_slice(&input[..len]);
             input.advance(len);
             copy
         } else {
             input.split_to(len).freeze()
         };
-        Ok(Some(Self(octets)))
+        Ok(Some(Self(bytes)))
     }
 
     /// The frame, to read or to send.
@@ -83,9 +83,9 @@ impl Frame<'_> {
     /// # Errors
     /// As for [`encode`](Self::encode).
     pub fn to_buf(&self) -> Result<FrameBuf, EncodeError> {
-        let mut octets = Vec::with_capacity(self.encoded_len());
-        self.encode(&mut octets)?;
-        Ok(FrameBuf(octets.into()))
+        let mut bytes = Vec::with_capacity(self.encoded_len());
+        self.encode(&mut bytes)?;
+        Ok(FrameBuf(bytes.into()))
     }
 }
 

@@ -317,17 +317,17 @@ impl Frame<'_> {
             Self::Method { method, .. } => method::payload_len(method),
             Self::Header { header, .. } => {
                 let mut measure = Measure::default();
-                measure.octets(header.payload_len());
+                measure.bytes(header.payload_len());
                 measure
             }
             Self::Body { payload, .. } => {
                 let mut measure = Measure::default();
-                measure.octets(payload.len());
+                measure.bytes(payload.len());
                 measure
             }
             Self::Heartbeat => Measure::default(),
         };
-        measure.octets(FRAME_OVERHEAD);
+        measure.bytes(FRAME_OVERHEAD);
         measure
     }
 

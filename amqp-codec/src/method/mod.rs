@@ -195,10 +195,10 @@ macro_rules! fixed_fields {
 
 fixed_fields! {
     bool, Bit, bit, |m| m.bit();
-    u8, Octet, octet, |m| m.octets(1);
-    u16, Short, short, |m| m.octets(2);
-    u32, Long, long, |m| m.octets(4);
-    u64, LongLong, longlong, |m| m.octets(8);
+    u8, Octet, octet, |m| m.bytes(1);
+    u16, Short, short, |m| m.bytes(2);
+    u32, Long, long, |m| m.bytes(4);
+    u64, LongLong, longlong, |m| m.bytes(8);
 }
 
 impl<'a> Field<'a> for &'a str {
@@ -295,7 +295,7 @@ impl<'a> Method<'a> {
 /// The bytes of a method frame's payload: class and method number, then the fields.
 pub(crate) fn payload_len(arguments: &impl Fields) -> Measure {
     let mut measure = Measure::default();
-    measure.octets(4);
+    measure.bytes(4);
     arguments.measure(&mut measure);
     measure
 }
