@@ -49,6 +49,8 @@ pub(crate) enum Command {
         connection: ConnectionId,
         len: usize,
     },
+    /// What had arrived when the broker asked for it has been sent.
+    Drained { connection: ConnectionId },
     /// End of stream, a reset, or a peer that stopped taking bytes.
     Gone { connection: ConnectionId },
 }
@@ -204,6 +206,10 @@ impl BrokerTask {
                 .peers
                 .contains_key(&connection)
                 .then_some(Input::Transmitted { connection, len }),
+            Command::Drained { connection } => self
+                .peers
+                .contains_key(&connection)
+                .then_some(Input::Drained { connection }),
             Command::Gone { connection } => {
                 let peer = self.peers.remove(&connection)?;
                 tracing::debug!(
@@ -292,6 +298,11 @@ impl BrokerTask {
                 }
                 Output::Pause { connection } => self.set_reading(connection, Reading::Paused),
                 Output::Resume { connection } => self.set_reading(connection, Reading::On),
+                Output::Drain { connection } => {
+                    if let Some(peer) = self.peers.get(&connection) {
+                        peer.gate.drain();
+                    }
+                }
                 Output::Close { connection } => {
                     if let Some(mut peer) = self.peers.remove(&connection) {
                         tracing::debug!(

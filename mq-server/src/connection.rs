@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mq_core::ConnectionId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::broker_task::Command;
 use crate::transport::{Reader, Writer};
@@ -21,6 +21,13 @@ pub(crate) const LARGEST_READ: usize = 64 * 1024;
 /// Reads of one connection that wait for the broker at most, so that one that floods
 /// leaves the inbox to the others.
 const READS_WAITING: usize = 2;
+
+/// A socket is taken for empty when it had nothing for so long. That this timer
+/// fires shows that the runtime has looked at the socket meanwhile.
+const EMPTY_AFTER: Duration = Duration::from_millis(1);
+
+/// What is read of a socket at most when it is to be emptied.
+const LARGEST_DRAIN: usize = 8 << 20;
 
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
@@ -39,6 +46,7 @@ pub(crate) enum Reading {
 #[derive(Debug)]
 pub(crate) struct Gate {
     reading: AtomicU8,
+    drain: AtomicBool,
     changed: Notify,
     /// What may be read ahead of the broker.
     room: Arc<Semaphore>,
@@ -48,6 +56,7 @@ impl Gate {
     pub(crate) fn new() -> Gate {
         Gate {
             reading: AtomicU8::new(Reading::On as u8),
+            drain: AtomicBool::new(false),
             changed: Notify::new(),
             room: Arc::new(Semaphore::new(READS_WAITING)),
         }
@@ -58,6 +67,16 @@ impl Gate {
         // There is one reader, and a permit that it does not wait for yet is
         // kept for it.
         self.changed.notify_one();
+    }
+
+    /// Has the reader hand in what has arrived, paused or not, and say so.
+    pub(crate) fn drain(&self) {
+        self.drain.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    fn takes_drain(&self) -> bool {
+        self.drain.swap(false, Ordering::AcqRel)
     }
 
     fn get(&self) -> Reading {
@@ -82,14 +101,19 @@ pub(crate) async fn read(
 ) {
     let mut buffer = BytesMut::new();
     let mut size = SMALLEST_READ;
+    // What is still read before the broker is told that the socket is empty.
+    let mut drain = None;
     loop {
-        match gate.get() {
-            Reading::On => {}
-            Reading::Paused => {
+        if gate.takes_drain() {
+            drain = Some(LARGEST_DRAIN);
+        }
+        match (gate.get(), drain) {
+            (Reading::Over, _) => break,
+            (_, Some(_)) | (Reading::On, None) => {}
+            (Reading::Paused, None) => {
                 gate.changed.notified().await;
                 continue;
             }
-            Reading::Over => break,
         }
         // What is left of the last buffer is used up first.
         if buffer.capacity() < size / 4 {
@@ -98,6 +122,13 @@ pub(crate) async fn read(
         let read = tokio::select! {
             biased;
             read = socket.read(&mut buffer) => read,
+            () = sleep(EMPTY_AFTER), if drain.is_some() => {
+                drain = None;
+                if commands.send(Command::Drained { connection }).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             () = gate.changed.notified() => continue,
         };
         match read {
@@ -125,6 +156,17 @@ pub(crate) async fn read(
                 };
                 if commands.send(received).await.is_err() {
                     return;
+                }
+                drain = drain.map(|left: usize| left.saturating_sub(len));
+                if drain == Some(0) {
+                    drain = None;
+                    if commands
+                        .send(Command::Drained { connection })
+                        .await
+                        .is_err()
+                    {
+                        return;
+                    }
                 }
             }
             Err(error) => {

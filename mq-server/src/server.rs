@@ -40,6 +40,7 @@ impl Server {
         config.broker.unix_time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
+        config.broker.drain_on_takeover = true;
         let broker = Broker::new(config.broker.clone())?;
         let tls = config.tls.clone().map(Acceptor::new).transpose()?;
         let mut listeners = Vec::new();

@@ -284,3 +284,40 @@ async fn the_same_within_a_runtime() {
     server.shutdown().await;
     assert!(TcpStream::connect(address).is_err());
 }
+
+/// MQTT 3.1.1 section 3.1: as [`mqtt_connect`], with the will `gone` on `will`.
+fn mqtt_connect_with_will(client_identifier: &str) -> Vec<u8> {
+    let mut packet = mqtt_connect(client_identifier);
+    packet[9] |= 0x04;
+    packet.extend(b"\x00\x04will\x00\x04gone");
+    packet[1] = packet.len() as u8 - 2;
+    packet
+}
+
+/// The bytes of the old connection may still lie in its socket when the CONNECT of the
+/// new one has been read (MQTT 3.1.1 section 3.1.2.5: no will after DISCONNECT).
+#[test]
+fn a_disconnect_counts_before_the_connection_that_follows_it() {
+    let server = start();
+    let mut listener = connect(server.mqtt_addr());
+    listener.write_all(&mqtt_connect("listener")).unwrap();
+    assert_eq!(read(&mut listener, 4), MQTT_CONNACK);
+    listener
+        .write_all(b"\x82\x09\x00\x01\x00\x04will\x00")
+        .unwrap();
+    assert_eq!(read(&mut listener, 5), [0x90, 3, 0, 1, 0]);
+    let hello = mqtt_connect_with_will("mortal");
+    let mut old = connect(server.mqtt_addr());
+    old.write_all(&hello).unwrap();
+    assert_eq!(read(&mut old, 4), MQTT_CONNACK);
+    for _ in 0..3000 {
+        let mut new = connect(server.mqtt_addr());
+        // PUBLISH with QoS 0, DISCONNECT.
+        old.write_all(b"\x30\x05\x00\x01tm1\xE0\x00").unwrap();
+        new.write_all(&hello).unwrap();
+        assert_eq!(read(&mut new, 4), MQTT_CONNACK);
+        old = new;
+    }
+    old.write_all(b"\x30\x09\x00\x04willend").unwrap();
+    assert_eq!(read(&mut listener, 11), b"\x30\x09\x00\x04willend");
+}
