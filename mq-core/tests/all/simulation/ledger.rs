@@ -39,7 +39,7 @@ struct Sent {
     places: Vec<Place>,
     /// It was published again over another connection, which QoS 1 allows: there may be
     /// more than one copy of it, and it may come after later ones.
-    again: bool,
+    again: usize,
     /// The connection that a direct reply is for, by its client and how many that had before.
     requester: Option<(u8, u32)>,
     /// It may be dropped when this time has passed since it was confirmed.
@@ -47,6 +47,8 @@ struct Sent {
     confirmed: Duration,
     published: Duration,
     tick: u64,
+    /// The tick of its answer.
+    answered: Option<u64>,
     /// Sessions that may have had no room for it.
     crowded: BTreeSet<Place>,
 }
@@ -81,6 +83,8 @@ pub(super) struct Ledger {
     copies: BTreeMap<(Place, u64), Copy>,
     /// Sessions whose subscription was granted.
     subscribed: BTreeSet<Place>,
+    /// When each session asked for it first.
+    asked: BTreeMap<Place, u64>,
     /// Sessions at which a QoS 2 message must arrive once.
     exactly_once: BTreeSet<(Place, u64)>,
     rejected: BTreeSet<(Place, u64)>,
@@ -116,18 +120,23 @@ impl Ledger {
     /// now.
     fn beside(&self, session: Place, number: u64) -> usize {
         let own = &self.sent[&number];
-        let others = self.sent.iter().filter(|(other, sent)| {
-            let delivered = self.copies.get(&(session, **other));
+        let others = self.sent.iter().map(|(other, sent)| {
+            let delivered = self.copies.get(&(session, *other));
             let expired = sent.outcome == Outcome::Confirmed
                 && sent
                     .expiry
                     .is_some_and(|time| sent.confirmed + time <= own.published);
-            **other != number
-                && sent.places.contains(&session)
+            // The broker subscribes the session before the client knows.
+            let early = sent.places.contains(&"bound")
+                && sent.answered.is_none_or(|tick| tick >= self.asked[session]);
+            let was_there = *other != number
+                && (sent.places.contains(&session) || early)
                 && !expired
-                && delivered.is_none_or(|copy| copy.first > own.tick)
+                && delivered.is_none_or(|copy| copy.first > own.tick);
+            // Each time that it was published again may have made one copy more.
+            usize::from(was_there) + sent.again
         });
-        others.count()
+        others.sum()
     }
 
     /// A new message in answer to a request that came with a direct reply-to.
@@ -172,16 +181,21 @@ impl Ledger {
             publisher,
             outcome: Outcome::Unknown,
             places,
-            again: false,
+            again: 0,
             requester: None,
             expiry: None,
             confirmed: Duration::ZERO,
             published: self.now,
             tick: self.tick,
+            answered: None,
             crowded: BTreeSet::new(),
         };
         self.sent.insert(number, sent);
         number
+    }
+
+    pub(super) fn asks(&mut self, session: Place) {
+        self.asked.entry(session).or_insert(self.tick);
     }
 
     pub(super) fn subscribed(&mut self, session: Place) {
@@ -192,8 +206,11 @@ impl Ledger {
         let sent = self.sent.get_mut(&number).unwrap();
         assert_eq!(sent.outcome, Outcome::Unknown, "message {number}");
         sent.outcome = outcome;
+        sent.answered = Some(self.tick);
         let places = sent.places.clone();
-        let sessions = places.into_iter().filter(|place| !QUEUES.contains(place));
+        let sessions = places
+            .into_iter()
+            .filter(|place| self.asked.contains_key(place));
         let crowded: BTreeSet<Place> = sessions
             .filter(|session| self.beside(session, number) >= self.session_messages)
             .collect();
@@ -204,7 +221,7 @@ impl Ledger {
 
     /// A QoS 1 message that the broker may have is sent once more.
     pub(super) fn sent_again(&mut self, number: u64) {
-        self.sent.get_mut(&number).unwrap().again = true;
+        self.sent.get_mut(&number).unwrap().again += 1;
     }
 
     /// A message arrived at a consumer. Returns whose it is, if its publisher's messages
@@ -222,14 +239,14 @@ impl Ledger {
             copy.first = self.tick;
         }
         copy.deliveries += 1;
-        let settled = copy.settled == Settled::Certainly && !sent.again;
+        let settled = copy.settled == Settled::Certainly && sent.again == 0;
         assert!(
             !settled,
             "{place} has {number} again after its acknowledgement"
         );
         let once = copy.deliveries == 1 || !self.exactly_once.contains(&(place, number));
         assert!(once, "{place} had {number} twice, at QoS 2");
-        (!sent.again).then_some(sent.publisher)
+        (sent.again == 0).then_some(sent.publisher)
     }
 
     /// A consumer has rejected a copy for good.
@@ -254,7 +271,7 @@ impl Ledger {
         for number in present {
             self.delivered(queue, *number);
             let copy = self.copies.get_mut(&(queue, *number)).unwrap();
-            let again = self.sent[number].again;
+            let again = self.sent[number].again > 0;
             assert!(!copy.present || again, "{queue} holds {number} twice");
             copy.present = true;
         }

@@ -66,6 +66,9 @@ fn script(seed: u64) -> Script {
     let session_messages = [5, 100_000][(random.next() % 2) as usize];
     // Some seeds break links often, some never.
     let cuts = [0, 2, 8][(random.next() % 3) as usize];
+    // In some clients read slowly, in some much time passes.
+    let reads = [92, 72][(random.next() % 2) as usize];
+    let longest = [400, 3000][(random.next() % 2) as usize];
     let steps = (0..STEPS)
         .map(|_| {
             let who = (random.next() % 7) as u8;
@@ -77,9 +80,9 @@ fn script(seed: u64) -> Script {
                     choice: random.next(),
                 },
                 40..65 => Step::Up { who, len },
-                65..92 => Step::Down { who, len },
+                n if (65..reads).contains(&n) => Step::Down { who, len },
                 _ => Step::Wait {
-                    milliseconds: (random.next() % 400) as u16,
+                    milliseconds: (random.next() % longest) as u16,
                 },
             }
         })
@@ -125,7 +128,9 @@ impl Simulation {
                 let peer = &mut self.peers[at(who)];
                 match peer.connection() {
                     Some(_) => peer.act(choice, &mut self.ledger),
-                    None => peer.connect(&mut self.network),
+                    // It may stay away for a while.
+                    None if choice % 4 == 0 => peer.connect(&mut self.network),
+                    None => {}
                 }
             }
             Step::Up { who, len } => self.up(at(who), len.into()),

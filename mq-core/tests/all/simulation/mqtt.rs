@@ -64,6 +64,7 @@ impl MqttPeer {
                     let all = [Subscription::new("t/#", QoS::ExactlyOnce)];
                     let codec = self.codec.as_mut().unwrap();
                     codec.subscribe(&all, Properties::EMPTY).unwrap();
+                    ledger.asks(self.name);
                 }
             }
             ClientEvent::SubAck(_) if self.subscribed => {
