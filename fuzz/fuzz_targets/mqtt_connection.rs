@@ -72,7 +72,9 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
                 }
             };
             match &event {
-                &ServerEvent::Body { part, remaining, .. } => {
+                &ServerEvent::Body {
+                    part, remaining, ..
+                } => {
                     payload.add(part, remaining, &mut transcript);
                 }
                 event => transcript.events.push(format!("{event:?}")),
@@ -166,7 +168,9 @@ fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cu
                 }
             };
             match &event {
-                &ClientEvent::Body { part, remaining, .. } => {
+                &ClientEvent::Body {
+                    part, remaining, ..
+                } => {
                     payload.add(part, remaining, &mut transcript);
                 }
                 event => transcript.events.push(format!("{event:?}")),

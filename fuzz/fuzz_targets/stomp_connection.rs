@@ -60,7 +60,10 @@ fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                     return false;
                 }
             };
-            if let ServerEvent::Body { part, remaining, .. } = event {
+            if let ServerEvent::Body {
+                part, remaining, ..
+            } = event
+            {
                 put_together(&mut transcript, part, remaining == Some(0));
                 continue;
             }
@@ -110,10 +113,13 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     config.limits.assembled_size = assembled;
     let mut client = ClientConnection::new(NOW, config);
     client
-        .connect(NOW, &ConnectOptions {
-            host: "/",
-            ..ConnectOptions::default()
-        })
+        .connect(
+            NOW,
+            &ConnectOptions {
+                host: "/",
+                ..ConnectOptions::default()
+            },
+        )
         .expect("it is the first thing said");
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {
@@ -127,7 +133,10 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                     return false;
                 }
             };
-            if let ClientEvent::Body { part, remaining, .. } = event {
+            if let ClientEvent::Body {
+                part, remaining, ..
+            } = event
+            {
                 put_together(&mut transcript, part, remaining == Some(0));
                 continue;
             }
@@ -137,7 +146,9 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                     .subscribe("/queue/q", AckMode::Client, Headers::NONE, Options::RECEIPT)
                     .map(|_| ()),
                 ClientEvent::Message(message) => match message.ack {
-                    Some(token) => client.ack(&token, Headers::NONE, Options::default()).map(|_| ()),
+                    Some(token) => client
+                        .ack(&token, Headers::NONE, Options::default())
+                        .map(|_| ()),
                     None => Ok(()),
                 },
                 _ => Ok(()),

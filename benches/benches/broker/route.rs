@@ -113,7 +113,12 @@ fn amqp(body: usize) -> Row {
         &short("en_US"),
     ]
     .concat();
-    let tune_ok = [&2047u16.to_be_bytes()[..], &131_072u32.to_be_bytes(), &[0, 0]].concat();
+    let tune_ok = [
+        &2047u16.to_be_bytes()[..],
+        &131_072u32.to_be_bytes(),
+        &[0, 0],
+    ]
+    .concat();
     let hello = vec![
         b"AMQP\0\0\x09\x01".to_vec(),
         method(0, [10, 11], &start_ok),
@@ -122,7 +127,14 @@ fn amqp(body: usize) -> Row {
         method(1, [20, 10], &[0]),
     ];
     let declare = [&[0, 0][..], &short("q"), &[0], &[0, 0, 0, 0]].concat();
-    let consume = [&[0, 0][..], &short("q"), &short("c"), &[0b10], &[0, 0, 0, 0]].concat();
+    let consume = [
+        &[0, 0][..],
+        &short("q"),
+        &short("c"),
+        &[0b10],
+        &[0, 0, 0, 0],
+    ]
+    .concat();
     let mut consumer = hello.clone();
     consumer.push(method(1, [50, 10], &declare));
     consumer.push(method(1, [60, 20], &consume));

@@ -50,7 +50,12 @@ impl Client {
         let mut input = &b"CONNECTED\nversion:1.2\n\n\0"[..];
         client.receive(NOW, &mut input).expect("legal");
         client
-            .subscribe("/queue/a", AckMode::Client, Headers::NONE, Options::default())
+            .subscribe(
+                "/queue/a",
+                AckMode::Client,
+                Headers::NONE,
+                Options::default(),
+            )
             .expect("connected");
         let mut out = BytesMut::with_capacity(1 << 17);
         client.poll_transmit(NOW, &mut out);
@@ -71,7 +76,9 @@ impl Client {
             if let ClientEvent::Message(message) = event {
                 black_box(message.body());
                 let ack = message.ack.expect("the mode is client");
-                self.client.ack(&ack, Headers::NONE, Options::default()).expect("open");
+                self.client
+                    .ack(&ack, Headers::NONE, Options::default())
+                    .expect("open");
                 count += 1;
             }
         }
