@@ -158,7 +158,7 @@ impl Scan {
     #[must_use]
     pub fn min_len(&self) -> usize {
         match (self.stage, self.content_length) {
-            (Stage::Body(command), Some(length)) if command.has_body() => {
+            (Stage::Body(command), Some(length)) if command.has_body() || self.seen > self.from => {
                 self.from.saturating_add(length).saturating_add(1)
             }
             (Stage::Body(_), _) => self.seen + 1,
@@ -442,7 +442,8 @@ impl Scan {
                 match input.get(start) {
                     None => return Ok(End::NotYet),
                     Some(0) => return Ok(End::At(start)),
-                    Some(_) => {}
+                    // It is here after all.
+                    Some(_) => self.seen = self.seen.max(start + 1),
                 }
             }
             if length > 0 && !may_have_body {

@@ -392,3 +392,23 @@ fn a_scan_survives_a_shorter_input() {
         .unwrap();
     assert_eq!(frame.command(), Command::Begin);
 }
+
+/// A frame of 1.0 may have a body whatever its command, and clients also write a
+/// `content-length` in an ACK without one. Only the first byte of the body tells.
+#[test]
+fn what_is_missing_of_an_ack_with_a_body() {
+    let bytes = b"ACK\nmessage-id:1\ncontent-length:5\n\nabcde\0";
+    let head = bytes.len() - 6;
+    let mut scan = Scan::default();
+    for end in 0..bytes.len() {
+        let frame = scan.decode(&bytes[..end], Version::V1_0, &Limits::default());
+        assert_eq!(frame.unwrap(), None, "{end}");
+        let least = scan.min_len();
+        assert!(least > end, "{least} at {end}");
+        if end > head {
+            assert_eq!(least, bytes.len(), "at {end}");
+        }
+    }
+    let whole = scan.decode(bytes, Version::V1_0, &Limits::default());
+    assert_eq!(whole.unwrap().unwrap().0.body(), b"abcde");
+}
