@@ -61,6 +61,7 @@ fn clients_do_not_publish_to_sys() {
     }
 }
 
+/// Mosquitto's bridges connect with such a will: they are served without it.
 #[test]
 fn a_will_does_not_go_to_sys_either() {
     let mut world = World::new();
@@ -76,7 +77,11 @@ fn a_will_does_not_go_to_sys_either() {
         ..Connect::clean(ProtocolVersion::V5_0, utf8("c"))
     };
     let mut client = Mqtt::with(&mut world, &connect);
-    assert_eq!(client.seen(&mut world), ["connack NotAuthorized"]);
+    assert_eq!(client.seen(&mut world), ["connack Success"]);
+    let mut reader = Mqtt::connect(&mut world, "reader");
+    reader.subscribe(&mut world, "$SYS/#", QoS::AtMostOnce);
+    world.cut(client.id);
+    assert_eq!(reader.seen(&mut world), [""; 0]);
 }
 
 #[test]

@@ -89,7 +89,11 @@ impl MqttFrontEnd {
             client_identifier,
             clean_start: connect.clean_start,
             expiry: expiry(granted),
-            will: connect.will.as_ref().map(|w| will(w, now)),
+            // Mosquitto's bridges have a will under `$SYS`: it is not published, and they
+            // are served.
+            will: (connect.will.as_ref())
+                .filter(|w| super::may_publish(&self.config, w.topic.as_str()))
+                .map(|w| will(w, now)),
             credit: credit(&self.config, connect),
         };
         let attach = Request::Attach(Box::new(attach));
@@ -135,11 +139,6 @@ fn check(connect: &Connect<'_>, config: &Config) -> Result<(), ReasonCode> {
             || will.properties.user_properties().count() > limits.user_properties
     }) {
         return Err(ReasonCode::PacketTooLarge);
-    }
-    if let Some(will) = &connect.will
-        && !super::may_publish(config, will.topic.as_str())
-    {
-        return Err(ReasonCode::NotAuthorized);
     }
     let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
     if connect.client_identifier.is_empty() && !is_5 && !connect.clean_start {
