@@ -119,7 +119,7 @@ impl Sniffer {
         self.buffer.drain(..seen);
     }
 
-    /// Shows what is at the front; how many bytes that was, 0 if it is not whole.
+    /// Shows what is at the front. Returns how many bytes that was, 0 if it is not whole.
     fn show_one(&self, input: &[u8]) -> Result<usize, DecodeError> {
         // No frame begins as the protocol header does.
         if input.first() == Some(&b'A') {

@@ -11,7 +11,7 @@
 //! [`decode`] and [`Frame::encode`]: bytes to frames and back, stateless. What is decoded
 //! borrows from the input and nothing is allocated; field tables and properties are
 //! checked once and read where they lie. [`FrameBuf`], [`TableBuf`], [`ArrayBuf`] and
-//! [`PropertiesBuf`] keep what must live on.
+//! [`PropertiesBuf`] are the owned forms.
 //!
 //! ```
 //! use amqp_codec::{Frame, Limits, decode, method::queue};

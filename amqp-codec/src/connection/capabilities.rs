@@ -57,7 +57,7 @@ capabilities! {
     connection_blocked "connection.blocked",
     /// `consumer_priorities`: `x-priority` of basic.consume.
     consumer_priorities "consumer_priorities",
-    /// `authentication_failure_close`: a refused login is told with connection.close.
+    /// `authentication_failure_close`: a refused login is answered with connection.close.
     authentication_failure_close "authentication_failure_close",
     /// `per_consumer_qos`: basic.qos counts per consumer unless global.
     per_consumer_qos "per_consumer_qos",

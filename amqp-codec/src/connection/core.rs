@@ -627,7 +627,7 @@ impl<C: Default> Core<C> {
         }
     }
 
-    /// Queues the next part of a body; how many bytes remain to be sent.
+    /// Queues the next part of a body. Returns how many bytes remain to be sent.
     pub(super) fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
         if !self.channels.contains_key(&channel) {
             return Err(SendError::ChannelNotOpen(channel));

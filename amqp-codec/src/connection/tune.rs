@@ -82,7 +82,7 @@ mod tests {
         }
     }
 
-    /// What RabbitMQ 3.10.8 let pass and what it closed the socket on.
+    /// What RabbitMQ 3.10.8 accepted and what it closed the socket on.
     // shows: connection / tune-ok / channel-max / upper-limit
     // shows: connection / tune-ok / frame-max / minimum
     // shows: connection / tune-ok / frame-max / upper-limit

@@ -524,7 +524,7 @@ impl World {
         }
     }
 
-    /// Sends up to so many more bytes of a delivery; whether there were any.
+    /// Sends up to so many more bytes of a delivery. Returns whether there were any.
     fn go_on_delivering(&mut self, number: u16, most: usize) -> bool {
         let Some(of) = self.channels.get_mut(&number) else {
             return false;

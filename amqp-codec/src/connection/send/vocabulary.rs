@@ -1,4 +1,4 @@
-//! What calls are told, by name.
+//! Named values that calls take in place of a `bool`.
 
 /// Which deliveries, or which publishes, an acknowledgement or a confirm is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

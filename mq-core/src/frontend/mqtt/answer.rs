@@ -60,6 +60,7 @@ impl MqttFrontEnd {
                     Err(_) => ReasonCode::QuotaExceeded,
                 };
                 let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
+                // A codec that cannot answer ends the connection itself, with 0x95.
                 let _ = self.codec.suback(id, &codes, Properties::EMPTY);
             }
             (Asked::Unsubscribe(id), Notice::Unsubscribed(results)) => {
