@@ -51,7 +51,8 @@ pub struct Limits {
     /// Retained messages, those that have expired left out. One more is delivered,
     /// but not retained: that is counted, and an MQTT 5 publisher gets 0x97.
     pub retained_messages: usize,
-    /// Bytes of retained messages, properties and topics too; same policy.
+    /// Bytes of retained messages, with their properties and the levels of their topics;
+    /// same policy.
     pub retained_bytes: usize,
     /// Levels of an MQTT topic name or filter. More are refused as invalid.
     pub topic_levels: usize,

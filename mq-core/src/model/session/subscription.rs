@@ -103,7 +103,7 @@ impl VirtualHost {
         };
         if wanted {
             self.statistics.steps += 1;
-            if let Some(walk) = sessions.retained.walk(name, options, self.now) {
+            if let Some(walk) = sessions.retained.walk(name, &pattern, options, self.now) {
                 session.walks.push(walk);
             }
             self.announce(id);
