@@ -19,6 +19,19 @@ pub enum Acknowledgements {
     Manual,
 }
 
+/// Who sends PUBREL and PUBCOMP: the second half of the handshake of a QoS 2 message
+/// (section 4.3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Handshakes {
+    /// The connection: PUBREL when PUBREC comes, PUBCOMP when PUBREL comes.
+    #[default]
+    Automatic,
+    /// The embedder, with [`release`](super::Connection::release) and
+    /// [`complete`](super::Connection::complete): once its disk has what PUBREC and PUBREL
+    /// said, so that a crash makes no message come twice.
+    Manual,
+}
+
 settings! {
     /// How a client's connection behaves.
     pub struct ClientConfig {
@@ -34,6 +47,8 @@ settings! {
         pub ping_timeout, with_ping_timeout: Duration = Duration::from_secs(10);
         /// Who acknowledges the messages of the server. Default: the connection.
         pub acknowledgements, with_acknowledgements: Acknowledgements = Acknowledgements::Automatic;
+        /// Who sends PUBREL and PUBCOMP. Default: the connection.
+        pub handshakes, with_handshakes: Handshakes = Handshakes::Automatic;
         /// Which topic names get a topic alias when they are sent. Default: none.
         pub topic_alias_policy, with_topic_alias_policy: TopicAliasPolicy = TopicAliasPolicy::Never;
         /// The most topic names to have an alias at a time, whatever the server's Topic Alias
@@ -59,6 +74,8 @@ settings! {
         /// How long a client may take until CONNECT, and for each AUTH before CONNACK.
         /// Default: 10 seconds.
         pub handshake_timeout, with_handshake_timeout: Duration = Duration::from_secs(10);
+        /// Who sends PUBREL and PUBCOMP. Default: the connection.
+        pub handshakes, with_handshakes: Handshakes = Handshakes::Automatic;
         /// How many QoS 1 and QoS 2 messages a client may have under way. Not 0. 3.x has no
         /// word for it, and is not held to it. Default: 65,535.
         pub receive_maximum, with_receive_maximum: u16 = u16::MAX;

@@ -12,7 +12,7 @@ use super::receive::Parts;
 use super::send::Outgoing;
 use super::timer::{Timer, Timers};
 use super::transmit::Transmit;
-use super::{ConnectionError, PeerLimits, SendError, Session};
+use super::{ConnectionError, Handshakes, PeerLimits, SendError, Session};
 use crate::packet::decode;
 use crate::{
     Connect, DecodeError, Limits, Packet, PacketIdentifier, PacketType, Properties,
@@ -129,6 +129,8 @@ pub struct Core {
 
     pub(super) transmit: Transmit,
     pub(super) session: Session,
+    /// Who sends PUBREL and PUBCOMP.
+    pub(super) handshakes: Handshakes,
 
     // Outbound.
     /// The most QoS 1 and QoS 2 messages to have under way.
@@ -177,6 +179,7 @@ impl Core {
             left_over: 0,
             transmit: Transmit::default(),
             session: Session::new(),
+            handshakes: Handshakes::Automatic,
             send_maximum: 0,
             under_way: 0,
             unsent: Vec::new(),

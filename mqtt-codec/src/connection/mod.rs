@@ -4,7 +4,7 @@
 //! driven alike, by the contract on the [crate's page](crate#connections). What the protocol
 //! answers automatically they answer: PINGREQ, PUBREC, PUBREL, a QoS 2 message that comes
 //! again. Where the embedder has to do its work first there is an event, and a method for
-//! the answer.
+//! the answer; with [`Handshakes::Manual`] also for PUBREL and PUBCOMP.
 //!
 //! A call takes `now` if it may arm, move or stop a timer. Calls that only queue bytes take
 //! none: that bytes leave is seen in `poll_transmit`, and keep alive counts from there.
@@ -43,7 +43,7 @@ mod transmit;
 
 pub use accept::Accept;
 pub use alias::TopicAliasPolicy;
-pub use config::{Acknowledgements, ClientConfig, ServerConfig};
+pub use config::{Acknowledgements, ClientConfig, Handshakes, ServerConfig};
 pub use connection::{ClientConnection, Connection, ServerConnection};
 pub use error::{ConnectionError, SendError};
 pub use event::{ClientEvent, InboundPublish, ResolvedTopicName, ServerEvent};

@@ -38,6 +38,9 @@ pub struct Session {
 pub enum InFlight {
     /// A PUBLISH, which waits for PUBACK or PUBREC.
     Publish(Message),
+    /// A QoS 2 message for which PUBREC has come. The embedder has yet to
+    /// [`release`](super::Connection::release) it.
+    Unreleased,
     /// A PUBREL, which waits for PUBCOMP.
     PubRel,
 }
@@ -50,6 +53,8 @@ pub enum Received {
     Pending,
     /// PUBREC has been sent, PUBREL has not come.
     Acknowledged,
+    /// PUBREL has come. The embedder has yet to [`complete`](super::Connection::complete) it.
+    Released,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,14 @@ pub(super) struct ReceivedState {
     pub(super) state: Received,
     /// Whether it counts against the Receive Maximum that the peer was told.
     pub(super) on_this_connection: bool,
+}
+
+impl ReceivedState {
+    pub(super) fn acknowledge(&mut self) {
+        if self.state == Received::Pending {
+            self.state = Received::Acknowledged;
+        }
+    }
 }
 
 impl Default for Session {
@@ -136,7 +149,7 @@ impl Session {
     pub fn acknowledge(&mut self, packet_identifier: PacketIdentifier) -> bool {
         match self.received.get_mut(packet_identifier) {
             Some(received) => {
-                received.state = Received::Acknowledged;
+                received.acknowledge();
                 true
             }
             None => false,
@@ -171,14 +184,14 @@ impl Session {
         self.in_flight.insert(identifier, sent);
     }
 
-    /// Puts a PUBREL in the place of a PUBLISH, at the end of the order: PUBRELs are sent
-    /// in the order of their PUBRECs (MQTT-4.6.0-4).
+    /// Puts what follows PUBREC in the place of a PUBLISH, at the end of the order: PUBRELs
+    /// are sent in the order of their PUBRECs (MQTT-4.6.0-4).
     // keeps: 5.0 MQTT-4.3.3-5, 5.0 MQTT-4.3.3-6, 5.0 MQTT-4.6.0-4
     // keeps: 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
-    pub(super) fn release(&mut self, identifier: PacketIdentifier) {
+    pub(super) fn replace(&mut self, identifier: PacketIdentifier, packet: InFlight) {
         let sequence = self.next_sequence();
         if let Some(sent) = self.in_flight.get_mut(identifier) {
-            sent.packet = InFlight::PubRel;
+            sent.packet = packet;
             sent.sequence = sequence;
         }
     }
@@ -194,6 +207,10 @@ impl Session {
         }
         for received in self.received.values_mut() {
             received.on_this_connection = false;
+            if received.state == Received::Released {
+                // The peer sends its PUBREL again (MQTT-4.4.0-1).
+                received.state = Received::Acknowledged;
+            }
         }
         self.in_flight()
             .into_iter()

@@ -9,6 +9,7 @@ mod encoder;
 mod handshake;
 mod large_payload;
 mod malformed;
+mod manual_handshakes;
 mod order;
 mod parts;
 mod quota;

@@ -33,13 +33,15 @@ pub enum ClientEvent<'a> {
     },
     /// A QoS 1 message to the server is settled, and its packet identifier free.
     PubAck(Acknowledgement<'a>),
-    /// The server has a QoS 2 message. The PUBREL goes out automatically. With an error the
-    /// message is settled, and its packet identifier free.
+    /// The server has a QoS 2 message. The PUBREL goes out automatically, unless
+    /// [`Handshakes`](crate::connection::Handshakes) are manual. With an error the message is
+    /// settled, and its packet identifier free.
     PubRec(Acknowledgement<'a>),
     /// A QoS 2 message to the server is settled, and its packet identifier free.
     PubComp(Acknowledgement<'a>),
-    /// A QoS 2 message from the server is settled. The PUBCOMP goes out automatically. It
-    /// matters to an embedder that keeps sessions on disk.
+    /// A QoS 2 message from the server is settled. The PUBCOMP goes out automatically, unless
+    /// [`Handshakes`](crate::connection::Handshakes) are manual. It matters to an embedder
+    /// that keeps sessions on disk.
     PubRel(Acknowledgement<'a>),
     /// The server answered SUBSCRIBE.
     SubAck(SubAck<'a>),

@@ -35,13 +35,15 @@ pub enum ServerEvent<'a> {
     },
     /// A QoS 1 message to the client is settled, and its packet identifier free.
     PubAck(Acknowledgement<'a>),
-    /// The client has a QoS 2 message. The PUBREL goes out automatically. With an error the
-    /// message is settled, and its packet identifier free.
+    /// The client has a QoS 2 message. The PUBREL goes out automatically, unless
+    /// [`Handshakes`](crate::connection::Handshakes) are manual. With an error the message is
+    /// settled, and its packet identifier free.
     PubRec(Acknowledgement<'a>),
     /// A QoS 2 message to the client is settled, and its packet identifier free.
     PubComp(Acknowledgement<'a>),
-    /// A QoS 2 message from the client is settled. The PUBCOMP goes out automatically. It
-    /// matters to an embedder that keeps sessions on disk.
+    /// A QoS 2 message from the client is settled. The PUBCOMP goes out automatically, unless
+    /// [`Handshakes`](crate::connection::Handshakes) are manual. It matters to an embedder
+    /// that keeps sessions on disk.
     PubRel(Acknowledgement<'a>),
     /// The client subscribes. Answer it with
     /// [`suback`](crate::connection::Connection::<crate::connection::Server>::suback).

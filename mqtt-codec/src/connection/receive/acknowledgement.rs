@@ -1,9 +1,9 @@
 //! Acknowledgements that come in.
 
-use crate::connection::ConnectionError;
 use crate::connection::core::Core;
 use crate::connection::session::{InFlight, Received};
-use crate::{Acknowledgement, Packet, PacketIdentifier, QoS, ReasonCode, Rule};
+use crate::connection::{ConnectionError, Handshakes};
+use crate::{Acknowledgement, Packet, PacketIdentifier, PacketType, QoS, ReasonCode, Rule};
 
 impl Core {
     /// PUBACK; whether it settled a message. One that belongs to no message is let pass:
@@ -18,14 +18,15 @@ impl Core {
                 self.settle(ack.packet_identifier);
                 Ok(true)
             }
-            Some(Wait::Received | Wait::Complete) => {
+            Some(Wait::Received | Wait::Release | Wait::Complete) => {
                 Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
             }
         }
     }
 
-    /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), unless it
-    /// tells of a failure, which settles the message (MQTT-4.4.0-2).
+    /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), now or when the
+    /// embedder releases the message, unless it tells of a failure, which settles the message
+    /// (MQTT-4.4.0-2).
     // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.6.2-2, 5.0 MQTT-3.6.2-3, 5.0 MQTT-4.3.3-4,
     // keeps: 5.0 MQTT-4.4.0-2, 5.0 MQTT-4.6.0-4
     // keeps: 3.1.1 MQTT-2.3.1-6, 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
@@ -44,7 +45,12 @@ impl Core {
                 self.settle(identifier);
                 return Ok(true);
             }
-            Some(Wait::Received) => self.session.release(identifier),
+            Some(Wait::Received) if self.handshakes == Handshakes::Manual => {
+                self.session.replace(identifier, InFlight::Unreleased);
+                return Ok(true);
+            }
+            Some(Wait::Release) => return Ok(false),
+            Some(Wait::Received) => self.session.replace(identifier, InFlight::PubRel),
             Some(Wait::Complete) => {}
             None if ack.reason_code.is_error() => return Ok(false),
             None => answer = self.in_5_0(ReasonCode::PacketIdentifierNotFound),
@@ -64,7 +70,7 @@ impl Core {
                 self.settle(ack.packet_identifier);
                 Ok(true)
             }
-            Some(Wait::Acknowledged | Wait::Received) => {
+            Some(Wait::Acknowledged | Wait::Received | Wait::Release) => {
                 Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
             }
         }
@@ -73,6 +79,7 @@ impl Core {
     fn in_flight(&self, identifier: PacketIdentifier) -> Option<Wait> {
         Some(match &self.session.in_flight.get(identifier)?.packet {
             InFlight::PubRel => Wait::Complete,
+            InFlight::Unreleased => Wait::Release,
             InFlight::Publish(message) if message.qos == QoS::ExactlyOnce => Wait::Received,
             InFlight::Publish(_) => Wait::Acknowledged,
         })
@@ -87,7 +94,8 @@ impl Core {
         }
     }
 
-    /// PUBREL; whether it settled a message. It is answered with PUBCOMP (MQTT-4.3.3-11).
+    /// PUBREL; whether it is news. It is answered with PUBCOMP (MQTT-4.3.3-11), now or when
+    /// the embedder completes the message.
     // keeps: 5.0 MQTT-2.2.1-5, 5.0 MQTT-3.7.2-2, 5.0 MQTT-3.7.2-3, 5.0 MQTT-4.3.3-11,
     // keeps: 5.0 MQTT-4.3.3-12
     // keeps: 3.1.1 MQTT-4.3.3-2
@@ -96,17 +104,22 @@ impl Core {
         ack: &Acknowledgement<'_>,
     ) -> Result<bool, ConnectionError> {
         let identifier = ack.packet_identifier;
-        let (reason_code, known) = match self.session.received.get(identifier).map(|r| r.state) {
-            Some(Received::Acknowledged) => (ReasonCode::Success, true),
-            Some(Received::Pending) => return Err(self.violation(Rule::PubRelBeforePubRec)),
-            None => (self.in_5_0(ReasonCode::PacketIdentifierNotFound), false),
+        let Some(received) = self.session.received.get_mut(identifier) else {
+            let reason_code = self.in_5_0(ReasonCode::PacketIdentifierNotFound);
+            let pubcomp = Acknowledgement::new(identifier, reason_code);
+            self.answer(&Packet::PubComp(pubcomp))?;
+            return Ok(false);
         };
-        self.remove_received(identifier);
-        self.answer(&Packet::PubComp(Acknowledgement::new(
-            identifier,
-            reason_code,
-        )))?;
-        Ok(known)
+        match (received.state, self.handshakes) {
+            (Received::Pending, _) => return Err(self.violation(Rule::PubRelBeforePubRec)),
+            (Received::Released, _) => return Ok(false),
+            (Received::Acknowledged, Handshakes::Manual) => received.state = Received::Released,
+            (Received::Acknowledged, Handshakes::Automatic) => {
+                self.remove_received(identifier);
+                self.send_bare(PacketType::PubComp, identifier)?;
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -117,6 +130,8 @@ enum Wait {
     Acknowledged,
     /// PUBREC.
     Received,
+    /// That the embedder releases it.
+    Release,
     /// PUBCOMP.
     Complete,
 }

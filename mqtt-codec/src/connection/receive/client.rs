@@ -20,6 +20,7 @@ impl Hooks for Client {
     fn begin(now: Duration, config: &ClientConfig) -> Core {
         let mut core = Core::new(Side::Client, now, config.limits_before_login);
         core.patience = config.ping_timeout;
+        core.handshakes = config.handshakes;
         core
     }
 

@@ -187,9 +187,9 @@ impl Core {
         };
         if self.automatic {
             // It was handed out.
-            received.state = Received::Acknowledged;
+            received.acknowledge();
         }
-        let is_acknowledged = received.state == Received::Acknowledged;
+        let is_acknowledged = received.state != Received::Pending;
         if !received.on_this_connection {
             if too_many {
                 return Err(self.violation(Rule::ReceiveMaximum));

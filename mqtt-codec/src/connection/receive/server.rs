@@ -20,6 +20,7 @@ impl Hooks for Server {
         let mut core = Core::new(Side::Server, now, config.limits_before_login);
         // Until CONNECT tells: what is wrong before has no answer in 3.x.
         core.version = ProtocolVersion::V3_1_1;
+        core.handshakes = config.handshakes;
         core.timers
             .set(Timer::Handshake, now, config.handshake_timeout);
         core

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::connection::SendError;
 use crate::connection::core::{Core, Request, Side};
-use crate::connection::session::{Received, ReceivedState};
+use crate::connection::session::{InFlight, Received, ReceivedState};
 use crate::{
     Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType, Properties, QoS,
     ReasonCode, ReasonCodes, SubAck, UnsubAck,
@@ -40,7 +40,7 @@ impl Core {
             QoS::ExactlyOnce if reason_code.is_error() => self.remove_received(identifier),
             QoS::ExactlyOnce => {
                 if let Some(received) = self.session.received.get_mut(identifier) {
-                    received.state = Received::Acknowledged;
+                    received.acknowledge();
                 }
             }
             _ => {
@@ -91,6 +91,26 @@ impl Core {
             QoS::ExactlyOnce => Packet::PubRec(ack),
             _ => Packet::PubAck(ack),
         })
+    }
+
+    /// PUBREL for a message for which PUBREC has come.
+    pub(super) fn release(&mut self, identifier: PacketIdentifier) -> Result<(), SendError> {
+        match self.session.in_flight.get(identifier) {
+            Some(sent) if sent.packet == InFlight::Unreleased => {}
+            _ => return Err(SendError::UnknownPacketIdentifier),
+        }
+        self.session.replace(identifier, InFlight::PubRel);
+        Ok(self.send_bare(PacketType::PubRel, identifier)?)
+    }
+
+    /// PUBCOMP for a message for which PUBREL has come.
+    pub(super) fn complete(&mut self, identifier: PacketIdentifier) -> Result<(), SendError> {
+        match self.session.received.get(identifier) {
+            Some(received) if received.state == Received::Released => {}
+            _ => return Err(SendError::UnknownPacketIdentifier),
+        }
+        self.remove_received(identifier);
+        Ok(self.send_bare(PacketType::PubComp, identifier)?)
     }
 
     /// SUBACK (MQTT-3.8.4-1). An error that 3.x has no code for is 0x80 there.

@@ -9,8 +9,11 @@ mod server;
 pub(super) use answer::check_answer;
 pub(super) use parts::Outgoing;
 
+use alloc::boxed::Box;
+
 use super::alias::AliasUse;
-use super::core::{Core, Side, State, buffer};
+use super::by_identifier::ByIdentifier;
+use super::core::{Core, Request, Side, State, buffer};
 use super::role::Role;
 use super::session::InFlight;
 use super::{Connection, ConnectionError, Message, SendError};
@@ -30,7 +33,25 @@ impl<R: Role> Connection<R> {
     /// the peer does not support.
     pub fn publish(&mut self, message: &Message) -> Result<Option<PacketIdentifier>, SendError> {
         self.core.expect(State::Open)?;
-        self.core.publish(message)
+        self.core.publish(message, None)
+    }
+
+    /// Sends a QoS 1 or QoS 2 message under a packet identifier that the caller has chosen:
+    /// for an embedder whose disk has the identifier before the message leaves. A QoS 0
+    /// message has none, and is sent without.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish). [`Rule::PacketIdentifierInUse`]: another packet of this
+    /// side has that identifier (MQTT-2.2.1-3).
+    // keeps: 5.0 MQTT-2.2.1-3, 5.0 MQTT-2.2.1-4, 3.1.1 MQTT-2.3.1-2, 3.1.1 MQTT-2.3.1-4
+    pub fn publish_as(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        message: &Message,
+    ) -> Result<(), SendError> {
+        self.core.expect(State::Open)?;
+        self.core.publish(message, Some(packet_identifier))?;
+        Ok(())
     }
 
     /// Sends a message whose payload comes in parts: `payload_length` bytes in all, of which
@@ -98,6 +119,34 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// Sends PUBREL, with [`Handshakes::Manual`](super::Handshakes::Manual), for a QoS 2
+    /// message for which PUBREC has come. Messages are released in the order of their PUBRECs
+    /// (MQTT-4.6.0-4). One that has been released is released again automatically on the next
+    /// connection.
+    ///
+    /// # Errors
+    /// When no message with this identifier waits for it. [`SendError::PacketTooLarge`] ends
+    /// the connection: a peer that accepts no PUBREL cannot be served.
+    pub fn release(&mut self, packet_identifier: PacketIdentifier) -> Result<(), SendError> {
+        self.core.expect(State::Open)?;
+        let sent = self.core.release(packet_identifier);
+        self.owe(sent)
+    }
+
+    /// Sends PUBCOMP, with [`Handshakes::Manual`](super::Handshakes::Manual), for a QoS 2
+    /// message of the peer for which PUBREL has come. Its packet identifier is that of a new
+    /// message afterwards (MQTT-4.3.3-12).
+    ///
+    /// # Errors
+    /// When no message with this identifier waits for it: after a connection that ended
+    /// before, the peer sends its PUBREL again first. [`SendError::PacketTooLarge`] ends the
+    /// connection: a peer that accepts no PUBCOMP cannot be served.
+    pub fn complete(&mut self, packet_identifier: PacketIdentifier) -> Result<(), SendError> {
+        self.core.expect(State::Open)?;
+        let sent = self.core.complete(packet_identifier);
+        self.owe(sent)
+    }
+
     /// What the protocol requires to be sent, and the peer takes none so large, ends the
     /// connection, whether or not the embedder looks at the error.
     #[inline(never)]
@@ -116,18 +165,20 @@ impl Core {
         usize::from(self.send_maximum).saturating_sub(self.under_way)
     }
 
-    /// Sends a message; its packet identifier, if it has one.
+    /// Sends a message, under the identifier that was chosen, if one was; its packet
+    /// identifier, if it has one.
     // keeps: 5.0 MQTT-3.1.2-25, 5.0 MQTT-3.3.4-7, 5.0 MQTT-3.3.4-8, 5.0 MQTT-3.3.4-9,
     // keeps: 5.0 MQTT-3.3.4-10, 5.0 MQTT-4.9.0-2, 5.0 MQTT-4.9.0-3
     pub(super) fn publish(
         &mut self,
         message: &Message,
+        chosen: Option<PacketIdentifier>,
     ) -> Result<Option<PacketIdentifier>, SendError> {
         self.check_message(message)?;
         if message.qos != QoS::AtMostOnce && self.send_quota() == 0 {
             return Err(SendError::ReceiveMaximum);
         }
-        let identifier = self.encode(message, message.payload.len(), |core, packet| {
+        let identifier = self.encode(message, chosen, message.payload.len(), |core, packet| {
             let (publish, topic_alias) = packet;
             publish.encode(topic_alias, core.version, core.buffer())
         })?;
@@ -146,6 +197,7 @@ impl Core {
     fn encode<'a>(
         &mut self,
         message: &'a Message,
+        chosen: Option<PacketIdentifier>,
         payload_length: usize,
         encode: impl FnOnce(&mut Self, (Publish<'a>, Option<u16>)) -> Result<(), EncodeError>,
     ) -> Result<Option<PacketIdentifier>, SendError> {
@@ -164,9 +216,18 @@ impl Core {
             length = publish.encoded_len(topic_alias, rest, self.version);
         }
         self.check_size(length)?;
-        let identifier = match message.qos {
-            QoS::AtMostOnce => None,
-            _ => Some(self.assign_identifier()?),
+        let identifier = match (message.qos, chosen) {
+            (QoS::AtMostOnce, _) => None,
+            (_, None) => Some(self.assign_identifier()?),
+            (_, Some(chosen))
+                if self.session.in_flight.contains(chosen)
+                    || uses(self.side, &self.requests, &self.outgoing, chosen) =>
+            {
+                return Err(SendError::Rule {
+                    rule: Rule::PacketIdentifierInUse,
+                });
+            }
+            (_, chosen) => chosen,
         };
         publish.packet_identifier = identifier;
         encode(self, (publish, topic_alias))?;
@@ -187,13 +248,9 @@ impl Core {
 
     /// A packet identifier that no packet from this side has.
     pub(super) fn assign_identifier(&mut self) -> Result<PacketIdentifier, SendError> {
-        // A server's requests have identifiers that the client chose.
         let (side, requests, outgoing) = (self.side, &self.requests, &self.outgoing);
         self.session
-            .assign_identifier(|it| {
-                side == Side::Client && requests.contains(it)
-                    || outgoing.as_ref().is_some_and(|outgoing| outgoing.has(it))
-            })
+            .assign_identifier(|it| uses(side, requests, outgoing, it))
             .ok_or(SendError::NoPacketIdentifier)
     }
 
@@ -268,10 +325,9 @@ impl Core {
                 // A server that takes no packet of four bytes has no use for a PUBREL.
                 let _ = self.send_bare(PacketType::PubRel, identifier);
             }
+            // The embedder releases it.
+            InFlight::Unreleased => {}
             InFlight::Publish(message) => {
-                if self.under_way >= usize::from(self.send_maximum) {
-                    return false;
-                }
                 let aged = sent
                     .expires
                     .map(|at| message.aged_properties(at.saturating_sub(self.now)));
@@ -288,6 +344,9 @@ impl Core {
                 let is_taken = message.qos != QoS::AtMostOnce
                     && self.check_message(message).is_ok()
                     && length <= self.peer.maximum_packet_size as usize;
+                if is_taken && self.under_way >= usize::from(self.send_maximum) {
+                    return false;
+                }
                 let out = buffer(&mut self.transmit, &mut self.outgoing);
                 if !is_taken || again.encode(None, self.version, out).is_err() {
                     // A server drops it as if it had been delivered (MQTT-3.1.2-25). A
@@ -316,6 +375,18 @@ impl Core {
         }
         self.send_unsent();
     }
+}
+
+/// Whether a packet beside those of the session has this identifier. A server's requests have
+/// identifiers that the client chose.
+fn uses(
+    side: Side,
+    requests: &ByIdentifier<Request>,
+    outgoing: &Option<Box<Outgoing>>,
+    identifier: PacketIdentifier,
+) -> bool {
+    side == Side::Client && requests.contains(identifier)
+        || outgoing.as_ref().is_some_and(|it| it.has(identifier))
 }
 
 /// The PUBLISH of a message, without a packet identifier, and the Topic Alias to be added

@@ -62,7 +62,7 @@ impl Core {
             return Err(SendError::BodyLength);
         }
         if remaining == 0 {
-            return self.publish(message);
+            return self.publish(message, None);
         }
         let payload_length = usize::try_from(payload_length).unwrap_or(usize::MAX);
         self.check_message(message)?;
@@ -73,7 +73,7 @@ impl Core {
             let length = payload_length;
             return Err(EncodeError::PacketTooLarge { length }.into());
         }
-        let identifier = self.encode(message, payload_length, |core, packet| {
+        let identifier = self.encode(message, None, payload_length, |core, packet| {
             let (publish, topic_alias) = packet;
             let rest = payload_length - message.payload.len();
             publish.encode_part(topic_alias, rest, core.version, core.buffer())
