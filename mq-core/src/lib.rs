@@ -26,6 +26,12 @@
 //! client with the QoS of its subscription, at most 1, whether it is lasting or
 //! not, and waits for one that is away.
 //!
+//! A consumer may say which messages it wants, with a selector of Jakarta Messaging
+//! (SQL-92): the header `selector` of a STOMP SUBSCRIBE, the argument `x-selector` of
+//! AMQP's `basic.consume`. What it does not want stays in the queue for others. The queue
+//! of a STOMP topic subscription takes only what is wanted; AMQP declares such a queue
+//! with the argument `x-selector` of `queue.declare`.
+//!
 //! # The way of one message
 //!
 //! A PUBLISH of MQTT comes in, and a `basic.deliver` of AMQP goes out:

@@ -12,6 +12,7 @@ pub(crate) mod queue;
 pub(crate) mod refusal;
 pub(crate) mod request;
 mod rights;
+pub(crate) mod selector;
 pub(crate) mod session;
 mod statistics;
 pub(crate) mod topic;

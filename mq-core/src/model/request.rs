@@ -260,6 +260,8 @@ pub(crate) struct Consume {
     pub(crate) priority: i64,
     /// Deliveries that may be out unacknowledged; 0 is no limit.
     pub(crate) prefetch: u32,
+    /// The text of a selector: only messages of which it is true are for the consumer.
+    pub(crate) selector: Option<Name>,
 }
 
 /// A message to be routed.

@@ -25,6 +25,7 @@ mod mqtt;
 mod mqtt_topic;
 mod replay;
 mod retained_walk;
+mod selector;
 mod share_members;
 mod simulation;
 mod stomp;

@@ -222,8 +222,8 @@ fn errors_end_the_connection() {
             "not_found",
         ),
         (
-            "SUBSCRIBE\nid:1\ndestination:/queue/q\nselector:a=1\nreceipt:r\n\n",
-            "not_implemented",
+            "SUBSCRIBE\nid:1\ndestination:/queue/q\nselector:a=\nreceipt:r\n\n",
+            "precondition_failed",
         ),
         (
             "SUBSCRIBE\nid:1\ndestination:/queue/q\nx-expires:0\nreceipt:r\n\n",

@@ -12,6 +12,7 @@ use super::{Answer, Serving};
 use crate::frontend::settle;
 use crate::model::Request;
 use crate::model::message::Name;
+use crate::model::queue::SELECTOR;
 use crate::model::refusal::Refusal;
 use crate::model::request::Consume;
 use crate::model::vhost::{REPLY_QUEUE, Settlement};
@@ -62,6 +63,15 @@ impl Channel {
                 )))
             })?,
         };
+        let selector = match m.arguments.get(SELECTOR) {
+            None => None,
+            Some(value) => Some(value.as_str().map(Name::from).ok_or_else(|| {
+                s.refuse(Refusal::precondition_failed(format_args!(
+                    "invalid arg '{SELECTOR}' for queue '{name}' in vhost '{}'",
+                    s.virtual_host
+                )))
+            })?),
+        };
         let question = Request::Consume(Box::new(Consume {
             channel: s.number,
             queue: name,
@@ -69,6 +79,7 @@ impl Channel {
             exclusive: m.exclusive,
             priority,
             prefetch: self.prefetch,
+            selector,
         }));
         s.ask(question, Next::ConsumeOk { tag });
         Ok(())

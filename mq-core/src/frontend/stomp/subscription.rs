@@ -9,25 +9,31 @@ use super::headers::QueueShape;
 use super::{CHANNEL, Destination, Failure, StompFrontEnd, invalid, parse};
 use crate::model::Request;
 use crate::model::exchange::TOPIC_EXCHANGE;
-use crate::model::message::{Headers, Name};
+use crate::model::message::{Headers, Name, Value};
+use crate::model::queue::SELECTOR;
 use crate::model::request::{Binding, BindingTarget, Consume, DeclareQueue};
+
+/// Who holds the messages of a subscription against its selector.
+enum Selects {
+    /// The consumer: what it does not want is left for others.
+    Consumer,
+    /// The queue, which is the subscription's own: nobody would take the rest.
+    Queue,
+}
 
 impl StompFrontEnd {
     pub(super) fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), Failure> {
-        if subscribe.frame.header("selector").is_some() {
-            // Ignoring it would deliver what was not asked for.
-            return Err(Failure::new(
-                "not_implemented",
-                "this broker has no selectors",
-            ));
-        }
         let prefetch = match subscribe.frame.header("prefetch-count") {
             None => 0,
             Some(count) => count
                 .parse()
                 .map_err(|_| Failure::new("Invalid header", "prefetch-count has to be a number"))?,
         };
-        let queue = self.source(subscribe)?;
+        let (queue, selects) = self.source(subscribe)?;
+        let selector = match selects {
+            Selects::Consumer => subscribe.frame.header("selector"),
+            Selects::Queue => None,
+        };
         let question = Request::Consume(Box::new(Consume {
             channel: CHANNEL,
             queue,
@@ -40,6 +46,7 @@ impl StompFrontEnd {
                 .and_then(|priority| priority.parse().ok())
                 .unwrap_or_default(),
             prefetch,
+            selector: selector.map(Name::from),
         }));
         let asked = Asked::Subscribe {
             subscription: subscribe.subscription,
@@ -50,7 +57,7 @@ impl StompFrontEnd {
     }
 
     /// The queue that the messages of a destination come from.
-    fn source(&mut self, subscribe: &Subscribe<'_>) -> Result<Name, Failure> {
+    fn source(&mut self, subscribe: &Subscribe<'_>) -> Result<(Name, Selects), Failure> {
         match parse(&subscribe.destination)? {
             Destination::Queue(name) => {
                 let name = Name::from(name);
@@ -64,9 +71,9 @@ impl StompFrontEnd {
                     arguments: arguments(subscribe),
                 }));
                 self.link.ask(question, Asked::Preparation);
-                Ok(name)
+                Ok((name, Selects::Consumer))
             }
-            Destination::ExistingQueue(name) => Ok(Name::from(name)),
+            Destination::ExistingQueue(name) => Ok((Name::from(name), Selects::Consumer)),
             Destination::Topic(key) => self.bound(subscribe, TOPIC_EXCHANGE, &key),
             Destination::Exchange(exchange, key) => self.bound(subscribe, &exchange, &key),
             Destination::TemporaryQueue(_) | Destination::ReplyQueue(_) => {
@@ -82,7 +89,7 @@ impl StompFrontEnd {
         subscribe: &Subscribe<'_>,
         exchange: &str,
         key: &str,
-    ) -> Result<Name, Failure> {
+    ) -> Result<(Name, Selects), Failure> {
         let shape = QueueShape::of_subscription(&subscribe.frame);
         let named = subscribe.frame.header("x-queue-name");
         let queue = match (named, shape.durable, &subscribe.id) {
@@ -98,6 +105,10 @@ impl StompFrontEnd {
             }
         };
         let (source, queue) = (Name::from(exchange), Name::from(queue));
+        let mut arguments = arguments(subscribe);
+        if let Some(selector) = subscribe.frame.header("selector") {
+            arguments.push(SELECTOR, Value::string(&selector));
+        }
         let questions = [
             // Looked at first, so that no queue is left over.
             Request::CheckExchange {
@@ -110,7 +121,7 @@ impl StompFrontEnd {
                 durable: shape.durable,
                 exclusive: shape.exclusive,
                 auto_delete: shape.auto_delete,
-                arguments: arguments(subscribe),
+                arguments,
             })),
             Request::Bind(Box::new(Binding {
                 channel: CHANNEL,
@@ -128,7 +139,7 @@ impl StompFrontEnd {
                 .durable
                 .insert(subscribe.subscription, queue.clone());
         }
-        Ok(queue)
+        Ok((queue, Selects::Queue))
     }
 
     /// The queue of `/temp-queue/N`, made when it is first named. Its messages
@@ -157,6 +168,7 @@ impl StompFrontEnd {
             exclusive: true,
             priority: 0,
             prefetch: 0,
+            selector: None,
         }));
         let name = Name::from(alloc::format!("/temp-queue/{name}"));
         self.link.ask(declare, Asked::Preparation);

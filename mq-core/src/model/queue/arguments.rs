@@ -1,9 +1,14 @@
 //! The arguments of `queue.declare`, checked as RabbitMQ checks them.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::model::message::{Headers, Name, Value};
 use crate::model::refusal::Refusal;
+use crate::model::selector::Selector;
+
+/// The argument of a queue, or of a consumer, with a selector.
+pub(crate) const SELECTOR: &str = "x-selector";
 
 /// What happens to a message for which there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +28,7 @@ pub(crate) struct DeadLetterTarget {
 }
 
 /// The arguments that have a meaning, read and checked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct QueueArguments {
     pub(crate) message_ttl: Option<Duration>,
     pub(crate) expires: Option<Duration>,
@@ -34,6 +39,8 @@ pub(crate) struct QueueArguments {
     pub(crate) dead_letter: Option<DeadLetterTarget>,
     pub(crate) single_active_consumer: bool,
     pub(crate) delivery_limit: Option<u32>,
+    /// The queue takes only messages of which it is true.
+    pub(crate) selector: Option<Arc<Selector>>,
     /// A replicated kind has to be durable and shared. One node keeps it like any
     /// other queue.
     pub(crate) kind: QueueKind,
@@ -123,6 +130,8 @@ const RULES: &[(&str, Rule, &[QueueKind])] = &[
         QUORUM,
     ),
     ("x-single-active-consumer", Rule::Boolean, NOT_STREAM),
+    // Of this broker alone.
+    (SELECTOR, Rule::AnyString, NOT_STREAM),
     (
         "x-queue-type",
         Rule::String(&["classic", "quorum", "stream"]),
@@ -193,6 +202,10 @@ impl QueueArguments {
             (None, Some(_)) => return Err(invalid("x-dead-letter-routing-key")),
             (None, None) => None,
         };
+        let selector = match text(SELECTOR) {
+            Some(text) => Selector::parse(text)?.map(Arc::new),
+            None => None,
+        };
         Ok(QueueArguments {
             message_ttl: millis("x-message-ttl"),
             expires: millis("x-expires"),
@@ -212,6 +225,7 @@ impl QueueArguments {
                 Some(Value::Bool(true))
             ),
             delivery_limit: int("x-delivery-limit").map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+            selector,
             kind,
         })
     }

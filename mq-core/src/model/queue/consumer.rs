@@ -173,16 +173,17 @@ impl Consumers {
         }
     }
 
-    /// Whose turn it is, among those that can take a message: that one then
+    /// Whose turn it is, among those that can take a message and want one: that one then
     /// goes behind the others of its priority.
     pub(crate) fn next(
         &mut self,
         channels: &BTreeMap<ChannelId, Channel>,
+        wants: impl Fn(ConsumerId) -> bool,
     ) -> Option<&mut Consumer> {
         let can_take = |consumer: &Consumer| {
             channels
                 .get(&consumer.channel)
-                .is_some_and(|channel| consumer.can_take(channel))
+                .is_some_and(|channel| consumer.can_take(channel) && wants(consumer.id))
         };
         if self.single {
             let (consumer, _) = self.all.get_mut(&self.active?)?;
@@ -231,7 +232,7 @@ mod tests {
         let channels = channels();
         (0..count)
             .filter_map(|_| {
-                let consumer = consumers.next(&channels)?;
+                let consumer = consumers.next(&channels, |_| true)?;
                 consumer.unacknowledged += 1;
                 Some(consumer.id.0)
             })
@@ -292,7 +293,7 @@ mod tests {
                 },
             )]);
             consumers.wake(ConsumerId(1));
-            assert_eq!(consumers.next(&table).is_some(), takes);
+            assert_eq!(consumers.next(&table, |_| true).is_some(), takes);
         }
     }
 }

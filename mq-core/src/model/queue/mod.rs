@@ -4,18 +4,26 @@ mod arguments;
 mod consumer;
 pub(crate) mod dead_letter;
 mod ready;
+mod selection;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::time::Duration;
 
 use crate::limits::Limits;
 use crate::model::ConnectionId;
 use crate::model::message::{Headers, Message, Name, Value};
+use crate::model::selector::Selector;
 
-pub(crate) use arguments::{LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, inequivalent};
+pub(crate) use arguments::{
+    LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent,
+};
 pub(crate) use consumer::{Channel, ChannelId, Consumer, ConsumerId, Consumers};
-pub(crate) use ready::{Entry, Ready};
+pub(crate) use ready::{Entry, Key, Ready};
+use selection::Selections;
 
 /// Tells a consumer of a quorum queue how often a message came back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
@@ -63,6 +71,8 @@ pub(crate) struct Queue {
     /// By position.
     pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
     pub(crate) consumers: Consumers,
+    /// What those of them want that have a selector.
+    selections: Selections,
     /// Exchanges with bindings to this queue.
     pub(crate) bound_to: BTreeSet<Name>,
     /// When it was last declared, asked for a message, or left by its last
@@ -86,6 +96,7 @@ impl Queue {
             settings,
             arguments,
             ready: Ready::default(),
+            selections: Selections::default(),
             unacknowledged: BTreeMap::new(),
             bound_to: BTreeSet::new(),
             used: now,
@@ -126,7 +137,96 @@ impl Queue {
             (Some(max), Some(priority)) => priority.min(max),
             _ => 0,
         };
+        if !self.selections.is_empty() {
+            let key = (Reverse(priority), entry.position);
+            let consumers = &mut self.consumers;
+            self.selections
+                .offer(key, &entry, |consumer| consumers.wake(consumer));
+        }
         self.ready.insert(priority, entry);
+    }
+
+    /// How many selectors a message is held against when it becomes ready.
+    pub(crate) fn selectors(&self) -> usize {
+        self.selections.len()
+    }
+
+    /// Adds a consumer. One with a selector gets nothing before its
+    /// [search](Self::search) is done.
+    pub(crate) fn add_consumer(&mut self, consumer: Consumer, selector: Option<Box<Selector>>) {
+        if let Some(selector) = selector {
+            self.selections.add(consumer.id, selector);
+            self.ready.set_keyed(true);
+        }
+        self.consumers.add(consumer);
+    }
+
+    pub(crate) fn remove_consumer(&mut self, consumer: ConsumerId) {
+        self.consumers.remove(consumer);
+        self.selections.remove(consumer);
+        self.ready.set_keyed(!self.selections.is_empty());
+    }
+
+    /// Goes on with the search of a new consumer for what it wants, by one message.
+    /// Returns where it has come to; None: it is done.
+    pub(crate) fn search(&mut self, consumer: ConsumerId, after: Option<Key>) -> Option<Key> {
+        let next = self.selections.search(consumer, &mut self.ready, after);
+        if next.is_none() {
+            self.consumers.wake(consumer);
+        }
+        next
+    }
+
+    /// Takes the message for the consumer whose turn it is, among those that can take one
+    /// and want one.
+    pub(crate) fn take_next(
+        &mut self,
+        channels: &BTreeMap<ChannelId, Channel>,
+    ) -> Option<(&mut Consumer, Entry)> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let selections = &self.selections;
+        let consumer = self
+            .consumers
+            .next(channels, |consumer| selections.has(consumer))?;
+        let entry = self.selections.take(consumer.id, &mut self.ready)?;
+        Some((consumer, entry))
+    }
+
+    /// Takes a message that a consumer with a selector would get next, and whose time is
+    /// over before `now`.
+    pub(crate) fn pop_wanted_expired(&mut self, now: Duration) -> Option<Entry> {
+        let key = self.selections.first_expired(&self.ready, now)?;
+        let entry = self.ready.take_at(key)?;
+        self.selections.forget(key);
+        Some(entry)
+    }
+
+    /// Takes all ready messages, and the lists of who wants which.
+    pub(crate) fn take_all(&mut self) -> (Ready, Vec<BTreeSet<Key>>) {
+        let ready = core::mem::take(&mut self.ready);
+        self.ready.set_keyed(!self.selections.is_empty());
+        (ready, self.selections.take_found())
+    }
+
+    /// Takes the head.
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        let taken = self.ready.pop_first();
+        self.taken(taken)
+    }
+
+    /// Takes the first message at the head of a priority that expires before `now`, or,
+    /// when `inclusive`, at `now`.
+    pub(crate) fn pop_expired(&mut self, now: Duration, inclusive: bool) -> Option<Entry> {
+        let taken = self.ready.pop_expired(now, inclusive);
+        self.taken(taken)
+    }
+
+    fn taken(&mut self, taken: Option<(Key, Entry)>) -> Option<Entry> {
+        let (key, entry) = taken?;
+        self.selections.forget(key);
+        Some(entry)
     }
 
     /// Whether `more` messages of `bytes` beyond those that are ready are too
@@ -151,7 +251,7 @@ impl Queue {
     /// back to it, and was accepted before.
     pub(crate) fn pop_overflow(&mut self, limits: &Limits) -> Option<Entry> {
         if self.arguments.overflow == Overflow::DropHead && self.exceeds(limits, 0, 0) {
-            self.ready.pop()
+            self.pop()
         } else {
             None
         }

@@ -2,6 +2,8 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use core::cmp::Reverse;
+use core::ops::Bound;
 use core::time::Duration;
 
 use crate::model::message::Message;
@@ -28,7 +30,14 @@ pub(crate) struct Ready {
     len: usize,
     bytes: usize,
     held: usize,
+    /// Every message can be taken out by its place, once [`Ready::next_key`] has passed
+    /// it.
+    keyed: bool,
 }
+
+/// Where a ready message stands: priority and position. What is greater is delivered
+/// later.
+pub(crate) type Key = (Reverse<u8>, u64);
 
 /// The messages of one priority. Those that came back lie apart from those that
 /// have not been out, so that putting one in its place moves no other.
@@ -69,12 +78,27 @@ impl Level {
         }
     }
 
-    fn insert(&mut self, entry: Entry) {
-        if self
+    /// The first position after `start`, whose message is put among those that are found
+    /// by their position.
+    fn next_key(&mut self, start: Bound<u64>) -> Option<u64> {
+        let first = self.fresh.front().map(|entry| entry.position);
+        let known = self.returned.range((start, Bound::Unbounded)).next();
+        let known = known.map(|(position, _)| *position);
+        if first.is_some_and(|first| known.is_none_or(|known| first < known))
+            && let Some(entry) = self.fresh.pop_front()
+        {
+            self.returned.insert(entry.position, entry);
+            return first;
+        }
+        known
+    }
+
+    fn insert(&mut self, entry: Entry, keyed: bool) {
+        let is_last = self
             .fresh
             .back()
-            .is_none_or(|e| e.position < entry.position)
-        {
+            .map_or(!keyed, |last| last.position < entry.position);
+        if is_last {
             self.fresh.push_back(entry);
         } else {
             self.returned.insert(entry.position, entry);
@@ -105,18 +129,24 @@ impl Ready {
         self.len += 1;
         self.bytes += entry.message.body.len();
         self.held += entry.message.size();
-        self.levels.entry(priority).or_default().insert(entry);
+        let level = self.levels.entry(priority).or_default();
+        level.insert(entry, self.keyed);
     }
 
     /// Takes the head: what a consumer gets next.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
+        self.pop_first().map(|(_, entry)| entry)
+    }
+
+    /// Takes the head, and says where it stood.
+    pub(super) fn pop_first(&mut self) -> Option<(Key, Entry)> {
         let priority = self.occupied().next_back()?;
         self.take(priority)
     }
 
     /// Takes the first message at the head of a priority that expires before
     /// `now`, or, when `inclusive`, at `now`.
-    pub(crate) fn pop_expired(&mut self, now: Duration, inclusive: bool) -> Option<Entry> {
+    pub(super) fn pop_expired(&mut self, now: Duration, inclusive: bool) -> Option<(Key, Entry)> {
         let (&priority, _) = self.levels.iter().rev().find(|(_, level)| {
             level
                 .front()
@@ -142,17 +172,66 @@ impl Ready {
             .map(|(priority, _)| *priority)
     }
 
-    fn take(&mut self, priority: u8) -> Option<Entry> {
+    fn take(&mut self, priority: u8) -> Option<(Key, Entry)> {
+        let entry = self.levels.get_mut(&priority)?.pop_front()?;
+        self.forget(priority, &entry);
+        Some(((Reverse(priority), entry.position), entry))
+    }
+
+    /// Takes one out of the middle, if it is still there and was passed by
+    /// [`next_key`](Self::next_key), or came while messages were
+    /// [keyed](Self::set_keyed).
+    pub(super) fn take_at(&mut self, (Reverse(priority), position): Key) -> Option<Entry> {
         let level = self.levels.get_mut(&priority)?;
-        let entry = level.pop_front()?;
-        // The level without priorities keeps its memory.
-        if level.is_empty() && priority > 0 {
+        let entry = level.returned.remove(&position)?;
+        self.forget(priority, &entry);
+        Some(entry)
+    }
+
+    /// When a message that [`take_at`](Self::take_at) finds expires.
+    pub(super) fn expiry_at(&self, (Reverse(priority), position): Key) -> Option<Duration> {
+        let level = self.levels.get(&priority)?;
+        level.returned.get(&position)?.expires
+    }
+
+    /// Whether messages are to be taken out of the middle.
+    pub(super) fn set_keyed(&mut self, keyed: bool) {
+        self.keyed = keyed;
+    }
+
+    /// The first message after a place, which [`take_at`](Self::take_at) finds from now
+    /// on. Called from the beginning until there is none, it passes every message.
+    pub(super) fn next_key(&mut self, after: Option<Key>) -> Option<(Key, &Entry)> {
+        let highest = after.map_or(u8::MAX, |(Reverse(priority), _)| priority);
+        let key = self
+            .levels
+            .range_mut(..=highest)
+            .rev()
+            .find_map(|(&priority, level)| {
+                let start = match after {
+                    Some((Reverse(same), position)) if same == priority => {
+                        Bound::Excluded(position)
+                    }
+                    _ => Bound::Unbounded,
+                };
+                Some((Reverse(priority), level.next_key(start)?))
+            })?;
+        let (Reverse(priority), position) = key;
+        let entry = self.levels.get(&priority)?.returned.get(&position)?;
+        Some((key, entry))
+    }
+
+    fn forget(&mut self, priority: u8, entry: &Entry) {
+        if let Some(level) = self.levels.get(&priority)
+            // The level without priorities keeps its memory.
+            && level.is_empty()
+            && priority > 0
+        {
             self.levels.remove(&priority);
         }
         self.len -= 1;
         self.bytes -= entry.message.body.len();
         self.held -= entry.message.size();
-        Some(entry)
     }
 }
 
@@ -199,8 +278,10 @@ mod tests {
         assert_eq!(ready.next_expiry(), Some(second * 9));
         assert!(ready.pop_expired(second * 5, true).is_none());
         assert!(ready.pop_expired(second * 9, false).is_none());
-        assert_eq!(ready.pop_expired(second * 9, true).unwrap().position, 1);
-        assert_eq!(ready.pop_expired(second * 9, true).unwrap().position, 2);
+        for position in [1, 2] {
+            let (_, expired) = ready.pop_expired(second * 9, true).unwrap();
+            assert_eq!(expired.position, position);
+        }
         assert!(ready.is_empty());
         assert_eq!(ready.bytes(), 0);
     }

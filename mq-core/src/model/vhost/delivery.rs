@@ -1,18 +1,20 @@
 //! Consumers, deliveries and what becomes of them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::VirtualHost;
+use super::{VirtualHost, Work};
 use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
+use crate::model::selector::Selector;
 use crate::model::session::SessionId;
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConsumeRequest {
     pub(crate) queue: QueueId,
     pub(crate) channel: ChannelId,
@@ -20,6 +22,8 @@ pub(crate) struct ConsumeRequest {
     pub(crate) exclusive: bool,
     pub(crate) priority: i64,
     pub(crate) prefetch: u32,
+    /// None: it wants every message.
+    pub(crate) selector: Option<Box<Selector>>,
 }
 
 /// The claim of a consumer or a session on a message: to be settled once.
@@ -121,7 +125,7 @@ impl VirtualHost {
             )));
         }
         channel.consumers.insert(id, request.queue);
-        queue.consumers.add(Consumer {
+        let consumer = Consumer {
             id,
             channel: request.channel,
             no_ack: request.no_ack,
@@ -129,8 +133,18 @@ impl VirtualHost {
             priority: request.priority,
             prefetch: request.prefetch,
             unacknowledged: 0,
-        });
+        };
+        let selects = request.selector.is_some();
+        queue.add_consumer(consumer, request.selector);
         self.last_id = id.0;
+        if selects {
+            let search = Work::Search {
+                queue: request.queue,
+                consumer: id,
+                after: None,
+            };
+            self.begin(None, search);
+        }
         self.update_queue_timer(request.queue);
         self.list_queue(request.queue);
         Ok(id)
@@ -149,7 +163,7 @@ impl VirtualHost {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
-        queue.consumers.remove(consumer);
+        queue.remove_consumer(consumer);
         queue.used = self.now;
         if queue.settings.auto_delete && queue.consumers.is_empty() {
             self.remove_queue(id);
@@ -169,7 +183,7 @@ impl VirtualHost {
         let now = self.now;
         let queue = self.queues.get_mut(&id)?;
         queue.used = now;
-        let entry = queue.ready.pop();
+        let entry = queue.pop();
         let fetched = entry.map(|entry| {
             let message = outgoing(queue.arguments.kind, &entry);
             let redelivered = entry.redelivered;
@@ -265,7 +279,7 @@ impl VirtualHost {
             && let Some(&id) = self.listed.front()
         {
             self.statistics.steps += 1;
-            let expired = self.expire_some(id, false, end);
+            let expired = self.expire_some(id, false, end) && self.expire_wanted(id, end);
             if expired && let Some(delivery) = self.deliver_from(id) {
                 self.in_a_row += 1;
                 if self.in_a_row >= IN_A_ROW {
@@ -295,13 +309,10 @@ impl VirtualHost {
 
     fn deliver_from(&mut self, id: QueueId) -> Option<(ConnectionId, Delivery)> {
         let queue = self.queues.get_mut(&id)?;
-        if queue.ready.is_empty() {
-            return None;
-        }
-        let consumer = queue.consumers.next(&self.channels)?;
+        let kind = queue.arguments.kind;
+        let (consumer, entry) = queue.take_next(&self.channels)?;
         let channel = self.channels.get_mut(&consumer.channel)?;
-        let entry = queue.ready.pop()?;
-        let message = outgoing(queue.arguments.kind, &entry);
+        let message = outgoing(kind, &entry);
         let redelivered = entry.redelivered;
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         self.statistics.delivered += 1;
@@ -350,11 +361,30 @@ impl VirtualHost {
         while let Some(entry) = self
             .queues
             .get_mut(&id)
-            .and_then(|q| q.ready.pop_expired(now, inclusive))
+            .and_then(|q| q.pop_expired(now, inclusive))
         {
             self.give_up(id, &entry, Reason::Expired);
             if self.statistics.steps >= end {
                 self.list_queue(id);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Gives up the messages that consumers with a selector would get next and whose time
+    /// is over, until so many steps have been done. Returns whether that were all.
+    fn expire_wanted(&mut self, id: QueueId, end: u64) -> bool {
+        let now = self.now;
+        while let Some(queue) = self.queues.get_mut(&id)
+            && queue.selectors() > 0
+        {
+            self.statistics.steps += queue.selectors() as u64;
+            let Some(entry) = queue.pop_wanted_expired(now) else {
+                return true;
+            };
+            self.give_up(id, &entry, Reason::Expired);
+            if self.statistics.steps >= end {
                 return false;
             }
         }

@@ -72,6 +72,8 @@ pub(crate) struct VirtualHost {
     pub(crate) exchanges: BTreeMap<Name, Exchange>,
     pub(crate) queues: BTreeMap<QueueId, Queue>,
     queue_names: BTreeMap<Name, QueueId>,
+    /// Queues that take only some of the messages that are routed to them.
+    selective: usize,
     pub(crate) members: BTreeMap<ConnectionId, Member>,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     /// Names of direct reply-to, and the queue behind each.
@@ -116,6 +118,7 @@ impl VirtualHost {
             exchanges,
             queues: BTreeMap::new(),
             queue_names: BTreeMap::new(),
+            selective: 0,
             members: BTreeMap::new(),
             channels: BTreeMap::new(),
             replies: BTreeMap::new(),

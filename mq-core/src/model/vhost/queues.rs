@@ -159,6 +159,7 @@ impl VirtualHost {
             member.exclusive.insert(id);
         }
         let queue = Queue::new(name.clone(), settings, arguments, self.now);
+        self.selective += usize::from(queue.arguments.selector.is_some());
         self.queue_names.insert(name.clone(), id);
         self.queues.insert(id, queue);
         self.update_queue_timer(id);
@@ -249,9 +250,10 @@ impl VirtualHost {
 
     /// Deletes a queue, its bindings and its consumers.
     pub(crate) fn remove_queue(&mut self, id: QueueId) {
-        let Some(queue) = self.queues.remove(&id) else {
+        let Some(mut queue) = self.queues.remove(&id) else {
             return;
         };
+        self.selective -= usize::from(queue.arguments.selector.is_some());
         self.queue_names.remove(&queue.name);
         self.replies.remove(&queue.name);
         self.timers.set(TimerKey::Queue(id), None);
@@ -261,7 +263,7 @@ impl VirtualHost {
             member.exclusive.remove(&id);
         }
         self.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
-        self.unbind_queue(id, queue.bound_to);
+        self.unbind_queue(id, core::mem::take(&mut queue.bound_to));
         for consumer in queue.consumers.iter() {
             if let Some(channel) = self.channels.get_mut(&consumer.channel)
                 && channel.consumers.remove(&consumer.id).is_some()
@@ -272,12 +274,14 @@ impl VirtualHost {
                 self.emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
-        let (ready, unacknowledged) = (queue.ready, queue.unacknowledged);
+        let (ready, wanted) = queue.take_all();
+        let unacknowledged = queue.unacknowledged;
         self.begin(
             None,
             Work::Drop {
                 ready,
                 unacknowledged,
+                wanted,
             },
         );
     }
@@ -286,8 +290,7 @@ impl VirtualHost {
     pub(crate) fn purge(&mut self, name: &str, connection: ConnectionId) -> Result<usize, Refusal> {
         let id = self.queue(name, connection)?;
         let queue = self.queues.get_mut(&id);
-        let ready = queue.map(|q| core::mem::take(&mut q.ready));
-        let ready = ready.unwrap_or_default();
+        let (ready, wanted) = queue.map(Queue::take_all).unwrap_or_default();
         let count = ready.len();
         self.statistics.discarded += count as u64;
         let unacknowledged = BTreeMap::new();
@@ -296,6 +299,7 @@ impl VirtualHost {
             Work::Drop {
                 ready,
                 unacknowledged,
+                wanted,
             },
         );
         self.update_queue_timer(id);

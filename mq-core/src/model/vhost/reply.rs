@@ -44,6 +44,7 @@ impl VirtualHost {
             exclusive: true,
             priority: 0,
             prefetch: 0,
+            selector: None,
         };
         match self.consume(request) {
             Ok(consumer) => Ok((name, consumer)),

@@ -136,6 +136,7 @@ impl VirtualHost {
         let now = self.now;
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.push(message.clone(), now);
+            self.statistics.steps += queue.selectors() as u64;
             self.statistics.queued += 1;
             self.list_queue(id);
         }
@@ -251,6 +252,16 @@ impl VirtualHost {
         self.statistics.steps += steps as u64;
         routes.queues.sort_unstable();
         routes.queues.dedup();
+        if self.selective > 0 {
+            routes.queues.retain(|id| {
+                let selector = self.queues.get(id).map(|queue| &queue.arguments.selector);
+                selector.is_some_and(|selector| {
+                    selector
+                        .as_ref()
+                        .is_none_or(|selector| selector.matches(message))
+                })
+            });
+        }
         routes
     }
 }

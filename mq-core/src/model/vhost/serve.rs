@@ -12,6 +12,7 @@ use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
     Binding, BindingTarget, Consume, DeclareQueue, Detach, Publish, Request, Ticket, Unrouted,
 };
+use crate::model::selector::Selector;
 use crate::model::session::{SessionId, TooManySubscriptions};
 use crate::model::vhost::{PublishOutcome, queues};
 use crate::model::{ConnectionId, Notice};
@@ -88,7 +89,7 @@ impl VirtualHost {
             }),
             Request::Consume(r) => self.answer(id(r.channel), |vhost| {
                 let queue = vhost.queue(&r.queue, connection)?;
-                let consumer = vhost.consume(consumption(queue, id(r.channel), &r))?;
+                let consumer = vhost.consume(consumption(queue, id(r.channel), &r)?)?;
                 Ok(Notice::Consumed { consumer })
             }),
             Request::Cancel { channel, consumer } => self.cancel(id(channel), consumer),
@@ -345,15 +346,20 @@ fn consumption(
     queue: crate::model::queue::QueueId,
     channel: ChannelId,
     r: &Consume,
-) -> ConsumeRequest {
-    ConsumeRequest {
+) -> Result<ConsumeRequest, Refusal> {
+    let selector = match &r.selector {
+        Some(text) => Selector::parse(text)?.map(Box::new),
+        None => None,
+    };
+    Ok(ConsumeRequest {
         queue,
         channel,
         no_ack: r.no_ack,
         exclusive: r.exclusive,
         priority: r.priority,
         prefetch: r.prefetch,
-    }
+        selector,
+    })
 }
 
 impl From<queues::QueueState> for Notice {

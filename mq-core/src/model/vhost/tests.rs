@@ -84,6 +84,7 @@ impl VirtualHost {
             exclusive: false,
             priority: 0,
             prefetch,
+            selector: None,
         })
         .unwrap()
     }
@@ -666,6 +667,7 @@ fn exclusive_and_single_active_consumers() {
         exclusive,
         priority: 0,
         prefetch: 0,
+        selector: None,
     };
     let refused = Some(RefusalKind::AccessRefused);
     assert_eq!(kind(v.consume(request(single, true))), refused);
@@ -818,6 +820,7 @@ proptest! {
                     let queue = id(&v, n);
                     let request = ConsumeRequest {
                         queue, channel, no_ack, exclusive: false, priority: 0, prefetch,
+                        selector: None,
                     };
                     consumers.push(v.consume(request).unwrap());
                 }

@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::collections::btree_map::BTreeMap;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::commit::Commit;
 use super::{Lease, Settlement, VirtualHost};
 use crate::model::ConnectionId;
-use crate::model::queue::{QueueId, Ready, Unacknowledged};
+use crate::model::queue::{ConsumerId, Key, QueueId, Ready, Unacknowledged};
 use crate::model::session::Backlog;
 
 /// Steps that are done at once. What is no more than that is never left for later.
@@ -29,6 +30,14 @@ pub(crate) enum Work {
     Drop {
         ready: Ready,
         unacknowledged: BTreeMap<u64, Unacknowledged>,
+        /// Which of them each consumer with a selector wanted.
+        wanted: Vec<BTreeSet<Key>>,
+    },
+    /// A new consumer with a selector looks through what is ready.
+    Search {
+        queue: QueueId,
+        consumer: ConsumerId,
+        after: Option<Key>,
     },
     /// Messages of a session that has ended: those of its shares are for others, and
     /// the rest is counted as gone.
@@ -110,7 +119,26 @@ impl VirtualHost {
                 Work::Drop {
                     ready,
                     unacknowledged,
-                } => ready.pop().is_some() || unacknowledged.pop_first().is_some(),
+                    wanted,
+                } => {
+                    ready.pop().is_some()
+                        || unacknowledged.pop_first().is_some()
+                        || drop_wanted(wanted)
+                }
+                Work::Search {
+                    queue: id,
+                    consumer,
+                    after,
+                } => {
+                    *after = self
+                        .queues
+                        .get_mut(id)
+                        .and_then(|queue| queue.search(*consumer, *after));
+                    if after.is_none() {
+                        self.list_queue(*id);
+                    }
+                    after.is_some()
+                }
                 Work::PassOn(backlog) => match backlog.pop() {
                     Some(pending) => {
                         self.pass_on(&pending);
@@ -125,4 +153,15 @@ impl VirtualHost {
         }
         false
     }
+}
+
+/// Drops one of the places. Returns whether there was one.
+fn drop_wanted(wanted: &mut Vec<BTreeSet<Key>>) -> bool {
+    while let Some(last) = wanted.last_mut() {
+        if last.pop_first().is_some() {
+            return true;
+        }
+        wanted.pop();
+    }
+    false
 }
