@@ -98,6 +98,8 @@ pub(crate) struct Context<'a> {
     deadline: Instant,
     unique: String,
     transcript: Transcript,
+    /// Whether Ctrl-C ends the conversations too.
+    interruptible: bool,
 }
 
 impl<'a> Context<'a> {
@@ -117,6 +119,15 @@ impl<'a> Context<'a> {
             deadline: Instant::now() + windows.deadline,
             unique,
             transcript,
+            interruptible: true,
+        }
+    }
+
+    /// For what has to be done after Ctrl-C too.
+    pub(crate) fn uninterruptible(self) -> Self {
+        Self {
+            interruptible: false,
+            ..self
         }
     }
 
@@ -132,6 +143,7 @@ impl<'a> Context<'a> {
             self.silence,
             self.deadline,
             self.transcript.clone(),
+            self.interruptible,
         )
     }
 
@@ -158,7 +170,7 @@ impl<'a> Context<'a> {
             if left.is_zero() {
                 return Ok(());
             }
-            if interrupt::requested() {
+            if self.interruptible && interrupt::requested() {
                 return Err(inconclusive("the run was interrupted"));
             }
             std::thread::sleep(left.min(Duration::from_millis(250)));
@@ -177,66 +189,10 @@ pub(crate) struct Windows {
     pub(crate) deadline: Duration,
 }
 
-/// Whether `id` is named by `selector`: a glob over the whole id when it has a
-/// `*` or `?`, otherwise a part of it.
-pub(crate) fn selects(selector: &str, id: &str) -> bool {
-    if selector.contains(['*', '?']) {
-        glob(selector.as_bytes(), id.as_bytes())
-    } else {
-        id.contains(selector)
-    }
-}
-
-/// `*` stands for any number of octets, `/` included, `?` for one.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when the last star has to swallow one octet more.
-    let mut retry = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match retry {
-                Some((star, from)) => {
-                    retry = Some((star, from + 1));
-                    p = star + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-
-    #[test]
-    fn a_selector_is_a_part_or_a_glob() {
-        for (selector, id, expected) in [
-            ("basic.ack", "amqp/basic.ack/twice", true),
-            ("amqp/basic.ack", "amqp/basic.nack/twice", false),
-            ("amqp/*", "amqp/basic.ack/twice", true),
-            ("amqp/*", "stomp12/SEND/body", false),
-            ("*/twice", "amqp/basic.ack/twice", true),
-            ("*/twi", "amqp/basic.ack/twice", false),
-            ("mqtt?/*", "mqtt5/MQTT-3.1.2-3/x", true),
-            ("mqtt?/*", "mqtt311/MQTT-3.1.2-3/x", false),
-            ("*a*b*", "aab", true),
-            ("*a*b*", "aac", false),
-        ] {
-            assert_eq!(selects(selector, id), expected, "{selector} on {id}");
-        }
-    }
 
     #[test]
     fn every_case_is_named_once_and_by_protocol_rule_and_question() {

@@ -1,21 +1,26 @@
 //! The command line: what is asked for, of which brokers, and how it is told.
 
-use std::io::Write;
+use std::io::{StdoutLock, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::case::{Level, Section, Windows, sections, selects};
+use crate::case::{Windows, sections};
 use crate::embedded::Embedded;
 use crate::expectation::{ExpectationError, Expectations};
 use crate::interrupt;
 use crate::leftover::Leftovers;
 use crate::preflight::{PreflightError, preflight};
 use crate::report;
+use crate::report::document::{Document, DocumentError};
 use crate::requirement::asked;
-use crate::runner::{self, Question, Rules, Run};
-use crate::target::{Protocol, Target, TargetError};
+use crate::runner::{self, Answer, Observer, Question, Rules, Run};
+use crate::selection::{Selection, SelectionError};
+use crate::target::{Target, TargetError};
+use crate::transcript::Transcript;
+use crate::version::Version;
 
 /// Judges a broker against AMQP 0-9-1, MQTT and STOMP.
 ///
@@ -39,20 +44,11 @@ enum Command {
     Run(RunArgs),
     /// List the cases, or what they could ask about
     List(ListArgs),
-}
-
-#[derive(Args, Debug)]
-struct Selection {
-    /// Only cases whose id contains this, or matches it when it has a * or ?.
-    /// Repeat for more
-    #[arg(long = "case", value_name = "SELECTOR")]
-    cases: Vec<String>,
-    /// Only cases of this level. Repeat for more
-    #[arg(long = "level", value_name = "LEVEL")]
-    levels: Vec<Level>,
-    /// Only cases of this protocol. Repeat for more
-    #[arg(long = "protocol", value_name = "PROTOCOL")]
-    protocols: Vec<Protocol>,
+    /// Say what a case asks and why, play it, and show the bytes of both sides
+    Explain(ExplainArgs),
+    /// Write the expectation file that accepts what is in a report, with the
+    /// reasons to be filled in
+    Baseline(BaselineArgs),
 }
 
 #[derive(Args, Debug)]
@@ -67,18 +63,15 @@ struct RunArgs {
     /// Repeat for more
     #[arg(long = "expect", value_name = "FILE")]
     expectations: Vec<PathBuf>,
+    /// The version of the broker, for entries of an expectation file that are
+    /// about some versions only, where the broker does not announce it
+    #[arg(long, value_name = "VERSION", value_parser = Version::from_str)]
+    broker_version: Option<Version>,
     /// A SHOULD or MAY that is not kept is not accepted either
     #[arg(long)]
     strict: bool,
-    /// How long one answer may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    timeout: Duration,
-    /// How long nothing must come for a broker to count as silent, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
-    silence: Duration,
-    /// How long one case may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    deadline: Duration,
+    #[command(flatten)]
+    times: Times,
     /// Ask everything of a broker as it is, without finding out first whether it
     /// can be asked, nor between the cases whether it is still there
     #[arg(long)]
@@ -90,18 +83,69 @@ struct RunArgs {
     /// How many cases are played at a time
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
+    /// Ask each case so often. What differs between the rounds is reported, and
+    /// the worst of them counts
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
     /// The form of the report
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: RunFormat,
     /// Write the report into this file, and a text report to the terminal
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Show the bytes of every case that is not a pass
+    /// Show a dump of the bytes of every case that is not a pass
     #[arg(short, long)]
     verbose: bool,
+    /// Keep the bytes of passes too, in reports of every form
+    #[arg(long)]
+    transcripts: bool,
     /// Show only cases that are not a pass
     #[arg(short, long)]
     quiet: bool,
+}
+
+#[derive(Args, Debug)]
+struct ExplainArgs {
+    /// The id of the case
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The broker to play it against. Without one, the reference broker is
+    /// started in this process
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    times: Times,
+}
+
+#[derive(Args, Debug)]
+struct BaselineArgs {
+    /// A report of `mqspec run --format json`
+    #[arg(value_name = "REPORT")]
+    report: PathBuf,
+}
+
+/// The times by which a case judges.
+#[derive(Args, Clone, Copy, Debug)]
+struct Times {
+    /// How long one answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
+    /// How long nothing must come for a broker to count as silent, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
+    silence: Duration,
+    /// How long one case may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    deadline: Duration,
+}
+
+impl From<Times> for Windows {
+    fn from(times: Times) -> Self {
+        Self {
+            patience: times.timeout,
+            silence: times.silence,
+            deadline: times.deadline,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -151,8 +195,12 @@ pub(crate) enum CliError {
     Expectation(#[from] ExpectationError),
     #[error("cannot start the reference broker: {0}")]
     Embedded(#[from] mq_server::StartError),
-    #[error("no case is selected by {0}; `mqspec list` shows what there is")]
-    NothingSelected(String),
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    #[error(transparent)]
+    Report(#[from] DocumentError),
+    #[error("there is no case {0}; `mqspec list` shows what there is")]
+    NoSuchCase(String),
     #[error("no case is selected for the protocol of {0}")]
     NothingForTarget(String),
     #[error("cannot write {path}: {source}")]
@@ -173,7 +221,9 @@ impl CliError {
             Self::Target(_)
             | Self::Preflight(_)
             | Self::Expectation(_)
-            | Self::NothingSelected(_)
+            | Self::Selection(_)
+            | Self::Report(_)
+            | Self::NoSuchCase(_)
             | Self::NothingForTarget(_) => 2,
         }
     }
@@ -188,6 +238,8 @@ pub(crate) fn main() -> Result<bool, CliError> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::List(args)) => list(&args).map(|()| true),
+        Some(Command::Explain(args)) => explain(&args).map(|()| true),
+        Some(Command::Baseline(args)) => baseline(&args).map(|()| true),
         Some(Command::Run(args)) => run(&args),
         None => run(&cli.run),
     }
@@ -204,6 +256,94 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
     }
     .and_then(|()| stdout.flush())
     .or_else(ignore_closed_pipe)
+}
+
+fn explain(args: &ExplainArgs) -> Result<(), CliError> {
+    let found = sections().find_map(|section| {
+        let case = section.cases.iter().find(|case| case.id == args.id)?;
+        Some((section, case))
+    });
+    let (section, case) = found.ok_or_else(|| CliError::NoSuchCase(args.id.clone()))?;
+    let windows = Windows::from(args.times);
+    let seed = runner::run_seed();
+    let (mut target, _embedded) = match &args.url {
+        Some(url) => (url.parse::<Target>()?, None),
+        None => {
+            let embedded = Embedded::start()?;
+            let of_case = |target: &&Target| target.protocol == section.protocol;
+            let target = embedded.targets.iter().find(of_case).cloned();
+            let target = target.ok_or_else(|| CliError::NothingForTarget(args.id.clone()))?;
+            (target, Some(embedded))
+        }
+    };
+    if target.protocol != section.protocol {
+        return Err(CliError::NothingForTarget(target.to_string()));
+    }
+    target.check_reachable(windows.patience)?;
+    target.profile = preflight(&target, &windows, &format!("{seed:08x}pre"))?;
+    let question = Question {
+        target: &target,
+        section,
+        case,
+        expectation: None,
+    };
+    let rules = Rules {
+        jobs: 1,
+        windows,
+        strict: false,
+        restart: None,
+        seed,
+        watch: false,
+    };
+    let mut follow = Follow {
+        leftovers: Leftovers::new(std::slice::from_ref(&target)),
+        printer: None,
+    };
+    let run = runner::run(&[question], &rules, &mut follow);
+    follow.leftovers.remove(&windows, seed);
+    let (broker, again) = match &args.url {
+        Some(_) => (
+            target.to_string(),
+            format!("mqspec --case {} -v {}", case.id, target.url()),
+        ),
+        None => (
+            "the reference broker".into(),
+            format!("mqspec --case {} -v", case.id),
+        ),
+    };
+    let mut stdout = anstream::stdout().lock();
+    for answer in &run.answers {
+        crate::explain::explain(&mut stdout, section, case, answer, &broker, &again)
+            .or_else(ignore_closed_pipe)?;
+    }
+    Ok(())
+}
+
+fn baseline(args: &BaselineArgs) -> Result<(), CliError> {
+    let document = Document::read(&args.report)?;
+    let mut stdout = std::io::stdout().lock();
+    crate::baseline::baseline(&mut stdout, &document)
+        .and_then(|()| stdout.flush())
+        .or_else(ignore_closed_pipe)
+}
+
+/// What goes on while the cases are played: what they make is noted, and what
+/// became of them printed.
+struct Follow<'a> {
+    leftovers: Leftovers<'a>,
+    printer: Option<report::text::Printer<anstream::AutoStream<StdoutLock<'static>>>>,
+}
+
+impl Observer for Follow<'_> {
+    fn played(&mut self, question: &Question<'_>, transcript: &Transcript) {
+        self.leftovers.add(question.target, transcript);
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) {
+        if let Some(printer) = &mut self.printer {
+            printer.answer(answer);
+        }
+    }
 }
 
 fn run(args: &RunArgs) -> Result<bool, CliError> {
@@ -234,27 +374,30 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
         return Err(CliError::NothingForTarget(target.to_string()));
     }
     interrupt::listen().map_err(CliError::Signals)?;
-    let windows = Windows {
-        patience: args.timeout,
-        silence: args.silence,
-        deadline: args.deadline,
-    };
+    let windows = Windows::from(args.times);
     let seed = runner::run_seed();
     for target in &mut targets {
-        target.check_reachable(args.timeout)?;
+        target.check_reachable(windows.patience)?;
         if !args.no_preflight {
             target.profile = preflight(target, &windows, &format!("{seed:08x}pre"))?;
         }
     }
     let mut questions = Vec::new();
     for target in &targets {
+        let version = args.version_of(target, &targets);
+        let expected = expectations.of(&target.to_string(), version.as_ref())?;
         for (section, cases) in &selected {
-            if section.protocol == target.protocol {
-                questions.extend(cases.iter().map(|case| Question {
+            if section.protocol != target.protocol {
+                continue;
+            }
+            for case in cases {
+                let question = Question {
                     target,
                     section,
                     case,
-                }));
+                    expectation: expected.get(case.id).copied(),
+                };
+                questions.extend(std::iter::repeat_n(question, args.repeat.into()));
             }
         }
     }
@@ -262,43 +405,46 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
     let rules = Rules {
         jobs: args.jobs.into(),
         windows,
-        expectations,
         strict: args.strict,
         restart: args.restart_command.clone(),
         seed,
         watch: !args.no_preflight,
     };
+    let detail = report::text::Detail {
+        verbose: args.verbose,
+        quiet: args.quiet,
+        transcripts: args.transcripts,
+        embedded: embedded.is_some(),
+    };
     // With a format other than text on the terminal, nothing else goes there.
     let show_text = args.format == RunFormat::Text || args.output.is_some();
-    let mut printer = show_text
-        .then(|| report::text::Printer::new(anstream::stdout().lock(), args.verbose, args.quiet));
+    let mut printer =
+        show_text.then(|| report::text::Printer::new(anstream::stdout().lock(), detail));
     if let Some(printer) = &mut printer {
         printer.profiles(&targets);
     }
-    let mut leftovers = Leftovers::new(&targets);
-    let mut run = runner::run(&questions, &rules, |answer| {
-        leftovers.add(answer);
-        if let Some(printer) = &mut printer {
-            printer.answer(answer);
-        }
-    });
+    let mut follow = Follow {
+        leftovers: Leftovers::new(&targets),
+        printer,
+    };
+    let mut run = runner::run(&questions, &rules, &mut follow);
     // What the reference broker keeps ends with this process.
     if embedded.is_none() {
-        run.remains = leftovers.remove(&windows, seed);
+        run.remains = follow.leftovers.remove(&windows, seed);
     }
-    if let Some(printer) = printer {
+    if let Some(printer) = follow.printer {
         printer.finish(&run).or_else(ignore_closed_pipe)?;
     }
 
     if let Some(path) = &args.output {
-        args.report(&run)
+        args.report(&run, &targets, detail)
             .and_then(|report| std::fs::write(path, report))
             .map_err(|source| CliError::Output {
                 path: path.clone(),
                 source,
             })?;
     } else if !show_text {
-        args.report(&run)
+        args.report(&run, &targets, detail)
             .and_then(|report| std::io::stdout().write_all(&report))
             .or_else(ignore_closed_pipe)?;
     }
@@ -306,19 +452,39 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
 }
 
 impl RunArgs {
+    /// The version of the broker: what the command line says, what it announces,
+    /// or what it announces over another protocol.
+    fn version_of(&self, target: &Target, targets: &[Target]) -> Option<Version> {
+        let announced = |target: &Target| target.profile.version.as_ref()?.parse().ok();
+        let others = targets.iter().filter(|other| other.host == target.host);
+        self.broker_version
+            .clone()
+            .or_else(|| announced(target))
+            .or_else(|| others.into_iter().find_map(announced))
+    }
+
     /// The whole report in the form asked for, without colours.
-    fn report(&self, run: &Run<'_>) -> std::io::Result<Vec<u8>> {
+    fn report(
+        &self,
+        run: &Run<'_>,
+        targets: &[Target],
+        detail: report::text::Detail,
+    ) -> std::io::Result<Vec<u8>> {
         let mut out = Vec::new();
         match self.format {
             RunFormat::Text => {
                 let plain = anstream::StripStream::new(&mut out);
-                let mut printer = report::text::Printer::new(plain, self.verbose, self.quiet);
+                let mut printer = report::text::Printer::new(plain, detail);
+                printer.profiles(targets);
                 for answer in &run.answers {
                     printer.answer(answer);
                 }
                 printer.finish(run)?;
             }
-            RunFormat::Json => report::json::run(&mut out, run)?,
+            RunFormat::Json => {
+                let document = Document::of(run, targets, self.transcripts);
+                report::json::run(&mut out, &document)?;
+            }
             RunFormat::Junit => report::junit::run(&mut out, &run.answers)?,
         }
         Ok(out)
@@ -331,42 +497,6 @@ fn ignore_closed_pipe(error: std::io::Error) -> Result<(), CliError> {
         Ok(())
     } else {
         Err(CliError::Stdout(error))
-    }
-}
-
-/// A section and those of its cases that were chosen.
-pub(crate) type Selected = (&'static Section, Vec<&'static crate::case::Case>);
-
-impl Selection {
-    /// The chosen cases by section.
-    ///
-    /// # Errors
-    ///
-    /// [`CliError::NothingSelected`] when nothing is left, or a selector names
-    /// no case at all: it is mistyped, and a run that silently leaves out what
-    /// was asked for would look like a success.
-    fn apply(&self) -> Result<Vec<Selected>, CliError> {
-        for selector in &self.cases {
-            if !sections().any(|s| s.cases.iter().any(|case| selects(selector, case.id))) {
-                return Err(CliError::NothingSelected(format!("--case {selector}")));
-            }
-        }
-        let selected: Vec<Selected> = sections()
-            .filter(|s| self.protocols.is_empty() || self.protocols.contains(&s.protocol))
-            .map(|section| {
-                let cases = section.cases.iter().filter(|case| {
-                    (self.levels.is_empty() || self.levels.contains(&case.level))
-                        && (self.cases.is_empty()
-                            || self.cases.iter().any(|selector| selects(selector, case.id)))
-                });
-                (section, cases.collect::<Vec<_>>())
-            })
-            .filter(|(_, cases)| !cases.is_empty())
-            .collect();
-        if selected.is_empty() {
-            return Err(CliError::NothingSelected("all selectors together".into()));
-        }
-        Ok(selected)
     }
 }
 

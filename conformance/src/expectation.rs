@@ -8,20 +8,31 @@
 //! verdict = "fail"
 //! seen = "CONNACK"                 # must be among what the case saw
 //! reason = "..., bytes 20 02 00 00" # which rule is broken, with the bytes
+//!
+//! [[case]]
+//! case = "mqtt*/MQTT-3.8.3-4/*"    # every case that the glob names
+//! version = ">=2.0, <2.1"          # of these versions of the broker only
+//! verdict = "fail"
+//! reason = "..."
 //! ```
+//!
+//! What is said of a case by its id stands before what is said by a glob.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::case::sections;
+use crate::selection::{Selector, all_cases};
 use crate::verdict::Kind;
+use crate::version::{Condition, Version};
 
-/// What is known of one case on one broker.
+/// What is known of one case, or of those that a glob names, on one broker.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expectation {
-    /// The id of the case.
+    /// The id of the case, or a glob over ids.
     pub(crate) case: String,
+    /// The versions of the broker that it is about. Without one, it is about all.
+    pub(crate) version: Option<Condition>,
     /// The verdict that is known and was looked into: `fail`, `not-applicable`,
     /// `crash`, or `inconclusive` for a step that the broker does not take.
     pub(crate) verdict: Kind,
@@ -63,6 +74,13 @@ pub(crate) enum ExpectationError {
     NoSuchCase { path: PathBuf, case: String },
     #[error("{path}: {case} is there twice")]
     Twice { path: PathBuf, case: String },
+    #[error("{path}: {one} and {other} both name {case}")]
+    Overlap {
+        path: PathBuf,
+        one: String,
+        other: String,
+        case: String,
+    },
     #[error(
         "{path}: {case} must say fail, not-applicable, crash, or inconclusive and what is seen: no \
          other verdict wants explaining"
@@ -70,11 +88,30 @@ pub(crate) enum ExpectationError {
     Verdict { path: PathBuf, case: String },
     #[error("{path}: {case} must give a reason")]
     NoReason { path: PathBuf, case: String },
+    #[error(
+        "{path}: {case} is about some versions of the broker, and {target} does not say which it \
+         is: give --broker-version"
+    )]
+    UnknownVersion {
+        path: PathBuf,
+        case: String,
+        target: String,
+    },
 }
 
-/// Every expectation of a run, by the id of the case.
+/// Every expectation of a run.
 #[derive(Debug, Default)]
-pub(crate) struct Expectations(BTreeMap<String, Expectation>);
+pub(crate) struct Expectations(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    selector: Selector,
+    expectation: Expectation,
+}
+
+/// What is expected of one broker, by the id of the case.
+pub(crate) type Expected<'a> = BTreeMap<&'static str, &'a Expectation>;
 
 impl Expectations {
     /// Reads the files; what two of them say must not overlap.
@@ -116,7 +153,9 @@ impl Expectations {
         };
         for expectation in file.cases {
             let case = expectation.case.clone();
-            if !sections().any(|section| section.cases.iter().any(|c| c.id == case)) {
+            let selector = Selector::from(case.as_str());
+            // A part of ids would say more than its writer looked into.
+            if matches!(selector, Selector::Part(_)) || !selector.selects_any() {
                 return Err(ExpectationError::NoSuchCase { path, case });
             }
             if expectation.verdict == Kind::Pass
@@ -127,16 +166,70 @@ impl Expectations {
             if expectation.reason.trim().is_empty() {
                 return Err(ExpectationError::NoReason { path, case });
             }
-            if self.0.insert(case.clone(), expectation).is_some() {
+            let repeated = self.0.iter().any(|entry| {
+                entry.selector == selector && entry.expectation.version == expectation.version
+            });
+            if repeated {
                 return Err(ExpectationError::Twice { path, case });
             }
+            let path = path.clone();
+            self.0.push(Entry {
+                path,
+                selector,
+                expectation,
+            });
         }
         Ok(())
     }
 
-    /// What is known of the case.
-    pub(crate) fn of(&self, case: &str) -> Option<&Expectation> {
-        self.0.get(case)
+    /// Returns what is expected of a broker of this version.
+    ///
+    /// # Errors
+    ///
+    /// [`ExpectationError`] when two entries say something of the same case, or
+    /// one is about some versions only and there is none.
+    pub(crate) fn of(
+        &self,
+        target: &str,
+        version: Option<&Version>,
+    ) -> Result<Expected<'_>, ExpectationError> {
+        let mut applying = Vec::new();
+        for entry in &self.0 {
+            let applies = match (&entry.expectation.version, version) {
+                (None, _) => true,
+                (Some(condition), Some(version)) => condition.holds(version),
+                (Some(_), None) => {
+                    return Err(ExpectationError::UnknownVersion {
+                        path: entry.path.clone(),
+                        case: entry.expectation.case.clone(),
+                        target: target.into(),
+                    });
+                }
+            };
+            if applies {
+                applying.push(entry);
+            }
+        }
+        let mut expected = Expected::new();
+        // The globs first: what is said by id takes their place.
+        for by_id in [false, true] {
+            let mut said = BTreeMap::<&str, &Entry>::new();
+            let is_by_id = |entry: &&&Entry| matches!(entry.selector, Selector::Id(_)) == by_id;
+            for entry in applying.iter().filter(is_by_id) {
+                for case in all_cases().filter(|case| entry.selector.selects(case.id)) {
+                    if let Some(one) = said.insert(case.id, entry) {
+                        return Err(ExpectationError::Overlap {
+                            path: entry.path.clone(),
+                            one: one.expectation.case.clone(),
+                            other: entry.expectation.case.clone(),
+                            case: case.id.into(),
+                        });
+                    }
+                    expected.insert(case.id, &entry.expectation);
+                }
+            }
+        }
+        Ok(expected)
     }
 }
 
@@ -152,30 +245,73 @@ mod tests {
     }
 
     fn entry(case: &str, rest: &str) -> String {
-        format!("broker = \"b\"\n[[case]]\ncase = \"{case}\"\n{rest}\n")
+        format!("[[case]]\ncase = \"{case}\"\n{rest}\n")
     }
+
+    fn file(entries: &[String]) -> String {
+        format!("broker = \"b\"\n{}", entries.concat())
+    }
+
+    const ID: &str = "amqp/queue.delete/in-use";
+    const REST: &str = "verdict = \"fail\"\nreason = \"r\"";
 
     #[test]
     fn a_file_speaks_of_cases_that_exist_once_and_with_a_reason() {
-        let id = sections().next().unwrap().cases[0].id;
-        let fine = entry(id, "verdict = \"fail\"\nreason = \"r\"");
-        assert_eq!(read(&fine).unwrap().of(id).unwrap().verdict, Kind::Fail);
+        let fine = read(&file(&[entry(ID, REST)])).unwrap();
+        assert_eq!(fine.of("b", None).unwrap()[ID].verdict, Kind::Fail);
         for (text, part) in [
+            (entry("amqp/no/such", REST), "no case"),
+            (entry("amqp/no/*", REST), "no case"),
+            (entry("queue.delete", REST), "no case"),
+            (entry(ID, "verdict = \"pass\"\nreason = \"r\""), "must say"),
+            (entry(ID, "verdict = \"fail\"\nreason = \" \""), "reason"),
+            (entry(ID, "verdict = \"fail\""), "missing field `reason`"),
             (
-                entry("amqp/no/such", "verdict = \"fail\"\nreason = \"r\""),
-                "no case",
-            ),
-            (entry(id, "verdict = \"pass\"\nreason = \"r\""), "must say"),
-            (entry(id, "verdict = \"fail\"\nreason = \" \""), "reason"),
-            (entry(id, "verdict = \"fail\""), "missing field `reason`"),
-            (
-                entry(id, "verdict = \"flail\"\nreason = \"r\""),
+                entry(ID, "verdict = \"flail\"\nreason = \"r\""),
                 "unknown variant",
             ),
-            (fine.clone() + &fine["broker = \"b\"\n".len()..], "twice"),
+            (
+                entry(ID, &format!("{REST}\nversion = \"3.10\"")),
+                "begins with none of <",
+            ),
+            (entry(ID, REST).repeat(2), "twice"),
         ] {
-            let error = read(&text).unwrap_err();
+            let error = read(&file(&[text])).unwrap_err();
             assert!(error.contains(part), "{error:?} does not say {part:?}");
         }
+    }
+
+    #[test]
+    fn an_id_stands_before_a_glob_and_two_globs_do_not_overlap() {
+        let glob = entry(
+            "amqp/queue.delete/*",
+            "verdict = \"not-applicable\"\nreason = \"r\"",
+        );
+        let all = read(&file(&[entry(ID, REST), glob.clone()])).unwrap();
+        let expected = all.of("b", None).unwrap();
+        assert_eq!(expected[ID].verdict, Kind::Fail);
+        assert_eq!(
+            expected["amqp/queue.delete/not-found"].verdict,
+            Kind::NotApplicable
+        );
+        let all = read(&file(&[glob, entry("amqp/queue.delete/in-*", REST)])).unwrap();
+        let error = all.of("b", None).unwrap_err().to_string();
+        assert!(error.contains("both name amqp/queue.delete/in-"), "{error}");
+    }
+
+    #[test]
+    fn an_entry_may_be_about_some_versions() {
+        let old = entry(ID, &format!("{REST}\nversion = \"<3.12\""));
+        let new = entry(
+            ID,
+            "version = \">=3.12\"\nverdict = \"crash\"\nreason = \"r\"",
+        );
+        let all = read(&file(&[old, new])).unwrap();
+        for (version, expected) in [("3.10.8", Kind::Fail), ("4.0", Kind::Crash)] {
+            let version = version.parse().unwrap();
+            assert_eq!(all.of("b", Some(&version)).unwrap()[ID].verdict, expected);
+        }
+        let error = all.of("mqtt://h", None).unwrap_err().to_string();
+        assert!(error.contains("mqtt://h does not say which"), "{error}");
     }
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::case::{Context, Windows};
-use crate::runner::Answer;
 use crate::target::{Protocol, Target};
 use crate::transcript::Transcript;
 
@@ -32,8 +31,7 @@ impl<'a> Leftovers<'a> {
     }
 
     /// Adds what a case made, by what it sent.
-    pub(crate) fn add(&mut self, answer: &Answer<'_>) {
-        let target = answer.question.target;
+    pub(crate) fn add(&mut self, target: &Target, transcript: &Transcript) {
         let Some(made) = self
             .0
             .iter_mut()
@@ -41,7 +39,7 @@ impl<'a> Leftovers<'a> {
         else {
             return;
         };
-        for sent in answer.transcript.sent() {
+        for sent in transcript.sent() {
             match target.protocol {
                 Protocol::Amqp => crate::amqp::made(&sent, &mut made.amqp),
                 Protocol::Mqtt => crate::mqtt::made(&sent, &mut made.mqtt),
@@ -82,7 +80,9 @@ impl<'a> Leftovers<'a> {
             .sort_by_key(|made| made.target.protocol == Protocol::Amqp);
         for made in self.0 {
             let unique = format!("{seed:08x}rm");
-            let ctx = Context::new(made.target, windows, unique, Transcript::new(), "");
+            let ctx = Context::new(made.target, windows, unique, Transcript::new(), "")
+                // After Ctrl-C there is no less to remove.
+                .uninterruptible();
             let removed = match made.target.protocol {
                 Protocol::Amqp => crate::amqp::remove(&ctx, &made.amqp),
                 Protocol::Mqtt => crate::mqtt::remove(&ctx, &made.mqtt),

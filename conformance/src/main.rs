@@ -16,10 +16,13 @@
 #![allow(clippy::disallowed_methods)]
 
 mod amqp;
+mod baseline;
 mod case;
 mod cli;
+mod describe;
 mod embedded;
 mod expectation;
+mod explain;
 mod interrupt;
 mod leftover;
 mod mqtt;
@@ -27,10 +30,12 @@ mod preflight;
 mod report;
 mod requirement;
 mod runner;
+mod selection;
 mod stomp;
 mod target;
 mod transcript;
 mod verdict;
+mod version;
 mod wire;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use requirements::{Requirement, Specification};
 
 use crate::case::Case;
-use crate::cli::Selected;
+use crate::selection::Selected;
 
 /// A requirement, and the number of cases that name it.
 pub(crate) struct Asked {
@@ -21,6 +21,17 @@ pub(crate) fn specification(case: &Case) -> Option<Specification> {
         "stomp12" | "stomp11" | "stomp10" => Specification::Stomp,
         _ => return None,
     })
+}
+
+/// The requirements that the case names, where its rules are such.
+pub(crate) fn texts(case: &Case) -> Vec<Requirement> {
+    let Some(specification) = specification(case) else {
+        return Vec::new();
+    };
+    let known = requirements::list(specification);
+    case.rules()
+        .filter_map(|rule| known.iter().find(|known| known.identifier == rule).copied())
+        .collect()
 }
 
 /// The requirements of each specification that one of the cases is about, if they are

@@ -10,12 +10,12 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::case::{Case, Context, Section, Windows};
-use crate::expectation::Expectations;
+use crate::expectation::Expectation;
 use crate::interrupt;
 use crate::preflight;
 use crate::target::Target;
 use crate::transcript::Transcript;
-use crate::verdict::{Outcome, Stop, Verdict, inconclusive, judge, not_applicable};
+use crate::verdict::{Kind, Outcome, Stop, Verdict, inconclusive, judge, not_applicable};
 
 /// One case to be asked of one broker.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,15 @@ pub(crate) struct Question<'a> {
     pub(crate) section: &'static Section,
     /// What to ask.
     pub(crate) case: &'static Case,
+    /// What is known of the answer.
+    pub(crate) expectation: Option<&'a Expectation>,
+}
+
+impl Question<'_> {
+    /// Returns whether the other is the same case of the same broker.
+    fn is(&self, other: &Question<'_>) -> bool {
+        std::ptr::eq(self.target, other.target) && std::ptr::eq(self.case, other.case)
+    }
 }
 
 /// What became of one question.
@@ -41,6 +50,36 @@ pub(crate) struct Answer<'a> {
     pub(crate) time: Duration,
     /// The bytes, to be shown where the verdict is not a pass.
     pub(crate) transcript: Transcript,
+    /// How often each verdict came. What else is here is about the first that
+    /// was not accepted, or else the first that was no pass.
+    pub(crate) verdicts: BTreeMap<Kind, usize>,
+}
+
+impl Answer<'_> {
+    /// Returns how often the question was asked.
+    pub(crate) fn rounds(&self) -> usize {
+        self.verdicts.values().sum()
+    }
+
+    /// Adds what became of the same question in another round.
+    fn join(&mut self, mut other: Self) {
+        let worse = |answer: &Self| (!answer.outcome.accepted, answer.verdict.kind());
+        if worse(&other) > worse(self) {
+            std::mem::swap(self, &mut other);
+        }
+        self.time += other.time;
+        for (kind, count) in other.verdicts {
+            *self.verdicts.entry(kind).or_insert(0) += count;
+        }
+    }
+}
+
+/// Who follows a run.
+pub(crate) trait Observer {
+    /// A case has been played, or a part of it: what went over the wire.
+    fn played(&mut self, question: &Question<'_>, transcript: &Transcript);
+    /// A question is answered, after all its rounds.
+    fn answered(&mut self, answer: &Answer<'_>);
 }
 
 /// How a run judges.
@@ -50,8 +89,6 @@ pub(crate) struct Rules {
     pub(crate) jobs: usize,
     /// The times within which a case judges.
     pub(crate) windows: Windows,
-    /// What is known of the brokers.
-    pub(crate) expectations: Expectations,
     /// Whether a SHOULD that is not kept is accepted.
     pub(crate) strict: bool,
     /// What brings a broker back that has died, for the shell.
@@ -74,6 +111,8 @@ pub(crate) struct Run<'a> {
     pub(crate) left: usize,
     /// What the cases made and could not be removed.
     pub(crate) remains: Vec<String>,
+    /// How long it took.
+    pub(crate) time: Duration,
 }
 
 impl Run<'_> {
@@ -97,17 +136,21 @@ const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Plays every question and hands over the answers, in the order of the
-/// questions and as soon as that order allows.
+/// questions and as soon as that order allows. The rounds of one question stand
+/// one after the other.
 pub(crate) fn run<'a>(
     questions: &[Question<'a>],
     rules: &Rules,
-    report: impl FnMut(&Answer<'a>),
+    observer: &mut dyn Observer,
 ) -> Run<'a> {
+    let start = Instant::now();
     let mut ordered = Ordered {
-        report,
+        observer,
         early: BTreeMap::new(),
         next: 0,
-        answers: Vec::with_capacity(questions.len()),
+        taken: 0,
+        last: None,
+        answers: Vec::new(),
     };
     let mut findings = Vec::new();
     let mut open: VecDeque<usize> = (0..questions.len()).collect();
@@ -162,7 +205,7 @@ pub(crate) fn run<'a>(
             }
         }
     }
-    let left = questions.len() - ordered.answers.len() - ordered.early.len();
+    let left = questions.len() - ordered.taken;
     if interrupt::requested() {
         findings.push(format!("interrupted, with {left} cases not asked"));
     }
@@ -172,19 +215,25 @@ pub(crate) fn run<'a>(
         findings,
         left,
         remains: Vec::new(),
+        time: start.elapsed(),
     }
 }
 
 /// Hands answers over in the order of their questions.
-struct Ordered<'a, R> {
-    report: R,
+struct Ordered<'a, 'o> {
+    observer: &'o mut dyn Observer,
     early: BTreeMap<usize, Answer<'a>>,
     next: usize,
+    /// How many questions have been answered.
+    taken: usize,
+    /// The answer that another round may add to.
+    last: Option<Answer<'a>>,
     answers: Vec<Answer<'a>>,
 }
 
-impl<'a, R: FnMut(&Answer<'a>)> Ordered<'a, R> {
+impl<'a> Ordered<'a, '_> {
     fn take(&mut self, index: usize, answer: Answer<'a>) {
+        self.taken += 1;
         self.early.insert(index, answer);
         while let Some(answer) = self.early.remove(&self.next) {
             self.next += 1;
@@ -192,16 +241,29 @@ impl<'a, R: FnMut(&Answer<'a>)> Ordered<'a, R> {
         }
     }
 
-    /// What came after a question that was never answered.
+    /// Hands over what came after a question that was never answered.
     fn finish(&mut self) {
         for (_, answer) in std::mem::take(&mut self.early) {
             self.push(answer);
         }
+        self.flush();
     }
 
     fn push(&mut self, answer: Answer<'a>) {
-        (self.report)(&answer);
-        self.answers.push(answer);
+        match &mut self.last {
+            Some(last) if last.question.is(&answer.question) => last.join(answer),
+            _ => {
+                self.flush();
+                self.last = Some(answer);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(answer) = self.last.take() {
+            self.observer.answered(&answer);
+            self.answers.push(answer);
+        }
     }
 }
 
@@ -215,12 +277,12 @@ struct Death {
 
 /// Plays the open questions until there are none, the run is interrupted, or a
 /// broker dies; then with what was on.
-fn play<'a, R: FnMut(&Answer<'a>)>(
+fn play<'a>(
     questions: &[Question<'a>],
     rules: &Rules,
     open: &mut VecDeque<usize>,
     jobs: usize,
-    ordered: &mut Ordered<'a, R>,
+    ordered: &mut Ordered<'a, '_>,
 ) -> Option<Death> {
     struct State<'q> {
         open: &'q mut VecDeque<usize>,
@@ -255,6 +317,13 @@ fn play<'a, R: FnMut(&Answer<'a>)>(
                     };
                     let question = questions[index];
                     let answer = ask(question, rules, index);
+                    // What it made is to be removed, whatever becomes of it.
+                    if sender
+                        .send((index, Err(answer.transcript.clone())))
+                        .is_err()
+                    {
+                        break;
+                    }
                     if interrupt::requested() && answer.verdict.0.is_err() {
                         break;
                     }
@@ -274,15 +343,18 @@ fn play<'a, R: FnMut(&Answer<'a>)>(
                         break;
                     }
                     drop(state);
-                    if sender.send((index, answer)).is_err() {
+                    if sender.send((index, Ok(answer))).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        for (index, answer) in receiver {
-            ordered.take(index, answer);
+        for (index, message) in receiver {
+            match message {
+                Ok(answer) => ordered.take(index, answer),
+                Err(transcript) => ordered.observer.played(&questions[index], &transcript),
+            }
         }
     });
     let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -381,15 +453,17 @@ fn answer<'a>(
     let outcome = judge(
         question.case.level,
         &verdict,
-        rules.expectations.of(question.case.id),
+        question.expectation,
         rules.strict,
     );
+    let verdicts = BTreeMap::from([(verdict.kind(), 1)]);
     Answer {
         question,
         verdict,
         outcome,
         time,
         transcript,
+        verdicts,
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 /// A family of cases, told by the scheme of the URL.
@@ -76,6 +76,10 @@ pub(crate) struct Target {
 /// What a broker says of itself, and how a client gets in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile {
+    /// The name that it gives itself.
+    pub(crate) product: Option<String>,
+    /// The version that it says it has.
+    pub(crate) version: Option<String>,
     /// Who it is and which limits it announces, a line each.
     pub(crate) says: Vec<String>,
     /// The versions that it does not offer, by what the ids of their cases
@@ -173,6 +177,25 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// Returns the URL that reaches it again, with everything but the password.
+    pub(crate) fn url(&self) -> String {
+        let usual = Self::new(self.protocol, self.host.clone(), self.port);
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let mut url = format!("{}://", self.protocol);
+        if self.user != usual.user || self.password != usual.password {
+            url.push_str(&encode(self.user.as_deref().unwrap_or_default()));
+            if self.password.is_some() {
+                url.push_str(":PASSWORD");
+            }
+            url.push('@');
+        }
+        url.push_str(&format!("{}:{}", self.host, self.port));
+        if self.virtual_host != usual.virtual_host {
+            url.push_str(&format!("/{}", encode(&self.virtual_host)));
+        }
+        url
+    }
+
     /// A broker with the credentials and virtual host that a URL without any
     /// means.
     pub(crate) fn new(protocol: Protocol, host: String, port: u16) -> Self {
@@ -252,6 +275,16 @@ mod tests {
                 target.virtual_host
             );
             assert_eq!(shown, expected, "{url}");
+        }
+        for (url, again) in [
+            ("amqp://guest:guest@h/%2f", "amqp://h:5672"),
+            (
+                "amqp://a%40b:secret@h:7/v%2fw",
+                "amqp://a%40b:PASSWORD@h:7/v%2Fw",
+            ),
+            ("mqtt://u@h", "mqtt://u@h:1883"),
+        ] {
+            assert_eq!(url.parse::<Target>().unwrap().url(), again);
         }
         for (url, part) in [
             ("localhost:5672", "write amqp://localhost:5672, mqtt://"),

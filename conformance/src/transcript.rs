@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::wire::End;
+use serde::{Deserialize, Serialize};
+
+use crate::describe::describe;
+use crate::wire::{End, Parsed};
 
 /// The record of one case; clones write to the same record.
 #[derive(Clone, Debug)]
@@ -100,33 +103,29 @@ impl Transcript {
         connections.into_values().collect()
     }
 
-    /// One line for each event, and a hex dump for bytes: `>>` to the broker,
-    /// `<<` from it.
-    pub(crate) fn render(&self) -> String {
-        let mut text = String::new();
-        for entry in &*self.lock() {
-            let (arrow, bytes) = match &entry.what {
-                What::Sent(bytes) => (">>", bytes),
-                What::Received(bytes) => ("<<", bytes),
-                What::Note(note) => {
-                    line(&mut text, entry, note);
-                    continue;
+    /// Returns what happened, with the frames in words as a case with this id
+    /// reads them.
+    pub(crate) fn events(&self, id: &str) -> Vec<Event> {
+        let mut streams = BTreeMap::<(usize, Direction), Stream>::new();
+        self.lock()
+            .iter()
+            .map(|entry| {
+                let (direction, bytes) = match &entry.what {
+                    What::Sent(bytes) => (Direction::Sent, bytes),
+                    What::Received(bytes) => (Direction::Received, bytes),
+                    What::Note(note) => return entry.event(Direction::Note, vec![note.clone()]),
+                    What::Ended(end) => {
+                        return entry.event(Direction::Note, vec![end.to_string()]);
+                    }
+                };
+                let stream = streams.entry((entry.connection, direction)).or_default();
+                Event {
+                    length: bytes.len(),
+                    bytes: hex(&bytes[..bytes.len().min(DUMP_LIMIT)]),
+                    ..entry.event(direction, stream.describe(id, bytes))
                 }
-                What::Ended(end) => {
-                    line(&mut text, entry, end);
-                    continue;
-                }
-            };
-            let _ = writeln!(
-                text,
-                "{:>6} ms  #{} {arrow} {} bytes",
-                entry.milliseconds,
-                entry.connection,
-                bytes.len()
-            );
-            dump(&mut text, bytes);
-        }
-        text
+            })
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
@@ -135,14 +134,180 @@ impl Transcript {
     }
 }
 
-/// An event without bytes.
-fn line(text: &mut String, entry: &Entry, what: impl std::fmt::Display) {
+impl Entry {
+    fn event(&self, direction: Direction, text: Vec<String>) -> Event {
+        Event {
+            milliseconds: self.milliseconds.try_into().unwrap_or(u64::MAX),
+            connection: self.connection,
+            direction,
+            length: 0,
+            bytes: String::new(),
+            text,
+        }
+    }
+}
+
+/// What has come of a stream in one direction and makes no whole frame yet.
+#[derive(Debug, Default)]
+struct Stream {
+    rest: Vec<u8>,
+    /// After what is no frame nothing can be told apart any more.
+    lost: bool,
+}
+
+impl Stream {
+    /// Returns the frames that are whole with these bytes, in words.
+    fn describe(&mut self, id: &str, bytes: &[u8]) -> Vec<String> {
+        let mut text = Vec::new();
+        if self.lost {
+            return text;
+        }
+        self.rest.extend(bytes);
+        let mut at = 0;
+        while at < self.rest.len() {
+            match describe(id, &self.rest[at..]) {
+                Parsed::Whole(frame, length) => {
+                    text.push(frame);
+                    at += length.max(1);
+                }
+                Parsed::Incomplete => {
+                    let left = self.rest.len() - at;
+                    text.push(format!("{left} bytes of a frame that is not whole yet"));
+                    break;
+                }
+                Parsed::Malformed(why) => {
+                    text.push(format!("no frame: {why}"));
+                    self.lost = true;
+                    break;
+                }
+            }
+        }
+        self.rest.drain(..at);
+        text
+    }
+}
+
+/// Which way bytes went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    /// To the broker.
+    Sent,
+    /// From the broker.
+    Received,
+    /// Nowhere: something else happened on the connection.
+    Note,
+}
+
+impl Direction {
+    /// As written in a transcript.
+    pub(crate) fn arrow(self) -> &'static str {
+        match self {
+            Self::Sent => ">>",
+            Self::Received => "<<",
+            Self::Note => "--",
+        }
+    }
+}
+
+/// Something that happened on a connection, for a reader.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Event {
+    /// Since the case began.
+    pub(crate) milliseconds: u64,
+    /// Counted from 1 in the order in which the case opened them.
+    pub(crate) connection: usize,
+    pub(crate) direction: Direction,
+    /// How many bytes there were.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub(crate) length: usize,
+    /// The first KiB of them, as `01 AB`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub(crate) bytes: String,
+    /// The frames that were whole with them, or what else happened.
+    pub(crate) text: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // The form that serde asks for.
+fn is_zero(length: &usize) -> bool {
+    *length == 0
+}
+
+/// The events for a reader, a line each, `>>` to the broker and `<<` from it:
+/// the frames in words, and the bytes as a dump, or in the same line as far as
+/// they are few.
+pub(crate) fn render(events: &[Event], dump: bool) -> String {
+    let mut text = String::new();
     // Writing into a string does not fail.
-    let _ = writeln!(
-        text,
-        "{:>6} ms  #{} -- {what}",
-        entry.milliseconds, entry.connection
-    );
+    for event in events {
+        let head = format!(
+            "{:>6} ms  #{} {}",
+            event.milliseconds,
+            event.connection,
+            event.direction.arrow()
+        );
+        if event.length == 0 {
+            let _ = writeln!(text, "{head} {}", event.text.join("; "));
+            continue;
+        }
+        let line = if event.text.is_empty() {
+            "bytes".into()
+        } else {
+            event.text.join("; ")
+        };
+        if dump {
+            let _ = writeln!(text, "{head} {} bytes: {line}", event.length);
+            rows(&mut text, event);
+        } else {
+            let _ = writeln!(text, "{head} {line} [{}]", first_bytes(event, 64));
+        }
+    }
+    text
+}
+
+/// `01 AB ... (300 bytes)`
+fn first_bytes(event: &Event, limit: usize) -> String {
+    if event.length <= limit {
+        event.bytes.clone()
+    } else {
+        let end = event.bytes.len().min(limit * 3 - 1);
+        format!("{} ... ({} bytes)", &event.bytes[..end], event.length)
+    }
+}
+
+/// A dump with offset, hex and text.
+fn rows(text: &mut String, event: &Event) {
+    for (row, line) in dump_rows(&event.bytes).enumerate() {
+        let (hex, printable) = line;
+        let _ = writeln!(text, "           {:04x}  {hex:<47}  {printable}", row * 16);
+    }
+    if event.length > DUMP_LIMIT {
+        let _ = writeln!(
+            text,
+            "           ... {} bytes more",
+            event.length - DUMP_LIMIT
+        );
+    }
+}
+
+/// The rows of a dump, sixteen bytes each, in hex and as text.
+pub(crate) fn dump_rows(bytes: &str) -> impl Iterator<Item = (&str, String)> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (row, left) = rest.split_at(rest.len().min(16 * 3 - 1));
+        rest = left.trim_start();
+        let printable = row
+            .split(' ')
+            .map(|byte| match u8::from_str_radix(byte, 16) {
+                Ok(b @ 0x20..=0x7e) => b as char,
+                _ => '.',
+            })
+            .collect();
+        Some((row, printable))
+    })
 }
 
 /// How many received bytes a record keeps: a thousand of them stay in memory
@@ -151,34 +316,6 @@ const KEPT: usize = 1 << 20;
 
 /// Longer messages are cut here: the rule broken is never in the second KiB.
 const DUMP_LIMIT: usize = 1024;
-
-fn dump(text: &mut String, bytes: &[u8]) {
-    for (row, chunk) in bytes[..bytes.len().min(DUMP_LIMIT)].chunks(16).enumerate() {
-        let printable: String = chunk
-            .iter()
-            .map(|&b| {
-                if matches!(b, 0x20..=0x7e) {
-                    b as char
-                } else {
-                    '.'
-                }
-            })
-            .collect();
-        let _ = writeln!(
-            text,
-            "           {:04x}  {:<47}  {printable}",
-            row * 16,
-            hex(chunk)
-        );
-    }
-    if bytes.len() > DUMP_LIMIT {
-        let _ = writeln!(
-            text,
-            "           ... {} bytes more",
-            bytes.len() - DUMP_LIMIT
-        );
-    }
-}
 
 /// `01 AB`, whole.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -225,10 +362,17 @@ mod tests {
 
     #[test]
     fn a_dump_has_offset_hex_and_text() {
-        let mut text = String::new();
-        dump(&mut text, b"AMQP\x00\x00\x09\x01 and more");
+        let transcript = Transcript::new();
+        let sent = b"AMQP\x00\x00\x09\x01 and more".to_vec();
+        transcript.add(1, What::Sent(sent));
+        let text = render(&transcript.events("amqp/x/y"), true);
+        let (line, dump) = text.split_once('\n').unwrap();
+        assert!(
+            line.ends_with("#1 >> 17 bytes: protocol header 0.0.9.1; no frame: no frame type"),
+            "{line}"
+        );
         assert_eq!(
-            text,
+            dump,
             "           0000  41 4D 51 50 00 00 09 01 20 61 6E 64 20 6D 6F 72  AMQP.... and mor\n           \
              0010  65                                               e\n"
         );

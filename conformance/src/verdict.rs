@@ -72,7 +72,7 @@ impl fmt::Display for Stop {
 }
 
 /// The kind of a verdict, as expectation files and reports spell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// The rule was kept.
@@ -238,6 +238,7 @@ mod tests {
     fn expecting(verdict: Kind, seen: Option<&str>) -> Expectation {
         Expectation {
             case: "amqp/x/y".into(),
+            version: None,
             verdict,
             seen: seen.map(Into::into),
             reason: "because".into(),

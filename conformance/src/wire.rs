@@ -91,6 +91,8 @@ pub(crate) struct Wire {
     limit: Option<(usize, String)>,
     /// What stands against going on.
     stopped: Option<Stop>,
+    /// Whether Ctrl-C ends the conversation.
+    interruptible: bool,
 }
 
 impl Wire {
@@ -100,6 +102,7 @@ impl Wire {
         silence: Duration,
         deadline: Instant,
         transcript: Transcript,
+        interruptible: bool,
     ) -> Result<Self, Stop> {
         let stream = target
             .connect(patience)
@@ -120,6 +123,7 @@ impl Wire {
             ended: None,
             limit: None,
             stopped: None,
+            interruptible,
         })
     }
 
@@ -268,7 +272,7 @@ impl Wire {
         if now >= self.deadline {
             return Err(inconclusive("the deadline of the case has passed"));
         }
-        if interrupt::requested() {
+        if self.interruptible && interrupt::requested() {
             return Err(inconclusive("the run was interrupted"));
         }
         let left = until.min(self.deadline).saturating_duration_since(now);

@@ -13,6 +13,7 @@ mod channel;
 mod client;
 mod connection;
 mod consume;
+mod describe;
 mod exchange;
 mod extension;
 mod framing;
@@ -24,6 +25,7 @@ mod routing;
 mod transaction;
 
 use crate::case::Section;
+pub(crate) use describe::describe;
 pub(crate) use leftover::{Made, made, remove};
 pub(crate) use preflight::{alive, preflight};
 

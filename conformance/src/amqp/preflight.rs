@@ -19,7 +19,8 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
     let target = ctx.target;
     let (mut client, start) =
         Client::start(ctx).map_err(|stop| format!("it does not speak AMQP 0-9-1: {stop}"))?;
-    let says = identity(&start).map_err(|stop| format!("connection.start: {stop}"))?;
+    let [product, version] =
+        identity(&start).map_err(|stop| format!("connection.start: {stop}"))?;
     client.send(0, CONNECTION_START_OK, start_ok(ctx, &fields()));
     let user = target.user.as_deref().unwrap_or_default();
     let tune = match client.next(0).map_err(|stop| stop.to_string())? {
@@ -50,31 +51,34 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
         .map_err(|stop| format!("it opens no channel: {stop}"))?;
     Ok(Profile {
         says: vec![
-            says,
+            match (&product, &version) {
+                (Some(product), Some(version)) => format!("{product} {version}"),
+                (Some(one), None) | (None, Some(one)) => one.clone(),
+                (None, None) => "a broker that does not name itself".into(),
+            },
             format!(
                 "channel-max {}, frame-max {}, heart-beat {}",
                 limits.channel_max, limits.frame_max, limits.heartbeat
             ),
         ],
+        product,
+        version,
         ..Profile::default()
     })
 }
 
 /// Product and version of the server-properties.
-fn identity(start: &Frame) -> Result<String, Stop> {
+fn identity(start: &Frame) -> Result<[Option<String>; 2], Stop> {
     let mut args = start.args();
     args.short()?;
     let properties = Reader(args.longstr()?);
-    let mut words = Vec::new();
-    for name in ["product", "version"] {
-        if let Some((b'S', value)) = properties.field(name)? {
-            words.push(String::from_utf8_lossy(value).into_owned());
-        }
-    }
-    if words.is_empty() {
-        words.push("a broker that does not name itself".into());
-    }
-    Ok(words.join(" "))
+    let text = |name| {
+        Ok(match properties.field(name)? {
+            Some((b'S', value)) => Some(String::from_utf8_lossy(value).into_owned()),
+            _ => None,
+        })
+    };
+    Ok([text("product")?, text("version")?])
 }
 
 /// Logs in and declares a queue.

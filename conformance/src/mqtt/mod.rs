@@ -29,6 +29,7 @@ mod auth;
 mod client;
 mod connect;
 mod connect_form;
+mod describe;
 mod flow;
 mod forwarding;
 mod leftover;
@@ -46,6 +47,7 @@ mod will;
 mod wire;
 
 use crate::case::{Context, Section};
+pub(crate) use describe::describe;
 pub(crate) use leftover::{Made, made, remove};
 use play::{Play, Played};
 pub(crate) use preflight::{alive, preflight};

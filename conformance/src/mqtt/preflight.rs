@@ -3,11 +3,11 @@
 use super::client::Client;
 use super::play::{Play, Played};
 use super::property::{
-    MAXIMUM_PACKET_SIZE, MAXIMUM_QOS, RECEIVE_MAXIMUM, RETAIN_AVAILABLE, SERVER_KEEP_ALIVE,
+    self, MAXIMUM_PACKET_SIZE, MAXIMUM_QOS, RECEIVE_MAXIMUM, RETAIN_AVAILABLE, SERVER_KEEP_ALIVE,
     SESSION_EXPIRY_INTERVAL, SHARED_SUBSCRIPTION_AVAILABLE, SUBSCRIPTION_IDENTIFIERS_AVAILABLE,
     TOPIC_ALIAS_MAXIMUM, WILDCARD_SUBSCRIPTION_AVAILABLE,
 };
-use super::wire::{CONNACK, Connect, GOODBYE, Version};
+use super::wire::{CONNACK, Connect, GOODBYE, PUBLISH, Version, parse_packet};
 use crate::case::Context;
 use crate::target::Profile;
 use crate::verdict::Stop;
@@ -21,26 +21,17 @@ const VERSIONS: [(Version, &str, &str); 3] = [
 ];
 
 /// The limits that a CONNACK of 5.0 may announce (3.2.2.3).
-const LIMITS: [(u8, &str); 10] = [
-    (SESSION_EXPIRY_INTERVAL, "session expiry interval"),
-    (RECEIVE_MAXIMUM, "receive maximum"),
-    (MAXIMUM_QOS, "maximum QoS"),
-    (RETAIN_AVAILABLE, "retain available"),
-    (MAXIMUM_PACKET_SIZE, "maximum packet size"),
-    (TOPIC_ALIAS_MAXIMUM, "topic alias maximum"),
-    (
-        WILDCARD_SUBSCRIPTION_AVAILABLE,
-        "wildcard subscription available",
-    ),
-    (
-        SUBSCRIPTION_IDENTIFIERS_AVAILABLE,
-        "subscription identifiers available",
-    ),
-    (
-        SHARED_SUBSCRIPTION_AVAILABLE,
-        "shared subscription available",
-    ),
-    (SERVER_KEEP_ALIVE, "server keep alive"),
+const LIMITS: [u8; 10] = [
+    SESSION_EXPIRY_INTERVAL,
+    RECEIVE_MAXIMUM,
+    MAXIMUM_QOS,
+    RETAIN_AVAILABLE,
+    MAXIMUM_PACKET_SIZE,
+    TOPIC_ALIAS_MAXIMUM,
+    WILDCARD_SUBSCRIPTION_AVAILABLE,
+    SUBSCRIPTION_IDENTIFIERS_AVAILABLE,
+    SHARED_SUBSCRIPTION_AVAILABLE,
+    SERVER_KEEP_ALIVE,
 ];
 
 /// A keep alive for brokers that refuse 0, longer than any case takes.
@@ -80,6 +71,11 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
         }
     }
     if profile.lacks.len() < VERSIONS.len() {
+        if let Some((product, version)) = identity(ctx, &profile) {
+            profile.says.insert(0, format!("{product} {version}"));
+            profile.product = Some(product);
+            profile.version = Some(version);
+        }
         return Ok(profile);
     }
     let (_, first) = &refusals[0];
@@ -91,6 +87,36 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
         .map(|(number, evidence)| format!("{number}: {evidence}"))
         .collect();
     Err(format!("it lets no client of MQTT in: {}", each.join("; ")))
+}
+
+/// Where brokers retain who they are, by custom: `mosquitto version 2.0.11`.
+const IDENTITY: &str = "$SYS/broker/version";
+
+/// Asks a broker for its name and version. Few have them, and no rule asks for it.
+fn identity(ctx: &Context<'_>, profile: &Profile) -> Option<(String, String)> {
+    let offered = |(_, id, _): &(Version, &str, &str)| profile.lacks(id).is_none();
+    let (version, ..) = VERSIONS.into_iter().find(offered)?;
+    let play = Play::new(ctx, version);
+    let connect = Connect {
+        keep_alive: profile.keep_alive,
+        ..play.connect()
+    };
+    let mut client = play.join(&connect).ok()?;
+    client.wire.send(&play.subscribe(IDENTITY, 0));
+    loop {
+        match client.wire.next_within(ctx.silence, parse_packet) {
+            Ok(Seen::Frame(packet)) if packet.kind() == PUBLISH => {
+                let delivery = client.delivery(&packet).ok()?;
+                let text = String::from_utf8_lossy(&delivery.payload).into_owned();
+                let mut words = text.split_ascii_whitespace();
+                let product = words.next()?.to_string();
+                let number = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+                return Some((product, number.into()));
+            }
+            Ok(Seen::Frame(_)) => {}
+            _ => return None,
+        }
+    }
 }
 
 fn log_in(ctx: &Context<'_>, version: Version) -> Answer {
@@ -154,7 +180,13 @@ fn limits(client: &Client) -> String {
     let properties = &client.connack.properties;
     LIMITS
         .iter()
-        .filter_map(|&(id, name)| Some(format!(", {name} {}", properties.number(id)?)))
+        .filter_map(|&id| {
+            Some(format!(
+                ", {} {}",
+                property::name(id),
+                properties.number(id)?
+            ))
+        })
         .collect()
 }
 

@@ -57,8 +57,9 @@ pub(super) fn subscription_identifier(value: usize) -> Vec<u8> {
     [vec![SUBSCRIPTION_IDENTIFIER], varint(value)].concat()
 }
 
+/// How the value of a property is written.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Byte,
     TwoByte,
     FourByte,
@@ -68,9 +69,56 @@ enum Form {
     Pair,
 }
 
+/// The name that the specification has for a property (2.2.2.2).
+pub(super) fn name(id: u8) -> &'static str {
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == id)
+        .map_or("unknown property", |(_, name)| name)
+}
+
+const NAMES: &[(u8, &str)] = &[
+    (PAYLOAD_FORMAT_INDICATOR, "payload format indicator"),
+    (MESSAGE_EXPIRY_INTERVAL, "message expiry interval"),
+    (CONTENT_TYPE, "content type"),
+    (RESPONSE_TOPIC, "response topic"),
+    (CORRELATION_DATA, "correlation data"),
+    (SUBSCRIPTION_IDENTIFIER, "subscription identifier"),
+    (SESSION_EXPIRY_INTERVAL, "session expiry interval"),
+    (ASSIGNED_CLIENT_IDENTIFIER, "assigned client identifier"),
+    (SERVER_KEEP_ALIVE, "server keep alive"),
+    (AUTHENTICATION_METHOD, "authentication method"),
+    (AUTHENTICATION_DATA, "authentication data"),
+    (REQUEST_PROBLEM_INFORMATION, "request problem information"),
+    (WILL_DELAY_INTERVAL, "will delay interval"),
+    (REQUEST_RESPONSE_INFORMATION, "request response information"),
+    (RESPONSE_INFORMATION, "response information"),
+    (SERVER_REFERENCE, "server reference"),
+    (REASON_STRING, "reason string"),
+    (RECEIVE_MAXIMUM, "receive maximum"),
+    (TOPIC_ALIAS_MAXIMUM, "topic alias maximum"),
+    (TOPIC_ALIAS, "topic alias"),
+    (MAXIMUM_QOS, "maximum QoS"),
+    (RETAIN_AVAILABLE, "retain available"),
+    (USER_PROPERTY, "user property"),
+    (MAXIMUM_PACKET_SIZE, "maximum packet size"),
+    (
+        WILDCARD_SUBSCRIPTION_AVAILABLE,
+        "wildcard subscription available",
+    ),
+    (
+        SUBSCRIPTION_IDENTIFIERS_AVAILABLE,
+        "subscription identifiers available",
+    ),
+    (
+        SHARED_SUBSCRIPTION_AVAILABLE,
+        "shared subscription available",
+    ),
+];
+
 /// Identifier, form, and which packets a server may send it in (2.2.2.2).
 #[rustfmt::skip]
-const FORMS: &[(u8, Form, &[u8])] = &[
+pub(super) const FORMS: &[(u8, Form, &[u8])] = &[
     (PAYLOAD_FORMAT_INDICATOR, Form::Byte, &[PUBLISH]),
     (MESSAGE_EXPIRY_INTERVAL, Form::FourByte, &[PUBLISH]),
     (CONTENT_TYPE, Form::Text, &[PUBLISH]),
@@ -82,6 +130,9 @@ const FORMS: &[(u8, Form, &[u8])] = &[
     (SERVER_KEEP_ALIVE, Form::TwoByte, &[CONNACK]),
     (AUTHENTICATION_METHOD, Form::Text, &[CONNACK]),
     (AUTHENTICATION_DATA, Form::Binary, &[CONNACK]),
+    (REQUEST_PROBLEM_INFORMATION, Form::Byte, &[]),
+    (WILL_DELAY_INTERVAL, Form::FourByte, &[]),
+    (REQUEST_RESPONSE_INFORMATION, Form::Byte, &[]),
     (RESPONSE_INFORMATION, Form::Text, &[CONNACK]),
     (SERVER_REFERENCE, Form::Text, &[CONNACK, DISCONNECT]),
     (REASON_STRING, Form::Text, &[CONNACK, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT]),
@@ -157,6 +208,9 @@ impl Properties {
             let Some((_, form, kinds)) = FORMS.iter().find(|form| form.0 == id) else {
                 return Err(format!("a property 0x{id:02X} that no server sends"));
             };
+            if kinds.is_empty() {
+                return Err(format!("a property 0x{id:02X} that no server sends"));
+            }
             if !kinds.contains(&kind) {
                 return Err(format!("a property 0x{id:02X} that does not belong there"));
             }
@@ -205,7 +259,7 @@ fn read_utf8(input: &mut &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-fn read_varint(input: &mut &[u8]) -> Result<u32, String> {
+pub(super) fn read_varint(input: &mut &[u8]) -> Result<u32, String> {
     let mut value = 0;
     for i in 0..4 {
         let byte = take(input, 1)?[0];

@@ -5,67 +5,17 @@ use std::io::{self, Write};
 use requirements::Specification;
 use serde_json::{Value, json};
 
-use crate::case::Case;
-use crate::cli::Selected;
+use crate::report::document::Document;
 use crate::requirement::Asked;
-use crate::runner::Run;
-use crate::verdict::Stop;
+use crate::selection::Selected;
 
-fn case_fields(section: &str, case: &Case) -> Value {
-    json!({
-        "id": case.id,
-        "section": section,
-        "rule": case.rule,
-        "level": case.level.as_str(),
-        "title": case.title,
-    })
-}
-
-/// `mqspec run --format json`: `accepted`, and one object for each case.
+/// `mqspec run --format json`.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub(crate) fn run(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
-    let cases: Vec<Value> = run
-        .answers
-        .iter()
-        .map(|answer| {
-            let question = answer.question;
-            let mut value = case_fields(question.section.title, question.case);
-            value["target"] = json!(question.target.to_string());
-            value["verdict"] = json!(answer.verdict.kind().as_str());
-            value["status"] = json!(answer.outcome.status.as_str());
-            value["accepted"] = json!(answer.outcome.accepted);
-            value["seconds"] = json!(answer.time.as_secs_f64());
-            match &answer.verdict.0 {
-                Ok(()) => {}
-                Err(Stop::Fail { expected, seen }) => {
-                    value["expected"] = json!(expected);
-                    value["seen"] = json!(seen);
-                }
-                Err(Stop::NotApplicable(why) | Stop::Inconclusive(why) | Stop::Crash(why)) => {
-                    value["because"] = json!(why);
-                }
-            }
-            if let Some(note) = &answer.outcome.note {
-                value["note"] = json!(note);
-            }
-            if answer.verdict.0.is_err() {
-                value["transcript"] = json!(answer.transcript.render());
-            }
-            value
-        })
-        .collect();
-    let document = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "accepted": run.is_accepted(),
-        "findings": run.findings,
-        "not_asked": run.left,
-        "left_behind": run.remains,
-        "cases": cases,
-    });
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+pub(crate) fn run(out: &mut impl Write, document: &Document) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
     writeln!(out)
 }
 
@@ -77,7 +27,16 @@ pub(crate) fn run(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
 pub(crate) fn list(out: &mut impl Write, selected: &[Selected]) -> io::Result<()> {
     let cases: Vec<Value> = selected
         .iter()
-        .flat_map(|(section, cases)| cases.iter().map(|case| case_fields(section.title, case)))
+        .flat_map(|(section, cases)| cases.iter().map(|case| (section.title, *case)))
+        .map(|(section, case)| {
+            json!({
+                "id": case.id,
+                "section": section,
+                "rule": case.rule,
+                "level": case.level.as_str(),
+                "title": case.title,
+            })
+        })
         .collect();
     serde_json::to_writer_pretty(&mut *out, &cases)?;
     writeln!(out)

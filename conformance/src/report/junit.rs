@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::runner::Answer;
+use crate::transcript::render;
 use crate::verdict::{Status, Stop};
 
 /// `mqspec run --format junit`.
@@ -61,7 +62,7 @@ fn test_case(answer: &Answer<'_>) -> TestCase {
     case.set_classname(question.section.title);
     case.set_time(answer.time);
     if answer.verdict.0.is_err() {
-        case.set_system_out(answer.transcript.render());
+        case.set_system_out(render(&answer.transcript.events(question.case.id), true));
     }
     case
 }

@@ -1,15 +1,15 @@
 //! For a reader at a terminal: sections, a mark for each case, a summary.
 
 use std::io::{self, Write};
-use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use requirements::Specification;
 
-use crate::cli::Selected;
-use crate::requirement::Asked;
+use crate::requirement::{Asked, texts};
 use crate::runner::{Answer, Run};
+use crate::selection::Selected;
 use crate::target::Target;
+use crate::transcript::render;
 use crate::verdict::{Status, Stop};
 
 const DIM: Style = Style::new().dimmed();
@@ -53,12 +53,23 @@ fn mark(status: Status) -> (char, Style) {
         .map_or(('?', DIM), |row| (row.1, row.2))
 }
 
+/// How much is printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detail {
+    /// A dump of the bytes of every case that is not a pass.
+    pub(crate) verbose: bool,
+    /// Passes are left out.
+    pub(crate) quiet: bool,
+    /// The bytes of passes too.
+    pub(crate) transcripts: bool,
+    /// Whether mqspec has started the broker itself.
+    pub(crate) embedded: bool,
+}
+
 /// Prints answers as they come.
 pub(crate) struct Printer<W: Write> {
     out: W,
-    verbose: bool,
-    quiet: bool,
-    start: Instant,
+    detail: Detail,
     target: Option<String>,
     section: Option<&'static str>,
     /// A terminal that went away is told about once, at the end.
@@ -67,12 +78,10 @@ pub(crate) struct Printer<W: Write> {
 
 impl<W: Write> Printer<W> {
     /// `out` takes ANSI colours, or takes them out.
-    pub(crate) fn new(out: W, verbose: bool, quiet: bool) -> Self {
+    pub(crate) fn new(out: W, detail: Detail) -> Self {
         Self {
             out,
-            verbose,
-            quiet,
-            start: Instant::now(),
+            detail,
             target: None,
             section: None,
             result: Ok(()),
@@ -99,7 +108,7 @@ impl<W: Write> Printer<W> {
 
     /// One case, under the headings of its broker and section.
     pub(crate) fn answer(&mut self, answer: &Answer<'_>) {
-        if self.result.is_ok() && !(self.quiet && answer.outcome.status == Status::Pass) {
+        if self.result.is_ok() && !(self.detail.quiet && answer.outcome.status == Status::Pass) {
             self.result = self.try_answer(answer);
         }
     }
@@ -114,15 +123,23 @@ impl<W: Write> Printer<W> {
             "    {style}{mark}{style:#} {}  {DIM}{}{DIM:#}",
             case.title, case.id
         )?;
-        let verbose = self.verbose;
+        let verbose = self.detail.verbose;
         let mut detail = |name: &str, text: &str| {
             let text = if verbose { text } else { &shorten(text) };
             writeln!(self.out, "        {DIM}{name:<9}{DIM:#} {text}")
         };
+        let refused = !answer.outcome.accepted;
+        if refused || matches!(answer.verdict.0, Err(Stop::Fail { .. })) {
+            detail("rule", &format!("{} {}", case.level, case.rule))?;
+        }
+        if refused {
+            for requirement in texts(case) {
+                detail("requires", requirement.text)?;
+            }
+        }
         match &answer.verdict.0 {
             Ok(()) => {}
             Err(Stop::Fail { expected, seen }) => {
-                detail("rule", &format!("{} {}", case.level, case.rule))?;
                 detail("expected", expected)?;
                 detail("seen", seen)?;
             }
@@ -133,8 +150,20 @@ impl<W: Write> Printer<W> {
         if let Some(note) = &answer.outcome.note {
             detail("known", note)?;
         }
-        if self.verbose && answer.verdict.0.is_err() {
-            for line in answer.transcript.render().lines() {
+        if answer.verdicts.len() > 1 {
+            detail("varies", &rounds(answer))?;
+        }
+        if refused {
+            let url = question.target.url();
+            let url = if self.detail.embedded { "" } else { &url };
+            detail(
+                "again",
+                format!("mqspec --case {} -v {url}", case.id).trim_end(),
+            )?;
+        }
+        let failed = answer.verdict.0.is_err();
+        if refused || verbose && failed || self.detail.transcripts {
+            for line in render(&answer.transcript.events(case.id), verbose).lines() {
                 writeln!(self.out, "        {DIM}{line}{DIM:#}")?;
             }
         }
@@ -185,6 +214,25 @@ impl<W: Write> Printer<W> {
                 writeln!(self.out, "    {line}")?;
             }
         }
+        let rounds = answers.iter().map(Answer::rounds).max().unwrap_or(1);
+        if rounds > 1 {
+            let varying: Vec<_> = answers.iter().filter(|a| a.verdicts.len() > 1).collect();
+            writeln!(
+                self.out,
+                "\n{BOLD}{} of {} cases had another verdict in another of {rounds} rounds{BOLD:#}",
+                varying.len(),
+                answers.len()
+            )?;
+            for answer in varying {
+                let case = answer.question.case;
+                writeln!(
+                    self.out,
+                    "    {}  {DIM}{}{DIM:#}",
+                    case.id,
+                    self::rounds(answer)
+                )?;
+            }
+        }
         let plural = if answers.len() == 1 { "" } else { "s" };
         write!(self.out, "\n{} case{plural}:", answers.len())?;
         let mut separator = " ";
@@ -201,9 +249,18 @@ impl<W: Write> Printer<W> {
         if run.left > 0 {
             write!(self.out, "{separator}{} not asked", run.left)?;
         }
-        writeln!(self.out, " in {:.1} s", self.start.elapsed().as_secs_f64())?;
+        writeln!(self.out, " in {:.1} s", run.time.as_secs_f64())?;
         self.out.flush()
     }
+}
+
+/// `pass 19 times, fail 1 time`
+fn rounds(answer: &Answer<'_>) -> String {
+    let each = answer.verdicts.iter().map(|(kind, count)| {
+        let plural = if *count == 1 { "" } else { "s" };
+        format!("{} {count} time{plural}", kind.as_str())
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// A broker may put a whole stack trace into an answer. The beginning says what

@@ -18,6 +18,7 @@ mod acknowledge;
 mod body;
 mod client;
 mod connect;
+mod describe;
 mod encoding;
 mod error;
 mod framing;
@@ -33,6 +34,7 @@ mod transaction;
 mod wire;
 
 use crate::case::Section;
+pub(crate) use describe::describe;
 pub(crate) use leftover::{made, remove};
 pub(crate) use preflight::{alive, preflight};
 

@@ -55,6 +55,13 @@ fn with_host(ctx: &Context<'_>, host: &str) -> Result<Profile, String> {
         match seen {
             Seen::Frame(frame) if frame.is("CONNECTED") && speaks(&frame, version) => {
                 profile.says.push(says(&frame, version));
+                // `name/version`, with a comment after a space.
+                if let Some(server) = frame.header_text("server") {
+                    let (name, rest) = server.split_once('/').unwrap_or((server, ""));
+                    let number = rest.split(' ').next().filter(|number| !number.is_empty());
+                    profile.product = Some(name.into());
+                    profile.version = number.map(String::from);
+                }
             }
             Seen::Ended(_, ref rest) if !rest.is_empty() => {
                 return Err(format!("it does not speak STOMP: {seen}"));

@@ -10,6 +10,7 @@ mod legal;
 mod mutation;
 mod proxy;
 mod run;
+mod tools;
 mod watch;
 
 use std::io::Write;

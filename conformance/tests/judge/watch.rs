@@ -315,7 +315,7 @@ fn an_interrupted_run_reports_what_it_has() {
 }
 
 /// Keeps what clients send.
-struct Records(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Records(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Between for Records {
     fn up(&mut self, bytes: &[u8], _back: &mut Vec<u8>) -> Vec<u8> {
@@ -325,7 +325,7 @@ impl Between for Records {
 }
 
 /// What comes back after all of these, up to one of `last` or a moment of silence.
-fn answer(address: SocketAddr, sent: &[&[u8]], last: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn answer(address: SocketAddr, sent: &[&[u8]], last: &[&[u8]]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     let wait = Some(Duration::from_millis(400));
     stream.set_read_timeout(wait).unwrap();

@@ -1,0 +1,300 @@
+//! What goes on around a run: what is chosen, asked again, explained and
+//! written down.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::frames::{body, packet};
+use crate::proxy::{Protocol, Rewrite, reference, through};
+use crate::watch::{Records, answer};
+use crate::{assert_exit, mqspec, stderr, stdout};
+
+/// The ids that are listed.
+fn listed(args: &[&str]) -> Vec<String> {
+    let output = mqspec(&[&["list", "--format", "json"], args].concat());
+    assert_exit(&output, 0);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ids = value.as_array().unwrap().iter();
+    ids.map(|case| case["id"].as_str().unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn an_id_selects_one_case_although_others_contain_it() {
+    let ids = listed(&[]);
+    let within = |id: &&String| ids.iter().any(|other| other != *id && other.contains(*id));
+    let ambiguous: Vec<_> = ids.iter().filter(within).collect();
+    assert!(ambiguous.len() > 10, "{ambiguous:?}");
+    for id in ambiguous {
+        assert_eq!(listed(&["--case", id]), [id.as_str()]);
+    }
+}
+
+#[test]
+fn what_is_skipped_is_left_out() {
+    let all = listed(&["--case", "amqp/queue.delete/*"]);
+    let rest = listed(&[
+        "--case",
+        "amqp/queue.delete/*",
+        "--skip",
+        "amqp/queue.delete/counts",
+        "--skip",
+        "amqp/*/not-*",
+    ]);
+    let expected: Vec<_> = all
+        .iter()
+        .filter(|id| !id.ends_with("/counts") && !id.contains("/not-"))
+        .cloned()
+        .collect();
+    assert_eq!(rest, expected);
+    assert!(rest.len() + 3 == all.len(), "{all:?}");
+    assert_exit(&mqspec(&["list", "--skip", "no-such-case"]), 2);
+}
+
+/// Answers the first PINGREQ with a PINGRESP of the wrong form on each third
+/// connection, and every SUBSCRIBE of QoS 2 with QoS 1 less.
+fn flaky() -> String {
+    let count = Arc::new(AtomicUsize::new(0));
+    through(Protocol::Mqtt, move || {
+        let wrong = count.fetch_add(1, Ordering::SeqCst) % 3 == 2;
+        Box::new(Rewrite::new(Protocol::Mqtt, move |frame| {
+            if wrong && frame[0] == 0xD0 {
+                packet(0xD1, body(&frame))
+            } else {
+                frame
+            }
+        }))
+    })
+}
+
+const PING: &str = "mqtt311/MQTT-3.12.4-1/pingresp";
+
+fn json(args: &[&str]) -> serde_json::Value {
+    let output = mqspec(&[&["run", "--format", "json"], args].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)))
+}
+
+#[test]
+fn a_case_that_is_asked_again_tells_what_varies() {
+    let url = flaky();
+    let args = ["--no-preflight", "--jobs", "1", "--case", PING, &url];
+    let report = json(&[&["--repeat", "9"], &args[..]].concat());
+    let case = &report["cases"][0];
+    assert_eq!(report["cases"].as_array().unwrap().len(), 1);
+    assert_eq!(case["verdict"], "fail", "{case}");
+    assert_eq!(case["verdicts"]["fail"], 3, "{case}");
+    assert_eq!(case["verdicts"]["pass"], 6, "{case}");
+    let output = mqspec(&[&["--repeat", "9"], &args[..]].concat());
+    assert_exit(&output, 1);
+    for part in [
+        "varies    pass 6 times, fail 3 times",
+        "1 of 1 cases had another verdict",
+    ] {
+        assert!(stdout(&output).contains(part), "{}", stdout(&output));
+    }
+}
+
+/// Every PINGRESP is of the wrong form.
+fn broken() -> String {
+    through(Protocol::Mqtt, || {
+        Box::new(Rewrite::new(Protocol::Mqtt, |frame| {
+            if frame[0] == 0xD0 {
+                packet(0xD1, body(&frame))
+            } else {
+                frame
+            }
+        }))
+    })
+}
+
+#[test]
+fn what_failed_is_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report.json");
+    let report = report.to_str().unwrap();
+    let (url, well) = (
+        broken(),
+        through(Protocol::Mqtt, || Box::new(crate::proxy::Clear)),
+    );
+    let cases = [
+        "--case",
+        PING,
+        "--case",
+        "mqtt311/MQTT-3.1.4-4/*",
+        "--no-preflight",
+    ];
+    let output = mqspec(&[&cases[..], &["--format", "json", "--output", report, &url]].concat());
+    assert_exit(&output, 1);
+    let again = json(&["--rerun-failed", report, &well]);
+    let ids: Vec<_> = again["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| &case["id"])
+        .collect();
+    assert_eq!(ids, [PING]);
+    assert_eq!(again["accepted"], true);
+    // And where nothing failed there is nothing to ask.
+    let output = mqspec(&[
+        "--case", PING, "--format", "json", "--output", report, &well,
+    ]);
+    assert_exit(&output, 0);
+    let output = mqspec(&["--rerun-failed", report, &well]);
+    assert_exit(&output, 2);
+    assert!(
+        stderr(&output).contains("every case of"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_baseline_accepts_what_was_reported_once_its_reasons_are_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let (report, expect) = (path("report.json"), path("expect.toml"));
+    let url = broken();
+    let cases = [
+        "--case",
+        "*/pingresp*",
+        "--case",
+        "mqtt311/MQTT-3.1.4-4/*",
+        "--no-preflight",
+    ];
+    let output = mqspec(&[&cases[..], &["--format", "json", "--output", &report, &url]].concat());
+    assert_exit(&output, 1);
+    let baseline = mqspec(&["baseline", &report]);
+    assert_exit(&baseline, 0);
+    let text = stdout(&baseline);
+    // One entry for every version.
+    assert_eq!(text.matches("[[case]]").count(), 1, "{text}");
+    std::fs::write(&expect, &text).unwrap();
+    let args = [&cases[..], &["--expect", &expect, &url]].concat();
+    let output = mqspec(&args);
+    assert_exit(&output, 2);
+    assert!(
+        stderr(&output).contains("must give a reason"),
+        "{}",
+        stderr(&output)
+    );
+    std::fs::write(&expect, text.replace("reason = \"\"", "reason = \"D1 00\"")).unwrap();
+    let output = mqspec(&args);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains("3 known"), "{}", stdout(&output));
+}
+
+#[test]
+fn an_explanation_has_the_rule_the_bytes_and_the_way_to_ask_again() {
+    let output = mqspec(&["explain", PING]);
+    assert_exit(&output, 0);
+    let text = stdout(&output);
+    for part in [
+        "requires  MUST",
+        "verdict   pass",
+        ">> 2 bytes: PINGREQ",
+        "0000  D0 00",
+        "again     mqspec --case mqtt311/MQTT-3.12.4-1/pingresp -v",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_exit(&mqspec(&["explain", "pingresp"]), 2);
+}
+
+#[test]
+fn a_failure_prints_the_frames_and_how_to_ask_again() {
+    let url = broken();
+    let output = mqspec(&["--no-preflight", "--case", PING, &url]);
+    assert_exit(&output, 1);
+    let text = stdout(&output);
+    let again = format!("again     mqspec --case {PING} -v {url}");
+    for part in [
+        "requires  ",
+        "expected  ",
+        "seen      ",
+        "<< PINGRESP [D1 00]",
+        &again,
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+#[test]
+fn an_entry_about_some_versions_wants_to_know_the_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("expect.toml");
+    std::fs::write(
+        &path,
+        format!(
+            "broker = \"x\"\n[[case]]\ncase = \"{PING}\"\nversion = \"<2\"\nverdict = \"fail\"\n\
+             reason = \"D1 00\"\n"
+        ),
+    )
+    .unwrap();
+    let url = broken();
+    let args = [
+        "--no-preflight",
+        "--case",
+        PING,
+        "--expect",
+        path.to_str().unwrap(),
+        &url,
+    ];
+    assert_exit(&mqspec(&args), 2);
+    for (version, code) in [("1.9", 0), ("2.0", 1)] {
+        assert_exit(
+            &mqspec(&[&args[..], &["--broker-version", version]].concat()),
+            code,
+        );
+    }
+}
+
+/// What the cases made that were on when the user ended the run is removed too.
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_leaves_no_session_behind() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&sent);
+    let url = through(Protocol::Mqtt, move || {
+        Box::new(Records(Arc::clone(&record)))
+    });
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_mqspec"))
+        .args([
+            "--no-preflight",
+            "--silence",
+            "3",
+            "--case",
+            "mqtt311/*/dup-*",
+            "--case",
+        ])
+        .args(["mqtt311/MQTT-3.1.2-4/*", &url])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_exit(&output, 1);
+    let text = stdout(&output);
+    assert!(
+        text.contains("interrupted") && !text.contains("Left behind"),
+        "{text}"
+    );
+    let sent = sent.lock().unwrap();
+    let head = b"\x00\x04MQTT\x04\x00";
+    let places = sent.windows(head.len()).enumerate();
+    // Once each: asking makes a session.
+    let connects: std::collections::BTreeSet<&[u8]> = places
+        .filter(|(_, window)| window == head)
+        .map(|(at, _)| &sent[at - 2..at + usize::from(sent[at - 1])])
+        .collect();
+    assert!(!connects.is_empty());
+    for connect in connects {
+        let seen = answer(reference(Protocol::Mqtt), &[connect], &[b"\x20\x02"]);
+        assert_eq!(seen, b"\x20\x02\x00\x00", "no session present");
+    }
+}
