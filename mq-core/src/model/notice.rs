@@ -21,6 +21,8 @@ use super::vhost::{Delivery, Fetched, PublishOutcome};
 /// | `PublishRefused` | in place of `Accepted`, and also for a publish without a ticket |
 /// | `Deliver` | when there is a message for a consumer, between `Consumed` (`RepliesOpened`) and `Cancel` |
 /// | `Push` | when there is a message for the client of a session, between `Attached` and `Detach` |
+/// | `Release` | once for each `Received`, between `Attached` and `Detach`, in their order |
+/// | `Complete` | once for each `Released`, between `Attached` and `Detach` |
 /// | `TakenOver` | when another connection asks for the session |
 /// | `Cancelled` | when the queue of a consumer is gone |
 #[derive(Debug)]
@@ -73,6 +75,10 @@ pub(crate) enum Notice {
     },
     /// A message for the client of a session.
     Push(Push),
+    /// The QoS 2 message may be released: PUBREL.
+    Release { packet_identifier: u16 },
+    /// The QoS 2 message of the client is settled: PUBCOMP.
+    Complete { packet_identifier: u16 },
     /// Another connection has the client identifier of this one, which has to detach.
     TakenOver,
     /// The client has its session.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
 use super::queue::{ConsumerId, QueueSettings};
-use super::session::{Attach, Leaving, Parked, SubscribeRequest};
+use super::session::{Attach, Leaving, SubscribeRequest};
 use super::vhost::{Lease, Settlement};
 
 /// The number that a front end gives to a channel of its connection: a group of
@@ -16,7 +16,8 @@ use super::vhost::{Lease, Settlement};
 /// own number; a STOMP or MQTT connection is one channel, number 0.
 pub(crate) type ChannelNumber = u16;
 
-/// Names a publish or a commit of one connection: [`Notice::Accepted`] names it again.
+/// Names a publish or a commit of one connection: [`Notice::Accepted`] names it again. That
+/// of an MQTT message is its packet identifier.
 ///
 /// [`Notice::Accepted`]: super::Notice::Accepted
 pub(crate) type Ticket = u64;
@@ -46,7 +47,9 @@ pub(crate) type Ticket = u64;
 /// | [`CheckReplies`](Self::CheckReplies) | `Done` |
 /// | [`Publish`](Self::Publish) | `Accepted`, at some later time, if it has a ticket |
 /// | [`Attach`](Self::Attach) | `Attached` |
-/// | [`Detach`](Self::Detach) | none |
+/// | [`Detach`](Self::Detach), [`Settled`](Self::Settled) | none |
+/// | [`Received`](Self::Received) | `Release`, at some later time |
+/// | [`Released`](Self::Released) | `Complete`, at some later time |
 /// | [`Subscribe`](Self::Subscribe) | `Subscribed` |
 /// | [`Unsubscribe`](Self::Unsubscribe) | `Unsubscribed` |
 /// | [`CheckPublish`](Self::CheckPublish) | none |
@@ -151,7 +154,15 @@ pub(crate) enum Request {
     /// Question: the session of a client. It is answered when no other connection has it.
     Attach(Box<Attach>),
     /// Gives the session back.
-    Detach(Box<Detach>),
+    Detach(Leaving),
+    /// What was pushed under this identifier is settled: PUBACK, PUBCOMP, or a PUBREC that
+    /// refuses it.
+    Settled { packet_identifier: u16 },
+    /// The client has the QoS 2 message that was pushed under this identifier: PUBREC.
+    Received { packet_identifier: u16 },
+    /// The client has released the QoS 2 message that it published under this identifier:
+    /// PUBREL.
+    Released { packet_identifier: u16 },
     /// Question: subscriptions of the session, each in place of one with the same filter.
     Subscribe(Vec<SubscribeRequest>),
     /// Question: subscriptions of the session are to be gone.
@@ -201,13 +212,6 @@ pub(crate) enum Host {
     InUserName,
     /// The one of that name, or else the first of the configuration.
     NamedOrDefault(Name),
-}
-
-/// How a client leaves its session.
-#[derive(Debug)]
-pub(crate) struct Detach {
-    pub(crate) leaving: Leaving,
-    pub(crate) parked: Parked,
 }
 
 /// `exchange.declare`.

@@ -15,6 +15,7 @@ mod fairness;
 mod flow;
 mod full_session;
 mod growth;
+mod handshake;
 mod held_input;
 mod held_size;
 mod lasting_confirmations;

@@ -1,17 +1,18 @@
 //! What the model was asked, and what its notices lead to.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
-use mqtt_codec::connection::{InFlight, Received, Session};
+use mqtt_codec::connection::{InFlight, Received, SendError, ServerConnection, Session};
 use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
 
 use super::connect::Answer;
 use super::{MqttFrontEnd, properties};
+use crate::model::Notice;
 use crate::model::refusal::RefusalKind;
 use crate::model::request::Ticket;
 use crate::model::session::{Attached, Push, Resumed};
-use crate::model::vhost::{PublishOutcome, Settlement};
-use crate::model::{Notice, Request};
+use crate::model::vhost::PublishOutcome;
 
 /// What the model was asked.
 #[derive(Debug)]
@@ -31,6 +32,12 @@ impl MqttFrontEnd {
             Notice::Accepted {
                 ticket, outcome, ..
             } => self.accepted(now, ticket, outcome),
+            Notice::Release { packet_identifier } => {
+                self.with_identifier(packet_identifier, |codec, id| codec.release(id));
+            }
+            Notice::Complete { packet_identifier } => {
+                self.with_identifier(packet_identifier, |codec, id| codec.complete(id));
+            }
             Notice::TakenOver => {
                 self.close(now, ReasonCode::SessionTakenOver);
                 self.detach();
@@ -96,15 +103,41 @@ impl MqttFrontEnd {
             let id = PacketIdentifier::new(id)?;
             Some((id, Received::Acknowledged))
         });
+        let packets: Vec<PacketIdentifier> = sent.iter().map(|(id, _)| *id).collect();
         let session = Session::restore(sent, received);
         let accept = answer.accept(attached.present);
-        self.failed |= self.codec.accept(now, &accept, session).is_err();
+        if self.codec.accept(now, &accept, session).is_err() {
+            self.failed = true;
+            return;
+        }
+        if self.codec.session().in_flight().len() < packets.len() {
+            // What the client does not take any more counts as sent (MQTT-3.1.2-25).
+            let left = self.codec.session().in_flight();
+            let left: BTreeSet<PacketIdentifier> = left.into_iter().map(|(id, _)| id).collect();
+            for id in packets.into_iter().filter(|id| !left.contains(id)) {
+                self.settled(id);
+            }
+        }
+    }
+
+    /// Has the codec send a packet under an identifier. What it refuses to send ends the
+    /// connection, or is no matter of this connection.
+    fn with_identifier(
+        &mut self,
+        packet_identifier: u16,
+        send: impl FnOnce(&mut ServerConnection, PacketIdentifier) -> Result<(), SendError>,
+    ) {
+        if let Some(id) = PacketIdentifier::new(packet_identifier)
+            && self.attached
+        {
+            // `is_closed` says whether it could be sent.
+            let _ = send(&mut self.codec, id);
+        }
     }
 
     /// A packet that was on its way when the connection before ended.
-    fn resume(&mut self, now: Duration, resumed: Resumed) -> Option<(PacketIdentifier, InFlight)> {
+    fn resume(&self, now: Duration, resumed: Resumed) -> Option<(PacketIdentifier, InFlight)> {
         let id = PacketIdentifier::new(resumed.packet_identifier)?;
-        self.in_flight.insert(id.get(), resumed.lease);
         let packet = match resumed.message {
             Some(pending) => {
                 let with_properties = self.is_5();
@@ -140,22 +173,24 @@ impl MqttFrontEnd {
 
     /// Sends a message.
     fn push(&mut self, now: Duration, push: &Push) {
-        let Push { lease, pending } = push;
+        let Push {
+            packet_identifier,
+            pending,
+        } = push;
         if !self.attached {
             // It is the next connection's, or gone with the session.
             return;
         }
         let message = properties::outbound(pending, self.is_5(), now);
-        match (self.codec.publish(&message), lease) {
-            (Ok(Some(id)), Some(lease)) => {
-                self.in_flight.insert(id.get(), *lease);
-            }
-            // Larger than the client takes, which counts as sent (MQTT-3.1.2-25).
-            (_, Some(lease)) => {
-                let (lease, settlement) = (*lease, Settlement::Acknowledge);
-                self.link.tell(Request::Settle { lease, settlement });
-            }
-            (_, None) => {}
+        let Some(id) = packet_identifier.and_then(PacketIdentifier::new) else {
+            // Larger than the client takes counts as sent (MQTT-3.1.2-25), and is settled.
+            let _ = self.codec.publish(&message);
+            return;
+        };
+        match self.codec.publish_as(id, &message) {
+            // It is the next connection's.
+            Ok(()) | Err(SendError::Closed | SendError::NotOpen | SendError::ReceiveMaximum) => {}
+            Err(_) => self.settled(id),
         }
     }
 }

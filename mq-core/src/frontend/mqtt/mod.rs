@@ -4,13 +4,11 @@ mod answer;
 mod connect;
 mod properties;
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use mqtt_codec::connection::{
-    InFlight, InboundPublish, Reading, ServerConfig, ServerConnection, ServerEvent,
+    Handshakes, InboundPublish, Reading, ServerConfig, ServerConnection, ServerEvent,
 };
 use mqtt_codec::{
     Disconnect, PacketIdentifier, Properties, ProtocolVersion, ReasonCode,
@@ -20,11 +18,8 @@ use mqtt_codec::{
 use super::{FrontEnd, Link, Progress, Source};
 use crate::config::Config;
 use crate::model::message::Name;
-use crate::model::request::{ChannelNumber, Detach, Publish, Unrouted};
-use crate::model::session::{
-    Leaving, Parked, RetainHandling, Step, SubscribeRequest, SubscriptionOptions,
-};
-use crate::model::vhost::{Lease, Settlement};
+use crate::model::request::{ChannelNumber, Publish, Unrouted};
+use crate::model::session::{Leaving, RetainHandling, SubscribeRequest, SubscriptionOptions};
 use crate::model::{ConnectionId, Notice, Request};
 use answer::Asked;
 use properties::Inbound;
@@ -47,8 +42,6 @@ pub(super) struct MqttFrontEnd {
     named: bool,
     /// How the client said that it leaves.
     leaving: Leaving,
-    /// What is on its way to the client, by packet identifier.
-    in_flight: BTreeMap<u16, Lease>,
     /// The codec could not answer, so there is no way to go on.
     failed: bool,
 }
@@ -71,6 +64,8 @@ impl MqttFrontEnd {
             u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
         codec.limits.maximum_topic_filters =
             u32::try_from(config.limits.topic_filters).unwrap_or(u32::MAX);
+        // The model says PUBREL and PUBCOMP.
+        codec.handshakes = Handshakes::Manual;
         codec.receive_maximum = config.receive_maximum;
         codec.maximum_in_flight = config.maximum_in_flight;
         codec.topic_alias_maximum = config.topic_alias_maximum;
@@ -82,7 +77,6 @@ impl MqttFrontEnd {
             attached: false,
             named: false,
             leaving: Leaving::default(),
-            in_flight: BTreeMap::new(),
             failed: false,
         }
     }
@@ -103,6 +97,14 @@ impl MqttFrontEnd {
             // An error ends it here; otherwise PUBCOMP does.
             ServerEvent::PubRec(ack) if ack.reason_code.is_error() => {
                 self.settled(ack.packet_identifier);
+            }
+            ServerEvent::PubRec(ack) => {
+                let packet_identifier = ack.packet_identifier.get();
+                self.link.tell(Request::Received { packet_identifier });
+            }
+            ServerEvent::PubRel(ack) => {
+                let packet_identifier = ack.packet_identifier.get();
+                self.link.tell(Request::Released { packet_identifier });
             }
             ServerEvent::Subscribe(subscribe) => self.subscribe(&subscribe),
             ServerEvent::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
@@ -203,38 +205,16 @@ impl MqttFrontEnd {
 
     /// The client has settled a message, which makes room for another.
     fn settled(&mut self, id: PacketIdentifier) {
-        if let Some(lease) = self.in_flight.remove(&id.get()) {
-            let settlement = Settlement::Acknowledge;
-            self.link.tell(Request::Settle { lease, settlement });
-        }
+        let packet_identifier = id.get();
+        self.link.tell(Request::Settled { packet_identifier });
     }
 
-    /// Gives the session back, with how far its packets have come.
+    /// Gives the session back.
     fn detach(&mut self) {
-        if !core::mem::take(&mut self.attached) {
-            return;
+        if core::mem::take(&mut self.attached) {
+            self.link.tell(Request::Detach(self.leaving));
         }
-        let mut in_flight = core::mem::take(&mut self.in_flight);
-        let session = self.codec.session();
-        let sent = session
-            .in_flight()
-            .into_iter()
-            .filter_map(|(id, packet)| {
-                let lease = in_flight.remove(&id.get())?;
-                let step = match packet {
-                    InFlight::Publish(_) => Step::Published,
-                    _ => Step::Released,
-                };
-                Some((id.get(), lease, step))
-            })
-            .collect();
-        let received = session.received().map(|(id, _)| id.get()).collect();
-        let parked = Parked { sent, received };
-        let leaving = self.leaving;
-        self.link
-            .tell(Request::Detach(Box::new(Detach { leaving, parked })));
     }
-
     /// Ends the connection, in the words of its version.
     fn close(&mut self, now: Duration, reason: ReasonCode) {
         // It is refused only if the connection has ended already.

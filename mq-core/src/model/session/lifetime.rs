@@ -2,16 +2,16 @@
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::backlog::Backlog;
 use super::retained::Walks;
-use super::{Pending, Session, SessionId, Will};
+use super::{Pending, Resumed, Session, SessionId, Will};
 use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{Lease, VirtualHost, Work};
+use crate::model::vhost::{VirtualHost, Work};
 use crate::model::{ConnectionId, Notice};
 
 /// A client that connects.
@@ -37,33 +37,6 @@ pub(crate) struct Attached {
     pub(crate) received: Vec<u16>,
 }
 
-/// A packet that was on its way to the client.
-#[derive(Debug)]
-pub(crate) struct Resumed {
-    pub(crate) packet_identifier: u16,
-    pub(crate) lease: Lease,
-    /// The message, unless the client has it and only has to say so.
-    pub(crate) message: Option<Pending>,
-}
-
-/// How far the packets of a session have come (MQTT 5.0 section 4.1).
-#[derive(Debug, Default)]
-pub(crate) struct Parked {
-    /// What is on its way to the client, in the order of sending.
-    pub(crate) sent: Vec<(u16, Lease, Step)>,
-    /// The QoS 2 messages that came from the client and that it has not released.
-    pub(crate) received: Vec<u16>,
-}
-
-/// Which packet the client has to answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// PUBLISH.
-    Published,
-    /// PUBREL.
-    Released,
-}
-
 /// How a client leaves.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Leaving {
@@ -71,6 +44,29 @@ pub(crate) struct Leaving {
     pub(crate) discard_will: bool,
     /// A new session expiry interval, if it gave one.
     pub(crate) expiry: Option<Option<Duration>>,
+}
+
+/// A new session.
+pub(super) fn blank(client_identifier: Name) -> Session {
+    Session {
+        client_identifier,
+        connection: None,
+        writable: true,
+        expiry: None,
+        subscriptions: BTreeMap::new(),
+        pending: Backlog::default(),
+        walks: Walks::default(),
+        is_full: false,
+        in_flight: BTreeMap::new(),
+        last_number: 0,
+        last_identifier: 0,
+        received: BTreeSet::new(),
+        credit: 0,
+        will: None,
+        will_due: None,
+        ends: None,
+        announced: false,
+    }
 }
 
 impl VirtualHost {
@@ -141,24 +137,14 @@ impl VirtualHost {
         session.will_due = None;
         session.ends = None;
         session.credit = attach.credit;
-        let parked = session.parked.take().unwrap_or_default();
-        let resume = |(packet_identifier, lease, step): (u16, Lease, Step)| Resumed {
-            packet_identifier,
-            lease,
-            message: match step {
-                Step::Published => lease
-                    .number()
-                    .and_then(|number| session.in_flight.get(&number).cloned()),
-                Step::Released => None,
-            },
-        };
-        let sent = parked.sent.into_iter().map(resume).collect();
+        let sent = session.resumed();
+        let received = session.received.iter().copied().collect();
         self.tell_shares(id);
         self.announce(id);
         Ok(Attached {
             present,
             sent,
-            received: parked.received,
+            received,
         })
     }
 
@@ -171,36 +157,17 @@ impl VirtualHost {
         }
         let id = SessionId(self.next_id());
         self.sessions.names.insert(name.clone(), id);
-        let session = Session {
-            client_identifier: name,
-            connection: None,
-            writable: true,
-            expiry: None,
-            subscriptions: BTreeMap::new(),
-            pending: Backlog::default(),
-            walks: Walks::default(),
-            is_full: false,
-            in_flight: BTreeMap::new(),
-            last_number: 0,
-            credit: 0,
-            will: None,
-            will_due: None,
-            ends: None,
-            announced: false,
-            parked: None,
-        };
-        self.sessions.all.insert(id, session);
+        self.sessions.all.insert(id, blank(name));
         Ok(id)
     }
 
     /// The connection of a session is over. The session ends with it, or goes on.
-    pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving, parked: Option<Box<Parked>>) {
+    pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving) {
         let now = self.now;
         let Some(session) = self.sessions.all.get_mut(&id) else {
             return;
         };
         session.connection = None;
-        session.parked = parked;
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
@@ -255,16 +222,15 @@ impl VirtualHost {
         for filter in filters {
             self.unsubscribe(id, &filter);
         }
-        if let Some(session) = self.sessions.all.remove(&id) {
+        if let Some(mut session) = self.sessions.all.remove(&id) {
             self.statistics.discarded += (session.pending.len() + session.in_flight.len()) as u64;
             self.sessions.names.remove(&session.client_identifier);
-            self.publish_will(id, session.will);
+            self.publish_will(id, session.will.take());
             // Section 4.8.2. What was sent with QoS 2 must not go to another member
             // (MQTT-4.8.2-5).
-            for pending in session.in_flight.into_values() {
-                if pending.qos == Qos::AtLeastOnce {
-                    self.pass_on(&pending);
-                }
+            let messages = session.resumed().into_iter().filter_map(|r| r.message);
+            for pending in messages.filter(|p| p.qos == Qos::AtLeastOnce) {
+                self.pass_on(&pending);
             }
             self.begin(None, Work::PassOn(session.pending));
         }

@@ -2,14 +2,14 @@
 //! client, and the will.
 
 mod backlog;
+mod handshake;
 mod lifetime;
 mod pending;
 mod retained;
 mod share;
 mod subscription;
 
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -21,7 +21,9 @@ pub(crate) use backlog::Backlog;
 use retained::{Retained, Walks};
 use share::Share;
 
-pub(crate) use lifetime::{Attach, Attached, Leaving, Parked, Resumed, Step};
+use handshake::InFlight;
+pub(crate) use handshake::Resumed;
+pub(crate) use lifetime::{Attach, Attached, Leaving};
 pub(crate) use pending::Push;
 pub(crate) use subscription::{RetainHandling, SubscribeRequest, TooManySubscriptions};
 
@@ -73,10 +75,15 @@ pub(crate) struct Session {
     walks: Walks,
     /// As a member of shares it is passed over, until half of what waits is gone.
     is_full: bool,
-    /// Sent with QoS 1 or 2, and not settled by the client yet.
-    in_flight: BTreeMap<u64, Pending>,
+    /// Sent with QoS 1 or 2, and not settled by the client yet, by packet identifier.
+    in_flight: BTreeMap<u16, InFlight>,
     /// The number of the last one in there.
     last_number: u64,
+    /// The packet identifier that was assigned last.
+    last_identifier: u16,
+    /// The packet identifiers of QoS 2 messages that came from the client, and that it has
+    /// not released.
+    received: BTreeSet<u16>,
     /// How many may be in there.
     credit: u16,
     will: Option<Will>,
@@ -84,8 +91,6 @@ pub(crate) struct Session {
     ends: Option<Duration>,
     /// In the line of those that may have something to send.
     announced: bool,
-    /// How far its packets have come, while there is no connection that has them.
-    parked: Option<Box<Parked>>,
 }
 
 /// What the trie of filters leads to, under [`SubscriberKey`].

@@ -9,14 +9,14 @@ use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
 use super::{Match, Pending, Session, SessionId, SubscriptionOptions};
 use crate::model::message::{Message, Name, Qos};
-use crate::model::vhost::{Lease, PublishOutcome, VirtualHost};
+use crate::model::vhost::{PublishOutcome, VirtualHost};
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// A message for the client of a session.
 #[derive(Debug)]
 pub(crate) struct Push {
     /// None with QoS 0: it counts as settled already.
-    pub(crate) lease: Option<Lease>,
+    pub(crate) packet_identifier: Option<u16>,
     pub(crate) pending: Pending,
 }
 
@@ -248,33 +248,14 @@ impl VirtualHost {
             self.statistics.steps += (pending.message.body.len() / BYTES_PER_STEP) as u64;
             // Others have their turn before its next one.
             self.announce(id);
-            let lease = self.lend(id, &pending);
-            return Some((connection, Push { lease, pending }));
+            let packet_identifier = self.lend(id, &pending);
+            let push = Push {
+                packet_identifier,
+                pending,
+            };
+            return Some((connection, push));
         }
         None
-    }
-
-    /// Keeps a message until the client has settled it; with QoS 0 it has at once.
-    fn lend(&mut self, id: SessionId, pending: &Pending) -> Option<Lease> {
-        if pending.qos == Qos::AtMostOnce {
-            self.statistics.acknowledged += 1;
-            return None;
-        }
-        let session = self.sessions.all.get_mut(&id)?;
-        session.last_number += 1;
-        let number = session.last_number;
-        session.in_flight.insert(number, pending.clone());
-        Some(Lease::of_session(id, number))
-    }
-
-    /// The client has settled a message.
-    pub(crate) fn settle_pending(&mut self, id: SessionId, number: u64) {
-        if let Some(session) = self.sessions.all.get_mut(&id)
-            && session.in_flight.remove(&number).is_some()
-        {
-            self.statistics.acknowledged += 1;
-            self.announce(id);
-        }
     }
 }
 

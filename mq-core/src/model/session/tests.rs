@@ -58,7 +58,7 @@ impl VirtualHost {
     }
 
     fn part(&mut self, id: SessionId, leaving: Leaving) {
-        self.detach(id, leaving, None);
+        self.detach(id, leaving);
     }
 
     fn listen(&mut self, id: SessionId, filter: &str, options: SubscriptionOptions) {

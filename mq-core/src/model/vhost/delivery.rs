@@ -10,7 +10,6 @@ use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledg
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 use crate::model::selector::Selector;
-use crate::model::session::SessionId;
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
@@ -26,38 +25,14 @@ pub(crate) struct ConsumeRequest {
     pub(crate) selector: Option<Box<Selector>>,
 }
 
-/// The claim of a consumer or a session on a message: to be settled once.
+/// The claim of a consumer on a message: to be settled once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lease(pub(super) Place);
-
-/// Where the message is kept meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Queue {
-        queue: QueueId,
-        position: u64,
-        /// None after `basic.get`, which no prefetch counts.
-        consumer: Option<ConsumerId>,
-        channel: ChannelId,
-    },
-    Session {
-        session: SessionId,
-        number: u64,
-    },
-}
-
-impl Lease {
-    pub(crate) fn of_session(session: SessionId, number: u64) -> Self {
-        Lease(Place::Session { session, number })
-    }
-
-    /// Its number among those of its session.
-    pub(crate) fn number(self) -> Option<u64> {
-        match self.0 {
-            Place::Session { number, .. } => Some(number),
-            Place::Queue { .. } => None,
-        }
-    }
+pub(crate) struct Lease {
+    queue: QueueId,
+    position: u64,
+    /// None after `basic.get`, which no prefetch counts.
+    consumer: Option<ConsumerId>,
+    channel: ChannelId,
 }
 
 /// What becomes of a delivered message.
@@ -198,12 +173,12 @@ impl VirtualHost {
                 queue
                     .unacknowledged
                     .insert(position, Unacknowledged { entry, consumer });
-                Some(Lease(Place::Queue {
+                Some(Lease {
                     queue: id,
                     position,
                     consumer,
                     channel,
-                }))
+                })
             };
             Fetched {
                 lease,
@@ -219,18 +194,12 @@ impl VirtualHost {
 
     /// Settles a delivery. That of a queue which is gone settles nothing.
     pub(crate) fn settle(&mut self, lease: Lease, settlement: Settlement) {
-        let (id, position, consumer, channel_id) = match lease.0 {
-            Place::Session { session, number } => {
-                self.settle_pending(session, number);
-                return;
-            }
-            Place::Queue {
-                queue,
-                position,
-                consumer,
-                channel,
-            } => (queue, position, consumer, channel),
-        };
+        let Lease {
+            queue: id,
+            position,
+            consumer,
+            channel: channel_id,
+        } = lease;
         let mut freed = false;
         if consumer.is_some()
             && let Some(channel) = self.channels.get_mut(&channel_id)
@@ -324,12 +293,12 @@ impl VirtualHost {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
             let position = entry.position;
-            let lease = Lease(Place::Queue {
+            let lease = Lease {
                 queue: id,
                 position,
                 consumer: Some(consumer_id),
                 channel: channel_id,
-            });
+            };
             let held = Unacknowledged {
                 entry,
                 consumer: Some(consumer_id),

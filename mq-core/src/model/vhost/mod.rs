@@ -248,7 +248,7 @@ impl VirtualHost {
         self.wait_no_longer(connection);
         let member = self.members.remove(&connection).unwrap_or_default();
         if let Some(session) = member.session {
-            self.detach(session, Leaving::default(), None);
+            self.detach(session, Leaving::default());
         }
         self.let_wait_no_longer(connection);
         self.begin(None, Work::RemoveQueues(member.exclusive));

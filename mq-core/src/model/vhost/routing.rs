@@ -30,6 +30,16 @@ pub(crate) enum PublishOutcome {
     Dropped,
 }
 
+impl PublishOutcome {
+    /// Whether the publisher has nothing more to do with the message.
+    pub(super) fn is_accepted(self) -> bool {
+        match self {
+            PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Replied => true,
+            PublishOutcome::Refused | PublishOutcome::Dropped => false,
+        }
+    }
+}
+
 /// Whether a queue may refuse a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {

@@ -10,7 +10,7 @@ use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
-    Binding, BindingTarget, Consume, DeclareQueue, Detach, Publish, Request, Ticket, Unrouted,
+    Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket, Unrouted,
 };
 use crate::model::selector::Selector;
 use crate::model::session::{SessionId, TooManySubscriptions};
@@ -124,12 +124,26 @@ impl VirtualHost {
                 ticket,
             } => self.publish_on(id(channel), &publish, ticket),
             Request::Attach(attach) => self.attach(connection, *attach),
-            Request::Detach(detach) => {
+            Request::Detach(leaving) => {
                 if let Some(session) = self.take_session(connection) {
-                    let Detach { leaving, parked } = *detach;
-                    self.detach(session, leaving, Some(Box::new(parked)));
+                    self.detach(session, leaving);
                 }
                 self.let_wait_no_longer(connection);
+            }
+            Request::Settled { packet_identifier } => {
+                if let Some(session) = self.session(connection) {
+                    self.settle_sent(session, packet_identifier);
+                }
+            }
+            Request::Received { packet_identifier } => {
+                if let Some(session) = self.session(connection) {
+                    self.release_sent(connection, session, packet_identifier);
+                }
+            }
+            Request::Released { packet_identifier } => {
+                if let Some(session) = self.session(connection) {
+                    self.complete_received(connection, session, packet_identifier);
+                }
             }
             Request::Subscribe(filters) => {
                 let session = self.session(connection);
@@ -224,6 +238,12 @@ impl VirtualHost {
         let outcome = self.publish_retaining(&publish.message, publisher);
         self.return_unroutable(id, publish, outcome);
         if let Some(ticket) = ticket {
+            if let Some(session) = publisher
+                && outcome.is_accepted()
+                && let Ok(packet_identifier) = u16::try_from(ticket)
+            {
+                self.receive(session, packet_identifier, publish.message.properties.qos);
+            }
             self.accept(id, ticket, outcome);
         }
     }

@@ -1,0 +1,168 @@
+//! How far the packets of a session have come (MQTT 5.0 sections 4.1 and 4.3).
+//!
+//! The model assigns packet identifiers and knows where each handshake stands. A connection
+//! has a copy of that, from when it gets the session on.
+
+use alloc::vec::Vec;
+
+use super::{Pending, Session, SessionId};
+use crate::model::message::Qos;
+use crate::model::vhost::VirtualHost;
+use crate::model::{ConnectionId, Notice};
+
+/// What was sent to the client under one packet identifier.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    /// Its place in the order of sending.
+    number: u64,
+    /// The message. None: the client has it, and PUBREL is on its way.
+    message: Option<Pending>,
+}
+
+/// A packet that was on its way to the client when its connection before ended.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) packet_identifier: u16,
+    /// The message. None: the client has it, and is to be sent PUBREL.
+    pub(crate) message: Option<Pending>,
+}
+
+impl Session {
+    /// A packet identifier that nothing on its way to the client has (section 2.2.1).
+    fn free_identifier(&self) -> Option<u16> {
+        let next = self.last_identifier.checked_add(1).unwrap_or(1);
+        let free = |from: u16| {
+            let mut free = from;
+            // Those that are used are passed in their order.
+            for used in self.in_flight.range(from..).map(|(used, _)| *used) {
+                if used != free {
+                    break;
+                }
+                free = used.checked_add(1)?;
+            }
+            Some(free)
+        };
+        free(next).or_else(|| free(1))
+    }
+
+    /// What is on its way to the client, in the order of sending (MQTT-4.6.0-1).
+    pub(super) fn resumed(&self) -> Vec<Resumed> {
+        let mut sent: Vec<_> = self.in_flight.iter().collect();
+        sent.sort_unstable_by_key(|(_, in_flight)| in_flight.number);
+        let resume = |(packet_identifier, in_flight): (&u16, &InFlight)| Resumed {
+            packet_identifier: *packet_identifier,
+            message: in_flight.message.clone(),
+        };
+        sent.into_iter().map(resume).collect()
+    }
+}
+
+impl VirtualHost {
+    /// Keeps a message until the client has settled it, and returns its packet identifier.
+    /// With QoS 0 it has settled it at once.
+    pub(super) fn lend(&mut self, id: SessionId, pending: &Pending) -> Option<u16> {
+        if pending.qos == Qos::AtMostOnce {
+            self.statistics.acknowledged += 1;
+            return None;
+        }
+        let session = self.sessions.all.get_mut(&id)?;
+        let packet_identifier = session.free_identifier()?;
+        session.last_identifier = packet_identifier;
+        session.last_number += 1;
+        let in_flight = InFlight {
+            number: session.last_number,
+            message: Some(pending.clone()),
+        };
+        session.in_flight.insert(packet_identifier, in_flight);
+        Some(packet_identifier)
+    }
+
+    /// The client has settled what was sent to it: PUBACK, PUBCOMP, or a PUBREC that refuses.
+    pub(crate) fn settle_sent(&mut self, id: SessionId, packet_identifier: u16) {
+        if let Some(session) = self.sessions.all.get_mut(&id)
+            && session.in_flight.remove(&packet_identifier).is_some()
+        {
+            self.statistics.acknowledged += 1;
+            self.announce(id);
+        }
+    }
+
+    /// The client has a QoS 2 message, which is released: PUBREC. PUBRELs are sent in the
+    /// order of their PUBRECs (MQTT-4.6.0-4).
+    pub(crate) fn release_sent(
+        &mut self,
+        connection: ConnectionId,
+        id: SessionId,
+        packet_identifier: u16,
+    ) {
+        if let Some(session) = self.sessions.all.get_mut(&id)
+            && let Some(in_flight) = session.in_flight.get_mut(&packet_identifier)
+        {
+            session.last_number += 1;
+            in_flight.number = session.last_number;
+            in_flight.message = None;
+            self.emit(connection, Notice::Release { packet_identifier });
+        }
+    }
+
+    /// A message has come from the client, and was accepted. With QoS 2 its packet identifier
+    /// is that of no other message until the client releases it (MQTT-4.3.3-10). With QoS 1 it
+    /// is free, also where a client of 3.x has forgotten that it was not.
+    pub(crate) fn receive(&mut self, id: SessionId, packet_identifier: u16, qos: Qos) {
+        if let Some(session) = self.sessions.all.get_mut(&id) {
+            match qos {
+                Qos::ExactlyOnce => session.received.insert(packet_identifier),
+                Qos::AtLeastOnce | Qos::AtMostOnce => session.received.remove(&packet_identifier),
+            };
+        }
+    }
+
+    /// The client has released a QoS 2 message: PUBREL. Its packet identifier is free.
+    pub(crate) fn complete_received(
+        &mut self,
+        connection: ConnectionId,
+        id: SessionId,
+        packet_identifier: u16,
+    ) {
+        if let Some(session) = self.sessions.all.get_mut(&id) {
+            session.received.remove(&packet_identifier);
+            self.emit(connection, Notice::Complete { packet_identifier });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lifetime::blank;
+    use super::*;
+
+    /// The last identifier that was assigned, those in use, and the next.
+    #[test]
+    fn identifiers_go_round_and_leave_out_those_in_use() {
+        let all: Vec<u16> = (1..=u16::MAX).collect();
+        let but_7: Vec<u16> = all.iter().copied().filter(|id| *id != 7).collect();
+        let cases: [(u16, &[u16], Option<u16>); 9] = [
+            (0, &[], Some(1)),
+            (1, &[3], Some(2)),
+            (2, &[3, 4], Some(5)),
+            (2, &[4], Some(3)),
+            (u16::MAX, &[], Some(1)),
+            (u16::MAX - 1, &[u16::MAX, 1], Some(2)),
+            (3, &but_7, Some(7)),
+            (7, &but_7, Some(7)),
+            (3, &all, None),
+        ];
+        for (last, used, next) in cases {
+            let mut session = blank("c".into());
+            session.last_identifier = last;
+            for id in used {
+                let sent = InFlight {
+                    number: 0,
+                    message: None,
+                };
+                session.in_flight.insert(*id, sent);
+            }
+            assert_eq!(session.free_identifier(), next, "after {last}");
+        }
+    }
+}
