@@ -38,6 +38,7 @@ mod connection;
 mod error;
 mod listener;
 mod server;
+pub mod store;
 mod transport;
 
 pub use blocking::BlockingServer;

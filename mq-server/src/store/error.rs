@@ -1,0 +1,64 @@
+//! What can be wrong with a store.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A store that cannot be used, or cannot do what it was asked for. Each message is one line
+/// that says what to do, where something can be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The operating system refused something.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    Io {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process has the directory.
+    #[error(
+        "{} is in use by another mq-server: stop that, or choose another directory (--data DIR)",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// A file of the log is damaged, and later parts of the log are not: they were
+    /// confirmed, and what is damaged was too.
+    #[error(
+        "{} is damaged at byte {offset}, and what follows is not: `mq-server repair --data {}` \
+         keeps what can be read and sets the damaged file aside",
+        .directory.join(.name).display(), .directory.display()
+    )]
+    Damaged {
+        /// Where the log is.
+        directory: PathBuf,
+        /// The file.
+        name: String,
+        /// Where in the file the damage begins.
+        offset: u64,
+    },
+    /// A file was written by another version of this program.
+    #[error("{} has format {version}, which this version of mq-server does not know", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format's number.
+        version: u8,
+    },
+    /// A position that was trimmed, or was never written.
+    #[error("there is nothing at position {0} of the log")]
+    NotThere(u64),
+    /// A batch that does not follow the one before.
+    #[error("a batch for position {position} cannot follow position {end} of the log")]
+    NoSuccessor {
+        /// Where the batch is to be.
+        position: u64,
+        /// Where the log ends.
+        end: u64,
+    },
+    /// The batches were read, and the broker cannot use them.
+    #[error("the log cannot be used: {0}")]
+    Unusable(String),
+}
