@@ -8,8 +8,10 @@ use core::time::Duration;
 use crate::limits::Limits;
 
 /// The settings of a [`Broker`](crate::Broker).
+///
+/// It is not `#[non_exhaustive]`: who offers these settings to people lists the fields
+/// without `..`, so that a new one does not compile until it can be set there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Config {
     /// User name to password. The default has `guest`/`guest`.
     pub users: BTreeMap<String, String>,

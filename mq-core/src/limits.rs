@@ -3,9 +3,9 @@
 /// Bounds on everything a peer can make grow.
 ///
 /// Every field has a safe default. What happens at a limit is written beside
-/// it; nothing is ever dropped without a policy that says so.
+/// it; nothing is ever dropped without a policy that says so. As
+/// [`Config`](crate::Config), it can be taken apart without `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Bytes handed out as [`Output::Transmit`](crate::Output::Transmit) and not
     /// yet reported as [`Input::Transmitted`](crate::Input::Transmitted), above

@@ -16,8 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::connection::{self, Gate, Reading};
+use crate::listener::Peer as From;
+use crate::live::Live;
+use crate::name;
+use crate::places::Place;
 use crate::transport::Established;
-use crate::{Config, name};
 
 /// Commands that may wait for the broker. With reads of at most
 /// [`connection::LARGEST_READ`] bytes this bounds what is in flight between
@@ -27,6 +30,11 @@ pub(crate) const INBOX: usize = 256;
 /// Commands that the broker handles before what it said about them is sent.
 const BATCH: usize = 128;
 
+/// How long peers may take, when the server ends, to close their side after the last of
+/// them has been sent its goodbye. A reset that comes before they have read that could
+/// take it from them.
+const LAST_LINGER: Duration = Duration::from_millis(200);
+
 /// A timer that nobody asked for still fires, and does nothing, after this.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -35,9 +43,9 @@ pub(crate) enum Command {
     Accepted {
         established: Established,
         /// Where it comes from.
-        peer: String,
+        peer: From,
         /// Held until the socket is closed.
-        permit: OwnedSemaphorePermit,
+        place: Place,
     },
     Received {
         connection: ConnectionId,
@@ -73,11 +81,11 @@ pub(crate) struct BrokerTask {
     peers: BTreeMap<ConnectionId, Peer>,
     /// Those with something in `outgoing`, in the order of their first chunk.
     unflushed: Vec<ConnectionId>,
-    /// Readers and writers, of connections that are closing too.
-    tasks: JoinSet<()>,
+    /// Of connections that are closing too.
+    readers: JoinSet<()>,
+    writers: JoinSet<()>,
     last_id: u64,
-    write_timeout: Duration,
-    linger: Duration,
+    live: Live,
     commands: mpsc::Sender<Command>,
     inbox: mpsc::Receiver<Command>,
 }
@@ -86,7 +94,7 @@ impl BrokerTask {
     pub(crate) fn new(
         broker: Broker,
         start: Instant,
-        config: &Config,
+        live: Live,
         commands: mpsc::Sender<Command>,
         inbox: mpsc::Receiver<Command>,
     ) -> BrokerTask {
@@ -95,10 +103,10 @@ impl BrokerTask {
             start,
             peers: BTreeMap::new(),
             unflushed: Vec::new(),
-            tasks: JoinSet::new(),
+            readers: JoinSet::new(),
+            writers: JoinSet::new(),
             last_id: 0,
-            write_timeout: config.write_timeout,
-            linger: config.linger,
+            live,
             commands,
             inbox,
         }
@@ -141,38 +149,50 @@ impl BrokerTask {
         due.is_some_and(|due| due <= self.start.elapsed())
     }
 
-    /// Has every peer told goodbye and waits until they have taken it, or
-    /// until `grace` is over.
-    pub(crate) async fn say_goodbye(&mut self, grace: Duration) {
-        let deadline = Instant::now() + grace;
+    /// Has every peer told goodbye and waits until they have taken it, or until the grace
+    /// period is over. Peers that do not close their own side then are not waited for.
+    pub(crate) async fn say_goodbye(&mut self) {
+        let deadline = Instant::now() + self.live.get().shutdown_grace;
         self.broker.handle(self.start.elapsed(), Input::Shutdown);
         self.carry_out();
         let mut batch = Vec::with_capacity(BATCH);
-        while !self.tasks.is_empty() {
-            let wake = self.wake_at().min(deadline);
+        // When the last goodbye has been written.
+        let mut written = None;
+        while !self.readers.is_empty() {
+            if self.writers.is_empty() {
+                written.get_or_insert_with(Instant::now);
+            }
+            let until = written.map_or(deadline, |at| deadline.min(at + LAST_LINGER));
+            let wake = self.wake_at().min(until);
             tokio::select! {
                 _ = self.inbox.recv_many(&mut batch, BATCH) => {}
-                _ = self.tasks.join_next() => {}
+                Some(_) = self.writers.join_next() => {}
+                _ = self.readers.join_next() => {}
                 () = sleep_until(wake.into()) => {}
             }
-            if Instant::now() >= deadline {
-                tracing::warn!(
-                    connections = self.peers.len(),
-                    "the grace period is over; closing what is left"
-                );
+            if Instant::now() >= until {
+                if !self.writers.is_empty() {
+                    tracing::warn!(
+                        connections = self.writers.len(),
+                        "the grace period is over; closing what is left"
+                    );
+                }
                 break;
             }
             self.turn(&mut batch);
         }
-        self.tasks.shutdown().await;
+        self.writers.shutdown().await;
+        self.readers.shutdown().await;
     }
 
     /// One turn of the loop: the batch, the timers, the outputs.
     fn turn(&mut self, batch: &mut Vec<Command>) {
         // Ended tasks are only remembered until somebody asks.
-        while let Some(ended) = self.tasks.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a connection's task failed");
+        for tasks in [&mut self.readers, &mut self.writers] {
+            while let Some(ended) = tasks.try_join_next() {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection's task failed");
+                }
             }
         }
         let now = self.start.elapsed();
@@ -223,10 +243,10 @@ impl BrokerTask {
             Command::Accepted {
                 established,
                 peer,
-                permit,
+                place,
             } => {
                 let protocol = established.protocol;
-                let connection = self.open(established, &peer, permit);
+                let connection = self.open(established, &peer, place);
                 Some(Input::Connected {
                     connection,
                     protocol,
@@ -235,12 +255,7 @@ impl BrokerTask {
         }
     }
 
-    fn open(
-        &mut self,
-        established: Established,
-        peer: &str,
-        permit: OwnedSemaphorePermit,
-    ) -> ConnectionId {
+    fn open(&mut self, established: Established, peer: &From, place: Place) -> ConnectionId {
         let Established {
             protocol,
             reader,
@@ -249,25 +264,26 @@ impl BrokerTask {
         } = established;
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
-        tracing::debug!(id = id.0, protocol = name(protocol), peer, "connected");
+        tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
         let gate = Arc::new(Gate::new());
         let (chunks, outgoing) = mpsc::unbounded_channel();
-        let permit = Arc::new(permit);
-        self.tasks.spawn(connection::read(
+        let place = Arc::new(place);
+        let values = self.live.get();
+        self.readers.spawn(connection::read(
             id,
             reader,
             Arc::clone(&gate),
             self.commands.clone(),
-            self.linger,
-            Arc::clone(&permit),
+            values.linger,
+            Arc::clone(&place),
         ));
-        self.tasks.spawn(connection::write(
+        self.writers.spawn(connection::write(
             id,
             writer,
             outgoing,
             self.commands.clone(),
-            self.write_timeout,
-            permit,
+            values.write_timeout,
+            place,
         ));
         self.peers.insert(
             id,

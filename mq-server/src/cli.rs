@@ -1,40 +1,67 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use mq_server::Endpoint;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A message broker for AMQP 0-9-1, MQTT (3.1, 3.1.1, 5.0) and STOMP (1.0,
 /// 1.1, 1.2). What is published over one protocol can be consumed over the
 /// others.
 ///
-/// Settings come from the defaults, then from the file, then from these flags;
-/// the later wins. Each listener's address is printed on standard output once
-/// it accepts connections; the log goes to standard error. Ctrl-C and SIGTERM
-/// stop the server after a goodbye to every peer; a second one stops it at once.
+/// Settings come from the defaults, then from the file, then from environment
+/// variables, then from these flags; the later wins. Each listener's address is
+/// printed on standard output once it accepts connections; the log goes to standard
+/// error. Ctrl-C and SIGTERM stop the server after a goodbye to every peer; a second one
+/// stops it at once. SIGHUP has it read its settings and certificates again.
 #[derive(Debug, Default, Parser)]
 #[command(name = "mq-server", version, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a data directory readable again that was damaged, and exit. What can be read
+    /// is kept; each damaged file stays beside it, with ".damaged" at the end of its name.
+    Repair {
+        /// The data directory. No mq-server may run on it.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+}
+
+#[derive(Debug, Default, Args)]
 pub(crate) struct Flags {
     /// A TOML file with settings. mq-server.example.toml in the source shows
     /// every one with its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
+    /// One setting, by its name in the file, as limits.queues=1000; repeat for more. The
+    /// environment variable MQ_SERVER__LIMITS__QUEUES=1000 does the same.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<Assignment>,
+
     /// Where AMQP 0-9-1 listens [default: 127.0.0.1:5672]. Port 0 takes a free
     /// one, "off" leaves the protocol out.
-    #[arg(long, value_name = "IP:PORT|off")]
+    #[arg(long, value_name = "HOST:PORT|off")]
     pub(crate) amqp: Option<Address>,
 
     /// Where MQTT listens [default: 127.0.0.1:1883].
-    #[arg(long, value_name = "IP:PORT|off")]
+    #[arg(long, value_name = "HOST:PORT|off")]
     pub(crate) mqtt: Option<Address>,
 
     /// Where STOMP listens [default: 127.0.0.1:61613].
-    #[arg(long, value_name = "IP:PORT|off")]
+    #[arg(long, value_name = "HOST:PORT|off")]
     pub(crate) stomp: Option<Address>,
 
     /// One more listener; repeat for more. Schemes are amqp, amqps, mqtt, mqtts, stomp,
@@ -108,41 +135,80 @@ pub(crate) struct Flags {
     pub(crate) check_config: bool,
 }
 
-/// Where a listener is to be, or that there is to be none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) enum Address {
-    On(SocketAddr),
-    Off,
+/// A setting by its name in the file, and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
-impl Address {
-    pub(crate) fn on(self) -> Option<SocketAddr> {
-        match self {
-            Address::On(address) => Some(address),
-            Address::Off => None,
-        }
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+        Ok(Self {
+            name: name.trim().to_owned(),
+            value: value.trim().to_owned(),
+        })
     }
+}
+
+/// Where a listener is to be, or that there is to be none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Address {
+    /// A host name or IP address, and a port.
+    On(String, u16),
+    Off,
 }
 
 impl FromStr for Address {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Address, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "off" {
-            return Ok(Address::Off);
+            return Ok(Self::Off);
         }
-        text.parse().map(Address::On).map_err(|_| {
-            format!("{text:?} is no address: write IP:PORT, as 127.0.0.1:5672 or [::]:5672, or off")
+        parse_address(text).ok_or_else(|| {
+            format!(
+                "{text:?} is no address: write HOST:PORT, as 127.0.0.1:5672, localhost:5672 or \
+                 [::]:5672, or off"
+            )
         })
     }
+}
+
+fn parse_address(text: &str) -> Option<Address> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    // The colons of a bare IPv6 address cannot be told from the one before the port.
+    let is_host = !host.is_empty() && (is_bracketed || !host.contains(':'));
+    is_host.then(|| Address::On(host.trim_matches(['[', ']']).to_owned(), port))
 }
 
 impl TryFrom<String> for Address {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Address, String> {
+    fn try_from(text: String) -> Result<Self, String> {
         text.parse()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::On(host, port) => write!(f, "{host}:{port}"),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.to_string()
     }
 }
 
@@ -169,7 +235,7 @@ impl FromStr for User {
 }
 
 /// How a line of the log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For reading.
@@ -177,4 +243,13 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
 }

@@ -19,7 +19,6 @@ pub fn name(protocol: Protocol) -> &'static str {
 
 /// Where each protocol listens. `None` leaves that protocol out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Listen {
     /// AMQP 0-9-1; the standard port is 5672.
     pub amqp: Option<SocketAddr>,
@@ -82,7 +81,6 @@ impl Default for Listen {
 ///
 /// Start from [`Config::default`] or [`Config::ephemeral`] and set fields.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Config {
     /// Where to listen.
     pub listen: Listen,
@@ -100,6 +98,10 @@ pub struct Config {
     /// Open sockets at one time, over all protocols. A connection over it is
     /// closed at once. Default 10,000.
     pub max_connections: u32,
+    /// Open sockets at one time from one IP address; from behind a proxy that speaks the
+    /// PROXY protocol, the address that it names. A connection over it is closed at once.
+    /// Default 10,000.
+    pub max_connections_per_address: u32,
     /// A peer that takes no byte of what is waiting for it for this long is
     /// given up. Default 60 s.
     pub write_timeout: Duration,
@@ -121,6 +123,97 @@ impl Config {
     }
 }
 
+/// Settings that contradict themselves, or can serve nobody.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Those of the broker itself.
+    #[error(transparent)]
+    Broker(#[from] mq_core::ConfigError),
+    /// A setting that may not be zero.
+    #[error("{name} is 0: {consequence}; set 1 or more, or leave it out for the default")]
+    Zero {
+        /// Its name in the settings.
+        name: &'static str,
+        /// What would come of it.
+        consequence: &'static str,
+    },
+}
+
+impl Config {
+    /// Checks that the settings can be used.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, as one line that says what to do.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.broker.check()?;
+        let limits = &self.broker.limits;
+        let wait = |timeout: Duration| usize::from(!timeout.is_zero());
+        let rows = [
+            (
+                "max_connections",
+                self.max_connections as usize,
+                "nobody could connect",
+            ),
+            (
+                "max_connections_per_address",
+                self.max_connections_per_address as usize,
+                "nobody could connect",
+            ),
+            (
+                "limits.connections",
+                limits.connections,
+                "nobody could connect",
+            ),
+            (
+                "handshake_timeout",
+                wait(self.handshake_timeout),
+                "no connection could begin",
+            ),
+            (
+                "write_timeout",
+                wait(self.write_timeout),
+                "every peer would be given up at once",
+            ),
+            (
+                "limits.message_size",
+                limits.message_size,
+                "only empty messages could be sent",
+            ),
+            (
+                "limits.transmit_high_water",
+                limits.transmit_high_water,
+                "nothing could be delivered",
+            ),
+            (
+                "limits.receive_high_water",
+                limits.receive_high_water,
+                "nothing could be received",
+            ),
+            (
+                "limits.unacknowledged",
+                limits.unacknowledged as usize,
+                "nothing could be delivered",
+            ),
+            (
+                "limits.sessions",
+                limits.sessions,
+                "no MQTT client could connect",
+            ),
+            (
+                "limits.topic_levels",
+                limits.topic_levels,
+                "no MQTT topic could be named",
+            ),
+        ];
+        match rows.into_iter().find(|(_, value, _)| *value == 0) {
+            Some((name, _, consequence)) => Err(ConfigError::Zero { name, consequence }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -130,6 +223,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             broker: mq_core::Config::default(),
             max_connections: 10_000,
+            max_connections_per_address: 10_000,
             write_timeout: Duration::from_secs(60),
             linger: Duration::from_secs(2),
             shutdown_grace: Duration::from_secs(5),

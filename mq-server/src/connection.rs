@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mq_core::ConnectionId;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::broker_task::Command;
+use crate::places::Place;
 use crate::transport::{Reader, Writer};
 
 /// Read sizes adapt between these: an idle connection holds little, a busy one
@@ -97,7 +98,7 @@ pub(crate) async fn read(
     gate: Arc<Gate>,
     commands: mpsc::Sender<Command>,
     linger: Duration,
-    _permit: Arc<OwnedSemaphorePermit>,
+    _place: Arc<Place>,
 ) {
     let mut buffer = BytesMut::new();
     let mut size = SMALLEST_READ;
@@ -200,7 +201,7 @@ pub(crate) async fn write(
     mut outgoing: mpsc::UnboundedReceiver<Vec<Bytes>>,
     commands: mpsc::Sender<Command>,
     write_timeout: Duration,
-    _permit: Arc<OwnedSemaphorePermit>,
+    _place: Arc<Place>,
 ) {
     let mut queue = VecDeque::new();
     // Reported in sums: written, but not yet told to the broker.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::config::ConfigError;
 use crate::transport::{Endpoint, TlsError};
 
 /// The server did not start; nothing of it is left running.
@@ -16,9 +17,9 @@ pub enum StartError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The broker's configuration contradicts itself.
+    /// The settings contradict themselves, or can serve nobody.
     #[error(transparent)]
-    Config(#[from] mq_core::ConfigError),
+    Config(#[from] ConfigError),
     /// TLS is wanted, and cannot be offered.
     #[error(transparent)]
     Tls(#[from] TlsError),

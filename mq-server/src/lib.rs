@@ -37,12 +37,15 @@ mod config;
 mod connection;
 mod error;
 mod listener;
+mod live;
+mod places;
 mod server;
 pub mod store;
+mod throttle;
 mod transport;
 
 pub use blocking::BlockingServer;
-pub use config::{Config, Listen, name};
+pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
 pub use mq_core::Protocol;
 pub use server::Server;

@@ -1,19 +1,24 @@
 //! Accepting connections, and living through the times when that fails.
 
+use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::broker_task::Command;
+use crate::live::Live;
+use crate::places::{Claim, Place, Places};
+use crate::throttle::{Line, Throttle};
 use crate::transport::{Acceptor, Address, Arrival, Endpoint, establish};
 
 /// How long to leave a listener alone when the process or the machine has run
@@ -29,12 +34,22 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Reception {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) room: Arc<Semaphore>,
+    pub(crate) places: Places,
+    pub(crate) live: Live,
+    /// For those that are turned away before their protocol begins.
+    pub(crate) throttle: Throttle,
     pub(crate) tls: Option<Acceptor>,
-    /// How long a peer may take until its protocol begins.
-    pub(crate) handshake_timeout: Duration,
     /// Bytes of one WebSocket message.
     pub(crate) message_size: usize,
+}
+
+impl Reception {
+    /// Says why a connection ends before its protocol begins.
+    fn turn_away(&self, endpoint: &Endpoint, peer: &Peer, reason: &dyn fmt::Display) {
+        if let Some(Line { left_out }) = self.throttle.line(Instant::now()) {
+            tracing::info!(%endpoint, %peer, left_out, "refused: {reason}");
+        }
+    }
 }
 
 /// An open listener.
@@ -92,20 +107,46 @@ impl Listener {
     }
 
     /// The next connection, and where it comes from.
-    async fn accept(&self) -> io::Result<(Arrival, String)> {
+    async fn accept(&self) -> io::Result<(Arrival, Peer)> {
         match &self.socket {
             Bound::Tcp(socket) => {
                 let (stream, peer) = socket.accept().await?;
                 if let Err(error) = set_options(&stream) {
                     tracing::debug!(%peer, %error, "socket options");
                 }
-                Ok((Arrival::Tcp(stream), peer.to_string()))
+                Ok((Arrival::Tcp(stream), Peer::Tcp(peer)))
             }
             #[cfg(unix)]
             Bound::Unix(socket, SocketFile(path)) => {
                 let (stream, _) = socket.accept().await?;
-                Ok((Arrival::Unix(stream), path.display().to_string()))
+                Ok((Arrival::Unix(stream), Peer::Unix(path.clone())))
             }
+        }
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Peer {
+    Tcp(SocketAddr),
+    /// The path of the socket that it found.
+    Unix(PathBuf),
+}
+
+impl Peer {
+    fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
         }
     }
 }
@@ -121,8 +162,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Accepts for ever; ends when the broker task is gone.
-pub(crate) async fn accept(listener: Listener, reception: Reception) {
+/// Accepts for ever; ends when the broker task is gone. Each listener has a number.
+pub(crate) async fn accept(number: usize, listener: Listener, reception: Reception) {
     let endpoint = Arc::new(listener.endpoint.clone());
     // Ended with this future.
     let mut handshakes = JoinSet::new();
@@ -150,14 +191,26 @@ pub(crate) async fn accept(listener: Listener, reception: Reception) {
             tracing::info!(%endpoint, "accepting connections again");
             failing = false;
         }
-        let Ok(permit) = Arc::clone(&reception.room).try_acquire_owned() else {
-            tracing::warn!(%endpoint, peer, "refused: the limit of connections is reached");
-            continue;
+        let values = reception.live.get();
+        let claim = Claim {
+            listener: number,
+            // A proxy will say where it comes from.
+            address: peer.address().filter(|_| !endpoint.proxy),
+            max: values.max_connections,
+            max_of_listener: endpoint.max_connections.unwrap_or(u32::MAX),
+            max_of_address: values.max_connections_per_address,
+        };
+        let place = match reception.places.take(claim) {
+            Ok(place) => place,
+            Err(full) => {
+                reception.turn_away(&endpoint, &peer, &full);
+                continue;
+            }
         };
         let arrived = receive(
             arrival,
             peer,
-            permit,
+            place,
             Arc::clone(&endpoint),
             reception.clone(),
         );
@@ -168,28 +221,33 @@ pub(crate) async fn accept(listener: Listener, reception: Reception) {
 /// Brings a connection to where its protocol begins, and hands it to the broker.
 async fn receive(
     arrival: Arrival,
-    peer: String,
-    permit: OwnedSemaphorePermit,
+    mut peer: Peer,
+    mut place: Place,
     endpoint: Arc<Endpoint>,
     reception: Reception,
 ) {
+    let values = reception.live.get();
     let tls = reception.tls.as_ref();
     let handshake = establish(arrival, &endpoint, tls, reception.message_size);
-    let established = match timeout(reception.handshake_timeout, handshake).await {
+    let established = match timeout(values.handshake_timeout, handshake).await {
         Ok(Ok(established)) => established,
-        Ok(Err(error)) => {
-            tracing::info!(%endpoint, peer, %error, "refused in the handshake");
-            return;
-        }
+        Ok(Err(error)) => return reception.turn_away(&endpoint, &peer, &error),
         Err(_) => {
-            tracing::info!(%endpoint, peer, "refused: its handshake takes too long");
-            return;
+            let reason = "its protocol did not begin in time";
+            return reception.turn_away(&endpoint, &peer, &reason);
         }
     };
+    if let Some(source) = established.source {
+        peer = Peer::Tcp(source);
+        let counted = place.set_address(source.ip(), values.max_connections_per_address);
+        if let Err(full) = counted {
+            return reception.turn_away(&endpoint, &peer, &full);
+        }
+    }
     let accepted = Command::Accepted {
-        peer: established.source.clone().unwrap_or(peer),
+        peer,
         established,
-        permit,
+        place,
     };
     // If the broker is gone, so is the need for this connection.
     let _ = reception.commands.send(accepted).await;

@@ -9,6 +9,7 @@ mod log;
 mod settings;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,26 +17,36 @@ use mq_server::{Config, Server};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::Flags;
-use crate::settings::Settings;
+use crate::cli::{Arguments, Command, Flags};
+use crate::log::Level;
+use crate::settings::{Settings, SettingsError, Tables, Variables};
 
 /// Something that the caller has to mend: a flag, the file, a port. The same
 /// code that clap exits with for a flag that it does not know.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
-    let settings = match Settings::load(&flags) {
+    let Arguments { command, flags } = Arguments::parse();
+    if let Some(Command::Repair { data }) = command {
+        return repair(&data);
+    }
+    let source = Source {
+        flags,
+        variables: std::env::vars_os().collect(),
+    };
+    let settings = match source.load() {
         Ok(settings) => settings,
         Err(error) => return complain(&error),
     };
-    if let Err(error) = log::start(&settings.log) {
-        return complain(&error);
-    }
-    if flags.check_config {
+    if source.flags.check_config {
         println!("the configuration is good");
         return ExitCode::SUCCESS;
     }
+    let level = match log::start(&settings.log) {
+        Ok(level) => level,
+        Err(error) => return complain(&error),
+    };
+    raise_descriptor_limit(&settings.config);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -43,7 +54,19 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(settings.config))
+    runtime.block_on(serve(settings, &source, &level))
+}
+
+/// Where the settings come from, at the start and at each SIGHUP.
+struct Source {
+    flags: Flags,
+    variables: Variables,
+}
+
+impl Source {
+    fn load(&self) -> Result<Settings, SettingsError> {
+        Settings::load(&self.flags, &self.variables)
+    }
 }
 
 fn complain(error: &dyn std::fmt::Display) -> ExitCode {
@@ -51,7 +74,46 @@ fn complain(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-async fn serve(config: Config) -> ExitCode {
+fn repair(data: &Path) -> ExitCode {
+    match mq_server::store::repair(data) {
+        Ok(repaired) if repaired.set_aside.is_empty() => {
+            println!("{}: nothing is damaged", data.display());
+            ExitCode::SUCCESS
+        }
+        Ok(repaired) => {
+            for path in &repaired.set_aside {
+                println!("{}: the file as it was", path.display());
+            }
+            println!(
+                "{}: repaired; {} bytes are lost",
+                data.display(),
+                repaired.lost
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&error),
+    }
+}
+
+/// Files that the process has open besides its connections, and some room.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// Lets the process have as many sockets as it may have connections, if it can.
+fn raise_descriptor_limit(config: &Config) {
+    let wanted = u64::from(config.max_connections) + OTHER_DESCRIPTORS;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => tracing::warn!(
+            limit,
+            max_connections = config.max_connections,
+            "this process may open fewer files than it may have connections: raise the limit \
+             (`ulimit -n {wanted}`, or LimitNOFILE={wanted} for systemd), or lower max_connections"
+        ),
+        Err(error) => tracing::warn!(%error, "cannot read the limit of open files"),
+    }
+}
+
+async fn serve(settings: Settings, source: &Source, level: &Level) -> ExitCode {
     // Before the ports open: who sees them open may send the signal already.
     let mut signals = match Signals::install() {
         Ok(signals) => signals,
@@ -60,6 +122,7 @@ async fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let Settings { config, tables, .. } = settings;
     let mut server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => return complain(&error),
@@ -74,7 +137,7 @@ async fn serve(config: Config) -> ExitCode {
                     tracing::info!(signal, "stopping");
                     break;
                 }
-                Request::Reload => reload(&server),
+                Request::Reload => reload(&server, source, &tables, level),
             },
             () = server.stopped() => return ExitCode::FAILURE,
         }
@@ -98,10 +161,28 @@ async fn serve(config: Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn reload(server: &Server) {
-    match server.reload_tls() {
-        Ok(()) => tracing::info!("SIGHUP: the certificates were read again"),
-        Err(error) => tracing::error!(%error, "SIGHUP: the certificates stay as they are"),
+/// What a SIGHUP asks for.
+fn reload(server: &Server, source: &Source, started_with: &Tables, level: &Level) {
+    let reloaded = source.load().map_err(|error| error.to_string());
+    let reloaded = reloaded.and_then(|settings| {
+        server
+            .reload(&settings.config)
+            .map_err(|error| error.to_string())?;
+        level
+            .set(&settings.log)
+            .map_err(|error| error.to_string())?;
+        Ok(settings)
+    });
+    match reloaded {
+        Ok(settings) => {
+            tracing::info!("SIGHUP: settings and certificates were read again");
+            let names = started_with.that_need_a_restart(&settings.tables);
+            if !names.is_empty() {
+                let names = names.join(", ");
+                tracing::warn!(names, "SIGHUP: these changes need a restart");
+            }
+        }
+        Err(error) => tracing::error!(error, "SIGHUP: everything stays as it is"),
     }
 }
 

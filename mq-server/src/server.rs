@@ -1,17 +1,19 @@
 //! Starting and stopping the whole of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use mq_core::Broker;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
 use crate::listener::{self, Listener, Reception};
+use crate::live::Live;
+use crate::places::Places;
+use crate::throttle::Throttle;
 use crate::transport::{Acceptor, Endpoint, Speaks, TlsError};
-use crate::{Config, Listen, StartError};
+use crate::{Config, ConfigError, Listen, StartError};
 
 /// A running server. Dropping it shuts it down in the background, as
 /// [`shutdown`](Server::shutdown) does, as long as its runtime lives.
@@ -20,6 +22,7 @@ pub struct Server {
     bound: Listen,
     endpoints: Vec<Endpoint>,
     tls: Option<Acceptor>,
+    live: Live,
     /// Dropping it is the signal.
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
@@ -41,7 +44,8 @@ impl Server {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         config.broker.drain_on_takeover = true;
-        let broker = Broker::new(config.broker.clone())?;
+        config.check()?;
+        let broker = Broker::new(config.broker.clone()).map_err(ConfigError::Broker)?;
         let tls = config.tls.clone().map(Acceptor::new).transpose()?;
         let mut listeners = Vec::new();
         let mut bound = Listen::none();
@@ -67,12 +71,24 @@ impl Server {
         let endpoints = endpoints.collect();
 
         let (stop, stopped) = oneshot::channel();
-        let running = run(broker, origin, config, listeners, tls.clone(), stopped);
-        let running = tokio::spawn(running);
+        let live = Live::new(&config);
+        let message_size = config.broker.limits.message_size;
+        let (commands, inbox) = mpsc::channel(broker_task::INBOX);
+        let reception = Reception {
+            commands: commands.clone(),
+            places: Places::default(),
+            live: live.clone(),
+            throttle: Throttle::default(),
+            tls: tls.clone(),
+            message_size: message_size.saturating_add(MESSAGE_HEAD),
+        };
+        let broker = BrokerTask::new(broker, origin, live.clone(), commands, inbox);
+        let running = tokio::spawn(run(broker, listeners, reception, stopped));
         Ok(Server {
             bound,
             endpoints,
             tls,
+            live,
             stop: Some(stop),
             running,
         })
@@ -89,13 +105,21 @@ impl Server {
         &self.endpoints
     }
 
-    /// Reads the files of [`Config::tls`] again, for the connections from now on.
+    /// Takes over, for the connections from now on, what can change while the server runs:
+    /// the limits of connections, the timeouts and the content of the files of
+    /// [`Config::tls`], which are those that the server has started with. The rest of
+    /// `config` is not looked at.
     ///
     /// # Errors
     ///
-    /// What is wrong with the files; then the certificates stay as they are.
-    pub fn reload_tls(&self) -> Result<(), TlsError> {
-        self.tls.as_ref().map_or(Ok(()), Acceptor::reload)
+    /// What is wrong with it; then all stays as it is.
+    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
+        config.check()?;
+        if let Some(tls) = &self.tls {
+            tls.reload()?;
+        }
+        self.live.set(config);
+        Ok(())
     }
 
     /// Where AMQP 0-9-1 listens.
@@ -136,32 +160,18 @@ impl Server {
 const MESSAGE_HEAD: usize = 1 << 20;
 
 async fn run(
-    broker: Broker,
-    origin: Instant,
-    config: Config,
+    mut broker: BrokerTask,
     listeners: Vec<Listener>,
-    tls: Option<Acceptor>,
+    reception: Reception,
     stopped: oneshot::Receiver<()>,
 ) {
-    let (commands, inbox) = mpsc::channel(broker_task::INBOX);
-    let reception = Reception {
-        commands: commands.clone(),
-        room: Arc::new(Semaphore::new(config.max_connections as usize)),
-        tls,
-        handshake_timeout: config.handshake_timeout,
-        message_size: config
-            .broker
-            .limits
-            .message_size
-            .saturating_add(MESSAGE_HEAD),
-    };
     // Dropped, and so ended, with this future.
     let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(listener::accept(listener, reception.clone()));
+    for (number, listener) in listeners.into_iter().enumerate() {
+        accepting.spawn(listener::accept(number, listener, reception.clone()));
     }
-    let mut broker = BrokerTask::new(broker, origin, &config, commands, inbox);
+    drop(reception);
     broker.serve_until(stopped).await;
     accepting.shutdown().await;
-    broker.say_goodbye(config.shutdown_grace).await;
+    broker.say_goodbye().await;
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use mq_core::Protocol;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// What peers of an endpoint speak.
@@ -43,6 +43,7 @@ pub enum Address {
 /// | `any://..` | one port for all of them: the first bytes of a connection decide |
 /// | `amqp+unix:///run/mq.sock` | a Unix domain socket in place of TCP, with any scheme |
 /// | `..?proxy` | each connection begins with a header of the PROXY protocol, version 2 |
+/// | `..?max_connections=N` | so many connections at one time; `&` joins it to `proxy` |
 ///
 /// ```
 /// use mq_server::{Endpoint, Protocol, Speaks};
@@ -52,8 +53,8 @@ pub enum Address {
 /// assert!(endpoint.tls && endpoint.proxy);
 /// # Ok::<(), mq_server::EndpointError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub struct Endpoint {
     /// Where to listen.
@@ -65,6 +66,8 @@ pub struct Endpoint {
     /// A header of the PROXY protocol, version 2, before everything else. It says where the
     /// connection really came from, so only a proxy may reach this endpoint.
     pub proxy: bool,
+    /// Connections at one time. Default: as many as the server takes.
+    pub max_connections: Option<u32>,
 }
 
 impl Endpoint {
@@ -75,6 +78,7 @@ impl Endpoint {
             speaks: Speaks::Only(protocol),
             tls: false,
             proxy: false,
+            max_connections: None,
         }
     }
 }
@@ -83,7 +87,8 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no address to listen on: write SCHEME://HOST:PORT with a scheme of amqp, amqps, \
-     mqtt, mqtts, stomp, stomps, ws, wss and any, or SCHEME+unix:///PATH"
+     mqtt, mqtts, stomp, stomps, ws, wss and any, or SCHEME+unix:///PATH, and then ?proxy, \
+     ?max_connections=N or both with & between"
 )]
 pub struct EndpointError(String);
 
@@ -116,6 +121,12 @@ impl TryFrom<String> for Endpoint {
     }
 }
 
+impl From<Endpoint> for String {
+    fn from(endpoint: Endpoint) -> Self {
+        endpoint.to_string()
+    }
+}
+
 fn parse(text: &str) -> Option<Endpoint> {
     let (scheme, rest) = text.split_once("://")?;
     let (scheme, is_unix) = match scheme.strip_suffix("+unix") {
@@ -123,11 +134,17 @@ fn parse(text: &str) -> Option<Endpoint> {
         None => (scheme, false),
     };
     let (_, speaks, tls) = SCHEMES.into_iter().find(|(name, ..)| *name == scheme)?;
-    let (rest, proxy) = match rest.split_once('?') {
-        None => (rest, false),
-        Some((rest, "proxy")) => (rest, true),
-        Some(_) => return None,
-    };
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (mut proxy, mut max_connections) = (false, None);
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            None if option == "proxy" => proxy = true,
+            Some(("max_connections", count)) => {
+                max_connections = Some(count.parse().ok().filter(|count| *count > 0)?);
+            }
+            _ => return None,
+        }
+    }
     let address = if is_unix {
         Address::Unix(PathBuf::from(rest).is_absolute().then(|| rest.into())?)
     } else {
@@ -142,6 +159,7 @@ fn parse(text: &str) -> Option<Endpoint> {
         speaks,
         tls,
         proxy,
+        max_connections,
     })
 }
 
@@ -158,7 +176,14 @@ impl fmt::Display for Endpoint {
             Address::Tcp(host, port) => write!(f, "{scheme}://{host}:{port}"),
             Address::Unix(path) => write!(f, "{scheme}+unix://{}", path.display()),
         }?;
-        f.write_str(if self.proxy { "?proxy" } else { "" })
+        let proxy = self.proxy.then(|| "proxy".to_owned());
+        let max = self
+            .max_connections
+            .map(|max| format!("max_connections={max}"));
+        for (option, before) in proxy.into_iter().chain(max).zip(['?', '&']) {
+            write!(f, "{before}{option}")?;
+        }
+        Ok(())
     }
 }
 
@@ -177,6 +202,8 @@ mod tests {
             "ws://127.0.0.1:80",
             "wss://127.0.0.1:443",
             "any://[::]:1?proxy",
+            "mqtt://127.0.0.1:1883?max_connections=5",
+            "mqtt://127.0.0.1:1883?proxy&max_connections=5",
         ];
         for text in good {
             let endpoint: Endpoint = text.parse().unwrap();
@@ -192,6 +219,8 @@ mod tests {
             "amqp://127.0.0.1:70000",
             "amqp://127.0.0.1:5672/vhost",
             "amqp://127.0.0.1:5672?tls",
+            "amqp://127.0.0.1:5672?max_connections=0",
+            "amqp://127.0.0.1:5672?max_connections=many",
             "amqp+unix://relative",
         ];
         for text in bad {

@@ -1,6 +1,7 @@
 //! From an accepted socket to a connection that the broker can serve.
 
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use mq_core::Protocol;
@@ -25,7 +26,7 @@ pub(crate) struct Established {
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
     /// Where a proxy says that it came from.
-    pub(crate) source: Option<String>,
+    pub(crate) source: Option<SocketAddr>,
 }
 
 /// Does what has to be done before the protocol's first byte. It may wait for the peer for

@@ -1,6 +1,7 @@
 //! The PROXY protocol, version 2: where a connection really came from.
 
 use std::io;
+use std::net::SocketAddr;
 
 use ppp::v2::{Addresses, Header, PROTOCOL_PREFIX};
 use tokio::io::AsyncReadExt;
@@ -14,8 +15,8 @@ const MINIMUM_LENGTH: usize = 16;
 const LARGEST: usize = 4096;
 
 /// Reads the header. Returns the address of the peer, or None where the proxy speaks for
-/// itself, as in its health checks.
-pub(super) async fn read(socket: &mut BoxSocket) -> io::Result<Option<String>> {
+/// itself, as in its health checks, or for a peer that has no IP address.
+pub(super) async fn read(socket: &mut BoxSocket) -> io::Result<Option<SocketAddr>> {
     let mut header = vec![0; MINIMUM_LENGTH];
     socket.read_exact(&mut header).await?;
     if !header.starts_with(PROTOCOL_PREFIX) {
@@ -31,10 +32,9 @@ pub(super) async fn read(socket: &mut BoxSocket) -> io::Result<Option<String>> {
     socket.read_exact(&mut header[MINIMUM_LENGTH..]).await?;
     let header = Header::try_from(&header[..]).map_err(|error| invalid(&error.to_string()))?;
     Ok(match header.addresses {
-        Addresses::IPv4(ip) => Some(format!("{}:{}", ip.source_address, ip.source_port)),
-        Addresses::IPv6(ip) => Some(format!("[{}]:{}", ip.source_address, ip.source_port)),
-        Addresses::Unix(_) => Some("a Unix socket of the proxy".to_owned()),
-        Addresses::Unspecified => None,
+        Addresses::IPv4(ip) => Some((ip.source_address, ip.source_port).into()),
+        Addresses::IPv6(ip) => Some((ip.source_address, ip.source_port).into()),
+        Addresses::Unix(_) | Addresses::Unspecified => None,
     })
 }
 

@@ -1,5 +1,5 @@
 //! The `mq-server` binary: what it prints, and how it ends.
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -130,7 +130,7 @@ fn files_that_cannot_be_used() {
         ),
         (
             "[listen]\namqp = \"here\"",
-            "\"here\" is no address: write IP:PORT",
+            "\"here\" is no address: write HOST:PORT",
         ),
         ("[listen]\namqp = 5672", "line 2: invalid type"),
         ("allow_anonymous = \"no\"", "line 1: invalid type"),
@@ -141,6 +141,18 @@ fn files_that_cannot_be_used() {
         ("[mqtt]\nreceive_maximum = 0", "at least 1"),
         ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
         ("[log]\nlevel = \"loud=very\"", "is no log level"),
+        ("[log]\nlevel = \"inof\"", "is no log level"),
+        (
+            "max_connections = 0",
+            "max_connections is 0: nobody could connect",
+        ),
+        ("write_timeout_seconds = 0", "write_timeout is 0"),
+        ("[limits]\nmessage_size = 0", "limits.message_size is 0"),
+        ("[limits]\nunacknowledged = 0", "limits.unacknowledged is 0"),
+        (
+            "[tls]\nkey = \"key.pem\"",
+            "tls.certificate and tls.key go together",
+        ),
         ("[limits]\nqueue = 1", "unknown field `queue`"),
         ("= 1", "line 1"),
     ] {
@@ -177,7 +189,8 @@ fn flags_that_cannot_be_used() {
     }
     // Those that clap finds have its usage below the line.
     for (args, complaint) in [
-        (&["--amqp=5672"][..], "is no address: write IP:PORT"),
+        (&["--amqp=5672"][..], "is no address: write HOST:PORT"),
+        (&["--amqp=::1:5672"][..], "is no address: write HOST:PORT"),
         (&["--user=alice"][..], "write NAME:PASSWORD"),
         (&["--allow-anonymous=maybe"][..], "invalid value 'maybe'"),
         (&["--colour"][..], "unexpected argument '--colour'"),
@@ -187,6 +200,75 @@ fn flags_that_cannot_be_used() {
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(complaint), "{stderr}");
     }
+}
+
+#[test]
+fn environment_variables_that_cannot_be_used() {
+    let output = server()
+        .args(ANY_PORTS)
+        .arg("--check-config")
+        .env("MQ_SERVER__LIMITS__QUEUE", "1")
+        .output()
+        .unwrap();
+    assert_complaint(&output, "MQ_SERVER__LIMITS__QUEUE: unknown field `queue`");
+}
+
+/// SIGHUP changes what can change, and leaves the process alone when it cannot.
+#[cfg(unix)]
+#[test]
+fn sighup_reads_the_settings_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mq.toml");
+    std::fs::write(&path, "max_connections = 1").unwrap();
+    let flag = format!("--config={}", path.display());
+    let mut running = Running::start(&["--amqp=off", "--mqtt=127.0.0.1:0", "--stomp=off", &flag]);
+    let line = running.line();
+    let address = line.rsplit(' ').next().unwrap().to_owned();
+    let is_served = |peer: &mut TcpStream| {
+        peer.set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        // MQTT 3.1.1 section 3.1: CONNECT without a client identifier.
+        let _ = peer.write_all(b"\x10\x0C\0\x04MQTT\x04\x02\0\x3C\0\0");
+        matches!(peer.read(&mut [0; 4]), Ok(len) if len > 0)
+    };
+    let mut first = TcpStream::connect(&address).unwrap();
+    assert!(is_served(&mut first));
+    assert!(!is_served(&mut TcpStream::connect(&address).unwrap()));
+    for content in ["max_connections = 0", "max_connections = 2"] {
+        std::fs::write(&path, content).unwrap();
+        running.signal("HUP");
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_served(&mut TcpStream::connect(&address).unwrap()) {
+        assert!(Instant::now() < deadline, "the limit stays");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(running.child.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn repair_says_what_it_did() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let repair = || {
+        server()
+            .arg("repair")
+            .arg("--data")
+            .arg(&data)
+            .output()
+            .unwrap()
+    };
+    let output = repair();
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("nothing is damaged"), "{said}");
+    // A file of the log in which nothing can be read.
+    std::fs::write(data.join("00000000000000000100.log"), [0; 50]).unwrap();
+    let said = String::from_utf8_lossy(&repair().stdout).into_owned();
+    assert!(
+        said.contains("00000000000000000100.log.damaged: the file as it was"),
+        "{said}"
+    );
 }
 
 #[test]

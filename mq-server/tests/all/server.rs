@@ -3,7 +3,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use mq_server::{BlockingServer, Config, Listen, Server, StartError};
+use mq_server::{Address, BlockingServer, Config, Listen, Server, StartError};
 
 fn start() -> BlockingServer {
     BlockingServer::start(Config::ephemeral()).unwrap()
@@ -164,6 +164,24 @@ fn shutdown_does_not_wait_for_a_peer_that_never_closes() {
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
+/// Clients of MQTT and AMQP, and one that has said nothing, that do nothing when the server
+/// says goodbye.
+#[test]
+fn shutdown_does_not_wait_for_idle_clients() {
+    let server = start();
+    let mut mqtt = connect(server.mqtt_addr());
+    mqtt.write_all(&mqtt_connect("idle")).unwrap();
+    assert_eq!(read(&mut mqtt, 4), MQTT_CONNACK);
+    let mut amqp = connect(server.amqp_addr());
+    amqp.write_all(b"AMQP\x00\x00\x09\x01").unwrap();
+    read(&mut amqp, 13);
+    let _silent = connect(server.stomp_addr());
+    let begin = Instant::now();
+    server.shutdown();
+    let took = begin.elapsed();
+    assert!(took < Duration::from_millis(900), "{took:?}");
+}
+
 #[test]
 fn dropping_stops_too() {
     let address = start().amqp_addr().unwrap();
@@ -223,6 +241,38 @@ fn a_connection_over_the_limit_is_closed_and_its_place_is_given_back() {
         }
         assert!(Instant::now() < deadline, "the place was never given back");
     }
+}
+
+#[test]
+fn a_listener_and_an_address_have_limits_of_their_own() {
+    let mut config = Config::ephemeral();
+    config.max_connections_per_address = 2;
+    config.endpoints = vec!["mqtt://127.0.0.1:0?max_connections=1".parse().unwrap()];
+    let server = BlockingServer::start(config).unwrap();
+    let Address::Tcp(_, port) = server.endpoints()[3].address else {
+        panic!("an address of TCP");
+    };
+    let narrow = Some(SocketAddr::from(([127, 0, 0, 1], port)));
+    let is_served = |address| {
+        let mut peer = connect(address);
+        let _ = peer.write_all(&mqtt_connect("x"));
+        let served = peer.read_exact(&mut [0; 4]).is_ok();
+        (peer, served)
+    };
+    let (_first, served) = is_served(narrow);
+    assert!(served);
+    assert!(!is_served(narrow).1, "the listener is full");
+    let (_second, served) = is_served(server.mqtt_addr());
+    assert!(served);
+    assert!(!is_served(server.mqtt_addr()).1, "the address has two");
+}
+
+#[test]
+fn settings_that_can_serve_nobody_are_an_error() {
+    let mut config = Config::ephemeral();
+    config.broker.limits.message_size = 0;
+    let error = BlockingServer::start(config).unwrap_err().to_string();
+    assert!(error.starts_with("limits.message_size is 0: "), "{error}");
 }
 
 #[test]

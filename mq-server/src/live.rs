@@ -1,0 +1,48 @@
+//! The settings that can change while the server runs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::Config;
+
+/// Shared by all listeners and the broker's task. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Live(Arc<RwLock<Values>>);
+
+/// They hold for what happens from now on: a connection keeps those with which it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Values {
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) linger: Duration,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) max_connections: u32,
+    pub(crate) max_connections_per_address: u32,
+}
+
+impl Live {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self(Arc::new(RwLock::new(config.into())))
+    }
+
+    pub(crate) fn get(&self) -> Values {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, config: &Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config.into();
+    }
+}
+
+impl From<&Config> for Values {
+    fn from(config: &Config) -> Self {
+        Self {
+            handshake_timeout: config.handshake_timeout,
+            write_timeout: config.write_timeout,
+            linger: config.linger,
+            shutdown_grace: config.shutdown_grace,
+            max_connections: config.max_connections,
+            max_connections_per_address: config.max_connections_per_address,
+        }
+    }
+}

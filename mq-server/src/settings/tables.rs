@@ -1,0 +1,398 @@
+//! The settings as people write them.
+//!
+//! The settings of the broker are taken apart and put together without `..`: a new one does
+//! not compile until it is here, and the example file has to show it then.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mq_server::{Config, Endpoint, Listen, TlsFiles};
+use serde::{Deserialize, Serialize};
+
+use super::{Log, Settings, SettingsError};
+use crate::cli::{Address, LogFormat};
+
+/// Every setting. What is not in a file keeps its default.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tables {
+    allow_anonymous: bool,
+    any_user: bool,
+    virtual_hosts: Vec<String>,
+    stomp_host_fallback: bool,
+    stomp_host_required: bool,
+    max_connections: u32,
+    max_connections_per_address: u32,
+    write_timeout_seconds: u64,
+    linger_seconds: u64,
+    shutdown_grace_seconds: u64,
+    handshake_timeout_seconds: u64,
+    endpoints: Vec<Endpoint>,
+    /// Drawn at every start, unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    listen: ListenTable,
+    tls: TlsTable,
+    users: BTreeMap<String, String>,
+    amqp: AmqpTable,
+    mqtt: MqttTable,
+    stomp: StompTable,
+    limits: LimitsTable,
+    log: LogTable,
+}
+
+/// A table of the file, all of whose keys have a default: that of the whole.
+macro_rules! table {
+    ($table:ident in $field:ident { $($name:ident: $type:ty,)+ }) => {
+        #[derive(Clone, Debug, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct $table {
+            $($name: $type,)+
+        }
+
+        impl Default for $table {
+            fn default() -> Self {
+                Tables::default().$field
+            }
+        }
+    };
+}
+
+table!(ListenTable in listen {
+    amqp: Address,
+    mqtt: Address,
+    stomp: Address,
+});
+
+// An empty name is no file.
+table!(TlsTable in tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    client_ca: PathBuf,
+});
+
+table!(AmqpTable in amqp {
+    heartbeat_seconds: u16,
+    channel_max: u16,
+    frame_max: u32,
+    product: String,
+    version: String,
+});
+
+table!(MqttTable in mqtt {
+    session_expiry_maximum_seconds: u32,
+    receive_maximum: u16,
+    maximum_in_flight: u16,
+    topic_alias_maximum: u16,
+    dollar_topics: bool,
+});
+
+table!(StompTable in stomp {
+    heart_beat_milliseconds: u64,
+});
+
+table!(LogTable in log {
+    level: String,
+    format: LogFormat,
+});
+
+/// The table of limits has the names of [`mq_core::Limits`].
+macro_rules! limits {
+    ($($name:ident: $type:ty,)+) => {
+        table!(LimitsTable in limits { $($name: $type,)+ });
+
+        impl From<mq_core::Limits> for LimitsTable {
+            fn from(limits: mq_core::Limits) -> Self {
+                let mq_core::Limits { $($name,)+ } = limits;
+                Self { $($name,)+ }
+            }
+        }
+
+        impl From<LimitsTable> for mq_core::Limits {
+            fn from(limits: LimitsTable) -> Self {
+                let LimitsTable { $($name,)+ } = limits;
+                Self { $($name,)+ }
+            }
+        }
+    };
+}
+
+limits! {
+    transmit_high_water: usize,
+    receive_high_water: usize,
+    connections: usize,
+    message_size: usize,
+    user_properties: usize,
+    queue_messages: usize,
+    queue_bytes: usize,
+    queues: usize,
+    exchanges: usize,
+    bindings: usize,
+    session_messages: usize,
+    session_bytes: usize,
+    sessions: usize,
+    subscriptions: usize,
+    topic_filters: usize,
+    retained_messages: usize,
+    retained_bytes: usize,
+    topic_levels: usize,
+    transaction_operations: usize,
+    transaction_bytes: usize,
+    transactions: usize,
+    consumers: usize,
+    unacknowledged: u32,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        let Config {
+            listen,
+            endpoints,
+            tls: _, // none
+            handshake_timeout,
+            broker,
+            max_connections,
+            max_connections_per_address,
+            write_timeout,
+            linger,
+            shutdown_grace,
+        } = Config::default();
+        let mq_core::Config {
+            users,
+            allow_anonymous,
+            any_user,
+            virtual_hosts,
+            stomp_host_fallback,
+            stomp_host_required,
+            seed: _,
+            unix_time: _, // the server's own, as the one further down
+            session_expiry_maximum,
+            heartbeat,
+            stomp_heart_beat,
+            channel_max,
+            frame_max,
+            receive_maximum,
+            maximum_in_flight,
+            topic_alias_maximum,
+            dollar_topics,
+            amqp_product,
+            amqp_version,
+            drain_on_takeover: _,
+            limits,
+        } = broker;
+        let address = |address: Option<SocketAddr>| {
+            address.map_or(Address::Off, |at| {
+                Address::On(at.ip().to_string(), at.port())
+            })
+        };
+        Self {
+            allow_anonymous,
+            any_user,
+            virtual_hosts,
+            stomp_host_fallback,
+            stomp_host_required,
+            max_connections,
+            max_connections_per_address,
+            write_timeout_seconds: write_timeout.as_secs(),
+            linger_seconds: linger.as_secs(),
+            shutdown_grace_seconds: shutdown_grace.as_secs(),
+            handshake_timeout_seconds: handshake_timeout.as_secs(),
+            endpoints,
+            seed: None,
+            listen: ListenTable {
+                amqp: address(listen.amqp),
+                mqtt: address(listen.mqtt),
+                stomp: address(listen.stomp),
+            },
+            tls: TlsTable {
+                certificate: PathBuf::new(),
+                key: PathBuf::new(),
+                client_ca: PathBuf::new(),
+            },
+            users,
+            amqp: AmqpTable {
+                heartbeat_seconds: heartbeat,
+                channel_max,
+                frame_max,
+                product: amqp_product,
+                version: amqp_version,
+            },
+            mqtt: MqttTable {
+                session_expiry_maximum_seconds: session_expiry_maximum,
+                receive_maximum,
+                maximum_in_flight,
+                topic_alias_maximum,
+                dollar_topics,
+            },
+            stomp: StompTable {
+                heart_beat_milliseconds: stomp_heart_beat.as_millis() as u64,
+            },
+            limits: limits.into(),
+            log: LogTable {
+                level: "info".to_owned(),
+                format: LogFormat::Text,
+            },
+        }
+    }
+}
+
+/// Settings that are taken over while the server runs.
+const CHANGEABLE: [&str; 7] = [
+    "handshake_timeout_seconds",
+    "linger_seconds",
+    "log.level",
+    "max_connections",
+    "max_connections_per_address",
+    "shutdown_grace_seconds",
+    "write_timeout_seconds",
+];
+
+impl Tables {
+    /// The names of settings that differ, and that only a restart takes over.
+    pub(crate) fn that_need_a_restart(&self, new: &Self) -> Vec<String> {
+        let tables = [self, new].map(|tables| toml::Table::try_from(tables).unwrap_or_default());
+        let [old, new] = tables.map(|table| {
+            let mut flat = BTreeMap::new();
+            flatten("", &table, &mut flat);
+            flat
+        });
+        let differs = |name: &&String| old.get(*name) != new.get(*name);
+        let names = old
+            .keys()
+            .chain(new.keys().filter(|name| !old.contains_key(*name)));
+        names
+            .filter(differs)
+            .filter(|name| !CHANGEABLE.contains(&name.as_str()))
+            .cloned()
+            .collect()
+    }
+
+    /// What the process runs with.
+    pub(super) fn into_settings(self) -> Result<Settings, SettingsError> {
+        let tables = self.clone();
+        let Self {
+            allow_anonymous,
+            any_user,
+            virtual_hosts,
+            stomp_host_fallback,
+            stomp_host_required,
+            max_connections,
+            max_connections_per_address,
+            write_timeout_seconds,
+            linger_seconds,
+            shutdown_grace_seconds,
+            handshake_timeout_seconds,
+            endpoints,
+            seed,
+            listen,
+            tls,
+            users,
+            amqp,
+            mqtt,
+            stomp,
+            limits,
+            log,
+        } = self;
+        let broker = mq_core::Config {
+            users,
+            allow_anonymous,
+            any_user,
+            virtual_hosts,
+            stomp_host_fallback,
+            stomp_host_required,
+            // Names that the broker makes up shall not be guessed.
+            seed: seed.unwrap_or_else(|| RandomState::new().hash_one(std::process::id())),
+            session_expiry_maximum: mqtt.session_expiry_maximum_seconds,
+            heartbeat: amqp.heartbeat_seconds,
+            stomp_heart_beat: Duration::from_millis(stomp.heart_beat_milliseconds),
+            channel_max: amqp.channel_max,
+            frame_max: amqp.frame_max,
+            receive_maximum: mqtt.receive_maximum,
+            maximum_in_flight: mqtt.maximum_in_flight,
+            topic_alias_maximum: mqtt.topic_alias_maximum,
+            dollar_topics: mqtt.dollar_topics,
+            amqp_product: amqp.product,
+            amqp_version: amqp.version,
+            limits: limits.into(),
+            // The server says what time it is, and that it answers `Output::Drain`.
+            unix_time: Duration::ZERO,
+            drain_on_takeover: true,
+        };
+        let config = Config {
+            listen: Listen {
+                amqp: resolve(&listen.amqp)?,
+                mqtt: resolve(&listen.mqtt)?,
+                stomp: resolve(&listen.stomp)?,
+            },
+            endpoints,
+            tls: tls.files()?,
+            handshake_timeout: Duration::from_secs(handshake_timeout_seconds),
+            broker,
+            max_connections,
+            max_connections_per_address,
+            write_timeout: Duration::from_secs(write_timeout_seconds),
+            linger: Duration::from_secs(linger_seconds),
+            shutdown_grace: Duration::from_secs(shutdown_grace_seconds),
+        };
+        let LogTable { level, format } = log;
+        Ok(Settings {
+            config,
+            log: Log { level, format },
+            tables,
+        })
+    }
+}
+
+/// The address of a host: its first of IPv4, or else its first.
+fn resolve(address: &Address) -> Result<Option<SocketAddr>, SettingsError> {
+    let Address::On(host, port) = address else {
+        return Ok(None);
+    };
+    let unknown = |reason: String| SettingsError::Host {
+        host: host.clone(),
+        reason,
+    };
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found: Vec<SocketAddr> = found.map_err(|error| unknown(error.to_string()))?.collect();
+    let first = found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first());
+    first.map_or_else(
+        || Err(unknown("it has none".to_owned())),
+        |first| Ok(Some(*first)),
+    )
+}
+
+impl TlsTable {
+    fn files(self) -> Result<Option<TlsFiles>, SettingsError> {
+        let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
+        match (named(self.certificate), named(self.key)) {
+            (Some(certificate), Some(key)) => {
+                let files = TlsFiles::new(certificate, key);
+                Ok(Some(match named(self.client_ca) {
+                    Some(client_ca) => files.with_client_ca(client_ca),
+                    None => files,
+                }))
+            }
+            (None, None) => Ok(None),
+            _ => Err(SettingsError::HalfOfTls),
+        }
+    }
+}
+
+/// All values by their names with dots.
+fn flatten(before: &str, table: &toml::Table, flat: &mut BTreeMap<String, toml::Value>) {
+    for (key, value) in table {
+        let name = format!("{before}{key}");
+        match value {
+            toml::Value::Table(table) => flatten(&format!("{name}."), table, flat),
+            value => {
+                flat.insert(name, value.clone());
+            }
+        }
+    }
+}
