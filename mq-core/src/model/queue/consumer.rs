@@ -33,6 +33,23 @@ pub(crate) struct Channel {
     /// Something was refused: nothing more is done here until it is closed.
     pub(crate) failed: bool,
     pub(crate) consumers: BTreeMap<ConsumerId, QueueId>,
+    /// Consumers that there were messages for, and that the channel kept from taking one.
+    waiting: BTreeMap<Wait, ConsumerId>,
+    last_wait: u64,
+    /// In the virtual host's list of what to look at.
+    pub(crate) listed: bool,
+}
+
+/// The place of a consumer among those that wait for the same: who came first is first.
+type Wait = (Hindrance, u64);
+
+/// Why a channel keeps its consumers from taking messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hindrance {
+    /// Its connection takes no deliveries.
+    Writing,
+    /// It holds as many deliveries as it may.
+    Room,
 }
 
 impl Channel {
@@ -44,20 +61,78 @@ impl Channel {
             writable,
             failed: false,
             consumers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            last_wait: 0,
+            listed: false,
         }
     }
 
-    fn can_take(&self, acknowledges: bool) -> bool {
-        self.writable && !self.failed && (!acknowledges || !self.is_full())
+    fn hindrance(&self, acknowledges: bool) -> Option<Hindrance> {
+        if !self.writable || self.failed {
+            Some(Hindrance::Writing)
+        } else if acknowledges && self.room() == 0 {
+            Some(Hindrance::Room)
+        } else {
+            None
+        }
     }
 
-    /// Whether it holds as many deliveries as it may.
-    pub(crate) fn is_full(&self) -> bool {
+    /// How many deliveries more it may hold.
+    fn room(&self) -> u32 {
         let limit = match self.prefetch {
             0 => self.limit,
             prefetch => prefetch.min(self.limit),
         };
-        self.unacknowledged >= limit
+        limit.saturating_sub(self.unacknowledged)
+    }
+
+    /// Consumers that may take messages again, with their queues: no more than there is
+    /// room for, and no more than so many. The others go on waiting.
+    pub(crate) fn release(&mut self, most: usize) -> impl Iterator<Item = (ConsumerId, QueueId)> {
+        let mut room = self.room();
+        core::iter::from_fn(move || {
+            let (&(hindrance, at), _) = self.waiting.first_key_value()?;
+            if self.hindrance(false).is_some() || (hindrance == Hindrance::Room && room == 0) {
+                return None;
+            }
+            room = room.saturating_sub(1);
+            let consumer = self.waiting.remove(&(hindrance, at))?;
+            Some((consumer, *self.consumers.get(&consumer)?))
+        })
+        .take(most)
+    }
+
+    /// Whether one of those that wait may take a message.
+    pub(crate) fn has_release(&self) -> bool {
+        let first = self.waiting.first_key_value();
+        first.is_some_and(|(&(hindrance, _), _)| {
+            self.hindrance(hindrance == Hindrance::Room).is_none()
+        })
+    }
+
+    /// Whether a consumer may take a message, as far as its channel goes. One that may
+    /// not waits from now on.
+    fn admits(&mut self, consumer: &mut Consumer) -> bool {
+        let hindrance = self.hindrance(!consumer.no_ack);
+        if consumer.waits.map(|(waits_for, _)| waits_for) == hindrance {
+            return hindrance.is_none();
+        }
+        self.forget(consumer);
+        consumer.waits = hindrance.map(|hindrance| {
+            self.last_wait += 1;
+            (hindrance, self.last_wait)
+        });
+        if let Some(wait) = consumer.waits {
+            self.waiting.insert(wait, consumer.id);
+        }
+        hindrance.is_none()
+    }
+
+    /// A consumer goes, and does not wait any more.
+    pub(crate) fn forget(&mut self, consumer: &Consumer) {
+        if let Some(wait) = consumer.waits {
+            self.waiting.remove(&wait);
+        }
     }
 }
 
@@ -74,18 +149,40 @@ pub(crate) struct Consumer {
     /// Deliveries that may be out unacknowledged; zero is no limit.
     pub(crate) prefetch: u32,
     pub(crate) unacknowledged: u32,
+    /// Its place among those that its channel keeps waiting.
+    waits: Option<Wait>,
 }
 
 impl Consumer {
-    fn can_take(&self, channel: &Channel) -> bool {
-        let room = self.no_ack || self.prefetch == 0 || self.unacknowledged < self.prefetch;
-        room && channel.can_take(!self.no_ack)
+    pub(crate) fn new(id: ConsumerId, channel: ChannelId) -> Self {
+        Consumer {
+            id,
+            channel,
+            no_ack: false,
+            exclusive: false,
+            priority: 0,
+            prefetch: 0,
+            unacknowledged: 0,
+            waits: None,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        !self.no_ack && self.prefetch != 0 && self.unacknowledged >= self.prefetch
+    }
+
+    fn can_take(&mut self, channels: &mut BTreeMap<ChannelId, Channel>) -> bool {
+        !self.is_full()
+            && channels
+                .get_mut(&self.channel)
+                .is_some_and(|channel| channel.admits(self))
     }
 }
 
 /// The consumers of one queue, by priority and then by turn. One that cannot take
-/// a message loses its place among those that are asked until it is
-/// [woken](Self::wake), so that nobody's turn waits for a walk over it.
+/// a message loses its place among those that are asked until it has
+/// [settled](Self::settled) one or its channel [releases](Channel::release) it, so that
+/// nobody's turn waits for a walk over it.
 #[derive(Debug)]
 pub(crate) struct Consumers {
     all: BTreeMap<ConsumerId, (Consumer, Place)>,
@@ -161,36 +258,50 @@ impl Consumers {
     /// A consumer has settled a message.
     pub(crate) fn settled(&mut self, id: ConsumerId) {
         if let Some((consumer, place)) = self.all.get_mut(&id) {
+            let was_full = consumer.is_full();
             consumer.unacknowledged = consumer.unacknowledged.saturating_sub(1);
+            if was_full {
+                self.asked.insert(*place);
+            }
+        }
+    }
+
+    /// A consumer may want a message: it is asked again, in the turn that it had, unless
+    /// it waits for its channel.
+    pub(crate) fn wake(&mut self, id: ConsumerId) {
+        if let Some((consumer, place)) = self.all.get(&id)
+            && consumer.waits.is_none()
+        {
             self.asked.insert(*place);
         }
     }
 
-    /// A consumer may have got room: it is asked again, in the turn that it had.
-    pub(crate) fn wake(&mut self, id: ConsumerId) {
-        if let Some((_, place)) = self.all.get(&id) {
-            self.asked.insert(*place);
+    /// A consumer's channel has [released](Channel::release) it: it is asked again.
+    pub(crate) fn release(&mut self, id: ConsumerId) {
+        if let Some((consumer, _)) = self.all.get_mut(&id) {
+            consumer.waits = None;
         }
+        self.wake(id);
     }
 
     /// Whose turn it is, among those that can take a message and want one: that one then
-    /// goes behind the others of its priority.
+    /// goes behind the others of its priority. Counts those that were asked.
     pub(crate) fn next(
         &mut self,
-        channels: &BTreeMap<ChannelId, Channel>,
+        channels: &mut BTreeMap<ChannelId, Channel>,
         wants: impl Fn(ConsumerId) -> bool,
+        steps: &mut u64,
     ) -> Option<&mut Consumer> {
-        let can_take = |consumer: &Consumer| {
-            channels
-                .get(&consumer.channel)
-                .is_some_and(|channel| consumer.can_take(channel) && wants(consumer.id))
-        };
+        let mut can_take =
+            |consumer: &mut Consumer| wants(consumer.id) && consumer.can_take(channels);
         if self.single {
             let (consumer, _) = self.all.get_mut(&self.active?)?;
             return can_take(consumer).then_some(consumer);
         }
         while let Some((priority, _, id)) = self.asked.pop_first() {
-            if self.all.get(&id).is_some_and(|(c, _)| can_take(c)) {
+            *steps += 1;
+            let consumer = self.all.get_mut(&id);
+            if consumer.is_some_and(|(consumer, _)| can_take(consumer)) {
                 let place = self.last_place(priority.0, id);
                 self.asked.insert(place);
                 let (consumer, old) = self.all.get_mut(&id)?;
@@ -214,13 +325,9 @@ mod tests {
 
     fn consumer(id: u64, priority: i64) -> Consumer {
         Consumer {
-            id: ConsumerId(id),
-            channel: CHANNEL,
-            no_ack: false,
-            exclusive: false,
             priority,
             prefetch: 2,
-            unacknowledged: 0,
+            ..Consumer::new(ConsumerId(id), CHANNEL)
         }
     }
 
@@ -229,10 +336,10 @@ mod tests {
     }
 
     fn serve(consumers: &mut Consumers, count: usize) -> Vec<u64> {
-        let channels = channels();
+        let mut channels = channels();
         (0..count)
             .filter_map(|_| {
-                let consumer = consumers.next(&channels, |_| true)?;
+                let consumer = consumers.next(&mut channels, |_| true, &mut 0)?;
                 consumer.unacknowledged += 1;
                 Some(consumer.id.0)
             })
@@ -270,10 +377,6 @@ mod tests {
 
     #[test]
     fn a_channel_can_hold_its_consumers_back() {
-        let mut consumers = Consumers::new(false);
-        consumers.add(consumer(1, 0));
-        let mut channels = channels();
-        let channel = channels.get_mut(&CHANNEL).unwrap();
         for (prefetch, unacknowledged, writable, failed, takes) in [
             (0, 9, true, false, true),
             (1, 0, true, false, true),
@@ -281,19 +384,67 @@ mod tests {
             (0, 0, false, false, false),
             (0, 0, true, true, false),
         ] {
+            let mut consumers = Consumers::new(false);
+            consumers.add(consumer(1, 0));
+            let mut channel = Channel::new(writable, 100);
+            channel.consumers.insert(ConsumerId(1), QueueId(1));
             channel.prefetch = prefetch;
             channel.unacknowledged = unacknowledged;
-            channel.writable = writable;
             channel.failed = failed;
-            let table = BTreeMap::from([(
-                CHANNEL,
-                Channel {
-                    consumers: BTreeMap::new(),
-                    ..*channel
-                },
-            )]);
-            consumers.wake(ConsumerId(1));
-            assert_eq!(consumers.next(&table, |_| true).is_some(), takes);
+            let mut channels = BTreeMap::from([(CHANNEL, channel)]);
+            let next = consumers.next(&mut channels, |_| true, &mut 0);
+            assert_eq!(next.is_some(), takes);
+            let channel = channels.get_mut(&CHANNEL).unwrap();
+            assert!(!channel.has_release());
+            (channel.writable, channel.failed) = (true, false);
+            channel.unacknowledged = 0;
+            assert_eq!(channel.has_release(), !takes);
+            let released: Vec<_> = channel.release(9).collect();
+            assert_eq!(released.len(), usize::from(!takes));
+            if !takes {
+                consumers.release(ConsumerId(1));
+            }
+            assert!(consumers.next(&mut channels, |_| true, &mut 0).is_some());
         }
+    }
+
+    /// Who has waited longest comes first, and no more come than there is room for.
+    #[test]
+    fn a_channel_releases_its_consumers_in_turn() {
+        let mut consumers = Consumers::new(false);
+        let mut channel = Channel::new(true, 100);
+        for id in 1..=4 {
+            consumers.add(Consumer {
+                no_ack: id == 4,
+                ..consumer(id, 0)
+            });
+            channel.consumers.insert(ConsumerId(id), QueueId(id));
+        }
+        channel.prefetch = 2;
+        channel.unacknowledged = 2;
+        let mut channels = BTreeMap::from([(CHANNEL, channel)]);
+        assert_eq!(
+            consumers
+                .next(&mut channels, |_| true, &mut 0)
+                .unwrap()
+                .id
+                .0,
+            4
+        );
+        channels.get_mut(&CHANNEL).unwrap().writable = false;
+        assert!(consumers.next(&mut channels, |_| true, &mut 0).is_none());
+        let channel = channels.get_mut(&CHANNEL).unwrap();
+        channel.writable = true;
+        let mut released = |unacknowledged, most| {
+            channel.unacknowledged = unacknowledged;
+            channel
+                .release(most)
+                .map(|(id, _)| id.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(released(2, 9), [4]);
+        assert_eq!(released(1, 9), [1]);
+        assert_eq!(released(0, 1), [2]);
+        assert_eq!(released(0, 9), [3]);
     }
 }

@@ -161,10 +161,10 @@ impl Queue {
         self.consumers.add(consumer);
     }
 
-    pub(crate) fn remove_consumer(&mut self, consumer: ConsumerId) {
-        self.consumers.remove(consumer);
+    pub(crate) fn remove_consumer(&mut self, consumer: ConsumerId) -> Option<Consumer> {
         self.selections.remove(consumer);
         self.ready.set_keyed(!self.selections.is_empty());
+        self.consumers.remove(consumer)
     }
 
     /// Goes on with the search of a new consumer for what it wants, by one message.
@@ -178,10 +178,11 @@ impl Queue {
     }
 
     /// Takes the message for the consumer whose turn it is, among those that can take one
-    /// and want one.
+    /// and want one. Counts those that were asked.
     pub(crate) fn take_next(
         &mut self,
-        channels: &BTreeMap<ChannelId, Channel>,
+        channels: &mut BTreeMap<ChannelId, Channel>,
+        steps: &mut u64,
     ) -> Option<(&mut Consumer, Entry)> {
         if self.ready.is_empty() {
             return None;
@@ -189,7 +190,7 @@ impl Queue {
         let selections = &self.selections;
         let consumer = self
             .consumers
-            .next(channels, |consumer| selections.has(consumer))?;
+            .next(channels, |consumer| selections.has(consumer), steps)?;
         let entry = self.selections.take(consumer.id, &mut self.ready)?;
         Some((consumer, entry))
     }

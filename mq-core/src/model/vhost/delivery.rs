@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{VirtualHost, Work};
+use super::{Listed, VirtualHost, Work, list};
 use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
@@ -100,15 +100,11 @@ impl VirtualHost {
             )));
         }
         channel.consumers.insert(id, request.queue);
-        let consumer = Consumer {
-            id,
-            channel: request.channel,
-            no_ack: request.no_ack,
-            exclusive: request.exclusive,
-            priority: request.priority,
-            prefetch: request.prefetch,
-            unacknowledged: 0,
-        };
+        let mut consumer = Consumer::new(id, request.channel);
+        consumer.no_ack = request.no_ack;
+        consumer.exclusive = request.exclusive;
+        consumer.priority = request.priority;
+        consumer.prefetch = request.prefetch;
         let selects = request.selector.is_some();
         queue.add_consumer(consumer, request.selector);
         self.last_id = id.0;
@@ -128,17 +124,18 @@ impl VirtualHost {
     /// Removes a consumer. What it holds it keeps; an auto-delete queue goes
     /// with its last consumer.
     pub(crate) fn cancel(&mut self, channel: ChannelId, consumer: ConsumerId) {
-        let listed = self
-            .channels
-            .get_mut(&channel)
-            .and_then(|c| c.consumers.remove(&consumer));
-        let Some(id) = listed else {
+        let Some(channel) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let Some(id) = channel.consumers.remove(&consumer) else {
             return;
         };
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
-        queue.remove_consumer(consumer);
+        if let Some(consumer) = queue.remove_consumer(consumer) {
+            channel.forget(&consumer);
+        }
         queue.used = self.now;
         if queue.settings.auto_delete && queue.consumers.is_empty() {
             self.remove_queue(id);
@@ -200,15 +197,10 @@ impl VirtualHost {
             consumer,
             channel: channel_id,
         } = lease;
-        let mut freed = false;
-        if consumer.is_some()
-            && let Some(channel) = self.channels.get_mut(&channel_id)
-        {
-            freed = channel.is_full();
-            channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
-        }
-        if freed {
-            self.update_channel(channel_id, |_| {});
+        if consumer.is_some() {
+            self.update_channel(channel_id, |channel| {
+                channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
+            });
         }
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
@@ -245,9 +237,17 @@ impl VirtualHost {
     pub(crate) fn next_delivery(&mut self, steps: u64) -> Option<(ConnectionId, Delivery)> {
         let end = self.statistics.steps.saturating_add(steps);
         while self.statistics.steps < end
-            && let Some(&id) = self.listed.front()
+            && let Some(&listed) = self.listed.front()
         {
             self.statistics.steps += 1;
+            let id = match listed {
+                Listed::Queue(id) => id,
+                Listed::Channel(id) => {
+                    self.listed.pop_front();
+                    self.release_consumers(id);
+                    continue;
+                }
+            };
             let expired = self.expire_some(id, false, end) && self.expire_wanted(id, end);
             if expired && let Some(delivery) = self.deliver_from(id) {
                 self.in_a_row += 1;
@@ -276,10 +276,28 @@ impl VirtualHost {
         None
     }
 
+    /// Lets consumers that have waited for their channel be asked again: some, and if
+    /// there is room for more when their queues have had their turn, others.
+    fn release_consumers(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(&id) else {
+            return;
+        };
+        channel.listed = false;
+        for (consumer, id) in channel.release(IN_A_ROW as usize) {
+            self.statistics.steps += 1;
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.consumers.release(consumer);
+                list(&mut self.listed, queue, id);
+            }
+        }
+        self.update_channel(id, |_| {});
+    }
+
     fn deliver_from(&mut self, id: QueueId) -> Option<(ConnectionId, Delivery)> {
         let queue = self.queues.get_mut(&id)?;
         let kind = queue.arguments.kind;
-        let (consumer, entry) = queue.take_next(&self.channels)?;
+        let steps = &mut self.statistics.steps;
+        let (consumer, entry) = queue.take_next(&mut self.channels, steps)?;
         let channel = self.channels.get_mut(&consumer.channel)?;
         let message = outgoing(kind, &entry);
         let redelivered = entry.redelivered;

@@ -57,6 +57,14 @@ impl Default for Member {
     }
 }
 
+/// What is to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Queue(QueueId),
+    /// Some of its consumers have waited for it, and may take messages again.
+    Channel(ChannelId),
+}
+
 /// A virtual host.
 #[derive(Debug)]
 pub(crate) struct VirtualHost {
@@ -79,8 +87,8 @@ pub(crate) struct VirtualHost {
     /// Names of direct reply-to, and the queue behind each.
     replies: BTreeMap<Name, QueueId>,
     pub(crate) sessions: Sessions,
-    /// Queues to look at: something arrived, or someone can take more.
-    listed: VecDeque<QueueId>,
+    /// What to look at: something arrived, or someone can take more.
+    listed: VecDeque<Listed>,
     /// Deliveries in a row from the queue that is listed first.
     in_a_row: u32,
     work: Works,
@@ -198,18 +206,15 @@ impl VirtualHost {
         self.channels.remove(&id);
     }
 
-    /// Changes what a channel can take, and looks again at its queues.
+    /// Changes what a channel can take, and looks at those that have waited for it.
     pub(crate) fn update_channel(&mut self, id: ChannelId, change: impl FnOnce(&mut Channel)) {
         let Some(channel) = self.channels.get_mut(&id) else {
             return;
         };
         change(channel);
-        self.statistics.steps += channel.consumers.len() as u64;
-        for (consumer, id) in &channel.consumers {
-            if let Some(queue) = self.queues.get_mut(id) {
-                queue.consumers.wake(*consumer);
-                list(&mut self.listed, queue, *id);
-            }
+        if channel.has_release() && !channel.listed {
+            channel.listed = true;
+            self.listed.push_back(Listed::Channel(id));
         }
     }
 
@@ -324,9 +329,9 @@ impl VirtualHost {
 }
 
 /// Adds a queue to those to look at, unless it is there.
-fn list(listed: &mut VecDeque<QueueId>, queue: &mut Queue, id: QueueId) {
+fn list(listed: &mut VecDeque<Listed>, queue: &mut Queue, id: QueueId) {
     if !queue.listed {
         queue.listed = true;
-        listed.push_back(id);
+        listed.push_back(Listed::Queue(id));
     }
 }

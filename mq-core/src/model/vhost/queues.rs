@@ -268,6 +268,7 @@ impl VirtualHost {
             if let Some(channel) = self.channels.get_mut(&consumer.channel)
                 && channel.consumers.remove(&consumer.id).is_some()
             {
+                channel.forget(consumer);
                 let ChannelId { connection, number } = consumer.channel;
                 let consumer = consumer.id;
                 let channel = number;
