@@ -19,9 +19,11 @@ pub struct Limits {
     /// Size of one message body in bytes. A larger one is refused by the
     /// protocol's own means (AMQP: channel error 406; MQTT: 0x95; STOMP: ERROR).
     pub message_size: usize,
-    /// User properties of one MQTT message or will: each weighs more here than on the
-    /// wire. More are refused with 0x95.
-    pub user_properties: usize,
+    /// Headers of one message: MQTT user properties, also of a will, entries of AMQP's
+    /// headers and arguments with those of the tables in them, header lines of a STOMP
+    /// frame. Each weighs more here than on the wire. More are refused (AMQP: channel
+    /// error 406; MQTT: 0x95; STOMP: ERROR).
+    pub headers: usize,
     /// Ready messages in one queue. At the limit the queue's `x-overflow`
     /// decides: the oldest is dropped, or the publish is refused.
     pub queue_messages: usize,
@@ -78,7 +80,7 @@ impl Default for Limits {
             receive_high_water: 1 << 20,
             connections: 100_000,
             message_size: 128 << 20,
-            user_properties: 1_000,
+            headers: 1_000,
             queue_messages: 1_000_000,
             queue_bytes: 1 << 30,
             queues: 100_000,

@@ -9,10 +9,55 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::fmt;
+use core::ops::Deref;
 use core::time::Duration;
 
 /// A shared, immutable name: of a queue, an exchange, a routing key.
 pub(crate) type Name = Arc<str>;
+
+/// A short text of a message: bytes that should be UTF-8. Over AMQP, where others than
+/// ours pass on what is not, it goes out as it came; the other protocols cannot say it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text(Arc<[u8]>);
+
+impl Text {
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        core::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> From<&T> for Text {
+    fn from(text: &T) -> Self {
+        Text(Arc::from(text.as_ref()))
+    }
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        *self.0 == *other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
 
 /// A value of a header or argument: the field types of AMQP 0-9-1 with
 /// RabbitMQ's additions, into which MQTT and STOMP put their strings.
@@ -93,27 +138,28 @@ impl Value {
 /// An ordered list of named values. Names may repeat (MQTT user properties
 /// do); a look-up finds the first.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Headers(pub(crate) Vec<(Name, Value)>);
+pub(crate) struct Headers(pub(crate) Vec<(Text, Value)>);
 
 impl Headers {
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(n, _)| &**n == name).map(|(_, v)| v)
+    pub(crate) fn get<N: AsRef<[u8]> + ?Sized>(&self, name: &N) -> Option<&Value> {
+        let name = name.as_ref();
+        self.0.iter().find(|(n, _)| **n == *name).map(|(_, v)| v)
     }
 
     pub(crate) fn push(&mut self, name: &str, value: Value) {
-        self.0.push((Name::from(name), value));
+        self.0.push((Text::from(name), value));
     }
 
     /// Puts `value` under `name` in place of what was there.
     pub(crate) fn set(&mut self, name: &str, value: Value) {
-        match self.0.iter_mut().find(|(n, _)| &**n == name) {
+        match self.0.iter_mut().find(|(n, _)| n == name) {
             Some((_, old)) => *old = value,
             None => self.push(name, value),
         }
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
-        let at = self.0.iter().position(|(n, _)| &**n == name)?;
+        let at = self.0.iter().position(|(n, _)| n == name)?;
         Some(self.0.remove(at).1)
     }
 
@@ -144,8 +190,8 @@ pub(crate) enum Qos {
 /// AMQP's names where AMQP has one.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Properties {
-    pub(crate) content_type: Option<Name>,
-    pub(crate) content_encoding: Option<Name>,
+    pub(crate) content_type: Option<Text>,
+    pub(crate) content_encoding: Option<Text>,
     /// AMQP headers, MQTT user properties, STOMP user headers.
     pub(crate) headers: Headers,
     pub(crate) delivery_mode: Option<u8>,
@@ -153,16 +199,16 @@ pub(crate) struct Properties {
     /// AMQP correlation-id, MQTT correlation data.
     pub(crate) correlation_id: Option<Bytes>,
     /// AMQP reply-to; MQTT response topic `a/b` as `/topic/a.b`.
-    pub(crate) reply_to: Option<Name>,
+    pub(crate) reply_to: Option<Text>,
     /// Time to live since [`Message::published`]: AMQP expiration, MQTT
     /// message expiry interval.
     pub(crate) expiration: Option<Duration>,
-    pub(crate) message_id: Option<Name>,
+    pub(crate) message_id: Option<Text>,
     pub(crate) timestamp: Option<u64>,
-    pub(crate) kind: Option<Name>,
-    pub(crate) user_id: Option<Name>,
-    pub(crate) app_id: Option<Name>,
-    pub(crate) cluster_id: Option<Name>,
+    pub(crate) kind: Option<Text>,
+    pub(crate) user_id: Option<Text>,
+    pub(crate) app_id: Option<Text>,
+    pub(crate) cluster_id: Option<Text>,
     /// MQTT 5.0 payload format indicator: the body is UTF-8 text.
     pub(crate) payload_is_utf8: Option<bool>,
     pub(crate) qos: Qos,
@@ -202,17 +248,29 @@ pub(crate) enum Origin {
 }
 
 /// Bytes that a header takes besides its name and its value.
-const ENTRY: usize = size_of::<(Name, Value)>() + 2 * size_of::<usize>();
+const ENTRY: usize = size_of::<(Text, Value)>() + 2 * size_of::<usize>();
 
 impl Value {
-    /// Bytes that it holds besides itself.
+    /// Bytes that it holds besides itself. The codec has bounded the depth.
     fn size(&self) -> usize {
         match self {
             Value::String(bytes) | Value::Binary(bytes) => bytes.len(),
-            Value::Array(values) => values.len() * size_of::<Value>(),
-            Value::Table(headers) => headers.0.len() * ENTRY,
+            Value::Array(values) => {
+                let values = values.iter().map(|value| size_of::<Value>() + value.size());
+                values.sum()
+            }
+            Value::Table(headers) => headers.size(),
             _ => 0,
         }
+    }
+}
+
+impl Headers {
+    /// Bytes that they hold.
+    fn size(&self) -> usize {
+        let entries = self.0.iter();
+        let sizes = entries.map(|(name, value)| ENTRY + name.len() + value.size());
+        sizes.sum()
     }
 }
 
@@ -230,26 +288,24 @@ impl Properties {
             &self.cluster_id,
         ];
         let texts = texts.into_iter().flatten().map(|text| text.len());
-        let headers = self.headers.0.iter();
-        let headers = headers.map(|(name, value)| ENTRY + name.len() + value.size());
         let correlation_id = self.correlation_id.as_ref().map_or(0, Bytes::len);
-        texts.sum::<usize>() + headers.sum::<usize>() + correlation_id
+        texts.sum::<usize>() + self.headers.size() + correlation_id
     }
 }
 
 impl Message {
     /// Bytes that count towards the limits of queues and sessions: what is held for it,
-    /// but for what every message has. The depths of a table count by their entries.
+    /// but for what every message has.
     pub(crate) fn size(&self) -> usize {
-        let headers = &self.properties.headers.0;
-        let properties = match &self.origin {
-            // In their encoding, which is kept too.
-            Origin::Amqp(properties) => 2 * properties.len() + headers.len() * ENTRY,
-            Origin::Mqtt { topic, .. } => topic.len() + self.properties.size(),
-            Origin::Stomp { destination } => destination.len() + self.properties.size(),
-            Origin::Broker => self.properties.size(),
+        let origin = match &self.origin {
+            // The encoding of the properties is kept too.
+            Origin::Amqp(properties) => properties.len(),
+            Origin::Mqtt { topic, .. } => topic.len(),
+            Origin::Stomp { destination } => destination.len(),
+            Origin::Broker => 0,
         };
-        self.body.len() + self.exchange.len() + self.routing_key.len() + properties
+        let names = self.exchange.len() + self.routing_key.len();
+        self.body.len() + names + origin + self.properties.size()
     }
 
     /// The message, to be changed: what its publisher's protocol said of it holds no

@@ -445,28 +445,69 @@ fn headers_over_the_consumers_frame_max_arrive() {
 }
 
 /// What is not UTF-8 goes from AMQP to AMQP as it came (RabbitMQ 3.10.8 does not look
-/// at it), also where the properties are encoded anew: here for a hidden copy.
+/// at it), also where the properties are encoded anew: for a hidden copy, and for a dead
+/// letter.
 #[test]
-fn a_binary_correlation_id_passes_on() {
+fn what_is_not_utf_8_passes_on() {
     let (mut world, mut c) = with_messages(&[]);
+    let target = table([
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text("q")),
+    ]);
+    c.declare("dying", &target);
     let mut keys = ArrayBuf::new();
     keys.push(text("nobody")).unwrap();
-    let hidden = table([("BCC", FieldValue::Array(keys.as_array()))]);
-    for headers in [None, Some(hidden.as_table())] {
-        let fields = PropertyFields {
-            headers,
-            correlation_id: Some(amqp_codec::Text::new(b"\xff\xfe")),
-            ..Default::default()
+    let raw = amqp_codec::Text::new(b"\xff\xfe");
+    let mut headers = TableBuf::new();
+    headers.insert(raw, text("v")).unwrap();
+    let mut hidden = headers.clone();
+    let keys = FieldValue::Array(keys.as_array());
+    hidden.insert("BCC", keys).unwrap();
+    let fields = PropertyFields {
+        headers: Some(headers.as_table()),
+        content_type: Some(raw),
+        content_encoding: Some(raw),
+        correlation_id: Some(raw),
+        reply_to: Some(raw),
+        message_id: Some(raw),
+        r#type: Some(raw),
+        app_id: Some(raw),
+        reserved: Some(raw),
+        ..Default::default()
+    };
+    for headers in [&headers, &hidden] {
+        let sent = PropertyFields {
+            headers: Some(headers.as_table()),
+            ..fields
         };
-        c.publish_with(1, "", "q", "m", false, &fields);
-    }
-    c.get("q", true);
-    c.get("q", true);
-    c.seen(&mut world);
-    assert_eq!(c.contents.len(), 2);
-    for content in &c.contents {
-        let id = content.properties().correlation_id();
-        assert_eq!(id.map(|id| id.as_bytes()), Some(&b"\xff\xfe"[..]));
-        assert_eq!(content.properties().headers(), None);
+        c.publish_with(1, "", "q", "m", false, &sent);
+        c.publish_with(1, "", "dying", "m", false, &sent);
+        c.get("dying", false);
+        c.seen(&mut world);
+        let tag = c.contents.len() as u64;
+        c.codec.reject(1, tag, Requeue::No).unwrap();
+        c.seen(&mut world);
+        for is_dead in [false, true] {
+            c.get("q", false);
+            c.seen(&mut world);
+            let content = c.contents.last().unwrap();
+            let came = content.properties().fields();
+            if is_dead {
+                let value = came.headers.and_then(|table| table.get(raw));
+                assert_eq!(value, Some(text("v")));
+                assert_eq!(
+                    PropertyFields {
+                        headers: None,
+                        ..came
+                    },
+                    PropertyFields {
+                        headers: None,
+                        ..fields
+                    }
+                );
+            } else {
+                assert_eq!(came, fields);
+            }
+        }
     }
 }

@@ -3,8 +3,9 @@
 use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
 use crate::world::mqtt::{Mqtt, properties, topic, utf8};
+use crate::world::stomp::Stomp;
 use amqp_codec::method::tx;
-use amqp_codec::{FieldValue, PropertyFields};
+use amqp_codec::{ArrayBuf, FieldValue, PropertyFields, TableBuf};
 use mq_core::{Config, Limits};
 use mqtt_codec::connection::Message;
 use mqtt_codec::{Connect, PropertiesBuf, PropertiesBuilder, Property, ProtocolVersion, QoS, Will};
@@ -134,7 +135,7 @@ fn a_transaction() {
 #[test]
 fn the_number_of_properties() {
     for (count, fine) in [(10, true), (11, false)] {
-        let mut world = world(|l| l.user_properties = 10);
+        let mut world = world(|l| l.headers = 10);
         let mut publisher = Mqtt::connect(&mut world, "p");
         let too_many = message("t", true, user_properties(count, 0));
         publisher.codec.publish(&too_many).unwrap();
@@ -188,5 +189,98 @@ fn a_will_that_is_too_large() {
         let seen = client.seen(&mut world).pop().unwrap_or_default();
         assert_eq!(seen, expected, "{version:?} {size}");
         assert_eq!(world.is_closed(client.id), size > 1000);
+    }
+}
+
+/// A table of so many entries without a value, so deep in other tables.
+fn entries(count: usize, depth: usize) -> TableBuf {
+    let mut entries = TableBuf::new();
+    for n in 0..count {
+        entries.insert(&n.to_string(), FieldValue::Void).unwrap();
+    }
+    for _ in 0..depth {
+        let mut outer = TableBuf::new();
+        let inner = FieldValue::Table(entries.as_table());
+        if depth.is_multiple_of(2) {
+            let mut array = ArrayBuf::new();
+            array.push(inner).unwrap();
+            outer
+                .insert("t", FieldValue::Array(array.as_array()))
+                .unwrap();
+        } else {
+            outer.insert("t", inner).unwrap();
+        }
+        entries = outer;
+    }
+    entries
+}
+
+/// Headers of one message, and arguments, those in tables of theirs too.
+#[test]
+fn the_number_of_headers_over_amqp() {
+    for (count, depth, fine) in [
+        (10, 0, true),
+        (11, 0, false),
+        (9, 1, true),
+        (10, 1, false),
+        (8, 2, true),
+        (9, 2, false),
+    ] {
+        let table = entries(count, depth);
+        let fields = PropertyFields {
+            headers: Some(table.as_table()),
+            ..Default::default()
+        };
+        let refused = "channel.close 406 PRECONDITION_FAILED - \
+                       a field table has more than 10 entries";
+        let mut world = world(|l| l.headers = 10);
+        let mut c = Amqp::connect(&mut world);
+        c.publish_with(1, "", "", "m", false, &fields);
+        let expected = if fine { "" } else { refused };
+        assert_eq!(c.answer(&mut world), expected, "{count} {depth}");
+        let mut c = Amqp::connect(&mut world);
+        c.declare("q", &table);
+        let expected = if fine {
+            "queue.declare-ok q 0 0"
+        } else {
+            refused
+        };
+        assert_eq!(c.answer(&mut world), expected, "{count} {depth}");
+    }
+}
+
+/// Header lines of one STOMP frame (STOMP 1.2, "Size Limits").
+#[test]
+fn the_number_of_headers_over_stomp() {
+    for (count, fine) in [(8, true), (9, false)] {
+        let mut world = world(|l| l.headers = 10);
+        let client = Stomp::connect(&mut world);
+        let headers: String = (0..count).map(|n| format!("{n}:\n")).collect();
+        let send = format!("SEND\ndestination:/topic/t\nreceipt:r\n{headers}\nm");
+        client.send(&mut world, &send);
+        let frames = client.frames(&mut world);
+        let expected = if fine { "RECEIPT" } else { "ERROR" };
+        assert_eq!(frames[0].command, expected, "{count}");
+    }
+}
+
+/// What is deep in a table counts like the rest.
+#[test]
+fn a_queue_of_deep_tables() {
+    for depth in [0, 1, 2] {
+        let mut world = world(|l| l.queue_bytes = 100_000);
+        let mut c = Amqp::connect(&mut world);
+        c.declare("q", &table([]));
+        let deep = entries(300, depth);
+        let fields = PropertyFields {
+            headers: Some(deep.as_table()),
+            ..Default::default()
+        };
+        for _ in 0..20 {
+            c.publish_with(1, "", "q", "m", false, &fields);
+        }
+        c.seen(&mut world);
+        let ready = world.broker.statistics().ready;
+        assert!((1..=5).contains(&ready), "{ready}");
     }
 }

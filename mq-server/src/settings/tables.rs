@@ -125,7 +125,7 @@ limits! {
     receive_high_water: usize,
     connections: usize,
     message_size: usize,
-    user_properties: usize,
+    headers: usize,
     queue_messages: usize,
     queue_bytes: usize,
     queues: usize,

@@ -2,15 +2,18 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use amqp_codec::connection::Content;
 use amqp_codec::{
-    Array, ArrayBuf, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table, TableBuf, Text,
+    Array, ArrayBuf, EncodeError, FieldValue, PropertiesBuf, PropertyFields, Table, TableBuf,
+    Text as ShortText,
 };
 use bytes::Bytes;
 use core::time::Duration;
 
-use crate::model::message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Value};
+use crate::limits::Limits;
+use crate::model::message::{
+    Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value,
+};
 use crate::model::queue::LONGEST_MILLIS;
 use crate::model::refusal::Refusal;
 
@@ -28,20 +31,44 @@ const LONG_ROUTING_KEY: &str = "x-routing-key";
 /// Longest short string.
 const SHORT: usize = 255;
 
-/// A field table as headers or arguments. A name that is not UTF-8 stays out: no
-/// other protocol can say it, and over AMQP the content goes out as it came.
-pub(super) fn headers(table: Table<'_>) -> Headers {
-    Headers(
-        table
-            .iter()
-            .filter_map(|(n, v)| Some((name(n)?, value(v))))
-            .collect(),
-    )
+/// A field table as headers or arguments. One with too many entries is refused: each
+/// weighs more here than on the wire.
+pub(super) fn headers(table: Table<'_>, limits: &Limits) -> Result<Headers, Refusal> {
+    let limit = limits.headers;
+    if !has_at_most(table, &mut { limit }) {
+        return Err(Refusal::precondition_failed(format_args!(
+            "a field table has more than {limit} entries"
+        )));
+    }
+    Ok(entries(table))
 }
 
-/// The text of a short string, where it is text.
-fn name(text: Text<'_>) -> Option<Name> {
-    text.to_str().map(Name::from)
+/// Whether a table has no more entries than are left, those of tables in it too. The
+/// codec has bounded the depth.
+fn has_at_most(table: Table<'_>, left: &mut usize) -> bool {
+    table.iter().all(|(_, value)| {
+        *left > 0 && {
+            *left -= 1;
+            value_has_at_most(value, left)
+        }
+    })
+}
+
+fn value_has_at_most(value: FieldValue<'_>, left: &mut usize) -> bool {
+    match value {
+        FieldValue::Table(table) => has_at_most(table, left),
+        FieldValue::Array(array) => array.iter().all(|value| value_has_at_most(value, left)),
+        _ => true,
+    }
+}
+
+fn entries(table: Table<'_>) -> Headers {
+    let entry = |(name, v)| (text(name), value(v));
+    Headers(table.iter().map(entry).collect())
+}
+
+fn text(text: ShortText<'_>) -> Text {
+    Text::from(text.as_bytes())
 }
 
 /// The codec has bounded the depth already.
@@ -62,7 +89,7 @@ fn value(value_: FieldValue<'_>) -> Value {
         FieldValue::Bytes(b) => Value::Binary(Bytes::copy_from_slice(b)),
         FieldValue::Array(array) => Value::Array(array.iter().map(value).collect()),
         FieldValue::Timestamp(t) => Value::Timestamp(t),
-        FieldValue::Table(table) => Value::Table(headers(table)),
+        FieldValue::Table(table) => Value::Table(entries(table)),
         _ => Value::Void,
     }
 }
@@ -71,7 +98,7 @@ fn value(value_: FieldValue<'_>) -> Value {
 /// one that is too long for a table stays out.
 fn table(headers: &Headers) -> Result<TableBuf, EncodeError> {
     let mut table = TableBuf::new();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
     for (name, value) in &headers.0 {
         if name.len() <= SHORT && seen.insert(name) {
             with_field(value, &mut |field| table.insert(&**name, field))?;
@@ -132,7 +159,12 @@ fn integer(width: Integer, n: i64) -> FieldValue<'static> {
 }
 
 /// What a published content says, checked as RabbitMQ checks it.
-pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Message, Refusal> {
+pub(super) fn message(
+    content: &Content,
+    user: &str,
+    limits: &Limits,
+    now: Duration,
+) -> Result<Message, Refusal> {
     let fields = content.properties().fields();
     if let Some(claimed) = fields.user_id.filter(|claimed| *claimed != *user) {
         return Err(Refusal::precondition_failed(format_args!(
@@ -151,7 +183,10 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
             "invalid message: {{delivery_mode_unknown,{mode}}}"
         )));
     }
-    let mut headers = fields.headers.map(headers).unwrap_or_default();
+    let mut headers = match fields.headers {
+        Some(table) => headers(table, limits)?,
+        None => Headers::default(),
+    };
     for name in ["CC", "BCC"] {
         check_copies(name, headers.get(name))?;
     }
@@ -168,19 +203,19 @@ pub(super) fn message(content: &Content, user: &str, now: Duration) -> Result<Me
         .map(|id| Bytes::copy_from_slice(id.as_bytes()))
         .or(correlation_id);
     let properties = Properties {
-        content_type: fields.content_type.and_then(name),
-        content_encoding: fields.content_encoding.and_then(name),
+        content_type: fields.content_type.map(text),
+        content_encoding: fields.content_encoding.map(text),
         delivery_mode: fields.delivery_mode,
         priority: fields.priority,
         correlation_id,
-        reply_to: fields.reply_to.and_then(name),
+        reply_to: fields.reply_to.map(text),
         expiration,
-        message_id: fields.message_id.and_then(name),
+        message_id: fields.message_id.map(text),
         timestamp: fields.timestamp,
-        kind: fields.r#type.and_then(name),
-        user_id: fields.user_id.and_then(name),
-        app_id: fields.app_id.and_then(name),
-        cluster_id: fields.reserved.and_then(name),
+        kind: fields.r#type.map(text),
+        user_id: fields.user_id.map(text),
+        app_id: fields.app_id.map(text),
+        cluster_id: fields.reserved.map(text),
         payload_is_utf8: None,
         qos: Qos::AtLeastOnce,
         headers,
@@ -261,7 +296,7 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
         // What a publisher over AMQP has put there goes out as it came. Over MQTT and
         // STOMP only text may end up where the specification wants text.
         .filter(|id| message.origin == Origin::Broker || core::str::from_utf8(id).is_ok())
-        .map(|id| Text::new(id));
+        .map(|id| ShortText::new(id));
     if let (Some(id), None) = (&p.correlation_id, correlation_id) {
         headers.set(LONG_CORRELATION_ID, Value::Binary(id.clone()));
     }
@@ -278,7 +313,7 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
         priority: p.priority,
         correlation_id,
         reply_to: short(&p.reply_to),
-        expiration: expiration.as_ref().map(Text::from),
+        expiration: expiration.as_ref().map(ShortText::from),
         message_id: short(&p.message_id),
         timestamp: p.timestamp,
         r#type: short(&p.kind),
@@ -291,8 +326,8 @@ pub(super) fn properties(message: &Message) -> Result<PropertiesBuf, EncodeError
 
 /// A text that fits; one that does not is left out, since a part of it would
 /// say something else.
-fn short(text: &Option<Arc<str>>) -> Option<Text<'_>> {
+fn short(text: &Option<Text>) -> Option<ShortText<'_>> {
     text.as_deref()
         .filter(|text| text.len() <= SHORT)
-        .map(Text::from)
+        .map(ShortText::new)
 }

@@ -16,13 +16,15 @@ use amqp_codec::connection::{
     ServerConnection, ServerEvent,
 };
 use amqp_codec::method::basic;
-use amqp_codec::{FieldValue, MethodId, Properties, PropertiesBuf, ReplyCode, TableBuf, sasl};
+use amqp_codec::{
+    FieldValue, MethodId, Properties, PropertiesBuf, ReplyCode, Table, TableBuf, sasl,
+};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use super::{FrontEnd, Link, Progress};
 use crate::config::Config;
-use crate::model::message::{Message, Name, Origin};
+use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{Credentials, Host, Login};
 use crate::model::vhost::{Delivery, Settlement};
@@ -105,6 +107,11 @@ impl Serving<'_> {
             next,
         };
         self.link.ask(question, asked);
+    }
+
+    /// A field table as headers or arguments, if it has no more entries than it may.
+    fn headers(&self, table: Table<'_>) -> Result<Headers, Trouble> {
+        content::headers(table, &self.config.limits).map_err(|refusal| self.refuse(refusal))
     }
 
     fn refuse(&self, refusal: Refusal) -> Trouble {
@@ -229,6 +236,7 @@ impl AmqpFrontEnd {
             Scope::Channel(number) => self.close_channel(number),
             Scope::Connection => self.end(),
         }
+        // It is refused only if the channel or the connection is closing already.
         let _ = self.codec.fail(now, error);
     }
 

@@ -7,6 +7,7 @@ use amqp_codec::connection::Content;
 use super::channel::{Channel, Mode};
 use super::{Answer, Serving, content};
 use crate::model::Request;
+use crate::model::message::Text;
 use crate::model::request::{Publish, Unrouted};
 use crate::model::vhost::REPLY_QUEUE;
 
@@ -22,9 +23,10 @@ impl Channel {
         if immediate {
             return Err(s.fail(ReplyCode::NotImplemented, "immediate=true"));
         }
-        let mut message =
-            content::message(content, s.user, s.now).map_err(|refusal| s.refuse(refusal))?;
-        if message.properties.reply_to.as_deref() == Some(REPLY_QUEUE) {
+        let mut message = content::message(content, s.user, &s.config.limits, s.now)
+            .map_err(|refusal| s.refuse(refusal))?;
+        let reply_to = message.properties.reply_to.as_ref();
+        if reply_to.is_some_and(|name| name == REPLY_QUEUE) {
             let Some(reply) = &self.reply else {
                 return Err(s.fail(
                     ReplyCode::PreconditionFailed,
@@ -32,7 +34,7 @@ impl Channel {
                 ));
             };
             message = message.into_edited();
-            message.properties.reply_to = Some(reply.name.clone());
+            message.properties.reply_to = Some(Text::from(&*reply.name));
         }
         let publish = Publish {
             message: Arc::new(message),

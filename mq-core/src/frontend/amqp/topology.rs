@@ -8,7 +8,6 @@ use amqp_codec::{ReplyCode, Table};
 
 use super::answer::Next;
 use super::channel::Channel;
-use super::content::headers;
 use super::{Answer, Serving, Trouble};
 use crate::model::Request;
 use crate::model::exchange::{ExchangeSettings, ExchangeType};
@@ -55,7 +54,7 @@ impl Channel {
                     alloc::format!("unknown exchange type '{}'", m.r#type),
                 ));
             };
-            let settings = ExchangeSettings::new(&name, kind, &headers(m.arguments))
+            let settings = ExchangeSettings::new(&name, kind, &s.headers(m.arguments)?)
                 .map_err(|refusal| s.refuse(refusal))?;
             Request::DeclareExchange(Box::new(DeclareExchange {
                 channel,
@@ -92,7 +91,7 @@ impl Channel {
             source: Name::from(declared(m.source)),
             destination: BindingTarget::Exchange(Name::from(declared(m.destination))),
             routing_key: Name::from(m.routing_key),
-            arguments: headers(m.arguments),
+            arguments: s.headers(m.arguments)?,
         }));
         s.ask(question, Next::Ok(ServerConnection::exchange_bind_ok));
         Ok(())
@@ -108,7 +107,7 @@ impl Channel {
             source: Name::from(declared(m.source)),
             destination: BindingTarget::Exchange(Name::from(declared(m.destination))),
             routing_key: Name::from(m.routing_key),
-            arguments: headers(m.arguments),
+            arguments: s.headers(m.arguments)?,
         }));
         s.ask(question, Next::Ok(ServerConnection::exchange_unbind_ok));
         Ok(())
@@ -136,7 +135,7 @@ impl Channel {
                 durable: m.durable,
                 exclusive: m.exclusive,
                 auto_delete: m.auto_delete,
-                arguments: headers(m.arguments),
+                arguments: s.headers(m.arguments)?,
             }))
         };
         s.ask(question, Next::QueueDeclareOk);
@@ -161,7 +160,7 @@ impl Channel {
             source: Name::from(declared(exchange)),
             destination: BindingTarget::Queue(name),
             routing_key,
-            arguments: headers(arguments),
+            arguments: s.headers(arguments)?,
         }))
     }
 

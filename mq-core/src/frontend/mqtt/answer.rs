@@ -76,6 +76,7 @@ impl MqttFrontEnd {
                     false => ReasonCode::NoSubscriptionExisted,
                 };
                 let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
+                // As with SUBACK.
                 let _ = self.codec.unsuback(id, &codes, Properties::EMPTY);
             }
             // The model answers what was asked.

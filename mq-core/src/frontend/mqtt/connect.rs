@@ -136,7 +136,7 @@ fn check(connect: &Connect<'_>, config: &Config) -> Result<(), ReasonCode> {
     // A will is a message like any other.
     if connect.will.as_ref().is_some_and(|will| {
         will.payload.len() > limits.message_size
-            || will.properties.user_properties().count() > limits.user_properties
+            || will.properties.user_properties().count() > limits.headers
     }) {
         return Err(ReasonCode::PacketTooLarge);
     }

@@ -116,7 +116,7 @@ impl MqttFrontEnd {
     fn publish(&mut self, now: Duration, source: &Source<'_>, publish: &InboundPublish<'_>) {
         let limits = &self.config.limits;
         if publish.payload.len() > limits.message_size
-            || publish.properties.user_properties().count() > limits.user_properties
+            || publish.properties.user_properties().count() > limits.headers
         {
             self.close(now, ReasonCode::PacketTooLarge);
             return;

@@ -7,7 +7,7 @@ use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
 
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{
-    Headers, Message, Name, Origin, Properties, Qos, Value, swap_separators,
+    Headers, Message, Name, Origin, Properties, Qos, Text, Value, swap_separators,
 };
 use crate::model::session::Pending;
 
@@ -56,11 +56,11 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
         exchange: Name::from(TOPIC_EXCHANGE),
         routing_key: Name::from(swap_separators(&inbound.topic)),
         properties: Properties {
-            content_type: p.content_type().map(Name::from),
+            content_type: p.content_type().map(Text::from),
             correlation_id: p.correlation_data().map(Bytes::copy_from_slice),
             reply_to: p
                 .response_topic()
-                .map(|topic| Name::from(alloc::format!("{TOPIC}{}", swap_separators(topic)))),
+                .map(|topic| Text::from(&alloc::format!("{TOPIC}{}", swap_separators(topic)))),
             expiration: p
                 .message_expiry_interval()
                 .map(|seconds| Duration::from_secs(seconds.into())),
@@ -102,7 +102,8 @@ pub(super) fn outbound(pending: &Pending, properties: bool, now: Duration) -> Ou
 fn wire(pending: &Pending, now: Duration) -> PropertiesBuilder {
     let p = &pending.message.properties;
     let mut builder = PropertiesBuilder::new();
-    // What MQTT cannot say (a text with U+0000, one that is too long) it leaves out.
+    // What MQTT cannot say (a text with U+0000, one that is too long or no UTF-8) it
+    // leaves out.
     let mut add = |property: Property<'_>| {
         let _ = builder.push(property);
     };
@@ -117,10 +118,11 @@ fn wire(pending: &Pending, now: Duration) -> PropertiesBuilder {
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         add(Property::MessageExpiryInterval(seconds));
     }
-    if let Some(content_type) = &p.content_type {
+    if let Some(content_type) = p.content_type.as_ref().and_then(Text::as_str) {
         add(Property::ContentType(content_type));
     }
-    if let Some(topic) = p.reply_to.as_deref().and_then(response_topic) {
+    let reply_to = p.reply_to.as_ref().and_then(Text::as_str);
+    if let Some(topic) = reply_to.and_then(response_topic) {
         add(Property::ResponseTopic(&topic));
     }
     if let Some(correlation_data) = &p.correlation_id {
@@ -130,7 +132,7 @@ fn wire(pending: &Pending, now: Duration) -> PropertiesBuilder {
         add(Property::SubscriptionIdentifier(*identifier));
     }
     for (name, value) in &p.headers.0 {
-        if let Some(value) = value.as_text() {
+        if let (Some(name), Some(value)) = (name.as_str(), value.as_text()) {
             add(Property::UserProperty(name, &value));
         }
     }

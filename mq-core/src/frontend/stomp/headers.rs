@@ -9,7 +9,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::Frame;
 
-use crate::model::message::{Headers, Integer, Message, Name, Properties, Qos, Value};
+use crate::model::message::{Headers, Integer, Message, Properties, Qos, Text, Value};
 
 /// AMQP's delivery mode of a message that survives a restart.
 const PERSISTENT: u8 = 2;
@@ -69,7 +69,7 @@ fn flag(frame: &Frame<'_>, name: &str) -> Option<bool> {
 
 /// Takes one header of a SEND into the properties; false if it is none of them.
 fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
-    let text = || Some(Name::from(value));
+    let text = || Some(Text::from(value));
     match name {
         "content-type" => properties.content_type = text(),
         "content-encoding" => properties.content_encoding = text(),
@@ -146,14 +146,14 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
         ("cluster-id", &p.cluster_id),
     ];
     for (name, value) in texts {
-        if let Some(value) = value {
+        if let Some(value) = value.as_ref().and_then(Text::as_str) {
             headers.push((name.into(), Cow::Borrowed(value)));
         }
     }
-    if let Some(reply_to) = &p.reply_to {
+    if let Some(reply_to) = p.reply_to.as_ref().and_then(Text::as_str) {
         // A name that is no destination is that of a queue, as in AMQP.
         let destination = if reply_to.starts_with('/') {
-            Cow::Borrowed(&**reply_to)
+            Cow::Borrowed(reply_to)
         } else {
             Cow::Owned(alloc::format!("/reply-queue/{reply_to}"))
         };
@@ -187,9 +187,9 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
         headers.push(("redelivered".into(), "true".into()));
     }
     for (name, value) in &p.headers.0 {
-        if VOUCHED_FOR.contains(&&**name) {
+        let Some(name) = name.as_str().filter(|name| !VOUCHED_FOR.contains(name)) else {
             continue;
-        }
+        };
         if let Some(value) = value.as_text() {
             headers.push((Cow::Borrowed(name), value));
         }

@@ -21,7 +21,7 @@ use stomp_codec::Limits;
 
 use super::{FrontEnd, Link, Progress, Source, settle};
 use crate::config::Config;
-use crate::model::message::{Headers, Message, Name, Origin};
+use crate::model::message::{Headers, Message, Name, Origin, Text};
 use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
 use crate::model::request::{
@@ -116,6 +116,7 @@ impl From<Refusal> for Failure {
 impl StompFrontEnd {
     pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
         let limits = Limits::default()
+            .with_header_count(config.limits.headers)
             .with_body(config.limits.message_size)
             .with_subscriptions(config.limits.consumers)
             .with_transactions(config.limits.transactions)
@@ -334,17 +335,19 @@ impl StompFrontEnd {
         };
         let headers = send.user_headers().map(|h| (h.name, h.value));
         let mut properties = headers::properties(headers);
-        if let Some(claimed) = properties.user_id.as_ref().filter(|id| **id != self.user) {
+        if let Some(claimed) = properties.user_id.as_ref().filter(|id| **id != *self.user) {
             return Err(Failure::from(Refusal::precondition_failed(format_args!(
-                "user_id property set to '{claimed}' but authenticated user was '{}'",
+                "user_id property set to '{}' but authenticated user was '{}'",
+                claimed.as_str().unwrap_or_default(),
                 self.user
             ))));
         }
         if let Some(reply_to) = &mut properties.reply_to
-            && let Some(Destination::TemporaryQueue(name)) = Destination::parse(reply_to)
+            && let Some(Destination::TemporaryQueue(name)) =
+                reply_to.as_str().and_then(Destination::parse)
         {
             let name = name.into_owned();
-            *reply_to = self.temporary_queue(&name);
+            *reply_to = Text::from(&*self.temporary_queue(&name));
         }
         let message = Message {
             exchange: Name::from(exchange),
@@ -360,7 +363,7 @@ impl StompFrontEnd {
             Destination::Queue(_) => {
                 // Most messages say nothing of the queue, and share its usual settings.
                 let named = &message.properties.headers.0;
-                let asked = named.iter().any(|(name, _)| name.starts_with("x-"));
+                let asked = named.iter().any(|(name, _)| name.starts_with(b"x-"));
                 let shape = headers::QueueShape::of_queue(&send.frame);
                 Unrouted::MakeQueue(if asked || shape != headers::QueueShape::DURABLE {
                     Arc::new(QueueSettings {

@@ -4,14 +4,14 @@
 use alloc::vec::Vec;
 
 use super::value_matches;
-use crate::model::message::{Headers, Name, Value};
+use crate::model::message::{Headers, Text, Value};
 use crate::model::refusal::Refusal;
 
 /// The pattern in the arguments of a binding.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct HeadersMatch {
     all: bool,
-    wanted: Vec<(Name, Value)>,
+    wanted: Vec<(Text, Value)>,
 }
 
 /// `x-match`: whether all must match, and whether names that begin with `x-`
@@ -36,7 +36,7 @@ impl HeadersMatch {
         let wanted = arguments
             .0
             .iter()
-            .filter(|(name, _)| &**name != "x-match" && (*with_x || !name.starts_with("x-")))
+            .filter(|(name, _)| name != "x-match" && (*with_x || !name.starts_with(b"x-")))
             .cloned()
             .collect();
         Ok(HeadersMatch { all: *all, wanted })

@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 
 use super::{Comparison, Expression, Literal, Operation};
-use crate::model::message::{Integer, Message, Properties, Value};
+use crate::model::message::{Integer, Message, Properties, Text, Value};
 
 /// The value of an expression. Booleans are conditions too: Null is the unknown one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +27,7 @@ pub(super) fn is_true(condition: &Expression, converts: bool, message: &Message)
 
 /// JMS's names of what a message has, and where it is here.
 fn field<'a>(name: &str, properties: &'a Properties) -> Option<Operand<'a>> {
-    let text = |text: &'a Option<_>| text.as_deref().map_or(Operand::Null, Operand::String);
+    let text = |text: &'a Option<Text>| text.as_deref().map_or(Operand::Null, Operand::text);
     Some(match name {
         "JMSDeliveryMode" => Operand::String(match properties.delivery_mode {
             Some(2) => "PERSISTENT",
@@ -43,12 +43,18 @@ fn field<'a>(name: &str, properties: &'a Properties) -> Option<Operand<'a>> {
         "JMSType" => text(&properties.kind),
         "JMSXUserID" => text(&properties.user_id),
         "JMSXAppID" => text(&properties.app_id),
-        "JMSCorrelationID" => match &properties.correlation_id {
-            Some(bytes) => core::str::from_utf8(bytes).map_or(Operand::Other, Operand::String),
-            None => Operand::Null,
-        },
+        "JMSCorrelationID" => {
+            let id = properties.correlation_id.as_deref();
+            id.map_or(Operand::Null, Operand::text)
+        }
         _ => return None,
     })
+}
+
+impl<'a> Operand<'a> {
+    fn text(bytes: &'a [u8]) -> Self {
+        core::str::from_utf8(bytes).map_or(Operand::Other, Operand::String)
+    }
 }
 
 impl<'a> From<&'a Value> for Operand<'a> {
@@ -66,9 +72,7 @@ impl<'a> From<&'a Value> for Operand<'a> {
                 let tenths = (0..*scale).fold(1.0, |power, _| power * 10.0);
                 Operand::Double(f64::from(*value) / tenths)
             }
-            Value::String(bytes) => {
-                core::str::from_utf8(bytes).map_or(Operand::Other, Operand::String)
-            }
+            Value::String(bytes) => Operand::text(bytes),
             Value::Timestamp(seconds) => {
                 i64::try_from(*seconds).map_or(Operand::Other, Operand::Long)
             }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::message::{Headers, Integer, Origin, Properties, Value};
+use crate::model::message::{Headers, Integer, Origin, Properties, Text, Value};
 
 fn message(properties: Properties) -> Message {
     Message {
@@ -250,14 +250,14 @@ fn what_is_not_a_selector() {
 #[test]
 fn header_fields() {
     let properties = Properties {
-        kind: Some(Name::from("car")),
+        kind: Some(Text::from("car")),
         priority: Some(7),
         delivery_mode: Some(2),
         timestamp: Some(12),
-        message_id: Some(Name::from("ID:1")),
+        message_id: Some(Text::from("ID:1")),
         correlation_id: Some(Bytes::from_static(b"c")),
-        user_id: Some(Name::from("u")),
-        app_id: Some(Name::from("a")),
+        user_id: Some(Text::from("u")),
+        app_id: Some(Text::from("a")),
         ..Properties::default()
     };
     let message = message(properties);
