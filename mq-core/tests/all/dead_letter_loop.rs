@@ -1,56 +1,107 @@
-//! Queues that are their own dead-letter target, and a message in them that the
-//! consumer cannot be sent.
+//! Queues that are each other's dead-letter targets, or their own, and messages that none of
+//! them keeps. No call of the broker takes many steps, and a message that nobody has
+//! rejected goes round once (RabbitMQ, "Dead Letter Exchanges": "if a message reaches the
+//! same queue twice .. the message will be dropped if there was no rejections in the entire
+//! cycle").
 
 use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
-use crate::world::mqtt::Mqtt;
-use mqtt_codec::QoS;
-
-/// A routing key of more than 255 bytes has no place in `basic.deliver`, where it is a
-/// short string (AMQP 0-9-1 section 4.2.5.3).
-fn unsayable() -> String {
-    "k".repeat(300)
-}
-
-/// Two queues that dead-letter to each other through `amq.topic`, which keeps the routing
-/// key (the same one, if the names are the same), with a message that AMQP cannot say.
-fn looped(world: &mut World, names: [&str; 2]) -> Amqp {
-    let mut client = Amqp::connect(world);
-    for name in names {
-        let target = table([("x-dead-letter-exchange", text("amq.topic"))]);
-        client.declare(name, &target);
-        client.bind(name, "amq.topic", "#");
-    }
-    client.seen(world);
-    let mut publisher = Mqtt::connect(world, "p");
-    publisher.publish(&unsayable(), "m", QoS::AtLeastOnce);
-    publisher.seen(world);
-    client
-}
+use crate::world::stomp::Stomp;
+use amqp_codec::FieldValue;
+use amqp_codec::connection::Requeue;
+use mq_core::Protocol;
 
 const QUEUES: &[[&str; 2]] = &[["a", "a"], ["a", "b"]];
 
+/// Calls of the broker that are enough for any of this.
+const TURNS: usize = 100;
+
+/// Two queues that dead-letter to each other through `amq.topic`, which keeps the routing
+/// key (or the same one, if the names are the same).
+fn looped(world: &mut World, names: [&str; 2], more: &[(&str, FieldValue<'_>)]) -> Amqp {
+    let mut client = Amqp::connect(world);
+    for name in names {
+        let mut arguments = table([("x-dead-letter-exchange", text("amq.topic"))]);
+        for (name, value) in more {
+            arguments.insert(*name, *value).unwrap();
+        }
+        client.declare(name, &arguments);
+        client.bind(name, "amq.topic", "#");
+    }
+    client.seen(world);
+    client
+}
+
+/// A STOMP 1.0 header cannot end with a space: whoever reads it cuts spaces off. So the
+/// destination of such a message cannot be said.
+const UNSAYABLE: &str = "k ";
+
+fn subscribe(world: &mut World, queue: &str, ack: &str) -> Stomp {
+    let client = Stomp(world.connect(Protocol::Stomp));
+    client.send(world, "CONNECT\nlogin:guest\npasscode:guest\n\n");
+    let subscribe = format!("SUBSCRIBE\ndestination:/amq/queue/{queue}\nack:{ack}\n\n");
+    client.send(world, &subscribe);
+    client
+}
+
 #[test]
-fn get_ends() {
+fn what_a_consumer_cannot_be_told_goes_round_once() {
     for names in QUEUES {
         let mut world = World::new();
-        let mut client = looped(&mut world, *names);
-        for _ in 0..2 {
-            client.get(names[0], false);
-            let answer = client.answer(&mut world);
-            assert!(answer.contains("get-"), "{answer}");
+        let mut publisher = looped(&mut world, *names, &[]);
+        let consumers = names.map(|name| subscribe(&mut world, name, "client"));
+        let before = world.turns;
+        publisher.publish(1, "amq.topic", UNSAYABLE, "no");
+        publisher.publish(1, "amq.topic", "k", "yes");
+        publisher.seen(&mut world);
+        assert!(world.turns - before < TURNS, "{}", world.turns);
+        let seen = consumers.map(|consumer| consumer.messages(&mut world));
+        assert_eq!(
+            seen.concat(),
+            vec!["yes"; if names[0] == names[1] { 1 } else { 2 }]
+        );
+        let statistics = world.broker.statistics();
+        assert_eq!(statistics.ready, 0, "{names:?}");
+        // Each queue has given it up once, and once more as the other's letter.
+        let letters = if names[0] == names[1] { 0 } else { 2 };
+        assert_eq!(statistics.dead_lettered, letters, "{names:?}");
+        assert!(statistics.rejected > 0, "{names:?}");
+    }
+}
+
+#[test]
+fn what_no_queue_keeps_goes_round_once() {
+    for (argument, value) in [("x-message-ttl", 0), ("x-max-length", 0)] {
+        for names in QUEUES {
+            let mut world = World::new();
+            let more = [(argument, FieldValue::I32(value))];
+            let mut publisher = looped(&mut world, *names, &more);
+            let before = world.turns;
+            publisher.publish(1, "amq.topic", "k", "m");
+            publisher.seen(&mut world);
+            assert!(world.turns - before < TURNS, "{argument} {}", world.turns);
+            let statistics = world.broker.statistics();
+            assert_eq!(statistics.ready, 0, "{argument} {names:?}");
+            let letters = if names[0] == names[1] { 0 } else { 2 };
+            assert_eq!(statistics.dead_lettered, letters, "{argument} {names:?}");
         }
     }
 }
 
+/// What a client rejects comes round as often as it does that, one turn each time.
 #[test]
-fn consuming_ends() {
-    for names in QUEUES {
-        let mut world = World::new();
-        let mut client = looped(&mut world, *names);
-        client.consume(1, names[0], "one", false);
-        client.consume(2, names[1], "two", false);
+fn what_a_client_rejects_comes_back() {
+    let mut world = World::new();
+    let mut client = looped(&mut world, ["a", "a"], &[]);
+    client.publish(1, "amq.topic", "k", "m");
+    client.consume(1, "a", "c", false);
+    client.seen(&mut world);
+    for tag in 1..=20 {
+        assert_eq!(client.contents.len(), tag);
+        let before = (world.turns, world.broker.statistics().steps);
+        client.codec.reject(1, tag as u64, Requeue::No).unwrap();
         client.seen(&mut world);
-        assert!(world.turns < 100, "{}", world.turns);
+        let steps = world.broker.statistics().steps - before.1;
+        assert!(world.turns - before.0 < 3 && steps < 50, "{steps}");
     }
 }

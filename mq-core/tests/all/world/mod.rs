@@ -40,6 +40,9 @@ pub(crate) struct World {
     last: u64,
 }
 
+/// Turns in a row that are enough for anything that a test does.
+const TURNS: usize = 100_000;
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(Config::default())
@@ -107,8 +110,10 @@ impl World {
 
     /// Lets the broker do what it has left for later.
     pub(crate) fn turn(&mut self) {
+        let begin = self.turns;
         while self.broker.poll_timeout().is_some_and(|at| at <= self.now) {
             self.turns += 1;
+            assert!(self.turns - begin < TURNS, "the broker comes to no end");
             self.log.push(Step::Timeout(self.now));
             self.broker.handle_timeout(self.now);
             self.drain();
