@@ -126,6 +126,64 @@ fn a_broken_peer_gets_its_goodbye_before_the_end() {
     );
 }
 
+/// A method frame (AMQP 0-9-1 section 2.3.5).
+fn amqp_method(channel: u16, [class, method]: [u16; 2], arguments: &[u8]) -> Vec<u8> {
+    let len = 4 + arguments.len() as u32;
+    let mut frame = vec![1];
+    frame.extend(channel.to_be_bytes());
+    frame.extend(len.to_be_bytes());
+    frame.extend(class.to_be_bytes());
+    frame.extend(method.to_be_bytes());
+    frame.extend(arguments);
+    frame.push(0xCE);
+    frame
+}
+
+/// A connection that is open, after `connection.open-ok`.
+fn amqp_opened(server: &BlockingServer) -> TcpStream {
+    let mut peer = connect(server.amqp_addr());
+    peer.write_all(b"AMQP\x00\x00\x09\x01").unwrap();
+    let start_ok = b"\0\0\0\0\x05PLAIN\0\0\0\x0c\0guest\0guest\x05en_US";
+    peer.write_all(&amqp_method(0, [10, 11], start_ok)).unwrap();
+    let tune_ok = [0x07, 0xFF, 0, 2, 0, 0, 0, 0];
+    peer.write_all(&amqp_method(0, [10, 31], &tune_ok)).unwrap();
+    peer.write_all(&amqp_method(0, [10, 40], b"\x01/\0\0"))
+        .unwrap();
+    loop {
+        let head = read(&mut peer, 7);
+        let len = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
+        let rest = read(&mut peer, len + 1);
+        if rest[..4] == [0, 10, 0, 41] {
+            return peer;
+        }
+    }
+}
+
+/// AMQP 0-9-1 section 1.4.2.7: a client may wait for close-ok, and what it had sent before
+/// or sends after that must not take close-ok from it. (A socket that is closed with unread
+/// bytes in it is reset, which throws away what the client has not read.)
+#[test]
+fn close_ok_is_read_by_a_client_that_goes_on_sending() {
+    let server = start();
+    let close_ok = amqp_method(0, [10, 51], &[]);
+    // The reply code 200, no text, no method.
+    let close = amqp_method(0, [10, 50], &[0, 200, 0, 0, 0, 0, 0]);
+    for more in [0, 8, 100_000, 1_000_000] {
+        let mut peer = amqp_opened(&server);
+        let mut bytes = close.clone();
+        bytes.resize(bytes.len() + more, 0xFF);
+        peer.write_all(&bytes).unwrap();
+        // It takes its time, and more bytes come after close-ok was sent.
+        std::thread::sleep(Duration::from_millis(50));
+        peer.write_all(&vec![0xFF; more]).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let mut said = Vec::new();
+        peer.read_to_end(&mut said)
+            .unwrap_or_else(|error| panic!("{more}: {error}"));
+        assert_eq!(said, close_ok, "{more}");
+    }
+}
+
 #[test]
 fn shutdown_says_goodbye_and_frees_the_ports() {
     let server = start();
