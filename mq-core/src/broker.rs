@@ -7,10 +7,14 @@ use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Store};
 use crate::frontend::{self, FrontEnd, Progress, Protocol};
+use crate::journal::{Admission, Journal, Reader};
 use crate::limits::Limits;
-use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Notice, Request, Statistics};
+use crate::model::message::Name;
+use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Notice, Request, Statistics, Wait};
+use crate::names;
+use crate::recovery::RecoveryError;
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,12 @@ pub enum Input {
         /// Which one.
         connection: ConnectionId,
     },
+    /// Of what [`Output::Append`] handed out, everything before `through` is stored for
+    /// good. Batches may be left out: the last one counts for those before it.
+    Durable {
+        /// The position after the last byte that is.
+        through: u64,
+    },
     /// The broker stops: every peer gets its protocol's goodbye and then
     /// [`Output::Close`], and nobody is let in any more.
     Shutdown,
@@ -59,6 +69,22 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
+    /// Append these bytes to the log, all of them or none, and report with
+    /// [`Input::Durable`] when they are stored for good. Only comes with
+    /// [`Store::Log`](crate::Store::Log), once in a call at most, and before all else of
+    /// that call.
+    Append {
+        /// How many bytes were appended before, ever.
+        position: u64,
+        /// The batch. What is in it is for [`Recovery`](crate::Recovery).
+        bytes: Bytes,
+    },
+    /// Nothing in the log that lies before `before` is needed any more. A batch that
+    /// begins before and ends after it stays.
+    Trim {
+        /// The position of the first byte that is.
+        before: u64,
+    },
     /// Write these bytes, and report them with [`Input::Transmitted`].
     Transmit {
         /// To whom.
@@ -122,6 +148,10 @@ struct Connection {
     backlog: BytesMut,
     /// Handed out, and not reported as transmitted yet.
     unsent: usize,
+    /// Sizes of messages for it that wait for the store.
+    held: usize,
+    /// It publishes, and the store is behind.
+    blocked: bool,
     /// Takes deliveries.
     writable: bool,
     /// Among those whose output and deadline have to be looked at.
@@ -140,14 +170,15 @@ struct Connection {
 impl Connection {
     /// Bytes on their way to the peer.
     fn outbound(&self) -> usize {
-        self.unsent + self.front.transmit_len()
+        self.unsent + self.held + self.front.transmit_len()
     }
 
-    /// Whether its input waits because its peer does not take what it is sent. The last
+    /// Whether its input waits because its peer does not take what it is sent, or the store
+    /// what it publishes. The last
     /// input of a connection does not: there is no later time for it.
     fn is_held(&self, limits: &Limits) -> bool {
         let is_last = self.gone || self.departure.is_some();
-        !is_last && self.outbound() >= limits.transmit_high_water
+        !is_last && (self.blocked || self.outbound() >= limits.transmit_high_water)
     }
 
     /// Whether there is input that can be taken, now or when the model has answered.
@@ -175,6 +206,7 @@ impl Connection {
 /// that the embedder chooses; it must not go backwards.
 pub struct Broker {
     config: Arc<Config>,
+    /// Unix time.
     now: Duration,
     model: Model,
     connections: BTreeMap<ConnectionId, Connection>,
@@ -182,6 +214,12 @@ pub struct Broker {
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
     outputs: VecDeque<Output>,
+    /// Batches, which go before all other outputs.
+    batches: VecDeque<Output>,
+    /// With a store.
+    journal: Option<Box<Journal>>,
+    /// Connections whose input waits for the store.
+    blocked: BTreeSet<ConnectionId>,
     /// Connections with a backlog that can be taken, in the order of their turns.
     line: VecDeque<ConnectionId>,
     /// Steps done in here. The model counts its own.
@@ -204,14 +242,26 @@ impl Broker {
     pub fn new(config: Config) -> Result<Broker, ConfigError> {
         config.check()?;
         let model = Model::new(&config);
+        let journal = match config.store {
+            Store::None => None,
+            Store::Log => {
+                let hosts = config.virtual_hosts.iter();
+                let hosts = hosts.map(|name| Name::from(&**name)).collect();
+                let journal = Journal::new(hosts, config.limits.store_high_water);
+                Some(Box::new(journal))
+            }
+        };
         Ok(Broker {
+            now: config.unix_time,
             config: Arc::new(config),
-            now: Duration::ZERO,
             model,
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             outputs: VecDeque::new(),
+            batches: VecDeque::new(),
+            journal,
+            blocked: BTreeSet::new(),
             line: VecDeque::new(),
             steps: 0,
             stopping: false,
@@ -230,6 +280,7 @@ impl Broker {
             Input::Transmitted { connection, len } => self.transmitted(connection, len),
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Drained { connection } => self.drained(connection),
+            Input::Durable { through } => self.stored(through),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();
@@ -237,21 +288,22 @@ impl Broker {
 
     /// The next thing to do outside, until there is nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.batches
+            .pop_front()
+            .or_else(|| self.outputs.pop_front())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next: at a time that has
     /// come already while there is work left.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        if !self.line.is_empty() || self.model.has_work() {
-            return Some(self.now);
-        }
-        let connection = self.deadlines.first().map(|(at, _)| *at);
-        self.model
-            .poll_timeout()
-            .into_iter()
-            .chain(connection)
-            .min()
+        let at = if !self.line.is_empty() || self.model.has_work() || self.has_stored() {
+            Some(self.now)
+        } else {
+            let connection = self.deadlines.first().map(|(at, _)| *at);
+            let model = self.model.poll_timeout();
+            model.into_iter().chain(connection).min()
+        };
+        at.map(|at| at.saturating_sub(self.config.unix_time))
     }
 
     /// Does what is due, and some of the work that earlier calls have left. The call
@@ -259,6 +311,7 @@ impl Broker {
     /// says so by a time that is not later than `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.set_time(now);
+        let now = self.now;
         for _ in 0..TIMERS {
             let Some(&(at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) else {
                 break;
@@ -291,6 +344,7 @@ impl Broker {
     /// what moves much, and the input of the connections in line. While consumers wait,
     /// less new input is taken.
     fn turn(&mut self) {
+        self.unblock();
         let delivered = self.pump(self.spent() + TURN);
         self.model.work(TURN / 2);
         let share = if delivered { TURN } else { TURN / 4 };
@@ -308,7 +362,10 @@ impl Broker {
         }
     }
 
+    /// Everything in here counts Unix time, so that what was written down once means the
+    /// same later.
     fn set_time(&mut self, now: Duration) {
+        let now = self.config.unix_time.saturating_add(now);
         self.now = self.now.max(now);
         self.model.set_time(self.now);
     }
@@ -326,6 +383,8 @@ impl Broker {
             front: frontend::new(protocol, &self.config, id, self.now),
             backlog: BytesMut::new(),
             unsent: 0,
+            held: 0,
+            blocked: false,
             writable: true,
             touched: true,
             paused: false,
@@ -384,9 +443,7 @@ impl Broker {
             let before = input.len();
             let progress = connection.front.receive(self.now, &source, &mut input);
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-            while let Some(request) = connection.front.poll_request() {
-                self.model.handle(self.now, id, request);
-            }
+            self.take_requests(id);
             let delivered = self.pump(end);
             match progress {
                 Progress::Event => {}
@@ -510,24 +567,134 @@ impl Broker {
             return;
         };
         call(&mut *connection.front, self.now);
-        while let Some(request) = connection.front.poll_request() {
-            self.model.handle(self.now, id, request);
-        }
         connection.touched = true;
         self.touched.insert(id);
+        self.take_requests(id);
+    }
+
+    /// Hands the requests of a front end to the model.
+    fn take_requests(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        while let Some(request) = connection.front.poll_request() {
+            let journal = self.journal.as_deref_mut();
+            let full = journal.filter(|journal| journal.is_full() && request.publishes());
+            let Some(journal) = full else {
+                self.model.handle(self.now, id, request);
+                continue;
+            };
+            journal.take(&mut self.model);
+            let end = journal.end();
+            self.model.handle(self.now, id, request);
+            journal.take(&mut self.model);
+            if journal.end() > end && !connection.blocked {
+                // It waits before its next message.
+                connection.blocked = true;
+                self.blocked.insert(id);
+                connection.front.notice(self.now, Notice::Blocked);
+            }
+        }
+    }
+
+    /// Lets those go on that have waited for the store.
+    fn unblock(&mut self) {
+        let end = self.spent() + TURN / 4;
+        while self.has_room()
+            && self.spent() < end
+            && let Some(id) = self.blocked.pop_first()
+        {
+            self.steps += 1;
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.blocked = false;
+            }
+            self.notify(id, Notice::Unblocked);
+            let waiting = self.connections.get(&id);
+            if waiting.is_some_and(|c| !c.backlog.is_empty() && !c.waits) {
+                self.put_in_line(id);
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.journal
+            .as_ref()
+            .is_some_and(|journal| journal.has_room())
+    }
+
+    /// Whether something waits for nothing more, since it is stored.
+    fn has_stored(&self) -> bool {
+        let journal = self.journal.as_ref();
+        journal.is_some_and(|journal| {
+            journal.is_ready() || (!self.blocked.is_empty() && journal.has_room())
+        })
+    }
+
+    /// What lies before is stored: what has waited for that goes out.
+    fn stored(&mut self, through: u64) {
+        if let Some(journal) = &mut self.journal {
+            journal.set_durable(through);
+            if let Some(before) = journal.poll_trim() {
+                self.outputs.push_back(Output::Trim { before });
+            }
+        }
+        self.unblock();
+        self.pump(self.spent() + SLICE);
+    }
+
+    /// The next notice that may go out, unless so many steps have been done before there
+    /// is one.
+    fn next_notice(&mut self, end: u64) -> Option<(ConnectionId, Notice)> {
+        loop {
+            let steps = end.saturating_sub(self.spent());
+            let Some(journal) = &mut self.journal else {
+                let said = self.model.poll_notice(steps)?;
+                self.steps += 1;
+                return Some((said.to, said.notice));
+            };
+            if steps > 0
+                && let Some((id, notice)) = journal.release()
+            {
+                self.steps += 1;
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.held = connection.held.saturating_sub(notice.size());
+                }
+                return Some((id, notice));
+            }
+            let said = self.model.poll_notice(steps)?;
+            self.steps += 1;
+            let size = said.notice.size();
+            if said.wait == Wait::Stored {
+                journal.take(&mut self.model);
+            }
+            match journal.admit(said) {
+                Admission::Now(id, notice) => return Some((id, notice)),
+                Admission::Held(id) => self.hold_back(id, size),
+            }
+        }
+    }
+
+    /// A notice for a connection waits. When it is too much that does, nothing more is
+    /// delivered to it.
+    fn hold_back(&mut self, id: ConnectionId, size: usize) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.held += size;
+            self.touched.insert(id);
+            self.after_sending(id);
+        }
     }
 
     /// Hands notices to the front ends until there are none, or until so many steps
     /// have been done in all. Returns whether there are none.
     fn pump(&mut self, end: u64) -> bool {
-        while let Some((id, notice)) = self.model.poll_notice(end.saturating_sub(self.spent())) {
-            self.steps += 1;
+        while let Some((id, notice)) = self.next_notice(end) {
             match notice {
                 Notice::TakenOver => self.begin_departure(id),
                 notice => self.notify(id, notice),
             }
         }
-        !self.model.has_notices()
+        let journal = self.journal.as_ref();
+        !self.model.has_notices() && !journal.is_some_and(|journal| journal.is_ready())
     }
 
     /// Gives the input of a connection a turn.
@@ -612,13 +779,14 @@ impl Broker {
             return;
         };
         connection.front.notice(self.now, notice);
-        while let Some(request) = connection.front.poll_request() {
-            self.model.handle(self.now, id, request);
-        }
         if !connection.touched {
             connection.touched = true;
             self.touched.insert(id);
         }
+        self.take_requests(id);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;
             self.line.push_back(id);
@@ -655,6 +823,31 @@ impl Broker {
         while let Some(id) = self.touched.pop_first() {
             self.flush(id);
         }
+        if let Some(journal) = &mut self.journal {
+            journal.take(&mut self.model);
+            let batch = journal.seal();
+            self.batches
+                .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
+        }
+    }
+
+    /// Takes the journal out, to be filled.
+    pub(crate) fn take_journal(&mut self) -> Option<Journal> {
+        self.journal.take().map(|journal| *journal)
+    }
+
+    /// Takes over what a log says.
+    pub(crate) fn recover(&mut self, now: Duration, reader: Reader) -> Result<(), RecoveryError> {
+        self.set_time(now);
+        let journal = reader.finish(&mut self.model)?;
+        if journal.end() > 0 {
+            // No name is made again.
+            let config = Arc::make_mut(&mut self.config);
+            config.seed = names::reseed(config.seed, journal.end());
+            self.model.reseed(config.seed);
+        }
+        self.journal = Some(Box::new(journal));
+        Ok(())
     }
 
     fn flush(&mut self, id: ConnectionId) {
@@ -678,7 +871,13 @@ impl Broker {
             self.close(id);
             return;
         }
-        let reading = !connection.is_held(&self.config.limits);
+        // While an answer waits for the store, so does what comes after the question.
+        let waits = connection.waits
+            && self
+                .journal
+                .as_ref()
+                .is_some_and(|journal| journal.holds(id));
+        let reading = !waits && !connection.is_held(&self.config.limits);
         connection.front.set_reading(self.now, reading);
         let deadline = connection.poll_timeout();
         if deadline != connection.deadline {
@@ -708,6 +907,7 @@ impl Broker {
         if let Some(at) = connection.deadline {
             self.deadlines.remove(&(at, id));
         }
+        self.blocked.remove(&id);
         connection.front.disconnected();
         while let Some(request) = connection.front.poll_request() {
             self.model.handle(self.now, id, request);

@@ -36,8 +36,10 @@ pub struct Config {
     /// client identifiers, reply-to tokens): give a secret where those names
     /// must not be guessed. Two brokers with the same seed make the same names.
     pub seed: u64,
-    /// Unix time at the embedder's origin of `now`; only seen in time stamps
-    /// such as those of the `x-death` header.
+    /// Unix time at the embedder's origin of `now`. It is seen in time stamps such as
+    /// those of the `x-death` header, and with a [`store`](Self::store) it is what times
+    /// to live, session expiry and the delays of wills count by while the broker is down.
+    /// Where a clock is set back between two runs, they last longer by that much.
     pub unix_time: Duration,
     /// Longest MQTT session expiry interval that is granted, in seconds. A
     /// longer request is answered with this one in the CONNACK; sessions of
@@ -82,8 +84,25 @@ pub struct Config {
     /// been handed in when another connection takes over the client identifier does not
     /// count then.
     pub drain_on_takeover: bool,
+    /// Whether what is durable outlives the broker. Default: it does not.
+    pub store: Store,
     /// Bounds on what peers can make grow.
     pub limits: Limits,
+}
+
+/// What the embedder keeps for the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Store {
+    /// Nothing: all is gone with the broker. No [`Output::Append`](crate::Output::Append)
+    /// comes, and no answer waits for one.
+    #[default]
+    None,
+    /// An append-only log: [`Output::Append`](crate::Output::Append) is written to it,
+    /// and what is promised to clients waits for
+    /// [`Input::Durable`](crate::Input::Durable). [`Recovery`](crate::Recovery) makes a
+    /// broker of the log again.
+    Log,
 }
 
 impl Default for Config {
@@ -110,6 +129,7 @@ impl Default for Config {
             amqp_product: String::from("RabbitMQ"),
             amqp_version: String::from("3.10.8"),
             drain_on_takeover: false,
+            store: Store::None,
             limits: Limits::default(),
         }
     }
@@ -131,6 +151,9 @@ pub enum ConfigError {
     /// MQTT 5.0 section 3.2.2.3.3: zero is a protocol error.
     #[error("receive_maximum is 0, and MQTT requires at least 1")]
     ReceiveMaximum,
+    /// [`Recovery`](crate::Recovery) without [`Store::Log`].
+    #[error("store is None, so that there is nothing to recover from")]
+    NoStore,
 }
 
 impl Config {

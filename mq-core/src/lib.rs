@@ -137,12 +137,15 @@ extern crate alloc;
 mod broker;
 mod config;
 mod frontend;
+mod journal;
 mod limits;
 mod model;
 mod names;
+mod recovery;
 
 pub use broker::{Broker, Input, Output};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Store};
 pub use frontend::Protocol;
 pub use limits::Limits;
 pub use model::{ConnectionId, Statistics};
+pub use recovery::{Recovery, RecoveryError};

@@ -71,6 +71,11 @@ pub struct Limits {
     /// unacknowledged, whatever prefetch it asked for. At the limit it gets no
     /// more until it acknowledges.
     pub unacknowledged: u32,
+    /// Bytes that were appended to the store and are not reported as
+    /// [`Input::Durable`](crate::Input::Durable) yet, above which a connection that
+    /// publishes what has to be stored is read no further, until half of them are. AMQP
+    /// clients that announce `connection.blocked` are told.
+    pub store_high_water: usize,
 }
 
 impl Default for Limits {
@@ -99,6 +104,7 @@ impl Default for Limits {
             transactions: 1_000,
             consumers: 10_000,
             unacknowledged: 1_000_000,
+            store_high_water: 16 << 20,
         }
     }
 }

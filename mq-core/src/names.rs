@@ -31,6 +31,11 @@ impl Names {
     }
 }
 
+/// Another seed, for names after those that were made until then.
+pub(crate) fn reseed(seed: u64, then: u64) -> u64 {
+    mix(seed ^ mix(then))
+}
+
 /// A fixed mixing of 64 bits (the finalizer of splitmix64).
 fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -56,7 +56,11 @@ fn settle<Q>(link: &mut Link<Q>, leases: Vec<Lease>, settlement: Settlement) {
     match leases[..] {
         [] => {}
         [lease] => link.tell(Request::Settle { lease, settlement }),
-        _ => link.tell(Request::SettleAll { leases, settlement }),
+        _ => link.tell(Request::SettleAll {
+            leases,
+            settlement,
+            asked: None,
+        }),
     }
 }
 

@@ -247,6 +247,9 @@ pub(crate) enum Origin {
     Broker,
 }
 
+/// The delivery mode of a message that outlives the broker.
+pub(crate) const PERSISTENT: u8 = 2;
+
 /// Bytes that a header takes besides its name and its value.
 const ENTRY: usize = size_of::<(Text, Value)>() + 2 * size_of::<usize>();
 
@@ -315,6 +318,11 @@ impl Message {
             origin: Origin::Broker,
             ..self
         }
+    }
+
+    /// Whether it is to outlive the broker, where it is kept in something that does.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.properties.delivery_mode == Some(PERSISTENT)
     }
 
     /// Whether the publisher set RETAIN.

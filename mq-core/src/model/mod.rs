@@ -3,6 +3,7 @@
 //! It knows no codec, no front end and no byte of a connection. Front ends send it
 //! [`Request`]s and it answers with [`Notice`]s.
 
+pub(crate) mod change;
 mod connection;
 pub(crate) mod difference;
 pub(crate) mod exchange;
@@ -24,6 +25,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::Config;
+use crate::names::Names;
+use change::Part;
 use message::Name;
 use refusal::Refusal;
 use request::{Credentials, Host, Login};
@@ -31,7 +34,7 @@ use rights::Rights;
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
-pub(crate) use notice::Notice;
+pub(crate) use notice::{Notice, Said, Wait};
 pub(crate) use request::Request;
 pub use statistics::Statistics;
 
@@ -50,6 +53,8 @@ pub(crate) struct Model {
     notices: VecDeque<(ConnectionId, Notice)>,
     /// Virtual hosts that may have a notice.
     awake: VecDeque<usize>,
+    /// Virtual hosts that may have changes to be taken, if anybody takes them.
+    changed: VecDeque<usize>,
 }
 
 impl Model {
@@ -57,9 +62,7 @@ impl Model {
         let vhosts = config
             .virtual_hosts
             .iter()
-            .map(|name| {
-                VirtualHost::new(name, config.seed, config.unix_time, config.limits.clone())
-            })
+            .map(|name| VirtualHost::new(name, config.seed, config.store, config.limits.clone()))
             .collect();
         Model {
             now: Duration::ZERO,
@@ -68,6 +71,7 @@ impl Model {
             places: BTreeMap::new(),
             notices: VecDeque::new(),
             awake: VecDeque::new(),
+            changed: VecDeque::new(),
         }
     }
 
@@ -101,17 +105,23 @@ impl Model {
 
     /// The next notice, and which connection's front end it is for, until there is
     /// nothing more, or so many steps have been done.
-    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
+    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<Said> {
         if steps == 0 {
             return None;
         }
-        if let Some(notice) = self.notices.pop_front() {
-            return Some(notice);
+        if let Some((to, notice)) = self.notices.pop_front() {
+            let wait = Wait::Nothing;
+            return Some(Said { to, notice, wait });
         }
         while let Some(index) = self.awake.front() {
-            let vhost = self.vhosts.get_mut(*index)?;
-            if let Some(notice) = vhost.poll_notice(steps) {
-                return Some(notice);
+            let index = *index;
+            let vhost = self.vhosts.get_mut(index)?;
+            let said = vhost.poll_notice(steps);
+            if vhost.has_untaken_changes() {
+                self.changed.push_back(index);
+            }
+            if said.is_some() {
+                return said;
             }
             if vhost.has_notices() {
                 // The steps are done. The others have their turn before it.
@@ -122,6 +132,31 @@ impl Model {
             self.awake.pop_front();
         }
         None
+    }
+
+    /// The next change of what outlives the broker, and the number of the virtual host.
+    pub(crate) fn poll_change(&mut self) -> Option<(usize, Part)> {
+        while let Some(index) = self.changed.front() {
+            let vhost = self.vhosts.get_mut(*index)?;
+            if let Some(change) = vhost.changes.pop() {
+                return Some((*index, change));
+            }
+            vhost.changing = false;
+            self.changed.pop_front();
+        }
+        None
+    }
+
+    /// Makes other names from here on.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        for vhost in &mut self.vhosts {
+            vhost.names = Names::new(seed, 0);
+        }
+    }
+
+    /// The virtual host of that number, to be filled with what was kept.
+    pub(crate) fn host_mut(&mut self, index: usize) -> Option<&mut VirtualHost> {
+        self.wake(index)
     }
 
     /// Whether [`poll_notice`](Self::poll_notice) has more to say.
@@ -195,6 +230,10 @@ impl Model {
         if !vhost.awake {
             vhost.awake = true;
             self.awake.push_back(index);
+        }
+        if vhost.changes.are_kept() && !vhost.changing {
+            vhost.changing = true;
+            self.changed.push_back(index);
         }
         Some(vhost)
     }

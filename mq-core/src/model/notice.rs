@@ -4,12 +4,31 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::ConnectionId;
 use super::message::{Message, Name, Qos};
 use super::queue::ConsumerId;
 use super::refusal::Refusal;
 use super::request::{ChannelNumber, Ticket};
 use super::session::{Attached, Push, TooManySubscriptions};
 use super::vhost::{Delivery, Fetched, PublishOutcome};
+
+/// What has to be before a notice may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Nothing,
+    /// Those of its kind that were said to the connection before have gone out.
+    Earlier,
+    /// The same, and all changes until now are stored.
+    Stored,
+}
+
+/// A notice, and for which connection's front end it is.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) to: ConnectionId,
+    pub(crate) notice: Notice,
+    pub(crate) wait: Wait,
+}
 
 /// One message from the model to the front end of a connection.
 ///
@@ -25,6 +44,7 @@ use super::vhost::{Delivery, Fetched, PublishOutcome};
 /// | `Complete` | once for each `Released`, between `Attached` and `Detach` |
 /// | `TakenOver` | when another connection asks for the session |
 /// | `Cancelled` | when the queue of a consumer is gone |
+/// | `Blocked`, `Unblocked` | when what the connection publishes is not taken, since it cannot be stored; when it is again |
 #[derive(Debug)]
 pub(crate) enum Notice {
     /// It is who it said it is.
@@ -87,4 +107,19 @@ pub(crate) enum Notice {
     Subscribed(Vec<Result<Qos, TooManySubscriptions>>),
     /// For each filter whether it was subscribed to.
     Unsubscribed(Vec<bool>),
+    /// Nothing is received from the connection, since it publishes and the store is behind.
+    Blocked,
+    /// It is received from again.
+    Unblocked,
+}
+
+impl Notice {
+    /// Bytes of the message in it that it brings to a client.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Notice::Deliver(delivery) => delivery.message.size(),
+            Notice::Push(push) => push.pending.message.size(),
+            _ => 0,
+        }
+    }
 }

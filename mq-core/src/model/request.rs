@@ -42,7 +42,8 @@ pub(crate) type Ticket = u64;
 /// | [`Consume`](Self::Consume) | `Consumed` |
 /// | [`Cancel`](Self::Cancel) | none |
 /// | [`Get`](Self::Get) | `Fetched` |
-/// | [`Settle`](Self::Settle), [`SettleAll`](Self::SettleAll) | none |
+/// | [`Settle`](Self::Settle) | none |
+/// | [`SettleAll`](Self::SettleAll) | `Accepted`, at some later time, if it has a ticket |
 /// | [`OpenReplies`](Self::OpenReplies) | `RepliesOpened` |
 /// | [`CheckReplies`](Self::CheckReplies) | `Done` |
 /// | [`Publish`](Self::Publish) | `Accepted`, at some later time, if it has a ticket |
@@ -131,6 +132,8 @@ pub(crate) enum Request {
     SettleAll {
         leases: Vec<Lease>,
         settlement: Settlement,
+        /// Who wants to know when that is done and stored.
+        asked: Option<(ChannelNumber, Ticket)>,
     },
     /// Question: a name, and a consumer of what is published to it. The name is gone when
     /// the consumer is cancelled.
@@ -173,6 +176,13 @@ pub(crate) enum Request {
         operations: Vec<Operation>,
         ticket: Ticket,
     },
+}
+
+impl Request {
+    /// Whether it puts messages into queues.
+    pub(crate) fn publishes(&self) -> bool {
+        matches!(self, Request::Publish { .. } | Request::Commit { .. })
+    }
 }
 
 /// Who somebody is, and where they want to go.

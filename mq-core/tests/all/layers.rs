@@ -1,5 +1,5 @@
-//! Which folder may name which: the model stands below the front ends, and
-//! both below the broker that composes them.
+//! Which folder may name which: the model stands below the front ends and the journal,
+//! and all of them below the broker that composes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ const RULES: &[(&str, &[&str])] = &[
         &[
             "crate::frontend",
             "crate::broker",
+            "crate::journal",
             "amqp_codec",
             "mqtt_codec",
             "stomp_codec",
@@ -18,7 +19,23 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     (
         "frontend",
-        &["crate::broker", "crate::model::Model", "VirtualHost"],
+        &[
+            "crate::broker",
+            "crate::journal",
+            "crate::model::Model",
+            "VirtualHost",
+        ],
+    ),
+    (
+        "journal",
+        &[
+            "crate::frontend",
+            "crate::broker",
+            "VirtualHost",
+            "amqp_codec",
+            "mqtt_codec",
+            "stomp_codec",
+        ],
     ),
 ];
 

@@ -19,6 +19,7 @@ mod growth;
 mod handshake;
 mod held_input;
 mod held_size;
+mod journal;
 mod lasting_confirmations;
 mod layers;
 mod limits;

@@ -144,6 +144,7 @@ limits! {
     transactions: usize,
     consumers: usize,
     unacknowledged: u32,
+    store_high_water: usize,
 }
 
 impl Default for Tables {
@@ -181,6 +182,7 @@ impl Default for Tables {
             amqp_product,
             amqp_version,
             drain_on_takeover: _,
+            store: _,
             limits,
         } = broker;
         let address = |address: Option<SocketAddr>| {
@@ -317,9 +319,11 @@ impl Tables {
             amqp_product: amqp.product,
             amqp_version: amqp.version,
             limits: limits.into(),
-            // The server says what time it is, and that it answers `Output::Drain`.
+            // The server says what time it is, that it answers `Output::Drain`, and where it
+            // stores.
             unix_time: Duration::ZERO,
             drain_on_takeover: true,
+            store: mq_core::Store::None,
         };
         let config = Config {
             listen: Listen {

@@ -53,6 +53,9 @@ pub(super) enum Next {
     TxCommitOk,
 }
 
+/// Why a connection is blocked.
+const BEHIND: &str = "the store is behind";
+
 /// A count as the wire has it.
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -90,6 +93,9 @@ impl AmqpFrontEnd {
                     let _ = self.codec.cancel_consumer(channel, &tag);
                 }
             }
+            // Only those are told that have announced it.
+            Notice::Blocked => self.send(|codec| codec.blocked(BEHIND).map(|_told| ())),
+            Notice::Unblocked => self.send(|codec| codec.unblocked().map(|_told| ())),
             answer => self.answered(now, answer),
         }
     }

@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use super::{FrontEnd, Link, Progress};
-use crate::config::Config;
+use crate::config::{Config, Store};
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{Credentials, Host, Login};
@@ -320,9 +320,9 @@ const SERVER_PROPERTIES: &[(&str, &str)] = &[
 
 fn server_properties(config: &Config) -> TableBuf {
     let mut properties = TableBuf::new();
-    // Publishers are held back by reading no further, not by a word.
+    // Without a store publishers are held back by reading no further, not by a word.
     let mut capabilities = Capabilities::ALL;
-    capabilities.connection_blocked = false;
+    capabilities.connection_blocked = config.store != Store::None;
     let steering = [
         ("product", &*config.amqp_product),
         ("version", &*config.amqp_version),

@@ -42,6 +42,8 @@ impl MqttFrontEnd {
                 self.close(now, ReasonCode::SessionTakenOver);
                 self.detach();
             }
+            // The protocol has no words for it.
+            Notice::Blocked | Notice::Unblocked => {}
             answer => self.answered(now, answer),
         }
     }

@@ -7,12 +7,9 @@ use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
 
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{
-    Headers, Message, Name, Origin, Properties, Qos, Text, Value, swap_separators,
+    Headers, Message, Name, Origin, PERSISTENT, Properties, Qos, Text, Value, swap_separators,
 };
 use crate::model::session::Pending;
-
-/// AMQP's delivery mode of a message that survives a restart.
-const PERSISTENT: u8 = 2;
 
 /// How a response topic is said to the other protocols: as STOMP's destination
 /// for a topic.

@@ -64,6 +64,8 @@ impl StompFrontEnd {
                     self.close(now, &goodbye);
                 }
             }
+            // The protocol has no words for it.
+            Notice::Blocked | Notice::Unblocked => {}
             answer => self.answered(now, answer),
         }
     }

@@ -9,10 +9,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::Frame;
 
-use crate::model::message::{Headers, Integer, Message, Properties, Qos, Text, Value};
-
-/// AMQP's delivery mode of a message that survives a restart.
-const PERSISTENT: u8 = 2;
+use crate::model::message::{Headers, Integer, Message, PERSISTENT, Properties, Qos, Text, Value};
 
 /// The value of a header that is true or false. Python's clients write `True` and
 /// `False`, which RabbitMQ accepts.

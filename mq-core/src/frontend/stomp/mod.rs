@@ -229,13 +229,14 @@ impl StompFrontEnd {
                 receipt
             }
             ServerEvent::Ack(ack) => {
-                session.settle(&mut self.link, &ack.deliveries, Settlement::Acknowledge);
-                ack.receipt
+                let receipt = ack.receipt.as_deref();
+                self.settle(&ack.deliveries, Settlement::Acknowledge, receipt);
+                return;
             }
             ServerEvent::Nack(nack) => {
                 let settlement = refused(nack.frame.header("requeue").as_deref());
-                session.settle(&mut self.link, &nack.deliveries, settlement);
-                nack.receipt
+                self.settle(&nack.deliveries, settlement, nack.receipt.as_deref());
+                return;
             }
             ServerEvent::Disconnect { receipt, .. } => {
                 self.leave();
@@ -244,6 +245,23 @@ impl StompFrontEnd {
             _ => return,
         };
         self.receipt(receipt.as_deref());
+    }
+
+    /// Settles deliveries. The receipt comes when that is stored.
+    fn settle(&mut self, deliveries: &[u64], settlement: Settlement, receipt: Option<&str>) {
+        let asked = receipt.map(|receipt| (CHANNEL, self.ticket(Some(receipt))));
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let leases = session.take(deliveries);
+        match asked {
+            None => settle(&mut self.link, leases, settlement),
+            asked => self.link.tell(Request::SettleAll {
+                leases,
+                settlement,
+                asked,
+            }),
+        }
     }
 
     /// SEND outside of a transaction.

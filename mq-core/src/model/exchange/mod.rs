@@ -5,6 +5,7 @@ mod headers;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::model::change::BindingId;
 use crate::model::message::{Headers, Name, Value};
 use crate::model::queue::QueueId;
 use crate::model::refusal::Refusal;
@@ -62,7 +63,7 @@ pub(crate) enum Destination {
 }
 
 /// What `exchange.declare` says about an exchange.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ExchangeSettings {
     pub(crate) kind: ExchangeType,
     pub(crate) durable: bool,
@@ -101,12 +102,22 @@ impl ExchangeSettings {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) settings: ExchangeSettings,
-    /// By destination and binding key, the arguments of each binding.
-    bindings: BTreeMap<Destination, BTreeMap<Name, Vec<Headers>>>,
+    /// By destination and binding key.
+    bindings: BTreeMap<Destination, BTreeMap<Name, Vec<Binding>>>,
     count: usize,
+    /// Bindings that were kept and are gone, for whoever keeps them.
+    gone: Vec<BindingId>,
     table: Table,
     /// Exchanges with bindings to this one.
     pub(crate) bound_to: BTreeSet<Name>,
+}
+
+/// What a binding has besides its destination and its key.
+#[derive(Debug)]
+struct Binding {
+    arguments: Headers,
+    /// Its name, if it is kept.
+    id: Option<BindingId>,
 }
 
 /// The bindings once more, arranged for finding the matching ones. Whatever the
@@ -132,6 +143,7 @@ impl Exchange {
             settings,
             bindings: BTreeMap::new(),
             count: 0,
+            gone: Vec::new(),
             table,
             bound_to: BTreeSet::new(),
         }
@@ -155,13 +167,26 @@ impl Exchange {
         self.count
     }
 
-    /// Adds a binding; one that exists already is not added again.
+    /// Takes the names of kept bindings that are gone.
+    pub(crate) fn take_gone(&mut self) -> Vec<BindingId> {
+        core::mem::take(&mut self.gone)
+    }
+
+    /// The names of all kept bindings, of an exchange that is gone.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = BindingId> {
+        let all = self.bindings.values().flat_map(BTreeMap::values).flatten();
+        all.filter_map(|binding| binding.id)
+    }
+
+    /// Adds a binding, under a name if it is kept. Returns whether it is new: one that
+    /// exists already is not added again.
     pub(crate) fn bind(
         &mut self,
         destination: &Destination,
         key: &str,
         arguments: Headers,
-    ) -> Result<(), Refusal> {
+        id: Option<BindingId>,
+    ) -> Result<bool, Refusal> {
         let matching = match self.settings.kind {
             ExchangeType::Headers => Some(HeadersMatch::parse(&arguments)?),
             _ => None,
@@ -169,10 +194,10 @@ impl Exchange {
         let keys = self.bindings.entry(destination.clone()).or_default();
         let key = Name::from(key);
         let same_key = keys.entry(key.clone()).or_default();
-        if same_key.iter().any(|a| a.same(&arguments)) {
-            return Ok(());
+        if same_key.iter().any(|b| b.arguments.same(&arguments)) {
+            return Ok(false);
         }
-        same_key.push(arguments);
+        same_key.push(Binding { arguments, id });
         let first = same_key.len() == 1;
         self.count += 1;
         match (&mut self.table, matching) {
@@ -189,7 +214,7 @@ impl Exchange {
             }
             _ => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Removes a binding, and tells whether it was there.
@@ -205,10 +230,11 @@ impl Exchange {
         let Some(same_key) = keys.get_mut(key) else {
             return false;
         };
-        let Some(at) = same_key.iter().position(|a| a.same(arguments)) else {
+        let Some(at) = same_key.iter().position(|b| b.arguments.same(arguments)) else {
             return false;
         };
-        let arguments = same_key.remove(at);
+        let Binding { arguments, id } = same_key.remove(at);
+        self.gone.extend(id);
         let last = same_key.is_empty();
         if last {
             keys.remove(key);
@@ -227,6 +253,8 @@ impl Exchange {
             return;
         };
         self.count -= keys.values().map(Vec::len).sum::<usize>();
+        self.gone
+            .extend(keys.values().flatten().filter_map(|b| b.id));
         match &mut self.table {
             Table::Fanout(table) => {
                 table.remove(destination);
@@ -387,7 +415,7 @@ mod tests {
             (ExchangeType::Topic, "a.*", "a.b.c", false),
         ] {
             let mut x = exchange(kind);
-            x.bind(&q, binding, Headers::default()).unwrap();
+            x.bind(&q, binding, Headers::default(), None).unwrap();
             assert_eq!(!routed(&x, key).is_empty(), expected, "{kind:?} {binding}");
         }
     }
@@ -403,9 +431,9 @@ mod tests {
             let mut arguments = Headers::default();
             arguments.push("a", Value::long(1));
             let mut x = exchange(kind);
-            x.bind(&q, "k", Headers::default()).unwrap();
-            x.bind(&q, "k", arguments.clone()).unwrap();
-            x.bind(&q, "k", arguments.clone()).unwrap();
+            x.bind(&q, "k", Headers::default(), None).unwrap();
+            x.bind(&q, "k", arguments.clone(), None).unwrap();
+            x.bind(&q, "k", arguments.clone(), None).unwrap();
             assert_eq!(x.binding_count(), 2);
             assert!(x.unbind(&q, "k", &arguments));
             assert!(!x.unbind(&q, "k", &arguments));
@@ -429,7 +457,7 @@ mod tests {
             let mut x = exchange(kind);
             for d in [&one, &two] {
                 for key in ["k", "l"] {
-                    x.bind(d, key, Headers::default()).unwrap();
+                    x.bind(d, key, Headers::default(), None).unwrap();
                 }
             }
             x.unbind_all(&one);

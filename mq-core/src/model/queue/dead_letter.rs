@@ -39,13 +39,12 @@ pub(crate) fn letter(
     reason: Reason,
     target: &DeadLetterTarget,
     now: Duration,
-    unix_time: Duration,
 ) -> Message {
     let mut letter = message.clone().into_edited();
     letter.published = now;
     let expiration = letter.properties.expiration.take();
     let headers = &mut letter.properties.headers;
-    record(headers, message, queue, reason, expiration, unix_time);
+    record(headers, message, queue, reason, expiration, now);
     letter.exchange = target.exchange.clone();
     if let Some(routing_key) = &target.routing_key {
         letter.routing_key = routing_key.clone();
@@ -61,7 +60,7 @@ fn record(
     queue: &str,
     reason: Reason,
     expiration: Option<Duration>,
-    unix_time: Duration,
+    now: Duration,
 ) {
     let mut deaths = match headers.remove("x-death") {
         Some(Value::Array(deaths)) => deaths,
@@ -84,7 +83,7 @@ fn record(
             death.push("count", Value::long(1));
             death.push("reason", Value::string(reason.name()));
             death.push("queue", Value::string(queue));
-            death.push("time", Value::Timestamp(unix_time.as_secs()));
+            death.push("time", Value::Timestamp(now.as_secs()));
             death.push("exchange", Value::string(&message.exchange));
             // Those of BCC stay secret.
             let keys = core::iter::once(&*message.routing_key).chain(message.copies("CC"));

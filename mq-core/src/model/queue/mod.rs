@@ -15,6 +15,7 @@ use core::time::Duration;
 
 use crate::limits::Limits;
 use crate::model::ConnectionId;
+use crate::model::change::{BacklogId, Target};
 use crate::model::message::{Headers, Message, Name, Value};
 use crate::model::selector::Selector;
 
@@ -105,21 +106,61 @@ impl Queue {
         }
     }
 
-    /// Puts a message at the end.
-    pub(crate) fn push(&mut self, message: Arc<Message>, now: Duration) {
+    /// Whether a message outlives the broker in here.
+    pub(crate) fn keeps(&self, message: &Message) -> bool {
+        self.settings.durable && message.is_lasting()
+    }
+
+    /// Whether it counts how often a message came back.
+    pub(crate) fn counts_returns(&self) -> bool {
+        self.arguments.kind == QueueKind::Quorum
+    }
+
+    /// The place of the message that was put at the end last.
+    pub(crate) fn last_target(&self, id: QueueId, expires: Option<Duration>) -> Target {
+        Target {
+            backlog: BacklogId::from(id),
+            position: self.next_position.saturating_sub(1),
+            expires,
+            returned: 0,
+        }
+    }
+
+    /// Puts back a message that was kept.
+    pub(crate) fn restore(&mut self, message: Arc<Message>, target: &Target) {
+        self.next_position = self.next_position.max(target.position + 1);
+        self.insert(Entry {
+            position: target.position,
+            message,
+            // Who had it before the broker went is not known.
+            redelivered: true,
+            returned: target.returned,
+            expires: target.expires,
+        });
+    }
+
+    /// Uses no position before this one.
+    pub(crate) fn set_next_position(&mut self, position: u64) {
+        self.next_position = self.next_position.max(position);
+    }
+
+    /// Puts a message at the end. Returns when its time is over.
+    pub(crate) fn push(&mut self, message: Arc<Message>, now: Duration) -> Option<Duration> {
         let ttl = match (message.properties.expiration, self.arguments.message_ttl) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        let expires = ttl.map(|ttl| now.saturating_add(ttl));
         let entry = Entry {
             position: self.next_position,
             message,
             redelivered: false,
             returned: 0,
-            expires: ttl.map(|ttl| now.saturating_add(ttl)),
+            expires,
         };
         self.next_position += 1;
         self.insert(entry);
+        expires
     }
 
     /// Puts a message back where it was.

@@ -1,11 +1,12 @@
 //! Sessions on their own, without any protocol.
 
 use super::*;
+use crate::config::Store;
 use crate::limits::Limits;
-use crate::model::Notice;
 use crate::model::message::{Name, Origin, swap_separators};
 use crate::model::queue::tests::message;
 use crate::model::vhost::{PublishOutcome, VirtualHost};
+use crate::model::{Notice, Said};
 use alloc::string::{String, ToString};
 
 const PLAIN: SubscriptionOptions = SubscriptionOptions {
@@ -16,7 +17,7 @@ const PLAIN: SubscriptionOptions = SubscriptionOptions {
 };
 
 fn vhost() -> VirtualHost {
-    VirtualHost::new("/", 0, Duration::ZERO, Limits::default())
+    VirtualHost::new("/", 0, Store::None, Limits::default())
 }
 
 fn mqtt(topic: &str, body: &'static str, qos: Qos, retain: bool) -> Message {
@@ -258,7 +259,7 @@ fn a_session_waits_for_its_client() {
     assert_eq!(again, id);
     assert!(matches!(
         v.poll_notice(u64::MAX),
-        Some((ConnectionId(2), Notice::Push(push))) if *push.pending.message.body == *b"kept"
+        Some(Said { to: ConnectionId(2), notice: Notice::Push(push), .. }) if *push.pending.message.body == *b"kept"
     ));
     v.part(id, Leaving::default());
     v.at(3599 + 3600);
@@ -382,7 +383,7 @@ fn a_full_session_drops_the_newest() {
         session_messages: 2,
         ..Limits::default()
     };
-    let mut v = VirtualHost::new("/", 0, Duration::ZERO, limits);
+    let mut v = VirtualHost::new("/", 0, Store::None, limits);
     let id = v.join("c", 1, HOUR);
     v.listen(id, "t", PLAIN);
     for body in ["1", "2", "3"] {

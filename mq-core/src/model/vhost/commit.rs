@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 
 use super::routing::Room;
 use super::{Lease, Settlement, VirtualHost};
+use crate::model::change::{Change, TransactionId};
 use crate::model::queue::{ChannelId, QueueId};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Operation, Publish, Ticket};
@@ -35,10 +36,20 @@ pub(crate) struct Commit {
     /// Messages and bytes that go to each queue.
     more: BTreeMap<QueueId, (usize, usize)>,
     settlements: vec::IntoIter<(Lease, Settlement)>,
+    /// Its name, from its first part on, where changes are kept.
+    id: Option<TransactionId>,
+    /// Changes before it.
+    changes: u64,
 }
 
 impl Commit {
-    pub(super) fn new(channel: ChannelId, ticket: Ticket, operations: Vec<Operation>) -> Self {
+    /// A transaction, when so many changes have been noted.
+    pub(super) fn new(
+        channel: ChannelId,
+        ticket: Ticket,
+        operations: Vec<Operation>,
+        changes: u64,
+    ) -> Self {
         let (mut publishes, mut settlements) = (Vec::new(), Vec::new());
         for operation in operations {
             match operation {
@@ -54,6 +65,8 @@ impl Commit {
             published: 0,
             more: BTreeMap::new(),
             settlements: settlements.into_iter(),
+            id: None,
+            changes,
         }
     }
 }
@@ -74,18 +87,38 @@ impl VirtualHost {
             commit.checked += 1;
         } else if let Some(publish) = commit.publishes.get(commit.published) {
             let routes = self.route(&publish.message);
+            self.begin_part(&mut commit.id);
             let outcome = self.publish_to(&publish.message, routes, None, Room::Promised);
+            self.changes.set_transaction(None);
             self.return_unroutable(id, publish, outcome);
             commit.published += 1;
         } else if let Some((lease, settlement)) = commit.settlements.next() {
+            self.begin_part(&mut commit.id);
             self.settle(lease, settlement);
+            self.changes.set_transaction(None);
         } else {
+            let changed = self.changes.count() > commit.changes;
+            if let (true, Some(transaction)) = (changed, commit.id) {
+                self.changes.push(Change::Committed { transaction });
+            }
             if self.is_open(id) {
-                self.accept(id, commit.ticket, PublishOutcome::Routed);
+                let wait = self.wait_since(commit.changes);
+                self.accept(id, commit.ticket, PublishOutcome::Routed, wait);
             }
             return false;
         }
         true
+    }
+
+    /// What follows is part of a transaction.
+    fn begin_part(&mut self, id: &mut Option<TransactionId>) {
+        if self.changes.are_kept() {
+            let id = *id.get_or_insert_with(|| {
+                self.last_id += 1;
+                TransactionId(self.last_id)
+            });
+            self.changes.set_transaction(Some(id));
+        }
     }
 
     /// Checks that a message can be published beside those before it.

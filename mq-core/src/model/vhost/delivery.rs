@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::{Listed, VirtualHost, Work, list};
+use crate::model::change::{BacklogId, Change};
 use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
@@ -73,6 +74,12 @@ const IN_A_ROW: u32 = 32;
 
 /// Steps of one look at a queue from outside of its turn.
 const AT_A_TIME: u64 = 256;
+
+/// A queue has nothing more to do with a message.
+pub(super) fn settled(queue: QueueId, position: u64) -> Change {
+    let backlog = BacklogId::from(queue);
+    Change::Settled { backlog, position }
+}
 
 impl VirtualHost {
     /// Adds a consumer to a queue.
@@ -156,6 +163,7 @@ impl VirtualHost {
         let queue = self.queues.get_mut(&id)?;
         queue.used = now;
         let entry = queue.pop();
+        let kept = self.changes.are_kept();
         let fetched = entry.map(|entry| {
             let message = outgoing(queue.arguments.kind, &entry);
             let redelivered = entry.redelivered;
@@ -163,6 +171,9 @@ impl VirtualHost {
             self.statistics.delivered += 1;
             let lease = if no_ack {
                 self.statistics.acknowledged += 1;
+                if kept && queue.keeps(&entry.message) {
+                    self.changes.push(settled(id, entry.position));
+                }
                 None
             } else {
                 let position = entry.position;
@@ -213,7 +224,10 @@ impl VirtualHost {
             queue.consumers.settled(consumer);
         }
         match settlement {
-            Settlement::Acknowledge => self.statistics.acknowledged += 1,
+            Settlement::Acknowledge => {
+                self.statistics.acknowledged += 1;
+                self.note_settled(id, &entry);
+            }
             Settlement::Reject => self.give_up(id, &entry, Reason::Rejected),
             Settlement::Undeliverable => {
                 self.give_up(id, &entry, Reason::Undeliverable);
@@ -223,6 +237,16 @@ impl VirtualHost {
                 if limit.is_some_and(|limit| entry.returned >= limit) {
                     self.give_up(id, &entry, Reason::DeliveryLimit);
                 } else {
+                    if self.changes.are_kept()
+                        && queue.counts_returns()
+                        && queue.keeps(&entry.message)
+                    {
+                        self.changes.push(Change::Returned {
+                            backlog: BacklogId::from(id),
+                            position: entry.position,
+                            count: entry.returned.saturating_add(1),
+                        });
+                    }
                     queue.put_back(entry);
                     self.statistics.requeued += 1;
                 }
@@ -296,6 +320,7 @@ impl VirtualHost {
     fn deliver_from(&mut self, id: QueueId) -> Option<(ConnectionId, Delivery)> {
         let queue = self.queues.get_mut(&id)?;
         let kind = queue.arguments.kind;
+        let kept = queue.settings.durable && self.changes.are_kept();
         let steps = &mut self.statistics.steps;
         let (consumer, entry) = queue.take_next(&mut self.channels, steps)?;
         let channel = self.channels.get_mut(&consumer.channel)?;
@@ -306,6 +331,9 @@ impl VirtualHost {
         self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
         let lease = if consumer.no_ack {
             self.statistics.acknowledged += 1;
+            if kept && entry.message.is_lasting() {
+                self.changes.push(settled(id, entry.position));
+            }
             None
         } else {
             consumer.unacknowledged += 1;

@@ -1,8 +1,10 @@
 //! Declaring, deleting and binding exchanges.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::VirtualHost;
+use crate::model::change::{BindingId, Change, KeptBinding};
 use crate::model::difference::{Difference, flag};
 use crate::model::exchange::{Destination, Exchange, ExchangeSettings};
 use crate::model::message::{Headers, Name, Value};
@@ -84,8 +86,14 @@ impl VirtualHost {
                 self.name, self.limits.exchanges
             )));
         }
-        self.exchanges
-            .insert(Name::from(name), Exchange::new(settings));
+        let name = Name::from(name);
+        if settings.durable && self.changes.are_kept() {
+            self.changes.push(Change::Exchange {
+                name: name.clone(),
+                settings: Box::new(settings.clone()),
+            });
+        }
+        self.exchanges.insert(name, Exchange::new(settings));
         Ok(())
     }
 
@@ -119,6 +127,9 @@ impl VirtualHost {
                 continue;
             };
             self.statistics.steps += 1;
+            for id in exchange.kept() {
+                self.changes.push(Change::Unbound { id });
+            }
             for destination in exchange.destinations() {
                 self.statistics.steps += 1;
                 let bound_to = match destination {
@@ -131,11 +142,14 @@ impl VirtualHost {
                     bound_to.remove(&name);
                 }
             }
-            let destination = Destination::Exchange(name);
+            let destination = Destination::Exchange(name.clone());
             for source in exchange.bound_to {
                 if self.unbind_from(&source, &destination) {
                     gone.push(source);
                 }
+            }
+            if exchange.settings.durable {
+                self.changes.push(Change::ExchangeDeleted { name });
             }
         }
     }
@@ -153,25 +167,71 @@ impl VirtualHost {
     /// whether the exchange goes with them.
     fn unbind_from(&mut self, source: &Name, destination: &Destination) -> bool {
         self.statistics.steps += 1;
-        self.exchanges.get_mut(source).is_some_and(|exchange| {
-            exchange.unbind_all(destination);
-            exchange.is_left()
-        })
+        let Some(exchange) = self.exchanges.get_mut(source) else {
+            return false;
+        };
+        exchange.unbind_all(destination);
+        for id in exchange.take_gone() {
+            self.changes.push(Change::Unbound { id });
+        }
+        exchange.is_left()
+    }
+
+    /// Whether a binding between these outlives the broker.
+    pub(super) fn keeps_binding(&self, source: &str, destination: &Destination) -> bool {
+        let exchange = |name: &str| {
+            let exchange = self.exchanges.get(name);
+            exchange.is_some_and(|exchange| exchange.settings.durable)
+        };
+        self.changes.are_kept()
+            && exchange(source)
+            && match destination {
+                Destination::Queue(id) => self.queues.get(id).is_some_and(|q| q.settings.durable),
+                Destination::Exchange(name) => exchange(name),
+            }
     }
 
     /// `queue.bind` and `exchange.bind`.
     pub(crate) fn bind(&mut self, request: BindRequest<'_>) -> Result<(), Refusal> {
         self.check_binding(&request)?;
         let limit = self.limits.bindings;
-        let not_found = self.not_found("exchange", request.source);
-        let exchange = self.exchanges.get_mut(request.source).ok_or(not_found)?;
+        let kept = self.keeps_binding(request.source, &request.destination);
+        let id = kept.then_some(BindingId(self.last_id + 1));
+        let exchange = self.exchange(request.source)?;
         if exchange.binding_count() >= limit {
             return Err(Refusal::precondition_failed(format_args!(
                 "cannot bind to exchange '{}': the limit of {limit} bindings is reached",
                 request.source
             )));
         }
-        exchange.bind(&request.destination, request.routing_key, request.arguments)?;
+        let binding = id.map(|id| KeptBinding {
+            id,
+            source: Name::from(request.source),
+            destination: request.destination.clone(),
+            routing_key: Name::from(request.routing_key),
+            arguments: request.arguments.clone(),
+        });
+        if let (true, Some(binding)) = (self.add_binding(request, id)?, binding) {
+            self.last_id = binding.id.0;
+            self.changes.push(Change::Bound(Box::new(binding)));
+        }
+        Ok(())
+    }
+
+    /// Adds a binding between things that are there. Returns whether it is new.
+    pub(super) fn add_binding(
+        &mut self,
+        request: BindRequest<'_>,
+        id: Option<BindingId>,
+    ) -> Result<bool, Refusal> {
+        let not_found = self.not_found("exchange", request.source);
+        let exchange = self.exchanges.get_mut(request.source).ok_or(not_found)?;
+        let new = exchange.bind(
+            &request.destination,
+            request.routing_key,
+            request.arguments,
+            id,
+        )?;
         let bound_to = match &request.destination {
             Destination::Queue(id) => self.queues.get_mut(id).map(|q| &mut q.bound_to),
             Destination::Exchange(name) => self.exchanges.get_mut(name).map(|x| &mut x.bound_to),
@@ -179,7 +239,7 @@ impl VirtualHost {
         if let Some(bound_to) = bound_to {
             bound_to.insert(Name::from(request.source));
         }
-        Ok(())
+        Ok(new)
     }
 
     /// `queue.unbind` and `exchange.unbind`. A binding or an exchange that is not there
@@ -192,12 +252,15 @@ impl VirtualHost {
         let Some(exchange) = self.exchanges.get_mut(request.source) else {
             return Ok(());
         };
-        if exchange.unbind(
+        let gone = exchange.unbind(
             &request.destination,
             request.routing_key,
             &request.arguments,
-        ) && exchange.is_left()
-        {
+        );
+        for id in exchange.take_gone() {
+            self.changes.push(Change::Unbound { id });
+        }
+        if gone && exchange.is_left() {
             self.remove_exchange(Name::from(request.source));
         }
         Ok(())

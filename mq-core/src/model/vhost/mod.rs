@@ -8,6 +8,7 @@ mod delivery;
 mod exchanges;
 mod queues;
 mod reply;
+mod restore;
 mod routing;
 mod serve;
 #[cfg(test)]
@@ -19,14 +20,16 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::config::Store;
 use crate::limits::Limits;
+use crate::model::change::Changes;
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
 use crate::model::request::ChannelNumber;
 use crate::model::session::{Leaving, SessionId, Sessions};
 use crate::model::statistics::Statistics;
-use crate::model::{ConnectionId, Notice};
+use crate::model::{ConnectionId, Notice, Said, Wait};
 use crate::names::Names;
 
 pub(crate) use delivery::{ConsumeRequest, Delivery, Fetched, Lease, Settlement};
@@ -70,10 +73,8 @@ enum Listed {
 pub(crate) struct VirtualHost {
     pub(crate) name: Name,
     pub(crate) limits: Limits,
-    /// The time of the step that is being done.
+    /// The time of the step that is being done: Unix time.
     pub(crate) now: Duration,
-    /// Unix time at `now` zero.
-    unix_time: Duration,
     pub(crate) names: Names,
     /// The last identifier given out, to whatever it was.
     last_id: u64,
@@ -92,7 +93,11 @@ pub(crate) struct VirtualHost {
     /// Deliveries in a row from the queue that is listed first.
     in_a_row: u32,
     work: Works,
-    notices: VecDeque<(ConnectionId, Notice)>,
+    notices: VecDeque<Said>,
+    /// What changed of what outlives the broker.
+    pub(crate) changes: Changes,
+    /// Waiting in the model's list of virtual hosts with changes.
+    pub(super) changing: bool,
     /// Sessions have the next turn.
     sessions_first: bool,
     /// Waiting in the model's list of virtual hosts to poll.
@@ -102,7 +107,7 @@ pub(crate) struct VirtualHost {
 }
 
 impl VirtualHost {
-    pub(crate) fn new(name: &str, seed: u64, unix_time: Duration, limits: Limits) -> Self {
+    pub(crate) fn new(name: &str, seed: u64, store: Store, limits: Limits) -> Self {
         let exchanges = PREDECLARED
             .iter()
             .map(|(name, kind)| {
@@ -120,7 +125,6 @@ impl VirtualHost {
             name: Name::from(name),
             limits,
             now: Duration::ZERO,
-            unix_time,
             names: Names::new(seed, 0),
             last_id: 0,
             exchanges,
@@ -135,6 +139,8 @@ impl VirtualHost {
             in_a_row: 0,
             work: Works::default(),
             notices: VecDeque::new(),
+            changes: Changes::new(store != Store::None),
+            changing: false,
             sessions_first: false,
             awake: false,
             timers: Timers::default(),
@@ -147,15 +153,11 @@ impl VirtualHost {
         self.last_id
     }
 
-    pub(crate) fn unix_now(&self) -> Duration {
-        self.unix_time.saturating_add(self.now)
-    }
-
     /// The next notice, and for which connection, unless so many steps have been done
     /// before there is one.
-    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
-        if let Some(notice) = self.notices.pop_front() {
-            return Some(notice);
+    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<Said> {
+        if let Some(said) = self.notices.pop_front() {
+            return Some(said);
         }
         // Queues and sessions have their turns one after the other.
         self.sessions_first = !self.sessions_first;
@@ -166,14 +168,24 @@ impl VirtualHost {
         }
     }
 
-    fn deliver(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
-        let (connection, delivery) = self.next_delivery(steps)?;
-        Some((connection, Notice::Deliver(delivery)))
+    fn deliver(&mut self, steps: u64) -> Option<Said> {
+        let (to, delivery) = self.next_delivery(steps)?;
+        let (notice, wait) = (Notice::Deliver(delivery), Wait::Nothing);
+        Some(Said { to, notice, wait })
     }
 
-    fn push(&mut self, steps: u64) -> Option<(ConnectionId, Notice)> {
-        let (connection, push) = self.next_push(steps)?;
-        Some((connection, Notice::Push(push)))
+    fn push(&mut self, steps: u64) -> Option<Said> {
+        let (to, push) = self.next_push(steps)?;
+        let (notice, wait) = (Notice::Push(push), Wait::Nothing);
+        Some(Said { to, notice, wait })
+    }
+
+    /// Whether there are changes, and the model does not have it in its list for that.
+    /// It is to be put there.
+    pub(crate) fn has_untaken_changes(&mut self) -> bool {
+        let new = !self.changing && !self.changes.is_empty();
+        self.changing |= new;
+        new
     }
 
     /// Whether there may be a notice.
@@ -182,7 +194,11 @@ impl VirtualHost {
     }
 
     pub(crate) fn emit(&mut self, connection: ConnectionId, notice: Notice) {
-        self.notices.push_back((connection, notice));
+        self.emit_after(Wait::Nothing, connection, notice);
+    }
+
+    pub(crate) fn emit_after(&mut self, wait: Wait, to: ConnectionId, notice: Notice) {
+        self.notices.push_back(Said { to, notice, wait });
     }
 
     // Channels

@@ -1,13 +1,16 @@
 //! Declaring, deleting and purging queues.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use super::timers::TimerKey;
 use super::{VirtualHost, Work};
+use crate::model::change::{Change, KeptQueue};
 use crate::model::difference::{Difference, flag};
 use crate::model::message::Name;
 use crate::model::queue::{
-    ChannelId, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, inequivalent,
+    ChannelId, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready, inequivalent,
 };
 use crate::model::refusal::Refusal;
 use crate::model::{ConnectionId, Notice};
@@ -32,6 +35,18 @@ pub(crate) struct QueueState {
     pub(crate) name: Name,
     pub(crate) messages: usize,
     pub(crate) consumers: usize,
+}
+
+/// What a purge has taken out of a queue.
+#[derive(Debug)]
+pub(crate) struct Purged {
+    pub(super) queue: QueueId,
+    /// How many messages it was.
+    pub(super) messages: usize,
+    /// Those that are not settled yet.
+    pub(super) ready: Ready,
+    /// Which of them each consumer with a selector wanted.
+    pub(super) wanted: Vec<BTreeSet<Key>>,
 }
 
 impl VirtualHost {
@@ -158,17 +173,28 @@ impl VirtualHost {
             let member = self.members.entry(owner).or_default();
             member.exclusive.insert(id);
         }
-        let queue = Queue::new(name.clone(), settings, arguments, self.now);
-        self.selective += usize::from(queue.arguments.selector.is_some());
-        self.queue_names.insert(name.clone(), id);
-        self.queues.insert(id, queue);
-        self.update_queue_timer(id);
+        if settings.durable && self.changes.are_kept() {
+            self.changes.push(Change::Queue(Box::new(KeptQueue {
+                id,
+                name: name.clone(),
+                auto_delete: settings.auto_delete,
+                arguments: settings.arguments.clone(),
+            })));
+        }
+        self.insert_queue(id, Queue::new(name.clone(), settings, arguments, self.now));
         Ok(QueueState {
             id,
             name,
             messages: 0,
             consumers: 0,
         })
+    }
+
+    pub(super) fn insert_queue(&mut self, id: QueueId, queue: Queue) {
+        self.selective += usize::from(queue.arguments.selector.is_some());
+        self.queue_names.insert(queue.name.clone(), id);
+        self.queues.insert(id, queue);
+        self.update_queue_timer(id);
     }
 
     /// What RabbitMQ requires of the replicated kinds of queue.
@@ -275,36 +301,36 @@ impl VirtualHost {
                 self.emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
+        if queue.settings.durable {
+            self.changes.push(Change::QueueDeleted { id });
+        }
         let (ready, wanted) = queue.take_all();
-        let unacknowledged = queue.unacknowledged;
-        self.begin(
-            None,
-            Work::Drop {
-                ready,
-                unacknowledged,
-                wanted,
-            },
-        );
+        let work = Work::Drop {
+            kept: queue.settings.durable.then_some(id),
+            ready,
+            unacknowledged: queue.unacknowledged,
+            wanted,
+        };
+        self.begin(None, work);
     }
 
-    /// `queue.purge`: removes the ready messages, and says how many.
-    pub(crate) fn purge(&mut self, name: &str, connection: ConnectionId) -> Result<usize, Refusal> {
+    /// `queue.purge`: takes out the ready messages, which are then to be settled.
+    pub(crate) fn purge(
+        &mut self,
+        name: &str,
+        connection: ConnectionId,
+    ) -> Result<Purged, Refusal> {
         let id = self.queue(name, connection)?;
         let queue = self.queues.get_mut(&id);
         let (ready, wanted) = queue.map(Queue::take_all).unwrap_or_default();
-        let count = ready.len();
-        self.statistics.discarded += count as u64;
-        let unacknowledged = BTreeMap::new();
-        self.begin(
-            None,
-            Work::Drop {
-                ready,
-                unacknowledged,
-                wanted,
-            },
-        );
+        self.statistics.discarded += ready.len() as u64;
         self.update_queue_timer(id);
-        Ok(count)
+        Ok(Purged {
+            queue: id,
+            messages: ready.len(),
+            ready,
+            wanted,
+        })
     }
 
     pub(super) fn update_queue_timer(&mut self, id: QueueId) {

@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::VirtualHost;
+use super::delivery::settled;
+use crate::model::change::Target;
 use crate::model::exchange::{Destination, TOPIC_EXCHANGE};
 use crate::model::message::{Message, Name};
 use crate::model::queue::dead_letter::{Reason, is_cycle, letter};
@@ -120,15 +122,17 @@ impl VirtualHost {
         }
         let in_queue = !routes.queues.is_empty();
         let mut refused = false;
+        let mut targets = Vec::new();
         for id in routes.queues {
             if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
                 self.refused(id, message);
             } else {
-                self.enqueue(id, message);
+                self.enqueue(id, message, &mut targets);
             }
         }
         let dropped = self.deliver_to_sessions(message, routes.sessions, publisher);
+        self.changes.push_message(message, targets);
         if refused {
             self.statistics.refused += 1;
             PublishOutcome::Refused
@@ -141,12 +145,16 @@ impl VirtualHost {
         }
     }
 
-    /// Puts a message into one queue.
-    fn enqueue(&mut self, id: QueueId, message: &Arc<Message>) {
+    /// Puts a message into one queue, which becomes one of the targets if the message
+    /// outlives the broker in there.
+    fn enqueue(&mut self, id: QueueId, message: &Arc<Message>, targets: &mut Vec<Target>) {
         let now = self.now;
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue.push(message.clone(), now);
+            let expires = queue.push(message.clone(), now);
             self.statistics.steps += queue.selectors() as u64;
+            if self.changes.are_kept() && queue.keeps(message) {
+                targets.push(queue.last_target(id, expires));
+            }
             self.statistics.queued += 1;
             self.list_queue(id);
         }
@@ -172,7 +180,18 @@ impl VirtualHost {
         };
         *count += 1;
         self.statistics.steps += 1;
+        self.note_settled(id, entry);
         self.dead_letter(id, &entry.message, reason);
+    }
+
+    /// A queue has nothing more to do with a message.
+    pub(super) fn note_settled(&mut self, id: QueueId, entry: &Entry) {
+        if self.changes.are_kept()
+            && let Some(queue) = self.queues.get(&id)
+            && queue.keeps(&entry.message)
+        {
+            self.changes.push(settled(id, entry.position));
+        }
     }
 
     fn dead_letter(&mut self, id: QueueId, message: &Message, reason: Reason) {
@@ -182,8 +201,7 @@ impl VirtualHost {
         let Some(target) = queue.arguments.dead_letter.clone() else {
             return;
         };
-        let unix_time = self.unix_now();
-        let letter = letter(message, &queue.name, reason, &target, self.now, unix_time);
+        let letter = letter(message, &queue.name, reason, &target, self.now);
         let letter = Arc::new(letter);
         let mut routes = self.route(&letter);
         routes.queues.retain(|id| {
@@ -195,6 +213,7 @@ impl VirtualHost {
             return;
         }
         self.statistics.dead_lettered += 1;
+        let mut targets = Vec::new();
         for id in routes.queues {
             // A letter to a full queue that refuses is gone, and nobody to tell.
             let full = self
@@ -204,10 +223,11 @@ impl VirtualHost {
             if full {
                 self.statistics.refused += 1;
             } else {
-                self.enqueue(id, &letter);
+                self.enqueue(id, &letter, &mut targets);
             }
         }
         self.deliver_to_sessions(&letter, routes.sessions, None);
+        self.changes.push_message(&letter, targets);
     }
 
     /// Finds where a message goes, through bindings between exchanges and to

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 
 use super::commit::Commit;
+use super::work::Asked;
 use super::{BindRequest, ConsumeRequest, VirtualHost, Work};
 use crate::model::exchange::Destination;
 use crate::model::message::{Message, Name};
@@ -15,7 +16,7 @@ use crate::model::request::{
 use crate::model::selector::Selector;
 use crate::model::session::{SessionId, TooManySubscriptions};
 use crate::model::vhost::{PublishOutcome, queues};
-use crate::model::{ConnectionId, Notice};
+use crate::model::{ConnectionId, Notice, Wait};
 
 impl VirtualHost {
     /// Does what a front end asks for.
@@ -34,14 +35,23 @@ impl VirtualHost {
             Request::Prefetch { channel, count } => {
                 self.update_channel(id(channel), |c| c.prefetch = count);
             }
-            Request::DeclareExchange(r) => self.answer(id(r.channel), |vhost| {
-                vhost.declare_exchange(&r.name, r.settings)?;
-                Ok(Notice::Done)
-            }),
-            Request::CheckExchange { channel, name } => self.answer(id(channel), |vhost| {
-                vhost.check_exchange(&name)?;
-                Ok(Notice::Done)
-            }),
+            Request::DeclareExchange(r) => {
+                let durable = r.settings.durable;
+                self.answer_about(durable, id(r.channel), |vhost| {
+                    vhost.declare_exchange(&r.name, r.settings)?;
+                    Ok(Notice::Done)
+                });
+            }
+            Request::CheckExchange { channel, name } => {
+                let durable = self
+                    .exchanges
+                    .get(&name)
+                    .is_some_and(|x| x.settings.durable);
+                self.answer_about(durable, id(channel), |vhost| {
+                    vhost.check_exchange(&name)?;
+                    Ok(Notice::Done)
+                });
+            }
             Request::DeleteExchange {
                 channel,
                 name,
@@ -50,33 +60,55 @@ impl VirtualHost {
                 vhost.delete_exchange(&name, if_unused)?;
                 Ok(Notice::Done)
             }),
-            Request::Bind(r) => self.answer(id(r.channel), |vhost| {
-                let binding = vhost.binding(connection, &r)?;
-                vhost.bind(binding)?;
-                Ok(Notice::Done)
-            }),
+            Request::Bind(r) => {
+                let durable = self
+                    .binding(connection, &r)
+                    .is_ok_and(|binding| self.keeps_binding(binding.source, &binding.destination));
+                self.answer_about(durable, id(r.channel), |vhost| {
+                    let binding = vhost.binding(connection, &r)?;
+                    vhost.bind(binding)?;
+                    Ok(Notice::Done)
+                });
+            }
             Request::Unbind(r) => self.answer(id(r.channel), |vhost| {
                 vhost.unbind_named(connection, &r)?;
                 Ok(Notice::Done)
             }),
-            Request::DeclareQueue(r) => self.answer(id(r.channel), |vhost| {
-                vhost
-                    .declare_queue(declaration(connection, &r))
-                    .map(Notice::from)
-            }),
-            Request::MakeQueue(r) => self.answer(id(r.channel), |vhost| {
-                let made = match vhost.queue_id(&r.name) {
-                    Some(_) => vhost.check_queue(&r.name, connection),
-                    None => vhost.declare_queue(declaration(connection, &r)),
+            Request::DeclareQueue(r) => {
+                let durable = self.is_durable(&r.name);
+                self.answer_about(durable, id(r.channel), |vhost| {
+                    vhost
+                        .declare_queue(declaration(connection, &r))
+                        .map(Notice::from)
+                });
+            }
+            Request::MakeQueue(r) => {
+                let durable = self.is_durable(&r.name);
+                self.answer_about(durable, id(r.channel), |vhost| {
+                    let made = match vhost.queue_id(&r.name) {
+                        Some(_) => vhost.check_queue(&r.name, connection),
+                        None => vhost.declare_queue(declaration(connection, &r)),
+                    };
+                    made.map(Notice::from)
+                });
+            }
+            Request::CheckQueue { channel, queue } => {
+                let durable = self.is_durable(&queue);
+                self.answer_about(durable, id(channel), |vhost| {
+                    vhost.check_queue(&queue, connection).map(Notice::from)
+                });
+            }
+            Request::PurgeQueue { channel, queue } => self.ask(id(channel), |vhost| {
+                let changes = vhost.changes.count();
+                let purged = vhost.purge(&queue, connection)?;
+                let channel = id(channel);
+                let work = Work::Purge {
+                    channel,
+                    purged,
+                    changes,
                 };
-                made.map(Notice::from)
-            }),
-            Request::CheckQueue { channel, queue } => self.answer(id(channel), |vhost| {
-                vhost.check_queue(&queue, connection).map(Notice::from)
-            }),
-            Request::PurgeQueue { channel, queue } => self.answer(id(channel), |vhost| {
-                let messages = vhost.purge(&queue, connection)?;
-                Ok(Notice::Removed { messages })
+                vhost.begin(Some(connection), work);
+                Ok(())
             }),
             Request::DeleteQueue {
                 channel,
@@ -103,9 +135,23 @@ impl VirtualHost {
                 Ok(Notice::Fetched(fetched.map(Box::new)))
             }),
             Request::Settle { lease, settlement } => self.settle(lease, settlement),
-            Request::SettleAll { leases, settlement } => {
-                let leases = leases.into_iter();
-                self.begin(Some(connection), Work::Settle { leases, settlement });
+            Request::SettleAll {
+                leases,
+                settlement,
+                asked,
+            } => {
+                let changes = self.changes.count();
+                let asked = asked.map(|(number, ticket)| Asked {
+                    channel: id(number),
+                    ticket,
+                    changes,
+                });
+                let work = Work::Settle {
+                    leases: leases.into_iter(),
+                    settlement,
+                    asked,
+                };
+                self.begin(Some(connection), work);
             }
             Request::OpenReplies { channel } => self.answer(id(channel), |vhost| {
                 let (name, consumer) = vhost.open_reply(id(channel))?;
@@ -174,7 +220,8 @@ impl VirtualHost {
                 ticket,
             } => {
                 if self.is_open(id(channel)) {
-                    let commit = Commit::new(id(channel), ticket, operations);
+                    let changes = self.changes.count();
+                    let commit = Commit::new(id(channel), ticket, operations, changes);
                     self.begin(Some(connection), Work::Commit(Box::new(commit)));
                 }
             }
@@ -200,6 +247,46 @@ impl VirtualHost {
 
     /// Answers a question on a channel. One that is refused ends the channel.
     fn answer(&mut self, id: ChannelId, ask: impl FnOnce(&mut Self) -> Result<Notice, Refusal>) {
+        self.answer_about(false, id, ask);
+    }
+
+    /// The same, about something that may be durable: that it is there, its record may be
+    /// on its way to the store.
+    fn answer_about(
+        &mut self,
+        durable: bool,
+        id: ChannelId,
+        ask: impl FnOnce(&mut Self) -> Result<Notice, Refusal>,
+    ) {
+        self.ask(id, |vhost| {
+            let changes = vhost.changes.count();
+            let notice = ask(vhost)?;
+            let wait = match durable {
+                true => Wait::Stored,
+                false => vhost.wait_since(changes),
+            };
+            vhost.emit_after(wait, id.connection, notice);
+            Ok(())
+        });
+    }
+
+    /// What a notice waits for that is about what was done since there were so many
+    /// changes.
+    pub(super) fn wait_since(&self, changes: u64) -> Wait {
+        if self.changes.count() > changes {
+            Wait::Stored
+        } else {
+            Wait::Nothing
+        }
+    }
+
+    fn is_durable(&self, queue: &str) -> bool {
+        let queue = self.queue_id(queue).and_then(|id| self.queues.get(&id));
+        queue.is_some_and(|queue| queue.settings.durable)
+    }
+
+    /// Asks something on a channel. What is refused ends the channel.
+    fn ask(&mut self, id: ChannelId, ask: impl FnOnce(&mut Self) -> Result<(), Refusal>) {
         let result = if self.is_open(id) {
             ask(self)
         } else {
@@ -208,11 +295,10 @@ impl VirtualHost {
                 "channel {number} is not open"
             )))
         };
-        let notice = result.unwrap_or_else(|refusal| {
+        if let Err(refusal) = result {
             self.fail_channel(id);
-            Notice::Refused(Box::new(refusal))
-        });
-        self.emit(id.connection, notice);
+            self.emit(id.connection, Notice::Refused(Box::new(refusal)));
+        }
     }
 
     fn fail_channel(&mut self, id: ChannelId) {
@@ -231,6 +317,7 @@ impl VirtualHost {
                 session => session,
             },
         };
+        let changes = self.changes.count();
         if let Err(refusal) = self.prepare(id.connection, publish) {
             self.refuse_publish(id, ticket, refusal);
             return;
@@ -244,7 +331,12 @@ impl VirtualHost {
             {
                 self.receive(session, packet_identifier, publish.message.properties.qos);
             }
-            self.accept(id, ticket, outcome);
+            let wait = match self.wait_since(changes) {
+                // PUBACK and PUBREC come in the order of the PUBLISH (MQTT-4.6.0-2, -3).
+                Wait::Nothing if publisher.is_some() => Wait::Earlier,
+                wait => wait,
+            };
+            self.accept(id, ticket, outcome, wait);
         }
     }
 
@@ -276,7 +368,19 @@ impl VirtualHost {
         Ok(())
     }
 
-    pub(super) fn accept(&mut self, id: ChannelId, ticket: Ticket, outcome: PublishOutcome) {
+    /// What was to be settled is.
+    pub(super) fn accept_settled(&mut self, asked: &Asked) {
+        let wait = self.wait_since(asked.changes);
+        self.accept(asked.channel, asked.ticket, PublishOutcome::Routed, wait);
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        id: ChannelId,
+        ticket: Ticket,
+        outcome: PublishOutcome,
+        wait: Wait,
+    ) {
         let ChannelId { connection, number } = id;
         let channel = number;
         let notice = Notice::Accepted {
@@ -284,7 +388,7 @@ impl VirtualHost {
             ticket,
             outcome,
         };
-        self.emit(connection, notice);
+        self.emit_after(wait, connection, notice);
     }
 
     pub(super) fn refuse_publish(

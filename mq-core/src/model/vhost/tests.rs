@@ -16,7 +16,7 @@ const ME: ConnectionId = ConnectionId(1);
 const OTHER: ConnectionId = ConnectionId(2);
 
 fn vhost() -> VirtualHost {
-    VirtualHost::new("/", 0, Duration::ZERO, Limits::default())
+    VirtualHost::new("/", 0, Store::None, Limits::default())
 }
 
 fn settings(arguments: &[(&str, Value)]) -> QueueSettings {
@@ -214,7 +214,7 @@ fn exclusive_queues_are_locked_and_go_with_their_connection() {
 #[test]
 fn made_up_names_differ_and_repeat_with_the_seed() {
     let name = |seed, n| {
-        let mut v = VirtualHost::new("/", seed, Duration::ZERO, Limits::default());
+        let mut v = VirtualHost::new("/", seed, Store::None, Limits::default());
         (0..=n)
             .map(|_| v.make("", &[]))
             .last()
@@ -726,7 +726,7 @@ fn deleting_a_queue_tells_its_consumers() {
     v.delete_queue("q", ME, false, false).unwrap();
     assert!(matches!(
         v.poll_notice(u64::MAX),
-        Some((OTHER, Notice::Cancelled { consumer: c, .. })) if c == consumer
+        Some(Said { to: OTHER, notice: Notice::Cancelled { consumer: c, .. }, .. }) if c == consumer
     ));
     // The acknowledgement that was under way settles nothing, and harms nothing.
     v.settle(held[0].lease.unwrap(), Settlement::Acknowledge);
@@ -746,7 +746,7 @@ fn direct_replies() {
     assert_eq!(v.publish(&reply, None), PublishOutcome::Replied);
     assert!(matches!(
         v.poll_notice(u64::MAX),
-        Some((OTHER, Notice::Deliver(d))) if d.consumer == consumer
+        Some(Said { to: OTHER, notice: Notice::Deliver(d), .. }) if d.consumer == consumer
     ));
     v.close_channel(channel);
     assert_eq!(v.publish(&reply, None), PublishOutcome::Unroutable);
@@ -879,7 +879,7 @@ fn a_refusal_ends_its_channel() {
     for request in [check("none"), publish(), check("amq.direct")] {
         v.serve(ME, request);
     }
-    let notices: Vec<Notice> = v.notices.drain(..).map(|(_, notice)| notice).collect();
+    let notices: Vec<Notice> = v.notices.drain(..).map(|said| said.notice).collect();
     assert!(
         matches!(notices[..], [Notice::Refused(_), Notice::Refused(_)]),
         "{notices:?}"
@@ -889,7 +889,11 @@ fn a_refusal_ends_its_channel() {
     v.serve(ME, publish());
     assert!(matches!(
         v.notices.pop_front(),
-        Some((ME, Notice::Accepted { ticket: 7, .. }))
+        Some(Said {
+            to: ME,
+            notice: Notice::Accepted { ticket: 7, .. },
+            ..
+        })
     ));
     assert_eq!(v.bodies(q), ["m"]);
 }

@@ -7,10 +7,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::commit::Commit;
+use super::queues::Purged;
 use super::{Lease, Settlement, VirtualHost};
-use crate::model::ConnectionId;
-use crate::model::queue::{ConsumerId, Key, QueueId, Ready, Unacknowledged};
+use crate::model::change::{BacklogId, Change};
+use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, QueueId, Ready, Unacknowledged};
+use crate::model::request::Ticket;
 use crate::model::session::Backlog;
+use crate::model::{ConnectionId, Notice};
 
 /// Steps that are done at once. What is no more than that is never left for later.
 const AT_ONCE: u64 = 256;
@@ -22,12 +25,24 @@ pub(crate) enum Work {
     Settle {
         leases: vec::IntoIter<Lease>,
         settlement: Settlement,
+        /// Who is told when they are, if they are to be.
+        asked: Option<Asked>,
+    },
+    /// Messages that were taken out of a queue, and the question that is answered when
+    /// they are settled.
+    Purge {
+        channel: ChannelId,
+        purged: Purged,
+        /// Changes before them.
+        changes: u64,
     },
     Commit(Box<Commit>),
     /// Queues that went with their connection.
     RemoveQueues(BTreeSet<QueueId>),
-    /// Messages of a queue that are counted as gone.
+    /// Messages of a queue that is gone with them.
     Drop {
+        /// The queue, if it was durable.
+        kept: Option<QueueId>,
         ready: Ready,
         unacknowledged: BTreeMap<u64, Unacknowledged>,
         /// Which of them each consumer with a selector wanted.
@@ -42,6 +57,15 @@ pub(crate) enum Work {
     /// Messages of a session that has ended: those of its shares are for others, and
     /// the rest is counted as gone.
     PassOn(Backlog),
+}
+
+/// What is accepted when work is done.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(super) channel: ChannelId,
+    pub(super) ticket: Ticket,
+    /// Changes before it.
+    pub(super) changes: u64,
 }
 
 /// All work that is left, and whose it is.
@@ -101,12 +125,38 @@ impl VirtualHost {
         while self.statistics.steps < end {
             self.statistics.steps += 1;
             let more = match work {
-                Work::Settle { leases, settlement } => match leases.next() {
+                Work::Settle {
+                    leases,
+                    settlement,
+                    asked,
+                } => match leases.next() {
                     Some(lease) => {
                         self.settle(lease, *settlement);
                         true
                     }
-                    None => false,
+                    None => {
+                        if let Some(asked) = asked.take() {
+                            self.accept_settled(&asked);
+                        }
+                        false
+                    }
+                },
+                Work::Purge {
+                    channel,
+                    purged,
+                    changes,
+                } => match purged.ready.pop() {
+                    Some(entry) => {
+                        self.note_settled(purged.queue, &entry);
+                        true
+                    }
+                    None if drop_wanted(&mut purged.wanted) => true,
+                    None => {
+                        let messages = purged.messages;
+                        let wait = self.wait_since(*changes);
+                        self.emit_after(wait, channel.connection, Notice::Removed { messages });
+                        false
+                    }
                 },
                 Work::Commit(commit) => self.advance_commit(commit),
                 Work::RemoveQueues(queues) => match queues.pop_first() {
@@ -117,13 +167,19 @@ impl VirtualHost {
                     None => false,
                 },
                 Work::Drop {
+                    kept,
                     ready,
                     unacknowledged,
                     wanted,
                 } => {
-                    ready.pop().is_some()
-                        || unacknowledged.pop_first().is_some()
-                        || drop_wanted(wanted)
+                    let unacknowledged = || Some(unacknowledged.pop_first()?.1.entry);
+                    match ready.pop().or_else(unacknowledged) {
+                        Some(entry) => {
+                            self.note_forgotten(*kept, &entry);
+                            true
+                        }
+                        None => drop_wanted(wanted),
+                    }
                 }
                 Work::Search {
                     queue: id,
@@ -152,6 +208,19 @@ impl VirtualHost {
             }
         }
         false
+    }
+
+    /// A durable queue is gone, and with it this message.
+    fn note_forgotten(&mut self, kept: Option<QueueId>, entry: &Entry) {
+        if let Some(queue) = kept
+            && self.changes.are_kept()
+            && entry.message.is_lasting()
+        {
+            self.changes.push(Change::Forgotten {
+                backlog: BacklogId::from(queue),
+                position: entry.position,
+            });
+        }
     }
 }
 

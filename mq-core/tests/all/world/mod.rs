@@ -1,10 +1,12 @@
 //! A broker, its clients in memory, and a clock that tests turn.
 
 pub(crate) mod amqp;
+pub(crate) mod log;
 pub(crate) mod mqtt;
 pub(crate) mod stomp;
 
 use bytes::Bytes;
+use log::Log;
 use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +37,8 @@ pub(crate) struct World {
     pub(crate) outputs: Vec<Output>,
     /// What clients send is cut into pieces of this many bytes.
     pub(crate) piece: usize,
+    /// What the broker stores.
+    pub(crate) store: Log,
     /// How often the broker was called because it had left work for later.
     pub(crate) turns: usize,
     last: u64,
@@ -56,6 +60,7 @@ impl World {
             log: Vec::new(),
             outputs: Vec::new(),
             piece: usize::MAX,
+            store: Log::default(),
             turns: 0,
             last: 0,
         }
@@ -140,6 +145,7 @@ impl World {
 
     fn drain(&mut self) {
         let mut told = Vec::new();
+        let mut appended = false;
         while let Some(output) = self.broker.poll_output() {
             match &output {
                 Output::Transmit { connection, bytes } => {
@@ -155,11 +161,19 @@ impl World {
                 Output::Close { connection } => self.socket(*connection).closed = true,
                 Output::Pause { connection } => self.socket(*connection).paused = true,
                 Output::Resume { connection } => self.socket(*connection).paused = false,
+                Output::Append { position, bytes } => {
+                    self.store.append(*position, bytes.clone());
+                    appended = true;
+                }
+                Output::Trim { before } => self.store.trim(*before),
                 // The test answers it.
                 Output::Drain { .. } => {}
                 other => panic!("{other:?}"),
             }
             self.outputs.push(output);
+        }
+        if appended && self.store.is_quick {
+            self.sync_once();
         }
         for (connection, len) in told {
             self.handle_once(Input::Transmitted { connection, len });

@@ -1,0 +1,351 @@
+//! Which records are still needed, and for what.
+//!
+//! Each live thing has one record that says all of it, its newest: the index has the
+//! position of that, and what it says. Records that end a thing are never needed for
+//! longer than the ones that made it, which lie before them, so that forgetting the
+//! beginning of a log forgets nothing that is needed.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::model::change::{BacklogId, BindingId, Change, Target, TransactionId};
+use crate::model::message::{Message, Name};
+use crate::model::queue::QueueId;
+
+/// The number of a virtual host, in the order of the settings.
+pub(super) type Host = usize;
+
+/// Names a thing in its virtual host. What belongs to another stands after it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Exchange(Name),
+    Queue(QueueId),
+    Binding(BindingId),
+}
+
+/// A place in a backlog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) host: Host,
+    pub(super) backlog: BacklogId,
+    pub(super) position: u64,
+}
+
+/// Where a record is, and what it is part of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) host: Host,
+    pub(super) transaction: Option<TransactionId>,
+    pub(super) position: u64,
+    pub(super) len: u64,
+}
+
+/// A record that is needed.
+#[derive(Debug)]
+struct Live {
+    host: Host,
+    len: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Thing(Change),
+    Message(LiveMessage),
+}
+
+/// A message that is in a backlog.
+#[derive(Debug)]
+struct LiveMessage {
+    message: Arc<Message>,
+    /// By backlog and position.
+    targets: Vec<Target>,
+    /// Those that are settled, where not all are.
+    settled: Vec<bool>,
+    left: usize,
+    /// It counts when that is committed.
+    transaction: Option<TransactionId>,
+}
+
+/// The live things of a log.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// By the position of their record.
+    order: BTreeMap<u64, Live>,
+    /// The record of each thing that is no message.
+    things: BTreeMap<(Host, Key), u64>,
+    /// The record of what is in each place.
+    places: BTreeMap<Place, u64>,
+    /// Transactions that are not committed, with what they settle.
+    open: BTreeMap<(Host, TransactionId), Vec<Change>>,
+    /// Lengths of the records that are needed, added up.
+    live: u64,
+}
+
+/// What a change does to the things of a virtual host.
+enum Effect {
+    Makes(Key),
+    Ends(Key),
+    /// It is about messages.
+    Other,
+}
+
+fn effect(change: &Change) -> Effect {
+    match change {
+        Change::Exchange { name, .. } => Effect::Makes(Key::Exchange(name.clone())),
+        Change::ExchangeDeleted { name } => Effect::Ends(Key::Exchange(name.clone())),
+        Change::Queue(queue) => Effect::Makes(Key::Queue(queue.id)),
+        Change::QueueDeleted { id } => Effect::Ends(Key::Queue(*id)),
+        Change::Bound(binding) => Effect::Makes(Key::Binding(binding.id)),
+        Change::Unbound { id } => Effect::Ends(Key::Binding(*id)),
+        Change::Message { .. }
+        | Change::Settled { .. }
+        | Change::Forgotten { .. }
+        | Change::Returned { .. }
+        | Change::Committed { .. } => Effect::Other,
+    }
+}
+
+fn place(host: Host, target: &Target) -> Place {
+    Place {
+        host,
+        backlog: target.backlog,
+        position: target.position,
+    }
+}
+
+impl Index {
+    /// Lengths of the records that are needed, added up.
+    pub(super) fn live(&self) -> u64 {
+        self.live
+    }
+
+    /// The position of the first record that is needed.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.order.first_key_value().map(|(position, _)| *position)
+    }
+
+    /// Takes in a change whose record is written there.
+    pub(super) fn apply(&mut self, written: Written, change: Change) {
+        let host = written.host;
+        match effect(&change) {
+            Effect::Makes(key) => {
+                let what = What::Thing(change);
+                if let Some(old) = self.things.insert((host, key), written.position) {
+                    self.remove(old);
+                }
+                self.insert(written, what);
+            }
+            Effect::Ends(key) => self.end(host, key),
+            Effect::Other => self.apply_to_messages(written, change),
+        }
+    }
+
+    fn apply_to_messages(&mut self, written: Written, change: Change) {
+        let Written {
+            host, transaction, ..
+        } = written;
+        match (transaction, change) {
+            (_, Change::Message { message, targets }) => {
+                if let Some(transaction) = transaction {
+                    self.open.entry((host, transaction)).or_default();
+                }
+                self.insert_message(written, message, targets);
+            }
+            (_, Change::Committed { transaction }) => {
+                let settled = self.open.remove(&(host, transaction));
+                for change in settled.unwrap_or_default() {
+                    self.settle(host, &change);
+                }
+            }
+            (Some(transaction), change) => {
+                let open = self.open.entry((host, transaction)).or_default();
+                open.push(change);
+            }
+            (None, change) => self.settle(host, &change),
+        }
+    }
+
+    fn settle(&mut self, host: Host, change: &Change) {
+        match *change {
+            Change::Settled { backlog, position } | Change::Forgotten { backlog, position } => {
+                self.leave(Place {
+                    host,
+                    backlog,
+                    position,
+                });
+            }
+            Change::Returned {
+                backlog,
+                position,
+                count,
+            } => {
+                let place = Place {
+                    host,
+                    backlog,
+                    position,
+                };
+                if let Some((message, at)) = self.target_mut(place)
+                    && let Some(target) = message.targets.get_mut(at)
+                {
+                    target.returned = count;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A thing is gone.
+    pub(super) fn end(&mut self, host: Host, key: Key) {
+        if let Some(position) = self.things.remove(&(host, key)) {
+            self.remove(position);
+        }
+    }
+
+    fn insert(&mut self, written: Written, what: What) {
+        let Written {
+            host,
+            position,
+            len,
+            ..
+        } = written;
+        self.live += len;
+        self.order.insert(position, Live { host, len, what });
+    }
+
+    fn remove(&mut self, position: u64) -> Option<Live> {
+        let live = self.order.remove(&position)?;
+        self.live -= live.len;
+        Some(live)
+    }
+
+    fn insert_message(
+        &mut self,
+        written: Written,
+        message: Arc<Message>,
+        mut targets: Vec<Target>,
+    ) {
+        targets.sort_unstable_by_key(|target| (target.backlog, target.position));
+        for target in &targets {
+            let place = place(written.host, target);
+            // A newer record of the same message.
+            self.leave(place);
+            self.places.insert(place, written.position);
+        }
+        let message = LiveMessage {
+            message,
+            left: targets.len(),
+            targets,
+            settled: Vec::new(),
+            transaction: written.transaction,
+        };
+        self.insert(written, What::Message(message));
+    }
+
+    /// The message in a place, and which of its targets that is.
+    fn target_mut(&mut self, place: Place) -> Option<(&mut LiveMessage, usize)> {
+        let position = self.places.get(&place)?;
+        let What::Message(message) = &mut self.order.get_mut(position)?.what else {
+            return None;
+        };
+        let wanted = (place.backlog, place.position);
+        let at = message
+            .targets
+            .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
+            .ok()?;
+        Some((message, at))
+    }
+
+    /// A message has left a place.
+    pub(super) fn leave(&mut self, place: Place) {
+        let left = self.target_mut(place).map(|(message, at)| {
+            message.left -= 1;
+            if message.left > 0 {
+                message.settled.resize(message.targets.len(), false);
+                if let Some(settled) = message.settled.get_mut(at) {
+                    *settled = true;
+                }
+            }
+            message.left
+        });
+        let position = self.places.remove(&place);
+        if let (Some(0), Some(position)) = (left, position) {
+            self.remove(position);
+        }
+    }
+
+    /// Takes out the record that is needed and lies first, if it lies before `end`, to be
+    /// written once more: its virtual host, transaction, and what it says now.
+    pub(super) fn take_first(&mut self, end: u64) -> Option<(Host, Option<TransactionId>, Change)> {
+        let position = self.first().filter(|position| *position < end)?;
+        let Live { host, what, .. } = self.remove(position)?;
+        Some(match what {
+            What::Thing(change) => (host, None, change),
+            What::Message(live) => {
+                let transaction = live
+                    .transaction
+                    .filter(|t| self.open.contains_key(&(host, *t)));
+                let mut settled = live.settled.into_iter().chain(core::iter::repeat(false));
+                let mut targets = live.targets;
+                targets.retain(|_| !settled.next().unwrap_or_default());
+                let message = live.message;
+                (host, transaction, Change::Message { message, targets })
+            }
+        })
+    }
+
+    /// Ends what transactions have begun that were never committed.
+    pub(super) fn roll_back(&mut self) {
+        let open = core::mem::take(&mut self.open);
+        let is_open = |live: &Live, message: &LiveMessage| {
+            message
+                .transaction
+                .is_some_and(|transaction| open.contains_key(&(live.host, transaction)))
+        };
+        let undone: Vec<u64> = self
+            .order
+            .iter()
+            .filter(|(_, live)| matches!(&live.what, What::Message(m) if is_open(live, m)))
+            .map(|(position, _)| *position)
+            .collect();
+        for position in undone {
+            if let Some(Live { host, what, .. }) = self.remove(position)
+                && let What::Message(message) = what
+            {
+                for target in &message.targets {
+                    let place = place(host, target);
+                    if self.places.get(&place) == Some(&position) {
+                        self.places.remove(&place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All things but messages, in the order in which they can be made, with the position
+    /// of their record.
+    pub(super) fn things(&self) -> impl Iterator<Item = (Host, &Key, u64, &Change)> {
+        self.things.iter().filter_map(|((host, key), position)| {
+            match &self.order.get(position)?.what {
+                What::Thing(change) => Some((*host, key, *position, change)),
+                What::Message(_) => None,
+            }
+        })
+    }
+
+    /// What is in each place, in the order of the positions in each backlog.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (Place, &Arc<Message>, &Target)> {
+        self.places.iter().filter_map(|(place, position)| {
+            let What::Message(live) = &self.order.get(position)?.what else {
+                return None;
+            };
+            let wanted = (place.backlog, place.position);
+            let at = live
+                .targets
+                .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
+                .ok()?;
+            Some((*place, &live.message, live.targets.get(at)?))
+        })
+    }
+}

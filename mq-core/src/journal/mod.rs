@@ -1,0 +1,206 @@
+//! The journal: what is stored, in which order, and what may be forgotten.
+//!
+//! The model says what changes of what outlives the broker. The journal makes records of
+//! that ([`record`] has their layout), one batch for each call of the broker, and keeps
+//! back what promises anything until the batch is stored ([`hold`]). It knows no file:
+//! batches are [appended](crate::Output::Append) by the embedder.
+//!
+//! # Forgetting
+//!
+//! Of each thing that is there one record is needed, its newest ([`index`]). When less
+//! than half of the log is, the needed records that lie first are written once more, a
+//! bounded number with each batch, and then what lies before them can be
+//! [forgotten](crate::Output::Trim): once the batch with their copies is stored, and so
+//! is every batch that says that something which lay there is gone.
+
+mod field;
+mod hold;
+mod index;
+mod message;
+mod record;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+
+use crate::model::change::{Change, TransactionId};
+use crate::model::message::Name;
+use crate::model::{ConnectionId, Model, Notice, Said};
+pub(crate) use hold::Admission;
+use hold::Hold;
+use index::{Host, Index, Written};
+use record::Encoder;
+pub(crate) use recovery::{Reader, Trouble};
+
+/// A log is not cleaned while it has no more bytes than that.
+const SMALL: u64 = 64 << 10;
+
+/// The log is trimmed by no fewer bytes than that at one time.
+const TRIM: u64 = 16 << 10;
+
+/// Bytes that are written once more with a batch, besides twice its own.
+const COPIED: u64 = 4 << 10;
+
+/// Everything that is stored, or on its way there.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    /// The names of the virtual hosts, by number.
+    hosts: Vec<Name>,
+    encoder: Encoder,
+    index: Index,
+    hold: Hold,
+    /// The records since the last batch.
+    batch: BytesMut,
+    /// Where it begins.
+    begin: u64,
+    /// Where the batch before it begins.
+    last_batch: u64,
+    /// What the records at the end of it are about.
+    context: Option<(Host, Option<TransactionId>)>,
+    /// Everything before that is stored.
+    durable: u64,
+    /// Everything before that may have been forgotten.
+    trimmed: u64,
+    /// What can be forgotten next: what lies before the second, once what lies before the
+    /// first is stored.
+    trim: Option<(u64, u64)>,
+    /// Bytes on their way above which publishers wait.
+    high_water: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(hosts: Vec<Name>, high_water: usize) -> Self {
+        Journal {
+            hosts,
+            encoder: Encoder::default(),
+            index: Index::default(),
+            hold: Hold::default(),
+            batch: BytesMut::new(),
+            begin: 0,
+            last_batch: 0,
+            context: None,
+            durable: 0,
+            trimmed: 0,
+            trim: None,
+            high_water: high_water as u64,
+        }
+    }
+
+    /// Where the next record begins.
+    pub(crate) fn end(&self) -> u64 {
+        self.begin + self.batch.len() as u64
+    }
+
+    /// Writes down what has changed.
+    pub(crate) fn take(&mut self, model: &mut Model) {
+        while let Some((host, (transaction, change))) = model.poll_change() {
+            self.write(host, transaction, change);
+        }
+    }
+
+    fn write(&mut self, host: Host, transaction: Option<TransactionId>, change: Change) {
+        let context = (host, transaction);
+        if self.context != Some(context) && !matches!(change, Change::Forgotten { .. }) {
+            let name = self.hosts.get(host).map_or("", |name| name);
+            self.encoder.context(&mut self.batch, name, transaction);
+            self.context = Some(context);
+        }
+        let position = self.end();
+        self.encoder.change(&mut self.batch, &change);
+        let written = Written {
+            host,
+            transaction,
+            position,
+            len: self.end() - position,
+        };
+        self.index.apply(written, change);
+    }
+
+    /// Takes what has changed since the last call as one batch, and says where it begins.
+    pub(crate) fn seal(&mut self) -> Option<(u64, Bytes)> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        self.clean();
+        let batch = core::mem::take(&mut self.batch).freeze();
+        let position = self.begin;
+        self.last_batch = position;
+        self.begin += batch.len() as u64;
+        self.context = None;
+        if self.trim.is_none() {
+            self.trim = self.next_trim();
+        }
+        Some((position, batch))
+    }
+
+    /// Writes what lies first once more, if that makes the log much shorter.
+    fn clean(&mut self) {
+        let most = self.end() + 2 * self.batch.len() as u64 + COPIED;
+        while self.end() < most
+            && let Some(first) = self.index.first()
+            && let log = self.end() - first
+            && log > SMALL
+            && log / 2 > self.index.live()
+            && let Some((host, transaction, change)) = self.index.take_first(self.begin)
+        {
+            self.write(host, transaction, change);
+        }
+    }
+
+    fn next_trim(&self) -> Option<(u64, u64)> {
+        // One batch always stays, so that the log knows how far it has come.
+        let first = self.index.first().unwrap_or(self.begin);
+        let before = first.min(self.last_batch);
+        (before >= self.trimmed + TRIM).then_some((self.begin, before))
+    }
+
+    /// All that lies before is stored.
+    pub(crate) fn set_durable(&mut self, through: u64) {
+        self.durable = self.durable.max(through.min(self.begin));
+    }
+
+    /// What may be forgotten now: all that lies before.
+    pub(crate) fn poll_trim(&mut self) -> Option<u64> {
+        let (_, before) = self.trim.take_if(|(through, _)| *through <= self.durable)?;
+        self.trimmed = before;
+        self.trim = self.next_trim();
+        Some(before)
+    }
+
+    /// Takes a notice: it may go out, or waits.
+    pub(crate) fn admit(&mut self, said: Said) -> Admission {
+        let end = self.end();
+        self.hold.admit(said, end, self.durable)
+    }
+
+    /// The next notice that waits for nothing more.
+    pub(crate) fn release(&mut self) -> Option<(ConnectionId, Notice)> {
+        self.hold.release(self.durable)
+    }
+
+    /// Whether [`release`](Self::release) has one.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.hold.is_ready(self.durable)
+    }
+
+    /// Whether anything that is to be said to a connection waits.
+    pub(crate) fn holds(&self, connection: ConnectionId) -> bool {
+        self.hold.has(connection)
+    }
+
+    fn on_their_way(&self) -> u64 {
+        self.end() - self.durable
+    }
+
+    /// Whether so much is not stored yet that publishers wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.on_their_way() >= self.high_water
+    }
+
+    /// Whether they go on.
+    pub(crate) fn has_room(&self) -> bool {
+        self.on_their_way() <= self.high_water / 2
+    }
+}

@@ -1,0 +1,344 @@
+//! Records: what is written of each change.
+//!
+//! A record is a byte that names its kind, a byte that is the version of its layout, the
+//! length of its fields in bytes as a number, and the fields. A kind that is given
+//! another layout gets another version; what was written in an earlier one is read for
+//! ever. What numbers, texts and the like are, `field.rs` says, and what a message and a
+//! table are, `message.rs`.
+//!
+//! | kind | version | name | fields |
+//! |---|---|---|---|
+//! | 0 | 1 | context | virtual host as text, transaction as an optional number |
+//! | 1 | 1 | exchange | name, type as text, auto-delete and internal as flags, alternate exchange as an optional text |
+//! | 2 | 1 | exchange deleted | name |
+//! | 3 | 1 | queue | number, name, auto-delete as a flag, arguments as a table |
+//! | 4 | 1 | queue deleted | number |
+//! | 5 | 1 | bound | number, source, destination, routing key as text, arguments as a table |
+//! | 6 | 1 | unbound | number |
+//! | 7 | 1 | message | number of targets, targets, message |
+//! | 8 | 1 | settled | backlog and position as numbers |
+//! | 9 | 1 | returned | backlog, position, and how often by now, as numbers |
+//! | 10 | 1 | committed | transaction as a number |
+//!
+//! A destination is a byte, and after 0 the number of a queue, after 1 the name of an
+//! exchange. A target is backlog and position as numbers, the time at which its time in
+//! there is over as an optional time, and as a number how often it came back. A backlog
+//! has the number of its queue.
+//!
+//! A context record says of all records between it and the next one in the same batch
+//! which virtual host they are about, and which transaction they are a part of. They
+//! count when the record says so that the transaction is committed. A batch begins with
+//! a context record.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::field::{Fields, Malformed, put_flag, put_number, put_option, put_text, put_time};
+use super::message::{put_headers, put_message};
+use crate::model::change::{
+    BacklogId, BindingId, Change, KeptBinding, KeptQueue, Target, TransactionId,
+};
+use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
+use crate::model::message::Name;
+use crate::model::queue::QueueId;
+
+/// Which virtual host the records after it are about, and which transaction they are
+/// part of.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Context {
+    pub(super) host: Name,
+    pub(super) transaction: Option<TransactionId>,
+}
+
+/// What is read of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Record {
+    Context(Context),
+    Change(Change),
+}
+
+/// Why a record cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Its bytes are not what was written.
+    Damaged,
+    /// It is of a kind or a version that came later.
+    Unknown { kind: u8, version: u8 },
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(Malformed: Malformed) -> Self {
+        Unreadable::Damaged
+    }
+}
+
+mod kind {
+    pub(super) const CONTEXT: u8 = 0;
+    pub(super) const EXCHANGE: u8 = 1;
+    pub(super) const EXCHANGE_DELETED: u8 = 2;
+    pub(super) const QUEUE: u8 = 3;
+    pub(super) const QUEUE_DELETED: u8 = 4;
+    pub(super) const BOUND: u8 = 5;
+    pub(super) const UNBOUND: u8 = 6;
+    pub(super) const MESSAGE: u8 = 7;
+    pub(super) const SETTLED: u8 = 8;
+    pub(super) const RETURNED: u8 = 9;
+    pub(super) const COMMITTED: u8 = 10;
+}
+
+/// The layout in which every kind is written.
+const VERSION: u8 = 1;
+
+/// Bytes that stand before the fields of a record, at most.
+const HEAD: usize = 12;
+
+/// Writes records.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    /// The fields of the record being written, but for a body.
+    fields: Vec<u8>,
+}
+
+impl Encoder {
+    /// Appends a context record.
+    pub(super) fn context(
+        &mut self,
+        out: &mut BytesMut,
+        host: &str,
+        transaction: Option<TransactionId>,
+    ) {
+        self.fields.clear();
+        put_text(&mut self.fields, host);
+        put_option(&mut self.fields, transaction.map(|id| id.0), put_number);
+        self.finish(out, kind::CONTEXT, &[]);
+    }
+
+    /// Appends the record of a change. Returns whether it has one.
+    pub(super) fn change(&mut self, out: &mut BytesMut, change: &Change) -> bool {
+        self.fields.clear();
+        let fields = &mut self.fields;
+        let mut body: &[u8] = &[];
+        let kind = match change {
+            Change::Exchange { name, settings } => {
+                let ExchangeSettings {
+                    kind,
+                    durable: _,
+                    auto_delete,
+                    internal,
+                    alternate,
+                } = &**settings;
+                put_text(fields, name);
+                put_text(fields, kind.name());
+                put_flag(fields, *auto_delete);
+                put_flag(fields, *internal);
+                put_option(fields, alternate.as_deref(), put_text);
+                kind::EXCHANGE
+            }
+            Change::ExchangeDeleted { name } => {
+                put_text(fields, name);
+                kind::EXCHANGE_DELETED
+            }
+            Change::Queue(queue) => {
+                let KeptQueue {
+                    id,
+                    name,
+                    auto_delete,
+                    arguments,
+                } = &**queue;
+                put_number(fields, id.0);
+                put_text(fields, name);
+                put_flag(fields, *auto_delete);
+                put_headers(fields, arguments);
+                kind::QUEUE
+            }
+            Change::QueueDeleted { id } => {
+                put_number(fields, id.0);
+                kind::QUEUE_DELETED
+            }
+            Change::Bound(binding) => {
+                let KeptBinding {
+                    id,
+                    source,
+                    destination,
+                    routing_key,
+                    arguments,
+                } = &**binding;
+                put_number(fields, id.0);
+                put_text(fields, source);
+                match destination {
+                    Destination::Queue(id) => {
+                        fields.push(0);
+                        put_number(fields, id.0);
+                    }
+                    Destination::Exchange(name) => {
+                        fields.push(1);
+                        put_text(fields, name);
+                    }
+                }
+                put_text(fields, routing_key);
+                put_headers(fields, arguments);
+                kind::BOUND
+            }
+            Change::Unbound { id } => {
+                put_number(fields, id.0);
+                kind::UNBOUND
+            }
+            Change::Message { message, targets } => {
+                put_number(fields, targets.len() as u64);
+                for target in targets {
+                    put_target(fields, target);
+                }
+                put_message(fields, message);
+                body = &message.body;
+                kind::MESSAGE
+            }
+            Change::Settled { backlog, position } => {
+                put_number(fields, backlog.0);
+                put_number(fields, *position);
+                kind::SETTLED
+            }
+            // The record of what had it says enough.
+            Change::Forgotten { .. } => return false,
+            Change::Returned {
+                backlog,
+                position,
+                count,
+            } => {
+                put_number(fields, backlog.0);
+                put_number(fields, *position);
+                put_number(fields, (*count).into());
+                kind::RETURNED
+            }
+            Change::Committed { transaction } => {
+                put_number(fields, transaction.0);
+                kind::COMMITTED
+            }
+        };
+        self.finish(out, kind, body);
+        true
+    }
+
+    fn finish(&mut self, out: &mut BytesMut, kind: u8, body: &[u8]) {
+        let len = self.fields.len() + body.len();
+        out.reserve(HEAD + len);
+        out.put_slice(&[kind, VERSION]);
+        put_number(out, len as u64);
+        out.put_slice(&self.fields);
+        out.put_slice(body);
+    }
+}
+
+fn put_target(out: &mut Vec<u8>, target: &Target) {
+    let Target {
+        backlog,
+        position,
+        expires,
+        returned,
+    } = target;
+    put_number(out, backlog.0);
+    put_number(out, *position);
+    put_option(out, *expires, put_time);
+    put_number(out, (*returned).into());
+}
+
+/// Reads the next record of a batch, and takes it off.
+pub(super) fn decode(batch: &mut Bytes) -> Result<Record, Unreadable> {
+    let mut head = Fields(core::mem::take(batch));
+    let (kind, version) = (head.byte()?, head.byte()?);
+    let len = usize::try_from(head.number()?).map_err(|_| Malformed)?;
+    let Fields(mut rest) = head;
+    if len > rest.len() {
+        return Err(Unreadable::Damaged);
+    }
+    let mut fields = Fields(rest.split_to(len));
+    *batch = rest;
+    if version != VERSION {
+        return Err(Unreadable::Unknown { kind, version });
+    }
+    let record = match kind {
+        kind::CONTEXT => Record::Context(Context {
+            host: fields.text()?,
+            transaction: fields.option(Fields::number)?.map(TransactionId),
+        }),
+        kind => match fields.change(kind)? {
+            Some(change) => Record::Change(change),
+            None => return Err(Unreadable::Unknown { kind, version }),
+        },
+    };
+    fields.end()?;
+    Ok(record)
+}
+
+impl Fields {
+    fn backlog(&mut self) -> Result<BacklogId, Malformed> {
+        self.number().map(BacklogId)
+    }
+
+    fn target(&mut self) -> Result<Target, Malformed> {
+        Ok(Target {
+            backlog: self.backlog()?,
+            position: self.number()?,
+            expires: self.option(Self::time)?,
+            returned: self.u32()?,
+        })
+    }
+
+    /// A change of the given kind, if there is such a kind.
+    fn change(&mut self, kind: u8) -> Result<Option<Change>, Malformed> {
+        Ok(Some(match kind {
+            kind::EXCHANGE => Change::Exchange {
+                name: self.text()?,
+                settings: Box::new(ExchangeSettings {
+                    kind: ExchangeType::parse(&self.text()?).ok_or(Malformed)?,
+                    durable: true,
+                    auto_delete: self.flag()?,
+                    internal: self.flag()?,
+                    alternate: self.option(Self::text)?,
+                }),
+            },
+            kind::EXCHANGE_DELETED => Change::ExchangeDeleted { name: self.text()? },
+            kind::QUEUE => Change::Queue(Box::new(KeptQueue {
+                id: QueueId(self.number()?),
+                name: self.text()?,
+                auto_delete: self.flag()?,
+                arguments: self.headers()?,
+            })),
+            kind::QUEUE_DELETED => Change::QueueDeleted {
+                id: QueueId(self.number()?),
+            },
+            kind::BOUND => Change::Bound(Box::new(KeptBinding {
+                id: BindingId(self.number()?),
+                source: self.text()?,
+                destination: match self.byte()? {
+                    0 => Destination::Queue(QueueId(self.number()?)),
+                    1 => Destination::Exchange(self.text()?),
+                    _ => return Err(Malformed),
+                },
+                routing_key: self.text()?,
+                arguments: self.headers()?,
+            })),
+            kind::UNBOUND => Change::Unbound {
+                id: BindingId(self.number()?),
+            },
+            kind::MESSAGE => Change::Message {
+                targets: self.list(Self::target)?,
+                message: Arc::new(self.message()?),
+            },
+            kind::SETTLED => Change::Settled {
+                backlog: self.backlog()?,
+                position: self.number()?,
+            },
+            kind::RETURNED => Change::Returned {
+                backlog: self.backlog()?,
+                position: self.number()?,
+                count: self.u32()?,
+            },
+            kind::COMMITTED => Change::Committed {
+                transaction: TransactionId(self.number()?),
+            },
+            _ => return Ok(None),
+        }))
+    }
+}

@@ -1,0 +1,180 @@
+//! What changed of what outlives the broker.
+//!
+//! Whoever keeps it is not known here: the model says what happened as plain data,
+//! in the order in which it happened, and says with each notice whether that has to
+//! be kept before the notice may go out.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::exchange::{Destination, ExchangeSettings};
+use super::message::{Headers, Message, Name};
+use super::queue::QueueId;
+
+/// Names what keeps messages: a durable queue. Its number is never given to another
+/// thing of the virtual host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BacklogId(pub(crate) u64);
+
+impl From<QueueId> for BacklogId {
+    fn from(QueueId(id): QueueId) -> Self {
+        BacklogId(id)
+    }
+}
+
+/// Names a binding that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BindingId(pub(crate) u64);
+
+/// Names a transaction that is being committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TransactionId(pub(crate) u64);
+
+/// One thing that happened in a virtual host.
+///
+/// | change | comes when |
+/// |---|---|
+/// | `Exchange`, `ExchangeDeleted` | a durable exchange is made, is gone |
+/// | `Queue`, `QueueDeleted` | a durable queue is made, is gone with all that it holds |
+/// | `Bound`, `Unbound` | a durable exchange is bound to something durable, no longer is |
+/// | `Message` | a lasting message is put into durable backlogs |
+/// | `Settled` | one of them has given it up: acknowledged, expired, purged, moved |
+/// | `Forgotten` | one of them was deleted, and had it |
+/// | `Returned` | a consumer has returned it, and the queue counts that |
+/// | `Committed` | all changes of a transaction are done |
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Change {
+    Exchange {
+        name: Name,
+        settings: Box<ExchangeSettings>,
+    },
+    ExchangeDeleted {
+        name: Name,
+    },
+    Queue(Box<KeptQueue>),
+    QueueDeleted {
+        id: QueueId,
+    },
+    Bound(Box<KeptBinding>),
+    Unbound {
+        id: BindingId,
+    },
+    Message {
+        message: Arc<Message>,
+        targets: Vec<Target>,
+    },
+    Settled {
+        backlog: BacklogId,
+        position: u64,
+    },
+    Forgotten {
+        backlog: BacklogId,
+        position: u64,
+    },
+    Returned {
+        backlog: BacklogId,
+        position: u64,
+        /// How often it came back by now.
+        count: u32,
+    },
+    Committed {
+        transaction: TransactionId,
+    },
+}
+
+/// A durable queue.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptQueue {
+    pub(crate) id: QueueId,
+    pub(crate) name: Name,
+    pub(crate) auto_delete: bool,
+    pub(crate) arguments: Headers,
+}
+
+/// A binding between durable things.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptBinding {
+    pub(crate) id: BindingId,
+    pub(crate) source: Name,
+    pub(crate) destination: Destination,
+    pub(crate) routing_key: Name,
+    pub(crate) arguments: Headers,
+}
+
+/// A place in a backlog that a message was put into.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Target {
+    pub(crate) backlog: BacklogId,
+    pub(crate) position: u64,
+    /// When its time in there is over.
+    pub(crate) expires: Option<Duration>,
+    /// How often it came back.
+    pub(crate) returned: u32,
+}
+
+/// A change, and the transaction that it is a part of.
+pub(crate) type Part = (Option<TransactionId>, Change);
+
+/// The changes of a virtual host that nobody has taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Somebody takes them: without that nothing is noted.
+    kept: bool,
+    list: VecDeque<Part>,
+    /// How many there have been.
+    count: u64,
+    /// What is done now is part of it.
+    transaction: Option<TransactionId>,
+}
+
+impl Changes {
+    pub(crate) fn new(kept: bool) -> Self {
+        Changes {
+            kept,
+            ..Changes::default()
+        }
+    }
+
+    /// Whether changes are to be noted.
+    pub(crate) fn are_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// How many there have been: more than before means that something was noted.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Notes what happened.
+    pub(crate) fn push(&mut self, change: Change) {
+        if self.kept {
+            self.count += 1;
+            self.list.push_back((self.transaction, change));
+        }
+    }
+
+    /// The next change.
+    pub(crate) fn pop(&mut self) -> Option<Part> {
+        self.list.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// What is done from now on is part of a transaction, or of none.
+    pub(crate) fn set_transaction(&mut self, transaction: Option<TransactionId>) {
+        self.transaction = transaction;
+    }
+
+    /// Notes a message, if it is kept anywhere.
+    pub(crate) fn push_message(&mut self, message: &Arc<Message>, targets: Vec<Target>) {
+        if !targets.is_empty() {
+            let message = message.clone();
+            self.push(Change::Message { message, targets });
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The log does not grow beyond what is in it.
+
+use super::{Client, PERSISTENT};
+use crate::world::World;
+use crate::world::log::storing;
+
+/// Messages that stay while many others come and go: the log is trimmed, and they are
+/// there again.
+#[test]
+fn what_stays_is_written_once_more() {
+    let mut world = World::stored();
+    let mut c = Client::connect(&mut world);
+    c.durable("stays");
+    c.durable("passes");
+    c.exchange("x", "topic", &["durable"]);
+    c.0.bind("stays", "x", "k");
+    let body = "x".repeat(100);
+    for n in 0..100 {
+        c.publish("stays", PERSISTENT, &format!("{n:03}{body}"));
+    }
+    c.seen(&mut world);
+    let mut most = 0;
+    for _ in 0..5_000 {
+        c.publish("passes", PERSISTENT, &body);
+        c.0.get("passes", true);
+        c.seen(&mut world);
+        most = most.max(world.store.len());
+    }
+    assert!(world.store.trimmed > 0);
+    // 22 KB are live; a log below 64 KiB is left alone.
+    assert!(most < 150_000, "{most}");
+    world.crash();
+    let mut c = Client::connect(&mut world);
+    let all: Vec<String> = (0..100).map(|n| format!("again {n:03}{body}")).collect();
+    c.0.publish(1, "x", "k", "bound");
+    assert_eq!(c.drain(&mut world, "stays")[..100], all);
+    assert_eq!(c.drain(&mut world, "passes"), [""; 0]);
+    c.exchange("x", "topic", &["durable"]);
+    assert_eq!(c.seen(&mut world), ["exchange.declare-ok"]);
+}
+
+/// What is not stored is not trimmed by, and one batch stays.
+#[test]
+fn nothing_is_trimmed_before_its_copy_is_stored() {
+    let mut world = World::with(storing());
+    let mut c = Client::connect(&mut world);
+    c.durable("q");
+    let body = "x".repeat(1000);
+    for _ in 0..1_000 {
+        c.publish("q", PERSISTENT, &body);
+        c.0.get("q", true);
+        c.seen(&mut world);
+        assert_eq!(world.store.trimmed, 0);
+        if world.store.durable == 0 {
+            world.sync();
+            c.seen(&mut world);
+            world.store.durable = 1;
+        }
+    }
+    world.sync();
+    for _ in 0..100 {
+        c.publish("q", PERSISTENT, &body);
+        c.0.get("q", true);
+        c.seen(&mut world);
+        world.sync();
+    }
+    assert!(world.store.trimmed > 0);
+    assert!(!world.store.batches.is_empty());
+    world.crash();
+    let mut c = Client::connect(&mut world);
+    assert_eq!(c.drain(&mut world, "q"), [""; 0]);
+}

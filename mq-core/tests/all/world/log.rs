@@ -1,0 +1,111 @@
+//! An append-only log in memory, and a world whose broker crashes.
+
+use super::World;
+use bytes::Bytes;
+use mq_core::{Broker, Config, Input, Recovery, RecoveryError, Store};
+
+/// What the broker stores.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// By position, oldest first.
+    pub(crate) batches: Vec<(u64, Bytes)>,
+    /// Everything before that is stored for good.
+    pub(crate) durable: u64,
+    /// Whatever is appended is stored at once.
+    pub(crate) is_quick: bool,
+    /// Everything before that was said to be needed no more.
+    pub(crate) trimmed: u64,
+}
+
+impl Log {
+    /// Where the next batch begins.
+    pub(crate) fn end(&self) -> u64 {
+        let last = self.batches.last();
+        last.map_or(0, |(position, bytes)| position + bytes.len() as u64)
+    }
+
+    pub(super) fn append(&mut self, position: u64, bytes: Bytes) {
+        assert!(!bytes.is_empty(), "an empty batch");
+        if !self.batches.is_empty() {
+            assert_eq!(position, self.end(), "it follows the one before");
+        }
+        self.batches.push((position, bytes));
+    }
+
+    pub(super) fn trim(&mut self, before: u64) {
+        assert!(before > self.trimmed, "more is trimmed than before");
+        assert!(before <= self.durable, "what is not stored is needed");
+        self.trimmed = before;
+        self.batches
+            .retain(|(position, bytes)| position + bytes.len() as u64 > before);
+    }
+
+    /// Bytes that it has.
+    pub(crate) fn len(&self) -> usize {
+        self.batches.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+}
+
+/// The default settings, with a store.
+pub(crate) fn storing() -> Config {
+    let mut config = Config::default();
+    config.store = Store::Log;
+    config
+}
+
+/// The broker that a log makes.
+pub(crate) fn recover(
+    config: Config,
+    batches: impl IntoIterator<Item = (u64, Bytes)>,
+    now: std::time::Duration,
+) -> Result<Broker, RecoveryError> {
+    let mut recovery = Recovery::new(config).unwrap();
+    for (position, bytes) in batches {
+        recovery.batch(position, bytes)?;
+    }
+    recovery.finish(now)
+}
+
+impl World {
+    /// A broker whose store keeps everything at once.
+    pub(crate) fn stored() -> Self {
+        Self::stored_with(storing())
+    }
+
+    pub(crate) fn stored_with(config: Config) -> Self {
+        let mut world = Self::with(config);
+        world.store.is_quick = true;
+        world
+    }
+
+    /// Everything that was appended is stored for good.
+    pub(crate) fn sync(&mut self) {
+        self.sync_once();
+        self.turn();
+    }
+
+    /// The same, and the broker may leave work for later.
+    pub(super) fn sync_once(&mut self) {
+        self.store.durable = self.store.end();
+        let through = self.store.durable;
+        self.handle_once(Input::Durable { through });
+    }
+
+    /// The broker is gone, and with it what is not stored for good and all connections.
+    /// Another one is made of the log.
+    pub(crate) fn crash(&mut self) {
+        self.crash_with(storing());
+    }
+
+    pub(crate) fn crash_with(&mut self, config: Config) {
+        let durable = self.store.durable;
+        self.store
+            .batches
+            .retain(|(position, _)| *position < durable);
+        for socket in self.sockets.values_mut() {
+            socket.closed = true;
+        }
+        let batches = self.store.batches.iter().cloned();
+        self.broker = recover(config, batches, self.now).unwrap();
+    }
+}
