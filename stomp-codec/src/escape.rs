@@ -57,11 +57,17 @@ pub(crate) fn undefined_escape(escapes: Escapes, block: &[u8]) -> Option<usize> 
 }
 
 /// The text that a name or value stands for; borrowed unless it holds an
-/// escape. An undefined escape (decoding lets none through) stands for itself.
+/// escape. An undefined escape (decoding accepts none) stands for itself.
+#[inline]
 pub(crate) fn unescape(escapes: Escapes, raw: &str) -> Cow<'_, str> {
-    if escapes == Escapes::None {
-        return Cow::Borrowed(raw);
+    // Most frames hold no backslash, and then every name and value comes by here.
+    match escapes {
+        Escapes::None => Cow::Borrowed(raw),
+        _ => replace_escapes(escapes, raw),
     }
+}
+
+fn replace_escapes(escapes: Escapes, raw: &str) -> Cow<'_, str> {
     let Some(first) = memchr(b'\\', raw.as_bytes()) else {
         return Cow::Borrowed(raw);
     };
