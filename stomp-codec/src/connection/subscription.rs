@@ -24,6 +24,12 @@ impl Subscription {
     }
 }
 
+impl fmt::Display for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The header `ack` of SUBSCRIBE: how messages are acknowledged ("SUBSCRIBE ack
 /// Header").
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -2,6 +2,7 @@
 //! for what it has asked for.
 
 use alloc::borrow::Cow;
+use core::fmt;
 
 use crate::connection::{HeartBeat, Subscription};
 use crate::{Frame, Version};
@@ -13,6 +14,20 @@ pub struct Transaction(pub(in crate::connection) u64);
 /// A receipt that this client has asked for.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ReceiptId(pub(in crate::connection) u64);
+
+/// As the header `transaction` names it.
+impl fmt::Display for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// As the headers `receipt` and `receipt-id` name it.
+impl fmt::Display for ReceiptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What names a message in the ACK or NACK for it: `ack` in 1.2; `message-id`
 /// and `subscription` in 1.1; `message-id` in 1.0.
