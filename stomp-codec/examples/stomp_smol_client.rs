@@ -10,12 +10,11 @@ mod conversation;
 
 use std::time::Instant;
 
-use conversation::{Arguments, Conversation, Outcome};
+use conversation::{Arguments, Conversation, Outcome, wait};
 use smol::Timer;
-use smol::future::{or, pending};
+use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::TcpStream;
-use stomp_codec::connection::ReadBuffer;
 
 fn main() -> Outcome {
     smol::block_on(run())
@@ -26,8 +25,7 @@ async fn run() -> Outcome {
     let mut socket = TcpStream::connect(&arguments.address).await?;
     let start = Instant::now();
     let mut conversation = Conversation::begin(start.elapsed(), &arguments, "smol")?;
-    let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-    let mut outcome = Ok(());
+    let (mut out, mut outcome) = (Vec::new(), Ok(()));
     loop {
         // After an error too: the goodbye is still to be sent.
         conversation.client.poll_transmit(start.elapsed(), &mut out);
@@ -37,29 +35,11 @@ async fn run() -> Outcome {
             return outcome;
         }
         sent?;
-
-        let next = conversation.client.poll_timeout();
-        let late = async {
-            match next {
-                Some(at) => Timer::at(start + at).await,
-                None => pending().await,
-            };
-            Ok(None)
-        };
-        let read = async { socket.read(buffer.space(4096)).await.map(Some) };
-        outcome = match or(read, late).await? {
-            Some(0) => conversation
-                .client
-                .receive_eof(start.elapsed())
-                .map_err(Into::into),
-            Some(len) => {
-                buffer.filled(len);
-                conversation.receive(start.elapsed(), &mut buffer.input())
-            }
-            None => conversation
-                .client
-                .handle_timeout(start.elapsed())
-                .map_err(Into::into),
-        };
+        let wait = wait(&conversation.client, start.elapsed());
+        let late = async { Ok(Timer::after(wait).await).map(|_| None) };
+        let space = conversation.buffer.space(4096);
+        let read = async { socket.read(space).await.map(Some) };
+        let read = or(read, late).await?;
+        outcome = conversation.take(start.elapsed(), read);
     }
 }

@@ -1,16 +1,18 @@
 //! A client over WebSocket, as browsers are, with tokio and tungstenite.
 //!
 //! `stomp_websocket_client ws://HOST:PORT/PATH [1.0|1.1|1.2] [USER PASSWORD]`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
 
 mod conversation;
 
-use std::future::pending;
 use std::mem::take;
 
-use conversation::{Arguments, Conversation, Outcome};
+use conversation::{Arguments, Conversation, Outcome, wait};
 use futures_util::{SinkExt, StreamExt};
-use stomp_codec::connection::ReadBuffer;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Message};
 
@@ -25,8 +27,7 @@ async fn main() -> Outcome {
 
     let start = Instant::now();
     let mut conversation = Conversation::begin(start.elapsed(), &arguments, "web-socket")?;
-    let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-    let mut outcome = Ok(());
+    let (mut out, mut outcome) = (Vec::new(), Ok(()));
     loop {
         // After an error too: the goodbye is still to be sent.
         conversation.client.poll_transmit(start.elapsed(), &mut out);
@@ -40,28 +41,19 @@ async fn main() -> Outcome {
             return outcome;
         }
         sent?;
-
-        let next = conversation.client.poll_timeout();
-        let late = async {
-            match next {
-                Some(at) => sleep_until(start + at).await,
-                None => pending().await,
-            }
-        };
-        outcome = tokio::select! {
-            message = socket.next() => match message.transpose()? {
-                None => conversation.client.receive_eof(start.elapsed()).map_err(Into::into),
-                Some(message) => {
-                    // The contents of the messages are the stream, whatever their kind.
-                    match message {
-                        Message::Text(text) => buffer.extend_from_slice(text.as_bytes()),
-                        Message::Binary(bytes) => buffer.extend_from_slice(&bytes),
-                        _ => {}
-                    }
-                    conversation.receive(start.elapsed(), &mut buffer.input())
+        let wait = wait(&conversation.client, start.elapsed());
+        let read = match timeout(wait, socket.next()).await {
+            Ok(None) => Some(0),
+            // The contents of the messages are the stream, whatever their kind.
+            Ok(Some(message)) => match message? {
+                message @ (Message::Text(_) | Message::Binary(_)) => {
+                    conversation.buffer.extend_from_slice(&message.into_data());
+                    None
                 }
+                _ => None,
             },
-            () = late => conversation.client.handle_timeout(start.elapsed()).map_err(Into::into),
+            Err(_) => None,
         };
+        outcome = conversation.take(start.elapsed(), read);
     }
 }

@@ -5,7 +5,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use stomp_codec::connection::{
-    AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
+    AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReadBuffer,
+    ReceiptId,
 };
 use stomp_codec::{Headers, SendError, Version};
 
@@ -35,10 +36,29 @@ impl Arguments {
             user: user.map(|(name, password)| (name.into(), password.into())),
         })
     }
+
+    pub(crate) fn connect_options(&self) -> ConnectOptions<'_> {
+        let user = self.user.as_ref();
+        ConnectOptions {
+            host: "/",
+            login: user.map(|(name, _)| &**name),
+            passcode: user.map(|(_, password)| &**password),
+            ..ConnectOptions::default()
+        }
+    }
+}
+
+/// How long to wait for input: to the next timeout, or an hour, since not every runtime
+/// can wait for ever or not at all.
+pub(crate) fn wait(client: &ClientConnection, now: Duration) -> Duration {
+    let left = client.poll_timeout().map(|at| at.saturating_sub(now));
+    let hour = Duration::from_secs(3600);
+    left.unwrap_or(hour).clamp(Duration::from_millis(1), hour)
 }
 
 pub(crate) struct Conversation {
     pub(crate) client: ClientConnection,
+    pub(crate) buffer: ReadBuffer,
     queue: String,
     subscribed: Option<ReceiptId>,
     sent: Option<ReceiptId>,
@@ -56,16 +76,10 @@ impl Conversation {
     ) -> Result<Self, SendError> {
         let config = ClientConfig::default().with_versions([arguments.version]);
         let mut client = ClientConnection::new(now, config);
-        let user = arguments.user.as_ref();
-        let options = ConnectOptions {
-            host: "/",
-            login: user.map(|(name, _)| &**name),
-            passcode: user.map(|(_, password)| &**password),
-            ..ConnectOptions::default()
-        };
-        client.connect(now, &options)?;
+        client.connect(now, &arguments.connect_options())?;
         Ok(Self {
             client,
+            buffer: ReadBuffer::new(),
             queue: format!("/queue/examples.{name}"),
             subscribed: None,
             sent: None,
@@ -74,12 +88,26 @@ impl Conversation {
         })
     }
 
-    /// Acts on all that has come.
+    /// Acts on what was read into the buffer: so many bytes, none at the end of the
+    /// stream, or nothing in time.
+    pub(crate) fn take(&mut self, now: Duration, read: Option<usize>) -> Outcome {
+        match read {
+            Some(0) => self.client.receive_eof(now)?,
+            Some(length) => self.buffer.filled(length),
+            None => {}
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let outcome = self.receive(now, &mut buffer.input());
+        self.buffer = buffer;
+        outcome
+    }
+
+    /// Acts on all that has come, then on the time.
     pub(crate) fn receive(&mut self, now: Duration, input: &mut &[u8]) -> Outcome {
         while let Some(event) = self.client.receive(now, input)? {
             self.answer(now, event)?;
         }
-        Ok(())
+        Ok(self.client.handle_timeout(now)?)
     }
 
     fn answer(&mut self, now: Duration, event: ClientEvent<'_>) -> Outcome {
