@@ -18,19 +18,19 @@ const INSISTS: &[u8] = b"\x01\0\0\0\0\0\x08\0\x0a\0\x28\x01/\0\x01\xce";
 struct Row {
     who: &'static str,
     meaning: &'static str,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 fn rows() -> Vec<Row> {
     let row = |line: &'static str| {
         let (who, rest) = line.split_once(" | ").unwrap();
         let (meaning, hex) = rest.rsplit_once(" | ").unwrap();
-        let octet = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-        let octets = (0..hex.len()).step_by(2).map(octet).collect();
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let bytes = (0..hex.len()).step_by(2).map(byte).collect();
         Row {
             who,
             meaning,
-            octets,
+            bytes,
         }
     };
     let lines = include_str!("../data/captured.txt").lines();
@@ -41,15 +41,15 @@ fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn octets_mean_what_others_read_in_them() {
+fn bytes_mean_what_others_read_in_them() {
     for Row {
         who,
         meaning,
-        octets,
+        bytes,
     } in rows()
     {
-        let (frame, len) = decode(&octets, &Limits::default()).unwrap().unwrap();
-        assert_eq!(len, octets.len());
+        let (frame, len) = decode(&bytes, &Limits::default()).unwrap().unwrap();
+        assert_eq!(len, bytes.len());
         let shown = match frame {
             Frame::Method { method, .. } => method.to_string(),
             Frame::Header { header, .. } => {
@@ -65,9 +65,9 @@ fn octets_mean_what_others_read_in_them() {
 }
 
 #[test]
-fn the_same_values_are_the_same_octets() {
+fn the_same_values_are_the_same_bytes() {
     for row in rows() {
-        let (frame, _) = decode(&row.octets, &Limits::default()).unwrap().unwrap();
+        let (frame, _) = decode(&row.bytes, &Limits::default()).unwrap().unwrap();
         // Values alone, not what was decoded: the properties are built anew.
         let properties;
         let frame = match frame {
@@ -83,7 +83,7 @@ fn the_same_values_are_the_same_octets() {
         };
         let mut encoded = Vec::new();
         frame.encode(&mut encoded).unwrap();
-        let mut expected = row.octets;
+        let mut expected = row.bytes;
         if expected == INSISTS {
             expected[INSISTS.len() - 2] = 0;
         }
@@ -135,7 +135,7 @@ fn each_property_was_heard_by_itself() {
             let mut alone = rows()
                 .into_iter()
                 .filter(|row| row.who == who && row.meaning.starts_with(&start))
-                .map(|row| u16::from_be_bytes([row.octets[7 + 12], row.octets[7 + 13]]))
+                .map(|row| u16::from_be_bytes([row.bytes[7 + 12], row.bytes[7 + 13]]))
                 .filter(|flags| flags.is_power_of_two());
             assert!(alone.next().is_some(), "{who}: {property}");
         }

@@ -71,7 +71,9 @@ fn answer(server: &mut ServerConnection, event: &ServerEvent<'_>) {
         ServerEvent::Authenticate { .. } => server.accept(NOW),
         ServerEvent::Open { .. } => server.open_ok(NOW),
         ServerEvent::UpdateSecret { .. } => server.update_secret_ok(),
-        ServerEvent::Request { channel, request } => match request {
+        ServerEvent::Request {
+            channel, request, ..
+        } => match request {
             Request::QueueDeclare(declare) => {
                 server.queue_declare_ok(*channel, declare.queue, 1, 2)
             }
@@ -123,7 +125,7 @@ fn act(client: &mut ClientConnection, event: &ClientEvent<'_>) {
             .open_channel()
             .and_then(|_| client.open_channel())
             .map(drop),
-        ClientEvent::ChannelOpened { channel } => client
+        ClientEvent::ChannelOpened { channel, .. } => client
             .confirm_select(*channel, &confirm::Select::default())
             .and_then(|()| {
                 let message = Message {
@@ -399,7 +401,7 @@ proptest! {
 
 /// One conversation, cut in two at every byte.
 #[test]
-fn cut_at_every_octet() {
+fn cut_at_every_byte() {
     let bytes = [
         client_handshake(4096, 60),
         method(1, channel::Open {}),
@@ -460,7 +462,8 @@ fn a_partial_frame_waits_for_the_rest_of_it() {
         event,
         Some(ServerEvent::Request {
             channel: 1,
-            request: Request::QueueDeclare(_)
+            request: Request::QueueDeclare(_),
+            ..
         })
     ));
 }

@@ -46,7 +46,7 @@ fn nothing_over_the_own_limit_is_taken() {
 }
 
 /// A start-ok whose frame has so many bytes.
-fn start_ok_of(octets: usize) -> Vec<u8> {
+fn start_ok_of(size: usize) -> Vec<u8> {
     let start_ok = |response: &[u8]| {
         method(
             0,
@@ -58,11 +58,11 @@ fn start_ok_of(octets: usize) -> Vec<u8> {
             },
         )
     };
-    start_ok(&vec![7; octets - start_ok(b"").len()])
+    start_ok(&vec![7; size - start_ok(b"").len()])
 }
 
 /// A start whose frame has so many bytes.
-fn start_of(octets: usize) -> Vec<u8> {
+fn start_of(size: usize) -> Vec<u8> {
     let start = |mechanisms: &[u8]| {
         method(
             0,
@@ -74,7 +74,7 @@ fn start_of(octets: usize) -> Vec<u8> {
             },
         )
     };
-    let padding = vec![b'x'; octets - start(b"PLAIN ").len()];
+    let padding = vec![b'x'; size - start(b"PLAIN ").len()];
     start(&[b"PLAIN ", &padding[..]].concat())
 }
 
@@ -97,15 +97,15 @@ fn frames_before_tune_ok_have_a_limit_of_their_own() {
         let limits = before.map_or(Limits::BEFORE_LOGIN, |bytes| {
             Limits::default().with_frame_size(bytes)
         });
-        for (octets, taken) in [(4096, true), (most, true), (most + 1, false)] {
+        for (size, taken) in [(4096, true), (most, true), (most + 1, false)] {
             let mut config = ServerConfig::default();
             config.limits_before_login = limits;
             let mut server = ServerConnection::new(NOW, config);
             feed_server(&mut server, NOW, b"AMQP\0\0\x09\x01").unwrap();
             assert_eq!(transmitted!(server).len(), 1);
-            let bytes = start_ok_of(octets);
+            let bytes = start_ok_of(size);
             let events = feed_server(&mut server, NOW, &bytes);
-            assert_eq!(events.is_ok(), taken, "server, {before:?}: {octets}");
+            assert_eq!(events.is_ok(), taken, "server, {before:?}: {size}");
             if !taken {
                 assert_eq!((server.transmit_len(), server.is_closed()), (0, true));
             }
@@ -114,9 +114,9 @@ fn frames_before_tune_ok_have_a_limit_of_their_own() {
             config.limits_before_login = limits;
             let mut client = ClientConnection::new(NOW, config);
             client.poll_transmit(NOW, &mut Vec::new());
-            let bytes = start_of(octets);
+            let bytes = start_of(size);
             let events = feed_client(&mut client, NOW, &bytes);
-            assert_eq!(events.is_ok(), taken, "client, {before:?}: {octets}");
+            assert_eq!(events.is_ok(), taken, "client, {before:?}: {size}");
             if !taken {
                 assert_eq!((client.transmit_len(), client.is_closed()), (0, true));
             }
@@ -330,9 +330,9 @@ fn a_method_over_frame_max_is_not_sent() {
     let mut client = open_client(ClientConfig::default(), 4096, 0);
     // Method, reserved, name, bits, then the table's and the entry's own bytes.
     let around = 8 + 4 + 2 + 2 + 1 + 4 + 2 + 1 + 4;
-    for (octets, fits) in [(4096 - around + 1, false), (4096 - around, true)] {
+    for (size, fits) in [(4096 - around + 1, false), (4096 - around, true)] {
         let mut arguments = amqp_codec::TableBuf::new();
-        arguments.insert("x", "y".repeat(octets).as_str()).unwrap();
+        arguments.insert("x", "y".repeat(size).as_str()).unwrap();
         let declare = queue::Declare {
             queue: "q",
             arguments: arguments.as_table(),

@@ -75,7 +75,7 @@ fn two_silent_intervals_are_the_end() {
 /// Any byte is a sign of life, even of a frame that is not complete; the same
 /// bytes presented again are not.
 #[test]
-fn every_octet_is_a_sign_of_life() {
+fn every_byte_is_a_sign_of_life() {
     let mut server = open_server(server_config(), 4096, 10);
     let frame = method(1, queue::Declare::default());
     let mut seconds = 15;

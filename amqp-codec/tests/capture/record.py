@@ -5,11 +5,11 @@ tests/data/captured.txt.
         [--server-only 'COMMAND' --server-only-undo 'COMMAND'] >tests/data/captured.txt
 
 Between the clients and the RabbitMQ at HOST:PORT it puts a proxy that passes
-every octet on and looks at the frames. The clients are pika (of the Python that
+every byte on and looks at the frames. The clients are pika (of the Python that
 runs this), amqplib (in DIRECTORY/node_modules, with node) and amqp-tools of
 librabbitmq. Of each client, and of RabbitMQ to each client, the first frame of
 every method and of every set of properties is a row: who said it, what pika's
-decoder reads in it (none of this crate), and the octets of the whole frame.
+decoder reads in it (none of this crate), and the bytes of the whole frame.
 
 The two commands make RabbitMQ block publishers and stop doing so (as
 `rabbitmqctl set_vm_memory_high_watermark 0.0000001` and `... 0.4`): without
@@ -359,7 +359,7 @@ def main():
         f"""# Frames of real clients and of RabbitMQ, recorded by tests/capture/record.py on loopback:
 # pika {pika.__version__}, amqplib {amqplib}, amqp-tools {tools}, RabbitMQ {rabbitmq}.
 #
-# who sent it | what pika's decoder reads in it, without the reserved fields | the frame's octets
+# who sent it | what pika's decoder reads in it, without the reserved fields | the frame's bytes
 #
 # pika has no call for access.request, channel.flow and basic.recover-async: it was
 # given the method of its own table to encode and send."""
