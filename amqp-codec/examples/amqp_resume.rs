@@ -12,7 +12,6 @@
 mod conversation;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -23,14 +22,20 @@ use amqp_codec::connection::{
     Tags,
 };
 use amqp_codec::method::{basic, confirm, queue};
+use conversation::{Outcome, take, wait};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let (address, config) = conversation::arguments()?;
-    let mut work = Work::new();
-    for run in 1..=2 {
-        println!("connection {run}");
-        connect(&address, config.clone(), &mut work)?;
-    }
+    let tasks = (1..=3).map(|id| (id, format!("task {id}")));
+    let mut work = Work {
+        queue: format!("amqp-codec.resume.{}", std::process::id()),
+        unconfirmed: tasks.collect(),
+        published: BTreeMap::new(),
+        seen: Vec::new(),
+        is_cut: true,
+    };
+    connect(&address, config.clone(), &mut work)?;
+    connect(&address, config, &mut work)?;
     println!("goodbye");
     Ok(())
 }
@@ -44,21 +49,11 @@ struct Work {
     /// The identifiers of this connection's publishes, by publish tag.
     published: BTreeMap<u64, u32>,
     seen: Vec<String>,
-    cut: bool,
+    /// Whether the line breaks before the first acknowledgement.
+    is_cut: bool,
 }
 
 impl Work {
-    fn new() -> Self {
-        let tasks = (1..=3).map(|id| (id, format!("task {id}")));
-        Self {
-            queue: format!("amqp-codec.resume.{}", std::process::id()),
-            unconfirmed: tasks.collect(),
-            published: BTreeMap::new(),
-            seen: Vec::new(),
-            cut: false,
-        }
-    }
-
     /// Publishes all that is not confirmed, again if need be.
     fn publish(&mut self, client: &mut ClientConnection) -> Result<(), SendError> {
         // Tags count from 1 on each channel, so they mean nothing on another.
@@ -89,28 +84,24 @@ impl Work {
         now: Duration,
         client: &mut ClientConnection,
         event: ClientEvent<'_>,
-    ) -> Result<(), Box<dyn Error>> {
+    ) -> Outcome {
+        let queue = &self.queue;
         match event {
             ClientEvent::Opened => drop(client.open_channel()?),
-            ClientEvent::ChannelOpened { channel } => {
+            ClientEvent::ChannelOpened { channel, .. } => {
                 client.confirm_select(channel, &confirm::Select::default())?;
-                let declare = queue::Declare {
-                    queue: &self.queue,
-                    durable: true,
-                    ..Default::default()
-                };
+                let durable = true;
+                let declare = queue::Declare { queue, durable, ..Default::default() };
                 client.queue_declare(channel, &declare)?;
             }
             ClientEvent::Reply {
                 channel,
                 reply: Reply::QueueDeclareOk(_),
+                ..
             } => {
-                self.publish(client)?;
-                let consume = basic::Consume {
-                    queue: &self.queue,
-                    ..Default::default()
-                };
+                let consume = basic::Consume { queue, ..Default::default() };
                 client.consume(channel, &consume)?;
+                self.publish(client)?;
             }
             ClientEvent::Confirm { publish_tags, .. } => {
                 for tag in publish_tags {
@@ -124,13 +115,12 @@ impl Work {
                 delivery_tag,
                 redelivered,
                 content,
+                ..
             } => {
                 let task = String::from_utf8_lossy(content.body()).into_owned();
                 println!("received {task:?}, redelivered: {redelivered}");
-                if !self.cut {
-                    // The line breaks before the acknowledgement.
-                    self.cut = true;
-                    return Ok(());
+                if self.is_cut {
+                    return Err("the line breaks".into());
                 }
                 client.ack(channel, Tags::One(delivery_tag))?;
                 if !self.seen.contains(&task) {
@@ -147,10 +137,11 @@ impl Work {
             | ClientEvent::CloseOk => {}
             unexpected => return Err(format!("{unexpected:?}").into()),
         }
-        if self.seen.len() == 3 && self.unconfirmed.is_empty() && client.is_open() {
+        if self.seen.len() == 3 && self.unconfirmed.is_empty() {
             self.seen.clear();
+            let queue = &self.queue;
             let delete = queue::Delete {
-                queue: &self.queue,
+                queue,
                 ..Default::default()
             };
             client.queue_delete(1, &delete)?;
@@ -160,37 +151,33 @@ impl Work {
 }
 
 /// One connection, to its end or until it is cut.
-fn connect(address: &str, config: ClientConfig, work: &mut Work) -> Result<(), Box<dyn Error>> {
+fn connect(address: &str, config: ClientConfig, work: &mut Work) -> Outcome {
     let mut socket = TcpStream::connect(address)?;
     let start = Instant::now();
     let mut client = ClientConnection::new(start.elapsed(), config);
     let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-    let begun_cut = work.cut;
     while !client.is_closed() {
         client.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&out)?;
         out.clear();
-
-        let wait = client
-            .poll_timeout()
-            .map(|at| at.saturating_sub(start.elapsed()));
-        // A socket takes no timeout of zero.
-        socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
-        match socket.read(buffer.space(4096)) {
-            Ok(0) => client.receive_eof(start.elapsed())?,
-            Ok(length) => buffer.filled(length),
+        socket.set_read_timeout(Some(wait(&client, start.elapsed())))?;
+        let read = match socket.read(buffer.space(4096)) {
+            Ok(length) => Some(length),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                client.handle_timeout(start.elapsed())?;
+                None
             }
             Err(error) => return Err(error.into()),
-        }
-
-        let mut input = buffer.input();
-        while let Some(event) = client.receive(start.elapsed(), &mut input)? {
-            work.answer(start.elapsed(), &mut client, event)?;
-            if work.cut != begun_cut {
-                return Ok(()); // the socket is dropped, and nothing is said
-            }
+        };
+        let now = start.elapsed();
+        let outcome = take(&mut client, &mut buffer, now, read, |client, event| {
+            work.answer(now, client, event)
+        });
+        if let Err(error) = outcome {
+            // The socket is dropped, and nothing is said.
+            return match std::mem::take(&mut work.is_cut) {
+                true => Ok(println!("{error}")),
+                false => Err(error),
+            };
         }
     }
     Ok(())

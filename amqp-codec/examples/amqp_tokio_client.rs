@@ -8,64 +8,35 @@
 
 mod conversation;
 
-use std::error::Error;
-use std::future::pending;
-
 use amqp_codec::connection::{ClientConnection, ReadBuffer};
-use conversation::Conversation;
+use conversation::{Conversation, Outcome, take, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Outcome {
     let (address, config) = conversation::arguments()?;
     let mut socket = TcpStream::connect(address).await?;
     let start = Instant::now();
     let mut client = ClientConnection::new(start.elapsed(), config);
-
-    let outcome = drive(&mut client, &mut socket, start).await;
-    // However it ended, the protocol's own goodbye is still to be sent. If that fails too,
-    // what happened first says more.
-    let mut out = Vec::new();
-    client.poll_transmit(start.elapsed(), &mut out);
-    let sent = socket.write_all(&out).await;
-    outcome?;
-    Ok(sent?)
-}
-
-/// Drives the connection until the protocol is over.
-async fn drive(
-    client: &mut ClientConnection,
-    socket: &mut TcpStream,
-    start: Instant,
-) -> Result<(), Box<dyn Error>> {
-    let mut conversation = Conversation::default();
+    let (mut conversation, mut outcome) = (Conversation::default(), Ok(()));
     let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-    while !client.is_closed() {
+    loop {
+        // After an error too: the protocol's own goodbye is still to be sent.
         client.poll_transmit(start.elapsed(), &mut out);
-        socket.write_all(&out).await?;
+        let sent = socket.write_all(&out).await;
         out.clear();
-
-        let timeout = client.poll_timeout();
-        let late = async {
-            match timeout {
-                Some(at) => sleep_until(start + at).await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            read = socket.read(buffer.space(4096)) => match read? {
-                0 => client.receive_eof(start.elapsed())?,
-                length => buffer.filled(length),
-            },
-            () = late => client.handle_timeout(start.elapsed())?,
+        if outcome.is_err() || client.is_closed() {
+            return outcome;
         }
-
-        let mut input = buffer.input();
-        while let Some(event) = client.receive(start.elapsed(), &mut input)? {
-            conversation.answer(start.elapsed(), client, event)?;
-        }
+        sent?;
+        let read = socket.read(buffer.space(4096));
+        let read = timeout(wait(&client, start.elapsed()), read).await;
+        let read = read.ok().transpose()?;
+        let now = start.elapsed();
+        outcome = take(&mut client, &mut buffer, now, read, |client, event| {
+            conversation.answer(now, client, event)
+        });
     }
-    Ok(())
 }
