@@ -106,9 +106,13 @@ fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<
             "PLAIN" => server.accept(NOW),
             _ => server.challenge(NOW, b"?"),
         },
-        ServerEvent::Secure { response: b"no" } => server.refuse(NOW, "no"),
+        ServerEvent::Secure {
+            response: b"no", ..
+        } => server.refuse(NOW, "no"),
         ServerEvent::Secure { .. } => server.accept(NOW),
-        ServerEvent::Open { virtual_host: "/" } => server.open_ok(NOW),
+        ServerEvent::Open {
+            virtual_host: "/", ..
+        } => server.open_ok(NOW),
         ServerEvent::Open { .. } => server.close(
             NOW,
             &ReplyError::connection(ReplyCode::NotAllowed, "no such virtual host"),
@@ -129,7 +133,9 @@ fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<
                 None => Ok(()),
             }
         }
-        ServerEvent::Request { channel, request } => answer(server, channel, request),
+        ServerEvent::Request {
+            channel, request, ..
+        } => answer(server, channel, request),
         _ => Ok(()),
     }
 }
@@ -235,7 +241,7 @@ fn consume_event(client: &mut ClientConnection, event: ClientEvent<'_>) -> Resul
     match event {
         ClientEvent::Secure { .. } => client.secure_ok(NOW, b"response"),
         ClientEvent::Opened => client.open_channel().map(drop),
-        ClientEvent::ChannelOpened { channel } => {
+        ClientEvent::ChannelOpened { channel, .. } => {
             client.confirm_select(channel, &confirm::Select { no_wait: true })?;
             for _ in 0..3 {
                 client.publish(channel, Mandatory::Yes, &MESSAGE)?;

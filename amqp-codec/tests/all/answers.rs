@@ -54,6 +54,7 @@ fn answers_are_in_the_order_of_requests_and_kept_back_on_no_wait() {
             ServerEvent::Request {
                 channel: 1,
                 request,
+                ..
             } => (request.id().to_string(), request.no_wait()),
             other => panic!("{other:?}"),
         })
@@ -158,6 +159,7 @@ fn answers_come_in_the_order_of_requests() {
         ClientEvent::Reply {
             channel: 1,
             reply: Reply::QueueDeclareOk(ok),
+            ..
         },
         ClientEvent::GetOk {
             channel: 1,
@@ -165,6 +167,7 @@ fn answers_come_in_the_order_of_requests() {
             redelivered: false,
             message_count: 7,
             content,
+            ..
         },
         ClientEvent::Reply {
             reply: Reply::BasicGetEmpty(_),
@@ -199,11 +202,12 @@ fn update_secret_is_asked_and_answered() {
         },
     );
     let events = feed_server(&mut server, NOW, &bytes).unwrap();
-    assert_eq!(
-        events,
+    assert_matches!(
+        &events[..],
         [ServerEvent::UpdateSecret {
             new_secret: b"jwt",
-            reason: "expired"
+            reason: "expired",
+            ..
         }]
     );
     server.update_secret_ok().unwrap();
@@ -302,18 +306,20 @@ fn what_a_server_sends_of_its_own_accord() {
     ]
     .concat();
     let events = feed_client(&mut client, NOW, &bytes).unwrap();
-    assert_eq!(
-        events[..4],
+    assert_matches!(
+        &events[..4],
         [
-            ClientEvent::Blocked { reason: "disk" },
+            ClientEvent::Blocked { reason: "disk", .. },
             ClientEvent::Unblocked,
             ClientEvent::ConsumerCancelled {
                 channel: 1,
-                consumer_tag: "a"
+                consumer_tag: "a",
+                ..
             },
             ClientEvent::ConsumerCancelled {
                 channel: 1,
-                consumer_tag: "b"
+                consumer_tag: "b",
+                ..
             },
         ]
     );
@@ -322,6 +328,7 @@ fn what_a_server_sends_of_its_own_accord() {
         delivery_tag: 5,
         redelivered: true,
         content,
+        ..
     } = &events[4]
     else {
         panic!("{events:?}")
@@ -331,11 +338,12 @@ fn what_a_server_sends_of_its_own_accord() {
         method_of_it.to_string(),
         r#"basic.deliver consumer_tag="c" delivery_tag=5 redelivered=true exchange="e" routing_key="k""#
     );
-    assert_eq!(
-        events[5],
+    assert_matches!(
+        &events[5],
         ClientEvent::Flow {
             channel: 1,
-            active: false
+            active: false,
+            ..
         }
     );
     assert_eq!(
@@ -360,11 +368,12 @@ fn flow_pauses_deliveries() {
     let mut server = open_server(server_config(), 4096, 0);
     let bytes = method(1, channel::Flow { active: false });
     let events = feed_server(&mut server, NOW, &bytes).unwrap();
-    assert_eq!(
-        events,
+    assert_matches!(
+        &events[..],
         [ServerEvent::Request {
             channel: 1,
-            request: Request::ChannelFlow(channel::Flow { active: false })
+            request: Request::ChannelFlow(channel::Flow { active: false }),
+            ..
         }]
     );
     server

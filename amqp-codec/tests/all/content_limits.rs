@@ -57,7 +57,12 @@ fn the_channel_that_passes_the_limit_is_closed_and_others_go_on() {
     let mut server = full_server();
     let bytes = body(1, b"x");
     let events = feed_server(&mut server, NOW, &bytes).unwrap();
-    let [ServerEvent::ChannelFailed { channel: 1, error }] = &events[..] else {
+    let [
+        ServerEvent::ChannelFailed {
+            channel: 1, error, ..
+        },
+    ] = &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!(
@@ -184,7 +189,12 @@ fn a_client_has_the_same_limit() {
     ]
     .concat();
     let events = feed_client(&mut client, NOW, &bytes).unwrap();
-    let [ClientEvent::ChannelFailed { channel: 1, error }] = &events[..] else {
+    let [
+        ClientEvent::ChannelFailed {
+            channel: 1, error, ..
+        },
+    ] = &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!(
@@ -210,8 +220,10 @@ fn a_body_over_the_limit_closes_its_channel() {
     .concat();
     let events = feed_server(&mut server, NOW, &bytes).unwrap();
     let [
-        ServerEvent::ChannelFailed { channel: 1, error },
-        ServerEvent::ChannelCloseOk { channel: 1 },
+        ServerEvent::ChannelFailed {
+            channel: 1, error, ..
+        },
+        ServerEvent::ChannelCloseOk { channel: 1, .. },
     ] = &events[..]
     else {
         panic!("{events:?}")

@@ -166,7 +166,7 @@ fn a_mechanism_may_take_another_round() {
     );
     let mut input = &bytes[..];
     let event = server.receive(NOW, &mut input);
-    assert_eq!(event, Ok(Some(ServerEvent::Secure { response: b"!" })));
+    assert_matches!(event, Ok(Some(ServerEvent::Secure { response: b"!", .. })));
     server.accept(NOW).unwrap();
     assert_eq!(
         transmitted!(server),
@@ -182,7 +182,13 @@ fn a_virtual_host_can_be_refused_with_a_close() {
     server.receive(NOW, &mut input).unwrap();
     server.accept(NOW).unwrap();
     let event = server.receive(NOW, &mut input);
-    assert_eq!(event, Ok(Some(ServerEvent::Open { virtual_host: "/" })));
+    assert_matches!(
+        event,
+        Ok(Some(ServerEvent::Open {
+            virtual_host: "/",
+            ..
+        }))
+    );
     let error = ReplyError::new(ReplyCode::NotAllowed, 0, "vhost / not found")
         .caused_by(connection::Open::ID);
     server.close(NOW, &error).unwrap();
@@ -307,7 +313,8 @@ fn another_mechanism_is_the_applications() {
     assert!(matches!(
         event,
         Some(ClientEvent::Secure {
-            challenge: b"Please tell me your password"
+            challenge: b"Please tell me your password",
+            ..
         })
     ));
     client.secure_ok(NOW, b"My password is guest").unwrap();
@@ -382,7 +389,7 @@ fn a_refused_login_is_an_event() {
     };
     let bytes = [start(b"PLAIN"), method(0, close)].concat();
     let events = feed_client(&mut client, NOW, &bytes).unwrap();
-    assert_eq!(events[1], ClientEvent::Closed { close });
+    assert_matches!(&events[1], ClientEvent::Closed { close: told, .. } if *told == close);
     let mut out = Vec::new();
     client.poll_transmit(NOW, &mut out);
     assert!(out.ends_with(&method(0, connection::CloseOk {})));

@@ -138,7 +138,7 @@ impl World {
             ServerEvent::Open { .. } => self.server.open_ok(NOW).unwrap(),
             ServerEvent::ChannelOpened { .. } => {}
             ServerEvent::ChannelClosed { channel, .. }
-            | ServerEvent::ChannelCloseOk { channel } => {
+            | ServerEvent::ChannelCloseOk { channel, .. } => {
                 self.owed.retain(|(owed, _)| *owed != channel);
                 let of = self.channels.get_mut(&channel).unwrap();
                 of.to_deliver.clear();
@@ -149,6 +149,7 @@ impl World {
                 mandatory,
                 immediate: false,
                 content,
+                ..
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 let properties = content.properties();
@@ -172,6 +173,7 @@ impl World {
                 channel,
                 part,
                 remaining,
+                ..
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 let (_, sent) = &of.sent[of.published.len() - 1];
@@ -180,7 +182,9 @@ impl World {
                 self.parts[0] += 1;
                 assert_eq!(sent.len() as u64, body.len() as u64 + remaining);
             }
-            ServerEvent::Request { channel, request } => match request {
+            ServerEvent::Request {
+                channel, request, ..
+            } => match request {
                 Request::BasicAck(ack) => {
                     self.settle_tags(channel, ack.delivery_tag, ack.multiple, true);
                 }
@@ -217,16 +221,16 @@ impl World {
     fn on_client(&mut self, event: ClientEvent<'_>) {
         match event {
             ClientEvent::Start { .. } | ClientEvent::Opened => {}
-            ClientEvent::ChannelOpened { channel } => {
+            ClientEvent::ChannelOpened { channel, .. } => {
                 self.channels.get_mut(&channel).unwrap().open = true;
             }
             ClientEvent::ChannelClosed { channel, .. }
-            | ClientEvent::ChannelCloseOk { channel } => {
+            | ClientEvent::ChannelCloseOk { channel, .. } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 of.open = false;
                 of.to_publish.clear();
             }
-            ClientEvent::Reply { channel, reply } => match reply {
+            ClientEvent::Reply { channel, reply, .. } => match reply {
                 Reply::BasicConsumeOk(ok) => {
                     assert_eq!(ok.consumer_tag, "consumer");
                     assert!(self.channels[&channel].consuming);
@@ -253,6 +257,7 @@ impl World {
                 channel,
                 part,
                 remaining,
+                ..
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 let (_, sent) = &of.delivered[of.received.len() - 1];
@@ -273,6 +278,7 @@ impl World {
                 channel,
                 publish_tags,
                 acknowledged,
+                ..
             } => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 for tag in publish_tags {

@@ -24,7 +24,7 @@ fn channels_above_channel_max_are_not_allowed() {
     feed_server(&mut server, NOW, &handshake).unwrap();
     let events = method(3, channel::Open {});
     let events = feed_server(&mut server, NOW, &events).unwrap();
-    assert_eq!(events, [ServerEvent::ChannelOpened { channel: 3 }]);
+    assert_matches!(&events[..], [ServerEvent::ChannelOpened { channel: 3, .. }]);
     let error = feed_server(&mut server, NOW, &method(4, channel::Open {})).unwrap_err();
     assert_eq!(error.reply().unwrap().reply_code, ReplyCode::NotAllowed);
 }
@@ -65,13 +65,13 @@ fn channels_are_opened_closed_and_used_again() {
         method(2, close),
     ]
     .concat();
-    assert_eq!(
-        feed_client(&mut client, NOW, &bytes).unwrap(),
+    assert_matches!(
+        &feed_client(&mut client, NOW, &bytes).unwrap()[..],
         [
-            ClientEvent::ChannelCloseOk { channel: 1 },
-            ClientEvent::ChannelOpened { channel: 2 },
-            ClientEvent::ChannelClosed { channel: 2, close },
-        ]
+            ClientEvent::ChannelCloseOk { channel: 1, .. },
+            ClientEvent::ChannelOpened { channel: 2, .. },
+            ClientEvent::ChannelClosed { channel: 2, close: told, .. },
+        ] if *told == close
     );
     assert_eq!(
         transmitted!(client),
@@ -103,13 +103,14 @@ fn a_channel_that_is_closed_has_nothing_unconfirmed() {
     let bytes = [ack(2, false), ack(4, true)].concat();
     let mut input = &bytes[..];
     for publish_tags in [2..=2, 1..=1] {
-        assert_eq!(
+        assert_matches!(
             client.receive(NOW, &mut input),
             Ok(Some(ClientEvent::Confirm {
                 channel: 1,
-                publish_tags,
-                acknowledged: true
-            }))
+                publish_tags: told,
+                acknowledged: true,
+                ..
+            })) if told == publish_tags
         );
     }
     assert_eq!(client.unconfirmed(1), 3);
@@ -168,17 +169,17 @@ fn after_channel_close_all_is_discarded_until_close_ok() {
     assert_eq!(transmitted!(server), ["1 channel.close-ok"]);
     // Other channels go on.
     let events = method(2, channel::Open {});
-    assert_eq!(
-        feed_server(&mut server, NOW, &events),
-        Ok(vec![ServerEvent::ChannelOpened { channel: 2 }])
+    assert_matches!(
+        &feed_server(&mut server, NOW, &events).unwrap()[..],
+        [ServerEvent::ChannelOpened { channel: 2, .. }]
     );
     let events = [method(1, channel::CloseOk {}), method(1, channel::Open {})].concat();
-    assert_eq!(
-        feed_server(&mut server, NOW, &events),
-        Ok(vec![
-            ServerEvent::ChannelCloseOk { channel: 1 },
-            ServerEvent::ChannelOpened { channel: 1 }
-        ])
+    assert_matches!(
+        &feed_server(&mut server, NOW, &events).unwrap()[..],
+        [
+            ServerEvent::ChannelCloseOk { channel: 1, .. },
+            ServerEvent::ChannelOpened { channel: 1, .. }
+        ]
     );
     // Delivery tags begin anew.
     assert_eq!(
@@ -197,12 +198,12 @@ fn a_client_may_close_its_channel_and_open_it_again() {
         ..Default::default()
     };
     let events = [method(1, close), method(1, channel::Open {})].concat();
-    assert_eq!(
-        feed_server(&mut server, NOW, &events),
-        Ok(vec![
-            ServerEvent::ChannelClosed { channel: 1, close },
-            ServerEvent::ChannelOpened { channel: 1 }
-        ])
+    assert_matches!(
+        &feed_server(&mut server, NOW, &events).unwrap()[..],
+        [
+            ServerEvent::ChannelClosed { channel: 1, close: told, .. },
+            ServerEvent::ChannelOpened { channel: 1, .. }
+        ] if *told == close
     );
     assert_eq!(
         transmitted!(server),
@@ -252,9 +253,9 @@ fn a_client_closes_the_connection() {
         ..Default::default()
     };
     let events = [method(0, close), publish(1)].concat();
-    assert_eq!(
-        feed_server(&mut server, NOW, &events),
-        Ok(vec![ServerEvent::Closed { close }])
+    assert_matches!(
+        &feed_server(&mut server, NOW, &events).unwrap()[..],
+        [ServerEvent::Closed { close: told, .. }] if *told == close
     );
     assert_eq!(transmitted!(server), ["0 connection.close-ok"]);
     assert!(server.is_closed());
@@ -292,9 +293,9 @@ fn the_connection_is_closed_by_either_side() {
         ..Default::default()
     };
     let bytes = method(0, close);
-    assert_eq!(
-        feed_client(&mut client, NOW, &bytes),
-        Ok(vec![ClientEvent::Closed { close }])
+    assert_matches!(
+        &feed_client(&mut client, NOW, &bytes).unwrap()[..],
+        [ClientEvent::Closed { close: told, .. }] if *told == close
     );
     assert_eq!(transmitted!(client), ["0 connection.close-ok"]);
     assert!(client.is_closed());

@@ -71,6 +71,7 @@ pub enum ClientEvent<'a> {
     /// connection.start. It was answered already, unless the configuration has
     /// [`Sasl::Application`]: then [`ClientConnection::start_ok`] does, and no
     /// input is taken until then.
+    #[non_exhaustive]
     Start {
         /// What the server is.
         server_properties: Table<'a>,
@@ -81,6 +82,7 @@ pub enum ClientEvent<'a> {
     },
     /// connection.secure. To be answered with [`ClientConnection::secure_ok`];
     /// no input is taken until then.
+    #[non_exhaustive]
     Secure {
         /// The mechanism's challenge.
         challenge: &'a [u8],
@@ -88,11 +90,13 @@ pub enum ClientEvent<'a> {
     /// connection.open-ok: channels may be opened.
     Opened,
     /// channel.open-ok.
+    #[non_exhaustive]
     ChannelOpened {
         /// Its number.
         channel: u16,
     },
     /// channel.close, which was answered: its number is free.
+    #[non_exhaustive]
     ChannelClosed {
         /// Its number.
         channel: u16,
@@ -100,6 +104,7 @@ pub enum ClientEvent<'a> {
         close: channel::Close<'a>,
     },
     /// The server's close-ok to a channel.close of this side: the number is free.
+    #[non_exhaustive]
     ChannelCloseOk {
         /// Its number.
         channel: u16,
@@ -108,6 +113,7 @@ pub enum ClientEvent<'a> {
     /// a content over [`Limits::body_size`](crate::Limits::body_size), or with
     /// the others over [`Limits::held_size`](crate::Limits::held_size).
     /// `ChannelCloseOk` follows.
+    #[non_exhaustive]
     ChannelFailed {
         /// Its number.
         channel: u16,
@@ -115,6 +121,7 @@ pub enum ClientEvent<'a> {
         error: ReplyError,
     },
     /// The answer to the first request on the channel that was not answered yet.
+    #[non_exhaustive]
     Reply {
         /// Its channel.
         channel: u16,
@@ -122,6 +129,7 @@ pub enum ClientEvent<'a> {
         reply: Reply<'a>,
     },
     /// basic.get-ok, the answer to a get, with its content.
+    #[non_exhaustive]
     GetOk {
         /// Its channel.
         channel: u16,
@@ -135,6 +143,7 @@ pub enum ClientEvent<'a> {
         content: Content,
     },
     /// basic.deliver with its content, which has the consumer tag.
+    #[non_exhaustive]
     Deliver {
         /// Its channel.
         channel: u16,
@@ -147,6 +156,7 @@ pub enum ClientEvent<'a> {
     },
     /// basic.return: a publish that could not be routed. In confirm mode its
     /// `Confirm` follows.
+    #[non_exhaustive]
     Return {
         /// Its channel.
         channel: u16,
@@ -158,6 +168,7 @@ pub enum ClientEvent<'a> {
     /// The next part of a body that is too large to be put together: its
     /// content was handed out before. None is empty; the channel may close
     /// before the last.
+    #[non_exhaustive]
     Body {
         /// Its channel.
         channel: u16,
@@ -168,6 +179,7 @@ pub enum ClientEvent<'a> {
     },
     /// These publishes, none of them confirmed before, are the server's now,
     /// or are refused. An ack of many makes one event for each unbroken range.
+    #[non_exhaustive]
     Confirm {
         /// Their channel.
         channel: u16,
@@ -178,6 +190,7 @@ pub enum ClientEvent<'a> {
     },
     /// basic.cancel: the server has ended a consumer. It was answered, if an
     /// answer was asked for.
+    #[non_exhaustive]
     ConsumerCancelled {
         /// Its channel.
         channel: u16,
@@ -185,6 +198,7 @@ pub enum ClientEvent<'a> {
         consumer_tag: &'a str,
     },
     /// channel.flow, which was answered: publishes are refused while inactive.
+    #[non_exhaustive]
     Flow {
         /// Its channel.
         channel: u16,
@@ -192,6 +206,7 @@ pub enum ClientEvent<'a> {
         active: bool,
     },
     /// connection.blocked: the server takes no more publishes for now.
+    #[non_exhaustive]
     Blocked {
         /// The reason in words.
         reason: &'a str,
@@ -201,6 +216,7 @@ pub enum ClientEvent<'a> {
     /// connection.update-secret-ok.
     UpdateSecretOk,
     /// connection.close, which was answered: the connection is closed.
+    #[non_exhaustive]
     Closed {
         /// The server's reason.
         close: connection::Close<'a>,

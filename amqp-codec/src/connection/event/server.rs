@@ -118,6 +118,7 @@ pub enum ServerEvent<'a> {
     /// connection.start-ok. To be answered with [`ServerConnection::accept`],
     /// [`challenge`](ServerConnection::challenge) or
     /// [`refuse`](ServerConnection::refuse); no input is taken until then.
+    #[non_exhaustive]
     Authenticate {
         /// One of the mechanisms that were offered.
         mechanism: &'a str,
@@ -129,6 +130,7 @@ pub enum ServerEvent<'a> {
         client_properties: Table<'a>,
     },
     /// connection.secure-ok, after a challenge. To be answered as `Authenticate`.
+    #[non_exhaustive]
     Secure {
         /// The mechanism's response.
         response: &'a [u8],
@@ -136,6 +138,7 @@ pub enum ServerEvent<'a> {
     /// connection.open; tune is over. To be answered with
     /// [`ServerConnection::open_ok`], or [`close`](ServerConnection::close) with
     /// 530; no input is taken until then.
+    #[non_exhaustive]
     Open {
         /// The virtual host.
         virtual_host: &'a str,
@@ -143,6 +146,7 @@ pub enum ServerEvent<'a> {
     /// connection.update-secret. To be answered with
     /// [`ServerConnection::update_secret_ok`], or
     /// [`close`](ServerConnection::close) with 530.
+    #[non_exhaustive]
     UpdateSecret {
         /// The new password or token.
         new_secret: &'a [u8],
@@ -150,11 +154,13 @@ pub enum ServerEvent<'a> {
         reason: &'a str,
     },
     /// channel.open, which was answered.
+    #[non_exhaustive]
     ChannelOpened {
         /// Its number.
         channel: u16,
     },
     /// channel.close, which was answered: its number is free.
+    #[non_exhaustive]
     ChannelClosed {
         /// Its number.
         channel: u16,
@@ -162,6 +168,7 @@ pub enum ServerEvent<'a> {
         close: channel::Close<'a>,
     },
     /// The client's close-ok to a channel.close of this side: the number is free.
+    #[non_exhaustive]
     ChannelCloseOk {
         /// Its number.
         channel: u16,
@@ -170,6 +177,7 @@ pub enum ServerEvent<'a> {
     /// a content over [`Limits::body_size`](crate::Limits::body_size), or with
     /// the others over [`Limits::held_size`](crate::Limits::held_size). What the
     /// channel had is to be given up; `ChannelCloseOk` follows.
+    #[non_exhaustive]
     ChannelFailed {
         /// Its number.
         channel: u16,
@@ -177,6 +185,7 @@ pub enum ServerEvent<'a> {
         error: ReplyError,
     },
     /// A method that the broker acts on, and as a rule answers.
+    #[non_exhaustive]
     Request {
         /// Its channel.
         channel: u16,
@@ -184,6 +193,7 @@ pub enum ServerEvent<'a> {
         request: Request<'a>,
     },
     /// basic.publish with its header and body.
+    #[non_exhaustive]
     Publish {
         /// Its channel.
         channel: u16,
@@ -200,6 +210,7 @@ pub enum ServerEvent<'a> {
     /// The next part of a body that is too large to be put together: its
     /// content was handed out before. None is empty; the channel may close
     /// before the last.
+    #[non_exhaustive]
     Body {
         /// Its channel.
         channel: u16,
@@ -209,6 +220,7 @@ pub enum ServerEvent<'a> {
         remaining: u64,
     },
     /// connection.close, which was answered: the connection is closed.
+    #[non_exhaustive]
     Closed {
         /// The client's reason.
         close: connection::Close<'a>,

@@ -268,3 +268,15 @@ macro_rules! transmitted {
     }};
 }
 pub(crate) use transmitted;
+
+/// What has a pattern, and perhaps a condition on what the pattern binds. Events can only
+/// be matched: more fields may come to them.
+macro_rules! assert_matches {
+    ($value:expr, $pattern:pat $(if $guard:expr)? $(,)?) => {
+        match $value {
+            $pattern $(if $guard)? => {}
+            other => panic!("{other:?}"),
+        }
+    };
+}
+pub(crate) use assert_matches;

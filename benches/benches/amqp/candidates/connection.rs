@@ -107,6 +107,7 @@ impl Joined {
                 ServerEvent::Request {
                     channel,
                     request: Request::ConfirmSelect(_),
+                    ..
                 } => self.server.confirm_select_ok(channel),
                 ServerEvent::Publish {
                     channel,

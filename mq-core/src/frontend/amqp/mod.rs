@@ -167,7 +167,7 @@ impl AmqpFrontEnd {
                 response,
                 ..
             } => self.authenticate(mechanism, response),
-            ServerEvent::Open { virtual_host } => {
+            ServerEvent::Open { virtual_host, .. } => {
                 self.virtual_host = Name::from(virtual_host);
                 let virtual_host = self.virtual_host.clone();
                 self.link.ask(Request::Open { virtual_host }, Asked::Open);
@@ -175,13 +175,15 @@ impl AmqpFrontEnd {
             // A password that the settings hold does not expire: as in RabbitMQ with
             // its own users, the new one is not looked at.
             ServerEvent::UpdateSecret { .. } => self.send(ServerConnection::update_secret_ok),
-            ServerEvent::ChannelOpened { channel } => {
+            ServerEvent::ChannelOpened { channel, .. } => {
                 self.link.tell(Request::OpenChannel { channel });
                 self.channels.insert(channel, Channel::new(channel));
             }
             ServerEvent::ChannelClosed { channel, .. }
             | ServerEvent::ChannelFailed { channel, .. } => self.close_channel(channel),
-            ServerEvent::Request { channel, request } => {
+            ServerEvent::Request {
+                channel, request, ..
+            } => {
                 let method = request.id();
                 self.serve(now, channel, method, |c, s| c.request(s, request));
             }
@@ -191,6 +193,7 @@ impl AmqpFrontEnd {
                 mandatory,
                 immediate,
                 content,
+                ..
             } => {
                 let method = basic::Publish::ID;
                 self.serve(now, channel, method, |c, s| {

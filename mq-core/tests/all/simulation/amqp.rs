@@ -109,7 +109,9 @@ impl AmqpPeer {
                 codec.open_channel().unwrap();
                 codec.open_channel().unwrap();
             }
-            ClientEvent::ChannelOpened { channel: CONFIRM } => {
+            ClientEvent::ChannelOpened {
+                channel: CONFIRM, ..
+            } => {
                 let codec = self.codec.as_mut().unwrap();
                 let select = confirm::Select { no_wait: true };
                 codec.confirm_select(CONFIRM, &select).unwrap();

@@ -177,12 +177,12 @@ fn describe(event: ClientEvent<'_>) -> (String, Option<Content>) {
     match event {
         ClientEvent::Start { .. } => ("start".into(), None),
         ClientEvent::Opened => ("opened".into(), None),
-        ClientEvent::ChannelOpened { channel } => (format!("channel {channel}"), None),
+        ClientEvent::ChannelOpened { channel, .. } => (format!("channel {channel}"), None),
         ClientEvent::ChannelClosed { close, .. } => (
             format!("channel.close {} {}", close.reply_code, close.reply_text),
             None,
         ),
-        ClientEvent::Closed { close } => (
+        ClientEvent::Closed { close, .. } => (
             format!("connection.close {} {}", close.reply_code, close.reply_text),
             None,
         ),
