@@ -174,8 +174,9 @@ fn connect(address: &str, config: ClientConfig, work: &mut Work) -> Outcome {
         });
         if let Err(error) = outcome {
             // The socket is dropped, and nothing is said.
+            println!("{error}");
             return match std::mem::take(&mut work.is_cut) {
-                true => Ok(println!("{error}")),
+                true => Ok(()),
                 false => Err(error),
             };
         }

@@ -297,7 +297,34 @@ impl TableBuf {
         Ok(())
     }
 
-    /// Takes all entries of this name away; whether there were any.
+    /// Adds entries at the end, as [`insert`](Self::insert) does each of them.
+    ///
+    /// ```
+    /// use amqp_codec::{FieldValue, TableBuf};
+    ///
+    /// let mut arguments = TableBuf::try_from([("x-max-length", 1000), ("x-max-priority", 10)])?;
+    /// arguments.try_extend([("x-queue-mode", "lazy")])?;
+    /// assert_eq!(arguments.as_table().iter().count(), 3);
+    /// # Ok::<(), amqp_codec::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for `insert`; the table is unchanged then.
+    pub fn try_extend<'n, 'v>(
+        &mut self,
+        entries: impl IntoIterator<Item = (impl Into<Text<'n>>, impl Into<FieldValue<'v>>)>,
+    ) -> Result<(), EncodeError> {
+        let before = self.0.len();
+        for (name, value) in entries {
+            if let Err(error) = self.insert(name, value) {
+                self.0.truncate(before);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all entries of this name away. Returns whether there were any.
     pub fn remove<'n>(&mut self, name: impl Into<Text<'n>>) -> bool {
         let name = name.into();
         let before = self.0.len();
@@ -321,6 +348,22 @@ impl TableBuf {
     #[must_use]
     pub fn as_table(&self) -> Table<'_> {
         Table(&self.0)
+    }
+}
+
+/// The table of these entries, in their order. Values of several types are given as
+/// [`FieldValue`]s.
+impl<'n, 'v, N, V, const LEN: usize> TryFrom<[(N, V); LEN]> for TableBuf
+where
+    N: Into<Text<'n>>,
+    V: Into<FieldValue<'v>>,
+{
+    type Error = EncodeError;
+
+    fn try_from(entries: [(N, V); LEN]) -> Result<Self, EncodeError> {
+        let mut table = Self::new();
+        table.try_extend(entries)?;
+        Ok(table)
     }
 }
 
@@ -357,10 +400,39 @@ impl ArrayBuf {
         Ok(())
     }
 
+    /// Adds elements at the end, as [`push`](Self::push) does each of them.
+    ///
+    /// # Errors
+    /// As for `push`; the array is unchanged then.
+    pub fn try_extend<'v>(
+        &mut self,
+        elements: impl IntoIterator<Item = impl Into<FieldValue<'v>>>,
+    ) -> Result<(), EncodeError> {
+        let before = self.0.len();
+        for element in elements {
+            if let Err(error) = self.push(element) {
+                self.0.truncate(before);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// The array, to read or to put into a table.
     #[must_use]
     pub fn as_array(&self) -> Array<'_> {
         Array(&self.0)
+    }
+}
+
+/// The array of these elements, in their order.
+impl<'v, V: Into<FieldValue<'v>>, const LEN: usize> TryFrom<[V; LEN]> for ArrayBuf {
+    type Error = EncodeError;
+
+    fn try_from(elements: [V; LEN]) -> Result<Self, EncodeError> {
+        let mut array = Self::new();
+        array.try_extend(elements)?;
+        Ok(array)
     }
 }
 

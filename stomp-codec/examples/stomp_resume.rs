@@ -76,8 +76,9 @@ fn connect(arguments: &Arguments, work: &mut Work) -> Outcome {
             let outcome = work.answer(now, &mut client, event, &mut receipts);
             if let Err(error) = outcome {
                 // The socket is dropped, and nothing is said.
+                println!("{error}");
                 return match std::mem::take(&mut work.is_cut) {
-                    true => Ok(println!("{error}")),
+                    true => Ok(()),
                     false => Err(error),
                 };
             }

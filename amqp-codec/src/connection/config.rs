@@ -8,7 +8,7 @@ use super::capabilities::default_properties;
 use crate::{Limits, TableBuf};
 
 /// How a server presents itself and what it allows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ServerConfig {
     /// What is accepted from a client before tune-ok, when as a rule it has not logged
@@ -84,9 +84,7 @@ impl ServerConfig {
     /// use amqp_codec::TableBuf;
     /// use amqp_codec::connection::{Capabilities, ServerConfig};
     ///
-    /// let mut properties = TableBuf::new();
-    /// properties.insert("product", "RabbitMQ")?;
-    /// properties.insert("version", "3.13.0")?;
+    /// let mut properties = TableBuf::try_from([("product", "RabbitMQ"), ("version", "3.13.0")])?;
     /// properties.insert("capabilities", &Capabilities::ALL.to_table())?;
     /// let config = ServerConfig::default().with_server_properties(properties);
     /// # Ok::<(), amqp_codec::EncodeError>(())
@@ -148,7 +146,7 @@ impl ServerConfig {
 }
 
 /// How a client logs in.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Sasl {
     /// Mechanism PLAIN.
@@ -188,7 +186,7 @@ impl fmt::Debug for Sasl {
 }
 
 /// How a client presents itself and what it asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ClientConfig {
     /// What is accepted from a server before tune. By default

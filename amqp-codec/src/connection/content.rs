@@ -6,6 +6,7 @@ use core::fmt;
 use bytes::{Bytes, BytesMut};
 
 use crate::frame::{ContentHeader, RawFrame, RawType};
+use crate::method::basic::Publish;
 use crate::wire::Reader;
 use crate::{Limits, Method, MethodId, Properties, ReplyCode};
 
@@ -46,10 +47,10 @@ impl Content {
     #[must_use]
     pub fn method(&self) -> Method<'_> {
         let reader = Reader::new(&self.bytes[..self.header_at], &Limits::DEFAULT);
+        let method = Method::read_payload(reader);
         // It was decoded before it got here, so there is no other case.
-        Method::read_payload(reader).unwrap_or(Method::BasicPublish(
-            crate::method::basic::Publish::default(),
-        ))
+        debug_assert!(method.is_ok());
+        method.unwrap_or(Method::BasicPublish(Publish::default()))
     }
 
     /// The exchange that it was published to.
@@ -260,7 +261,7 @@ impl Held {
         self.0.saturating_add(bytes as u64) <= limits.held_size
     }
 
-    /// Puts what has come behind what has come before, if there is room for it.
+    /// Puts what has come after what came before, if there is room for it.
     fn extend(&mut self, buffer: &mut BytesMut, bytes: &[u8], limits: &Limits) -> bool {
         let fits = self.fits(bytes.len(), limits);
         if fits {

@@ -16,6 +16,16 @@ pub enum Scope {
     Channel(u16),
 }
 
+/// `connection`, or `channel` and its number.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("connection"),
+            Self::Channel(channel) => write!(f, "channel {channel}"),
+        }
+    }
+}
+
 /// A reason to close a channel or the connection. It carries the whole answer:
 /// reply code and text, and the method that caused it.
 ///
@@ -87,11 +97,8 @@ impl ReplyError {
 
 impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.scope {
-            Scope::Connection => f.write_str("connection")?,
-            Scope::Channel(channel) => write!(f, "channel {channel}")?,
-        }
-        write!(f, " error {}: {}", self.reply_code, self.text)?;
+        let (scope, code, text) = (self.scope, self.reply_code, &self.text);
+        write!(f, "{scope} error {code}: {text}")?;
         if self.method != MethodId::NONE {
             write!(f, " ({})", self.method)?;
         }

@@ -60,7 +60,10 @@ impl FrameBuf {
         match crate::decode(&self.0, &UNLIMITED) {
             Ok(Some((frame, _))) => frame,
             // It was decoded or encoded before it got here, so there is no other case.
-            _ => Frame::Heartbeat,
+            other => {
+                debug_assert!(false, "{other:?}");
+                Frame::Heartbeat
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 
 use amqp_codec::method::METHODS;
 use amqp_codec::{
-    DecodeErrorKind, EncodeError, FieldValue, Frame, FrameBuf, Limits, Method, PropertyFields,
-    Table, TableBuf, decode, method::queue, needed,
+    ArrayBuf, DecodeErrorKind, EncodeError, FieldValue, Frame, FrameBuf, Limits, Method,
+    PropertyFields, Table, TableBuf, decode, method::queue, needed,
 };
 use arbitrary::Unstructured;
 use bytes::BytesMut;
@@ -195,7 +195,7 @@ fn large_frames_are_kept_too() {
 
 /// A length byte can tell no more than 255 (section 4.2.5.3).
 #[test]
-fn a_short_string_over_255_octets_is_an_error_and_writes_nothing() {
+fn a_short_string_over_255_bytes_is_an_error_and_writes_nothing() {
     for (len, expected) in [
         (255, Ok(())),
         (256, Err(EncodeError::ShortString(256))),
@@ -235,4 +235,30 @@ fn entries_can_be_removed() {
     assert!(table.remove("a"));
     assert!(!table.remove("a"));
     assert_eq!(format!("{table:?}"), r#"{"b": "two"}"#);
+}
+
+/// What is wrong with one of many entries leaves nothing of the others.
+#[test]
+fn many_entries_are_added_or_none() {
+    let long = "x".repeat(256);
+    let error = EncodeError::ShortString(256);
+    let mut table = TableBuf::try_from([("a", 1), ("b", 2)]).unwrap();
+    assert_eq!(table.try_extend([("c", 3), (&*long, 4)]), Err(error));
+    assert_eq!(format!("{table:?}"), r#"{"a": 1, "b": 2}"#);
+    assert_eq!(table.try_extend([("c", true)]), Ok(()));
+    assert_eq!(format!("{table:?}"), r#"{"a": 1, "b": 2, "c": true}"#);
+    assert_eq!(TableBuf::try_from([(&*long, 1)]), Err(error));
+
+    let mut deep = ArrayBuf::new();
+    for _ in 1..Limits::MAX_TABLE_DEPTH {
+        deep = ArrayBuf::try_from([&deep]).unwrap();
+    }
+    let mut array = ArrayBuf::try_from(["a", "b"]).unwrap();
+    let elements = [FieldValue::from(1), FieldValue::from(&deep)];
+    let error = EncodeError::TableDepth(Limits::MAX_TABLE_DEPTH);
+    assert_eq!(array.try_extend(elements), Ok(()));
+    deep = ArrayBuf::try_from([&deep]).unwrap();
+    let elements = [FieldValue::from(2), FieldValue::from(&deep)];
+    assert_eq!(array.try_extend(elements), Err(error));
+    assert_eq!(array.as_array().iter().count(), 4);
 }

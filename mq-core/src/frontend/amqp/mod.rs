@@ -333,10 +333,9 @@ fn server_properties(config: &Config) -> TableBuf {
     let rows = SERVER_PROPERTIES.iter().chain(&steering);
     let rows = rows.map(|(n, v)| (*n, (*v).into()));
     let capabilities = capabilities.to_table();
-    for (name, value) in rows.chain([("capabilities", FieldValue::from(&capabilities))]) {
-        // Names and values are short.
-        let _ = properties.insert(name, value);
-    }
+    let rows = rows.chain([("capabilities", FieldValue::from(&capabilities))]);
+    let extended = properties.try_extend(rows);
+    debug_assert!(extended.is_ok(), "names and values are short");
     properties
 }
 
