@@ -8,7 +8,7 @@ use bytes::BufMut;
 /// Memory that is kept when nothing waits, in bytes. More is given back.
 const KEPT: usize = 4 * 1024;
 /// The most that is allocated at once for what comes next, in bytes.
-const AT_ONCE: usize = 64 * 1024;
+const AT_ONCE: usize = 256 * 1024;
 
 /// Encoded frames in the order of sending.
 #[derive(Default)]
