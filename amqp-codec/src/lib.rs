@@ -105,11 +105,11 @@
 //!                 _ => server.refuse(now, "who are you?"),
 //!             }
 //!         }
-//!         ServerEvent::Open { virtual_host: "/" } => server.open_ok(now),
-//!         ServerEvent::Request { channel, request: Request::QueueDeclare(declare) } => {
+//!         ServerEvent::Open { virtual_host: "/", .. } => server.open_ok(now),
+//!         ServerEvent::Request { channel, request: Request::QueueDeclare(declare), .. } => {
 //!             server.queue_declare_ok(channel, declare.queue, 0, 0)
 //!         }
-//!         ServerEvent::Request { channel, request: Request::ConfirmSelect(_) } => {
+//!         ServerEvent::Request { channel, request: Request::ConfirmSelect(_), .. } => {
 //!             server.confirm_select_ok(channel)
 //!         }
 //!         ServerEvent::Publish { channel, publish_tag: Some(tag), content, .. } => {
@@ -127,7 +127,7 @@
 //! ) -> Result<(), SendError> {
 //!     match event {
 //!         ClientEvent::Opened => client.open_channel().map(drop),
-//!         ClientEvent::ChannelOpened { channel } => {
+//!         ClientEvent::ChannelOpened { channel, .. } => {
 //!             client.confirm_select(channel, &confirm::Select::default())?;
 //!             client.queue_declare(channel, &queue::Declare { queue: "tasks", ..Default::default() })?;
 //!             let message = Message { routing_key: "tasks", body: b"hello", ..Default::default() };
