@@ -12,7 +12,7 @@ fn main() {
     let mut joined = open();
     let allocated = allocation_counter::measure(|| publish_all(&mut joined));
     println!(
-        "\n{PUBLISHES} publishes with confirms: {:.1} octets in {:.3} allocations a message",
+        "\n{PUBLISHES} publishes with confirms: {:.1} bytes in {:.3} allocations a message",
         allocated.bytes_total as f64 / PUBLISHES as f64,
         allocated.count_total as f64 / PUBLISHES as f64,
     );

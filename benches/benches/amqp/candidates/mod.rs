@@ -1,5 +1,5 @@
 //! What is measured of AMQP 0-9-1: a message as its three frames (method,
-//! content header with a header table of three entries, body of 64 octets),
+//! content header with a header table of three entries, body of 64 bytes),
 //! published and delivered; queue.declare with four arguments; a body frame of
 //! 16 KiB; and publishes over a whole connection.
 
@@ -117,7 +117,7 @@ pub fn groups() -> Vec<Group> {
         column.add("amq-protocol", amq_protocol::encoder(&bytes));
         column.add("amqp_serde", amqp_serde::encoder(&bytes));
         let mut out = Vec::with_capacity(2 * bytes.len());
-        column.add("floor: the octets copied", move || {
+        column.add("floor: the bytes copied", move || {
             out.clear();
             out.extend_from_slice(black_box(&bytes));
         });
