@@ -17,8 +17,8 @@ pub struct DecodeError {
     /// The channel of the frame, 0 where no frame header was read.
     pub channel: u16,
     /// The method that the frame carries, or to whose content it belongs;
-    /// [`MethodId::NONE`] where that is not known.
-    pub method: MethodId,
+    /// where that is known.
+    pub method: Option<MethodId>,
 }
 
 impl DecodeError {
@@ -35,8 +35,8 @@ impl fmt::Display for DecodeError {
         if self.channel != 0 {
             write!(f, ", channel {}", self.channel)?;
         }
-        if self.method != MethodId::NONE {
-            write!(f, ", {}", self.method)?;
+        if let Some(method) = self.method {
+            write!(f, ", {method}")?;
         }
         f.write_str(")")
     }

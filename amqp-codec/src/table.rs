@@ -8,7 +8,7 @@ use bytes::BufMut;
 use crate::error::{DecodeErrorKind, EncodeError};
 use crate::value::{self, FieldValue};
 use crate::wire::{Fault, Measure, Reader, TableLimits, Writer};
-use crate::{DecodeError, Limits, MethodId, Text};
+use crate::{DecodeError, Limits, Text};
 
 /// A field table in the bytes it came in.
 ///
@@ -178,7 +178,7 @@ pub(crate) fn at_top(bytes: &[u8], fault: Fault) -> DecodeError {
         offset: bytes.len() - fault.remaining,
         kind: fault.kind,
         channel: 0,
-        method: MethodId::NONE,
+        method: None,
     }
 }
 

@@ -236,7 +236,7 @@ impl ReplyError {
         Self {
             reply_code: ReplyCode::Success,
             scope,
-            method: MethodId::NONE,
+            method: None,
             text: "Goodbye".into(),
         }
     }

@@ -247,7 +247,10 @@ pub(super) enum Assembly {
     },
     /// The content was handed out without its body, of which so many bytes
     /// are still to come.
-    Parts { method: MethodId, remaining: u64 },
+    Parts {
+        method: Option<MethodId>,
+        remaining: u64,
+    },
 }
 
 /// Bytes that the assemblies of a connection hold together, within
@@ -418,10 +421,10 @@ impl Assembly {
         matches!(self, Self::Parts { .. })
     }
 
-    /// The method whose content it is; none of [`Idle`](Self::Idle).
-    pub(super) fn method(&self) -> MethodId {
+    /// The method whose content it is; `None` of [`Idle`](Self::Idle).
+    pub(super) fn method(&self) -> Option<MethodId> {
         match self {
-            Self::Idle => MethodId::NONE,
+            Self::Idle => None,
             Self::Method { buffer, .. } | Self::Body { buffer, .. } => MethodId::of_payload(buffer),
             Self::Parts { method, .. } => *method,
         }

@@ -45,9 +45,9 @@ pub struct ReplyError {
     pub reply_code: ReplyCode,
     /// What is closed.
     pub scope: Scope,
-    /// The method that caused it, or [`MethodId::NONE`]. What is wrong with a
-    /// content is laid to its method: basic.publish, say, as RabbitMQ does.
-    pub method: MethodId,
+    /// The method that caused it, if one did. What is wrong with a content is laid to
+    /// its method: basic.publish, say, as RabbitMQ does.
+    pub method: Option<MethodId>,
     /// The reason in words.
     pub text: String,
 }
@@ -64,7 +64,7 @@ impl ReplyError {
         Self {
             reply_code,
             scope,
-            method: MethodId::NONE,
+            method: None,
             text: text.into(),
         }
     }
@@ -77,9 +77,14 @@ impl ReplyError {
 
     /// The same, naming the method that caused it.
     #[must_use]
-    pub fn caused_by(mut self, method: MethodId) -> Self {
-        self.method = method;
+    pub fn caused_by(mut self, method: impl Into<Option<MethodId>>) -> Self {
+        self.method = method.into();
         self
+    }
+
+    /// Class and method number as a close carries them: zeros if no method caused it.
+    pub(super) fn cause(&self) -> MethodId {
+        self.method.unwrap_or(MethodId::new(0, 0))
     }
 
     /// The text on the wire, `NOT_FOUND - text`: at most 255 bytes, cut
@@ -99,8 +104,8 @@ impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scope, code, text) = (self.scope, self.reply_code, &self.text);
         write!(f, "{scope} error {code}: {text}")?;
-        if self.method != MethodId::NONE {
-            write!(f, " ({})", self.method)?;
+        if let Some(method) = self.method {
+            write!(f, " ({method})")?;
         }
         Ok(())
     }
@@ -127,9 +132,10 @@ pub enum ConnectionError {
     /// that it sent, if it was one.
     #[error("the peer does not speak AMQP 0-9-1")]
     Version(Option<ProtocolHeader>),
-    /// A method that has no place in the handshake, or not yet.
-    #[error("{0} during the handshake")]
-    Handshake(MethodId),
+    /// A method that has no place in the handshake, or not yet; `None` for the header or
+    /// the body of a content.
+    #[error("{} during the handshake", .0.map_or("content".to_string(), |it| it.to_string()))]
+    Handshake(Option<MethodId>),
     /// A mechanism that the server does not offer.
     #[error("SASL mechanism {0:?} is not offered")]
     Mechanism(String),
@@ -180,7 +186,7 @@ impl ConnectionError {
     }
 
     /// The same, found in the content of this method.
-    pub(super) fn in_content_of(mut self, method: MethodId) -> Self {
+    pub(super) fn in_content_of(mut self, method: Option<MethodId>) -> Self {
         match &mut self {
             Self::Decode(error) => error.method = method,
             Self::Reply(error) => error.method = method,

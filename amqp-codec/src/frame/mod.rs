@@ -156,7 +156,7 @@ impl FrameHeader {
             offset,
             kind,
             channel: self.channel,
-            method: MethodId::NONE,
+            method: None,
         }
     }
 }
@@ -212,10 +212,10 @@ impl<'a> RawFrame<'a> {
     }
 
     /// The class and method number of a method frame, without its fields.
-    pub(crate) fn method_id(&self) -> MethodId {
+    pub(crate) fn method_id(&self) -> Option<MethodId> {
         match self.header.frame_type {
             TYPE_METHOD => MethodId::of_payload(self.payload),
-            _ => MethodId::NONE,
+            _ => None,
         }
     }
 
@@ -459,7 +459,7 @@ impl ProtocolHeader {
                 offset,
                 kind: DecodeErrorKind::ProtocolHeader,
                 channel: 0,
-                method: MethodId::NONE,
+                method: None,
             });
         }
         match *input {

@@ -37,9 +37,6 @@ pub struct MethodId {
 }
 
 impl MethodId {
-    /// No method: what a close carries that no method caused.
-    pub const NONE: Self = Self::new(0, 0);
-
     /// The method with these numbers, known or not.
     #[must_use]
     pub const fn new(class_id: u16, method_id: u16) -> Self {
@@ -49,14 +46,14 @@ impl MethodId {
         }
     }
 
-    /// Those that a method frame's payload begins with; none if it is too short.
-    pub(crate) fn of_payload(payload: &[u8]) -> Self {
-        match payload {
-            [a, b, c, d, ..] => {
-                Self::new(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
-            }
-            _ => Self::NONE,
-        }
+    /// Those that a method frame's payload begins with; `None` if it is too short.
+    pub(crate) fn of_payload(payload: &[u8]) -> Option<Self> {
+        let (class_id, rest) = payload.split_first_chunk()?;
+        let method_id = rest.first_chunk()?;
+        Some(Self::new(
+            u16::from_be_bytes(*class_id),
+            u16::from_be_bytes(*method_id),
+        ))
     }
 
     /// What the table says about it, `None` for an unknown one.

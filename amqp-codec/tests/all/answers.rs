@@ -236,7 +236,10 @@ fn update_secret_is_answered() {
     let reply = error.reply().unwrap();
     assert_eq!(
         (reply.reply_code, reply.method),
-        (ReplyCode::CommandInvalid, connection::UpdateSecretOk::ID)
+        (
+            ReplyCode::CommandInvalid,
+            Some(connection::UpdateSecretOk::ID)
+        )
     );
 }
 

@@ -67,7 +67,7 @@ fn the_channel_that_passes_the_limit_is_closed_and_others_go_on() {
     };
     assert_eq!(
         (error.reply_code, error.method),
-        (ReplyCode::ContentTooLarge, basic::Publish::ID)
+        (ReplyCode::ContentTooLarge, Some(basic::Publish::ID))
     );
     let said = transmitted!(server);
     assert!(
@@ -199,7 +199,7 @@ fn a_client_has_the_same_limit() {
     };
     assert_eq!(
         (error.reply_code, error.method),
-        (ReplyCode::ContentTooLarge, basic::Deliver::ID)
+        (ReplyCode::ContentTooLarge, Some(basic::Deliver::ID))
     );
 }
 
@@ -230,7 +230,7 @@ fn a_body_over_the_limit_closes_its_channel() {
     };
     assert_eq!(
         (error.reply_code, error.method),
-        (ReplyCode::PreconditionFailed, basic::Publish::ID)
+        (ReplyCode::PreconditionFailed, Some(basic::Publish::ID))
     );
     let said = transmitted!(server);
     assert!(

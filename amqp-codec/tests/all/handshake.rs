@@ -356,12 +356,12 @@ fn handshakes_that_fail() {
         (
             "tune before start",
             tune(0, 0, 0),
-            ConnectionError::Handshake(connection::Tune::ID),
+            ConnectionError::Handshake(Some(connection::Tune::ID)),
         ),
         (
             "open-ok before tune",
             [start(b"PLAIN"), method(0, connection::OpenOk {})].concat(),
-            ConnectionError::Handshake(connection::OpenOk::ID),
+            ConnectionError::Handshake(Some(connection::OpenOk::ID)),
         ),
     ];
     for (name, bytes, expected) in rows {

@@ -122,7 +122,7 @@ fn what_breaks_into_a_body_in_parts_is_an_error() {
         let reply = error.reply().unwrap();
         assert_eq!(
             (reply.reply_code, reply.method),
-            (ReplyCode::UnexpectedFrame, basic::Publish::ID)
+            (ReplyCode::UnexpectedFrame, Some(basic::Publish::ID))
         );
     }
     // And one over the limit on bodies never begins.

@@ -232,7 +232,7 @@ fn depth_ends_at_the_hard_maximum() {
 #[test]
 fn an_error_names_its_method() {
     let error = decode(&declare(b"\x00\x00\x00\x03\x01a\x00"), &Limits::default()).unwrap_err();
-    assert_eq!(error.method, MethodId::new(50, 10));
+    assert_eq!(error.method, Some(MethodId::new(50, 10)));
     assert_eq!(
         error.to_string(),
         "unknown field value type 0x00 (byte 22, channel 1, queue.declare)"

@@ -81,12 +81,12 @@ impl<C: Default> Core<C> {
         channel.state = ChannelState::Closing;
         self.held.give_up(&mut channel.assembly);
         channel.data = C::default();
-        let text = error.reply_text();
+        let (text, cause) = (error.reply_text(), error.cause());
         let close = channel::Close {
             reply_code: error.reply_code.code(),
             reply_text: &text,
-            class_id: error.method.class_id,
-            method_id: error.method.method_id,
+            class_id: cause.class_id,
+            method_id: cause.method_id,
         };
         self.answer_short(number, &close);
         Ok(())

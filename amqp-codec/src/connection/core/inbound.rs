@@ -107,11 +107,11 @@ impl<C: Default> Core<C> {
             // Looked at no further than to know whether it is one of the two
             // that count (rule channel / close / stability).
             match raw.method_id() {
-                channel::CloseOk::ID => {
+                Some(channel::CloseOk::ID) => {
                     self.remove_channel(number);
                     return Ok(Incoming::ChannelCloseOk(number));
                 }
-                channel::Close::ID => {
+                Some(channel::Close::ID) => {
                     // A content that was being sent is of no use any more, but
                     // this side's own close may wait for its end.
                     self.end_body(number);
@@ -141,7 +141,7 @@ impl<C: Default> Core<C> {
             let assembled = channel
                 .assembly
                 .start(head, raw, input, &self.limits, &mut self.held);
-            return Ok(self.assembled(number, assembled, info.id, &[]));
+            return Ok(self.assembled(number, assembled, Some(info.id), &[]));
         }
         Ok(Incoming::Method(number, method))
     }
@@ -152,7 +152,7 @@ impl<C: Default> Core<C> {
         &mut self,
         number: u16,
         assembled: Assembled,
-        method: MethodId,
+        method: Option<MethodId>,
         part: &'a [u8],
     ) -> Incoming<'a> {
         let (code, text) = match assembled {
@@ -214,7 +214,7 @@ impl<C: Default> Core<C> {
                 .caused_by(raw.method_id())
                 .into()
         };
-        if self.role != SentBy::Server || raw.method_id() != channel::Open::ID {
+        if self.role != SentBy::Server || raw.method_id() != Some(channel::Open::ID) {
             return Err(error(ReplyCode::ChannelError, "expected 'channel.open'"));
         }
         raw.decode(&self.limits)?;
@@ -235,11 +235,11 @@ impl<C: Default> Core<C> {
             return false;
         }
         match raw.method_id() {
-            connection::CloseOk::ID => {
+            Some(connection::CloseOk::ID) => {
                 self.set_closed();
                 true
             }
-            connection::Close::ID => {
+            Some(connection::Close::ID) => {
                 self.answer_short(0, &connection::CloseOk {});
                 false
             }

@@ -275,12 +275,12 @@ impl<C: Default> Core<C> {
         self.phase = Phase::Closing;
         self.timers.stop_all();
         self.timers.set(Timer::Close, now, self.close_timeout);
-        let text = error.reply_text();
+        let (text, cause) = (error.reply_text(), error.cause());
         let close = connection::Close {
             reply_code: error.reply_code.code(),
             reply_text: &text,
-            class_id: error.method.class_id,
-            method_id: error.method.method_id,
+            class_id: cause.class_id,
+            method_id: cause.method_id,
         };
         self.answer_short(0, &close);
     }

@@ -127,7 +127,7 @@ impl Role for Client {
                 Ok(Some(ClientEvent::Opened))
             }
             (_, Method::ConnectionClose(close)) => Ok(Some(connection.closed_by_peer(close))),
-            (_, method) => Err(ConnectionError::Handshake(method.id())),
+            (_, method) => Err(ConnectionError::Handshake(Some(method.id()))),
         }
     }
 

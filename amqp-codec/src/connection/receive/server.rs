@@ -150,7 +150,7 @@ impl Role for Server {
                 }))
             }
             (_, Method::ConnectionClose(close)) => Ok(Some(connection.closed_by_peer(close))),
-            (_, method) => Err(ConnectionError::Handshake(method.id())),
+            (_, method) => Err(ConnectionError::Handshake(Some(method.id()))),
         }
     }
 
