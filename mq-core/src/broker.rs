@@ -578,12 +578,17 @@ impl Broker {
             return;
         };
         while let Some(request) = connection.front.poll_request() {
-            let journal = self.journal.as_deref_mut();
-            let full = journal.filter(|journal| journal.is_full() && request.publishes());
-            let Some(journal) = full else {
+            let Some(journal) = self.journal.as_deref_mut() else {
                 self.model.handle(self.now, id, request);
                 continue;
             };
+            if let Request::CloseChannel { channel } = request {
+                journal.close_channel(id, channel);
+            }
+            if !(journal.is_full() && request.publishes()) {
+                self.model.handle(self.now, id, request);
+                continue;
+            }
             journal.take(&mut self.model);
             let end = journal.end();
             self.model.handle(self.now, id, request);
@@ -908,6 +913,12 @@ impl Broker {
             self.deadlines.remove(&(at, id));
         }
         self.blocked.remove(&id);
+        if let Some(journal) = &mut self.journal {
+            // What it never got it gives back with the rest.
+            for notice in journal.take_held(id) {
+                connection.front.notice(self.now, notice);
+            }
+        }
         connection.front.disconnected();
         while let Some(request) = connection.front.poll_request() {
             self.model.handle(self.now, id, request);

@@ -91,6 +91,35 @@
 //! makes the others wait. How much one call does is counted in steps, which
 //! [`Statistics::steps`] adds up.
 //!
+//! # What outlives the broker
+//!
+//! With [`Store::Log`] the embedder keeps an append-only log for the broker: a file, a
+//! table, a replicated stream.
+//!
+//! - [`Output::Append`] is one batch, which is stored whole or not at all. What one call
+//!   did is in one batch.
+//! - [`Input::Durable`] says how much is stored for good. What was said to be is never
+//!   lost; of what came later any end may be, and nothing in the middle.
+//! - [`Output::Trim`] says how much at the beginning is needed no more.
+//! - [`Recovery`] takes the batches that are there and makes the broker again.
+//!
+//! What is durable is stored: durable exchanges, durable queues, bindings between them,
+//! and lasting messages in durable queues, with what has become of them. What promises a
+//! client that it is waits until it is stored: confirms, `declare-ok` and the like,
+//! `tx.commit-ok`, receipts. Nothing else waits: no transient message, no delivery, and
+//! no acknowledgement of a client. A delivery that the store has not heard the end of
+//! comes again: at least once.
+//!
+//! Times in the log are Unix times ([`Config::unix_time`]): a time to live goes on while
+//! the broker is down. The time that a queue may stay unused begins anew.
+//!
+//! A store may be slow, or stuck. Beyond [`Limits::store_high_water`] those wait who
+//! publish what is to be stored. The log stays within about two and a half times of what
+//! is needed of it: what is needed and lies first is written once more, a bounded number
+//! of bytes with each batch, before the beginning is trimmed.
+//!
+//! # Replay
+//!
 //! Everything that happens follows from these calls: log the inputs with their
 //! times, and another broker with the same [`Config`] does the same again.
 //!

@@ -13,8 +13,8 @@ use crate::journal::{Reader, Trouble};
 ///
 /// What is durable is there again: durable exchanges, durable queues, bindings between
 /// them, and the persistent messages in those queues. A message that was with a consumer
-/// is back in its place. Each of them counts as delivered before (`redelivered`), since
-/// who was sent it last is not known. What was not stored yet is not there, and nobody
+/// is back in its place. What may have been delivered says so (`redelivered`): who was
+/// sent what is not stored for each message, so that others near it say so as well. What was not stored yet is not there, and nobody
 /// was told that it is.
 ///
 /// ```

@@ -85,6 +85,14 @@ impl Fields {
         Err(Malformed)
     }
 
+    /// The number of something that the broker counts: it never comes near the end.
+    pub(super) fn count(&mut self) -> Result<u64, Malformed> {
+        self.number()
+            .ok()
+            .filter(|count| count >> 63 == 0)
+            .ok_or(Malformed)
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
         u32::try_from(self.number()?).map_err(|_| Malformed)
     }

@@ -27,6 +27,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::model::change::{Change, TransactionId};
 use crate::model::message::Name;
+use crate::model::request::ChannelNumber;
 use crate::model::{ConnectionId, Model, Notice, Said};
 pub(crate) use hold::Admission;
 use hold::Hold;
@@ -188,6 +189,16 @@ impl Journal {
     /// Whether anything that is to be said to a connection waits.
     pub(crate) fn holds(&self, connection: ConnectionId) -> bool {
         self.hold.has(connection)
+    }
+
+    /// Takes all that waits for a connection that is over.
+    pub(crate) fn take_held(&mut self, connection: ConnectionId) -> impl Iterator<Item = Notice> {
+        self.hold.take(connection)
+    }
+
+    /// A channel is over: nobody is to be told any more what was accepted on it.
+    pub(crate) fn close_channel(&mut self, connection: ConnectionId, channel: ChannelNumber) {
+        self.hold.close_channel(connection, channel);
     }
 
     fn on_their_way(&self) -> u64 {

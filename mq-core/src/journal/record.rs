@@ -11,7 +11,7 @@
 //! | 0 | 1 | context | virtual host as text, transaction as an optional number |
 //! | 1 | 1 | exchange | name, type as text, auto-delete and internal as flags, alternate exchange as an optional text |
 //! | 2 | 1 | exchange deleted | name |
-//! | 3 | 1 | queue | number, name, auto-delete as a flag, arguments as a table |
+//! | 3 | 1 | queue | number, name, auto-delete as a flag, arguments as a table, position before which messages may have been delivered |
 //! | 4 | 1 | queue deleted | number |
 //! | 5 | 1 | bound | number, source, destination, routing key as text, arguments as a table |
 //! | 6 | 1 | unbound | number |
@@ -146,11 +146,13 @@ impl Encoder {
                     name,
                     auto_delete,
                     arguments,
+                    offered,
                 } = &**queue;
                 put_number(fields, id.0);
                 put_text(fields, name);
                 put_flag(fields, *auto_delete);
                 put_headers(fields, arguments);
+                put_number(fields, *offered);
                 kind::QUEUE
             }
             Change::QueueDeleted { id } => {
@@ -260,7 +262,7 @@ pub(super) fn decode(batch: &mut Bytes) -> Result<Record, Unreadable> {
     let record = match kind {
         kind::CONTEXT => Record::Context(Context {
             host: fields.text()?,
-            transaction: fields.option(Fields::number)?.map(TransactionId),
+            transaction: fields.option(Fields::count)?.map(TransactionId),
         }),
         kind => match fields.change(kind)? {
             Some(change) => Record::Change(change),
@@ -273,13 +275,13 @@ pub(super) fn decode(batch: &mut Bytes) -> Result<Record, Unreadable> {
 
 impl Fields {
     fn backlog(&mut self) -> Result<BacklogId, Malformed> {
-        self.number().map(BacklogId)
+        self.count().map(BacklogId)
     }
 
     fn target(&mut self) -> Result<Target, Malformed> {
         Ok(Target {
             backlog: self.backlog()?,
-            position: self.number()?,
+            position: self.count()?,
             expires: self.option(Self::time)?,
             returned: self.u32()?,
         })
@@ -300,19 +302,20 @@ impl Fields {
             },
             kind::EXCHANGE_DELETED => Change::ExchangeDeleted { name: self.text()? },
             kind::QUEUE => Change::Queue(Box::new(KeptQueue {
-                id: QueueId(self.number()?),
+                id: QueueId(self.count()?),
                 name: self.text()?,
                 auto_delete: self.flag()?,
                 arguments: self.headers()?,
+                offered: self.count()?,
             })),
             kind::QUEUE_DELETED => Change::QueueDeleted {
-                id: QueueId(self.number()?),
+                id: QueueId(self.count()?),
             },
             kind::BOUND => Change::Bound(Box::new(KeptBinding {
-                id: BindingId(self.number()?),
+                id: BindingId(self.count()?),
                 source: self.text()?,
                 destination: match self.byte()? {
-                    0 => Destination::Queue(QueueId(self.number()?)),
+                    0 => Destination::Queue(QueueId(self.count()?)),
                     1 => Destination::Exchange(self.text()?),
                     _ => return Err(Malformed),
                 },
@@ -320,7 +323,7 @@ impl Fields {
                 arguments: self.headers()?,
             })),
             kind::UNBOUND => Change::Unbound {
-                id: BindingId(self.number()?),
+                id: BindingId(self.count()?),
             },
             kind::MESSAGE => Change::Message {
                 targets: self.list(Self::target)?,
@@ -328,15 +331,15 @@ impl Fields {
             },
             kind::SETTLED => Change::Settled {
                 backlog: self.backlog()?,
-                position: self.number()?,
+                position: self.count()?,
             },
             kind::RETURNED => Change::Returned {
                 backlog: self.backlog()?,
-                position: self.number()?,
+                position: self.count()?,
                 count: self.u32()?,
             },
             kind::COMMITTED => Change::Committed {
-                transaction: TransactionId(self.number()?),
+                transaction: TransactionId(self.count()?),
             },
             _ => return Ok(None),
         }))

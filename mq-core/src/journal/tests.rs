@@ -137,12 +137,13 @@ fn version_1() -> Vec<(&'static str, Record)> {
             }),
         ),
         (
-            "03011b05017100010c782d6d61782d6c656e677468080000000000000003",
+            "03011d05017100010c782d6d61782d6c656e677468080000000000000003ac02",
             Record::Change(Change::Queue(Box::new(KeptQueue {
                 id: QueueId(5),
                 name: Name::from("q"),
                 auto_delete: false,
                 arguments: headers(&[("x-max-length", Value::long(3))]),
+                offered: 300,
             }))),
         ),
         (

@@ -38,7 +38,7 @@ pub(crate) struct TransactionId(pub(crate) u64);
 /// | change | comes when |
 /// |---|---|
 /// | `Exchange`, `ExchangeDeleted` | a durable exchange is made, is gone |
-/// | `Queue`, `QueueDeleted` | a durable queue is made, is gone with all that it holds |
+/// | `Queue`, `QueueDeleted` | a durable queue is made, or has delivered more than it said; is gone with all that it holds |
 /// | `Bound`, `Unbound` | a durable exchange is bound to something durable, no longer is |
 /// | `Message` | a lasting message is put into durable backlogs |
 /// | `Settled` | one of them has given it up: acknowledged, expired, purged, moved |
@@ -92,6 +92,8 @@ pub(crate) struct KeptQueue {
     pub(crate) name: Name,
     pub(crate) auto_delete: bool,
     pub(crate) arguments: Headers,
+    /// Messages before that position may have been delivered.
+    pub(crate) offered: u64,
 }
 
 /// A binding between durable things.

@@ -55,6 +55,7 @@ pub(crate) type Ticket = u64;
 /// | [`Unsubscribe`](Self::Unsubscribe) | `Unsubscribed` |
 /// | [`CheckPublish`](Self::CheckPublish) | none |
 /// | [`Commit`](Self::Commit) | `Accepted`, at some later time |
+/// | [`Store`](Self::Store) | `Accepted`, when that is stored |
 ///
 /// A refusal ends its channel: until [`CloseChannel`](Self::CloseChannel) the model
 /// refuses every further question on the channel and ignores its publishes, so that a
@@ -170,6 +171,11 @@ pub(crate) enum Request {
     Subscribe(Vec<SubscribeRequest>),
     /// Question: subscriptions of the session are to be gone.
     Unsubscribe(Vec<Name>),
+    /// Everything that is done until now is to be stored.
+    Store {
+        channel: ChannelNumber,
+        ticket: Ticket,
+    },
     /// Publishes and settlements that are done together, or not at all.
     Commit {
         channel: ChannelNumber,

@@ -14,7 +14,8 @@ pub struct Statistics {
     pub unroutable: u64,
     /// Messages refused because a queue was full (`x-overflow`).
     pub refused: u64,
-    /// Copies put into queues and sessions, dead letters among them.
+    /// Copies put into queues and sessions, dead letters among them, and those that a
+    /// store has brought back.
     pub queued: u64,
     /// Deliveries, redeliveries among them.
     pub delivered: u64,

@@ -156,6 +156,9 @@ impl StompFrontEnd {
         let receipt = self.receipt_of(ticket);
         if let Some(session) = &mut self.session {
             session.committing.remove(&ticket);
+            if session.farewell == Some(ticket) {
+                self.leave();
+            }
         }
         match outcome {
             // An ERROR would end the connection of who publishes to a topic because of

@@ -80,6 +80,8 @@ struct Session {
     /// What a transaction settles that the model has not accepted yet.
     committing: BTreeMap<Ticket, Vec<Lease>>,
     last_ticket: Ticket,
+    /// DISCONNECT has come, and its receipt waits for that.
+    farewell: Option<Ticket>,
 }
 
 /// Why a frame could not be served: the ERROR says so and ends the connection.
@@ -239,8 +241,11 @@ impl StompFrontEnd {
                 return;
             }
             ServerEvent::Disconnect { receipt, .. } => {
-                self.leave();
-                receipt
+                match receipt {
+                    None => self.leave(),
+                    Some(receipt) => self.part(&receipt),
+                }
+                return;
             }
             _ => return,
         };
@@ -403,15 +408,27 @@ impl StompFrontEnd {
         })
     }
 
+    /// DISCONNECT with a receipt: that comes when all is stored that came before it, and
+    /// after the receipts for that.
+    fn part(&mut self, receipt: &str) {
+        let ticket = self.ticket(Some(receipt));
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        session.farewell = Some(ticket);
+        session.give_back(&mut self.link);
+        session.by_subscription.clear();
+        let channel = CHANNEL;
+        for consumer in core::mem::take(&mut session.consumers).into_keys() {
+            self.link.tell(Request::Cancel { channel, consumer });
+        }
+        self.link.tell(Request::Store { channel, ticket });
+    }
+
     /// Gives back everything.
     fn leave(&mut self) {
         if let Some(mut session) = self.session.take() {
-            let refused = core::mem::take(&mut session.committing)
-                .into_values()
-                .flatten();
-            let held = core::mem::take(&mut session.held).into_values();
-            let leases = refused.chain(held).collect();
-            settle(&mut self.link, leases, Settlement::Requeue);
+            session.give_back(&mut self.link);
         }
         self.link.tell(Request::Leave);
     }
@@ -426,6 +443,14 @@ fn refused(requeue: Option<&str>) -> Settlement {
 }
 
 impl Session {
+    /// Gives back all that the client holds.
+    fn give_back(&mut self, link: &mut Link<Asked>) {
+        let committing = core::mem::take(&mut self.committing);
+        let refused = committing.into_values().flatten();
+        let held = core::mem::take(&mut self.held).into_values();
+        settle(link, refused.chain(held).collect(), Settlement::Requeue);
+    }
+
     /// Takes what the client holds under these numbers.
     fn take(&mut self, deliveries: &[u64]) -> Vec<Lease> {
         deliveries

@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use crate::limits::Limits;
 use crate::model::ConnectionId;
-use crate::model::change::{BacklogId, Target};
+use crate::model::change::{BacklogId, KeptQueue, Target};
 use crate::model::message::{Headers, Message, Name, Value};
 use crate::model::selector::Selector;
 
@@ -25,6 +25,9 @@ pub(crate) use arguments::{
 pub(crate) use consumer::{Channel, ChannelId, Consumer, ConsumerId, Consumers};
 pub(crate) use ready::{Entry, Key, Ready};
 use selection::Selections;
+
+/// Positions at one time of which it is noted that they may have been delivered.
+const OFFERED: u64 = 1024;
 
 /// Tells a consumer of a quorum queue how often a message came back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
@@ -82,6 +85,8 @@ pub(crate) struct Queue {
     /// Waiting in the virtual host's list of queues to look at.
     pub(crate) listed: bool,
     next_position: u64,
+    /// It was noted that messages before that position may have been delivered.
+    offered: u64,
 }
 
 impl Queue {
@@ -103,6 +108,7 @@ impl Queue {
             used: now,
             listed: false,
             next_position: 0,
+            offered: 0,
         }
     }
 
@@ -114,6 +120,32 @@ impl Queue {
     /// Whether it counts how often a message came back.
     pub(crate) fn counts_returns(&self) -> bool {
         self.arguments.kind == QueueKind::Quorum
+    }
+
+    /// It as a durable queue.
+    pub(crate) fn kept(&self, id: QueueId) -> KeptQueue {
+        KeptQueue {
+            id,
+            name: self.name.clone(),
+            auto_delete: self.settings.auto_delete,
+            arguments: self.settings.arguments.clone(),
+            offered: self.offered,
+        }
+    }
+
+    /// A message is delivered that outlives the broker in here. Returns whether that is to
+    /// be noted: not for each, but for many to come at one time.
+    pub(crate) fn offer(&mut self, position: u64) -> bool {
+        let is_new = position >= self.offered;
+        if is_new {
+            self.offered = position.saturating_add(OFFERED);
+        }
+        is_new
+    }
+
+    /// Messages before that position may have been delivered.
+    pub(crate) fn set_offered(&mut self, offered: u64) {
+        self.offered = offered;
     }
 
     /// The place of the message that was put at the end last.
@@ -132,8 +164,7 @@ impl Queue {
         self.insert(Entry {
             position: target.position,
             message,
-            // Who had it before the broker went is not known.
-            redelivered: true,
+            redelivered: target.position < self.offered,
             returned: target.returned,
             expires: target.expires,
         });

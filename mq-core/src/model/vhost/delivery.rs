@@ -169,9 +169,13 @@ impl VirtualHost {
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
             self.statistics.delivered += 1;
+            let kept = kept && queue.keeps(&entry.message);
+            if kept && queue.offer(entry.position) {
+                self.changes.push(Change::Queue(Box::new(queue.kept(id))));
+            }
             let lease = if no_ack {
                 self.statistics.acknowledged += 1;
-                if kept && queue.keeps(&entry.message) {
+                if kept {
                     self.changes.push(settled(id, entry.position));
                 }
                 None
@@ -327,18 +331,16 @@ impl VirtualHost {
         let message = outgoing(kind, &entry);
         let redelivered = entry.redelivered;
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
+        let position = entry.position;
+        let kept = kept && entry.message.is_lasting();
         self.statistics.delivered += 1;
         self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
         let lease = if consumer.no_ack {
             self.statistics.acknowledged += 1;
-            if kept && entry.message.is_lasting() {
-                self.changes.push(settled(id, entry.position));
-            }
             None
         } else {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
-            let position = entry.position;
             let lease = Lease {
                 queue: id,
                 position,
@@ -352,6 +354,12 @@ impl VirtualHost {
             queue.unacknowledged.insert(position, held);
             Some(lease)
         };
+        if kept && queue.offer(position) {
+            self.changes.push(Change::Queue(Box::new(queue.kept(id))));
+        }
+        if kept && lease.is_none() {
+            self.changes.push(settled(id, position));
+        }
         let delivery = Delivery {
             channel: channel_id.number,
             consumer: consumer_id,

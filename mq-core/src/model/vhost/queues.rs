@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::timers::TimerKey;
 use super::{VirtualHost, Work};
-use crate::model::change::{Change, KeptQueue};
+use crate::model::change::Change;
 use crate::model::difference::{Difference, flag};
 use crate::model::message::Name;
 use crate::model::queue::{
@@ -173,15 +173,11 @@ impl VirtualHost {
             let member = self.members.entry(owner).or_default();
             member.exclusive.insert(id);
         }
-        if settings.durable && self.changes.are_kept() {
-            self.changes.push(Change::Queue(Box::new(KeptQueue {
-                id,
-                name: name.clone(),
-                auto_delete: settings.auto_delete,
-                arguments: settings.arguments.clone(),
-            })));
+        let queue = Queue::new(name.clone(), settings, arguments, self.now);
+        if queue.settings.durable && self.changes.are_kept() {
+            self.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }
-        self.insert_queue(id, Queue::new(name.clone(), settings, arguments, self.now));
+        self.insert_queue(id, queue);
         Ok(QueueState {
             id,
             name,

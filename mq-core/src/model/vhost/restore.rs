@@ -37,7 +37,8 @@ impl VirtualHost {
             arguments: kept.arguments.clone(),
         };
         // Its time without use begins anew.
-        let queue = Queue::new(kept.name.clone(), settings, arguments, self.now);
+        let mut queue = Queue::new(kept.name.clone(), settings, arguments, self.now);
+        queue.set_offered(kept.offered);
         self.insert_queue(kept.id, queue);
         Ok(())
     }
@@ -69,6 +70,7 @@ impl VirtualHost {
             return false;
         };
         queue.restore(message.clone(), target);
+        self.statistics.queued += 1;
         self.list_queue(id);
         true
     }

@@ -214,6 +214,10 @@ impl VirtualHost {
                     self.refuse_publish(id(channel), None, refusal);
                 }
             }
+            Request::Store { channel, ticket } => {
+                let outcome = PublishOutcome::Routed;
+                self.accept(id(channel), ticket, outcome, Wait::Stored);
+            }
             Request::Commit {
                 channel,
                 operations,

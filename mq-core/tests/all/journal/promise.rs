@@ -317,3 +317,34 @@ fn what_waits_behind_an_answer_is_bounded() {
     assert_eq!(c.seen(&mut world).len(), 101);
     assert_eq!(world.broker.statistics().ready, 0);
 }
+
+/// The receipt of DISCONNECT says that all frames before it are done (STOMP 1.2,
+/// DISCONNECT): it comes after theirs, and after what they store.
+#[test]
+fn the_last_receipt_comes_last() {
+    let (mut world, mut c) = stuck();
+    for (receipt, receipts) in [("receipt:1\n", 2), ("", 1)] {
+        let s = Stomp::connect(&mut world);
+        s.subscribe(&mut world, "s", "/queue/q", "ack:client-individual\n");
+        s.frames(&mut world);
+        s.send(
+            &mut world,
+            &format!("SEND\ndestination:/queue/q\npersistent:true\n{receipt}\nm"),
+        );
+        s.send(&mut world, "DISCONNECT\nreceipt:2\n\n");
+        let frames = s.frames(&mut world);
+        assert!(
+            frames
+                .iter()
+                .all(|frame| frame.header("receipt-id").is_none()),
+            "{frames:?}"
+        );
+        assert!(!world.is_closed(s.0));
+        world.sync();
+        let frames = s.frames(&mut world);
+        assert_eq!(frames.len(), receipts);
+        assert_eq!(frames[receipts - 1].header("receipt-id"), Some("2"));
+        assert!(world.is_closed(s.0));
+    }
+    assert_eq!(c.drain(&mut world, "q").len(), 2, "nothing is lost");
+}
