@@ -6,7 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
 use std::time::{Duration, Instant};
 
 /// Messages in one read.
@@ -24,12 +24,13 @@ struct Row {
     publisher: Vec<Vec<u8>>,
     message: Vec<u8>,
     body: usize,
+    store: Store,
 }
 
 fn main() {
     println!("{:<24} {:>10}", "", "ns/message");
     for body in [16, 1024, 16 * 1024] {
-        for row in [amqp(body), mqtt(body), stomp(body)] {
+        for row in [amqp(body), mqtt(body), stomp(body), stored(body)] {
             let best = (0..ROUNDS).map(|_| round(&row)).min().unwrap_or_default();
             println!("{:<24} {best:>10}", format!("{} {} B", row.name, row.body));
         }
@@ -37,7 +38,11 @@ fn main() {
 }
 
 fn round(row: &Row) -> u128 {
-    let mut broker = Broker::new(Config::default()).expect("the defaults are fine");
+    let config = Config {
+        store: row.store,
+        ..Config::default()
+    };
+    let mut broker = Broker::new(config).expect("the defaults are fine");
     for (connection, hello) in [(CONSUMER, &row.consumer), (PUBLISHER, &row.publisher)] {
         let protocol = row.protocol;
         broker.handle(
@@ -72,12 +77,20 @@ fn give(broker: &mut Broker, connection: ConnectionId, bytes: Bytes) -> usize {
     let mut received = 0;
     loop {
         while let Some(output) = broker.poll_output() {
-            if let Output::Transmit { connection, bytes } = output {
-                if connection == CONSUMER {
-                    received += bytes.len();
+            match output {
+                Output::Transmit { connection, bytes } => {
+                    if connection == CONSUMER {
+                        received += bytes.len();
+                    }
+                    let len = bytes.len();
+                    broker.handle(now, Input::Transmitted { connection, len });
                 }
-                let len = bytes.len();
-                broker.handle(now, Input::Transmitted { connection, len });
+                // A store that costs nothing.
+                Output::Append { position, bytes } => {
+                    let through = position + bytes.len() as u64;
+                    broker.handle(now, Input::Durable { through });
+                }
+                _ => {}
             }
         }
         match broker.poll_timeout() {
@@ -102,8 +115,22 @@ fn method(channel: u16, id: [u16; 2], arguments: &[u8]) -> Vec<u8> {
     frame(1, channel, &[&class[..], &method, arguments].concat())
 }
 
+/// The same to a durable queue, whose messages are stored.
+fn stored(body: usize) -> Row {
+    Row {
+        name: "AMQP, stored",
+        store: Store::Log,
+        ..amqp_to(body, 0b10)
+    }
+}
+
 /// AMQP 0-9-1: `basic.publish` to a queue, whose consumer does not acknowledge.
 fn amqp(body: usize) -> Row {
+    amqp_to(body, 0)
+}
+
+/// The same, with these flags of `queue.declare`.
+fn amqp_to(body: usize, flags: u8) -> Row {
     let login = b"\0guest\0guest";
     let start_ok = [
         &[0, 0, 0, 0][..],
@@ -126,7 +153,7 @@ fn amqp(body: usize) -> Row {
         method(0, [10, 40], &[&short("/")[..], &[0, 0]].concat()),
         method(1, [20, 10], &[0]),
     ];
-    let declare = [&[0, 0][..], &short("q"), &[0], &[0, 0, 0, 0]].concat();
+    let declare = [&[0, 0][..], &short("q"), &[flags], &[0, 0, 0, 0]].concat();
     let consume = [
         &[0, 0][..],
         &short("q"),
@@ -155,6 +182,7 @@ fn amqp(body: usize) -> Row {
         publisher: hello,
         message,
         body,
+        store: Store::None,
     }
 }
 
@@ -188,6 +216,7 @@ fn mqtt(body: usize) -> Row {
         publisher: vec![connect("publisher")],
         message: packet(0x30, &publish),
         body,
+        store: Store::None,
     }
 }
 
@@ -203,5 +232,6 @@ fn stomp(body: usize) -> Row {
         publisher: vec![connect],
         message: [head.as_bytes(), &vec![b'a'; body], b"\0"].concat(),
         body,
+        store: Store::None,
     }
 }

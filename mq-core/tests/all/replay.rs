@@ -2,6 +2,7 @@
 //! the bytes were cut.
 
 use crate::world::amqp::Amqp;
+use crate::world::log::storing;
 use crate::world::mqtt::{Mqtt, properties, topic, utf8};
 use crate::world::stomp::Stomp;
 use crate::world::{Step, World};
@@ -70,20 +71,38 @@ fn conversation(world: &mut World) {
 
 #[test]
 fn what_was_logged_can_be_done_again() {
+    for config in [Config::default(), storing()] {
+        let mut world = World::stored_with(config.clone());
+        conversation(&mut world);
+        assert!(world.outputs.len() > 100);
+        let mut broker = Broker::new(config).unwrap();
+        let mut outputs = Vec::new();
+        for step in &world.log {
+            match step {
+                Step::Handle(now, input) => broker.handle(*now, input.clone()),
+                Step::Timeout(now) => broker.handle_timeout(*now),
+            }
+            outputs.extend(core::iter::from_fn(|| broker.poll_output()));
+        }
+        assert_eq!(outputs, world.outputs);
+        assert_eq!(broker.statistics(), world.broker.statistics());
+    }
+}
+
+/// A store that takes everything at once changes nothing for clients.
+#[test]
+fn clients_see_the_same_with_a_store() {
     let mut world = World::new();
     conversation(&mut world);
-    assert!(world.outputs.len() > 100);
-    let mut broker = Broker::new(Config::default()).unwrap();
-    let mut outputs = Vec::new();
-    for step in &world.log {
-        match step {
-            Step::Handle(now, input) => broker.handle(*now, input.clone()),
-            Step::Timeout(now) => broker.handle_timeout(*now),
-        }
-        outputs.extend(core::iter::from_fn(|| broker.poll_output()));
-    }
-    assert_eq!(outputs, world.outputs);
-    assert_eq!(broker.statistics(), world.broker.statistics());
+    let mut stored = World::stored();
+    conversation(&mut stored);
+    assert_eq!(shown(&world), shown(&stored));
+}
+
+/// What each connection was sent, but for the capability that a store brings.
+fn shown(world: &World) -> Vec<Vec<u8>> {
+    let sent = outputs(world).into_values();
+    sent.skip(1).map(|(bytes, _)| bytes).collect()
 }
 
 #[test]

@@ -129,10 +129,12 @@ impl VirtualHost {
                 channel,
                 queue,
                 no_ack,
-            } => self.answer(id(channel), |vhost| {
+            } => self.ask(id(channel), |vhost| {
                 let queue = vhost.queue(&queue, connection)?;
                 let fetched = vhost.get(queue, id(channel), no_ack);
-                Ok(Notice::Fetched(fetched.map(Box::new)))
+                // Like a delivery it promises nothing.
+                vhost.emit(connection, Notice::Fetched(fetched.map(Box::new)));
+                Ok(())
             }),
             Request::Settle { lease, settlement } => self.settle(lease, settlement),
             Request::SettleAll {

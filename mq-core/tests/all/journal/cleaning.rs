@@ -70,3 +70,27 @@ fn nothing_is_trimmed_before_its_copy_is_stored() {
     let mut c = Client::connect(&mut world);
     assert_eq!(c.drain(&mut world, "q"), [""; 0]);
 }
+
+/// Whatever comes and goes, the log has about twice the bytes that are needed of it.
+#[test]
+fn the_log_has_twice_what_is_needed() {
+    let mut world = World::stored();
+    let mut c = Client::connect(&mut world);
+    c.durable("stays");
+    c.durable("passes");
+    let body = "x".repeat(1000);
+    for _ in 0..500 {
+        c.publish("stays", PERSISTENT, &body);
+    }
+    c.seen(&mut world);
+    let needed = world.store.len();
+    let mut most = 0;
+    for _ in 0..4_000 {
+        c.publish("passes", PERSISTENT, &body);
+        c.0.get("passes", true);
+        c.seen(&mut world);
+        most = most.max(world.store.len());
+    }
+    assert!(world.store.end() > 8 * needed as u64, "much has passed");
+    assert!(most * 100 < needed * 215, "{most} {needed}");
+}

@@ -283,7 +283,6 @@ fn a_purge_follows_the_store() {
     let purge = method::queue::Purge {
         queue: "q",
         no_wait: false,
-        ..Default::default()
     };
     c.0.codec.queue_purge(1, &purge).unwrap();
     assert_eq!(c.seen(&mut world), [""; 0]);

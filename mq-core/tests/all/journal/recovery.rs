@@ -323,7 +323,6 @@ fn purges_and_deletions_are_remembered() {
     let purge = method::queue::Purge {
         queue: "purged",
         no_wait: false,
-        ..Default::default()
     };
     c.0.codec.queue_purge(1, &purge).unwrap();
     assert_eq!(c.seen(&mut world), ["queue.purge-ok 599"]);
@@ -369,7 +368,8 @@ fn transactions_are_whole() {
     assert_eq!(c.seen(&mut world), [""; 0], "it is not stored");
     let batches = world.store.batches.clone();
     assert!(batches.len() > before + 2, "in several calls");
-    for count in before..=batches.len() {
+    for count in (before..=batches.len()).rev() {
+        world.store.batches.truncate(count);
         world.broker = recover(storing(), batches[..count].iter().cloned(), world.now).unwrap();
         let mut c = Client::connect(&mut world);
         let found = c.drain(&mut world, "q");
@@ -437,7 +437,8 @@ fn a_log_that_cannot_be_read_is_refused() {
     c.publish("q", PERSISTENT, "body");
     c.seen(&mut world);
     let batches = world.store.batches.clone();
-    let with = |config: Config, change: &dyn Fn(&mut Vec<(u64, Bytes)>)| {
+    type Batches = Vec<(u64, Bytes)>;
+    let with = |config: Config, change: &dyn Fn(&mut Batches)| {
         let mut batches = batches.clone();
         change(&mut batches);
         recover(config, batches, Duration::ZERO).map(|_: Broker| ())

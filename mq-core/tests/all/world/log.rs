@@ -48,9 +48,10 @@ impl Log {
 
 /// The default settings, with a store.
 pub(crate) fn storing() -> Config {
-    let mut config = Config::default();
-    config.store = Store::Log;
-    config
+    Config {
+        store: Store::Log,
+        ..Config::default()
+    }
 }
 
 /// The broker that a log makes.
