@@ -313,7 +313,7 @@ pub use connection::{ClientConnection, ConnectionError, SendError, ServerConnect
 pub use error::{DecodeError, EncodeError, PropertyError, StringError};
 pub use limits::Limits;
 pub use packet::{
-    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketBuf, PacketSet, PacketType,
+    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Entry, List, Packet, PacketBuf, PacketSet, PacketType,
     Publish, ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
     Subscriptions, TopicFilters, UnsubAck, Unsubscribe, Will, decode, needed,
 };

@@ -1,10 +1,11 @@
-//! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7), which have one form.
+//! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7).
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, end};
-use crate::property::properties;
-use crate::wire::{self, Fault, fault, into_fault};
+use super::PacketType;
+use super::body::{Body, Form};
+use super::outcome::Outcome;
+use crate::wire::{self, Parsed};
 use crate::{EncodeError, PacketIdentifier, Properties, ProtocolVersion, ReasonCode, Rule};
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7).
@@ -33,87 +34,51 @@ impl<'a> Acknowledgement<'a> {
     }
 
     #[inline]
-    pub(super) fn parse(
-        body: &'a [u8],
-        version: ProtocolVersion,
-        packet: PacketSet,
-        rule: Rule,
-    ) -> Result<Self, Fault> {
-        Self::parse_fields(body, version, packet, rule).map_err(into_fault)
+    const fn outcome(&self) -> Outcome<'a> {
+        Outcome {
+            reason_code: self.reason_code,
+            properties: self.properties,
+        }
     }
+}
 
+impl<'a> Body<'a> for Acknowledgement<'a> {
     #[inline]
-    fn parse_fields(
-        body: &'a [u8],
-        version: ProtocolVersion,
-        packet: PacketSet,
-        rule: Rule,
-    ) -> Result<Self, nom::Err<Fault>> {
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
         let (rest, packet_identifier) = wire::packet_identifier(body)?;
-        if version < ProtocolVersion::V5_0 || rest.is_empty() {
-            end(rest).map_err(nom::Err::Error)?;
-            return Ok(Self::new(packet_identifier, ReasonCode::Success));
-        }
-        let code_at = rest;
-        let (rest, code) = wire::u8(rest)?;
-        let reason_code = ReasonCode::from_byte(code)
-            .filter(|code| code.packets().contains(packet))
-            .ok_or_else(|| fault(rule, code_at))?;
-        if rest.is_empty() {
-            return Ok(Self::new(packet_identifier, reason_code));
-        }
-        let (rest, properties) = properties(rest, packet)?;
-        end(rest).map_err(nom::Err::Error)?;
-        Ok(Self {
+        let rule = reason_code_rule(form.kind);
+        let (rest, outcome) = Outcome::parse(rest, form.kind, rule, form.version)?;
+        let ack = Self {
             packet_identifier,
-            reason_code,
-            properties,
-        })
+            reason_code: outcome.reason_code,
+            properties: outcome.properties,
+        };
+        Ok((rest, ack))
     }
 
-    pub(super) fn check(
-        &self,
-        packet: PacketType,
-        version: ProtocolVersion,
-    ) -> Result<(), EncodeError> {
-        if version < ProtocolVersion::V5_0 && self.reason_code != ReasonCode::Success {
-            return Err(EncodeError::NotInVersion {
-                version,
-                what: "reason code in an acknowledgement",
-            });
-        }
-        if !self.reason_code.packets().contains(packet.set()) {
-            let rule = match packet {
-                PacketType::PubRec => Rule::PubRecReasonCode,
-                PacketType::PubRel => Rule::PubRelReasonCode,
-                PacketType::PubComp => Rule::PubCompReasonCode,
-                _ => Rule::PubAckReasonCode,
-            };
-            return Err(EncodeError::Rule { rule, version });
-        }
-        check_properties(&self.properties, packet, version)
+    fn check(&self, kind: PacketType, version: ProtocolVersion) -> Result<(), EncodeError> {
+        let what = "reason code in an acknowledgement";
+        let rule = reason_code_rule(kind);
+        self.outcome().check(kind, rule, version, what)
     }
 
-    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
-        if version < ProtocolVersion::V5_0 {
-            2
-        } else if !self.properties.is_empty() {
-            3 + self.properties.encoded_len()
-        } else if self.reason_code != ReasonCode::Success {
-            3
-        } else {
-            2
-        }
+    fn len(&self, version: ProtocolVersion) -> usize {
+        2 + self.outcome().len(version)
     }
 
-    pub(super) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
         out.put_u16(self.packet_identifier.get());
-        let length = self.body_len(version);
-        if length > 2 {
-            out.put_u8(self.reason_code as u8);
-        }
-        if length > 3 {
-            self.properties.put(out);
-        }
+        self.outcome().put(version, out);
+    }
+}
+
+/// The rule that another reason code breaks.
+#[inline]
+const fn reason_code_rule(kind: PacketType) -> Rule {
+    match kind {
+        PacketType::PubRec => Rule::PubRecReasonCode,
+        PacketType::PubRel => Rule::PubRelReasonCode,
+        PacketType::PubComp => Rule::PubCompReasonCode,
+        _ => Rule::PubAckReasonCode,
     }
 }

@@ -2,10 +2,12 @@
 
 use bytes::BufMut;
 
+use super::body::{Body, Form, check_properties, end, reason_code};
 use super::connect::check_authentication;
-use super::{PacketSet, PacketType, check_properties, end};
+use super::outcome::Outcome;
+use super::{PacketSet, PacketType};
 use crate::property::properties;
-use crate::wire::{self, Fault, fault, into_fault};
+use crate::wire::{Parsed, fault};
 use crate::{EncodeError, Properties, PropertyIdentifier, ProtocolVersion, ReasonCode, Rule};
 
 /// A step of an extended authentication (section 3.15). 5.0 only.
@@ -18,33 +20,6 @@ pub struct Auth<'a> {
 }
 
 impl<'a> Auth<'a> {
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Fault> {
-        Self::parse_fields(body).map_err(into_fault)
-    }
-
-    fn parse_fields(body: &'a [u8]) -> Result<Self, nom::Err<Fault>> {
-        if body.is_empty() {
-            return Ok(Self {
-                reason_code: ReasonCode::Success,
-                properties: Properties::EMPTY,
-            });
-        }
-        let (rest, code) = wire::u8(body)?;
-        let reason_code = ReasonCode::from_byte(code)
-            .filter(|code| code.packets().contains(PacketSet::AUTH))
-            .ok_or_else(|| fault(Rule::AuthReasonCode, body))?;
-        let properties_at = rest;
-        let (rest, properties) = properties(rest, PacketSet::AUTH)?;
-        end(rest).map_err(nom::Err::Error)?;
-        let auth = Self {
-            reason_code,
-            properties,
-        };
-        auth.check_method()
-            .map_err(|rule| fault(rule, properties_at))?;
-        Ok(auth)
-    }
-
     /// Only the short form, success without properties, goes without a method.
     fn check_method(&self) -> Result<(), Rule> {
         check_authentication(&self.properties)?;
@@ -59,9 +34,40 @@ impl<'a> Auth<'a> {
         Ok(())
     }
 
-    pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+    const fn outcome(&self) -> Outcome<'a> {
+        Outcome {
+            reason_code: self.reason_code,
+            properties: self.properties,
+        }
+    }
+}
+
+impl<'a> Body<'a> for Auth<'a> {
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
+        if body.is_empty() {
+            let short = Self {
+                reason_code: ReasonCode::Success,
+                properties: Properties::EMPTY,
+            };
+            return Ok((body, short));
+        }
+        let (properties_at, reason_code) =
+            reason_code(body, PacketSet::AUTH, Rule::AuthReasonCode)?;
+        let (rest, properties) = properties(properties_at, PacketSet::AUTH, form.version)?;
+        end(rest)?;
+        let auth = Self {
+            reason_code,
+            properties,
+        };
+        match auth.check_method() {
+            Ok(()) => Ok((rest, auth)),
+            Err(rule) => Err(fault(rule, properties_at)),
+        }
+    }
+
+    fn check(&self, kind: PacketType, version: ProtocolVersion) -> Result<(), EncodeError> {
         let broken = |rule| EncodeError::Rule { rule, version };
-        if version < ProtocolVersion::V5_0 {
+        if !version.has_properties() {
             return Err(EncodeError::NotInVersion {
                 version,
                 what: "AUTH",
@@ -70,22 +76,15 @@ impl<'a> Auth<'a> {
         if !self.reason_code.packets().contains(PacketSet::AUTH) {
             return Err(broken(Rule::AuthReasonCode));
         }
-        check_properties(&self.properties, PacketType::Auth, version)?;
+        check_properties(&self.properties, kind, version)?;
         self.check_method().map_err(broken)
     }
 
-    pub(super) fn body_len(&self) -> usize {
-        if self.reason_code == ReasonCode::Success && self.properties.is_empty() {
-            0
-        } else {
-            1 + self.properties.encoded_len()
-        }
+    fn len(&self, version: ProtocolVersion) -> usize {
+        self.outcome().len(version)
     }
 
-    pub(super) fn put(&self, out: &mut impl BufMut) {
-        if self.body_len() > 0 {
-            out.put_u8(self.reason_code as u8);
-            self.properties.put(out);
-        }
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        self.outcome().put(version, out);
     }
 }

@@ -2,10 +2,11 @@
 
 use bytes::BufMut;
 
+use super::body::{Body, Form, check_properties, reason_code};
 use super::connect::check_authentication;
-use super::{PacketSet, PacketType, check_properties, end};
+use super::{PacketSet, PacketType};
 use crate::property::properties;
-use crate::wire::{self, Fault, fault, into_fault};
+use crate::wire::{self, Parsed, fault};
 use crate::{EncodeError, Properties, ProtocolVersion, ReasonCode, Rule};
 
 /// A server answers CONNECT (section 3.2).
@@ -34,12 +35,11 @@ impl<'a> ConnAck<'a> {
             properties: Properties::EMPTY,
         }
     }
+}
 
-    pub(super) fn parse(body: &'a [u8], version: ProtocolVersion) -> Result<Self, Fault> {
-        Self::parse_fields(body, version).map_err(into_fault)
-    }
-
-    fn parse_fields(body: &'a [u8], version: ProtocolVersion) -> Result<Self, nom::Err<Fault>> {
+impl<'a> Body<'a> for ConnAck<'a> {
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
+        let version = form.version;
         let (code_at, flags) = wire::u8(body)?;
         let flags = match version {
             // Reserved and not used there, which servers of all versions make use of.
@@ -50,36 +50,32 @@ impl<'a> ConnAck<'a> {
             return Err(fault(Rule::ConnAckFlags, body));
         }
         let session_present = flags & SESSION_PRESENT != 0;
-        let (rest, code) = wire::u8(code_at)?;
-        let reason_code = match version {
-            ProtocolVersion::V5_0 => ReasonCode::from_byte(code)
-                .filter(|code| code.packets().contains(PacketSet::CONNACK)),
-            _ => ReasonCode::from_connect_return_code(code),
-        }
-        .ok_or_else(|| fault(Rule::ConnAckReasonCode, code_at))?;
+        let (rest, reason_code) = match version {
+            ProtocolVersion::V5_0 => {
+                reason_code(code_at, PacketSet::CONNACK, Rule::ConnAckReasonCode)?
+            }
+            _ => return_code(code_at)?,
+        };
         if session_present && reason_code != ReasonCode::Success {
             return Err(fault(Rule::SessionPresentOnError, body));
         }
         let properties_at = rest;
-        let (rest, properties) = match version {
-            ProtocolVersion::V5_0 => properties(rest, PacketSet::CONNACK)?,
-            _ => (rest, Properties::EMPTY),
-        };
+        let (rest, properties) = properties(rest, PacketSet::CONNACK, version)?;
         check_authentication(&properties).map_err(|rule| fault(rule, properties_at))?;
-        end(rest).map_err(nom::Err::Error)?;
-        Ok(Self {
+        let connack = Self {
             session_present,
             reason_code,
             properties,
-        })
+        };
+        Ok((rest, connack))
     }
 
-    pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+    fn check(&self, kind: PacketType, version: ProtocolVersion) -> Result<(), EncodeError> {
         let broken = |rule| EncodeError::Rule { rule, version };
         if self.session_present && self.reason_code != ReasonCode::Success {
             return Err(broken(Rule::SessionPresentOnError));
         }
-        check_properties(&self.properties, PacketType::ConnAck, version)?;
+        check_properties(&self.properties, kind, version)?;
         check_authentication(&self.properties).map_err(broken)?;
         match version {
             ProtocolVersion::V5_0 => {
@@ -99,23 +95,27 @@ impl<'a> ConnAck<'a> {
         }
     }
 
-    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
-        match version {
-            ProtocolVersion::V5_0 => 2 + self.properties.encoded_len(),
-            _ => 2,
-        }
+    fn len(&self, version: ProtocolVersion) -> usize {
+        2 + self.properties.encoded_len(version)
     }
 
-    pub(super) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
         let session_present = self.session_present && version != ProtocolVersion::V3_1;
-        out.put_u8(if session_present { SESSION_PRESENT } else { 0 });
-        match version {
-            ProtocolVersion::V5_0 => {
-                out.put_u8(self.reason_code as u8);
-                self.properties.put(out);
-            }
+        out.put_u8(u8::from(session_present) * SESSION_PRESENT);
+        out.put_u8(match version {
+            ProtocolVersion::V5_0 => self.reason_code as u8,
             // `check` has refused what has no return code.
-            _ => out.put_u8(self.reason_code.connect_return_code().unwrap_or_default()),
-        }
+            _ => self.reason_code.connect_return_code().unwrap_or_default(),
+        });
+        self.properties.put(version, out);
+    }
+}
+
+/// The Connect Return Code of 3.x (3.1.1 section 3.2.2.3).
+fn return_code(input: &[u8]) -> Parsed<'_, ReasonCode> {
+    let (rest, byte) = wire::u8(input)?;
+    match ReasonCode::from_connect_return_code(byte) {
+        Some(code) => Ok((rest, code)),
+        None => Err(fault(Rule::ConnAckReasonCode, input)),
     }
 }

@@ -4,10 +4,12 @@ use core::fmt;
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, check_room, end, payload_is_text};
+use super::body::{Body, Form, check_properties, end};
+use super::publish::payload_is_text;
+use super::{PacketSet, PacketType};
 use crate::property::properties;
 use crate::secret::Secret;
-use crate::wire::{self, Fault, fault, field_len, into_fault, put_binary};
+use crate::wire::{self, Parsed, fault, field_len, put_binary};
 use crate::{
     EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, TopicName, Utf8String, topic,
 };
@@ -134,11 +136,6 @@ impl<'a> Connect<'a> {
         }
     }
 
-    #[inline(always)]
-    pub(super) fn parse(body: &'a [u8], limits: &Limits) -> Result<Self, Fault> {
-        Self::parse_fields(body, limits).map_err(into_fault)
-    }
-
     // keeps: 5.0 MQTT-3.1.2-9, 5.0 MQTT-3.1.2-16, 5.0 MQTT-3.1.2-17, 5.0 MQTT-3.1.2-18,
     // keeps: 5.0 MQTT-3.1.2-19, 5.0 MQTT-3.1.3-1, 5.0 MQTT-3.1.3-3, 5.0 MQTT-3.1.3-4,
     // keeps: 5.0 MQTT-3.1.3-12
@@ -146,7 +143,7 @@ impl<'a> Connect<'a> {
     // keeps: 3.1.1 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-21, 3.1.1 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-3,
     // keeps: 3.1.1 MQTT-3.1.3-4, 3.1.1 MQTT-3.1.3-11
     #[inline(always)]
-    fn parse_fields(body: &'a [u8], limits: &Limits) -> Result<Self, nom::Err<Fault>> {
+    pub(super) fn parse_fields(body: &'a [u8], limits: &Limits) -> Parsed<'a, Self> {
         let (rest, name) = wire::binary(body)?;
         if !matches!(name, b"MQTT" | b"MQIsdp") {
             return Err(fault(Rule::ProtocolName, body));
@@ -161,10 +158,8 @@ impl<'a> Connect<'a> {
         let (rest, flags) = wire::u8(after_level)?;
         check_flags(flags, version, limits).map_err(|rule| fault(rule, after_level))?;
         let (properties_at, keep_alive) = wire::u16(rest)?;
-        let (client_identifier_at, connect_properties) = match version {
-            ProtocolVersion::V5_0 => properties(properties_at, PacketSet::CONNECT)?,
-            _ => (properties_at, Properties::EMPTY),
-        };
+        let (client_identifier_at, connect_properties) =
+            properties(properties_at, PacketSet::CONNECT, version)?;
         check_authentication(&connect_properties).map_err(|rule| fault(rule, properties_at))?;
         let (rest, client_identifier) = wire::string(client_identifier_at)?;
         let clean_start = flags & CLEAN_START != 0;
@@ -193,8 +188,8 @@ impl<'a> Connect<'a> {
             let (rest, password) = wire::binary(rest)?;
             (rest, Some(password))
         };
-        end(rest).map_err(nom::Err::Error)?;
-        Ok(Self {
+        end(rest)?;
+        let connect = Self {
             protocol_version: version,
             clean_start,
             keep_alive,
@@ -203,7 +198,8 @@ impl<'a> Connect<'a> {
             will,
             user_name,
             password,
-        })
+        };
+        Ok((rest, connect))
     }
 
     // keeps: 5.0 MQTT-3.1.2-11, 5.0 MQTT-3.1.2-13, 5.0 MQTT-3.1.2-16, 5.0 MQTT-3.1.2-17,
@@ -223,7 +219,7 @@ impl<'a> Connect<'a> {
 
     /// Appends the packet, in its own version, once it is seen that decoding would accept it.
     #[inline(always)]
-    pub(super) fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    pub(super) fn checked_encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // What most are is written here, and all else out of the way: with it this would be
         // slower.
         let version = self.protocol_version;
@@ -242,7 +238,7 @@ impl<'a> Connect<'a> {
             self.put_plain(body as u8, out);
             return Ok(());
         }
-        self.encode_any(out)
+        self.encode(PacketType::Connect, version, out)
     }
 
     /// Appends a packet of 3.1.1 or 5.0 without properties and will, all of whose lengths
@@ -269,28 +265,6 @@ impl<'a> Connect<'a> {
         self.put_credentials(out);
     }
 
-    // keeps: 5.0 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-1
-    #[inline(never)]
-    fn encode_any(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        let (length, count) = check_room(self.checked_len()?, out)?;
-        let version = self.protocol_version;
-        out.put_u8(PacketType::Connect.first_byte());
-        out.put_slice(&length[..count]);
-        put_binary(out, version.name().as_bytes());
-        out.put_u8(version.level());
-        out.put_u8(self.flags());
-        out.put_u16(self.keep_alive);
-        if version.has_properties() {
-            self.properties.put(out);
-        }
-        put_binary(out, self.client_identifier.as_bytes());
-        if let Some(will) = &self.will {
-            will.put(version, out);
-        }
-        self.put_credentials(out);
-        Ok(())
-    }
-
     /// Writes user name and password.
     #[inline(always)]
     fn put_credentials(&self, out: &mut impl BufMut) {
@@ -301,37 +275,63 @@ impl<'a> Connect<'a> {
             put_binary(out, password);
         }
     }
+}
 
-    /// Bytes after the fixed header, once decoding would accept them.
-    pub(super) fn checked_len(&self) -> Result<usize, EncodeError> {
+/// CONNECT is in its own version, whatever the connection speaks.
+impl<'a> Body<'a> for Connect<'a> {
+    #[inline(never)]
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
+        Self::parse_fields(body, form.limits)
+    }
+
+    fn check(&self, kind: PacketType, _: ProtocolVersion) -> Result<(), EncodeError> {
         let version = self.protocol_version;
         let broken = |rule| EncodeError::Rule { rule, version };
-        // Protocol name, level, flags and keep alive.
-        let mut length = 2 + version.name().len() + 1 + 1 + 2;
-        if version.has_properties() {
-            length += self.properties.encoded_len();
-        }
-        if !self.properties.is_empty() {
-            check_properties(&self.properties, PacketType::Connect, version)?;
-            check_authentication(&self.properties).map_err(broken)?;
-        }
-        length += self.client_identifier.encoded_len();
+        check_properties(&self.properties, kind, version)?;
+        check_authentication(&self.properties).map_err(broken)?;
         check_client_identifier(&self.client_identifier, self.clean_start, version)
             .map_err(broken)?;
         if let Some(will) = &self.will {
-            length += will.checked_len(version)?;
-        }
-        if let Some(user_name) = self.user_name {
-            length += user_name.encoded_len();
+            will.check(version)?;
         }
         if let Some(password) = self.password {
-            length += field_len(password)?;
+            field_len(password)?;
             // 5.0 allows it: section 3.1.2.9.
             if version < ProtocolVersion::V5_0 && self.user_name.is_none() {
                 return Err(broken(Rule::PasswordWithoutUserName));
             }
         }
-        Ok(length)
+        Ok(())
+    }
+
+    fn len(&self, _: ProtocolVersion) -> usize {
+        let version = self.protocol_version;
+        // Protocol name, level, flags and keep alive.
+        2 + version.name().len()
+            + 1
+            + 1
+            + 2
+            + self.properties.encoded_len(version)
+            + self.client_identifier.encoded_len()
+            + self.will.map_or(0, |will| will.len(version))
+            + self.user_name.map_or(0, |it| it.encoded_len())
+            + self.password.map_or(0, |it| 2 + it.len())
+    }
+
+    // keeps: 5.0 MQTT-3.1.3-1, 3.1.1 MQTT-3.1.3-1
+    #[inline(never)]
+    fn put(&self, _: ProtocolVersion, out: &mut impl BufMut) {
+        let version = self.protocol_version;
+        put_binary(out, version.name().as_bytes());
+        out.put_u8(version.level());
+        out.put_u8(self.flags());
+        out.put_u16(self.keep_alive);
+        self.properties.put(version, out);
+        put_binary(out, self.client_identifier.as_bytes());
+        if let Some(will) = &self.will {
+            will.put(version, out);
+        }
+        self.put_credentials(out);
     }
 }
 
@@ -348,38 +348,37 @@ impl<'a> Will<'a> {
         }
     }
 
-    /// Encoded length in bytes, properties included, once decoding would accept it.
-    #[inline(never)]
-    fn checked_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
+    /// That decoding would accept it.
+    fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
         if self.topic.is_empty() {
             return Err(EncodeError::Rule {
                 rule: Rule::WillTopicEmpty,
                 version,
             });
         }
-        let properties = match version.has_properties() {
-            true => self.properties.encoded_len(),
-            false if self.properties.is_empty() => 0,
-            false => {
-                return Err(EncodeError::NotInVersion {
-                    version,
-                    what: "properties",
-                });
-            }
-        };
+        if !self.properties.is_empty() && !version.has_properties() {
+            return Err(EncodeError::NotInVersion {
+                version,
+                what: "properties",
+            });
+        }
         if !self.properties.packets().contains(PacketSet::WILL) {
             return Err(EncodeError::PropertyNotAllowed {
                 packet: PacketType::Connect,
             });
         }
-        Ok(properties + self.topic.encoded_len() + field_len(self.payload)?)
+        field_len(self.payload)?;
+        Ok(())
+    }
+
+    /// Encoded length in bytes, properties included.
+    fn len(&self, version: ProtocolVersion) -> usize {
+        self.properties.encoded_len(version) + self.topic.encoded_len() + 2 + self.payload.len()
     }
 
     #[inline(never)]
     fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        if version.has_properties() {
-            self.properties.put(out);
-        }
+        self.properties.put(version, out);
         put_binary(out, self.topic.as_bytes());
         put_binary(out, self.payload);
     }
@@ -391,11 +390,8 @@ impl<'a> Will<'a> {
         flags: u8,
         version: ProtocolVersion,
         limits: &Limits,
-    ) -> Result<(&'a [u8], Self), nom::Err<Fault>> {
-        let (topic_at, will_properties) = match version {
-            ProtocolVersion::V5_0 => properties(input, PacketSet::WILL)?,
-            _ => (input, Properties::EMPTY),
-        };
+    ) -> Parsed<'a, Self> {
+        let (topic_at, will_properties) = properties(input, PacketSet::WILL, version)?;
         let (payload_at, topic) = wire::string(topic_at)?;
         if topic.is_empty() {
             return Err(fault(Rule::WillTopicEmpty, topic_at));

@@ -1,11 +1,9 @@
 //! From bytes to packets: the fixed header (section 2.1), and which body belongs to it.
 
+use super::body::Form;
 use super::publish::PublishFlags;
-use super::{
-    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Publish, SubAck,
-    Subscribe, UnsubAck, Unsubscribe, connect,
-};
-use crate::wire::{Fault, variable_byte_integer_prefix};
+use super::{Connect, Packet, PacketType, Publish, connect};
+use crate::wire::{Fault, into_fault, variable_byte_integer_prefix};
 use crate::{DecodeError, Limits, ProtocolVersion, QoS, Rule};
 
 /// Takes the packet at the front of `input`: the packet and its length in bytes, or
@@ -57,7 +55,7 @@ pub(crate) fn decode_publish<'a>(
     let Some(body) = length.body(input) else {
         return Ok(None);
     };
-    match Publish::parse(flags, body, version, limits) {
+    match Publish::parse_all(flags, body, version, limits) {
         Ok(publish) => Ok(Some((publish, length.total))),
         Err(fault) => Err(error(length.total - fault.remaining, fault.rule, version)),
     }
@@ -135,16 +133,16 @@ fn decode_connect<'a>(
     let Some(body) = length.body(input) else {
         return Ok(None);
     };
-    match Connect::parse(body, limits) {
-        Ok(connect) => Ok(Some((Packet::Connect(connect), length.total))),
-        Err(fault) => {
+    match Connect::parse_fields(body, limits) {
+        Ok((_, connect)) => Ok(Some((Packet::Connect(connect), length.total))),
+        Err(broken) => {
             let version = connect::version_of(body).unwrap_or(version);
-            Err(error(length.total - fault.remaining, fault.rule, version))
+            Err(error_at(length, broken, version))
         }
     }
 }
 
-/// [`decode`] of any other packet.
+/// [`decode`] of any packet; PUBLISH and CONNECT go a shorter way.
 #[inline(never)]
 fn decode_other<'a>(
     input: &'a [u8],
@@ -158,45 +156,23 @@ fn decode_other<'a>(
     let Some(body) = length.body(input) else {
         return Ok(None);
     };
-    // The packet is made where it is wanted: it is large to move.
-    macro_rules! packet {
-        ($name:ident, $fields:expr) => {
-            match $fields {
-                Ok(fields) => return Ok(Some((Packet::$name(fields), length.total))),
-                Err(fault) => fault,
-            }
-        };
-    }
-    let acknowledgement = |rule| Acknowledgement::parse(body, version, header.kind.set(), rule);
-    let fault = match header.kind {
-        PacketType::Connect => return decode_connect(input, version, limits),
-        PacketType::ConnAck => packet!(ConnAck, ConnAck::parse(body, version)),
-        PacketType::Publish => match decode_publish(header.first, input, version, limits)? {
-            Some((publish, length)) => return Ok(Some((Packet::Publish(publish), length))),
-            None => return Ok(None),
-        },
-        PacketType::PubAck => packet!(PubAck, acknowledgement(Rule::PubAckReasonCode)),
-        PacketType::PubRec => packet!(PubRec, acknowledgement(Rule::PubRecReasonCode)),
-        PacketType::PubRel => packet!(PubRel, acknowledgement(Rule::PubRelReasonCode)),
-        PacketType::PubComp => packet!(PubComp, acknowledgement(Rule::PubCompReasonCode)),
-        PacketType::Subscribe => packet!(Subscribe, Subscribe::parse(body, version, limits)),
-        PacketType::SubAck => packet!(SubAck, SubAck::parse(body, version)),
-        PacketType::Unsubscribe => {
-            packet!(Unsubscribe, Unsubscribe::parse(body, version, limits))
-        }
-        PacketType::UnsubAck => packet!(UnsubAck, UnsubAck::parse(body, version)),
-        PacketType::PingReq => match end(body) {
-            Ok(()) => return Ok(Some((Packet::PingReq, length.total))),
-            Err(fault) => fault,
-        },
-        PacketType::PingResp => match end(body) {
-            Ok(()) => return Ok(Some((Packet::PingResp, length.total))),
-            Err(fault) => fault,
-        },
-        PacketType::Disconnect => packet!(Disconnect, Disconnect::parse(body, version)),
-        PacketType::Auth => packet!(Auth, Auth::parse(body)),
+    let form = Form {
+        first: header.first,
+        kind: header.kind,
+        version,
+        limits,
     };
-    Err(error(length.total - fault.remaining, fault.rule, version))
+    match Packet::parse(body, form, length.total) {
+        Ok(packet) => Ok(packet),
+        Err(broken) => Err(error_at(length, broken, version)),
+    }
+}
+
+/// The error for a packet of this length.
+#[cold]
+fn error_at(length: Length, broken: nom::Err<Fault>, version: ProtocolVersion) -> DecodeError {
+    let Fault { rule, remaining } = into_fault(broken);
+    error(length.total - remaining, rule, version)
 }
 
 #[cold]
@@ -293,16 +269,4 @@ impl FixedHeader {
             length,
         }))
     }
-}
-
-/// That a packet ends where its last field did.
-#[inline]
-pub(super) fn end(rest: &[u8]) -> Result<(), Fault> {
-    if rest.is_empty() {
-        return Ok(());
-    }
-    Err(Fault {
-        rule: Rule::TrailingBytes,
-        remaining: rest.len(),
-    })
 }

@@ -1,93 +1,10 @@
-//! Packet types and sets of them.
+//! The first byte of each packet type, and sets of packet types.
 
 use core::fmt;
 
+use super::PacketType;
 use super::publish::PublishFlags;
 use crate::{Limits, ProtocolVersion, Rule};
-
-macro_rules! packet_types {
-    ($( $(#[$doc:meta])* $name:ident = $number:literal, $text:ident, $flags:literal, $rule:ident; )*) => {
-        /// Which control packet it is (5.0 section 2.1.2).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum PacketType {
-            $( $(#[$doc])* $name = $number, )*
-        }
-
-        impl PacketType {
-            /// Every packet type, by number.
-            pub const ALL: [Self; 15] = [$(Self::$name),*];
-
-            /// The name as the specification writes it: `PUBLISH`.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $( Self::$name => stringify!($text), )* }
-            }
-
-            const fn from_number(number: u8) -> Option<Self> {
-                match number {
-                    $( $number => Some(Self::$name), )*
-                    _ => None,
-                }
-            }
-
-            /// The flags that its fixed header has (table 2-2); PUBLISH has flags of its own.
-            const fn flags(self) -> u8 {
-                match self { $( Self::$name => $flags, )* }
-            }
-
-            /// The rule that other flags break.
-            const fn flags_rule(self) -> Rule {
-                match self { $( Self::$name => Rule::$rule, )* }
-            }
-        }
-
-        impl PacketSet {
-            $(
-                #[doc = concat!("Only ", stringify!($text), ".")]
-                pub const $text: Self = PacketType::$name.set();
-            )*
-        }
-    };
-}
-
-packet_types! {
-    /// Client to server: connection request (section 3.1).
-    Connect = 1, CONNECT, 0b0000, FixedHeaderFlags;
-    /// Server to client: answer to CONNECT (section 3.2).
-    ConnAck = 2, CONNACK, 0b0000, FixedHeaderFlags;
-    /// Either way: a message (section 3.3).
-    Publish = 3, PUBLISH, 0b0000, PublishQoSValue;
-    /// Either way: answer to a QoS 1 PUBLISH (section 3.4).
-    PubAck = 4, PUBACK, 0b0000, FixedHeaderFlags;
-    /// Either way: first answer to a QoS 2 PUBLISH (section 3.5).
-    PubRec = 5, PUBREC, 0b0000, FixedHeaderFlags;
-    /// Either way: answer to PUBREC (section 3.6).
-    // keeps: 5.0 MQTT-3.6.1-1, 3.1.1 MQTT-3.6.1-1
-    PubRel = 6, PUBREL, 0b0010, PubRelFlags;
-    /// Either way: answer to PUBREL (section 3.7).
-    PubComp = 7, PUBCOMP, 0b0000, FixedHeaderFlags;
-    /// Client to server: request for subscriptions (section 3.8).
-    // keeps: 5.0 MQTT-3.8.1-1, 3.1.1 MQTT-3.8.1-1
-    Subscribe = 8, SUBSCRIBE, 0b0010, SubscribeFlags;
-    /// Server to client: answer to SUBSCRIBE (section 3.9).
-    SubAck = 9, SUBACK, 0b0000, FixedHeaderFlags;
-    /// Client to server: request to end subscriptions (section 3.10).
-    // keeps: 5.0 MQTT-3.10.1-1, 3.1.1 MQTT-3.10.1-1
-    Unsubscribe = 10, UNSUBSCRIBE, 0b0010, UnsubscribeFlags;
-    /// Server to client: answer to UNSUBSCRIBE (section 3.11).
-    UnsubAck = 11, UNSUBACK, 0b0000, FixedHeaderFlags;
-    /// Client to server: sign of life (section 3.12).
-    PingReq = 12, PINGREQ, 0b0000, FixedHeaderFlags;
-    /// Server to client: answer to PINGREQ (section 3.13).
-    PingResp = 13, PINGRESP, 0b0000, FixedHeaderFlags;
-    /// Either way, in 3.x from the client only: goodbye (section 3.14).
-    // keeps: 5.0 MQTT-3.14.1-1, 3.1.1 MQTT-3.14.1-1
-    Disconnect = 14, DISCONNECT, 0b0000, DisconnectFlags;
-    /// Either way, 5.0 only: a step of an authentication (section 3.15).
-    // keeps: 5.0 MQTT-3.15.1-1
-    Auth = 15, AUTH, 0b0000, AuthFlags;
-}
 
 impl PacketType {
     /// The first byte of the packet; of a PUBLISH with QoS 0 and no flags.

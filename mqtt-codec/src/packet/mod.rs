@@ -1,103 +1,188 @@
-//! Control packets: what they are ([`Packet`]), from bytes ([`decode`](decode()) and to bytes
-//! ([`Packet::encode`]). One file holds one packet, or a pair that belongs together.
+//! Control packets: what they are ([`Packet`]), from bytes ([`decode`](decode())) and to bytes
+//! ([`Packet::encode`]). Each has a row in the table of `packets!` and a `Body`. One file holds
+//! one packet, or a pair that belongs together.
 
 mod acknowledgement;
 mod auth;
+mod body;
 mod buf;
 mod connack;
 mod connect;
 mod decode;
 mod disconnect;
 mod kind;
+mod list;
+mod outcome;
 mod publish;
 mod subscribe;
 mod unsubscribe;
 
 pub use acknowledgement::Acknowledgement;
 pub use auth::Auth;
+use body::{Body, Form, end};
 pub use buf::PacketBuf;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
-use decode::end;
 pub(crate) use decode::{
     Length, decode_publish, decode_publish_head, publish_head_length, publish_length,
 };
 pub use decode::{decode, needed};
 pub use disconnect::Disconnect;
-pub use kind::{PacketSet, PacketType};
+pub use kind::PacketSet;
+pub use list::{Entry, List, ReasonCodes, Subscriptions, TopicFilters};
 pub use publish::Publish;
-use publish::payload_is_text;
-pub use subscribe::{
-    ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
-    Subscriptions,
-};
-pub use unsubscribe::{TopicFilters, UnsubAck, Unsubscribe};
+pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions};
+pub use unsubscribe::{UnsubAck, Unsubscribe};
 
 use bytes::BufMut;
 
-use crate::wire::{
-    VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_bytes, variable_byte_integer_len,
-};
-use crate::{EncodeError, Properties, ProtocolVersion};
+use crate::wire::{Fault, variable_byte_integer_len};
+use crate::{EncodeError, ProtocolVersion, Rule};
 
-/// An MQTT Control Packet (section 2), borrowed from the bytes that it was decoded from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packet<'a> {
-    /// Connection request (section 3.1).
-    Connect(Connect<'a>),
-    /// Answer to CONNECT (section 3.2).
-    ConnAck(ConnAck<'a>),
-    /// A message (section 3.3).
-    Publish(Publish<'a>),
-    /// Answer to a QoS 1 PUBLISH (section 3.4).
-    PubAck(Acknowledgement<'a>),
-    /// First answer to a QoS 2 PUBLISH (section 3.5).
-    PubRec(Acknowledgement<'a>),
-    /// Answer to PUBREC (section 3.6).
-    PubRel(Acknowledgement<'a>),
-    /// Answer to PUBREL (section 3.7).
-    PubComp(Acknowledgement<'a>),
-    /// Request for subscriptions (section 3.8).
-    Subscribe(Subscribe<'a>),
-    /// Answer to SUBSCRIBE (section 3.9).
-    SubAck(SubAck<'a>),
-    /// Request to end subscriptions (section 3.10).
-    Unsubscribe(Unsubscribe<'a>),
-    /// Answer to UNSUBSCRIBE (section 3.11).
-    UnsubAck(UnsubAck<'a>),
-    /// Sign of life (section 3.12).
-    PingReq,
-    /// Answer to PINGREQ (section 3.13).
-    PingResp,
-    /// Goodbye (section 3.14).
-    Disconnect(Disconnect<'a>),
-    /// A step of an authentication; 5.0 only (section 3.15).
-    Auth(Auth<'a>),
+/// Defines the control packets: a row for each, with its number, its name in the specification,
+/// the flags that its fixed header has (table 2-2; PUBLISH has flags of its own), and the rule
+/// that other flags break.
+macro_rules! packets {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(($body:ident: $type:ty))? = $number:literal, $text:ident, $flags:literal, $rule:ident;
+    )*) => {
+        /// An MQTT Control Packet (section 2), borrowed from the bytes that it was decoded from.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Packet<'a> {
+            $( $(#[$doc])* $name $(($type))?, )*
+        }
+
+        impl<'a> Packet<'a> {
+            /// Which packet it is.
+            #[must_use]
+            pub const fn packet_type(&self) -> PacketType {
+                match self { $( Self::$name { .. } => PacketType::$name, )* }
+            }
+
+            /// A packet with this body, and its length. It is made where it is wanted, since it
+            /// is large to move.
+            #[expect(unused_parens, reason = "they stand for no body as well")]
+            #[inline(always)]
+            fn parse(
+                body: &'a [u8],
+                form: Form<'_>,
+                length: usize,
+            ) -> Result<Option<(Self, usize)>, nom::Err<Fault>> {
+                match form.kind {$(
+                    PacketType::$name => match Body::parse(body, form) {
+                        Ok((rest, ($($body)?))) => match end(rest) {
+                            Ok(()) => Ok(Some((Self::$name $(($body))?, length))),
+                            Err(error) => Err(error),
+                        },
+                        Err(error) => Err(error),
+                    },
+                )*}
+            }
+
+            /// Bytes after the fixed header.
+            fn body_len(&self, version: ProtocolVersion) -> usize {
+                match self { $( Self::$name $(($body))? => ($($body)?).len(version), )* }
+            }
+
+            /// [`encode`](Self::encode), whichever packet it is.
+            #[inline(never)]
+            fn encode_any(
+                &self,
+                version: ProtocolVersion,
+                out: &mut impl BufMut,
+            ) -> Result<(), EncodeError> {
+                match self {$(
+                    Self::$name $(($body))? => {
+                        ($($body)?).encode(PacketType::$name, version, out)
+                    }
+                )*}
+            }
+        }
+
+        /// Which control packet it is (5.0 section 2.1.2).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum PacketType {
+            $( $(#[$doc])* $name = $number, )*
+        }
+
+        impl PacketType {
+            /// Every packet type, by number.
+            pub const ALL: [Self; 15] = [$(Self::$name),*];
+
+            /// The name as the specification writes it: `PUBLISH`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$name => stringify!($text), )* }
+            }
+
+            const fn from_number(number: u8) -> Option<Self> {
+                match number {
+                    $( $number => Some(Self::$name), )*
+                    _ => None,
+                }
+            }
+
+            /// The flags that its fixed header has; of a PUBLISH with QoS 0 and no flags.
+            const fn flags(self) -> u8 {
+                match self { $( Self::$name => $flags, )* }
+            }
+
+            /// The rule that other flags break.
+            const fn flags_rule(self) -> Rule {
+                match self { $( Self::$name => Rule::$rule, )* }
+            }
+        }
+
+        impl PacketSet {
+            $(
+                #[doc = concat!("Only ", stringify!($text), ".")]
+                pub const $text: Self = PacketType::$name.set();
+            )*
+        }
+    };
+}
+
+packets! {
+    /// Client to server: connection request (section 3.1).
+    Connect(connect: Connect<'a>) = 1, CONNECT, 0b0000, FixedHeaderFlags;
+    /// Server to client: answer to CONNECT (section 3.2).
+    ConnAck(connack: ConnAck<'a>) = 2, CONNACK, 0b0000, FixedHeaderFlags;
+    /// Either way: a message (section 3.3).
+    Publish(publish: Publish<'a>) = 3, PUBLISH, 0b0000, PublishQoSValue;
+    /// Either way: answer to a QoS 1 PUBLISH (section 3.4).
+    PubAck(ack: Acknowledgement<'a>) = 4, PUBACK, 0b0000, FixedHeaderFlags;
+    /// Either way: first answer to a QoS 2 PUBLISH (section 3.5).
+    PubRec(ack: Acknowledgement<'a>) = 5, PUBREC, 0b0000, FixedHeaderFlags;
+    /// Either way: answer to PUBREC (section 3.6).
+    // keeps: 5.0 MQTT-3.6.1-1, 3.1.1 MQTT-3.6.1-1
+    PubRel(ack: Acknowledgement<'a>) = 6, PUBREL, 0b0010, PubRelFlags;
+    /// Either way: answer to PUBREL (section 3.7).
+    PubComp(ack: Acknowledgement<'a>) = 7, PUBCOMP, 0b0000, FixedHeaderFlags;
+    /// Client to server: request for subscriptions (section 3.8).
+    // keeps: 5.0 MQTT-3.8.1-1, 3.1.1 MQTT-3.8.1-1
+    Subscribe(subscribe: Subscribe<'a>) = 8, SUBSCRIBE, 0b0010, SubscribeFlags;
+    /// Server to client: answer to SUBSCRIBE (section 3.9).
+    SubAck(suback: SubAck<'a>) = 9, SUBACK, 0b0000, FixedHeaderFlags;
+    /// Client to server: request to end subscriptions (section 3.10).
+    // keeps: 5.0 MQTT-3.10.1-1, 3.1.1 MQTT-3.10.1-1
+    Unsubscribe(unsubscribe: Unsubscribe<'a>) = 10, UNSUBSCRIBE, 0b0010, UnsubscribeFlags;
+    /// Server to client: answer to UNSUBSCRIBE (section 3.11).
+    UnsubAck(unsuback: UnsubAck<'a>) = 11, UNSUBACK, 0b0000, FixedHeaderFlags;
+    /// Client to server: sign of life (section 3.12).
+    PingReq = 12, PINGREQ, 0b0000, FixedHeaderFlags;
+    /// Server to client: answer to PINGREQ (section 3.13).
+    PingResp = 13, PINGRESP, 0b0000, FixedHeaderFlags;
+    /// Either way, in 3.x from the client only: goodbye (section 3.14).
+    // keeps: 5.0 MQTT-3.14.1-1, 3.1.1 MQTT-3.14.1-1
+    Disconnect(disconnect: Disconnect<'a>) = 14, DISCONNECT, 0b0000, DisconnectFlags;
+    /// Either way, 5.0 only: a step of an authentication (section 3.15).
+    // keeps: 5.0 MQTT-3.15.1-1
+    Auth(auth: Auth<'a>) = 15, AUTH, 0b0000, AuthFlags;
 }
 
 impl Packet<'_> {
-    /// Which packet it is.
-    #[must_use]
-    pub const fn packet_type(&self) -> PacketType {
-        match self {
-            Self::Connect(_) => PacketType::Connect,
-            Self::ConnAck(_) => PacketType::ConnAck,
-            Self::Publish(_) => PacketType::Publish,
-            Self::PubAck(_) => PacketType::PubAck,
-            Self::PubRec(_) => PacketType::PubRec,
-            Self::PubRel(_) => PacketType::PubRel,
-            Self::PubComp(_) => PacketType::PubComp,
-            Self::Subscribe(_) => PacketType::Subscribe,
-            Self::SubAck(_) => PacketType::SubAck,
-            Self::Unsubscribe(_) => PacketType::Unsubscribe,
-            Self::UnsubAck(_) => PacketType::UnsubAck,
-            Self::PingReq => PacketType::PingReq,
-            Self::PingResp => PacketType::PingResp,
-            Self::Disconnect(_) => PacketType::Disconnect,
-            Self::Auth(_) => PacketType::Auth,
-        }
-    }
-
     /// How many bytes [`encode`](Self::encode) writes when it succeeds.
     #[must_use]
     pub fn encoded_len(&self, version: ProtocolVersion) -> usize {
@@ -121,122 +206,8 @@ impl Packet<'_> {
             return packet.checked_encode(version, out);
         }
         match self {
-            Self::Connect(packet) => packet.encode(out),
-            _ => self.encode_other(version, out),
+            Self::Connect(packet) => packet.checked_encode(out),
+            _ => self.encode_any(version, out),
         }
     }
-
-    /// Appends a packet that is no PUBLISH and no CONNECT.
-    #[inline(never)]
-    fn encode_other(
-        &self,
-        version: ProtocolVersion,
-        out: &mut impl BufMut,
-    ) -> Result<(), EncodeError> {
-        self.check(version)?;
-        let body = self.body_len(version);
-        let (bytes, length) = check_room(body, out)?;
-        out.put_u8(self.packet_type().first_byte());
-        out.put_slice(&bytes[..length]);
-        match self {
-            Self::ConnAck(packet) => packet.put(version, out),
-            Self::PubAck(packet)
-            | Self::PubRec(packet)
-            | Self::PubRel(packet)
-            | Self::PubComp(packet) => packet.put(version, out),
-            Self::Subscribe(packet) => packet.put(version, out),
-            Self::SubAck(packet) => packet.put(version, out),
-            Self::Unsubscribe(packet) => packet.put(version, out),
-            Self::UnsubAck(packet) => packet.put(version, out),
-            Self::Connect(_) | Self::Publish(_) | Self::PingReq | Self::PingResp => {}
-            Self::Disconnect(packet) => packet.put(version, out),
-            Self::Auth(packet) => packet.put(out),
-        }
-        Ok(())
-    }
-
-    /// That decoding would accept what is going to be written.
-    #[inline]
-    fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
-        match self {
-            Self::ConnAck(packet) => packet.check(version),
-            Self::PubAck(packet)
-            | Self::PubRec(packet)
-            | Self::PubRel(packet)
-            | Self::PubComp(packet) => packet.check(self.packet_type(), version),
-            Self::Subscribe(packet) => packet.check(version),
-            Self::SubAck(packet) => packet.check(version),
-            Self::Unsubscribe(packet) => packet.check(version),
-            Self::UnsubAck(packet) => packet.check(version),
-            Self::PingReq | Self::PingResp => Ok(()),
-            // Their own `encode` sees to it.
-            Self::Publish(_) | Self::Connect(_) => Ok(()),
-            Self::Disconnect(packet) => packet.check(version),
-            Self::Auth(packet) => packet.check(version),
-        }
-    }
-
-    /// Bytes after the fixed header.
-    #[inline]
-    fn body_len(&self, version: ProtocolVersion) -> usize {
-        match self {
-            Self::Publish(packet) => packet.body_len(None, 0, version),
-            Self::Connect(packet) => packet.checked_len().unwrap_or_default(),
-            Self::ConnAck(packet) => packet.body_len(version),
-            Self::PubAck(packet)
-            | Self::PubRec(packet)
-            | Self::PubRel(packet)
-            | Self::PubComp(packet) => packet.body_len(version),
-            Self::Subscribe(packet) => packet.body_len(version),
-            Self::SubAck(packet) => packet.body_len(version),
-            Self::Unsubscribe(packet) => packet.body_len(version),
-            Self::UnsubAck(packet) => packet.body_len(version),
-            Self::PingReq | Self::PingResp => 0,
-            Self::Disconnect(packet) => packet.body_len(version),
-            Self::Auth(packet) => packet.body_len(),
-        }
-    }
-}
-
-/// That a body of this many bytes may be, and that `out` has room for it and its fixed
-/// header: the bytes of the Remaining Length (section 2.1.4), and how many they are.
-#[inline]
-fn check_room(body: usize, out: &impl BufMut) -> Result<([u8; 4], usize), EncodeError> {
-    let (bytes, length) = remaining_length(body)?;
-    let needed = 1 + length + body;
-    if out.remaining_mut() < needed {
-        return Err(EncodeError::NoRoom { needed });
-    }
-    Ok((bytes, length))
-}
-
-/// The Remaining Length (section 2.1.4), and how many bytes it has.
-#[inline]
-fn remaining_length(body: usize) -> Result<([u8; 4], usize), EncodeError> {
-    if body > VARIABLE_BYTE_INTEGER_MAX as usize {
-        return Err(EncodeError::PacketTooLarge { length: body });
-    }
-    Ok(variable_byte_integer_bytes(body as u32))
-}
-
-/// That `packet` may carry these properties in this version.
-#[inline]
-fn check_properties(
-    properties: &Properties<'_>,
-    packet: PacketType,
-    version: ProtocolVersion,
-) -> Result<(), EncodeError> {
-    if properties.is_empty() {
-        return Ok(());
-    }
-    if !version.has_properties() {
-        return Err(EncodeError::NotInVersion {
-            version,
-            what: "properties",
-        });
-    }
-    if !properties.packets().contains(packet.set()) {
-        return Err(EncodeError::PropertyNotAllowed { packet });
-    }
-    Ok(())
 }

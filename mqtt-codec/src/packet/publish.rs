@@ -2,7 +2,8 @@
 
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties, check_room, remaining_length};
+use super::body::{Body, Form, check_properties, check_room, remaining_length};
+use super::{PacketSet, PacketType};
 use crate::property::properties;
 use crate::topic::levels;
 use crate::wire::{self, Fault, Parsed, fault, into_fault};
@@ -78,7 +79,7 @@ impl<'a> Publish<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn parse(
+    pub(super) fn parse_all(
         flags: PublishFlags,
         body: &'a [u8],
         version: ProtocolVersion,
@@ -121,10 +122,7 @@ impl<'a> Publish<'a> {
                 (rest, Some(identifier))
             }
         };
-        let (rest, properties) = match version {
-            ProtocolVersion::V5_0 => properties(rest, PacketSet::PUBLISH)?,
-            _ => (rest, Properties::EMPTY),
-        };
+        let (rest, properties) = properties(rest, PacketSet::PUBLISH, version)?;
         if topic_name.is_empty() {
             check_no_topic_name(&properties, version).map_err(|rule| fault(rule, body))?;
         }
@@ -180,8 +178,8 @@ impl<'a> Publish<'a> {
         version: ProtocolVersion,
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
-        self.check(version)?;
-        self.encode(None, version, out)
+        self.check_consistent(version)?;
+        self.encode_with(None, version, out)
     }
 
     /// Appends the packet without properties, whose Remaining Length takes two bytes at most.
@@ -218,7 +216,7 @@ impl<'a> Publish<'a> {
     }
 
     #[inline]
-    pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+    fn check_consistent(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
         if self.is_consistent() {
             return check_properties(&self.properties, PacketType::Publish, version);
         }
@@ -294,14 +292,14 @@ impl<'a> Publish<'a> {
     /// Appends the packet, which has been checked, with a Topic Alias (section 3.3.2.3.4)
     /// if a connection adds one; 3.x leaves the properties out.
     #[inline]
-    pub(crate) fn encode(
+    pub(crate) fn encode_with(
         &self,
         topic_alias: Option<u16>,
         version: ProtocolVersion,
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
         let length = check_room(self.body_len(topic_alias, 0, version), out)?;
-        self.put(length, topic_alias, version, out);
+        self.put_packet(length, topic_alias, version, out);
         Ok(())
     }
 
@@ -316,13 +314,13 @@ impl<'a> Publish<'a> {
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
         let length = remaining_length(self.body_len(topic_alias, rest, version))?;
-        self.put(length, topic_alias, version, out);
+        self.put_packet(length, topic_alias, version, out);
         Ok(())
     }
 
     /// Appends the packet, whose Remaining Length is encoded already.
     #[inline(always)]
-    fn put(
+    fn put_packet(
         &self,
         length: ([u8; 4], usize),
         topic_alias: Option<u16>,
@@ -338,6 +336,17 @@ impl<'a> Publish<'a> {
             ([a, b, c, _], 3) => out.put_slice(&[first, a, b, c, high, low]),
             ([a, b, c, d], _) => out.put_slice(&[first, a, b, c, d, high, low]),
         }
+        self.put_from_topic_name(topic_alias, version, out);
+    }
+
+    /// Appends what follows the length of the Topic Name.
+    #[inline(always)]
+    fn put_from_topic_name(
+        &self,
+        topic_alias: Option<u16>,
+        version: ProtocolVersion,
+        out: &mut impl BufMut,
+    ) {
         out.put_slice(self.topic_name.as_bytes());
         if let Some(identifier) = self.packet_identifier {
             out.put_u16(identifier.get());
@@ -351,6 +360,33 @@ impl<'a> Publish<'a> {
             }
         }
         out.put_slice(self.payload);
+    }
+}
+
+impl<'a> Body<'a> for Publish<'a> {
+    #[inline(never)]
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
+        let Form {
+            version, limits, ..
+        } = form;
+        let flags = PublishFlags::parse(form.first, limits).map_err(|rule| fault(rule, body))?;
+        match Self::parse_all(flags, body, version, limits) {
+            Ok(publish) => Ok((&[], publish)),
+            Err(fault) => Err(nom::Err::Error(fault)),
+        }
+    }
+
+    fn check(&self, _: PacketType, version: ProtocolVersion) -> Result<(), EncodeError> {
+        self.check_consistent(version)
+    }
+
+    fn len(&self, version: ProtocolVersion) -> usize {
+        self.body_len(None, 0, version)
+    }
+
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        out.put_slice(&self.topic_name_length());
+        self.put_from_topic_name(None, version, out);
     }
 }
 

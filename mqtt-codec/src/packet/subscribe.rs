@@ -1,13 +1,12 @@
 //! SUBSCRIBE and SUBACK (sections 3.8 and 3.9).
 
-use core::fmt;
-
 use bytes::BufMut;
 
-use super::{PacketSet, PacketType, check_properties};
-use crate::property::properties;
+use super::body::{Body, Form, check_properties, reason_code};
+use super::list::{List, before_list};
+use super::{PacketSet, PacketType, ReasonCodes, Subscriptions};
 use crate::topic::{TopicFilter, levels};
-use crate::wire::{self, Fault, Parsed, fault, field_len, into_fault, put_binary};
+use crate::wire::{self, Parsed, fault, field_len};
 use crate::{
     EncodeError, Limits, PacketIdentifier, Properties, ProtocolVersion, QoS, ReasonCode, Rule,
 };
@@ -88,7 +87,7 @@ impl SubscriptionOptions {
         }
     }
 
-    fn from_byte(byte: u8, version: ProtocolVersion) -> Result<Self, Rule> {
+    pub(super) fn from_byte(byte: u8, version: ProtocolVersion) -> Result<Self, Rule> {
         let reserved = match version {
             ProtocolVersion::V5_0 => RESERVED,
             _ => !MAXIMUM_QOS,
@@ -109,7 +108,7 @@ impl SubscriptionOptions {
         })
     }
 
-    const fn to_byte(self) -> u8 {
+    pub(super) const fn to_byte(self) -> u8 {
         self.maximum_qos as u8
             | if self.no_local { NO_LOCAL } else { 0 }
             | if self.retain_as_published {
@@ -118,93 +117,6 @@ impl SubscriptionOptions {
                 0
             }
             | (self.retain_handling as u8) << RETAIN_HANDLING_SHIFT
-    }
-}
-
-/// The subscriptions of a SUBSCRIBE. Those of a decoded packet are read by iterating
-/// over its bytes; to encode, make them from a slice.
-#[derive(Clone, Copy)]
-pub struct Subscriptions<'a>(Source<'a>);
-
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    /// Encoded and valid.
-    Wire {
-        bytes: &'a [u8],
-        count: usize,
-        version: ProtocolVersion,
-    },
-    Slice(&'a [Subscription<'a>]),
-}
-
-impl<'a> From<&'a [Subscription<'a>]> for Subscriptions<'a> {
-    fn from(slice: &'a [Subscription<'a>]) -> Self {
-        Self(Source::Slice(slice))
-    }
-}
-
-impl<'a, const N: usize> From<&'a [Subscription<'a>; N]> for Subscriptions<'a> {
-    fn from(array: &'a [Subscription<'a>; N]) -> Self {
-        Self(Source::Slice(array))
-    }
-}
-
-impl<'a> Subscriptions<'a> {
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        match self.0 {
-            Source::Wire { count, .. } => count,
-            Source::Slice(slice) => slice.len(),
-        }
-    }
-
-    /// Whether there are none, which no SUBSCRIBE may have.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The subscriptions, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Subscription<'a>> + 'a {
-        let (mut bytes, mut slice, version) = match self.0 {
-            Source::Wire { bytes, version, .. } => (bytes, &[][..], version),
-            Source::Slice(slice) => (&[][..], slice, ProtocolVersion::V5_0),
-        };
-        core::iter::from_fn(move || {
-            if let Some((first, rest)) = slice.split_first() {
-                slice = rest;
-                return Some(*first);
-            }
-            if bytes.is_empty() {
-                return None;
-            }
-            // They were valid when the packet was decoded.
-            let (rest, subscription) = subscription(bytes, version).ok()?;
-            bytes = rest;
-            Some(subscription)
-        })
-    }
-
-    fn encoded_len(&self) -> usize {
-        match self.0 {
-            Source::Wire { bytes, .. } => bytes.len(),
-            Source::Slice(slice) => slice.iter().map(|s| 2 + s.topic_filter.len() + 1).sum(),
-        }
-    }
-}
-
-impl PartialEq for Subscriptions<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Subscriptions<'_> {}
-
-impl fmt::Debug for Subscriptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -249,55 +161,30 @@ fn check_no_local(filter: TopicFilter<'_>, options: SubscriptionOptions) -> Resu
     Ok(())
 }
 
-impl<'a> Subscribe<'a> {
-    pub(super) fn parse(
-        body: &'a [u8],
-        version: ProtocolVersion,
-        limits: &Limits,
-    ) -> Result<Self, Fault> {
-        Self::parse_fields(body, version, limits).map_err(into_fault)
-    }
-
-    fn parse_fields(
-        body: &'a [u8],
-        version: ProtocolVersion,
-        limits: &Limits,
-    ) -> Result<Self, nom::Err<Fault>> {
-        let (rest, packet_identifier) = wire::packet_identifier(body)?;
-        let (list, properties) = match version {
-            ProtocolVersion::V5_0 => properties(rest, PacketSet::SUBSCRIBE)?,
-            _ => (rest, Properties::EMPTY),
-        };
-        if list.is_empty() {
-            return Err(fault(Rule::SubscribeEmpty, list));
-        }
-        let mut count = 0;
-        let mut input = list;
-        while !input.is_empty() {
+impl<'a> Body<'a> for Subscribe<'a> {
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
+        let (version, limits) = (form.version, form.limits);
+        let (list, (packet_identifier, properties)) =
+            before_list(body, PacketSet::SUBSCRIBE, version)?;
+        let (empty, maximum) = (Rule::SubscribeEmpty, limits.maximum_topic_filters);
+        let (rest, subscriptions) = List::parse(list, version, empty, maximum, |input| {
             let (rest, entry) = subscription(input, version)?;
             check_filter(entry.topic_filter, version, limits)
                 .and_then(|filter| check_no_local(filter, entry.options))
                 .map_err(|rule| fault(rule, input))?;
-            count += 1;
-            if count > limits.maximum_topic_filters as usize {
-                return Err(fault(Rule::TopicFilterCount, input));
-            }
-            input = rest;
-        }
-        Ok(Self {
+            Ok((rest, entry))
+        })?;
+        let subscribe = Self {
             packet_identifier,
             properties,
-            subscriptions: Subscriptions(Source::Wire {
-                bytes: list,
-                count,
-                version,
-            }),
-        })
+            subscriptions,
+        };
+        Ok((rest, subscribe))
     }
 
-    pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+    fn check(&self, kind: PacketType, version: ProtocolVersion) -> Result<(), EncodeError> {
         let broken = |rule| EncodeError::Rule { rule, version };
-        check_properties(&self.properties, PacketType::Subscribe, version)?;
+        check_properties(&self.properties, kind, version)?;
         if self.subscriptions.is_empty() {
             return Err(broken(Rule::SubscribeEmpty));
         }
@@ -317,28 +204,17 @@ impl<'a> Subscribe<'a> {
         Ok(())
     }
 
-    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
-        let properties = match version {
-            ProtocolVersion::V5_0 => self.properties.encoded_len(),
-            _ => 0,
-        };
-        2 + properties + self.subscriptions.encoded_len()
+    fn len(&self, version: ProtocolVersion) -> usize {
+        self.subscriptions.body_len(&self.properties, version)
     }
 
-    pub(super) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        out.put_u16(self.packet_identifier.get());
-        if version.has_properties() {
-            self.properties.put(out);
-        }
-        match self.subscriptions.0 {
-            Source::Wire { bytes, .. } => out.put_slice(bytes),
-            Source::Slice(slice) => {
-                for entry in slice {
-                    put_binary(out, entry.topic_filter.as_bytes());
-                    out.put_u8(entry.options.to_byte());
-                }
-            }
-        }
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        let Self {
+            packet_identifier,
+            properties,
+            subscriptions,
+        } = self;
+        subscriptions.put_body(*packet_identifier, properties, version, out);
     }
 }
 
@@ -354,59 +230,51 @@ pub struct SubAck<'a> {
     pub reason_codes: ReasonCodes<'a>,
 }
 
-impl<'a> SubAck<'a> {
-    pub(super) fn parse(body: &'a [u8], version: ProtocolVersion) -> Result<Self, Fault> {
-        Self::parse_fields(body, version).map_err(into_fault)
-    }
-
-    fn parse_fields(body: &'a [u8], version: ProtocolVersion) -> Result<Self, nom::Err<Fault>> {
-        let (rest, packet_identifier) = wire::packet_identifier(body)?;
-        let (list, properties) = match version {
-            ProtocolVersion::V5_0 => properties(rest, PacketSet::SUBACK)?,
-            _ => (rest, Properties::EMPTY),
-        };
-        if list.is_empty() {
-            return Err(fault(Rule::SubAckEmpty, list));
-        }
-        let reason_codes = ReasonCodes::parse(list, Rule::SubAckReasonCode, |code| {
-            is_suback_code(code, version)
+impl<'a> Body<'a> for SubAck<'a> {
+    fn parse(body: &'a [u8], form: Form<'_>) -> Parsed<'a, Self> {
+        let version = form.version;
+        let (list, (packet_identifier, properties)) =
+            before_list(body, PacketSet::SUBACK, version)?;
+        let empty = Rule::SubAckEmpty;
+        let (rest, reason_codes) = List::parse(list, version, empty, u32::MAX, |input| {
+            match reason_code(input, PacketSet::SUBACK, Rule::SubAckReasonCode)? {
+                (_, code) if !is_suback_code(code, version) => {
+                    Err(fault(Rule::SubAckReasonCode, input))
+                }
+                parsed => Ok(parsed),
+            }
         })?;
-        Ok(Self {
+        let suback = Self {
             packet_identifier,
             properties,
             reason_codes,
-        })
+        };
+        Ok((rest, suback))
     }
 
-    pub(super) fn check(&self, version: ProtocolVersion) -> Result<(), EncodeError> {
+    fn check(&self, kind: PacketType, version: ProtocolVersion) -> Result<(), EncodeError> {
         let broken = |rule| Err(EncodeError::Rule { rule, version });
         if self.reason_codes.is_empty() {
             return broken(Rule::SubAckEmpty);
         }
-        if !self
-            .reason_codes
-            .iter()
-            .all(|code| is_suback_code(code, version))
-        {
+        let is_allowed = |code| is_suback_code(code, version);
+        if !self.reason_codes.iter().all(is_allowed) {
             return broken(Rule::SubAckReasonCode);
         }
-        check_properties(&self.properties, PacketType::SubAck, version)
+        check_properties(&self.properties, kind, version)
     }
 
-    pub(super) fn body_len(&self, version: ProtocolVersion) -> usize {
-        let properties = match version {
-            ProtocolVersion::V5_0 => self.properties.encoded_len(),
-            _ => 0,
-        };
-        2 + properties + self.reason_codes.len()
+    fn len(&self, version: ProtocolVersion) -> usize {
+        self.reason_codes.body_len(&self.properties, version)
     }
 
-    pub(super) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        out.put_u16(self.packet_identifier.get());
-        if version.has_properties() {
-            self.properties.put(out);
-        }
-        self.reason_codes.put(out);
+    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        let Self {
+            packet_identifier,
+            properties,
+            reason_codes,
+        } = self;
+        reason_codes.put_body(*packet_identifier, properties, version, out);
     }
 }
 
@@ -415,97 +283,4 @@ impl<'a> SubAck<'a> {
 fn is_suback_code(code: ReasonCode, version: ProtocolVersion) -> bool {
     code.packets().contains(PacketSet::SUBACK)
         && (version == ProtocolVersion::V5_0 || code <= ReasonCode::UnspecifiedError)
-}
-
-/// The reason codes of a SUBACK or UNSUBACK, read from the packet's bytes one by one;
-/// to encode, make them from a slice.
-#[derive(Clone, Copy)]
-pub struct ReasonCodes<'a>(Codes<'a>);
-
-#[derive(Clone, Copy)]
-enum Codes<'a> {
-    /// Encoded and valid.
-    Wire(&'a [u8]),
-    Slice(&'a [ReasonCode]),
-}
-
-impl<'a> From<&'a [ReasonCode]> for ReasonCodes<'a> {
-    fn from(slice: &'a [ReasonCode]) -> Self {
-        Self(Codes::Slice(slice))
-    }
-}
-
-impl<'a, const N: usize> From<&'a [ReasonCode; N]> for ReasonCodes<'a> {
-    fn from(array: &'a [ReasonCode; N]) -> Self {
-        Self(Codes::Slice(array))
-    }
-}
-
-impl<'a> ReasonCodes<'a> {
-    /// No reason codes: what the UNSUBACK of 3.x has.
-    pub const EMPTY: Self = Self(Codes::Slice(&[]));
-
-    pub(super) fn parse(
-        bytes: &'a [u8],
-        rule: Rule,
-        is_allowed: impl Fn(ReasonCode) -> bool,
-    ) -> Result<Self, nom::Err<Fault>> {
-        let is_wrong = |&byte: &u8| !ReasonCode::from_byte(byte).is_some_and(&is_allowed);
-        match bytes.iter().position(is_wrong) {
-            None => Ok(Self(Codes::Wire(bytes))),
-            Some(at) => Err(fault(rule, &bytes[at..])),
-        }
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        match self.0 {
-            Codes::Wire(bytes) => bytes.len(),
-            Codes::Slice(slice) => slice.len(),
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The reason codes, in order.
-    pub fn iter(&self) -> impl Iterator<Item = ReasonCode> + 'a {
-        let (bytes, slice) = match self.0 {
-            Codes::Wire(bytes) => (bytes, &[][..]),
-            Codes::Slice(slice) => (&[][..], slice),
-        };
-        bytes
-            .iter()
-            .filter_map(|&byte| ReasonCode::from_byte(byte))
-            .chain(slice.iter().copied())
-    }
-
-    pub(super) fn put(&self, out: &mut impl BufMut) {
-        match self.0 {
-            Codes::Wire(bytes) => out.put_slice(bytes),
-            Codes::Slice(slice) => {
-                for &code in slice {
-                    out.put_u8(code as u8);
-                }
-            }
-        }
-    }
-}
-
-impl PartialEq for ReasonCodes<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for ReasonCodes<'_> {}
-
-impl fmt::Debug for ReasonCodes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
 }

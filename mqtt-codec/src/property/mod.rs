@@ -14,7 +14,7 @@ use bytes::BufMut;
 use crate::packet::PacketSet;
 use crate::secret::Secret;
 use crate::wire::{self, Fault, Parsed, fault, field_len};
-use crate::{EncodeError, QoS, Rule};
+use crate::{EncodeError, ProtocolVersion, QoS, Rule};
 
 /// How a kind of value stands on the wire.
 trait Format<'a> {
@@ -523,9 +523,16 @@ impl Contents {
     }
 }
 
-/// The properties of a packet, Property Length first (section 2.2.2).
+/// The properties of a packet, Property Length first (section 2.2.2). 3.x has none.
 #[inline]
-pub(crate) fn properties(input: &[u8], packet: PacketSet) -> Parsed<'_, Properties<'_>> {
+pub(crate) fn properties(
+    input: &[u8],
+    packet: PacketSet,
+    version: ProtocolVersion,
+) -> Parsed<'_, Properties<'_>> {
+    if !version.has_properties() {
+        return Ok((input, Properties::EMPTY));
+    }
     let (rest, length) = wire::variable_byte_integer(input)?;
     if length == 0 {
         return Ok((rest, Properties::EMPTY));

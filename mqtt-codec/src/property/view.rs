@@ -8,7 +8,7 @@ use bytes::BufMut;
 use super::{Contents, Property, PropertyIdentifier};
 use crate::packet::PacketSet;
 use crate::wire::{Fault, into_fault, put_variable_byte_integer, variable_byte_integer_len};
-use crate::{PropertiesBuf, QoS};
+use crate::{PropertiesBuf, ProtocolVersion, QoS};
 
 /// The properties of a packet: encoded, valid, and read by iterating.
 ///
@@ -160,9 +160,12 @@ impl<'a> Properties<'a> {
         shared_subscription_available: SharedSubscriptionAvailable -> bool;
     }
 
-    /// Encoded length in bytes, Property Length included.
+    /// Encoded length in bytes, Property Length included. 3.x has no properties.
     #[inline]
-    pub(crate) const fn encoded_len(&self) -> usize {
+    pub(crate) const fn encoded_len(&self, version: ProtocolVersion) -> usize {
+        if !version.has_properties() {
+            return 0;
+        }
         // Longer than a variable byte integer tells is longer than a packet may be,
         // which is found when the packet's length is.
         variable_byte_integer_len(self.bytes.len() as u32) + self.bytes.len()
@@ -171,7 +174,10 @@ impl<'a> Properties<'a> {
     /// Writes Property Length and properties.
     // keeps: 5.0 MQTT-2.2.2-1
     #[inline]
-    pub(crate) fn put(&self, out: &mut impl BufMut) {
+    pub(crate) fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+        if !version.has_properties() {
+            return;
+        }
         if self.is_empty() {
             // MQTT-2.2.2-1
             return out.put_u8(0);

@@ -180,7 +180,7 @@ impl Core {
         }
         let identifier = self.encode(message, chosen, message.payload.len(), |core, packet| {
             let (publish, topic_alias) = packet;
-            publish.encode(topic_alias, core.version, core.buffer())
+            publish.encode_with(topic_alias, core.version, core.buffer())
         })?;
         if let Some(identifier) = identifier {
             let sequence = self.session.next_sequence();
@@ -348,7 +348,7 @@ impl Core {
                     return false;
                 }
                 let out = buffer(&mut self.transmit, &mut self.outgoing);
-                if !is_taken || again.encode(None, self.version, out).is_err() {
+                if !is_taken || again.encode_with(None, self.version, out).is_err() {
                     // A server drops it as if it had been delivered (MQTT-3.1.2-25). A
                     // client keeps it for a connection on which it is taken.
                     if self.side == Side::Server {
