@@ -88,10 +88,7 @@ pub(super) fn reason_code(input: &[u8], packet: PacketSet, rule: Rule) -> Parsed
 /// That a body of this many bytes may be, and that `out` has room for it and its fixed
 /// header: the bytes of the Remaining Length (section 2.1.4), and how many they are.
 #[inline]
-pub(super) fn check_room(
-    body: usize,
-    out: &impl BufMut,
-) -> Result<([u8; 4], usize), EncodeError> {
+pub(super) fn check_room(body: usize, out: &impl BufMut) -> Result<([u8; 4], usize), EncodeError> {
     let (bytes, length) = remaining_length(body)?;
     let needed = 1 + length + body;
     if out.remaining_mut() < needed {

@@ -2,9 +2,9 @@
 
 use super::body::Form;
 use super::publish::PublishFlags;
-use super::{Connect, Packet, PacketType, Publish, connect};
+use super::{Acknowledgement, Connect, Packet, PacketType, Publish, connect};
 use crate::wire::{Fault, into_fault, variable_byte_integer_prefix};
-use crate::{DecodeError, Limits, ProtocolVersion, QoS, Rule};
+use crate::{DecodeError, Limits, PacketIdentifier, ProtocolVersion, QoS, ReasonCode, Rule};
 
 /// Takes the packet at the front of `input`: the packet and its length in bytes, or
 /// `None` while more bytes are needed: see [`needed`].
@@ -33,8 +33,39 @@ pub fn decode<'a>(
             }
         }
         Some(&CONNECT) => decode_connect(input, version, limits),
-        _ => decode_other(input, version, limits),
+        _ => match decode_bare(input, limits) {
+            Some(acknowledgement) => Ok(Some((acknowledgement, BARE_LENGTH))),
+            None => decode_other(input, version, limits),
+        },
     }
+}
+
+/// Bytes of an acknowledgement that has a packet identifier only.
+const BARE_LENGTH: usize = 4;
+
+/// [`decode`] of an acknowledgement of success without properties: the shortest form, which is
+/// the same in each version, and that of nearly all of them.
+#[inline]
+fn decode_bare<'a>(input: &'a [u8], limits: &Limits) -> Option<Packet<'a>> {
+    const PUBACK: u8 = PacketType::PubAck.first_byte();
+    const PUBREC: u8 = PacketType::PubRec.first_byte();
+    const PUBREL: u8 = PacketType::PubRel.first_byte();
+    const PUBCOMP: u8 = PacketType::PubComp.first_byte();
+    let [first, 2, high, low, ..] = *input else {
+        return None;
+    };
+    let identifier = PacketIdentifier::new(u16::from_be_bytes([high, low]))?;
+    if (limits.maximum_packet_size as usize) < BARE_LENGTH {
+        return None;
+    }
+    let ack = Acknowledgement::new(identifier, ReasonCode::Success);
+    Some(match first {
+        PUBACK => Packet::PubAck(ack),
+        PUBREC => Packet::PubRec(ack),
+        PUBREL => Packet::PubRel(ack),
+        PUBCOMP => Packet::PubComp(ack),
+        _ => return None,
+    })
 }
 
 /// [`decode`] of a PUBLISH, whose first byte is `first`.

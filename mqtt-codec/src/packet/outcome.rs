@@ -2,8 +2,8 @@
 
 use bytes::BufMut;
 
-use super::body::{check_properties, reason_code};
 use super::PacketType;
+use super::body::{check_properties, reason_code};
 use crate::property::properties;
 use crate::wire::Parsed;
 use crate::{EncodeError, Properties, ProtocolVersion, ReasonCode, Rule};

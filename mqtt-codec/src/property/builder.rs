@@ -1,13 +1,15 @@
 //! Properties to be written.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-
-use bytes::Bytes;
 
 use super::{Contents, Properties, Property, PropertyIdentifier};
 use crate::packet::PacketSet;
 use crate::{EncodeError, PropertyError};
+
+/// Memory that is allocated at once, in bytes: most packets have no more properties.
+const AT_ONCE: usize = 64;
 
 /// Collects properties in their encoded form.
 ///
@@ -66,7 +68,9 @@ impl PropertiesBuilder {
             .contents
             .with(identifier, PacketSet::ALL)
             .map_err(rule)?;
-        self.bytes.reserve(length);
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(length.max(AT_ONCE));
+        }
         property.put(&mut self.bytes);
         Ok(self)
     }
@@ -109,10 +113,7 @@ impl PropertiesBuilder {
     /// What has been added, to keep.
     #[must_use]
     pub fn build(self) -> PropertiesBuf {
-        PropertiesBuf {
-            bytes: self.bytes.into(),
-            contents: self.contents,
-        }
+        self.as_properties().to_buf()
     }
 }
 
@@ -120,7 +121,7 @@ impl PropertiesBuilder {
 /// is no allocation.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PropertiesBuf {
-    bytes: Bytes,
+    bytes: Option<Arc<[u8]>>,
     contents: Contents,
 }
 
@@ -135,31 +136,32 @@ impl PropertiesBuf {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            bytes: Bytes::new(),
+            bytes: None,
             contents: Contents::EMPTY,
         }
     }
 
     pub(super) fn copy_from(properties: Properties<'_>) -> Self {
         Self {
-            bytes: Bytes::copy_from_slice(properties.bytes),
+            bytes: (!properties.is_empty()).then(|| properties.bytes.into()),
             contents: properties.contents,
         }
     }
 
     /// The properties, to read or to put into a packet.
     #[must_use]
+    #[inline]
     pub fn as_properties(&self) -> Properties<'_> {
         Properties {
-            bytes: &self.bytes,
+            bytes: self.bytes.as_deref().unwrap_or_default(),
             contents: self.contents,
         }
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_none()
     }
 }
 
