@@ -32,6 +32,12 @@ impl<T> ByIdentifier<T> {
         self.0.is_empty()
     }
 
+    /// The highest identifier.
+    #[inline]
+    pub(super) fn last(&self) -> Option<PacketIdentifier> {
+        self.0.back().map(|&(identifier, _)| identifier)
+    }
+
     /// Where an identifier is, or would be.
     #[inline]
     fn find(&self, identifier: PacketIdentifier) -> Result<usize, usize> {

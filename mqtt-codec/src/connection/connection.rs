@@ -52,12 +52,12 @@ impl<R: Role> Connection<R> {
         now: Duration,
         input: &mut &'a [u8],
     ) -> Result<Option<R::Event<'a>>, ConnectionError> {
-        if let Some(error) = self.core.error {
-            return Err(error);
+        if let Some(error) = &self.core.error {
+            return Err(**error);
         }
         self.core.set_now(now);
         if input.len() > self.core.left_over {
-            self.core.hear();
+            self.hear();
         }
         let taken = loop {
             match R::next(self, input) {
@@ -78,8 +78,8 @@ impl<R: Role> Connection<R> {
     /// a server then publishes the will (MQTT-3.1.2-8).
     pub fn receive_eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
         self.core.set_now(now);
-        match (self.core.error, self.core.state) {
-            (Some(error), _) => Err(error),
+        match (&self.core.error, self.core.state) {
+            (Some(error), _) => Err(**error),
             (None, State::Closed) => Ok(()),
             (None, _) => Err(self.core.end(ConnectionError::UnexpectedEof)),
         }
@@ -108,7 +108,7 @@ impl<R: Role> Connection<R> {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.core.timers.next()
+        self.core.timers.next(self.core.reading)
     }
 
     /// Does what is due: a client sends PINGREQ, and either end gives up a peer that is too
@@ -119,14 +119,15 @@ impl<R: Role> Connection<R> {
     /// [`PeerTimeout`](ConnectionError::PeerTimeout) or
     /// [`PingTimeout`](ConnectionError::PingTimeout), when the peer is too late.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ConnectionError> {
-        if let Some(error) = self.core.error {
-            return Err(error);
+        if let Some(error) = &self.core.error {
+            return Err(**error);
         }
         self.core.set_now(now);
-        while let Some(timer) = self.core.timers.expired(self.core.now) {
+        let (now, reading) = (self.core.now, self.core.reading);
+        while let Some(timer) = self.core.timers.expired(now, reading) {
             let error = match timer {
                 Timer::Handshake => return Err(self.core.end(ConnectionError::HandshakeTimeout)),
-                Timer::Send => match self.core.ping() {
+                Timer::Send => match self.core.ping(R::patience(self)) {
                     Ok(()) => continue,
                     Err(error) => error,
                 },
@@ -145,9 +146,18 @@ impl<R: Role> Connection<R> {
     /// and again before you go on. A connection begins with [`Reading::Running`].
     pub fn set_reading(&mut self, now: Duration, reading: Reading) {
         self.core.set_now(now);
-        if self.core.timers.reading != reading {
-            self.core.timers.reading = reading;
-            self.core.hear();
+        if self.core.reading != reading {
+            self.core.reading = reading;
+            self.hear();
+        }
+    }
+
+    /// The peer is there: bytes of it have come.
+    #[inline]
+    fn hear(&mut self) {
+        if self.core.timers.runs(R::SILENCE) {
+            let patience = R::patience(self);
+            self.core.timers.set(R::SILENCE, self.core.now, patience);
         }
     }
 
@@ -167,7 +177,10 @@ impl<R: Role> Connection<R> {
     /// The error that ended the connection.
     #[must_use]
     pub const fn error(&self) -> Option<&ConnectionError> {
-        self.core.error.as_ref()
+        match &self.core.error {
+            Some(error) => Some(&**error),
+            None => None,
+        }
     }
 
     /// The version that the connection speaks, once CONNECT has said it.

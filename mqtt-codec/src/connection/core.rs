@@ -10,7 +10,7 @@ use super::authentication::{Method, Turn};
 use super::by_identifier::ByIdentifier;
 use super::receive::Parts;
 use super::send::Outgoing;
-use super::timer::{Timer, Timers};
+use super::timer::{Reading, Timer, Timers};
 use super::transmit::Transmit;
 use super::{ConnectionError, Handshakes, PeerLimits, SendError, Session};
 use crate::packet::decode;
@@ -105,7 +105,7 @@ pub struct Core {
     pub(super) side: Side,
     pub(super) state: State,
     /// What ended the connection.
-    pub(super) error: Option<ConnectionError>,
+    pub(super) error: Option<Box<ConnectionError>>,
     /// What the connection speaks; until CONNECT, what a server's refusal speaks.
     pub(super) version: ProtocolVersion,
     /// CONNECT has been sent, or has come.
@@ -119,11 +119,9 @@ pub struct Core {
     /// The latest time seen.
     pub(super) now: Duration,
     pub(super) timers: Timers,
+    pub(super) reading: Reading,
     /// When bytes left last.
     last_sent: Duration,
-    /// How long the peer may be silent: a server's client always, a client's server after
-    /// PINGREQ.
-    pub(super) patience: Duration,
     /// How many bytes of the input the last call left over.
     pub(super) left_over: usize,
 
@@ -136,7 +134,7 @@ pub struct Core {
     /// The most QoS 1 and QoS 2 messages to have under way.
     pub(super) send_maximum: u16,
     /// How many have been sent on this connection and are not settled.
-    pub(super) under_way: usize,
+    pub(super) under_way: u32,
     /// Messages of the session that could not be sent again yet, the first at the end.
     pub(super) unsent: Vec<PacketIdentifier>,
     pub(super) outbound_aliases: Option<Box<OutboundAliases>>,
@@ -147,11 +145,11 @@ pub struct Core {
     /// The Receive Maximum that the peer was told.
     pub(super) receive_maximum: u16,
     /// How many messages of the peer are under way by its count.
-    pub(super) receiving: usize,
+    pub(super) receiving: u32,
     /// QoS 1 messages that wait for PUBACK.
     pub(super) unacknowledged: ByIdentifier<()>,
     /// Requests that wait for an answer: those that a client sent, or a server received.
-    pub(super) requests: ByIdentifier<Request>,
+    pub(super) requests: Option<Box<ByIdentifier<Request>>>,
     pub(super) inbound_aliases: Option<Box<InboundAliases>>,
     /// The PUBLISH that is handed out in parts.
     pub(super) parts: Option<Parts>,
@@ -174,8 +172,8 @@ impl Core {
             peer: PeerLimits::DEFAULT,
             now,
             timers: Timers::default(),
+            reading: Reading::Running,
             last_sent: now,
-            patience: Duration::MAX,
             left_over: 0,
             transmit: Transmit::default(),
             session: Session::new(),
@@ -188,7 +186,7 @@ impl Core {
             receive_maximum: u16::MAX,
             receiving: 0,
             unacknowledged: ByIdentifier::new(),
-            requests: ByIdentifier::new(),
+            requests: None,
             inbound_aliases: None,
             parts: None,
             automatic: false,
@@ -211,18 +209,6 @@ impl Core {
         self.now = self.now.max(now);
     }
 
-    /// The peer is there: bytes of it have come.
-    #[inline]
-    pub(super) fn hear(&mut self) {
-        let timer = match self.side {
-            Side::Client => Timer::Ping,
-            Side::Server => Timer::Receive,
-        };
-        if self.timers.runs(timer) {
-            self.timers.set(timer, self.now, self.patience);
-        }
-    }
-
     /// Bytes have left.
     #[inline]
     pub(super) fn has_sent(&mut self) {
@@ -243,13 +229,13 @@ impl Core {
 
     /// Queues a PINGREQ, whose answer is to come in time. Also while an earlier one has no
     /// answer: the server counts from the last.
-    pub(super) fn ping(&mut self) -> Result<(), ConnectionError> {
+    pub(super) fn ping(&mut self, patience: Duration) -> Result<(), ConnectionError> {
         self.has_sent();
         // Within a message no other packet can be sent, and its bytes do as well.
         if self.outgoing.is_none() {
             self.answer(&Packet::PingReq)?;
             if !self.timers.runs(Timer::Ping) {
-                self.timers.set(Timer::Ping, self.now, self.patience);
+                self.timers.set(Timer::Ping, self.now, patience);
             }
         }
         Ok(())
@@ -267,8 +253,29 @@ impl Core {
     #[cold]
     pub(super) fn end(&mut self, error: ConnectionError) -> ConnectionError {
         self.close();
-        self.error = Some(error);
+        self.error = Some(Box::new(error));
         error
+    }
+
+    /// The request with this packet identifier, if one waits for its answer.
+    #[inline]
+    pub(super) fn request(&self, identifier: PacketIdentifier) -> Option<Request> {
+        self.requests.as_ref()?.get(identifier).copied()
+    }
+
+    pub(super) fn insert_request(&mut self, identifier: PacketIdentifier, request: Request) {
+        let requests = self.requests.get_or_insert_default();
+        requests.insert(identifier, request);
+    }
+
+    /// A request has been answered. Most connections have none but at their beginning.
+    pub(super) fn remove_request(&mut self, identifier: PacketIdentifier) {
+        if let Some(requests) = &mut self.requests {
+            requests.remove(identifier);
+            if requests.is_empty() {
+                self.requests = None;
+            }
+        }
     }
 
     /// That the connection has come as far as this.
@@ -399,12 +406,6 @@ impl Core {
         };
         self.send(&with_properties(*packet, kept.as_properties()))
     }
-}
-
-/// A client may be silent for one and a half times its keep alive (MQTT-3.1.2-22).
-// keeps: 5.0 MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24
-pub(super) fn patience(keep_alive: u16) -> Option<Duration> {
-    (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 1500))
 }
 
 /// The properties but for the problem information.

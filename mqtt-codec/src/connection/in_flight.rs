@@ -89,7 +89,9 @@ impl InFlightPackets {
     /// Adds a packet, in the place of one that has the same identifier.
     #[inline]
     pub(super) fn insert(&mut self, identifier: PacketIdentifier, sent: Sent) {
-        if let Some(old) = self.get_mut(identifier) {
+        if self.places.last() >= Some(identifier)
+            && let Some(old) = self.get_mut(identifier)
+        {
             *old = sent;
             return;
         }
@@ -114,22 +116,24 @@ impl InFlightPackets {
         self.places.insert(identifier, slot);
     }
 
-    /// Takes a packet out. With the last one the slots are given back: an idle connection has
-    /// no use for them.
+    /// Forgets a packet; whether it counted against the peer's Receive Maximum. With the last one
+    /// the slots are given back: an idle connection has no use for them.
     #[inline]
-    pub(super) fn remove(&mut self, identifier: PacketIdentifier) -> Option<Sent> {
+    pub(super) fn remove(&mut self, identifier: PacketIdentifier) -> Option<bool> {
         let slot = self.places.remove(identifier)?;
         let place = self.slots.get_mut(usize::from(slot))?;
-        let Slot::Used(sent) = mem::replace(place, Slot::Free(self.free)) else {
+        let Slot::Used(sent) = &*place else {
             return None;
         };
+        let counted = sent.on_this_connection;
+        *place = Slot::Free(self.free);
         self.free = slot;
         if self.places.is_empty() {
             self.usual = self.slots.len() as u16;
             self.free = END;
             self.slots = Vec::new();
         }
-        Some(sent)
+        Some(counted)
     }
 
     /// The packets, by identifier.
@@ -186,10 +190,14 @@ mod tests {
                     packet: InFlight::PubRel,
                     sequence,
                     expires: None,
-                    on_this_connection: false,
+                    on_this_connection: sequence % 2 == 0,
                 };
                 match step {
-                    0 => prop_assert_eq!(packets.remove(identifier), expected.remove(&identifier)),
+                    0 => {
+                        let removed: Option<Sent> = expected.remove(&identifier);
+                        let counted = removed.map(|sent| sent.on_this_connection);
+                        prop_assert_eq!(packets.remove(identifier), counted);
+                    }
                     _ => {
                         packets.insert(identifier, sent.clone());
                         expected.insert(identifier, sent);

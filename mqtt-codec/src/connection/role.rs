@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::core::Core;
 use super::receive::Next;
+use super::timer::Timer;
 use super::{ClientConfig, ClientEvent, Connection, ConnectionError, ServerConfig, ServerEvent};
 
 /// Which end of a connection it is: [`Client`] or [`Server`]. Nothing else can be one.
@@ -37,6 +38,14 @@ impl Role for Server {
 pub trait Hooks: Sized + 'static {
     /// What both roles share, before anything was sent or received.
     fn begin(now: Duration, config: &Self::Config) -> Core
+    where
+        Self: Role;
+
+    /// What runs while the peer may not be silent for ever.
+    const SILENCE: Timer;
+
+    /// How long the peer may be silent then.
+    fn patience(connection: &Connection<Self>) -> Duration
     where
         Self: Role;
 

@@ -5,7 +5,8 @@ use core::fmt;
 
 use bytes::BufMut;
 
-/// Memory that is kept when nothing waits, in bytes: most packets of an idle connection.
+/// The most memory that is kept when nothing waits, in bytes: most packets of a connection that
+/// sends one at a time. One that sends none but PINGREQ has less.
 const KEPT: usize = 128;
 /// The most that is allocated at once for what comes next, in bytes.
 const AT_ONCE: usize = 64 * 1024;
@@ -24,9 +25,9 @@ impl Transmit {
     /// Where packets are written to.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        if self.bytes.capacity() == 0 {
+        if self.bytes.capacity() == 0 && self.usual > 0 {
             // One allocation in place of one for each doubling.
-            self.bytes.reserve(self.usual.clamp(KEPT, AT_ONCE));
+            self.bytes.reserve(self.usual.min(AT_ONCE));
         }
         &mut self.bytes
     }

@@ -19,9 +19,15 @@ use crate::{
 impl Hooks for Client {
     fn begin(now: Duration, config: &ClientConfig) -> Core {
         let mut core = Core::new(Side::Client, now, config.limits_before_login);
-        core.patience = config.ping_timeout;
         core.handshakes = config.handshakes;
         core
+    }
+
+    const SILENCE: Timer = Timer::Ping;
+
+    #[inline]
+    fn patience(connection: &ClientConnection) -> Duration {
+        connection.config.ping_timeout
     }
 
     #[inline]
@@ -211,12 +217,12 @@ impl Connection<Client> {
             }
             Packet::SubAck(suback) => {
                 core.check_suback(&suback)?;
-                core.requests.remove(suback.packet_identifier);
+                core.remove_request(suback.packet_identifier);
                 ClientEvent::SubAck(suback)
             }
             Packet::UnsubAck(unsuback) => {
                 core.check_unsuback(&unsuback)?;
-                core.requests.remove(unsuback.packet_identifier);
+                core.remove_request(unsuback.packet_identifier);
                 ClientEvent::UnsubAck(unsuback)
             }
             Packet::PingResp => {
@@ -265,8 +271,8 @@ impl Connection<Client> {
 
 impl Core {
     fn check_suback(&self, suback: &SubAck<'_>) -> Result<(), ConnectionError> {
-        let rule = match self.requests.get(suback.packet_identifier) {
-            Some(&Request::Subscribe(count)) if count as usize == suback.reason_codes.len() => {
+        let rule = match self.request(suback.packet_identifier) {
+            Some(Request::Subscribe(count)) if count as usize == suback.reason_codes.len() => {
                 return Ok(());
             }
             Some(Request::Subscribe(_)) => Rule::SubAckCount,
@@ -276,8 +282,8 @@ impl Core {
     }
 
     fn check_unsuback(&self, unsuback: &UnsubAck<'_>) -> Result<(), ConnectionError> {
-        let rule = match self.requests.get(unsuback.packet_identifier) {
-            Some(&Request::Unsubscribe(count))
+        let rule = match self.request(unsuback.packet_identifier) {
+            Some(Request::Unsubscribe(count))
                 if count as usize == unsuback.reason_codes.len()
                     || !self.version.has_properties() =>
             {

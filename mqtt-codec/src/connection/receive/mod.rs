@@ -167,10 +167,10 @@ impl Core {
                 false => Err(self.violation(Rule::PacketIdentifierInUse)),
             };
         }
-        if self.side == Side::Server && self.requests.contains(identifier) {
+        if self.side == Side::Server && self.request(identifier).is_some() {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }
-        if self.receiving >= usize::from(self.receive_maximum) {
+        if self.receiving >= u32::from(self.receive_maximum) {
             return Err(self.violation(Rule::ReceiveMaximum));
         }
         Ok(true)
@@ -181,7 +181,7 @@ impl Core {
     // keeps: 5.0 MQTT-4.3.3-10
     #[inline(never)]
     fn receive_again(&mut self, identifier: PacketIdentifier) -> Result<(), ConnectionError> {
-        let too_many = self.receiving >= usize::from(self.receive_maximum);
+        let too_many = self.receiving >= u32::from(self.receive_maximum);
         let Some(received) = self.session.received.get_mut(identifier) else {
             return Ok(());
         };
@@ -260,13 +260,13 @@ impl Core {
         identifier: PacketIdentifier,
         request: Request,
     ) -> Result<(), ConnectionError> {
-        if self.requests.contains(identifier)
+        if self.request(identifier).is_some()
             || self.unacknowledged.contains(identifier)
             || self.session.received.contains(identifier)
         {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }
-        self.requests.insert(identifier, request);
+        self.insert_request(identifier, request);
         Ok(())
     }
 }

@@ -26,6 +26,15 @@ impl Hooks for Server {
         core
     }
 
+    const SILENCE: Timer = Timer::Receive;
+
+    /// A client may be silent for one and a half times its keep alive (MQTT-3.1.2-22).
+    // keeps: 5.0 MQTT-3.1.2-22, 3.1.1 MQTT-3.1.2-24
+    #[inline]
+    fn patience(connection: &ServerConnection) -> Duration {
+        Duration::from_millis(u64::from(connection.core.login.keep_alive) * 1500)
+    }
+
     #[inline]
     fn next<'a>(
         connection: &mut ServerConnection,

@@ -122,7 +122,7 @@ impl Core {
         codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        let Some(&Request::Subscribe(expected)) = self.requests.get(packet_identifier) else {
+        let Some(Request::Subscribe(expected)) = self.request(packet_identifier) else {
             return Err(SendError::UnknownPacketIdentifier);
         };
         check_codes(codes, expected as usize, PacketSet::SUBACK)?;
@@ -145,7 +145,7 @@ impl Core {
             properties,
             reason_codes: codes.into(),
         }))?;
-        self.requests.remove(packet_identifier);
+        self.remove_request(packet_identifier);
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Core {
         codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        let Some(&Request::Unsubscribe(expected)) = self.requests.get(packet_identifier) else {
+        let Some(Request::Unsubscribe(expected)) = self.request(packet_identifier) else {
             return Err(SendError::UnknownPacketIdentifier);
         };
         check_codes(codes, expected as usize, PacketSet::UNSUBACK)?;
@@ -172,7 +172,7 @@ impl Core {
             properties,
             reason_codes,
         }))?;
-        self.requests.remove(packet_identifier);
+        self.remove_request(packet_identifier);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::connection::alias::InboundAliases;
 use crate::connection::authentication::Turn;
 use crate::connection::core::{Core, Login, Request, Side, State};
-use crate::connection::role::Client;
+use crate::connection::role::{Client, Hooks};
 use crate::connection::send::answer::check_answer;
 use crate::connection::timer::Timer;
 use crate::connection::{Acknowledgements, Connection, ConnectionError, SendError, Session};
@@ -74,7 +74,7 @@ impl Connection<Client> {
             subscriptions: subscriptions.into(),
         }))?;
         let request = Request::Subscribe(subscriptions.len() as u32);
-        self.core.requests.insert(packet_identifier, request);
+        self.core.insert_request(packet_identifier, request);
         Ok(packet_identifier)
     }
 
@@ -95,7 +95,7 @@ impl Connection<Client> {
             topic_filters: topic_filters.into(),
         }))?;
         let request = Request::Unsubscribe(topic_filters.len() as u32);
-        self.core.requests.insert(packet_identifier, request);
+        self.core.insert_request(packet_identifier, request);
         Ok(packet_identifier)
     }
 
@@ -147,7 +147,7 @@ impl Connection<Client> {
     pub fn ping(&mut self, now: Duration) -> Result<(), SendError> {
         self.core.expect(State::Open)?;
         self.core.set_now(now);
-        let sent = self.core.ping();
+        let sent = self.core.ping(Client::patience(self));
         self.owe(sent.map_err(|error| match error {
             ConnectionError::PacketTooLarge { length, maximum } => {
                 SendError::PacketTooLarge { length, maximum }

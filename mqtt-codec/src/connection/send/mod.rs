@@ -162,7 +162,7 @@ impl Core {
     /// How many more QoS 1 and QoS 2 messages may be sent now.
     pub(super) fn send_quota(&self) -> usize {
         // While a message waits to be sent again there is nothing left of it.
-        usize::from(self.send_maximum).saturating_sub(self.under_way)
+        u32::from(self.send_maximum).saturating_sub(self.under_way) as usize
     }
 
     /// Sends a message, under the identifier that was chosen, if one was; its packet
@@ -344,7 +344,7 @@ impl Core {
                 let is_taken = message.qos != QoS::AtMostOnce
                     && self.check_message(message).is_ok()
                     && length <= self.peer.maximum_packet_size as usize;
-                if is_taken && self.under_way >= usize::from(self.send_maximum) {
+                if is_taken && self.under_way >= u32::from(self.send_maximum) {
                     return false;
                 }
                 let out = buffer(&mut self.transmit, &mut self.outgoing);
@@ -368,9 +368,7 @@ impl Core {
     /// A packet is settled: its identifier is free, and another may be sent.
     // keeps: 5.0 MQTT-4.4.0-2
     pub(in crate::connection) fn settle(&mut self, identifier: PacketIdentifier) {
-        if let Some(sent) = self.session.in_flight.remove(identifier)
-            && sent.on_this_connection
-        {
+        if self.session.in_flight.remove(identifier) == Some(true) {
             self.under_way -= 1;
         }
         self.send_unsent();
@@ -381,11 +379,11 @@ impl Core {
 /// identifiers that the client chose.
 fn uses(
     side: Side,
-    requests: &ByIdentifier<Request>,
+    requests: &Option<Box<ByIdentifier<Request>>>,
     outgoing: &Option<Box<Outgoing>>,
     identifier: PacketIdentifier,
 ) -> bool {
-    side == Side::Client && requests.contains(identifier)
+    side == Side::Client && requests.as_ref().is_some_and(|it| it.contains(identifier))
         || outgoing.as_ref().is_some_and(|it| it.has(identifier))
 }
 

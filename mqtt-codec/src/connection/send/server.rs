@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::connection::alias::{InboundAliases, OutboundAliases};
 use crate::connection::authentication::Turn;
-use crate::connection::core::{State, indispensable, patience};
-use crate::connection::role::Server;
+use crate::connection::core::{State, indispensable};
+use crate::connection::role::{Hooks, Server};
 use crate::connection::send::answer::{check_answer, check_packets};
 use crate::connection::timer::Timer;
 use crate::connection::{Accept, Connection, SendError, Session};
@@ -110,16 +110,18 @@ impl Connection<Server> {
                     .min(core.peer.topic_alias_maximum),
             );
         }
-        if let Some(patience) = patience(core.login.keep_alive) {
-            core.patience = patience;
-            core.timers.set(Timer::Receive, core.now, patience);
-        }
         core.send_maximum = config
             .maximum_in_flight
             .min(core.peer.receive_maximum)
             .max(1);
         core.session = session;
         core.resume();
+        if core.login.keep_alive > 0 {
+            let patience = Server::patience(self);
+            self.core
+                .timers
+                .set(Timer::Receive, self.core.now, patience);
+        }
         Ok(())
     }
 
