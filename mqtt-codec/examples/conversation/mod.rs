@@ -1,135 +1,156 @@
 //! What each client example does: it subscribes, publishes to itself as surely as the server
-//! grants, receives, acknowledges and says goodbye. How bytes and time come and go is the
-//! business of the runtime.
+//! grants, receives, acknowledges and says goodbye. How bytes come and go, and how to wait, is
+//! the business of the runtime.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::arguments::Arguments;
 use mqtt_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Message, ReadBuffer, SendError, Session,
+    ClientConfig, ClientConnection, ClientEvent, Message, ReadBuffer, Session,
 };
-use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
+use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 
-/// Bytes that are read at a time.
-const AT_ONCE: usize = 4096;
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
-/// A client in the middle of it.
-pub(crate) struct Conversation {
-    client: ClientConnection,
-    buffer: ReadBuffer,
-    topic: String,
-    sent: bool,
-    received: bool,
-    /// What went wrong that is no error of the connection.
-    failure: Option<String>,
+/// What each client example is told: `HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]`.
+pub(crate) struct Arguments {
+    pub(crate) address: String,
+    pub(crate) version: ProtocolVersion,
+    user: Option<(String, String)>,
 }
 
-impl Conversation {
-    pub(crate) fn begin(
-        name: &str,
-        arguments: &Arguments,
-        now: Duration,
-    ) -> Result<Self, Box<dyn Error>> {
-        let identifier = format!("{name}-client");
-        let connect = Connect {
-            keep_alive: 30,
-            user_name: match &arguments.user {
-                Some((name, _)) => Some(name.as_str().try_into()?),
-                None => None,
-            },
-            password: arguments.user.as_ref().map(|(_, it)| it.as_bytes()),
-            ..Connect::clean(arguments.version, identifier.as_str().try_into()?)
+impl Arguments {
+    pub(crate) fn parse() -> Result<Self, Box<dyn Error>> {
+        let given: Vec<String> = std::env::args().skip(1).collect();
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        let (address, version, user) = match given[..] {
+            [address] => (address, "5.0", None),
+            [address, version] => (address, version, None),
+            [address, user, password] => (address, "5.0", Some((user, password))),
+            [address, version, user, password] => (address, version, Some((user, password))),
+            _ => return Err("usage: HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]".into()),
         };
-        let mut client = ClientConnection::new(now, ClientConfig::default());
-        client.connect(now, &connect, Session::new())?;
+        let mut versions = ProtocolVersion::ALL.into_iter();
+        let version = versions.find(|known| known.to_string() == version);
+        Ok(Self {
+            address: address.into(),
+            version: version.ok_or("the version is 3.1, 3.1.1 or 5.0")?,
+            user: user.map(|(name, password)| (name.into(), password.into())),
+        })
+    }
+}
+
+/// A client, and what it does with each event.
+pub(crate) struct Conversation<A> {
+    pub(crate) client: ClientConnection,
+    buffer: ReadBuffer,
+    start: Instant,
+    act: A,
+    /// What went wrong that is no error of the connection.
+    failure: Option<Box<dyn Error>>,
+}
+
+impl<A> Conversation<A>
+where
+    A: FnMut(&mut ClientConnection, Duration, ClientEvent<'_>) -> Outcome,
+{
+    /// One that begins with this CONNECT, with the user of `arguments`. Its time counts from
+    /// `start`, as that of each connection of the same session.
+    pub(crate) fn new(
+        arguments: &Arguments,
+        connect: Connect<'_>,
+        session: Session,
+        start: Instant,
+        act: A,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut connect = connect;
+        if let Some((name, password)) = &arguments.user {
+            connect.user_name = Some(name.as_str().try_into()?);
+            connect.password = Some(password.as_bytes());
+        }
+        let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
+        client.connect(start.elapsed(), &connect, session)?;
         Ok(Self {
             client,
             buffer: ReadBuffer::new(),
-            topic: format!("examples/{name}"),
-            sent: false,
-            received: false,
+            start,
+            act,
             failure: None,
         })
     }
 
     /// Where to read to.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        self.buffer.space(AT_ONCE)
+        self.buffer.space(4096)
     }
 
     /// So much was read; nothing, when the socket has ended.
-    pub(crate) fn read(&mut self, now: Duration, length: usize) {
+    pub(crate) fn read(&mut self, length: usize) {
         self.buffer.filled(length);
         if length == 0 {
             // What it returns is also what `error` returns at the end.
+            let now = self.start.elapsed();
             self.client.receive_eof(now).unwrap_or_default();
         }
     }
 
-    /// Answers what has come, and does what is due. Errors end the conversation, once the
-    /// protocol's goodbye is sent.
-    pub(crate) fn turn(&mut self, now: Duration) {
+    /// Answers what has come, does what is due, and returns what is to be written. An error ends
+    /// the conversation, once the protocol's goodbye is written.
+    pub(crate) fn turn(&mut self) -> Vec<u8> {
+        let now = self.start.elapsed();
         let mut input = self.buffer.input();
         while let Ok(Some(event)) = self.client.receive(now, &mut input) {
-            let step = Step {
-                client: &mut self.client,
-                topic: &self.topic,
-                sent: &mut self.sent,
-                received: &mut self.received,
-            };
-            if let Err(error) = step.answer(now, event) {
-                self.failure.get_or_insert(error.to_string());
+            if let Err(error) = (self.act)(&mut self.client, now, event) {
+                self.failure.get_or_insert(error);
             }
         }
         self.client.handle_timeout(now).unwrap_or_default();
-    }
-
-    /// Appends what is to be written.
-    pub(crate) fn transmit(&mut self, now: Duration, out: &mut Vec<u8>) {
-        self.client.poll_transmit(now, out);
+        let mut out = Vec::new();
+        self.client.poll_transmit(now, &mut out);
+        out
     }
 
     /// How long to wait for bytes: never nothing, which a socket would take for ever.
-    pub(crate) fn wait(&self, now: Duration) -> Duration {
-        self.client
-            .poll_timeout()
-            .map_or(Duration::from_secs(3600), |at| at.saturating_sub(now))
-            .max(Duration::from_millis(1))
+    pub(crate) fn wait(&self) -> Duration {
+        let due = self.client.poll_timeout().unwrap_or(Duration::MAX);
+        due.saturating_sub(self.start.elapsed())
+            .clamp(Duration::from_millis(1), Duration::from_secs(3600))
     }
 
-    /// Whether all has been said, once it is written.
-    pub(crate) fn is_over(&self) -> bool {
-        self.client.is_closed() || self.failure.is_some()
-    }
-
-    pub(crate) fn outcome(self) -> Result<(), Box<dyn Error>> {
-        match (self.failure, self.client.error()) {
-            (Some(failure), _) => Err(failure.into()),
-            (None, Some(error)) => Err((*error).into()),
-            (None, None) => Ok(()),
+    /// How it went, once all has been said and written.
+    pub(crate) fn outcome(&mut self) -> Option<Outcome> {
+        match (self.failure.take(), self.client.error()) {
+            (Some(failure), _) => Some(Err(failure)),
+            (None, Some(error)) => Some(Err((*error).into())),
+            (None, None) => self.client.is_closed().then_some(Ok(())),
         }
     }
 }
 
-/// One event, and what it changes.
-struct Step<'a> {
-    client: &'a mut ClientConnection,
-    topic: &'a str,
-    sent: &'a mut bool,
-    received: &'a mut bool,
-}
-
-impl Step<'_> {
-    fn answer(self, now: Duration, event: ClientEvent<'_>) -> Result<(), Box<dyn Error>> {
+/// The conversation that the example with this name has.
+#[allow(dead_code, reason = "the example of a resumed session has its own")]
+pub(crate) fn begin(
+    name: &str,
+    arguments: &Arguments,
+) -> Result<
+    Conversation<impl FnMut(&mut ClientConnection, Duration, ClientEvent<'_>) -> Outcome + use<>>,
+    Box<dyn Error>,
+> {
+    let (identifier, topic) = (format!("{name}-client"), format!("examples/{name}"));
+    let connect = Connect::clean(arguments.version, identifier.as_str().try_into()?);
+    let (mut sent, mut received) = (false, false);
+    let act = move |client: &mut ClientConnection, now: Duration, event: ClientEvent<'_>| {
         match event {
             ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
                 return Err(connack.reason_code.to_string().into());
             }
             ClientEvent::ConnAck(_) => {
-                println!("connected");
-                let filters = [Subscription::new(self.topic, QoS::ExactlyOnce)];
-                self.client.subscribe(&filters, Properties::EMPTY)?;
+                let filters = [Subscription::new(&topic, QoS::ExactlyOnce)];
+                client.subscribe(&filters, Properties::EMPTY)?;
             }
             ClientEvent::SubAck(suback) => {
                 let qos = match suback.reason_codes.iter().next() {
@@ -137,40 +158,30 @@ impl Step<'_> {
                     Some(ReasonCode::GrantedQoS1) => QoS::AtLeastOnce,
                     other => return Err(format!("subscribed with {other:?}").into()),
                 };
-                println!("subscribed with {qos:?}");
-                self.client
-                    .publish(&Message::new(self.topic, "21.5", qos))?;
+                client.publish(&Message::new(&topic, "21.5", qos))?;
             }
             // It is acknowledged automatically.
             ClientEvent::Publish(message) => {
                 let text = String::from_utf8_lossy(message.payload);
                 println!("received {text} from {}", message.topic_name);
-                *self.received = message.qos < QoS::ExactlyOnce;
+                received = message.qos < QoS::ExactlyOnce;
             }
-            ClientEvent::PubRel(_) => *self.received = true,
+            ClientEvent::PubRel(_) => received = true,
             ClientEvent::PubAck(ack) | ClientEvent::PubRec(ack) | ClientEvent::PubComp(ack)
                 if ack.reason_code.is_error() =>
             {
                 return Err(ack.reason_code.to_string().into());
             }
-            ClientEvent::PubAck(ack) | ClientEvent::PubComp(ack) => {
-                println!("delivered: {}", ack.reason_code);
-                *self.sent = true;
-            }
+            ClientEvent::PubAck(_) | ClientEvent::PubComp(_) => sent = true,
             ClientEvent::Disconnect(disconnect) => {
                 return Err(format!("the server leaves: {}", disconnect.reason_code).into());
             }
             _ => {}
         }
-        if *self.sent && *self.received {
-            match self
-                .client
-                .close(now, ReasonCode::Success, Properties::EMPTY)
-            {
-                Ok(()) | Err(SendError::Closed) => {}
-                Err(error) => return Err(error.into()),
-            }
+        if sent && received && client.is_open() {
+            client.close(now, ReasonCode::Success, Properties::EMPTY)?;
         }
         Ok(())
-    }
+    };
+    Conversation::new(arguments, connect, Session::new(), Instant::now(), act)
 }
