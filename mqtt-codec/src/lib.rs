@@ -289,6 +289,12 @@
         clippy::unreachable
     )
 )]
+#![warn(
+    missing_debug_implementations,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    clippy::use_self
+)]
 
 extern crate alloc;
 
@@ -313,9 +319,9 @@ pub use connection::{ClientConnection, ConnectionError, SendError, ServerConnect
 pub use error::{DecodeError, EncodeError, PropertyError, StringError};
 pub use limits::Limits;
 pub use packet::{
-    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Entry, List, Packet, PacketBuf, PacketSet, PacketType,
-    Publish, ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
-    Subscriptions, TopicFilters, UnsubAck, Unsubscribe, Will, decode, needed,
+    Acknowledgement, Auth, ConnAck, Connect, Disconnect, Entry, List, Packet, PacketBuf, PacketSet,
+    PacketType, Publish, ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription,
+    SubscriptionOptions, Subscriptions, TopicFilters, UnsubAck, Unsubscribe, Will, decode, needed,
 };
 pub use property::{
     Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIdentifier, PropertyIter,
