@@ -9,7 +9,7 @@ use bytes::BufMut;
 /// sends one at a time. One that sends none but PINGREQ has less.
 const KEPT: usize = 128;
 /// The most that is allocated at once for what comes next, in bytes.
-const AT_ONCE: usize = 64 * 1024;
+const AT_ONCE: usize = 256 * 1024;
 
 /// Encoded packets in the order of sending.
 #[derive(Default)]

@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// What became of the bytes that came.
+#[derive(Debug)]
 pub enum Next<E> {
     /// Nothing more can be taken: more bytes are needed, or an answer of the embedder.
     Wait,
