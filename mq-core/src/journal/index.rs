@@ -115,6 +115,14 @@ fn place(host: Host, target: &Target) -> Place {
     }
 }
 
+/// Which of the targets of a message a place is.
+fn target_at(targets: &[Target], place: Place) -> Option<usize> {
+    let wanted = (place.backlog, place.position);
+    targets
+        .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
+        .ok()
+}
+
 impl Index {
     /// Lengths of the records that are needed, added up.
     pub(super) fn live(&self) -> u64 {
@@ -186,7 +194,8 @@ impl Index {
                     backlog,
                     position,
                 };
-                if let Some((message, at)) = self.target_mut(place)
+                if let Some(record) = self.places.get(&place).copied()
+                    && let Some((message, at)) = self.target_mut(record, place)
                     && let Some(target) = message.targets.get_mut(at)
                 {
                     target.returned = count;
@@ -229,9 +238,10 @@ impl Index {
         targets.sort_unstable_by_key(|target| (target.backlog, target.position));
         for target in &targets {
             let place = place(written.host, target);
-            // A newer record of the same message.
-            self.leave(place);
-            self.places.insert(place, written.position);
+            if let Some(older) = self.places.insert(place, written.position) {
+                // This record is a newer one of the same message.
+                self.leave_record(older, place);
+            }
         }
         let message = LiveMessage {
             message,
@@ -243,35 +253,35 @@ impl Index {
         self.insert(written, What::Message(message));
     }
 
-    /// The message in a place, and which of its targets that is.
-    fn target_mut(&mut self, place: Place) -> Option<(&mut LiveMessage, usize)> {
-        let position = self.places.get(&place)?;
-        let What::Message(message) = &mut self.order.get_mut(position)?.what else {
+    /// The message whose record is there, and which of its targets a place is.
+    fn target_mut(&mut self, position: u64, place: Place) -> Option<(&mut LiveMessage, usize)> {
+        let What::Message(message) = &mut self.order.get_mut(&position)?.what else {
             return None;
         };
-        let wanted = (place.backlog, place.position);
-        let at = message
-            .targets
-            .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
-            .ok()?;
+        let at = target_at(&message.targets, place)?;
         Some((message, at))
     }
 
     /// A message has left a place.
     pub(super) fn leave(&mut self, place: Place) {
-        let left = self.target_mut(place).map(|(message, at)| {
-            message.left -= 1;
-            if message.left > 0 {
-                message.settled.resize(message.targets.len(), false);
-                if let Some(settled) = message.settled.get_mut(at) {
-                    *settled = true;
-                }
-            }
-            message.left
-        });
-        let position = self.places.remove(&place);
-        if let (Some(0), Some(position)) = (left, position) {
+        if let Some(position) = self.places.remove(&place) {
+            self.leave_record(position, place);
+        }
+    }
+
+    /// The message whose record is there has left a place.
+    fn leave_record(&mut self, position: u64, place: Place) {
+        let Some((message, at)) = self.target_mut(position, place) else {
+            return;
+        };
+        message.left -= 1;
+        if message.left == 0 {
             self.remove(position);
+            return;
+        }
+        message.settled.resize(message.targets.len(), false);
+        if let Some(settled) = message.settled.get_mut(at) {
+            *settled = true;
         }
     }
 
@@ -340,11 +350,7 @@ impl Index {
             let What::Message(live) = &self.order.get(position)?.what else {
                 return None;
             };
-            let wanted = (place.backlog, place.position);
-            let at = live
-                .targets
-                .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
-                .ok()?;
+            let at = target_at(&live.targets, *place)?;
             Some((*place, &live.message, live.targets.get(at)?))
         })
     }
