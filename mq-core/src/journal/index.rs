@@ -5,8 +5,9 @@
 //! longer than the ones that made it, which lie before them, so that forgetting the
 //! beginning of a log forgets nothing that is needed.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::model::change::{BacklogId, BindingId, Change, Target, TransactionId};
@@ -79,6 +80,8 @@ pub(super) struct Index {
     places: BTreeMap<Place, u64>,
     /// Transactions that are not committed, with what they settle.
     open: BTreeMap<(Host, TransactionId), Vec<Change>>,
+    /// What those that are committed have settled, and is not taken in yet.
+    committed: VecDeque<(Host, vec::IntoIter<Change>)>,
     /// Lengths of the records that are needed, added up.
     live: u64,
 }
@@ -163,9 +166,8 @@ impl Index {
             }
             (_, Change::Committed { transaction }) => {
                 let settled = self.open.remove(&(host, transaction));
-                for change in settled.unwrap_or_default() {
-                    self.settle(host, &change);
-                }
+                self.committed
+                    .extend(settled.map(|changes| (host, changes.into_iter())));
             }
             (Some(transaction), change) => {
                 let open = self.open.entry((host, transaction)).or_default();
@@ -173,6 +175,24 @@ impl Index {
             }
             (None, change) => self.settle(host, &change),
         }
+    }
+
+    /// Takes in so much of what transactions have settled. Returns whether that was all: only
+    /// then is it known which records are needed.
+    pub(super) fn settle_committed(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            let Some((host, changes)) = self.committed.front_mut() else {
+                return true;
+            };
+            let host = *host;
+            match changes.next() {
+                Some(change) => self.settle(host, &change),
+                None => {
+                    self.committed.pop_front();
+                }
+            }
+        }
+        self.committed.is_empty()
     }
 
     fn settle(&mut self, host: Host, change: &Change) {
