@@ -15,6 +15,7 @@ use crate::model::message::Name;
 use crate::model::{BYTES_PER_STEP, ConnectionId, Model, Notice, Request, Statistics, Wait};
 use crate::names;
 use crate::recovery::RecoveryError;
+use crate::report::{Login, Report};
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +113,8 @@ pub enum Output {
         /// Which one.
         connection: ConnectionId,
     },
+    /// Something to log or to count. It asks for nothing.
+    Report(Report),
     /// Close the socket once all that was transmitted is written. The broker
     /// has forgotten the connection and ignores inputs about it.
     Close {
@@ -165,6 +168,7 @@ struct Connection {
     gone: bool,
     departure: Option<Departure>,
     deadline: Option<Duration>,
+    login: Box<Login>,
 }
 
 impl Connection {
@@ -393,6 +397,7 @@ impl Broker {
             gone: false,
             departure: None,
             deadline: None,
+            login: Box::default(),
         };
         self.connections.insert(id, connection);
         self.touched.insert(id);
@@ -510,6 +515,7 @@ impl Broker {
             return;
         };
         if connection.backlog.is_empty() || connection.front.is_closed() {
+            self.report_failure(id);
             self.remove(id);
             return;
         }
@@ -578,6 +584,7 @@ impl Broker {
             return;
         };
         while let Some(request) = connection.front.poll_request() {
+            connection.login.hear(&request);
             let Some(journal) = self.journal.as_deref_mut() else {
                 self.model.handle(self.now, id, request);
                 continue;
@@ -783,6 +790,10 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if let Some(reason) = connection.login.answered(&notice) {
+            let report = connection.login.report(id, reason);
+            self.outputs.push_back(Output::Report(report));
+        }
         connection.front.notice(self.now, notice);
         if !connection.touched {
             connection.touched = true;
@@ -896,8 +907,19 @@ impl Broker {
         }
     }
 
+    /// Says why a connection ends, if its peer is the cause.
+    fn report_failure(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(&id)
+            && let Some(reason) = connection.front.failure()
+        {
+            let report = connection.login.report(id, reason);
+            self.outputs.push_back(Output::Report(report));
+        }
+    }
+
     /// Ends a connection from this side, unless it is over.
     fn close(&mut self, id: ConnectionId) {
+        self.report_failure(id);
         if self.connections.get(&id).is_some_and(|c| !c.gone) {
             self.outputs.push_back(Output::Close { connection: id });
         }

@@ -114,9 +114,9 @@
 //! the broker is down. The time that a queue may stay unused begins anew.
 //!
 //! A store may be slow, or stuck. Beyond [`Limits::store_high_water`] those wait who
-//! publish what is to be stored. The log has no more than two and a half times the bytes
-//! that are needed of it, and 64 KiB: what is needed and lies first is written once more, a
-//! bounded number of bytes with each batch, before the beginning is trimmed.
+//! publish what is to be stored. The log has about twice the bytes that are needed of it:
+//! what is needed and lies first is written once more, a bounded number of bytes with each
+//! batch, before the beginning is trimmed.
 //!
 //! # Replay
 //!
@@ -171,6 +171,7 @@ mod limits;
 mod model;
 mod names;
 mod recovery;
+mod report;
 
 pub use broker::{Broker, Input, Output};
 pub use config::{Config, ConfigError, Store};
@@ -178,3 +179,4 @@ pub use frontend::Protocol;
 pub use limits::Limits;
 pub use model::{ConnectionId, Statistics};
 pub use recovery::{Recovery, RecoveryError};
+pub use report::{Reason, Report};

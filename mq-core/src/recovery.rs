@@ -37,6 +37,8 @@ use crate::journal::{Reader, Trouble};
 pub struct Recovery {
     broker: Broker,
     reader: Reader,
+    /// What was appended up to here may be missing.
+    skipped: u64,
 }
 
 /// Why a broker cannot be made of a log.
@@ -114,7 +116,15 @@ impl Recovery {
         Ok(Recovery {
             broker,
             reader: Reader::new(journal),
+            skipped: 0,
         })
+    }
+
+    /// The store has lost what was appended between the last batch and this position, as
+    /// after a repair: the next batch is the one there. Messages may be missing then, and
+    /// others come again that were acknowledged.
+    pub fn skip(&mut self, position: u64) {
+        self.skipped = position;
     }
 
     /// Takes the next batch, as it was appended at that position. They come from the
@@ -123,7 +133,8 @@ impl Recovery {
     /// # Errors
     /// If it is not the next one, or cannot be read. Then no broker is to be made.
     pub fn batch(&mut self, position: u64, bytes: Bytes) -> Result<(), RecoveryError> {
-        if let Some(expected) = self.reader.end().filter(|end| *end != position) {
+        let follows = |end: u64| end == position || (end < position && position == self.skipped);
+        if let Some(expected) = self.reader.end().filter(|end| !follows(*end)) {
             return Err(RecoveryError::Gap { position, expected });
         }
         Ok(self.reader.batch(position, bytes)?)
@@ -135,7 +146,9 @@ impl Recovery {
     /// # Errors
     /// If the log says what cannot be.
     pub fn finish(self, now: Duration) -> Result<Broker, RecoveryError> {
-        let Recovery { mut broker, reader } = self;
+        let Recovery {
+            mut broker, reader, ..
+        } = self;
         broker.recover(now, reader)?;
         Ok(broker)
     }

@@ -15,6 +15,7 @@ use core::time::Duration;
 use crate::config::Config;
 use crate::model::vhost::{Lease, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
+use crate::report::Reason;
 use link::Link;
 
 /// What a connection speaks.
@@ -98,6 +99,9 @@ pub(crate) trait FrontEnd {
 
     /// Whether the connection is to be closed once all is transmitted.
     fn is_closed(&self) -> bool;
+
+    /// What the peer did wrong, or failed to do in time, if the connection ends for that.
+    fn failure(&self) -> Option<Reason>;
 
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);

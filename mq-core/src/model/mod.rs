@@ -95,7 +95,7 @@ impl Model {
                     Some(vhost) => vhost.serve(connection, request),
                     None if matches!(request, Request::Attach(_)) => {
                         self.notices
-                            .push_back((connection, refused(login_refused())));
+                            .push_back((connection, refused(not_logged_in())));
                     }
                     None => {}
                 }
@@ -257,26 +257,21 @@ impl Model {
                 if !self.rights.accepts(&given.user, &given.password) =>
             {
                 let (credentials, index) = self.host_in(&given).unwrap_or((given, 0));
-                (self.rights.user(Some(credentials)), index)
+                (self.rights.user(Some(credentials))?, index)
             }
-            (credentials, Host::Later) => return self.user(credentials),
+            (credentials, Host::Later) => return self.rights.user(credentials),
             (credentials, host) => {
-                let user = self.user(credentials)?;
+                let user = self.rights.user(credentials)?;
                 let index = match host {
                     Host::Later | Host::Default | Host::InUserName => 0,
                     Host::Named(name) => self.host(&name)?,
                     Host::NamedOrDefault(name) => self.find(&name).unwrap_or_default(),
                 };
-                (Some(user), index)
+                (user, index)
             }
         };
-        let user = user.ok_or_else(login_refused)?;
         self.places.insert(connection, index);
         Ok(user)
-    }
-
-    fn user(&self, credentials: Option<Credentials>) -> Result<Name, Refusal> {
-        self.rights.user(credentials).ok_or_else(login_refused)
     }
 
     /// The virtual host that `HOST:USER` names, and the credentials without it.
@@ -306,8 +301,8 @@ impl Model {
     }
 }
 
-fn login_refused() -> Refusal {
-    Refusal::access_refused(format_args!("login refused"))
+fn not_logged_in() -> Refusal {
+    Refusal::access_refused(format_args!("nobody has logged in"))
 }
 
 fn refused(refusal: Refusal) -> Notice {

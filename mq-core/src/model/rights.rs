@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use super::message::Name;
+use super::refusal::Refusal;
 use super::request::Credentials;
 
 /// The users of the broker.
@@ -25,12 +26,19 @@ impl Rights {
         }
     }
 
-    /// The user who comes in with these credentials.
-    pub(super) fn user(&self, credentials: Option<Credentials>) -> Option<Name> {
-        match credentials {
-            None => self.allow_anonymous.then(|| Name::from(ANONYMOUS)),
-            Some(Credentials { user, password }) => self.accepts(&user, &password).then_some(user),
-        }
+    /// The user who comes in with these credentials. Why one does not is for the people
+    /// who run the broker, and for no client.
+    pub(super) fn user(&self, credentials: Option<Credentials>) -> Result<Name, Refusal> {
+        let refused = match credentials {
+            None if self.allow_anonymous => return Ok(Name::from(ANONYMOUS)),
+            None => "nobody comes in without a user",
+            Some(Credentials { user, password }) => match self.passwords.get(&*user) {
+                Some(_) if self.accepts(&user, &password) => return Ok(user),
+                Some(_) => "the password is wrong",
+                None => "there is no such user",
+            },
+        };
+        Err(Refusal::access_refused(format_args!("{refused}")))
     }
 
     /// Whether the password is the user's.

@@ -78,10 +78,8 @@ fn what_a_session_that_ends_has_not_acknowledged_goes_to_another_member() {
 #[test]
 fn what_waits_in_a_session_that_ends_goes_to_another_member() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let config = Config {
-            maximum_in_flight: 2,
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.maximum_in_flight = 2;
         let mut world = World::with(config);
         let mut first = member(&mut world, "first", 0);
         publish(&mut world, 5, qos);

@@ -9,7 +9,7 @@ mod topology;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use amqp_codec::connection::{
     Capabilities, Message as Outbound, Reading, ReplyError, Scope, SendError, ServerConfig,
@@ -30,6 +30,7 @@ use crate::model::request::{Credentials, Host, Login};
 use crate::model::vhost::{Delivery, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
+use crate::report::Reason;
 use answer::{Asked, Next};
 use channel::Channel;
 
@@ -421,6 +422,18 @@ impl FrontEnd for AmqpFrontEnd {
 
     fn is_closed(&self) -> bool {
         self.codec.is_closed()
+    }
+
+    fn failure(&self) -> Option<Reason> {
+        use amqp_codec::connection::ConnectionError as Error;
+        let error = self.codec.error()?;
+        let text = error.to_string();
+        Some(match error {
+            Error::HandshakeTimeout | Error::PeerTimeout | Error::CloseTimeout => {
+                Reason::TimedOut(text)
+            }
+            _ => Reason::Malformed(text),
+        })
     }
 
     fn shutdown(&mut self, now: Duration) {

@@ -4,6 +4,7 @@ mod answer;
 mod connect;
 mod properties;
 
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
@@ -21,6 +22,7 @@ use crate::model::message::Name;
 use crate::model::request::{ChannelNumber, Publish, Unrouted};
 use crate::model::session::{Leaving, RetainHandling, SubscribeRequest, SubscriptionOptions};
 use crate::model::{ConnectionId, Notice, Request};
+use crate::report::Reason;
 use answer::Asked;
 use properties::Inbound;
 
@@ -273,6 +275,16 @@ impl FrontEnd for MqttFrontEnd {
 
     fn is_closed(&self) -> bool {
         self.failed || self.codec.is_closed()
+    }
+
+    fn failure(&self) -> Option<Reason> {
+        use mqtt_codec::connection::ConnectionError as Error;
+        let error = self.codec.error()?;
+        let text = error.to_string();
+        Some(match error {
+            Error::HandshakeTimeout | Error::PeerTimeout { .. } => Reason::TimedOut(text),
+            _ => Reason::Malformed(text),
+        })
     }
 
     fn shutdown(&mut self, now: Duration) {

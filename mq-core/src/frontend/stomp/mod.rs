@@ -30,6 +30,7 @@ use crate::model::request::{
 use crate::model::vhost::{Lease, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
+use crate::report::Reason;
 use answer::Asked;
 use destination::Destination;
 
@@ -544,6 +545,18 @@ impl FrontEnd for StompFrontEnd {
 
     fn is_closed(&self) -> bool {
         self.codec.is_closed()
+    }
+
+    fn failure(&self) -> Option<Reason> {
+        use stomp_codec::connection::ConnectionError as Error;
+        let error = self.codec.error()?;
+        let text = error.to_string();
+        Some(match error {
+            Error::HandshakeTimeout | Error::PeerTimeout | Error::CloseTimeout => {
+                Reason::TimedOut(text)
+            }
+            _ => Reason::Malformed(text),
+        })
     }
 
     fn shutdown(&mut self, now: Duration) {

@@ -59,10 +59,8 @@ pub(super) struct Network {
 }
 
 fn config(session_messages: usize) -> Config {
-    let mut config = Config {
-        drain_on_takeover: true,
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.drain_on_takeover = true;
     // Small, so that slow links are felt.
     config.limits.transmit_high_water = 20_000;
     config.limits.receive_high_water = 20_000;

@@ -1,0 +1,102 @@
+//! What a shell should log or count: it is about a peer, and not for it.
+
+use alloc::string::{String, ToString};
+
+use crate::model::message::Name;
+use crate::model::{ConnectionId, Notice, Request};
+
+/// Something that a person who runs the broker wants to know of a connection.
+///
+/// A client is told no more than its protocol allows, and often nothing: MQTT 3.1.1 ends
+/// the connection without a word. What comes here says why. It does not change what the
+/// broker does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// The user that the client said it is; empty while it has not, or for nobody in
+    /// particular.
+    pub user: String,
+    /// MQTT's client identifier, also one that the broker has made up; empty in other
+    /// protocols.
+    pub client_identifier: String,
+    /// What there is to know.
+    pub reason: Reason,
+}
+
+/// What there is to know of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The client is who it said it is.
+    LoggedIn,
+    /// The login was refused: a wrong password, a user that is not known, nobody where
+    /// somebody is wanted, or a virtual host that is not there or not for this user.
+    LoginRefused(String),
+    /// The peer broke a rule of its protocol, or a limit; which, the text says. The
+    /// connection ends.
+    Malformed(String),
+    /// Something did not come in time: the handshake, a heartbeat, an answer. The
+    /// connection ends.
+    TimedOut(String),
+    /// Another connection has the client identifier now. This one ends.
+    TakenOver,
+}
+
+/// Who is at the other end of a connection, as far as its login has come.
+#[derive(Debug, Default)]
+pub(crate) struct Login {
+    user: Name,
+    client_identifier: Name,
+    /// Questions of the login that wait for their answers.
+    asked: u8,
+}
+
+impl Login {
+    /// Keeps what a request to the model says of who it is.
+    pub(crate) fn hear(&mut self, request: &Request) {
+        match request {
+            Request::Login(login) => {
+                let credentials = login.credentials.as_ref();
+                self.user = credentials.map_or_else(Name::default, |c| c.user.clone());
+            }
+            Request::Attach(attach) => {
+                self.client_identifier = attach.client_identifier.clone();
+            }
+            Request::Open { .. } => {}
+            _ => return,
+        }
+        self.asked += 1;
+    }
+
+    /// What there is to know when the model has answered.
+    pub(crate) fn answered(&mut self, notice: &Notice) -> Option<Reason> {
+        match notice {
+            Notice::LoggedIn { user } => {
+                self.user = user.clone();
+                self.asked = self.asked.saturating_sub(1);
+                Some(Reason::LoggedIn)
+            }
+            Notice::Opened | Notice::Attached(_) => {
+                self.asked = self.asked.saturating_sub(1);
+                None
+            }
+            // What was asked besides is refused with it.
+            Notice::Refused(refusal) if core::mem::take(&mut self.asked) > 0 => {
+                Some(Reason::LoginRefused(refusal.text.clone()))
+            }
+            Notice::TakenOver => Some(Reason::TakenOver),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn report(&self, connection: ConnectionId, reason: Reason) -> Report {
+        Report {
+            connection,
+            user: self.user.to_string(),
+            client_identifier: self.client_identifier.to_string(),
+            reason,
+        }
+    }
+}
