@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::hand::{Hand, Snapshot};
 use crate::{Config, Endpoint, Listen, Server, StartError};
+
+/// How often it is looked at what is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A [`Server`] on a thread of its own, with its own runtime. Dropping it
 /// shuts it down and waits for that.
@@ -20,6 +25,7 @@ use crate::{Config, Endpoint, Listen, Server, StartError};
 pub struct BlockingServer {
     bound: Listen,
     endpoints: Vec<Endpoint>,
+    hand: Hand,
     /// Dropping it is the signal.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -46,7 +52,8 @@ impl BlockingServer {
                     match Server::start(config).await {
                         Ok(server) => {
                             // A starter that is gone has dropped `stop` too.
-                            let open = (server.addresses(), server.endpoints().to_vec());
+                            let endpoints = server.endpoints().to_vec();
+                            let open = (server.addresses(), endpoints, server.hand().clone());
                             let _ = tell.send(Ok(open));
                             let _ = stopped.await;
                             server.shutdown().await;
@@ -58,12 +65,13 @@ impl BlockingServer {
                 });
             })
             .map_err(StartError::Runtime)?;
-        let (bound, endpoints) = told
+        let (bound, endpoints, hand) = told
             .recv()
             .map_err(|_| StartError::Runtime(std::io::Error::other("its thread panicked")))??;
         Ok(BlockingServer {
             bound,
             endpoints,
+            hand,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -77,6 +85,35 @@ impl BlockingServer {
     /// All listeners, as [`Server::endpoints`] returns them.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// What there is in the server now.
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context, as the two below: a [`Server`] is for those.
+    pub fn snapshot(&self) -> Snapshot {
+        self.hand.snapshot_blocking()
+    }
+
+    /// Waits until a snapshot passes a test, for at most so long. Returns whether one did.
+    pub fn wait_until(&self, timeout: Duration, test: impl Fn(&Snapshot) -> bool) -> bool {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if test(&self.snapshot()) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Ends all connections without a goodbye, as a network does. Returns how many there
+    /// were.
+    pub fn cut_connections(&self) -> usize {
+        self.hand.cut_blocking()
     }
 
     /// Where AMQP 0-9-1 listens.

@@ -9,17 +9,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mq_core::{Broker, ConnectionId, Input, Output, Protocol};
+use mq_core::{Broker, ConnectionId, Input, Output};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::connection::{self, Gate, Reading};
-use crate::listener::Peer as From;
+use crate::connection::{self, Gate, Outgoing, Reading};
+use crate::hand::Snapshot;
+use crate::listener::Peer as Origin;
 use crate::live::Live;
 use crate::name;
 use crate::places::Place;
+use crate::report::{Reports, Subject, other_protocol};
+use crate::store::Batch;
+use crate::store::writer::Writer;
 use crate::transport::Established;
 
 /// Commands that may wait for the broker. With reads of at most
@@ -43,7 +47,7 @@ pub(crate) enum Command {
     Accepted {
         established: Established,
         /// Where it comes from.
-        peer: From,
+        peer: Origin,
         /// Held until the socket is closed.
         place: Place,
     },
@@ -61,24 +65,35 @@ pub(crate) enum Command {
     Drained { connection: ConnectionId },
     /// End of stream, a reset, or a peer that stopped taking bytes.
     Gone { connection: ConnectionId },
+    /// The program that has the server in it asks what there is.
+    Snapshot { answer: oneshot::Sender<Snapshot> },
+    /// It cuts all connections, and asks how many there were.
+    Cut { answer: oneshot::Sender<usize> },
 }
 
 /// A connection that the broker knows.
 struct Peer {
-    protocol: Protocol,
+    subject: Subject,
+    /// Nothing has come from it yet.
+    is_new: bool,
     /// What the broker has said since the last flush.
     outgoing: Vec<Bytes>,
-    /// Bounded by the broker, which holds back while what it transmitted has
-    /// not been reported to have left.
-    writer: mpsc::UnboundedSender<Vec<Bytes>>,
+    writer: Arc<Outgoing>,
     gate: Arc<Gate>,
 }
 
 pub(crate) struct BrokerTask {
     broker: Broker,
+    /// Writes the log, where one is kept.
+    log: Option<Writer>,
+    /// What the broker has appended since that was handed on last.
+    appended: Vec<Batch>,
     /// The origin of the broker's time.
     start: Instant,
     peers: BTreeMap<ConnectionId, Peer>,
+    /// Those that are gone in this turn, for what there may be to say about them.
+    leaving: BTreeMap<ConnectionId, Subject>,
+    reports: Reports,
     /// Those with something in `outgoing`, in the order of their first chunk.
     unflushed: Vec<ConnectionId>,
     /// Of connections that are closing too.
@@ -93,6 +108,7 @@ pub(crate) struct BrokerTask {
 impl BrokerTask {
     pub(crate) fn new(
         broker: Broker,
+        log: Option<Writer>,
         start: Instant,
         live: Live,
         commands: mpsc::Sender<Command>,
@@ -100,8 +116,12 @@ impl BrokerTask {
     ) -> BrokerTask {
         BrokerTask {
             broker,
+            log,
+            appended: Vec::new(),
             start,
             peers: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            reports: Reports::default(),
             unflushed: Vec::new(),
             readers: JoinSet::new(),
             writers: JoinSet::new(),
@@ -135,6 +155,12 @@ impl BrokerTask {
                 tokio::select! {
                     biased;
                     _ = &mut stopped => return,
+                    open = more_is_durable(&mut self.log) => {
+                        if !open {
+                            tracing::error!("the log cannot be written any more: stopping");
+                            return;
+                        }
+                    }
                     _ = self.inbox.recv_many(&mut batch, BATCH) => {}
                     () = alarm.as_mut() => {}
                 }
@@ -166,6 +192,8 @@ impl BrokerTask {
             let wake = self.wake_at().min(until);
             tokio::select! {
                 _ = self.inbox.recv_many(&mut batch, BATCH) => {}
+                // Some wait for a confirmation, which they get before the end.
+                true = more_is_durable(&mut self.log) => {}
                 Some(_) = self.writers.join_next() => {}
                 _ = self.readers.join_next() => {}
                 () = sleep_until(wake.into()) => {}
@@ -185,6 +213,14 @@ impl BrokerTask {
         self.readers.shutdown().await;
     }
 
+    /// Waits until the log is written to its end, or cannot be.
+    pub(crate) async fn close_log(&mut self) {
+        if let Some(log) = self.log.take() {
+            // A panic in there has been reported in there.
+            let _ = tokio::task::spawn_blocking(move || log.finish()).await;
+        }
+    }
+
     /// One turn of the loop: the batch, the timers, the outputs.
     fn turn(&mut self, batch: &mut Vec<Command>) {
         // Ended tasks are only remembered until somebody asks.
@@ -196,6 +232,9 @@ impl BrokerTask {
             }
         }
         let now = self.start.elapsed();
+        if let Some(through) = self.log.as_mut().and_then(Writer::newly_durable) {
+            self.broker.handle(now, Input::Durable { through });
+        }
         for command in batch.drain(..) {
             if let Some(input) = self.admit(command) {
                 self.broker.handle(now, input);
@@ -206,6 +245,8 @@ impl BrokerTask {
             self.broker.handle_timeout(now);
         }
         self.carry_out();
+        self.reports
+            .count_drops(Instant::now(), || self.broker.statistics());
     }
 
     /// Turns a command into the broker's input. Connections that the broker
@@ -219,8 +260,11 @@ impl BrokerTask {
             } => {
                 // The next one may come in while this one is handled.
                 drop(room);
-                let known = self.peers.contains_key(&connection);
-                known.then_some(Input::Received { connection, bytes })
+                let peer = self.peers.get_mut(&connection)?;
+                if std::mem::take(&mut peer.is_new) {
+                    peer.subject.speaks = other_protocol(&bytes, peer.subject.protocol);
+                }
+                Some(Input::Received { connection, bytes })
             }
             Command::Transmitted { connection, len } => self
                 .peers
@@ -234,11 +278,30 @@ impl BrokerTask {
                 let peer = self.peers.remove(&connection)?;
                 tracing::debug!(
                     id = connection.0,
-                    protocol = name(peer.protocol),
+                    protocol = name(peer.subject.protocol),
                     "disconnected"
                 );
                 peer.gate.set(Reading::Over);
+                self.leaving.insert(connection, peer.subject.clone());
                 Some(Input::Disconnected { connection })
+            }
+            Command::Snapshot { answer } => {
+                // Who asked may not wait any more.
+                let _ = answer.send(Snapshot {
+                    connections: self.peers.len(),
+                    statistics: self.broker.statistics(),
+                });
+                None
+            }
+            Command::Cut { answer } => {
+                let peers = std::mem::take(&mut self.peers);
+                let _ = answer.send(peers.len());
+                let now = self.start.elapsed();
+                for (connection, peer) in peers {
+                    peer.gate.set(Reading::Over);
+                    self.broker.handle(now, Input::Disconnected { connection });
+                }
+                None
             }
             Command::Accepted {
                 established,
@@ -246,7 +309,7 @@ impl BrokerTask {
                 place,
             } => {
                 let protocol = established.protocol;
-                let connection = self.open(established, &peer, place);
+                let connection = self.open(established, peer, place);
                 Some(Input::Connected {
                     connection,
                     protocol,
@@ -255,7 +318,7 @@ impl BrokerTask {
         }
     }
 
-    fn open(&mut self, established: Established, peer: &From, place: Place) -> ConnectionId {
+    fn open(&mut self, established: Established, peer: Origin, place: Place) -> ConnectionId {
         let Established {
             protocol,
             reader,
@@ -266,7 +329,7 @@ impl BrokerTask {
         let id = ConnectionId(self.last_id);
         tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
         let gate = Arc::new(Gate::new());
-        let (chunks, outgoing) = mpsc::unbounded_channel();
+        let outgoing = Arc::new(Outgoing::default());
         let place = Arc::new(place);
         let values = self.live.get();
         self.readers.spawn(connection::read(
@@ -280,7 +343,7 @@ impl BrokerTask {
         self.writers.spawn(connection::write(
             id,
             writer,
-            outgoing,
+            Arc::clone(&outgoing),
             self.commands.clone(),
             values.write_timeout,
             place,
@@ -288,9 +351,14 @@ impl BrokerTask {
         self.peers.insert(
             id,
             Peer {
-                protocol,
+                subject: Subject {
+                    protocol,
+                    peer,
+                    speaks: None,
+                },
+                is_new: true,
                 outgoing: Vec::new(),
-                writer: chunks,
+                writer: outgoing,
                 gate,
             },
         );
@@ -323,7 +391,7 @@ impl BrokerTask {
                     if let Some(mut peer) = self.peers.remove(&connection) {
                         tracing::debug!(
                             id = connection.0,
-                            protocol = name(peer.protocol),
+                            protocol = name(peer.subject.protocol),
                             "closed"
                         );
                         peer.flush();
@@ -332,13 +400,39 @@ impl BrokerTask {
                         peer.gate.set(Reading::Over);
                     }
                 }
+                Output::Append { position, bytes } => {
+                    self.appended.push(Batch { position, bytes });
+                }
+                Output::Trim { before } => {
+                    self.hand_on_log();
+                    if let Some(log) = &self.log {
+                        log.trim(before);
+                    }
+                }
+                Output::Report(report) => {
+                    let connection = &report.connection;
+                    let peer = self.peers.get(connection).map(|peer| &peer.subject);
+                    if let Some(subject) = peer.or(self.leaving.get(connection)) {
+                        self.reports.write(&report, subject);
+                    }
+                }
                 other => tracing::error!(?other, "an output that this shell does not know"),
             }
         }
+        self.leaving.clear();
+        self.hand_on_log();
         for connection in self.unflushed.drain(..) {
             if let Some(peer) = self.peers.get_mut(&connection) {
                 peer.flush();
             }
+        }
+    }
+
+    fn hand_on_log(&mut self) {
+        if let Some(log) = &self.log
+            && !self.appended.is_empty()
+        {
+            log.append(std::mem::take(&mut self.appended));
         }
     }
 
@@ -367,11 +461,25 @@ impl BrokerTask {
     }
 }
 
+/// Resolves when more of the log is durable: to true, or to false if none ever will be.
+async fn more_is_durable(log: &mut Option<Writer>) -> bool {
+    match log {
+        Some(log) => log.more_is_durable().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Peer {
     fn flush(&mut self) {
         if !self.outgoing.is_empty() {
-            // A writer that is gone has said so by `Command::Gone`.
-            let _ = self.writer.send(std::mem::take(&mut self.outgoing));
+            self.writer.push(&mut self.outgoing);
         }
+    }
+}
+
+impl Drop for Peer {
+    /// The writer ends when it has written what there is.
+    fn drop(&mut self) {
+        self.writer.end();
     }
 }

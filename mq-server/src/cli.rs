@@ -51,6 +51,16 @@ pub(crate) struct Flags {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) set: Vec<Assignment>,
 
+    /// The directory for what has to outlive the process: durable queues and their persistent
+    /// messages, sessions, retained messages. It is made if it is not there [default: mq-data].
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Keep everything in memory: it is gone with the process, and what is confirmed is in
+    /// memory alone.
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+
     /// Where AMQP 0-9-1 listens [default: 127.0.0.1:5672]. Port 0 takes a free
     /// one, "off" leaves the protocol out.
     #[arg(long, value_name = "HOST:PORT|off")]

@@ -1,10 +1,12 @@
 //! What an embedder says to start a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mq_core::Protocol;
 
+use crate::store::Storage;
 use crate::transport::{Endpoint, TlsFiles};
 
 /// A protocol's name as people write it: `AMQP`, `MQTT`, `STOMP`.
@@ -92,9 +94,13 @@ pub struct Config {
     /// handshake, the PROXY header and, where anything is spoken, its first bytes.
     /// Default 10 s.
     pub handshake_timeout: Duration,
-    /// Users, virtual hosts and the limits of the broker itself. Its
-    /// `unix_time` is set by the server.
+    /// Users, virtual hosts and the limits of the broker itself. The server sets its
+    /// `unix_time`, `drain_on_takeover` and `store`.
     pub broker: mq_core::Config,
+    /// Where the log is kept from which a server that is started again goes on: what is
+    /// confirmed is in there. Default: nowhere; all is gone with the server then, and what is
+    /// confirmed is in memory.
+    pub store: Option<Arc<dyn Storage>>,
     /// Open sockets at one time, over all protocols. A connection over it is
     /// closed at once. Default 10,000.
     pub max_connections: u32,
@@ -222,6 +228,7 @@ impl Default for Config {
             tls: None,
             handshake_timeout: Duration::from_secs(10),
             broker: mq_core::Config::default(),
+            store: None,
             max_connections: 10_000,
             max_connections_per_address: 10_000,
             write_timeout: Duration::from_secs(60),

@@ -1,8 +1,8 @@
 //! The two tasks of one connection: one reads, one writes.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,11 +12,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::broker_task::Command;
 use crate::places::Place;
-use crate::transport::{Reader, Writer};
+use crate::transport::{Reader, SMALL, Writer};
 
-/// Read sizes adapt between these: an idle connection holds little, a busy one
-/// needs few calls.
-const SMALLEST_READ: usize = 2 * 1024;
+/// Read sizes adapt between [`SMALL`] and this: an idle connection holds no buffer, a busy
+/// one needs few calls.
 pub(crate) const LARGEST_READ: usize = 64 * 1024;
 
 /// Reads of one connection that wait for the broker at most, so that one that floods
@@ -29,6 +28,9 @@ const EMPTY_AFTER: Duration = Duration::from_millis(1);
 
 /// What is read of a socket at most when it is to be emptied.
 const LARGEST_DRAIN: usize = 8 << 20;
+
+/// Chunks for which an idle connection keeps room.
+const FEW: usize = 4;
 
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
@@ -101,7 +103,7 @@ pub(crate) async fn read(
     _place: Arc<Place>,
 ) {
     let mut buffer = BytesMut::new();
-    let mut size = SMALLEST_READ;
+    let mut size = SMALL;
     // What is still read before the broker is told that the socket is empty.
     let mut drain = None;
     loop {
@@ -116,10 +118,13 @@ pub(crate) async fn read(
                 continue;
             }
         }
-        // What is left of the last buffer is used up first.
-        if buffer.capacity() < size / 4 {
+        if size == SMALL {
+            buffer = BytesMut::new();
+        } else if buffer.capacity() < size / 4 {
+            // What is left of the last buffer is used up first.
             buffer.reserve(size);
         }
+        let room = buffer.capacity().max(SMALL);
         let read = tokio::select! {
             biased;
             read = socket.read(&mut buffer) => read,
@@ -139,10 +144,10 @@ pub(crate) async fn read(
                 return;
             }
             Ok(len) => {
-                if buffer.len() == buffer.capacity() {
+                if len == room {
                     size = (size * 2).min(LARGEST_READ);
                 } else if len < size / 8 {
-                    size = (size / 2).max(SMALLEST_READ);
+                    size = (size / 2).max(SMALL);
                 }
                 let bytes = buffer.split().freeze();
                 // It is never closed: there is room again when the broker has taken
@@ -185,10 +190,64 @@ pub(crate) async fn read(
 async fn discard(mut socket: Reader, mut buffer: BytesMut) {
     loop {
         buffer.clear();
-        buffer.reserve(SMALLEST_READ);
         match socket.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
+        }
+    }
+}
+
+/// What the broker transmits to one connection. It is bounded by the broker, which holds
+/// back while what it transmitted has not been reported to have left.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    chunks: Vec<Bytes>,
+    is_over: bool,
+}
+
+impl Outgoing {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over chunks, which are taken out of `chunks`.
+    pub(crate) fn push(&self, chunks: &mut Vec<Bytes>) {
+        self.waiting().chunks.append(chunks);
+        self.changed.notify_one();
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&self) {
+        self.waiting().is_over = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes what there is. Returns whether more may come.
+    fn take(&self, queue: &mut VecDeque<Bytes>) -> bool {
+        let mut waiting = self.waiting();
+        queue.extend(waiting.chunks.drain(..));
+        waiting.chunks.shrink_to(FEW);
+        !waiting.is_over
+    }
+
+    /// Waits until there is something, and takes it. Returns false if nothing more comes.
+    async fn more(&self, queue: &mut VecDeque<Bytes>) -> bool {
+        loop {
+            let is_open = self.take(queue);
+            if !queue.is_empty() {
+                return true;
+            }
+            if !is_open {
+                return false;
+            }
+            queue.shrink_to(FEW);
+            self.changed.notified().await;
         }
     }
 }
@@ -198,7 +257,7 @@ async fn discard(mut socket: Reader, mut buffer: BytesMut) {
 pub(crate) async fn write(
     connection: ConnectionId,
     mut socket: Writer,
-    mut outgoing: mpsc::UnboundedReceiver<Vec<Bytes>>,
+    outgoing: Arc<Outgoing>,
     commands: mpsc::Sender<Command>,
     write_timeout: Duration,
     _place: Arc<Place>,
@@ -206,12 +265,9 @@ pub(crate) async fn write(
     let mut queue = VecDeque::new();
     // Reported in sums: written, but not yet told to the broker.
     let mut unreported = 0;
-    while let Some(chunks) = outgoing.recv().await {
-        queue.extend(chunks);
+    while outgoing.more(&mut queue).await {
         while !queue.is_empty() {
-            while let Ok(chunks) = outgoing.try_recv() {
-                queue.extend(chunks);
-            }
+            outgoing.take(&mut queue);
             let written = match timeout(write_timeout, socket.write(&mut queue)).await {
                 Ok(Ok(written)) => written,
                 stuck => {

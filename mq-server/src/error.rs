@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::config::ConfigError;
+use crate::store::StoreError;
 use crate::transport::{Endpoint, TlsError};
 
 /// The server did not start; nothing of it is left running.
@@ -20,6 +21,9 @@ pub enum StartError {
     /// The settings contradict themselves, or can serve nobody.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The log cannot be read, or another process has it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// TLS is wanted, and cannot be offered.
     #[error(transparent)]
     Tls(#[from] TlsError),

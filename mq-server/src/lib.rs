@@ -5,7 +5,7 @@
 //! accepts connections, moves bytes between sockets and the broker, and tells
 //! the broker the time. One task owns the [`mq_core::Broker`]; each connection
 //! has a task that reads and a task that writes, and they share nothing but
-//! channels.
+//! channels. A thread writes the log ([`store`]), where one is kept.
 //!
 //! ```text
 //!  socket -> reader --\                      /--> writer -> socket
@@ -26,6 +26,35 @@
 //!
 //! Without one, [`BlockingServer::start`], which runs the same server on a
 //! thread of its own.
+//!
+//! # Testing a program against a broker
+//!
+//! A test has a broker of its own, on ports that nobody else has, and it is gone when the
+//! test is over: dropping it takes a fraction of a second, whatever clients are connected.
+//!
+//! ```
+//! use std::time::Duration;
+//! use mq_server::{BlockingServer, Config, store::Memory};
+//!
+//! # fn program_under_test(_: std::net::SocketAddr) {}
+//! let mut config = Config::ephemeral();
+//! // What is confirmed outlives the server, for as long as the test runs.
+//! let log = Memory::new();
+//! config.store = Some(std::sync::Arc::new(log));
+//! let server = BlockingServer::start(config.clone())?;
+//! program_under_test(server.amqp_addr().expect("AMQP is on"));
+//!
+//! // Waits for what the program does at some time; it says whether that came.
+//! let seen = server.wait_until(Duration::from_millis(50), |now| now.statistics.published > 9);
+//! assert!(!seen, "nothing was published");
+//! // The program has to connect again, and to go on, when its connections are cut ..
+//! server.cut_connections();
+//! // .. and when the broker is started again.
+//! server.shutdown();
+//! let server = BlockingServer::start(config)?;
+//! assert_eq!(server.snapshot().connections, 0);
+//! # Ok::<(), mq_server::StartError>(())
+//! ```
 #![allow(
     clippy::disallowed_methods,
     reason = "this is the shell that owns the clock for the pure crates"
@@ -36,9 +65,12 @@ mod broker_task;
 mod config;
 mod connection;
 mod error;
+mod hand;
 mod listener;
 mod live;
 mod places;
+mod recovery;
+mod report;
 mod server;
 pub mod store;
 mod throttle;
@@ -47,7 +79,8 @@ mod transport;
 pub use blocking::BlockingServer;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
-pub use mq_core::Protocol;
+pub use hand::Snapshot;
+pub use mq_core::{Protocol, Statistics};
 pub use server::Server;
 pub use transport::{Address, Endpoint, EndpointError, Speaks, TlsError, TlsFiles};
 

@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use mq_core::Broker;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
+use crate::hand::{Hand, Snapshot};
 use crate::listener::{self, Listener, Reception};
 use crate::live::Live;
 use crate::places::Places;
 use crate::throttle::Throttle;
 use crate::transport::{Acceptor, Endpoint, Speaks, TlsError};
-use crate::{Config, ConfigError, Listen, StartError};
+use crate::{Config, Listen, StartError, recovery};
 
 /// A running server. Dropping it shuts it down in the background, as
 /// [`shutdown`](Server::shutdown) does, as long as its runtime lives.
@@ -23,6 +23,7 @@ pub struct Server {
     endpoints: Vec<Endpoint>,
     tls: Option<Acceptor>,
     live: Live,
+    hand: Hand,
     /// Dropping it is the signal.
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
@@ -36,16 +37,23 @@ impl Server {
     /// # Errors
     ///
     /// [`StartError::Bind`] when an address cannot be had, [`StartError::Tls`] when TLS is
-    /// wanted and cannot be offered, and [`StartError::Config`]; then no listener is left
-    /// open.
+    /// wanted and cannot be offered, [`StartError::Store`] when the log cannot be used, and
+    /// [`StartError::Config`]; then no listener is left open.
     pub async fn start(mut config: Config) -> Result<Server, StartError> {
-        let origin = Instant::now();
         config.broker.unix_time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         config.broker.drain_on_takeover = true;
         config.check()?;
-        let broker = Broker::new(config.broker.clone()).map_err(ConfigError::Broker)?;
+        let origin = Instant::now();
+        let opening = tokio::task::spawn_blocking(move || {
+            let opened = recovery::open(&mut config);
+            opened.map(|(broker, writer)| (config, broker, writer))
+        });
+        let opened = opening
+            .await
+            .map_err(|error| StartError::Runtime(error.into()))?;
+        let (config, broker, writer) = opened?;
         let tls = config.tls.clone().map(Acceptor::new).transpose()?;
         let mut listeners = Vec::new();
         let mut bound = Listen::none();
@@ -74,6 +82,7 @@ impl Server {
         let live = Live::new(&config);
         let message_size = config.broker.limits.message_size;
         let (commands, inbox) = mpsc::channel(broker_task::INBOX);
+        let hand = Hand(commands.clone());
         let reception = Reception {
             commands: commands.clone(),
             places: Places::default(),
@@ -82,13 +91,14 @@ impl Server {
             tls: tls.clone(),
             message_size: message_size.saturating_add(MESSAGE_HEAD),
         };
-        let broker = BrokerTask::new(broker, origin, live.clone(), commands, inbox);
+        let broker = BrokerTask::new(broker, writer, origin, live.clone(), commands, inbox);
         let running = tokio::spawn(run(broker, listeners, reception, stopped));
         Ok(Server {
             bound,
             endpoints,
             tls,
             live,
+            hand,
             stop: Some(stop),
             running,
         })
@@ -120,6 +130,21 @@ impl Server {
         }
         self.live.set(config);
         Ok(())
+    }
+
+    /// What there is in the server now.
+    pub async fn snapshot(&self) -> Snapshot {
+        self.hand.snapshot().await
+    }
+
+    /// Ends all connections without a goodbye, as a network does. Returns how many there
+    /// were.
+    pub async fn cut_connections(&self) -> usize {
+        self.hand.cut().await
+    }
+
+    pub(crate) fn hand(&self) -> &Hand {
+        &self.hand
     }
 
     /// Where AMQP 0-9-1 listens.
@@ -174,4 +199,5 @@ async fn run(
     broker.serve_until(stopped).await;
     accepting.shutdown().await;
     broker.say_goodbye().await;
+    broker.close_log().await;
 }

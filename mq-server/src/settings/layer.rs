@@ -36,6 +36,8 @@ impl Layer {
             config: _,
             check_config: _,
             set,
+            data,
+            ephemeral,
             amqp,
             mqtt,
             stomp,
@@ -66,6 +68,8 @@ impl Layer {
         };
         let format = log_format.and_then(|format| format.to_possible_value());
         let single = [
+            ("data", data.as_ref().map(path)),
+            ("ephemeral", ephemeral.then_some(Value::Boolean(true))),
             ("listen.amqp", amqp.as_ref().map(|at| text(at))),
             ("listen.mqtt", mqtt.as_ref().map(|at| text(at))),
             ("listen.stomp", stomp.as_ref().map(|at| text(at))),

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mq_server::store::{Directory, Storage};
 use mq_server::{Config, Endpoint, Listen, TlsFiles};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,9 @@ use crate::cli::{Address, LogFormat};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tables {
+    data: PathBuf,
+    ephemeral: bool,
+    data_file_bytes: u64,
     allow_anonymous: bool,
     any_user: bool,
     virtual_hosts: Vec<String>,
@@ -158,6 +163,7 @@ impl Default for Tables {
             max_connections,
             max_connections_per_address,
             write_timeout,
+            store: _, // unlike a program with a server in it, a process keeps its log
             linger,
             shutdown_grace,
         } = Config::default();
@@ -190,7 +196,11 @@ impl Default for Tables {
                 Address::On(at.ip().to_string(), at.port())
             })
         };
+        let directory = Directory::new("mq-data");
         Self {
+            data: directory.path,
+            ephemeral: false,
+            data_file_bytes: directory.segment_size,
             allow_anonymous,
             any_user,
             virtual_hosts,
@@ -276,6 +286,9 @@ impl Tables {
     pub(super) fn into_settings(self) -> Result<Settings, SettingsError> {
         let tables = self.clone();
         let Self {
+            data,
+            ephemeral,
+            data_file_bytes,
             allow_anonymous,
             any_user,
             virtual_hosts,
@@ -325,6 +338,7 @@ impl Tables {
             drain_on_takeover: true,
             store: mq_core::Store::None,
         };
+        let directory = Directory::new(data).with_segment_size(data_file_bytes);
         let config = Config {
             listen: Listen {
                 amqp: resolve(&listen.amqp)?,
@@ -335,6 +349,7 @@ impl Tables {
             tls: tls.files()?,
             handshake_timeout: Duration::from_secs(handshake_timeout_seconds),
             broker,
+            store: (!ephemeral).then(|| Arc::new(directory) as Arc<dyn Storage>),
             max_connections,
             max_connections_per_address,
             write_timeout: Duration::from_secs(write_timeout_seconds),

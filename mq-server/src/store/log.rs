@@ -11,14 +11,14 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 
 use super::files::{Files, LogFile};
-use super::segment::{self, BLOCK_HEAD, Block, HEAD, Head, PAYLOAD, Reader};
+use super::segment::{self, BLOCK_HEAD, Block, HEAD, Head, Reader};
 use super::{Batch, Recovered, Store, StoreError};
 
 /// A file is remembered by the offsets of blocks that are at least so many bytes apart.
-const STRIDE: usize = 64 * 1024;
+const STRIDE: usize = 16 * 1024;
 
-/// From one of those blocks on, these bytes hold every block up to the next of those.
-const WINDOW: usize = STRIDE + BLOCK_HEAD + PAYLOAD;
+/// From one of those blocks on, these bytes hold the heads of all blocks up to the next.
+const WINDOW: usize = STRIDE + BLOCK_HEAD;
 
 /// What is kept of the buffer between two groups.
 const KEEP: usize = 1 << 20;
@@ -187,27 +187,36 @@ impl Log {
             .range(..=from)
             .next_back()
             .ok_or(StoreError::NotThere(from))?;
-        let (offset, len) = (segment.before(from), segment.len);
+        let (marked, len) = (segment.before(from), segment.len);
         let name = segment::name(start);
-        let mut window = vec![0; usize::try_from(len - offset).unwrap_or(WINDOW).min(WINDOW)];
-        self.open_for_reading(start)?
-            .read_at(offset, &mut window)
-            .map_err(self.failed("read", &name))?;
-        let mut at = 0;
-        while let Some(block) = Block::at(&window, at) {
-            if block.next > from {
-                if block.position > from || block.is_gap() {
-                    return Err(StoreError::NotThere(from));
-                }
-                let payload = &window[block.payload.clone()];
-                let skip = (from - block.position) as usize;
-                let take = (block.next.min(to) - from) as usize;
-                out.extend_from_slice(&payload[skip..skip + take]);
-                return Ok(());
-            }
-            at = block.end();
+        let unreadable = self.failed("read", &name);
+        let file = self.open_for_reading(start)?;
+        let mut window = vec![0; usize::try_from(len - marked).unwrap_or(WINDOW).min(WINDOW)];
+        if let Err(error) = file.read_at(marked, &mut window) {
+            return Err(unreadable(error));
         }
-        Err(self.damaged(start, offset + at as u64))
+        // Those before it are passed over unseen: what is handed out is verified.
+        let (mut at, mut size) = (0, 0);
+        while let Some((position, length)) = Block::peek(&window, at + size)
+            && position <= from
+        {
+            (at, size) = (at + size, length);
+        }
+        let offset = marked + at as u64;
+        let mut whole = vec![0; size];
+        if let Err(error) = file.read_at(offset, &mut whole) {
+            return Err(unreadable(error));
+        }
+        let Some(block) = Block::at(&whole, 0) else {
+            return Err(self.damaged(start, offset));
+        };
+        if from < block.position || from >= block.next || block.is_gap() {
+            return Err(StoreError::NotThere(from));
+        }
+        let skip = (from - block.position) as usize;
+        let take = (block.next.min(to) - from) as usize;
+        out.extend_from_slice(&whole[block.payload][skip..skip + take]);
+        Ok(())
     }
 
     fn open_for_reading(&mut self, start: u64) -> Result<&mut dyn LogFile, StoreError> {

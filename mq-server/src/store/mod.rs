@@ -56,6 +56,7 @@ mod repair;
 mod segment;
 #[cfg(test)]
 mod tests;
+pub(crate) mod writer;
 
 use std::fmt::Debug;
 

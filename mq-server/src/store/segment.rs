@@ -36,7 +36,7 @@ pub(super) const HEAD: usize = 20;
 pub(super) const BLOCK_HEAD: usize = 24;
 
 /// Bytes of a block's payload at most: what is read at least to verify a small part.
-pub(super) const PAYLOAD: usize = 64 * 1024;
+const PAYLOAD: usize = 64 * 1024;
 
 /// The name of the file that begins at a position.
 pub(super) fn name(start: u64) -> String {
@@ -141,6 +141,14 @@ impl Block {
             payload,
             next,
         })
+    }
+
+    /// The position and the length of what the head there is of, not verified.
+    pub(super) fn peek(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
+        let head: &[u8; BLOCK_HEAD] = bytes.get(offset..)?.first_chunk()?;
+        let len = u32::from_le_bytes([head[1], head[2], head[3], 0]) as usize;
+        let position = u64::from_le_bytes(head[8..16].try_into().ok()?);
+        (len <= PAYLOAD).then_some((position, BLOCK_HEAD + len))
     }
 
     /// The first block at or after an offset that a test likes.

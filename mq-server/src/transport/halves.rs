@@ -1,15 +1,18 @@
 //! The two directions of a connection, whatever carries its bytes.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use mq_core::Protocol;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -17,6 +20,9 @@ use super::BoxSocket;
 
 /// Chunks that one vectored write takes at most.
 const SLICES: usize = 64;
+
+/// Bytes that are read at one time without a buffer that waits with the socket.
+pub(crate) const SMALL: usize = 2 * 1024;
 
 /// Bytes that one WebSocket message has at most.
 const MESSAGE: usize = 64 * 1024;
@@ -55,11 +61,22 @@ pub(super) fn messages(stream: WebSocketStream<BoxSocket>, protocol: Protocol) -
 
 impl Reader {
     /// Reads some bytes to the end of the buffer. Returns how many; none at the end of the
-    /// stream.
+    /// stream. Into a buffer without room at most [`SMALL`] bytes are read, and it allocates
+    /// when they are there.
     ///
     /// Nothing is lost when the future is dropped before it is ready.
     pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         match self {
+            Self::Bytes(socket) if buffer.capacity() == 0 => {
+                poll_fn(|context| {
+                    let mut bytes = [0; SMALL];
+                    let mut read = ReadBuf::new(&mut bytes);
+                    ready!(Pin::new(&mut *socket).poll_read(context, &mut read))?;
+                    buffer.extend_from_slice(read.filled());
+                    Poll::Ready(Ok(read.filled().len()))
+                })
+                .await
+            }
             Self::Bytes(socket) => socket.read_buf(buffer).await,
             Self::Messages {
                 stream,

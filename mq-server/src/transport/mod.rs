@@ -12,7 +12,7 @@ mod websocket;
 pub use endpoint::{Address, Endpoint, EndpointError, Speaks};
 pub use tls::{TlsError, TlsFiles};
 
-pub(crate) use halves::{Reader, Writer};
+pub(crate) use halves::{Reader, SMALL, Writer};
 pub(crate) use handshake::{Arrival, Established, establish};
 pub(crate) use tls::Acceptor;
 

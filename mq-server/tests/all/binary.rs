@@ -4,7 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-const ANY_PORTS: [&str; 3] = [
+const ANY_PORTS: [&str; 4] = [
+    "--ephemeral",
     "--amqp=127.0.0.1:0",
     "--mqtt=127.0.0.1:0",
     "--stomp=127.0.0.1:0",
@@ -68,7 +69,12 @@ impl Running {
 
 #[test]
 fn it_prints_a_line_for_each_listener_that_is_on() {
-    let mut running = Running::start(&["--amqp=127.0.0.1:0", "--mqtt=off", "--stomp=127.0.0.1:0"]);
+    let mut running = Running::start(&[
+        "--ephemeral",
+        "--amqp=127.0.0.1:0",
+        "--mqtt=off",
+        "--stomp=127.0.0.1:0",
+    ]);
     for protocol in ["AMQP", "STOMP"] {
         let line = running.line();
         let address = line
@@ -221,7 +227,13 @@ fn sighup_reads_the_settings_again() {
     let path = directory.path().join("mq.toml");
     std::fs::write(&path, "max_connections = 1").unwrap();
     let flag = format!("--config={}", path.display());
-    let mut running = Running::start(&["--amqp=off", "--mqtt=127.0.0.1:0", "--stomp=off", &flag]);
+    let mut running = Running::start(&[
+        "--ephemeral",
+        "--amqp=off",
+        "--mqtt=127.0.0.1:0",
+        "--stomp=off",
+        &flag,
+    ]);
     let line = running.line();
     let address = line.rsplit(' ').next().unwrap().to_owned();
     let is_served = |peer: &mut TcpStream| {
@@ -244,6 +256,34 @@ fn sighup_reads_the_settings_again() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(running.child.try_wait().unwrap().is_none());
+}
+
+/// The first line of the log says where messages are kept.
+#[test]
+fn the_first_line_says_where_the_log_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("kept here");
+    for (arguments, said) in [
+        (vec![format!("--data={}", data.display())], "kept here"),
+        (vec!["--ephemeral".to_owned()], "nothing is kept"),
+    ] {
+        let mut child = server()
+            .args(["--amqp=off", "--mqtt=off", "--stomp=127.0.0.1:0"])
+            .args(arguments)
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stderr = child.stderr.take().unwrap();
+        BufReader::new(stderr).read_line(&mut line).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(line.contains(said), "{line}");
+    }
+    assert!(data.is_dir());
+    assert!(!directory.path().join("mq-data").exists());
 }
 
 #[test]
@@ -280,6 +320,7 @@ fn a_port_in_use() {
             "--amqp=127.0.0.1:0",
             "--stomp=off",
             "--log-level=off",
+            "--ephemeral",
             &flag,
         ])
         .output()

@@ -5,5 +5,8 @@
 )]
 
 mod binary;
+mod kill;
+mod logs;
 mod server;
+mod store;
 mod transport;

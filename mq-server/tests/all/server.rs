@@ -333,6 +333,23 @@ fn settings_that_can_serve_nobody_are_an_error() {
     assert!(error.starts_with("limits.message_size is 0: "), "{error}");
 }
 
+/// What a test of another project sees of the broker, and does to it.
+#[test]
+fn a_program_sees_and_cuts_its_connections() {
+    let server = start();
+    assert_eq!(server.snapshot().connections, 0);
+    let mut peer = connect(server.mqtt_addr());
+    peer.write_all(&mqtt_connect("seen")).unwrap();
+    assert_eq!(read(&mut peer, 4), MQTT_CONNACK);
+    // MQTT 3.1.1 section 3.3: QoS 0, topic "a/b", payload "hello".
+    peer.write_all(b"\x30\x0a\x00\x03a/bhello").unwrap();
+    assert!(server.wait_until(Duration::from_secs(10), |now| now.statistics.published == 1));
+    assert_eq!(server.cut_connections(), 1);
+    assert_eq!(read_to_end(&mut peer), b"");
+    assert_eq!(server.snapshot().connections, 0);
+    mqtt_answers(&server);
+}
+
 #[test]
 fn a_reset_is_not_the_end_of_the_server() {
     let server = start();

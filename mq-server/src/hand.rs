@@ -1,0 +1,66 @@
+//! What a program can ask of the server in it.
+
+use mq_core::Statistics;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::broker_task::Command;
+
+/// What there is in the server, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Connections that the broker serves, logged in or not.
+    pub connections: usize,
+    /// What was counted since the server began, and what waits.
+    pub statistics: Statistics,
+}
+
+/// A hand on the broker's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Hand(pub(crate) mpsc::Sender<Command>);
+
+/// A question, and where the answer comes.
+type Question<T> = (Command, oneshot::Receiver<T>);
+
+fn snapshot() -> Question<Snapshot> {
+    let (answer, answered) = oneshot::channel();
+    (Command::Snapshot { answer }, answered)
+}
+
+fn cut() -> Question<usize> {
+    let (answer, answered) = oneshot::channel();
+    (Command::Cut { answer }, answered)
+}
+
+impl Hand {
+    async fn ask<T: Default>(&self, (command, answered): Question<T>) -> T {
+        // A server that has ended has nothing.
+        match self.0.send(command).await {
+            Ok(()) => answered.await.unwrap_or_default(),
+            Err(_) => T::default(),
+        }
+    }
+
+    fn ask_blocking<T: Default>(&self, (command, answered): Question<T>) -> T {
+        match self.0.blocking_send(command) {
+            Ok(()) => answered.blocking_recv().unwrap_or_default(),
+            Err(_) => T::default(),
+        }
+    }
+
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        self.ask(snapshot()).await
+    }
+
+    pub(crate) fn snapshot_blocking(&self) -> Snapshot {
+        self.ask_blocking(snapshot())
+    }
+
+    pub(crate) async fn cut(&self) -> usize {
+        self.ask(cut()).await
+    }
+
+    pub(crate) fn cut_blocking(&self) -> usize {
+        self.ask_blocking(cut())
+    }
+}

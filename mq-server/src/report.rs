@@ -1,0 +1,138 @@
+//! Lines of the log about peers: who did what, and which rule was broken.
+
+use std::time::{Duration, Instant};
+
+use mq_core::{Protocol, Reason, Report, Statistics};
+
+use crate::listener::Peer;
+use crate::name;
+use crate::throttle::{Line, Throttle};
+
+/// How often it is looked whether limits have dropped messages.
+const DROPS: Duration = Duration::from_secs(10);
+
+/// What a connection is to the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) protocol: Protocol,
+    pub(crate) peer: Peer,
+    /// What the peer seems to speak in place of the protocol.
+    pub(crate) speaks: Option<&'static str>,
+}
+
+/// Writes the lines, not too many.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    refused: Throttle,
+    malformed: Throttle,
+    timed_out: Throttle,
+    taken_over: Throttle,
+    seen: Statistics,
+    next_look: Option<Instant>,
+}
+
+impl Reports {
+    pub(crate) fn write(&self, report: &Report, subject: &Subject) {
+        let Report {
+            connection,
+            user,
+            client_identifier,
+            reason,
+            ..
+        } = report;
+        let (id, protocol, peer) = (connection.0, name(subject.protocol), &subject.peer);
+        let now = Instant::now();
+        // One macro for all: an event's level is a constant, and so are its fields.
+        macro_rules! line {
+            ($throttle:ident, $level:ident, $($text:tt)+) => {
+                if let Some(Line { left_out }) = self.$throttle.line(now) {
+                    tracing::$level!(
+                        id, protocol, %peer, user, client = client_identifier, left_out, $($text)+
+                    );
+                }
+            };
+        }
+        match reason {
+            Reason::LoggedIn => {
+                tracing::debug!(id, protocol, %peer, user, client = client_identifier, "logged in");
+            }
+            Reason::LoginRefused(why) => line!(refused, warn, "login refused: {why}"),
+            Reason::Malformed(rule) => match subject.speaks {
+                Some(speaks) => line!(malformed, warn, "malformed: it speaks {speaks} ({rule})"),
+                None => line!(malformed, warn, "malformed: {rule}"),
+            },
+            Reason::TimedOut(what) => line!(timed_out, info, "timed out: {what}"),
+            Reason::TakenOver => {
+                line!(
+                    taken_over,
+                    info,
+                    "another connection has its client identifier now"
+                );
+            }
+            other => tracing::info!(id, protocol, %peer, user, "{other:?}"),
+        }
+    }
+
+    /// Says at most every ten seconds how many messages limits have dropped meanwhile.
+    pub(crate) fn count_drops(&mut self, now: Instant, statistics: impl FnOnce() -> Statistics) {
+        if self.next_look.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_look = Some(now + DROPS);
+        let (seen, new) = (self.seen, statistics());
+        self.seen = new;
+        let overflowed = new.overflowed.saturating_sub(seen.overflowed);
+        let not_retained = new.not_retained.saturating_sub(seen.not_retained);
+        let refused = new.refused.saturating_sub(seen.refused);
+        if overflowed + not_retained + refused > 0 {
+            tracing::warn!(
+                overflowed,
+                not_retained,
+                refused,
+                "limits have dropped or refused messages since this was said last"
+            );
+        }
+    }
+}
+
+/// First bytes that show another protocol.
+const SIGNS: [(&[u8], &str); 10] = [
+    (b"\x16\x03", "TLS"),
+    (b"GET ", "HTTP"),
+    (b"POST ", "HTTP"),
+    (b"HEAD ", "HTTP"),
+    (b"PUT ", "HTTP"),
+    (b"OPTIONS ", "HTTP"),
+    (b"AMQP", "AMQP"),
+    (b"CONNECT\n", "STOMP"),
+    (b"CONNECT\r", "STOMP"),
+    (b"STOMP\n", "STOMP"),
+];
+
+/// What a peer seems to speak, by its first bytes, if it is not the protocol of the port.
+pub(crate) fn other_protocol(bytes: &[u8], protocol: Protocol) -> Option<&'static str> {
+    let sign = SIGNS.iter().find(|(sign, _)| bytes.starts_with(sign));
+    sign.map(|(_, speaks)| *speaks)
+        .filter(|speaks| *speaks != name(protocol))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes() {
+        let rows: [(&[u8], Protocol, Option<&str>); 7] = [
+            (b"\x16\x03\x01\x02\x00", Protocol::Mqtt, Some("TLS")),
+            (b"GET / HTTP/1.1\r\n", Protocol::Amqp, Some("HTTP")),
+            (b"AMQP\0\0\x09\x01", Protocol::Mqtt, Some("AMQP")),
+            (b"AMQP\x03\x01\0\0", Protocol::Amqp, None),
+            (b"CONNECT\naccept", Protocol::Amqp, Some("STOMP")),
+            (b"\x10\x0C", Protocol::Mqtt, None),
+            (b"", Protocol::Stomp, None),
+        ];
+        for (bytes, protocol, speaks) in rows {
+            assert_eq!(other_protocol(bytes, protocol), speaks, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The server is killed at any moment under load from two protocols, started again, and
+//! asked for what it had confirmed.
+//!
+//! `MQ_KILLS` sets how many times; 20 by default.
+
+mod amqp;
+mod stomp;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// The durable queues that are published to.
+const AMQP_QUEUE: &str = "kill.amqp";
+const STOMP_QUEUE: &str = "kill.stomp";
+
+/// What was said on either side of the server, by the bodies of the messages.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// The next body of each publisher.
+    next: BTreeMap<&'static str, u64>,
+    confirmed: BTreeSet<String>,
+    received: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Default)]
+struct Shared(Mutex<Ledger>);
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap()
+    }
+
+    /// A body that nobody else publishes.
+    fn body(&self, publisher: &'static str) -> String {
+        let mut ledger = self.ledger();
+        let next = ledger.next.entry(publisher).or_default();
+        *next += 1;
+        format!("{publisher} {next}")
+    }
+
+    fn confirm(&self, body: String) {
+        self.ledger().confirmed.insert(body);
+    }
+
+    fn receive(&self, body: &[u8]) {
+        let body = String::from_utf8_lossy(body).into_owned();
+        *self.ledger().received.entry(body).or_default() += 1;
+    }
+
+    /// What was confirmed and never received, of bodies that begin so.
+    fn lost(&self, publisher: &str) -> Vec<String> {
+        let ledger = self.ledger();
+        let of = |body: &&String| body.starts_with(publisher);
+        let lost = ledger.confirmed.iter().filter(of);
+        lost.filter(|body| !ledger.received.contains_key(*body))
+            .cloned()
+            .collect()
+    }
+}
+
+/// A client's half of a conversation, whatever carries its bytes.
+trait Client {
+    fn transmit(&mut self, now: Duration, out: &mut Vec<u8>);
+    fn receive(&mut self, now: Duration, input: &mut &[u8]);
+    /// Whether it has nothing more to say.
+    fn is_done(&self) -> bool;
+}
+
+/// Lets a client talk until it is done, the server is gone, or `stop` is set.
+fn talk(port: u16, start: Instant, stop: &AtomicBool, client: &mut dyn Client) {
+    let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) else {
+        return;
+    };
+    socket
+        .set_read_timeout(Some(Duration::from_millis(5)))
+        .unwrap();
+    let (mut out, mut input) = (Vec::new(), Vec::new());
+    while !stop.load(Ordering::Relaxed) && !client.is_done() {
+        client.transmit(start.elapsed(), &mut out);
+        if socket.write_all(&out).is_err() {
+            return;
+        }
+        out.clear();
+        let mut chunk = [0; 16 * 1024];
+        match socket.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(len) => input.extend(&chunk[..len]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return,
+        }
+        let mut rest = &input[..];
+        client.receive(start.elapsed(), &mut rest);
+        let taken = input.len() - rest.len();
+        input.drain(..taken);
+    }
+}
+
+/// A server process. Dropping it kills it.
+struct Process {
+    child: Child,
+    /// AMQP, MQTT, STOMP.
+    ports: [u16; 3],
+}
+
+impl Process {
+    fn start(data: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mq-server"))
+            .args([
+                "--amqp=127.0.0.1:0",
+                "--mqtt=127.0.0.1:0",
+                "--stomp=127.0.0.1:0",
+            ])
+            // Small files, so that some are forgotten and others begun in each round.
+            .arg("--set=data_file_bytes=65536")
+            .arg("--log-level=warn")
+            .arg("--data")
+            .arg(data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ports: Vec<u16> = lines
+            .take(3)
+            .map(|line| line.unwrap().rsplit(':').next().unwrap().parse().unwrap())
+            .collect();
+        let ports = ports.try_into().expect("a server that has started");
+        Self { child, ports }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGKILL. It may have ended by itself, which what follows would show.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn kills() -> u64 {
+    let kills = std::env::var("MQ_KILLS").ok();
+    kills.map_or(20, |kills| kills.parse().expect("MQ_KILLS is a number"))
+}
+
+#[test]
+fn what_was_confirmed_outlives_any_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let shared = Shared::default();
+    let start = Instant::now();
+    for round in 0..kills() {
+        let process = Process::start(&data);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (shared, stop) = (&shared, &stop);
+            let [amqp, _, stomp] = process.ports;
+            scope.spawn(move || amqp::publish(shared, amqp, start, stop));
+            scope.spawn(move || amqp::consume(shared, amqp, start, stop, &[AMQP_QUEUE]));
+            scope.spawn(move || stomp::publish(shared, stomp, start, stop));
+            // From before the first confirm to some hundred later.
+            std::thread::sleep(Duration::from_millis(10 + round * 37 % 250));
+            drop(process);
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+    let process = Process::start(&data);
+    let [amqp, ..] = process.ports;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let stop = AtomicBool::new(false);
+    let is_all_there = || {
+        ["amqp", "stomp"]
+            .iter()
+            .all(|publisher| shared.lost(publisher).is_empty())
+    };
+    std::thread::scope(|scope| {
+        let (shared, stop) = (&shared, &stop);
+        scope.spawn(|| amqp::consume(shared, amqp, start, stop, &[AMQP_QUEUE, STOMP_QUEUE]));
+        let mut quiet_since = (Instant::now(), 0);
+        while Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+            let count = shared.ledger().received.len();
+            if count != quiet_since.1 {
+                quiet_since = (Instant::now(), count);
+            }
+            if is_all_there() && quiet_since.0.elapsed() > Duration::from_millis(500) {
+                break;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    for publisher in ["amqp", "stomp"] {
+        let lost = shared.lost(publisher);
+        assert!(
+            lost.is_empty(),
+            "{} lost: {:?}",
+            lost.len(),
+            &lost[..lost.len().min(9)]
+        );
+    }
+    let ledger = shared.ledger();
+    for publisher in ["amqp", "stomp"] {
+        let confirmed = ledger
+            .confirmed
+            .iter()
+            .filter(|body| body.starts_with(publisher));
+        let confirmed = confirmed.count();
+        println!("{publisher}: {confirmed} confirmed");
+        assert!(
+            confirmed > 0,
+            "{publisher} published nothing: this shows nothing"
+        );
+    }
+}
