@@ -362,6 +362,67 @@ fn what_was_in_flight_is_sent_again() {
     assert_eq!(world.broker.statistics().unacknowledged, 0);
 }
 
+/// A message that is sent again has the properties that it came with, whatever version it
+/// was sent in first, and of its Message Expiry Interval what is left (section 3.3.2.3.3).
+#[test]
+fn what_is_sent_again_has_its_properties() {
+    let expiry = hour();
+    let of_5 = staying("c", &expiry);
+    let of_3 = Connect::resume(ProtocolVersion::V3_1_1, utf8("c"));
+    for first in [of_3, of_5] {
+        let mut world = World::new();
+        let mut c = Mqtt::manual(&mut world, &first, Session::new());
+        c.seen(&mut world);
+        c.subscribe(&mut world, "t", QoS::AtLeastOnce);
+        let mut p = Mqtt::connect(&mut world, "p");
+        let mut message = mqtt_codec::connection::Message::new("t", &b"m"[..], QoS::AtLeastOnce);
+        message.properties = properties([
+            Property::MessageExpiryInterval(60),
+            Property::ContentType("text/plain"),
+        ]);
+        p.codec.publish(&message).unwrap();
+        p.seen(&mut world);
+        assert_eq!(c.seen(&mut world), ["t m q1"]);
+        world.cut(c.id);
+        world.wait(Duration::from_secs(20));
+        let mut c = Mqtt::resume(&mut world, &of_5, Session::new());
+        assert_eq!(
+            c.seen(&mut world),
+            ["connack Success present", "t m q1 dup"]
+        );
+        let properties = c.messages[0].properties.as_properties();
+        assert_eq!(properties.message_expiry_interval(), Some(40));
+        assert_eq!(properties.content_type(), Some("text/plain"));
+    }
+}
+
+/// A SUBSCRIBE may have many topic filters, and no more than the settings say.
+#[test]
+fn topic_filters_of_one_packet() {
+    let mut few = Config::default();
+    few.limits.topic_filters = 10;
+    for (config, filters, granted) in [
+        (Config::default(), 2000, true),
+        (few.clone(), 10, true),
+        (few, 11, false),
+    ] {
+        let mut world = World::with(config);
+        let mut c = Mqtt::connect(&mut world, "c");
+        let names: Vec<String> = (0..filters).map(|n| n.to_string()).collect();
+        let subscriptions: Vec<_> = names
+            .iter()
+            .map(|name| Subscription::new(name, QoS::AtMostOnce))
+            .collect();
+        c.subscribe_with(&subscriptions, Properties::EMPTY);
+        let seen = c.seen(&mut world);
+        if granted {
+            assert_eq!(seen[0].matches("Success").count(), filters, "{seen:?}");
+        } else {
+            assert_eq!(seen, ["disconnect QuotaExceeded"]);
+        }
+    }
+}
+
 #[test]
 fn a_client_identifier_is_taken_over() {
     let mut world = World::new();
