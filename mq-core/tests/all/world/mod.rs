@@ -45,7 +45,7 @@ pub(crate) struct World {
 }
 
 /// Turns in a row that are enough for anything that a test does.
-const TURNS: usize = 100_000;
+const TURNS: usize = 10_000;
 
 impl World {
     pub(crate) fn new() -> Self {
