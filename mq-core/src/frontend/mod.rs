@@ -2,6 +2,7 @@
 //! translates between its events and the model.
 
 mod amqp;
+mod last_name;
 mod link;
 mod mqtt;
 mod stomp;

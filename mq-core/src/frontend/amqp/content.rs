@@ -10,10 +10,9 @@ use amqp_codec::{
 use bytes::Bytes;
 use core::time::Duration;
 
+use crate::frontend::last_name::LastRoute;
 use crate::limits::Limits;
-use crate::model::message::{
-    Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value,
-};
+use crate::model::message::{Headers, Integer, Message, Origin, Properties, Qos, Text, Value};
 use crate::model::queue::LONGEST_MILLIS;
 use crate::model::refusal::Refusal;
 
@@ -163,6 +162,7 @@ pub(super) fn message(
     content: &Content,
     user: &str,
     limits: &Limits,
+    last: &mut LastRoute,
     now: Duration,
 ) -> Result<Message, Refusal> {
     let fields = content.properties().fields();
@@ -223,8 +223,8 @@ pub(super) fn message(
     // Who gets it does not see who else got it.
     let unchanged = properties.headers.get("BCC").is_none();
     Ok(Message {
-        exchange: Name::from(content.exchange()),
-        routing_key: Name::from(content.routing_key()),
+        exchange: last.exchange.of(content.exchange()),
+        routing_key: last.routing_key.of(content.routing_key()),
         properties,
         body: content.body_bytes(),
         published: now,

@@ -22,6 +22,7 @@ use amqp_codec::{
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
+use super::last_name::LastRoute;
 use super::{FrontEnd, Link, Progress};
 use crate::config::{Config, Store};
 use crate::model::message::{Headers, Message, Name, Origin};
@@ -40,6 +41,7 @@ pub(super) struct AmqpFrontEnd {
     config: Arc<Config>,
     link: Link<Asked>,
     names: Names,
+    last_route: LastRoute,
     user: Name,
     virtual_host: Name,
     channels: BTreeMap<u16, Channel>,
@@ -90,6 +92,7 @@ struct Serving<'a> {
     config: &'a Config,
     link: &'a mut Link<Asked>,
     names: &'a mut Names,
+    last_route: &'a mut LastRoute,
     user: &'a str,
     virtual_host: &'a str,
     now: Duration,
@@ -138,6 +141,7 @@ impl AmqpFrontEnd {
             codec: ServerConnection::new(now, codec),
             link: Link::default(),
             names: Names::new(config.seed, connection.0),
+            last_route: LastRoute::default(),
             config,
             user: Name::default(),
             virtual_host: Name::default(),
@@ -223,6 +227,7 @@ impl AmqpFrontEnd {
             config: &self.config,
             link: &mut self.link,
             names: &mut self.names,
+            last_route: &mut self.last_route,
             user: &self.user,
             virtual_host: &self.virtual_host,
             now,

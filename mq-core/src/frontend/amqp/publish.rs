@@ -23,7 +23,7 @@ impl Channel {
         if immediate {
             return Err(s.fail(ReplyCode::NotImplemented, "immediate=true"));
         }
-        let mut message = content::message(content, s.user, &s.config.limits, s.now)
+        let mut message = content::message(content, s.user, &s.config.limits, s.last_route, s.now)
             .map_err(|refusal| s.refuse(refusal))?;
         let reply_to = message.properties.reply_to.as_ref();
         if reply_to.is_some_and(|name| name == REPLY_QUEUE) {

@@ -11,6 +11,7 @@ use super::MqttFrontEnd;
 use super::answer::Asked;
 use super::properties::{self, Inbound};
 use crate::config::Config;
+use crate::frontend::last_name::LastTopic;
 use crate::model::Request;
 use crate::model::message::Name;
 use crate::model::request::{Credentials, Host, Login};
@@ -26,7 +27,7 @@ pub(super) fn expiry(seconds: u32) -> Option<Duration> {
 /// The will, as a message to be.
 fn will(will: &WireWill<'_>, now: Duration) -> Will {
     let inbound = Inbound {
-        topic: Name::from(will.topic.as_str()),
+        topic: LastTopic::default().of(will.topic.as_str()),
         qos: will.qos,
         retain: will.retain,
         properties: will.properties,

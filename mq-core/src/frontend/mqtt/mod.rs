@@ -16,6 +16,7 @@ use mqtt_codec::{
     RetainHandling as WireRetainHandling, Subscribe, Unsubscribe,
 };
 
+use super::last_name::LastTopic;
 use super::{FrontEnd, Link, Progress, Source};
 use crate::config::Config;
 use crate::model::message::Name;
@@ -38,6 +39,7 @@ pub(super) struct MqttFrontEnd {
     config: Arc<Config>,
     connection: ConnectionId,
     link: Link<Asked>,
+    last_topic: LastTopic,
     /// The client has its session: from CONNACK on.
     attached: bool,
     /// Its CONNECT had a user name or a password.
@@ -76,6 +78,7 @@ impl MqttFrontEnd {
             config,
             connection,
             link: Link::default(),
+            last_topic: LastTopic::default(),
             attached: false,
             named: false,
             leaving: Leaving::default(),
@@ -128,7 +131,7 @@ impl MqttFrontEnd {
             return;
         }
         let inbound = Inbound {
-            topic: publish.topic_name.to_shared(),
+            topic: self.last_topic.of(&publish.topic_name),
             qos: publish.qos,
             retain: publish.retain,
             properties: publish.properties,

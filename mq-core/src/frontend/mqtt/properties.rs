@@ -5,7 +5,7 @@ use core::time::Duration;
 use mqtt_codec::connection::Message as Outbound;
 use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
 
-use crate::model::exchange::TOPIC_EXCHANGE;
+use crate::frontend::last_name::LastTopic;
 use crate::model::message::{
     Headers, Message, Name, Origin, PERSISTENT, Properties, Qos, Text, Value, swap_separators,
 };
@@ -35,7 +35,7 @@ pub(super) fn wire_qos(qos: Qos) -> QoS {
 
 /// What a PUBLISH or a will says.
 pub(super) struct Inbound<'a> {
-    pub(super) topic: Name,
+    pub(super) topic: LastTopic,
     pub(super) qos: QoS,
     pub(super) retain: bool,
     pub(super) properties: Wire<'a>,
@@ -49,9 +49,14 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
         headers.push(name, Value::string(value));
     }
     let quality = qos(inbound.qos);
+    let LastTopic {
+        topic,
+        exchange,
+        routing_key,
+    } = inbound.topic;
     Message {
-        exchange: Name::from(TOPIC_EXCHANGE),
-        routing_key: Name::from(swap_separators(&inbound.topic)),
+        exchange,
+        routing_key,
         properties: Properties {
             content_type: p.content_type().map(Text::from),
             correlation_id: p.correlation_data().map(Bytes::copy_from_slice),
@@ -70,7 +75,7 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
         body,
         published: now,
         origin: Origin::Mqtt {
-            topic: inbound.topic,
+            topic,
             retain: inbound.retain,
         },
     }

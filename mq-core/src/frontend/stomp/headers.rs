@@ -31,13 +31,6 @@ pub(super) struct QueueShape {
 }
 
 impl QueueShape {
-    /// The queue of `/queue/N` where nothing is said.
-    pub(super) const DURABLE: QueueShape = QueueShape {
-        durable: true,
-        exclusive: false,
-        auto_delete: false,
-    };
-
     /// Of a queue: one that is not durable goes with its client, unless it is said
     /// otherwise.
     pub(super) fn of_queue(frame: &Frame<'_>) -> Self {
@@ -207,6 +200,14 @@ const QUEUE_ARGUMENTS: &[(&str, bool)] = &[
     ("x-max-length-bytes", true),
     ("x-max-priority", true),
 ];
+
+/// The headers of SUBSCRIBE or SEND that shape the queue.
+const QUEUE_SHAPE: &[&str] = &["durable", "exclusive", "auto-delete"];
+
+/// Whether a header may say something of the queue that a SEND names first.
+pub(super) fn is_of_queue(name: &Text) -> bool {
+    name.starts_with(b"x-") || QUEUE_SHAPE.iter().any(|shape| name == *shape)
+}
 
 /// The arguments of a queue that a frame's headers ask for.
 pub(super) fn queue_arguments<'a>(

@@ -19,6 +19,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Limits;
 
+use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, Link, Progress, Source, settle};
 use crate::config::Config;
 use crate::model::message::{Headers, Message, Name, Origin, Text};
@@ -58,6 +59,8 @@ pub(super) struct StompFrontEnd {
     /// How a queue is made that a SEND names first.
     queue_settings: Arc<QueueSettings>,
     connection: ConnectionId,
+    last_route: LastRoute,
+    last_destination: LastName,
     /// Who the client is, from CONNECTED on.
     user: Name,
     /// From CONNECTED on.
@@ -149,6 +152,8 @@ impl StompFrontEnd {
                 arguments: Headers::default(),
             }),
             connection,
+            last_route: LastRoute::default(),
+            last_destination: LastName::default(),
             user: Name::default(),
             session: None,
         }
@@ -374,22 +379,22 @@ impl StompFrontEnd {
             *reply_to = Text::from(&*self.temporary_queue(&name));
         }
         let message = Message {
-            exchange: Name::from(exchange),
-            routing_key: Name::from(routing_key),
+            exchange: self.last_route.exchange.of(exchange),
+            routing_key: self.last_route.routing_key.of(routing_key),
             properties,
             body,
             published: now,
             origin: Origin::Stomp {
-                destination: Name::from(&*send.destination),
+                destination: self.last_destination.of(&send.destination),
             },
         };
         let unrouted = match destination {
             Destination::Queue(_) => {
                 // Most messages say nothing of the queue, and share its usual settings.
                 let named = &message.properties.headers.0;
-                let asked = named.iter().any(|(name, _)| name.starts_with(b"x-"));
-                let shape = headers::QueueShape::of_queue(&send.frame);
-                Unrouted::MakeQueue(if asked || shape != headers::QueueShape::DURABLE {
+                let asked = named.iter().any(|(name, _)| headers::is_of_queue(name));
+                Unrouted::MakeQueue(if asked {
+                    let shape = headers::QueueShape::of_queue(&send.frame);
                     Arc::new(QueueSettings {
                         durable: shape.durable,
                         exclusive: shape.exclusive.then_some(self.connection),

@@ -58,6 +58,11 @@ impl VirtualHost {
         matches: Vec<Match>,
         publisher: Option<SessionId>,
     ) -> bool {
+        if let [Match::Session { id, options }] = *matches {
+            // Nothing overlaps.
+            let own = options.no_local && publisher == Some(id);
+            return !own && !self.push_pending(id, pending(message, options));
+        }
         let mut deliveries: BTreeMap<SessionId, Pending> = BTreeMap::new();
         let mut shared = Vec::new();
         for found in matches {

@@ -189,6 +189,9 @@ impl<K: Ord, V> Trie<K, V> {
         keys: impl Iterator<Item = W>,
         mut found: impl FnMut(&K, &V),
     ) -> usize {
+        if self.nodes[ROOT].is_unused() {
+            return 0;
+        }
         let mut matched = Vec::new();
         let mut active = Vec::new();
         let mut next = Vec::new();
@@ -221,7 +224,11 @@ impl<K: Ord, V> Trie<K, V> {
                     break;
                 }
             }
-            matched.append(&mut active);
+            if matched.is_empty() {
+                core::mem::swap(&mut matched, &mut active);
+            } else {
+                matched.append(&mut active);
+            }
         }
         if count > 1 {
             matched.sort_unstable();

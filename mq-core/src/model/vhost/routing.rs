@@ -235,15 +235,19 @@ impl VirtualHost {
     /// once.
     pub(super) fn route(&mut self, message: &Message) -> Routes {
         let mut routes = Routes::default();
-        let mut keys: Vec<&str> = core::iter::once(&*message.routing_key)
-            .chain(message.extra_routing_keys())
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let mut all: Vec<&str> = message.extra_routing_keys().collect();
+        let keys = if all.is_empty() {
+            &[&*message.routing_key][..]
+        } else {
+            all.push(&message.routing_key);
+            all.sort_unstable();
+            all.dedup();
+            &all
+        };
         let mut steps = keys.len();
         if message.exchange.is_empty() {
             routes.replies = true;
-            for key in keys {
+            for &key in keys {
                 let queue = self.queue_id(key);
                 routes.replies &= queue.is_none();
                 routes
@@ -258,7 +262,7 @@ impl VirtualHost {
                     continue;
                 };
                 let mut found = false;
-                steps += exchange.route(&keys, &message.properties.headers, |destination| {
+                steps += exchange.route(keys, &message.properties.headers, |destination| {
                     found = true;
                     match destination {
                         Destination::Queue(id) => routes.queues.push(*id),
@@ -299,8 +303,9 @@ impl VirtualHost {
 /// The exchanges that a message comes to, each once, in the order in which they
 /// were found.
 struct Visited {
+    first: Name,
+    /// Those that come more than one hop from the first; most messages have none.
     order: Vec<Name>,
-    /// Which of them come more than one hop from the first; most messages have none.
     known: BTreeSet<Name>,
     next: usize,
 }
@@ -308,21 +313,25 @@ struct Visited {
 impl Visited {
     fn from(first: &Name) -> Self {
         Visited {
-            order: Vec::from([first.clone()]),
+            first: first.clone(),
+            order: Vec::new(),
             known: BTreeSet::new(),
             next: 0,
         }
     }
 
     fn add(&mut self, name: &Name) {
-        if *name != self.order[0] && self.known.insert(name.clone()) {
+        if *name != self.first && self.known.insert(name.clone()) {
             self.order.push(name.clone());
         }
     }
 
     fn next(&mut self) -> Option<Name> {
-        let name = self.order.get(self.next)?.clone();
+        let name = match self.next.checked_sub(1) {
+            None => &self.first,
+            Some(index) => self.order.get(index)?,
+        };
         self.next += 1;
-        Some(name)
+        Some(name.clone())
     }
 }
