@@ -96,7 +96,7 @@ fn main() {
     println!("|---:|---|---:|---:|---:|---:|");
     for (line, name, prepare) in ROWS {
         if wanted.is_empty() || wanted.iter().any(|w| name.contains(&**w)) {
-            let took = measure(prepare);
+            let took = measure(*prepare);
             println!(
                 "| {line} | {name} | {:.1?} | {:.1} MB | {:.1?} | {:.1?} |",
                 took.time, took.memory, took.median, took.worst
