@@ -177,6 +177,43 @@ impl Connection {
         self.unsent + self.held + self.front.transmit_len()
     }
 
+    /// Hands the requests of its front end to the model. Returns whether it is blocked from
+    /// here on.
+    fn pass_requests(
+        &mut self,
+        id: ConnectionId,
+        now: Duration,
+        model: &mut Model,
+        journal: &mut Option<Box<Journal>>,
+    ) -> bool {
+        let mut blocked = false;
+        while let Some(request) = self.front.poll_request() {
+            self.login.hear(&request);
+            let Some(journal) = journal else {
+                model.handle(now, id, request);
+                continue;
+            };
+            if let Request::CloseChannel { channel } = request {
+                journal.close_channel(id, channel);
+            }
+            if !(journal.is_full() && request.publishes()) {
+                model.handle(now, id, request);
+                continue;
+            }
+            journal.take(model);
+            let end = journal.end();
+            model.handle(now, id, request);
+            journal.take(model);
+            if journal.end() > end && !self.blocked {
+                // It waits before its next message.
+                self.blocked = true;
+                blocked = true;
+                self.front.notice(now, Notice::Blocked);
+            }
+        }
+        blocked
+    }
+
     /// Whether its input waits because its peer does not take what it is sent, or the store
     /// what it publishes. The last
     /// input of a connection does not: there is no later time for it.
@@ -448,7 +485,11 @@ impl Broker {
             let before = input.len();
             let progress = connection.front.receive(self.now, &source, &mut input);
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-            self.take_requests(id);
+            let blocked =
+                connection.pass_requests(id, self.now, &mut self.model, &mut self.journal);
+            if blocked {
+                self.blocked.insert(id);
+            }
             let delivered = self.pump(end);
             match progress {
                 Progress::Event => {}
@@ -575,37 +616,8 @@ impl Broker {
         call(&mut *connection.front, self.now);
         connection.touched = true;
         self.touched.insert(id);
-        self.take_requests(id);
-    }
-
-    /// Hands the requests of a front end to the model.
-    fn take_requests(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        while let Some(request) = connection.front.poll_request() {
-            connection.login.hear(&request);
-            let Some(journal) = self.journal.as_deref_mut() else {
-                self.model.handle(self.now, id, request);
-                continue;
-            };
-            if let Request::CloseChannel { channel } = request {
-                journal.close_channel(id, channel);
-            }
-            if !(journal.is_full() && request.publishes()) {
-                self.model.handle(self.now, id, request);
-                continue;
-            }
-            journal.take(&mut self.model);
-            let end = journal.end();
-            self.model.handle(self.now, id, request);
-            journal.take(&mut self.model);
-            if journal.end() > end && !connection.blocked {
-                // It waits before its next message.
-                connection.blocked = true;
-                self.blocked.insert(id);
-                connection.front.notice(self.now, Notice::Blocked);
-            }
+        if connection.pass_requests(id, self.now, &mut self.model, &mut self.journal) {
+            self.blocked.insert(id);
         }
     }
 
@@ -799,10 +811,9 @@ impl Broker {
             connection.touched = true;
             self.touched.insert(id);
         }
-        self.take_requests(id);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
+        if connection.pass_requests(id, self.now, &mut self.model, &mut self.journal) {
+            self.blocked.insert(id);
+        }
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;
             self.line.push_back(id);

@@ -125,7 +125,9 @@ impl Journal {
             return None;
         }
         self.clean();
-        let batch = core::mem::take(&mut self.batch).freeze();
+        // What is left of the buffer is for the next one, and all of it when these bytes
+        // are written and dropped.
+        let batch = self.batch.split().freeze();
         let position = self.begin;
         self.last_batch = position;
         self.begin += batch.len() as u64;
