@@ -114,9 +114,9 @@
 //! the broker is down. The time that a queue may stay unused begins anew.
 //!
 //! A store may be slow, or stuck. Beyond [`Limits::store_high_water`] those wait who
-//! publish what is to be stored. The log has about twice the bytes that are needed of it:
-//! what is needed and lies first is written once more, a bounded number of bytes with each
-//! batch, before the beginning is trimmed.
+//! publish what is to be stored. The log has no more than two and a half times the bytes
+//! that are needed of it, and 64 KiB: what is needed and lies first is written once more, a
+//! bounded number of bytes with each batch, before the beginning is trimmed.
 //!
 //! # Replay
 //!

@@ -5,8 +5,9 @@
 //! longer than the ones that made it, which lie before them, so that forgetting the
 //! beginning of a log forgets nothing that is needed.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::model::change::{BacklogId, BindingId, Change, Target, TransactionId};
@@ -79,6 +80,8 @@ pub(super) struct Index {
     places: BTreeMap<Place, u64>,
     /// Transactions that are not committed, with what they settle.
     open: BTreeMap<(Host, TransactionId), Vec<Change>>,
+    /// What those that are committed have settled, and is not taken in yet.
+    committed: VecDeque<(Host, vec::IntoIter<Change>)>,
     /// Lengths of the records that are needed, added up.
     live: u64,
 }
@@ -113,6 +116,14 @@ fn place(host: Host, target: &Target) -> Place {
         backlog: target.backlog,
         position: target.position,
     }
+}
+
+/// Which of the targets of a message a place is.
+fn target_at(targets: &[Target], place: Place) -> Option<usize> {
+    let wanted = (place.backlog, place.position);
+    targets
+        .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
+        .ok()
 }
 
 impl Index {
@@ -155,9 +166,8 @@ impl Index {
             }
             (_, Change::Committed { transaction }) => {
                 let settled = self.open.remove(&(host, transaction));
-                for change in settled.unwrap_or_default() {
-                    self.settle(host, &change);
-                }
+                self.committed
+                    .extend(settled.map(|changes| (host, changes.into_iter())));
             }
             (Some(transaction), change) => {
                 let open = self.open.entry((host, transaction)).or_default();
@@ -165,6 +175,24 @@ impl Index {
             }
             (None, change) => self.settle(host, &change),
         }
+    }
+
+    /// Takes in so much of what transactions have settled. Returns whether that was all: only
+    /// then is it known which records are needed.
+    pub(super) fn settle_committed(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            let Some((host, changes)) = self.committed.front_mut() else {
+                return true;
+            };
+            let host = *host;
+            match changes.next() {
+                Some(change) => self.settle(host, &change),
+                None => {
+                    self.committed.pop_front();
+                }
+            }
+        }
+        self.committed.is_empty()
     }
 
     fn settle(&mut self, host: Host, change: &Change) {
@@ -186,7 +214,8 @@ impl Index {
                     backlog,
                     position,
                 };
-                if let Some((message, at)) = self.target_mut(place)
+                if let Some(record) = self.places.get(&place).copied()
+                    && let Some((message, at)) = self.target_mut(record, place)
                     && let Some(target) = message.targets.get_mut(at)
                 {
                     target.returned = count;
@@ -229,9 +258,10 @@ impl Index {
         targets.sort_unstable_by_key(|target| (target.backlog, target.position));
         for target in &targets {
             let place = place(written.host, target);
-            // A newer record of the same message.
-            self.leave(place);
-            self.places.insert(place, written.position);
+            if let Some(older) = self.places.insert(place, written.position) {
+                // This record is a newer one of the same message.
+                self.leave_record(older, place);
+            }
         }
         let message = LiveMessage {
             message,
@@ -243,35 +273,35 @@ impl Index {
         self.insert(written, What::Message(message));
     }
 
-    /// The message in a place, and which of its targets that is.
-    fn target_mut(&mut self, place: Place) -> Option<(&mut LiveMessage, usize)> {
-        let position = self.places.get(&place)?;
-        let What::Message(message) = &mut self.order.get_mut(position)?.what else {
+    /// The message whose record is there, and which of its targets a place is.
+    fn target_mut(&mut self, position: u64, place: Place) -> Option<(&mut LiveMessage, usize)> {
+        let What::Message(message) = &mut self.order.get_mut(&position)?.what else {
             return None;
         };
-        let wanted = (place.backlog, place.position);
-        let at = message
-            .targets
-            .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
-            .ok()?;
+        let at = target_at(&message.targets, place)?;
         Some((message, at))
     }
 
     /// A message has left a place.
     pub(super) fn leave(&mut self, place: Place) {
-        let left = self.target_mut(place).map(|(message, at)| {
-            message.left -= 1;
-            if message.left > 0 {
-                message.settled.resize(message.targets.len(), false);
-                if let Some(settled) = message.settled.get_mut(at) {
-                    *settled = true;
-                }
-            }
-            message.left
-        });
-        let position = self.places.remove(&place);
-        if let (Some(0), Some(position)) = (left, position) {
+        if let Some(position) = self.places.remove(&place) {
+            self.leave_record(position, place);
+        }
+    }
+
+    /// The message whose record is there has left a place.
+    fn leave_record(&mut self, position: u64, place: Place) {
+        let Some((message, at)) = self.target_mut(position, place) else {
+            return;
+        };
+        message.left -= 1;
+        if message.left == 0 {
             self.remove(position);
+            return;
+        }
+        message.settled.resize(message.targets.len(), false);
+        if let Some(settled) = message.settled.get_mut(at) {
+            *settled = true;
         }
     }
 
@@ -340,11 +370,7 @@ impl Index {
             let What::Message(live) = &self.order.get(position)?.what else {
                 return None;
             };
-            let wanted = (place.backlog, place.position);
-            let at = live
-                .targets
-                .binary_search_by_key(&wanted, |target| (target.backlog, target.position))
-                .ok()?;
+            let at = target_at(&live.targets, *place)?;
             Some((*place, &live.message, live.targets.get(at)?))
         })
     }

@@ -41,6 +41,9 @@ const SMALL: u64 = 64 << 10;
 /// The log is trimmed by no fewer bytes than that at one time.
 const TRIM: u64 = 16 << 10;
 
+/// What transactions have settled that is taken in with a batch, at most.
+const COMMITTED: usize = 1024;
+
 /// Bytes that are written once more with a batch, besides twice its own.
 const COPIED: u64 = 4 << 10;
 
@@ -140,6 +143,9 @@ impl Journal {
 
     /// Writes what lies first once more, if that makes the log much shorter.
     fn clean(&mut self) {
+        if !self.index.settle_committed(COMMITTED) {
+            return;
+        }
         let most = self.end() + 2 * self.batch.len() as u64 + COPIED;
         while self.end() < most
             && let Some(first) = self.index.first()

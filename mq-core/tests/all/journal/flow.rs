@@ -37,7 +37,6 @@ fn on_the_way(world: &World) -> usize {
 #[test]
 fn publishers_of_what_is_stored_wait() {
     type Publisher = Box<dyn FnMut(&mut World, &str)>;
-    /// A protocol's name, its publisher, and whether it is told.
     type Row = (&'static str, fn(&mut World) -> Publisher, bool);
     let rows: &[Row] = &[
         (
@@ -103,7 +102,8 @@ fn publishers_of_what_is_stored_wait() {
         let ready = world.broker.statistics().ready;
         let paused = |world: &World| world.sockets.values().any(|socket| socket.paused);
         assert_eq!(paused(&world), *waits, "{name}");
-        assert_eq!(ready < 110, *waits, "{name} {ready}");
+        // Each of them has one more before it waits.
+        assert_eq!(ready < 130, *waits, "{name} {ready}");
         assert!(on_the_way(&world) < HIGH_WATER + 20 * 2 * BODY, "{name}");
         // Two in three are stored, and then all.
         for _ in 0..20 {

@@ -4,10 +4,12 @@ use super::{Client, PERSISTENT, TRANSIENT};
 use crate::world::World;
 use crate::world::amqp::delete_queue;
 use crate::world::log::storing;
+use crate::world::mqtt::Mqtt;
 use crate::world::stomp::Stomp;
 use amqp_codec::connection::Tags;
 use amqp_codec::{TableBuf, method};
 use mq_core::{Config, Output, Store};
+use mqtt_codec::QoS;
 
 /// A world whose store takes everything and says nothing, and a client with the durable
 /// queue `q`, the transient queue `t`, and confirms on channel 1.
@@ -346,4 +348,30 @@ fn the_last_receipt_comes_last() {
         assert!(world.is_closed(s.0));
     }
     assert_eq!(c.drain(&mut world, "q").len(), 2, "nothing is lost");
+}
+
+/// PUBACKs come in the order of their PUBLISH packets (MQTT-4.6.0-2), also where one has
+/// nothing to wait for.
+#[test]
+fn pubacks_keep_their_order() {
+    let (mut world, mut c) = stuck();
+    c.0.bind("q", "amq.topic", "stored");
+    c.seen(&mut world);
+    world.sync();
+    let mut m = Mqtt::connect(&mut world, "m");
+    m.publish("nowhere", "1", QoS::AtLeastOnce);
+    assert_eq!(m.seen(&mut world), ["puback NoMatchingSubscribers"]);
+    for topic in ["stored", "nowhere", "stored"] {
+        m.publish(topic, "2", QoS::AtLeastOnce);
+    }
+    assert_eq!(m.seen(&mut world), [""; 0]);
+    world.sync();
+    assert_eq!(
+        m.seen(&mut world),
+        [
+            "puback Success",
+            "puback NoMatchingSubscribers",
+            "puback Success"
+        ]
+    );
 }

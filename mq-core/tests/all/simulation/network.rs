@@ -182,6 +182,7 @@ impl Network {
                 Output::Drain { connection } => drained.push(*connection),
                 Output::Pause { connection } => self.pause(*connection, true),
                 Output::Resume { connection } => self.pause(*connection, false),
+                Output::Report(_) => {}
                 other => panic!("{other:?}"),
             }
             self.outputs.push(output);
