@@ -5,9 +5,9 @@ use core::time::Duration;
 use crate::peers::*;
 use amqp_codec::connection::{
     Capabilities, ClientConfig, ClientConnection, ConnectionError, Message, Reading, ReplyError,
-    ServerConfig, ServerConnection,
+    ServerConfig, ServerConnection, ServerEvent,
 };
-use amqp_codec::method::queue;
+use amqp_codec::method::{channel, queue};
 use amqp_codec::{ProtocolHeader, ReplyCode};
 use proptest::prelude::*;
 
@@ -109,6 +109,34 @@ fn the_client_keeps_the_same_time() {
     assert_eq!(transmitted!(client, at(5_000)), ["heartbeat"]);
     assert_eq!(
         client.handle_timeout(at(20_000)),
+        Err(ConnectionError::PeerTimeout)
+    );
+    // A heartbeat of ours was due as well, but there is nobody to hear it.
+    let said = transmitted!(client);
+    assert!(said[0].starts_with("0 connection.close "), "{said:?}");
+    assert_eq!(said.len(), 1);
+}
+
+/// Both peers count from tune-ok on, however long the application takes to open the
+/// virtual host. What it makes wait in the buffer counts when it is taken.
+#[test]
+fn heartbeats_begin_before_the_virtual_host_is_open() {
+    let mut server = ServerConnection::new(NOW, server_config());
+    let bytes = [client_handshake(4096, 10), method(1, channel::Open {})].concat();
+    let mut input = &bytes[..];
+    server.receive(NOW, &mut input).unwrap();
+    server.accept(NOW).unwrap();
+    transmitted!(server);
+    let event = server.receive(NOW, &mut input);
+    assert_matches!(event, Ok(Some(ServerEvent::Open { .. })));
+    server.handle_timeout(at(5_000)).unwrap();
+    assert_eq!(transmitted!(server, at(5_000)), ["heartbeat"]);
+    server.open_ok(at(9_000)).unwrap();
+    let event = server.receive(at(9_000), &mut input);
+    assert_matches!(event, Ok(Some(ServerEvent::ChannelOpened { .. })));
+    server.handle_timeout(at(28_999)).unwrap();
+    assert_eq!(
+        server.handle_timeout(at(29_000)),
         Err(ConnectionError::PeerTimeout)
     );
 }

@@ -7,7 +7,7 @@ use stomp_codec::connection::{
     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, HeartBeat, Options,
     Reading, ServerConfig, ServerConnection, ServerEvent,
 };
-use stomp_codec::{Headers, SendError};
+use stomp_codec::{Headers, Limits, SendError};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -218,6 +218,8 @@ fn a_server_after_disconnect() {
     let disconnect = "DISCONNECT\nreceipt:r\n\n\0";
     assert!(server.receive(s(1), &mut disconnect.as_bytes()).is_ok());
     assert_eq!(server.poll_timeout(), Some(ms(7500)));
+    // More of what it does not have to say does not make it owe any.
+    assert_eq!(server.receive(s(2), &mut &b"\n"[..]), Ok(None));
     server.handle_timeout(s(60)).unwrap();
     let mut out = Vec::new();
     server.poll_transmit(s(60), &mut out);
@@ -226,6 +228,29 @@ fn a_server_after_disconnect() {
     assert_eq!(server.poll_timeout(), None);
     assert!(server.is_closed());
     assert_eq!(server.receipt("r"), Err(SendError::Closed));
+}
+
+/// What is over waits for nothing, whatever the embedder does about reading then.
+#[test]
+fn what_is_over_has_no_timer() {
+    let limits = Limits::default().with_assembled_size(4);
+    let config = ClientConfig::default().with_limits(limits);
+    let mut client = ClientConnection::new(s(0), config);
+    client.connect(s(0), &ConnectOptions::default()).unwrap();
+    let mut input = &b"CONNECTED\nversion:1.2\n\n\0ERROR\nmessage:m\n\n0123456789\0"[..];
+    while client.receive(s(1), &mut input).unwrap().is_some() {}
+    assert!(client.is_closed());
+
+    let mut server = server("10000,10000");
+    let disconnect = "DISCONNECT\n\n\0";
+    assert!(server.receive(s(1), &mut disconnect.as_bytes()).is_ok());
+    assert!(server.is_closed());
+
+    for reading in [Reading::Paused, Reading::Running] {
+        client.set_reading(s(2), reading);
+        server.set_reading(s(2), reading);
+        assert_eq!((client.poll_timeout(), server.poll_timeout()), (None, None));
+    }
 }
 
 /// No timer is due at the time at which it was set, and one beyond the end of time never

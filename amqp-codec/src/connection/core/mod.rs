@@ -136,7 +136,7 @@ impl<C: Default> Core<C> {
     }
 
     /// Takes tune's limits into force. Both peers count heartbeats from here on; zero
-    /// seconds is none at all.
+    /// seconds is none at all. The frame that is being taken is the first that is heard.
     // keeps: section 2.3.3 / limits hold
     pub(super) fn tuned(&mut self, now: Duration, tune: connection::TuneOk) {
         self.agreed = tune;
@@ -155,7 +155,6 @@ impl<C: Default> Core<C> {
             self.limits.channel_max = self.limits.channel_max.min(tune.channel_max);
         }
         self.heartbeat = Duration::from_secs(tune.heartbeat.into());
-        self.heard(now);
         self.sent(now);
     }
 
