@@ -282,7 +282,7 @@ impl Broker {
     /// A broker without connections, unless the settings contradict themselves.
     pub fn new(config: Config) -> Result<Broker, ConfigError> {
         config.check()?;
-        let model = Model::new(&config);
+        let model = Model::new(&config)?;
         let journal = match config.store {
             Store::None => None,
             Store::Log => {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::limits::Limits;
+use crate::model::Rights;
 
 /// The settings of a [`Broker`](crate::Broker).
 ///
@@ -22,6 +23,14 @@ pub struct Config {
     /// as one without credentials is, where that is allowed. The password of a user
     /// that is there has to be right all the same. Default: no.
     pub any_user: bool,
+    /// What users may do, as in RabbitMQ: one entry for each user and virtual host. With
+    /// none at all, which is the default, every user may do everything everywhere. With
+    /// one, a user without an entry for a virtual host cannot use it.
+    pub permissions: Vec<Permission>,
+    /// Which routing keys of topic exchanges users may use. A user without an entry for
+    /// an exchange may use all. MQTT publishes and subscribes through `amq.topic`, with
+    /// `.` for `/`.
+    pub topic_permissions: Vec<TopicPermission>,
     /// Virtual hosts. The first is the default: MQTT, and a STOMP peer whose
     /// `host` names no virtual host, use it. Default: `/`.
     pub virtual_hosts: Vec<String>,
@@ -111,6 +120,8 @@ impl Default for Config {
             users: BTreeMap::from([(String::from("guest"), String::from("guest"))]),
             allow_anonymous: true,
             any_user: false,
+            permissions: Vec::new(),
+            topic_permissions: Vec::new(),
             virtual_hosts: Vec::from([String::from("/")]),
             stomp_host_fallback: true,
             stomp_host_required: false,
@@ -135,6 +146,39 @@ impl Default for Config {
     }
 }
 
+/// What a user may do in a virtual host: three regular expressions over the names of
+/// exchanges and queues. Each matches anywhere in a name; `.*` allows everything and `^$`
+/// or an empty one nothing. The default exchange is held against them as `amq.default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// The user's name; `guest` is also who gives no credentials.
+    pub user: String,
+    /// The name of a virtual host.
+    pub virtual_host: String,
+    /// What the user may declare and delete.
+    pub configure: String,
+    /// Where the user may publish to, and which queues and exchanges it may bind.
+    pub write: String,
+    /// Where the user may consume from, and which exchanges it may bind to.
+    pub read: String,
+}
+
+/// Which routing keys of a topic exchange a user may use: two regular expressions, in
+/// which `{username}`, `{vhost}` and, for MQTT, `{client_id}` stand for what they name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicPermission {
+    /// The user's name.
+    pub user: String,
+    /// The name of a virtual host.
+    pub virtual_host: String,
+    /// The name of a topic exchange.
+    pub exchange: String,
+    /// The routing keys that the user may publish with.
+    pub write: String,
+    /// The routing keys that the user may bind, or subscribe to, with.
+    pub read: String,
+}
+
 /// Why a [`Config`] cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -145,6 +189,34 @@ pub enum ConfigError {
     /// A virtual host is named twice.
     #[error("virtual host {0:?} is configured twice")]
     DuplicateVirtualHost(String),
+    /// A permission names a virtual host that there is not.
+    #[error(
+        "a permission of user {user:?} is for virtual host {virtual_host:?}, which is not configured"
+    )]
+    PermissionHost {
+        /// Whose permission it is.
+        user: String,
+        /// The virtual host that it names.
+        virtual_host: String,
+    },
+    /// A permission has a regular expression that is none, or too large.
+    #[error("a permission of user {user:?} has no valid regular expression: {reason}")]
+    PermissionPattern {
+        /// Whose permission it is.
+        user: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A topic permission is for a user who has no permission for the virtual host.
+    #[error(
+        "user {user:?} has a topic permission and no permission for virtual host {virtual_host:?}"
+    )]
+    TopicPermission {
+        /// Whose permission it is.
+        user: String,
+        /// The virtual host that it names.
+        virtual_host: String,
+    },
     /// AMQP 0-9-1 fixes the smallest `frame_max` at 4096 (`frame-min-size`).
     #[error("frame_max is {0}, and AMQP requires at least 4096")]
     FrameMax(u32),
@@ -177,6 +249,8 @@ impl Config {
                 return Err(ConfigError::DuplicateVirtualHost(name.clone()));
             }
         }
+        // Compiled, and looked at.
+        Rights::new(self)?;
         if self.frame_max < 4096 {
             return Err(ConfigError::FrameMax(self.frame_max));
         }

@@ -32,6 +32,10 @@
 //! of a STOMP topic subscription takes only what is wanted; AMQP declares such a queue
 //! with the argument `x-selector` of `queue.declare`.
 //!
+//! [`Config::permissions`] says what users may do, in RabbitMQ's words: which exchanges and
+//! queues they may configure, write to and read from, and with which routing keys
+//! ([`Config::topic_permissions`]).
+//!
 //! # The way of one message
 //!
 //! A PUBLISH of MQTT comes in, and a `basic.deliver` of AMQP goes out:
@@ -174,7 +178,7 @@ mod recovery;
 mod report;
 
 pub use broker::{Broker, Input, Output};
-pub use config::{Config, ConfigError, Store};
+pub use config::{Config, ConfigError, Permission, Store, TopicPermission};
 pub use frontend::Protocol;
 pub use limits::Limits;
 pub use model::{ConnectionId, Statistics};

@@ -9,6 +9,7 @@ pub(crate) mod difference;
 pub(crate) mod exchange;
 pub(crate) mod message;
 mod notice;
+mod permission;
 pub(crate) mod queue;
 pub(crate) mod refusal;
 pub(crate) mod request;
@@ -24,18 +25,18 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::names::Names;
 use change::Part;
 use message::Name;
 use refusal::Refusal;
 use request::{Credentials, Host, Login};
-use rights::Rights;
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
 pub(crate) use notice::{Notice, Said, Wait};
 pub(crate) use request::Request;
+pub(crate) use rights::Rights;
 pub use statistics::Statistics;
 
 /// A step is done for each event and each delivery, and one more for so many bytes in it.
@@ -46,6 +47,8 @@ pub(crate) const BYTES_PER_STEP: usize = 4096;
 pub(crate) struct Model {
     now: Duration,
     rights: Rights,
+    /// Who has logged in and not named a virtual host yet.
+    users: BTreeMap<ConnectionId, Name>,
     vhosts: Vec<VirtualHost>,
     /// The virtual host that each connection uses.
     places: BTreeMap<ConnectionId, usize>,
@@ -58,21 +61,22 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let vhosts = config
             .virtual_hosts
             .iter()
             .map(|name| VirtualHost::new(name, config.seed, config.store, config.limits.clone()))
             .collect();
-        Model {
+        Ok(Model {
             now: Duration::ZERO,
-            rights: Rights::new(config.users.clone(), config.allow_anonymous),
+            rights: Rights::new(config)?,
+            users: BTreeMap::new(),
             vhosts,
             places: BTreeMap::new(),
             notices: VecDeque::new(),
             awake: VecDeque::new(),
             changed: VecDeque::new(),
-        }
+        })
     }
 
     /// What is done from now on is done at this time.
@@ -88,7 +92,10 @@ impl Model {
             Request::Open { virtual_host } => self.open(connection, &virtual_host),
             request => {
                 let index = match request {
-                    Request::Leave => self.places.remove(&connection),
+                    Request::Leave => {
+                        self.users.remove(&connection);
+                        self.places.remove(&connection)
+                    }
                     _ => self.places.get(&connection).copied(),
                 };
                 match index.and_then(|index| self.wake(index)) {
@@ -259,7 +266,11 @@ impl Model {
                 let (credentials, index) = self.host_in(&given).unwrap_or((given, 0));
                 (self.rights.user(Some(credentials))?, index)
             }
-            (credentials, Host::Later) => return self.rights.user(credentials),
+            (credentials, Host::Later) => {
+                let user = self.rights.user(credentials)?;
+                self.users.insert(connection, user.clone());
+                return Ok(user);
+            }
             (credentials, host) => {
                 let user = self.rights.user(credentials)?;
                 let index = match host {
@@ -270,8 +281,18 @@ impl Model {
                 (user, index)
             }
         };
-        self.places.insert(connection, index);
+        self.enter(connection, &user, index)?;
         Ok(user)
+    }
+
+    /// A connection of a user uses a virtual host from here on, if the user may.
+    fn enter(&mut self, connection: ConnectionId, user: &str, index: usize) -> Result<(), Refusal> {
+        if let Some(vhost) = self.vhosts.get_mut(index) {
+            let grant = self.rights.grant(user, &vhost.name)?;
+            vhost.set_grant(connection, grant);
+            self.places.insert(connection, index);
+        }
+        Ok(())
     }
 
     /// The virtual host that `HOST:USER` names, and the credentials without it.
@@ -290,11 +311,12 @@ impl Model {
     }
 
     fn open(&mut self, connection: ConnectionId, name: &str) {
-        let notice = match self.host(name) {
-            Ok(index) => {
-                self.places.insert(connection, index);
-                Notice::Opened
-            }
+        let user = self.users.remove(&connection).unwrap_or_default();
+        let entered = self
+            .host(name)
+            .and_then(|index| self.enter(connection, &user, index));
+        let notice = match entered {
+            Ok(()) => Notice::Opened,
             Err(refusal) => refused(refusal),
         };
         self.notices.push_back((connection, notice));

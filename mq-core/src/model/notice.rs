@@ -9,7 +9,7 @@ use super::message::{Message, Name, Qos};
 use super::queue::ConsumerId;
 use super::refusal::Refusal;
 use super::request::{ChannelNumber, Ticket};
-use super::session::{Attached, Push, TooManySubscriptions};
+use super::session::{Attached, Push, SubscribeRefusal};
 use super::vhost::{Delivery, Fetched, PublishOutcome};
 
 /// What has to be before a notice may go out.
@@ -104,7 +104,7 @@ pub(crate) enum Notice {
     /// The client has its session.
     Attached(Box<Attached>),
     /// The quality of service that was granted for each filter, or that there is no room.
-    Subscribed(Vec<Result<Qos, TooManySubscriptions>>),
+    Subscribed(Vec<Result<Qos, SubscribeRefusal>>),
     /// For each filter whether it was subscribed to.
     Unsubscribed(Vec<bool>),
     /// Nothing is received from the connection, since it publishes and the store is behind.

@@ -8,6 +8,8 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefusalKind {
     AccessRefused,
+    /// The virtual host is not for this user.
+    NotAllowed,
     NotFound,
     ResourceLocked,
     PreconditionFailed,
@@ -34,6 +36,10 @@ impl Refusal {
 
     pub(crate) fn access_refused(text: fmt::Arguments<'_>) -> Self {
         Self::new(RefusalKind::AccessRefused, text)
+    }
+
+    pub(crate) fn not_allowed(text: fmt::Arguments<'_>) -> Self {
+        Self::new(RefusalKind::NotAllowed, text)
     }
 
     pub(crate) fn not_found(text: fmt::Arguments<'_>) -> Self {

@@ -189,6 +189,21 @@ impl Request {
     pub(crate) fn publishes(&self) -> bool {
         matches!(self, Request::Publish { .. } | Request::Commit { .. })
     }
+
+    /// The channel of a question that exchanges, queues or bindings are asked for on.
+    pub(crate) fn channel(&self) -> Option<ChannelNumber> {
+        match self {
+            Request::DeclareExchange(declare) => Some(declare.channel),
+            Request::Bind(binding) | Request::Unbind(binding) => Some(binding.channel),
+            Request::DeclareQueue(declare) | Request::MakeQueue(declare) => Some(declare.channel),
+            Request::Consume(consume) => Some(consume.channel),
+            Request::DeleteExchange { channel, .. }
+            | Request::DeleteQueue { channel, .. }
+            | Request::PurgeQueue { channel, .. }
+            | Request::Get { channel, .. } => Some(*channel),
+            _ => None,
+        }
+    }
 }
 
 /// Who somebody is, and where they want to go.

@@ -1,11 +1,14 @@
 //! Users, and who may come in.
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use super::message::Name;
+use super::permission::Grant;
 use super::refusal::Refusal;
 use super::request::Credentials;
+use crate::config::{Config, ConfigError};
 
 /// The users of the broker.
 #[derive(Debug)]
@@ -13,16 +16,35 @@ pub(crate) struct Rights {
     passwords: BTreeMap<String, String>,
     /// Who gives no credentials may come in, as [`ANONYMOUS`].
     allow_anonymous: bool,
+    /// What each user may do in each virtual host; None: everything.
+    grants: Option<BTreeMap<String, BTreeMap<String, Arc<Grant>>>>,
 }
 
 /// The user that nobody in particular is.
 const ANONYMOUS: &str = "guest";
 
 impl Rights {
-    pub(crate) fn new(passwords: BTreeMap<String, String>, allow_anonymous: bool) -> Self {
-        Rights {
-            passwords,
-            allow_anonymous,
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Rights {
+            passwords: config.users.clone(),
+            allow_anonymous: config.allow_anonymous,
+            grants: match config.permissions.is_empty() && config.topic_permissions.is_empty() {
+                true => None,
+                false => Some(grants(config)?),
+            },
+        })
+    }
+
+    /// What a user may do in a virtual host; None: everything.
+    pub(super) fn grant(&self, user: &str, host: &str) -> Result<Option<Arc<Grant>>, Refusal> {
+        let Some(grants) = &self.grants else {
+            return Ok(None);
+        };
+        match grants.get(user).and_then(|hosts| hosts.get(host)) {
+            Some(grant) => Ok(Some(grant.clone())),
+            None => Err(Refusal::not_allowed(format_args!(
+                "access to vhost '{host}' refused for user '{user}'"
+            ))),
         }
     }
 
@@ -47,6 +69,43 @@ impl Rights {
             .get(user)
             .is_some_and(|expected| same_bytes(expected.as_bytes(), password))
     }
+}
+
+fn grants(config: &Config) -> Result<BTreeMap<String, BTreeMap<String, Arc<Grant>>>, ConfigError> {
+    let mut grants: BTreeMap<String, BTreeMap<String, Grant>> = BTreeMap::new();
+    let wrong = |user: &str, error: &regex::Error| ConfigError::PermissionPattern {
+        user: user.into(),
+        reason: error.to_string(),
+    };
+    for permission in &config.permissions {
+        if !config.virtual_hosts.contains(&permission.virtual_host) {
+            return Err(ConfigError::PermissionHost {
+                user: permission.user.clone(),
+                virtual_host: permission.virtual_host.clone(),
+            });
+        }
+        let grant = Grant::new(permission).map_err(|error| wrong(&permission.user, &error))?;
+        let hosts = grants.entry(permission.user.clone()).or_default();
+        hosts.insert(permission.virtual_host.clone(), grant);
+    }
+    for permission in &config.topic_permissions {
+        let hosts = grants.get_mut(&permission.user);
+        let Some(grant) = hosts.and_then(|hosts| hosts.get_mut(&permission.virtual_host)) else {
+            return Err(ConfigError::TopicPermission {
+                user: permission.user.clone(),
+                virtual_host: permission.virtual_host.clone(),
+            });
+        };
+        grant
+            .restrict(permission)
+            .map_err(|error| wrong(&permission.user, &error))?;
+    }
+    let shared = |hosts: BTreeMap<String, Grant>| {
+        let hosts = hosts.into_iter();
+        hosts.map(|(host, grant)| (host, Arc::new(grant))).collect()
+    };
+    let users = grants.into_iter();
+    Ok(users.map(|(user, hosts)| (user, shared(hosts))).collect())
 }
 
 /// Compares without telling by its time where two secrets differ.

@@ -1,5 +1,10 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
+#![expect(
+    clippy::field_reassign_with_default,
+    reason = "a setting reads best in a line of its own"
+)]
+
 mod adversary;
 mod amqp;
 mod amqp_confirm;
@@ -26,6 +31,7 @@ mod limits;
 mod long_topic;
 mod mqtt;
 mod mqtt_topic;
+mod permission;
 mod replay;
 mod retained_walk;
 mod selector;

@@ -26,6 +26,8 @@ pub(crate) struct Tables {
     data_file_bytes: u64,
     allow_anonymous: bool,
     any_user: bool,
+    permissions: Vec<PermissionTable>,
+    topic_permissions: Vec<TopicPermissionTable>,
     virtual_hosts: Vec<String>,
     stomp_host_fallback: bool,
     stomp_host_required: bool,
@@ -104,6 +106,47 @@ table!(LogTable in log {
     format: LogFormat,
 });
 
+/// A table that stands for a type of the broker with the same fields.
+macro_rules! same {
+    ($table:ident as $original:ident { $($name:ident,)+ }) => {
+        #[derive(Clone, Debug, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        struct $table {
+            $($name: String,)+
+        }
+
+        impl From<mq_core::$original> for $table {
+            fn from(original: mq_core::$original) -> Self {
+                let mq_core::$original { $($name,)+ } = original;
+                Self { $($name,)+ }
+            }
+        }
+
+        impl From<$table> for mq_core::$original {
+            fn from(table: $table) -> Self {
+                let $table { $($name,)+ } = table;
+                Self { $($name,)+ }
+            }
+        }
+    };
+}
+
+same!(PermissionTable as Permission {
+    user,
+    virtual_host,
+    configure,
+    write,
+    read,
+});
+
+same!(TopicPermissionTable as TopicPermission {
+    user,
+    virtual_host,
+    exchange,
+    write,
+    read,
+});
+
 /// The table of limits has the names of [`mq_core::Limits`].
 macro_rules! limits {
     ($($name:ident: $type:ty,)+) => {
@@ -171,6 +214,8 @@ impl Default for Tables {
             users,
             allow_anonymous,
             any_user,
+            permissions,
+            topic_permissions,
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -203,6 +248,8 @@ impl Default for Tables {
             data_file_bytes: directory.segment_size,
             allow_anonymous,
             any_user,
+            permissions: permissions.into_iter().map(Into::into).collect(),
+            topic_permissions: topic_permissions.into_iter().map(Into::into).collect(),
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -291,6 +338,8 @@ impl Tables {
             data_file_bytes,
             allow_anonymous,
             any_user,
+            permissions,
+            topic_permissions,
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -315,6 +364,8 @@ impl Tables {
             users,
             allow_anonymous,
             any_user,
+            permissions: permissions.into_iter().map(Into::into).collect(),
+            topic_permissions: topic_permissions.into_iter().map(Into::into).collect(),
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,

@@ -76,6 +76,7 @@ impl From<ReplyError> for Trouble {
 fn reply(channel: u16, refusal: Refusal) -> ReplyError {
     let code = match refusal.kind {
         RefusalKind::AccessRefused => ReplyCode::AccessRefused,
+        RefusalKind::NotAllowed => ReplyCode::NotAllowed,
         RefusalKind::NotFound => ReplyCode::NotFound,
         RefusalKind::ResourceLocked => ReplyCode::ResourceLocked,
         RefusalKind::PreconditionFailed | RefusalKind::ResourceLimit => {

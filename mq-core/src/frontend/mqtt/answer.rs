@@ -11,7 +11,7 @@ use super::{MqttFrontEnd, properties};
 use crate::model::Notice;
 use crate::model::refusal::RefusalKind;
 use crate::model::request::Ticket;
-use crate::model::session::{Attached, Push, Resumed};
+use crate::model::session::{Attached, Push, Resumed, SubscribeRefusal};
 use crate::model::vhost::PublishOutcome;
 
 /// What the model was asked.
@@ -37,6 +37,9 @@ impl MqttFrontEnd {
             }
             Notice::Complete { packet_identifier } => {
                 self.with_identifier(packet_identifier, |codec, id| codec.complete(id));
+            }
+            Notice::PublishRefused { ticket, .. } => {
+                self.refuse_publish(ticket.and_then(identifier));
             }
             Notice::TakenOver => {
                 self.close(now, ReasonCode::SessionTakenOver);
@@ -66,7 +69,8 @@ impl MqttFrontEnd {
             (Asked::Subscribe(id), Notice::Subscribed(results)) => {
                 let code = |result: Result<_, _>| match result {
                     Ok(qos) => ReasonCode::granted(properties::wire_qos(qos)),
-                    Err(_) => ReasonCode::QuotaExceeded,
+                    Err(SubscribeRefusal::TooMany) => ReasonCode::QuotaExceeded,
+                    Err(SubscribeRefusal::NotAuthorized) => ReasonCode::NotAuthorized,
                 };
                 let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
                 // A codec that cannot answer ends the connection itself, with 0x95.
@@ -89,6 +93,7 @@ impl MqttFrontEnd {
     fn turn_away(&mut self, now: Duration, kind: RefusalKind) {
         let reason = match kind {
             RefusalKind::ResourceLimit => ReasonCode::QuotaExceeded,
+            RefusalKind::NotAllowed => ReasonCode::NotAuthorized,
             _ if self.named => ReasonCode::BadUserNameOrPassword,
             _ => ReasonCode::NotAuthorized,
         };
@@ -152,8 +157,7 @@ impl MqttFrontEnd {
     }
 
     fn accepted(&mut self, now: Duration, ticket: Ticket, outcome: PublishOutcome) {
-        let id = u16::try_from(ticket).ok().and_then(PacketIdentifier::new);
-        let Some(id) = id else {
+        let Some(id) = identifier(ticket) else {
             return;
         };
         let reason = match outcome {
@@ -196,4 +200,9 @@ impl MqttFrontEnd {
             Err(_) => self.settled(id),
         }
     }
+}
+
+/// The packet identifier that a ticket is.
+fn identifier(ticket: Ticket) -> Option<PacketIdentifier> {
+    PacketIdentifier::new(u16::try_from(ticket).ok()?)
 }

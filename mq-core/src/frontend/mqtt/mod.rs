@@ -127,7 +127,8 @@ impl MqttFrontEnd {
             return;
         }
         if !may_publish(&self.config, &publish.topic_name) {
-            self.refuse_publish(publish);
+            self.link.tell(Request::CountRefused);
+            self.refuse_publish(publish.packet_identifier);
             return;
         }
         let inbound = Inbound {
@@ -147,10 +148,9 @@ impl MqttFrontEnd {
         });
     }
 
-    /// Refuses a PUBLISH to a topic that is not for clients.
-    fn refuse_publish(&mut self, publish: &InboundPublish<'_>) {
-        self.link.tell(Request::CountRefused);
-        let Some(id) = publish.packet_identifier else {
+    /// Answers a PUBLISH to a topic that is not for this client.
+    fn refuse_publish(&mut self, id: Option<PacketIdentifier>) {
+        let Some(id) = id else {
             return;
         };
         // 3.x has no word for it: the acknowledgement is positive, or the connection

@@ -108,7 +108,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         use crate::model::refusal::RefusalKind as Kind;
         let message = match refusal.kind {
-            Kind::AccessRefused => "access_refused",
+            Kind::AccessRefused | Kind::NotAllowed => "access_refused",
             Kind::NotFound => "not_found",
             Kind::ResourceLocked => "resource_locked",
             Kind::PreconditionFailed => "precondition_failed",

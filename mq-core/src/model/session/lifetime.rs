@@ -113,6 +113,10 @@ impl VirtualHost {
         attach: Attach,
     ) -> Result<Attached, Refusal> {
         let name = attach.client_identifier;
+        self.name_client(connection, &name);
+        let will = attach
+            .will
+            .filter(|will| self.permit_publish(connection, &will.message).is_ok());
         let mut existing = self.sessions.find_client(&name);
         if attach.clean_start
             && let Some(id) = existing.take()
@@ -133,7 +137,7 @@ impl VirtualHost {
         session.connection = Some(connection);
         session.writable = writable;
         session.expiry = attach.expiry;
-        session.will = attach.will;
+        session.will = will;
         session.will_due = None;
         session.ends = None;
         session.credit = attach.credit;

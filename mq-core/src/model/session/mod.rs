@@ -25,7 +25,7 @@ use handshake::InFlight;
 pub(crate) use handshake::Resumed;
 pub(crate) use lifetime::{Attach, Attached, Leaving};
 pub(crate) use pending::Push;
-pub(crate) use subscription::{RetainHandling, SubscribeRequest, TooManySubscriptions};
+pub(crate) use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
 
 /// A session during its life. One that begins anew under the same client
 /// identifier is another.

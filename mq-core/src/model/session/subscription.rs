@@ -28,9 +28,22 @@ pub(crate) struct SubscribeRequest {
     pub(crate) retain_handling: RetainHandling,
 }
 
-/// The session has as many subscriptions as it may.
+impl SubscribeRequest {
+    /// The filter that topics are held against.
+    pub(crate) fn topic_filter(&self) -> &str {
+        let inner = self.shared.then(|| shared_filter(&self.filter)).flatten();
+        inner.unwrap_or(&self.filter)
+    }
+}
+
+/// Why there is no subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooManySubscriptions;
+pub(crate) enum SubscribeRefusal {
+    /// The session has as many as it may.
+    TooMany,
+    /// The filter is not for this user.
+    NotAuthorized,
+}
 
 /// What the filter of a shared subscription begins with.
 const SHARE: &str = "$share/";
@@ -55,17 +68,17 @@ impl VirtualHost {
         &mut self,
         id: SessionId,
         request: SubscribeRequest,
-    ) -> Result<Qos, TooManySubscriptions> {
+    ) -> Result<Qos, SubscribeRefusal> {
         let limit = self.limits.subscriptions;
         let sessions = &mut self.sessions;
         let Some(session) = sessions.all.get_mut(&id) else {
-            return Err(TooManySubscriptions);
+            return Err(SubscribeRefusal::TooMany);
         };
         let (name, options) = (request.filter, request.options);
         let filter = &*name;
         let is_new = !session.subscriptions.contains_key(filter);
         if is_new && session.subscriptions.len() >= limit {
-            return Err(TooManySubscriptions);
+            return Err(SubscribeRefusal::TooMany);
         }
         session.walks.remove(filter);
         session.subscriptions.insert(name.clone(), options);

@@ -6,6 +6,7 @@
 mod commit;
 mod delivery;
 mod exchanges;
+mod permission;
 mod queues;
 mod reply;
 mod restore;
@@ -17,6 +18,7 @@ mod timers;
 mod work;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -25,6 +27,7 @@ use crate::limits::Limits;
 use crate::model::change::Changes;
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
+use crate::model::permission::Grant;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
 use crate::model::request::ChannelNumber;
 use crate::model::session::{Leaving, SessionId, Sessions};
@@ -48,6 +51,8 @@ pub(crate) struct Member {
     /// Queues that go with it.
     exclusive: BTreeSet<QueueId>,
     pub(crate) session: Option<SessionId>,
+    /// What it may do; None: everything.
+    grant: Option<Arc<Grant>>,
 }
 
 impl Default for Member {
@@ -56,6 +61,7 @@ impl Default for Member {
             writable: true,
             exclusive: BTreeSet::new(),
             session: None,
+            grant: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::model::request::{
     Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket, Unrouted,
 };
 use crate::model::selector::Selector;
-use crate::model::session::{SessionId, TooManySubscriptions};
+use crate::model::session::{SessionId, SubscribeRefusal, SubscribeRequest};
 use crate::model::vhost::{PublishOutcome, queues};
 use crate::model::{ConnectionId, Notice, Wait};
 
@@ -22,6 +22,11 @@ impl VirtualHost {
     /// Does what a front end asks for.
     pub(crate) fn serve(&mut self, connection: ConnectionId, request: Request) {
         let id = |number| ChannelId { connection, number };
+        if let Err(refusal) = self.permit(connection, &request) {
+            let channel = request.channel().unwrap_or_default();
+            self.answer(id(channel), |_| Err(refusal));
+            return;
+        }
         match request {
             Request::Login(_) | Request::Open { .. } => {}
             Request::Leave => self.leave(connection),
@@ -195,9 +200,12 @@ impl VirtualHost {
             }
             Request::Subscribe(filters) => {
                 let session = self.session(connection);
-                let subscribe = |request| match session {
+                let subscribe = |request: SubscribeRequest| match session {
+                    Some(_) if !self.may_subscribe(connection, request.topic_filter()) => {
+                        Err(SubscribeRefusal::NotAuthorized)
+                    }
                     Some(session) => self.subscribe(session, request),
-                    None => Err(TooManySubscriptions),
+                    None => Err(SubscribeRefusal::TooMany),
                 };
                 let results = filters.into_iter().map(subscribe).collect();
                 self.emit(connection, Notice::Subscribed(results));
@@ -210,8 +218,11 @@ impl VirtualHost {
                 self.emit(connection, Notice::Unsubscribed(results));
             }
             Request::CheckPublish { channel, exchange } => {
+                let allowed = self
+                    .permit_write(connection, &exchange)
+                    .and_then(|()| self.check_publish(&exchange));
                 if self.is_open(id(channel))
-                    && let Err(refusal) = self.check_publish(&exchange)
+                    && let Err(refusal) = allowed
                 {
                     self.refuse_publish(id(channel), None, refusal);
                 }
@@ -357,12 +368,14 @@ impl VirtualHost {
             routing_key,
             ..
         } = &*publish.message;
+        self.permit_publish(connection, &publish.message)?;
         self.check_publish(exchange)?;
         match &publish.unrouted {
             Unrouted::Refuse => {
                 self.queue(routing_key, connection)?;
             }
             Unrouted::MakeQueue(settings) if self.queue_id(routing_key).is_none() => {
+                self.permit_made_queue(connection, routing_key)?;
                 self.declare_queue(queues::DeclareQueue {
                     name: routing_key,
                     settings: QueueSettings::clone(settings),
