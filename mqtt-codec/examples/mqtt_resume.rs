@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use conversation::{Arguments, Conversation, Outcome};
+use conversation::{Act, Arguments, Conversation, Outcome};
 use mqtt_codec::connection::{ClientEvent, Message, Session};
 use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, QoS, ReasonCode};
 
@@ -48,29 +48,24 @@ fn connect(
         ..Connect::resume(arguments.version, "resume-client".try_into()?)
     };
     let mut socket = TcpStream::connect(&arguments.address)?;
-    let mut conversation = Conversation::new(
-        arguments,
-        connect,
-        session,
-        start,
-        |client, now, event| match event {
-            ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
-                Err(connack.reason_code.to_string().into())
+    let act: Act = Box::new(move |client, now, event| match event {
+        ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
+            Err(connack.reason_code.to_string().into())
+        }
+        ClientEvent::ConnAck(connack) => {
+            println!("the server has a session: {}", connack.session_present);
+            // What is not settled has been queued again already.
+            if cut {
+                client.publish(&Message::new("examples/resume", "21.5", QoS::AtLeastOnce))?;
             }
-            ClientEvent::ConnAck(connack) => {
-                println!("the server has a session: {}", connack.session_present);
-                // What is not settled has been queued again already.
-                if cut {
-                    client.publish(&Message::new("examples/resume", "21.5", QoS::AtLeastOnce))?;
-                }
-                Ok(())
-            }
-            ClientEvent::PubAck(_) if !cut => {
-                Ok(client.close(now, ReasonCode::Success, Properties::EMPTY)?)
-            }
-            _ => Ok(()),
-        },
-    )?;
+            Ok(())
+        }
+        ClientEvent::PubAck(_) if !cut => {
+            Ok(client.close(now, ReasonCode::Success, Properties::EMPTY)?)
+        }
+        _ => Ok(()),
+    });
+    let mut conversation = Conversation::new(arguments, connect, session, start, act)?;
     loop {
         socket.write_all(&conversation.turn())?;
         match conversation.outcome() {

@@ -44,20 +44,20 @@ impl Arguments {
     }
 }
 
+/// What is done with an event.
+pub(crate) type Act = Box<dyn FnMut(&mut ClientConnection, Duration, ClientEvent<'_>) -> Outcome>;
+
 /// A client, and what it does with each event.
-pub(crate) struct Conversation<A> {
+pub(crate) struct Conversation {
     pub(crate) client: ClientConnection,
     buffer: ReadBuffer,
     start: Instant,
-    act: A,
+    act: Act,
     /// What went wrong that is no error of the connection.
     failure: Option<Box<dyn Error>>,
 }
 
-impl<A> Conversation<A>
-where
-    A: FnMut(&mut ClientConnection, Duration, ClientEvent<'_>) -> Outcome,
-{
+impl Conversation {
     /// One that begins with this CONNECT, with the user of `arguments`. Its time counts from
     /// `start`, as that of each connection of the same session.
     pub(crate) fn new(
@@ -65,7 +65,7 @@ where
         connect: Connect<'_>,
         session: Session,
         start: Instant,
-        act: A,
+        act: Act,
     ) -> Result<Self, Box<dyn Error>> {
         let mut connect = connect;
         if let Some((name, password)) = &arguments.user {
@@ -133,13 +133,7 @@ where
 
 /// The conversation that the example with this name has.
 #[allow(dead_code, reason = "the example of a resumed session has its own")]
-pub(crate) fn begin(
-    name: &str,
-    arguments: &Arguments,
-) -> Result<
-    Conversation<impl FnMut(&mut ClientConnection, Duration, ClientEvent<'_>) -> Outcome + use<>>,
-    Box<dyn Error>,
-> {
+pub(crate) fn begin(name: &str, arguments: &Arguments) -> Result<Conversation, Box<dyn Error>> {
     let (identifier, topic) = (format!("{name}-client"), format!("examples/{name}"));
     let connect = Connect::clean(arguments.version, identifier.as_str().try_into()?);
     let (mut sent, mut received) = (false, false);
@@ -183,5 +177,6 @@ pub(crate) fn begin(
         }
         Ok(())
     };
-    Conversation::new(arguments, connect, Session::new(), Instant::now(), act)
+    let (session, start) = (Session::new(), Instant::now());
+    Conversation::new(arguments, connect, session, start, Box::new(act))
 }

@@ -144,6 +144,34 @@ fn pingreq_counts_from_what_has_left() {
     assert_eq!(client.poll_timeout(), Some(seconds(60)));
 }
 
+/// The time of a login is the peer's: it stands still while the embedder is to answer CONNECT or
+/// an AUTH, and begins anew with each answer (section 4.12).
+#[test]
+fn a_login_waits_for_the_embedder() {
+    let auth = bytes("F0: 18 {15 0001'M'}");
+    let properties = Properties::EMPTY;
+    let mut server = asked(
+        "10: 0004'MQTT' 05 02 000A {15 0001'M'} 0001'c'",
+        ServerConfig::default(),
+    );
+    for step in 1..4 {
+        let now = seconds(100 * step);
+        server.handle_timeout(now).unwrap();
+        assert_eq!(server.poll_timeout(), None, "step {step}");
+        let goes_on = ReasonCode::ContinueAuthentication;
+        server.authenticate(now, goes_on, properties).unwrap();
+        assert_eq!(server.poll_timeout(), Some(now + seconds(10)));
+        server.receive(now + seconds(9), &mut &auth[..]).unwrap();
+    }
+    server
+        .authenticate(seconds(500), ReasonCode::ContinueAuthentication, properties)
+        .unwrap();
+    assert_eq!(
+        server.handle_timeout(seconds(510)),
+        Err(ConnectionError::HandshakeTimeout)
+    );
+}
+
 /// A time that goes back counts as the latest one.
 #[test]
 fn time_does_not_go_back() {

@@ -5,7 +5,7 @@ use crate::support::{bytes, rows, topic, utf8, versions};
 use bytes::BytesMut;
 use mqtt_codec::{
     Connect, Limits, Packet, PacketBuf, PacketIdentifier, Property, ProtocolVersion, Publish, QoS,
-    ReasonCode, RetainHandling, Subscription, SubscriptionOptions, Will, decode, needed,
+    ReasonCode, RetainHandling, Rule, Subscription, SubscriptionOptions, Will, decode, needed,
 };
 
 const TABLES: [&str; 2] = [
@@ -40,6 +40,19 @@ fn each_row_is_accepted_and_written_again() {
         assert_eq!(packet.encoded_len(version), out.len(), "{what}");
     }
     assert!(judged >= 400, "{judged} rows");
+}
+
+/// A packet of any kind is within a limit of its own length, and over one of a byte less.
+#[test]
+fn the_limit_counts_the_whole_packet() {
+    for (version, input, _, what) in table() {
+        let limits = Limits::default().with_maximum_packet_size(input.len() as u32);
+        assert!(decode(&input, version, &limits).is_ok(), "{what}");
+        let limits = limits.with_maximum_packet_size(input.len() as u32 - 1);
+        let error = decode(&input, version, &limits).unwrap_err();
+        assert_eq!(error.rule(), Rule::PacketTooLarge, "{what}");
+        assert_eq!(error.offset(), 1, "{what}");
+    }
 }
 
 #[test]

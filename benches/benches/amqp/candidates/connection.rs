@@ -1,6 +1,7 @@
 //! A client and a server of amqp-codec, joined in memory: publishes on one
-//! channel, each acknowledged by itself. And the same frames without any
-//! connection, encoded and decoded.
+//! channel, each acknowledged by a call of its own. The server joins the acks
+//! that wait to be sent into one with `multiple`. And the frames without any
+//! connection, with an ack for each publish, encoded and decoded.
 
 use std::hint::black_box;
 use std::time::Duration;
