@@ -874,6 +874,7 @@ impl Broker {
             self.model.reseed(config.seed);
         }
         self.journal = Some(Box::new(journal));
+        self.model.resume();
         Ok(())
     }
 

@@ -14,8 +14,15 @@ use crate::journal::{Reader, Trouble};
 /// What is durable is there again: durable exchanges, durable queues, bindings between
 /// them, and the persistent messages in those queues. A message that was with a consumer
 /// is back in its place. What may have been delivered says so (`redelivered`): who was
-/// sent what is not stored for each message, so that others near it say so as well. What was not stored yet is not there, and nobody
-/// was told that it is.
+/// sent what is not stored for each message, so that others near it say so as well. MQTT
+/// sessions are there that outlive their connections: their subscriptions, the messages of
+/// QoS 1 and 2 that wait or are in flight, how far each handshake has come in either
+/// direction, and the will that is not published yet; and so is what is retained. What was
+/// not stored yet is not there, and nobody was told that it is.
+///
+/// All times are kept as Unix times ([`Config::unix_time`] and `now`): a time to live, the
+/// expiry of a session without a connection and the delay of its will go on while there is
+/// no broker. Of a session that had a connection they begin with the recovery.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -10,9 +10,12 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::model::change::{BacklogId, BindingId, Change, Target, TransactionId};
+use crate::model::change::{
+    BacklogId, BindingId, Change, Handshake, Sender, Target, TransactionId,
+};
 use crate::model::message::{Message, Name};
 use crate::model::queue::QueueId;
+use crate::model::session::SessionId;
 
 /// The number of a virtual host, in the order of the settings.
 pub(super) type Host = usize;
@@ -23,6 +26,9 @@ pub(super) enum Key {
     Exchange(Name),
     Queue(QueueId),
     Binding(BindingId),
+    Session(SessionId),
+    Subscription(SessionId, Name),
+    Handshake(Handshake),
 }
 
 /// A place in a backlog.
@@ -102,10 +108,22 @@ fn effect(change: &Change) -> Effect {
         Change::QueueDeleted { id } => Effect::Ends(Key::Queue(*id)),
         Change::Bound(binding) => Effect::Makes(Key::Binding(binding.id)),
         Change::Unbound { id } => Effect::Ends(Key::Binding(*id)),
+        Change::Session(session) => Effect::Makes(Key::Session(session.id)),
+        Change::SessionEnded { id } => Effect::Ends(Key::Session(*id)),
+        Change::Subscribed(subscription) => {
+            let filter = subscription.filter.clone();
+            Effect::Makes(Key::Subscription(subscription.session, filter))
+        }
+        Change::Unsubscribed { session, filter } => {
+            Effect::Ends(Key::Subscription(*session, filter.clone()))
+        }
+        Change::Handshake { handshake, .. } => Effect::Makes(Key::Handshake(*handshake)),
+        Change::HandshakeEnded(handshake) => Effect::Ends(Key::Handshake(*handshake)),
         Change::Message { .. }
         | Change::Settled { .. }
         | Change::Forgotten { .. }
         | Change::Returned { .. }
+        | Change::InFlight { .. }
         | Change::Committed { .. } => Effect::Other,
     }
 }
@@ -221,14 +239,62 @@ impl Index {
                     target.returned = count;
                 }
             }
+            Change::InFlight {
+                session,
+                position,
+                sent,
+            } => {
+                let place = Place {
+                    host,
+                    backlog: session.into(),
+                    position,
+                };
+                if let Some(record) = self.places.get(&place).copied()
+                    && let Some((message, at)) = self.target_mut(record, place)
+                    && let Some(copy) = message.targets.get_mut(at).and_then(|t| t.copy.as_mut())
+                {
+                    copy.sent = Some(sent);
+                }
+            }
             _ => {}
         }
     }
 
-    /// A thing is gone.
+    /// A thing is gone, and what belongs to it, but for messages.
     pub(super) fn end(&mut self, host: Host, key: Key) {
+        if let Key::Session(id) = key {
+            self.end_all(
+                host,
+                Key::Subscription(id, Name::from("")),
+                |key| matches!(key, Key::Subscription(session, _) if *session == id),
+            );
+            let first = Handshake {
+                session: id,
+                sender: Sender::Client,
+                packet_identifier: 0,
+            };
+            self.end_all(
+                host,
+                Key::Handshake(first),
+                |key| matches!(key, Key::Handshake(handshake) if handshake.session == id),
+            );
+        }
         if let Some(position) = self.things.remove(&(host, key)) {
             self.remove(position);
+        }
+    }
+
+    /// Ends the things from a key on, as long as they belong together.
+    fn end_all(&mut self, host: Host, first: Key, belongs: impl Fn(&Key) -> bool) {
+        let from = (host, first);
+        while let Some((key, _)) = self.things.range(&from..).next()
+            && key.0 == host
+            && belongs(&key.1)
+        {
+            let key = key.clone();
+            if let Some(position) = self.things.remove(&key) {
+                self.remove(position);
+            }
         }
     }
 

@@ -137,7 +137,7 @@ fn put_properties(out: &mut Vec<u8>, properties: &Properties) {
     put_quality(out, *qos);
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -19,6 +19,7 @@ mod index;
 mod message;
 mod record;
 mod recovery;
+mod session;
 #[cfg(test)]
 mod tests;
 

@@ -19,11 +19,27 @@
 //! | 8 | 1 | settled | backlog and position as numbers |
 //! | 9 | 1 | returned | backlog, position, and how often by now, as numbers |
 //! | 10 | 1 | committed | transaction as a number |
+//! | 11 | 1 | session | number, client identifier as text, expiry in nanoseconds as an optional number, since when it is away as an optional time, optional will |
+//! | 12 | 1 | session ended | number |
+//! | 13 | 1 | subscribed | session as a number, filter as text, shared as a flag, quality of service as a byte, no local and retain as published as flags, subscription identifier as an optional number |
+//! | 14 | 1 | unsubscribed | session as a number, filter as text |
+//! | 15 | 1 | in flight | session and position as numbers, sent |
+//! | 16 | 1 | handshake | handshake, number |
+//! | 17 | 1 | handshake ended | handshake |
 //!
 //! A destination is a byte, and after 0 the number of a queue, after 1 the name of an
 //! exchange. A target is backlog and position as numbers, the time at which its time in
-//! there is over as an optional time, and as a number how often it came back. A backlog
-//! has the number of its queue.
+//! there is over as an optional time, as a number how often it came back, and optionally
+//! what a session has of it. A backlog has the number of its queue or session; that of the
+//! retained messages has the number 0.
+//!
+//! What a session has of a message is the quality of service as a byte, RETAIN as a flag,
+//! the number of subscription identifiers and these as numbers, the filter of a shared
+//! subscription as an optional text, and optionally how it is sent: packet identifier and
+//! place in the order of sending as numbers. A handshake is its session as a number, a
+//! byte that is 0 if the client sent the message and 1 if the broker did, and the packet
+//! identifier as a number. A will is its delay in nanoseconds as a number, and as bytes the
+//! message.
 //!
 //! A context record says of all records between it and the next one in the same batch
 //! which virtual host they are about, and which transaction they are a part of. They
@@ -37,12 +53,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::field::{Fields, Malformed, put_flag, put_number, put_option, put_text, put_time};
 use super::message::{put_headers, put_message};
+use super::session::{put_copy, put_handshake, put_sent, put_session, put_subscription};
 use crate::model::change::{
     BacklogId, BindingId, Change, KeptBinding, KeptQueue, Target, TransactionId,
 };
 use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
 use crate::model::message::Name;
 use crate::model::queue::QueueId;
+use crate::model::session::SessionId;
 
 /// Which virtual host the records after it are about, and which transaction they are
 /// part of.
@@ -86,6 +104,13 @@ mod kind {
     pub(super) const SETTLED: u8 = 8;
     pub(super) const RETURNED: u8 = 9;
     pub(super) const COMMITTED: u8 = 10;
+    pub(super) const SESSION: u8 = 11;
+    pub(super) const SESSION_ENDED: u8 = 12;
+    pub(super) const SUBSCRIBED: u8 = 13;
+    pub(super) const UNSUBSCRIBED: u8 = 14;
+    pub(super) const IN_FLIGHT: u8 = 15;
+    pub(super) const HANDSHAKE: u8 = 16;
+    pub(super) const HANDSHAKE_ENDED: u8 = 17;
 }
 
 /// The layout in which every kind is written.
@@ -217,6 +242,42 @@ impl Encoder {
                 put_number(fields, transaction.0);
                 kind::COMMITTED
             }
+            Change::Session(session) => {
+                put_session(fields, session);
+                kind::SESSION
+            }
+            Change::SessionEnded { id } => {
+                put_number(fields, id.0);
+                kind::SESSION_ENDED
+            }
+            Change::Subscribed(subscription) => {
+                put_subscription(fields, subscription);
+                kind::SUBSCRIBED
+            }
+            Change::Unsubscribed { session, filter } => {
+                put_number(fields, session.0);
+                put_text(fields, filter);
+                kind::UNSUBSCRIBED
+            }
+            Change::InFlight {
+                session,
+                position,
+                sent,
+            } => {
+                put_number(fields, session.0);
+                put_number(fields, *position);
+                put_sent(fields, *sent);
+                kind::IN_FLIGHT
+            }
+            Change::Handshake { handshake, number } => {
+                put_handshake(fields, *handshake);
+                put_number(fields, *number);
+                kind::HANDSHAKE
+            }
+            Change::HandshakeEnded(handshake) => {
+                put_handshake(fields, *handshake);
+                kind::HANDSHAKE_ENDED
+            }
         };
         self.finish(out, kind, body);
         true
@@ -238,11 +299,13 @@ fn put_target(out: &mut Vec<u8>, target: &Target) {
         position,
         expires,
         returned,
+        copy,
     } = target;
     put_number(out, backlog.0);
     put_number(out, *position);
     put_option(out, *expires, put_time);
     put_number(out, (*returned).into());
+    put_option(out, copy.as_deref(), put_copy);
 }
 
 /// Reads the next record of a batch, and takes it off.
@@ -284,6 +347,7 @@ impl Fields {
             position: self.count()?,
             expires: self.option(Self::time)?,
             returned: self.u32()?,
+            copy: self.option(Self::copied)?.map(Box::new),
         })
     }
 
@@ -341,6 +405,25 @@ impl Fields {
             kind::COMMITTED => Change::Committed {
                 transaction: TransactionId(self.count()?),
             },
+            kind::SESSION => Change::Session(Box::new(self.session()?)),
+            kind::SESSION_ENDED => Change::SessionEnded {
+                id: SessionId(self.count()?),
+            },
+            kind::SUBSCRIBED => Change::Subscribed(Box::new(self.subscription()?)),
+            kind::UNSUBSCRIBED => Change::Unsubscribed {
+                session: SessionId(self.count()?),
+                filter: self.text()?,
+            },
+            kind::IN_FLIGHT => Change::InFlight {
+                session: SessionId(self.count()?),
+                position: self.count()?,
+                sent: self.sent()?,
+            },
+            kind::HANDSHAKE => Change::Handshake {
+                handshake: self.handshake()?,
+                number: self.count()?,
+            },
+            kind::HANDSHAKE_ENDED => Change::HandshakeEnded(self.handshake()?),
             _ => return Ok(None),
         }))
     }

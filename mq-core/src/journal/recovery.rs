@@ -138,6 +138,16 @@ impl Reader {
                 backlog, position, ..
             } => self.see_place(host, *backlog, *position),
             Change::Committed { transaction } => self.see_id(host, transaction.0),
+            Change::Session(session) => self.see_id(host, session.id.0),
+            Change::SessionEnded { id } => self.see_id(host, id.0),
+            // Their session is named in its own record.
+            Change::Subscribed(_)
+            | Change::Unsubscribed { .. }
+            | Change::Handshake { .. }
+            | Change::HandshakeEnded(_) => {}
+            Change::InFlight {
+                session, position, ..
+            } => self.see_place(host, (*session).into(), *position),
         }
     }
 

@@ -2,13 +2,15 @@
 
 use super::record::{Context, Encoder, Record, Unreadable, decode};
 use crate::model::change::{
-    BacklogId, BindingId, Change, KeptBinding, KeptQueue, Target, TransactionId,
+    BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptQueue, KeptSession,
+    KeptSubscription, Sender, Sent, Target, TransactionId,
 };
 use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
 use crate::model::message::{
     Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value,
 };
 use crate::model::queue::QueueId;
+use crate::model::session::{SessionId, SubscriptionOptions, Will};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -87,6 +89,54 @@ fn target(expires: Option<Duration>, returned: u32) -> Target {
         position: 300,
         expires,
         returned,
+        copy: None,
+    }
+}
+
+fn copied() -> Target {
+    let copy = Copied {
+        qos: Qos::ExactlyOnce,
+        retain: true,
+        identifiers: Vec::from([1, 300]),
+        share: Some(Name::from("s")),
+        sent: Some(SENT),
+    };
+    Target {
+        copy: Some(Box::new(copy)),
+        ..target(None, 0)
+    }
+}
+
+const SENT: Sent = Sent {
+    packet_identifier: 9,
+    number: 300,
+};
+
+fn session(will: Option<Will>) -> Record {
+    let second = Duration::from_secs(1);
+    Record::Change(Change::Session(Box::new(KeptSession {
+        id: SessionId(7),
+        client_identifier: Name::from("c"),
+        expiry: will.is_none().then_some(second),
+        away: will.is_none().then_some(second),
+        will,
+    })))
+}
+
+fn subscribed(shared: bool, options: SubscriptionOptions) -> Record {
+    Record::Change(Change::Subscribed(Box::new(KeptSubscription {
+        session: SessionId(7),
+        filter: Name::from("t/#"),
+        shared,
+        options,
+    })))
+}
+
+fn handshake(sender: Sender) -> Handshake {
+    Handshake {
+        session: SessionId(7),
+        sender,
+        packet_identifier: 9,
     }
 }
 
@@ -119,6 +169,7 @@ fn version_1() -> Vec<(&'static str, Record)> {
             arguments: Headers::default(),
         })))
     };
+    let will_message = message(Origin::Broker, Properties::default());
     let message = |origin, properties, targets: &[Target]| {
         Record::Change(Change::Message {
             message: message(origin, properties),
@@ -163,8 +214,8 @@ fn version_1() -> Vec<(&'static str, Record)> {
             Record::Change(Change::Unbound { id: BindingId(3) }),
         ),
         (
-            "0701270105ac0200000178016b000000003b9aca02030000000000000000000000000000000062\
-             6f6479",
+            "0701280105ac020000000178016b000000003b9aca020300000000000000000000000000000000\
+             626f6479",
             message(Origin::Broker, Properties::default(), &[target(None, 0)]),
         ),
         (
@@ -177,7 +228,7 @@ fn version_1() -> Vec<(&'static str, Record)> {
             ),
         ),
         (
-            "0701320105ac0201000000003b9aca00040178016b000000003b9aca0201017401000000000000\
+            "0701330105ac0201000000003b9aca0004000178016b000000003b9aca0201017401000000000000\
              00000000000000000000626f6479",
             message(
                 Origin::Mqtt {
@@ -189,7 +240,7 @@ fn version_1() -> Vec<(&'static str, Record)> {
             ),
         ),
         (
-            "0701c6010205ac02000005ac0200010178016b000000003b9aca0202082f71756575652f710101\
+            "0701c8010205ac0200000005ac020001000178016b000000003b9aca0202082f71756575652f710101\
              310101321100000001010002ffffffffffffffff00030000000000000001000400000000000000\
              020005000000000000000300060000000000000004000700000000000000050008000000000000\
              000600093f000000000a3fe0000000000000000b0200000007000c0162000d0162000eac02000f\
@@ -223,6 +274,84 @@ fn version_1() -> Vec<(&'static str, Record)> {
             Record::Change(Change::Committed {
                 transaction: TransactionId(200),
             }),
+        ),
+        (
+            "0701350105ac020000010201020 1ac02 01 0173 01 09ac02 0178016b000000003b9aca0203\
+             00000000000000000000000000000000626f6479",
+            message(Origin::Broker, Properties::default(), &[copied()]),
+        ),
+        (
+            "0b0113 07 0163 01 8094ebdc03 01 000000003b9aca00 00",
+            session(None),
+        ),
+        (
+            "0b012d 07 0163 00 00 01 8094ebdc03 21 0178016b000000003b9aca020300000000000000\
+             000000000000000000626f6479",
+            session(Some(Will {
+                message: will_message,
+                delay: Duration::from_secs(1),
+            })),
+        ),
+        (
+            "0c010107",
+            Record::Change(Change::SessionEnded { id: SessionId(7) }),
+        ),
+        (
+            "0d010c 07 03742f23 00 02 01 00 01ac02",
+            subscribed(
+                false,
+                SubscriptionOptions {
+                    qos: Qos::ExactlyOnce,
+                    no_local: true,
+                    retain_as_published: false,
+                    identifier: Some(300),
+                },
+            ),
+        ),
+        (
+            "0d010a 07 03742f23 01 01 00 01 00",
+            subscribed(
+                true,
+                SubscriptionOptions {
+                    qos: Qos::AtLeastOnce,
+                    no_local: false,
+                    retain_as_published: true,
+                    identifier: None,
+                },
+            ),
+        ),
+        (
+            "0e0105 07 03742f23",
+            Record::Change(Change::Unsubscribed {
+                session: SessionId(7),
+                filter: Name::from("t/#"),
+            }),
+        ),
+        (
+            "0f0106 07 ac02 09 ac02",
+            Record::Change(Change::InFlight {
+                session: SessionId(7),
+                position: 300,
+                sent: SENT,
+            }),
+        ),
+        (
+            "100104 07 00 09 00",
+            Record::Change(Change::Handshake {
+                handshake: handshake(Sender::Client),
+                number: 0,
+            }),
+        ),
+        (
+            "100105 07 01 09 ac02",
+            Record::Change(Change::Handshake {
+                handshake: handshake(Sender::Broker),
+                number: 300,
+            }),
+        ),
+        (
+            "110103 07 01 09",
+            Record::Change(Change::HandshakeEnded(handshake(Sender::Broker))),
         ),
     ])
 }

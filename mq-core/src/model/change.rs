@@ -11,13 +11,25 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::exchange::{Destination, ExchangeSettings};
-use super::message::{Headers, Message, Name};
+use super::message::{Headers, Message, Name, Qos};
 use super::queue::QueueId;
+use super::session::{SessionId, SubscriptionOptions, Will};
 
-/// Names what keeps messages: a durable queue. Its number is never given to another
-/// thing of the virtual host.
+/// Names what keeps messages: a durable queue, a lasting session, or what is retained. Its
+/// number is never given to another thing of the virtual host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BacklogId(pub(crate) u64);
+
+impl BacklogId {
+    /// The retained messages of the virtual host.
+    pub(crate) const RETAINED: Self = BacklogId(0);
+}
+
+impl From<SessionId> for BacklogId {
+    fn from(SessionId(id): SessionId) -> Self {
+        BacklogId(id)
+    }
+}
 
 impl From<QueueId> for BacklogId {
     fn from(QueueId(id): QueueId) -> Self {
@@ -45,6 +57,11 @@ pub(crate) struct TransactionId(pub(crate) u64);
 /// | `Forgotten` | one of them was deleted, and had it |
 /// | `Returned` | a consumer has returned it, and the queue counts that |
 /// | `Committed` | all changes of a transaction are done |
+/// | `Session` | a lasting session begins, gets a connection, loses it, or publishes its will |
+/// | `SessionEnded` | it is gone, with all that belongs to it |
+/// | `Subscribed`, `Unsubscribed` | a lasting session gets, loses a subscription |
+/// | `InFlight` | a message of a lasting session is sent to its client |
+/// | `Handshake`, `HandshakeEnded` | of a QoS 2 message only the handshake is left to be known; it is done |
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
     Exchange {
@@ -83,6 +100,26 @@ pub(crate) enum Change {
     Committed {
         transaction: TransactionId,
     },
+    Session(Box<KeptSession>),
+    SessionEnded {
+        id: SessionId,
+    },
+    Subscribed(Box<KeptSubscription>),
+    Unsubscribed {
+        session: SessionId,
+        filter: Name,
+    },
+    InFlight {
+        session: SessionId,
+        position: u64,
+        sent: Sent,
+    },
+    Handshake {
+        handshake: Handshake,
+        /// Of the broker's: its place in the order of sending.
+        number: u64,
+    },
+    HandshakeEnded(Handshake),
 }
 
 /// A durable queue.
@@ -106,6 +143,67 @@ pub(crate) struct KeptBinding {
     pub(crate) arguments: Headers,
 }
 
+/// A lasting session.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptSession {
+    pub(crate) id: SessionId,
+    pub(crate) client_identifier: Name,
+    /// How long it outlives its connection; None is for ever.
+    pub(crate) expiry: Option<Duration>,
+    /// Since when it has no connection, if it has none.
+    pub(crate) away: Option<Duration>,
+    /// The will that has not been published.
+    pub(crate) will: Option<Will>,
+}
+
+/// A subscription of a lasting session.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptSubscription {
+    pub(crate) session: SessionId,
+    pub(crate) filter: Name,
+    /// `$share/` has its meaning in the filter.
+    pub(crate) shared: bool,
+    pub(crate) options: SubscriptionOptions,
+}
+
+/// Who sent the message of a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sender {
+    /// It has been accepted, and its PUBREL has not come.
+    Client,
+    /// The client has it: PUBREC has come, and PUBCOMP has not.
+    Broker,
+}
+
+/// What is left of a QoS 2 message that its receiver has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Handshake {
+    pub(crate) session: SessionId,
+    pub(crate) sender: Sender,
+    pub(crate) packet_identifier: u16,
+}
+
+/// What a lasting session has of a message besides the message.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Copied {
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    /// Of the subscriptions that it came by.
+    pub(crate) identifiers: Vec<u32>,
+    /// The shared subscription that it came by.
+    pub(crate) share: Option<Name>,
+    /// How it was sent to the client, if it was.
+    pub(crate) sent: Option<Sent>,
+}
+
+/// How a message is on its way to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) packet_identifier: u16,
+    /// Its place in the order of sending.
+    pub(crate) number: u64,
+}
+
 /// A place in a backlog that a message was put into.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Target {
@@ -115,6 +213,8 @@ pub(crate) struct Target {
     pub(crate) expires: Option<Duration>,
     /// How often it came back.
     pub(crate) returned: u32,
+    /// There in a session.
+    pub(crate) copy: Option<Box<Copied>>,
 }
 
 /// A change, and the transaction that it is a part of.

@@ -325,6 +325,12 @@ impl Message {
         self.properties.delivery_mode == Some(PERSISTENT)
     }
 
+    /// When its time to live is over, if it has one.
+    pub(crate) fn expiry(&self) -> Option<Duration> {
+        let ttl = self.properties.expiration?;
+        Some(self.published.saturating_add(ttl))
+    }
+
     /// Whether the publisher set RETAIN.
     pub(crate) fn is_retained(&self) -> bool {
         matches!(self.origin, Origin::Mqtt { retain: true, .. })

@@ -154,6 +154,15 @@ impl Model {
         None
     }
 
+    /// Goes on with what was kept, once all of it has been put back.
+    pub(crate) fn resume(&mut self) {
+        for index in 0..self.vhosts.len() {
+            if let Some(vhost) = self.wake(index) {
+                vhost.resume_sessions();
+            }
+        }
+    }
+
     /// Makes other names from here on.
     pub(crate) fn reseed(&mut self, seed: u64) {
         for vhost in &mut self.vhosts {

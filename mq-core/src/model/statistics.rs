@@ -2,7 +2,8 @@
 
 /// Counts since the broker began, over all virtual hosts.
 ///
-/// A copy is one message in one queue or session. At any time
+/// A copy is one message in one queue or session. One that was there when the broker was
+/// recovered has been queued in it. At any time
 /// `queued = acknowledged + expired + overflowed + rejected + discarded +
 /// ready + unacknowledged`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -155,6 +155,7 @@ impl Queue {
             position: self.next_position.saturating_sub(1),
             expires,
             returned: 0,
+            copy: None,
         }
     }
 

@@ -5,7 +5,6 @@ use alloc::collections::{BTreeSet, VecDeque};
 use core::time::Duration;
 
 use super::Pending;
-use crate::model::message::Message;
 
 /// The messages of a session that have not been sent.
 #[derive(Debug, Default)]
@@ -23,11 +22,6 @@ pub(crate) struct Backlog {
 /// Gaps are closed when they outnumber the messages by so many.
 const GAPS: usize = 16;
 
-fn expiry(message: &Message) -> Option<Duration> {
-    let ttl = message.properties.expiration?;
-    Some(message.published.saturating_add(ttl))
-}
-
 impl Backlog {
     pub(super) fn len(&self) -> usize {
         self.len
@@ -42,12 +36,35 @@ impl Backlog {
         self.bytes
     }
 
-    pub(super) fn push(&mut self, pending: Pending) {
+    /// Adds a message, and returns its position.
+    pub(super) fn push(&mut self, pending: Pending) -> u64 {
+        let number = self.next_position();
+        self.insert_last(number, pending);
+        number
+    }
+
+    /// A position that no message has had.
+    pub(super) fn next_position(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
+        number
+    }
+
+    /// Puts a message back at the position that it had, after all that are there.
+    pub(super) fn restore(&mut self, position: u64, pending: Pending) {
+        self.set_next_position(position + 1);
+        self.insert_last(position, pending);
+    }
+
+    /// Uses no position before this one.
+    pub(super) fn set_next_position(&mut self, next: u64) {
+        self.next = self.next.max(next);
+    }
+
+    fn insert_last(&mut self, number: u64, pending: Pending) {
         self.len += 1;
         self.bytes += pending.message.size();
-        if let Some(at) = expiry(&pending.message) {
+        if let Some(at) = pending.message.expiry() {
             self.expiries.insert((at, number));
         }
         self.list.push_back((number, Some(pending)));
@@ -57,16 +74,18 @@ impl Backlog {
         self.list.front()?.1.as_ref()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Pending> {
+    /// Takes out the first message, with its position.
+    pub(crate) fn pop(&mut self) -> Option<(u64, Pending)> {
         let (number, pending) = self.list.pop_front()?;
         let pending = pending?;
         self.forget(number, &pending);
         self.close_gaps();
-        Some(pending)
+        Some((number, pending))
     }
 
-    /// Removes what has expired by `now`. Returns how many that were.
-    pub(super) fn expire(&mut self, now: Duration) -> usize {
+    /// Removes what has expired by `now`, and names each with its position. Returns how many
+    /// that were.
+    pub(super) fn expire(&mut self, now: Duration, mut gone: impl FnMut(u64, &Pending)) -> usize {
         let before = self.len;
         while let Some(&(at, number)) = self.expiries.first()
             && at <= now
@@ -76,6 +95,7 @@ impl Backlog {
             let expired = self.list.get_mut(place).and_then(|(_, p)| p.take());
             if let Some(pending) = expired {
                 self.forget(number, &pending);
+                gone(number, &pending);
             }
         }
         self.close_gaps();
@@ -85,9 +105,11 @@ impl Backlog {
     /// Keeps what is wanted. Returns how many were not.
     pub(super) fn retain(&mut self, wanted: impl Fn(&Pending) -> bool) -> usize {
         let before = self.len;
-        for (_, pending) in core::mem::take(self).list {
+        let Backlog { list, next, .. } = core::mem::take(self);
+        self.next = next;
+        for (number, pending) in list {
             if let Some(pending) = pending.filter(&wanted) {
-                self.push(pending);
+                self.insert_last(number, pending);
             }
         }
         before - self.len
@@ -96,7 +118,7 @@ impl Backlog {
     fn forget(&mut self, number: u64, pending: &Pending) {
         self.len -= 1;
         self.bytes -= pending.message.size();
-        if let Some(at) = expiry(&pending.message) {
+        if let Some(at) = pending.message.expiry() {
             self.expiries.remove(&(at, number));
         }
     }

@@ -3,20 +3,24 @@
 //! The model assigns packet identifiers and knows where each handshake stands. A connection
 //! has a copy of that, from when it gets the session on.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Pending, Session, SessionId};
+use super::{Pending, Session, SessionId, settled, target};
+use crate::model::change::{Change, Handshake, Sender, Sent};
 use crate::model::message::Qos;
 use crate::model::vhost::VirtualHost;
-use crate::model::{ConnectionId, Notice};
+use crate::model::{ConnectionId, Notice, Wait};
 
 /// What was sent to the client under one packet identifier.
 #[derive(Debug)]
 pub(super) struct InFlight {
     /// Its place in the order of sending.
-    number: u64,
+    pub(super) number: u64,
+    /// Where the message is kept.
+    pub(super) position: u64,
     /// The message. None: the client has it, and PUBREL is on its way.
-    message: Option<Pending>,
+    pub(super) message: Option<Pending>,
 }
 
 /// A packet that was on its way to the client when its connection before ended.
@@ -28,6 +32,15 @@ pub(crate) struct Resumed {
 }
 
 impl Session {
+    /// What a step of a QoS 2 handshake waits for: that a crash does not undo the ones
+    /// before it.
+    pub(super) fn wait(&self) -> Wait {
+        match self.is_kept {
+            true => Wait::Stored,
+            false => Wait::Nothing,
+        }
+    }
+
     /// A packet identifier that nothing on its way to the client has (section 2.2.1).
     fn free_identifier(&self) -> Option<u16> {
         let next = self.last_identifier.checked_add(1).unwrap_or(1);
@@ -45,6 +58,15 @@ impl Session {
         free(next).or_else(|| free(1))
     }
 
+    /// Puts back what was on its way to the client.
+    pub(super) fn restore_in_flight(&mut self, packet_identifier: u16, in_flight: InFlight) {
+        if in_flight.number > self.last_number {
+            self.last_number = in_flight.number;
+            self.last_identifier = packet_identifier;
+        }
+        self.in_flight.insert(packet_identifier, in_flight);
+    }
+
     /// What is on its way to the client, in the order of sending (MQTT-4.6.0-1).
     pub(super) fn resumed(&self) -> Vec<Resumed> {
         let mut sent: Vec<_> = self.in_flight.iter().collect();
@@ -55,12 +77,26 @@ impl Session {
         };
         sent.into_iter().map(resume).collect()
     }
+
+    /// The messages on their way to the client, with their positions, in the order of sending.
+    pub(super) fn unsettled(&mut self) -> Vec<(u64, Pending)> {
+        let mut sent: Vec<_> = core::mem::take(&mut self.in_flight).into_values().collect();
+        sent.sort_unstable_by_key(|in_flight| in_flight.number);
+        sent.into_iter()
+            .filter_map(|in_flight| Some((in_flight.position, in_flight.message?)))
+            .collect()
+    }
 }
 
 impl VirtualHost {
     /// Keeps a message until the client has settled it, and returns its packet identifier.
-    /// With QoS 0 it has settled it at once.
-    pub(super) fn lend(&mut self, id: SessionId, pending: &Pending) -> Option<u16> {
+    /// With QoS 0 it has settled it at once. `position` is where it has been waiting.
+    pub(super) fn lend(
+        &mut self,
+        id: SessionId,
+        position: Option<u64>,
+        pending: &Pending,
+    ) -> Option<u16> {
         if pending.qos == Qos::AtMostOnce {
             self.statistics.acknowledged += 1;
             return None;
@@ -69,19 +105,44 @@ impl VirtualHost {
         let packet_identifier = session.free_identifier()?;
         session.last_identifier = packet_identifier;
         session.last_number += 1;
+        let sent = Sent {
+            packet_identifier,
+            number: session.last_number,
+        };
+        let waited = position.is_some();
+        let position = position.unwrap_or_else(|| session.pending.next_position());
         let in_flight = InFlight {
             number: session.last_number,
+            position,
             message: Some(pending.clone()),
         };
         session.in_flight.insert(packet_identifier, in_flight);
+        if session.is_kept {
+            if waited {
+                self.changes.push(Change::InFlight {
+                    session: id,
+                    position,
+                    sent,
+                });
+            } else {
+                let target = target(id, position, pending, Some(sent));
+                self.changes.push_message(&pending.message, vec![target]);
+            }
+        }
         Some(packet_identifier)
     }
 
     /// The client has settled what was sent to it: PUBACK, PUBCOMP, or a PUBREC that refuses.
     pub(crate) fn settle_sent(&mut self, id: SessionId, packet_identifier: u16) {
         if let Some(session) = self.sessions.all.get_mut(&id)
-            && session.in_flight.remove(&packet_identifier).is_some()
+            && let Some(in_flight) = session.in_flight.remove(&packet_identifier)
         {
+            if session.is_kept {
+                self.changes.push(match in_flight.message {
+                    Some(_) => settled(id, in_flight.position),
+                    None => Change::HandshakeEnded(of_broker(id, packet_identifier)),
+                });
+            }
             self.statistics.acknowledged += 1;
             self.announce(id);
         }
@@ -98,10 +159,19 @@ impl VirtualHost {
         if let Some(session) = self.sessions.all.get_mut(&id)
             && let Some(in_flight) = session.in_flight.get_mut(&packet_identifier)
         {
-            session.last_number += 1;
-            in_flight.number = session.last_number;
-            in_flight.message = None;
-            self.emit(connection, Notice::Release { packet_identifier });
+            if in_flight.message.take().is_some() {
+                session.last_number += 1;
+                in_flight.number = session.last_number;
+                if session.is_kept {
+                    self.changes.push(settled(id, in_flight.position));
+                    self.changes.push(Change::Handshake {
+                        handshake: of_broker(id, packet_identifier),
+                        number: in_flight.number,
+                    });
+                }
+            }
+            let wait = session.wait();
+            self.emit_after(wait, connection, Notice::Release { packet_identifier });
         }
     }
 
@@ -110,10 +180,21 @@ impl VirtualHost {
     /// is free, also where a client of 3.x has forgotten that it was not.
     pub(crate) fn receive(&mut self, id: SessionId, packet_identifier: u16, qos: Qos) {
         if let Some(session) = self.sessions.all.get_mut(&id) {
-            match qos {
-                Qos::ExactlyOnce => session.received.insert(packet_identifier),
-                Qos::AtLeastOnce | Qos::AtMostOnce => session.received.remove(&packet_identifier),
+            let handshake = of_client(id, packet_identifier);
+            let (changes, change) = match qos {
+                Qos::ExactlyOnce => {
+                    let number = 0;
+                    let change = Change::Handshake { handshake, number };
+                    (session.received.insert(packet_identifier), change)
+                }
+                Qos::AtLeastOnce | Qos::AtMostOnce => {
+                    let change = Change::HandshakeEnded(handshake);
+                    (session.received.remove(&packet_identifier), change)
+                }
             };
+            if changes && session.is_kept {
+                self.changes.push(change);
+            }
         }
     }
 
@@ -125,9 +206,29 @@ impl VirtualHost {
         packet_identifier: u16,
     ) {
         if let Some(session) = self.sessions.all.get_mut(&id) {
-            session.received.remove(&packet_identifier);
-            self.emit(connection, Notice::Complete { packet_identifier });
+            if session.received.remove(&packet_identifier) && session.is_kept {
+                let handshake = of_client(id, packet_identifier);
+                self.changes.push(Change::HandshakeEnded(handshake));
+            }
+            let wait = session.wait();
+            self.emit_after(wait, connection, Notice::Complete { packet_identifier });
         }
+    }
+}
+
+fn of_client(session: SessionId, packet_identifier: u16) -> Handshake {
+    Handshake {
+        session,
+        sender: Sender::Client,
+        packet_identifier,
+    }
+}
+
+fn of_broker(session: SessionId, packet_identifier: u16) -> Handshake {
+    Handshake {
+        session,
+        sender: Sender::Broker,
+        packet_identifier,
     }
 }
 
@@ -158,6 +259,7 @@ mod tests {
             for id in used {
                 let sent = InFlight {
                     number: 0,
+                    position: 0,
                     message: None,
                 };
                 session.in_flight.insert(*id, sent);

@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::backlog::Backlog;
 use super::retained::Walks;
 use super::{Pending, Resumed, Session, SessionId, Will};
+use crate::model::change::{Change, KeptSession};
 use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
 use crate::model::vhost::{VirtualHost, Work};
@@ -65,7 +66,24 @@ pub(super) fn blank(client_identifier: Name) -> Session {
         will: None,
         will_due: None,
         ends: None,
+        is_kept: false,
+        away: None,
         announced: false,
+    }
+}
+
+impl Session {
+    /// It has no connection since then.
+    pub(super) fn stay_away(&mut self, since: Duration) {
+        self.away = Some(since);
+        self.ends = self.expiry.map(|after| since.saturating_add(after));
+        let will = self.will.as_ref();
+        self.will_due = will.map(|will| since.saturating_add(will.delay));
+    }
+
+    /// When something is due while it has no connection.
+    pub(super) fn next_timeout(&self) -> Option<Duration> {
+        self.ends.into_iter().chain(self.will_due).min()
     }
 }
 
@@ -77,11 +95,13 @@ impl VirtualHost {
             .find_client(&attach.client_identifier)
             .and_then(|id| self.sessions.get(id)?.connection);
         let Some(holder) = holder else {
+            let changes = self.changes.count();
             let notice = match self.attach_now(connection, attach) {
                 Ok(attached) => Notice::Attached(Box::new(attached)),
                 Err(refusal) => Notice::Refused(Box::new(refusal)),
             };
-            self.emit(connection, notice);
+            let wait = self.wait_since(changes);
+            self.emit_after(wait, connection, notice);
             return;
         };
         let waiting = self.sessions.waiting.entry(holder).or_default();
@@ -141,8 +161,12 @@ impl VirtualHost {
         session.will_due = None;
         session.ends = None;
         session.credit = attach.credit;
+        session.away = None;
+        // One that goes with this connection was there before, or need not be known.
+        session.is_kept |= self.changes.are_kept() && attach.expiry != Some(Duration::ZERO);
         let sent = session.resumed();
         let received = session.received.iter().copied().collect();
+        self.note_session(id);
         self.tell_shares(id);
         self.announce(id);
         Ok(Attached {
@@ -184,11 +208,8 @@ impl VirtualHost {
             self.end_session(id);
             return;
         }
-        session.ends = session.expiry.map(|after| now.saturating_add(after));
-        session.will_due = session
-            .will
-            .as_ref()
-            .map(|will| now.saturating_add(will.delay));
+        session.stay_away(now);
+        self.note_session(id);
         self.tell_shares(id);
         self.session_timeout(id);
     }
@@ -208,12 +229,27 @@ impl VirtualHost {
             session.will_due = None;
             will = session.will.take();
         }
-        let next = match (session.ends, session.will_due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let next = session.next_timeout();
         self.set_session_timer(id, next);
+        if will.is_some() {
+            self.note_session(id);
+        }
         self.publish_will(id, will);
+    }
+
+    /// Notes how a session is now, if that is kept.
+    pub(super) fn note_session(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.all.get(&id)
+            && session.is_kept
+        {
+            self.changes.push(Change::Session(Box::new(KeptSession {
+                id,
+                client_identifier: session.client_identifier.clone(),
+                expiry: session.expiry,
+                away: session.away,
+                will: session.will.clone(),
+            })));
+        }
     }
 
     /// Ends a session; its will, if not sent yet, is sent now.
@@ -224,26 +260,50 @@ impl VirtualHost {
             None => return,
         };
         for filter in filters {
-            self.unsubscribe(id, &filter);
+            self.remove_subscription(id, &filter);
         }
         if let Some(mut session) = self.sessions.all.remove(&id) {
             self.statistics.discarded += (session.pending.len() + session.in_flight.len()) as u64;
             self.sessions.names.remove(&session.client_identifier);
             self.publish_will(id, session.will.take());
+            let kept = session.is_kept.then_some(id);
+            if kept.is_some() {
+                self.changes.push(Change::SessionEnded { id });
+            }
             // Section 4.8.2. What was sent with QoS 2 must not go to another member
             // (MQTT-4.8.2-5).
-            let messages = session.resumed().into_iter().filter_map(|r| r.message);
-            for pending in messages.filter(|p| p.qos == Qos::AtLeastOnce) {
-                self.pass_on(&pending);
+            for (position, pending) in session.unsettled() {
+                if pending.qos == Qos::AtLeastOnce {
+                    self.pass_on(&pending);
+                }
+                self.note_forgotten(kept, position, &pending);
             }
-            self.begin(None, Work::PassOn(session.pending));
+            let backlog = session.pending;
+            self.begin(None, Work::PassOn { kept, backlog });
         }
     }
 
     /// A message of a session that has ended is for another member of its share.
     pub(crate) fn pass_on(&mut self, pending: &Pending) {
         if let Some(share) = &pending.share {
-            self.push_shared(share, &pending.message);
+            let mut targets = Vec::new();
+            self.push_shared(share, &pending.message, &mut targets);
+            self.changes.push_message(&pending.message, targets);
+        }
+    }
+
+    /// A session that was kept has ended, and with it this message.
+    pub(crate) fn note_forgotten(
+        &mut self,
+        kept: Option<SessionId>,
+        position: u64,
+        pending: &Pending,
+    ) {
+        if let Some(id) = kept
+            && pending.qos > Qos::AtMostOnce
+        {
+            let backlog = id.into();
+            self.changes.push(Change::Forgotten { backlog, position });
         }
     }
 

@@ -5,16 +5,19 @@ mod backlog;
 mod handshake;
 mod lifetime;
 mod pending;
+mod restore;
 mod retained;
 mod share;
 mod subscription;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::model::ConnectionId;
+use crate::model::change::{BacklogId, Change, Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::topic::{Trie, words};
 pub(crate) use backlog::Backlog;
@@ -89,8 +92,51 @@ pub(crate) struct Session {
     will: Option<Will>,
     will_due: Option<Duration>,
     ends: Option<Duration>,
+    /// What changes of it is kept: it may outlive its connection, and the broker.
+    is_kept: bool,
+    /// Since when it has no connection.
+    away: Option<Duration>,
     /// In the line of those that may have something to send.
     announced: bool,
+}
+
+impl Session {
+    /// Whether a message that it has been given outlives the broker there.
+    fn keeps(&self, qos: Qos) -> bool {
+        self.is_kept && qos > Qos::AtMostOnce
+    }
+}
+
+/// A place of a message in a session, to be kept.
+fn target(id: SessionId, position: u64, pending: &Pending, sent: Option<Sent>) -> Target {
+    let Pending {
+        message,
+        qos,
+        retain,
+        identifiers,
+        share,
+    } = pending;
+    Target {
+        backlog: id.into(),
+        position,
+        expires: message.expiry(),
+        returned: 0,
+        copy: Some(Box::new(Copied {
+            qos: *qos,
+            retain: *retain,
+            identifiers: identifiers.clone(),
+            share: share.clone(),
+            sent,
+        })),
+    }
+}
+
+/// A session has nothing more to do with a message.
+fn settled(id: SessionId, position: u64) -> Change {
+    Change::Settled {
+        backlog: BacklogId::from(id),
+        position,
+    }
 }
 
 /// What the trie of filters leads to, under [`SubscriberKey`].

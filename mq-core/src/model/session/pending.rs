@@ -7,10 +7,11 @@ use core::time::Duration;
 
 use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
-use super::{Match, Pending, Session, SessionId, SubscriptionOptions};
+use super::{Match, Pending, Session, SessionId, SubscriptionOptions, settled, target};
+use crate::model::change::{BacklogId, Change, Changes, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::vhost::{PublishOutcome, VirtualHost};
-use crate::model::{BYTES_PER_STEP, ConnectionId};
+use crate::model::{BYTES_PER_STEP, Notice, Said, Wait};
 
 /// A message for the client of a session.
 #[derive(Debug)]
@@ -28,8 +29,9 @@ impl VirtualHost {
         message: &Arc<Message>,
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
-        let stored = !message.is_retained() || self.retain(message);
-        match self.publish(message, publisher) {
+        let mut targets = Vec::new();
+        let stored = !message.is_retained() || self.retain(message, &mut targets);
+        match self.publish(message, publisher, targets) {
             PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
                 PublishOutcome::Dropped
             }
@@ -38,11 +40,26 @@ impl VirtualHost {
     }
 
     /// Keeps a message for subscribers to come. Returns whether there was room.
-    fn retain(&mut self, message: &Arc<Message>) -> bool {
+    fn retain(&mut self, message: &Arc<Message>, targets: &mut Vec<Target>) -> bool {
         let retained = &mut self.sessions.retained;
         let stored = retained.store(message, &self.limits, self.now);
         if !stored {
             self.statistics.not_retained += 1;
+        }
+        if self.changes.are_kept() {
+            let backlog = BacklogId::RETAINED;
+            for position in retained.take_gone() {
+                self.changes.push(Change::Settled { backlog, position });
+            }
+            if stored && !message.body.is_empty() {
+                targets.push(Target {
+                    backlog,
+                    position: retained.last(),
+                    expires: message.expiry(),
+                    returned: 0,
+                    copy: None,
+                });
+            }
         }
         stored
     }
@@ -50,18 +67,20 @@ impl VirtualHost {
     /// Queues a message for the sessions that it matched. Overlapping
     /// subscriptions of one session make one delivery, at their highest QoS and
     /// with all their identifiers (section 3.3.4, MQTT-3.3.4-2 and -4). Each
-    /// shared subscription makes one more, to one of its members. Returns whether
-    /// there was a session for it, and all of them were full.
+    /// shared subscription makes one more, to one of its members. Those that are to
+    /// outlive the broker become targets. Returns whether there was a session for it, and
+    /// all of them were full.
     pub(crate) fn deliver_to_sessions(
         &mut self,
         message: &Arc<Message>,
         matches: Vec<Match>,
         publisher: Option<SessionId>,
+        targets: &mut Vec<Target>,
     ) -> bool {
         if let [Match::Session { id, options }] = *matches {
             // Nothing overlaps.
             let own = options.no_local && publisher == Some(id);
-            return !own && !self.push_pending(id, pending(message, options));
+            return !own && !self.push_pending(id, pending(message, options), targets);
         }
         let mut deliveries: BTreeMap<SessionId, Pending> = BTreeMap::new();
         let mut shared = Vec::new();
@@ -92,10 +111,10 @@ impl VirtualHost {
             kept |= is_kept;
         };
         for share in shared {
-            count(self.push_shared(&share, message));
+            count(self.push_shared(&share, message, targets));
         }
         for (id, pending) in deliveries {
-            count(self.push_pending(id, pending));
+            count(self.push_pending(id, pending, targets));
         }
         dropped && !kept
     }
@@ -103,7 +122,12 @@ impl VirtualHost {
     /// Queues a message for a member of a shared subscription: the first in turn
     /// that is connected, or else the first that has room. Returns false if it was
     /// dropped, since all are full.
-    pub(super) fn push_shared(&mut self, share: &Name, message: &Arc<Message>) -> bool {
+    pub(super) fn push_shared(
+        &mut self,
+        share: &Name,
+        message: &Arc<Message>,
+        targets: &mut Vec<Target>,
+    ) -> bool {
         loop {
             let chosen = self
                 .sessions
@@ -120,7 +144,7 @@ impl VirtualHost {
             if side == Side::Full || self.has_room(id, message) {
                 let mut pending = pending(message, options);
                 pending.share = Some(share.clone());
-                return self.push_pending(id, pending);
+                return self.push_pending(id, pending, targets);
             }
             // It is full from now on, so this ends.
         }
@@ -129,11 +153,12 @@ impl VirtualHost {
     /// Whether one message more fits into a session. What is expired takes no
     /// room. One that is found full is passed over by its shares from now on.
     fn has_room(&mut self, id: SessionId, message: &Message) -> bool {
+        let now = self.now;
         let limits = &self.limits;
         let Some(session) = self.sessions.all.get_mut(&id) else {
             return false;
         };
-        self.statistics.expired += session.pending.expire(self.now) as u64;
+        self.statistics.expired += session.expire(id, now, &mut self.changes) as u64;
         let fits = session.pending.len() < limits.session_messages
             && session.pending.bytes() + message.size() <= limits.session_bytes;
         if !fits && !session.is_full {
@@ -146,7 +171,12 @@ impl VirtualHost {
     /// Queues a message for a session. QoS 0 does not wait for a client that is
     /// away; where there is no room the newest message is dropped, and false
     /// returned.
-    pub(super) fn push_pending(&mut self, id: SessionId, pending: Pending) -> bool {
+    pub(super) fn push_pending(
+        &mut self,
+        id: SessionId,
+        pending: Pending,
+        targets: &mut Vec<Target>,
+    ) -> bool {
         let Some(session) = self.sessions.all.get(&id) else {
             return true;
         };
@@ -164,7 +194,12 @@ impl VirtualHost {
             return false;
         }
         if let Some(session) = self.sessions.all.get_mut(&id) {
-            session.pending.push(pending);
+            if session.keeps(pending.qos) {
+                let position = session.pending.push(pending.clone());
+                targets.push(target(id, position, &pending, None));
+            } else {
+                session.pending.push(pending);
+            }
         }
         self.announce(id);
         true
@@ -193,9 +228,13 @@ impl VirtualHost {
         }
     }
 
-    /// Takes the next message of a session; with no `quota` only one of QoS 0.
-    /// Those whose time is over are dropped before.
-    pub(crate) fn next_pending(&mut self, id: SessionId, quota: bool) -> Option<Pending> {
+    /// Takes the next message of a session, with the position at which it has waited; with
+    /// no `quota` only one of QoS 0. Those whose time is over are dropped before.
+    pub(crate) fn next_pending(
+        &mut self,
+        id: SessionId,
+        quota: bool,
+    ) -> Option<(Option<u64>, Pending)> {
         let now = self.now;
         let session = self.sessions.all.get_mut(&id)?;
         session.announced = false;
@@ -203,7 +242,7 @@ impl VirtualHost {
         // A message that expires at this very moment (an interval of zero) is still
         // offered to a client that is there.
         if let Some(before) = now.checked_sub(Duration::from_nanos(1)) {
-            self.statistics.expired += session.pending.expire(before) as u64;
+            self.statistics.expired += session.expire(id, before, &mut self.changes) as u64;
         }
         let steps = &mut self.statistics.steps;
         let (retained, unfinished) =
@@ -212,8 +251,11 @@ impl VirtualHost {
         let front = session.pending.front();
         let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
         let pending = match retained {
-            None if may_go => session.pending.pop(),
-            retained => retained,
+            None if may_go => session
+                .pending
+                .pop()
+                .map(|(at, pending)| (Some(at), pending)),
+            retained => retained.map(|pending| (None, pending)),
         };
         if pending.is_some() {
             self.statistics.delivered += 1;
@@ -233,7 +275,7 @@ impl VirtualHost {
 
     /// The next message for a session that can take one. None also when so many steps
     /// have been done; then sessions are still in line.
-    pub(crate) fn next_push(&mut self, steps: u64) -> Option<(ConnectionId, Push)> {
+    pub(crate) fn next_push(&mut self, steps: u64) -> Option<Said> {
         let end = self.statistics.steps.saturating_add(steps);
         while self.statistics.steps < end
             && let Some(id) = self.sessions.ready.pop_front()
@@ -247,24 +289,40 @@ impl VirtualHost {
             let Some(connection) = connection.filter(|_| session.writable) else {
                 continue;
             };
-            let Some(pending) = self.next_pending(id, quota) else {
+            let Some((position, pending)) = self.next_pending(id, quota) else {
                 continue;
             };
             self.statistics.steps += (pending.message.body.len() / BYTES_PER_STEP) as u64;
             // Others have their turn before its next one.
             self.announce(id);
-            let packet_identifier = self.lend(id, &pending);
-            let push = Push {
+            let packet_identifier = self.lend(id, position, &pending);
+            let wait = match self.sessions.all.get(&id) {
+                // The client takes the identifier for that of this message from now on.
+                Some(session) if pending.qos == Qos::ExactlyOnce => session.wait(),
+                _ => Wait::Nothing,
+            };
+            let notice = Notice::Push(Push {
                 packet_identifier,
                 pending,
-            };
-            return Some((connection, push));
+            });
+            let to = connection;
+            return Some(Said { to, notice, wait });
         }
         None
     }
 }
 
 impl Session {
+    /// Drops what has expired by `now`. Returns how many that were.
+    fn expire(&mut self, id: SessionId, now: Duration, changes: &mut Changes) -> usize {
+        let is_kept = self.is_kept;
+        self.pending.expire(now, |position, pending| {
+            if is_kept && pending.qos > Qos::AtMostOnce {
+                changes.push(settled(id, position));
+            }
+        })
+    }
+
     /// The next retained message for a new subscription; with no `quota` only one of
     /// QoS 0. Returns too whether the search goes on another time. Counts its steps.
     fn next_retained(

@@ -1,10 +1,12 @@
 //! Subscribing and unsubscribing (MQTT 5.0 sections 3.8 and 3.10).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
 use super::share::Side;
 use super::{Match, SessionId, Subscriber, SubscriberKey, SubscriptionOptions};
+use crate::model::change::{Change, KeptSubscription};
 use crate::model::message::{Name, Qos};
 use crate::model::topic::{Segment, topic_filter};
 use crate::model::vhost::VirtualHost;
@@ -70,8 +72,7 @@ impl VirtualHost {
         request: SubscribeRequest,
     ) -> Result<Qos, SubscribeRefusal> {
         let limit = self.limits.subscriptions;
-        let sessions = &mut self.sessions;
-        let Some(session) = sessions.all.get_mut(&id) else {
+        let Some(session) = self.sessions.all.get(&id) else {
             return Err(SubscribeRefusal::TooMany);
         };
         let (name, options) = (request.filter, request.options);
@@ -80,13 +81,52 @@ impl VirtualHost {
         if is_new && session.subscriptions.len() >= limit {
             return Err(SubscribeRefusal::TooMany);
         }
+        if session.is_kept {
+            let kept = KeptSubscription {
+                session: id,
+                filter: name.clone(),
+                shared: request.shared,
+                options,
+            };
+            self.changes.push(Change::Subscribed(Box::new(kept)));
+        }
+        let Some(pattern) = self.add_subscription(id, name.clone(), request.shared, options) else {
+            // Retained messages are not for shared subscriptions (section 4.8.2).
+            return Ok(options.qos);
+        };
+        let wanted = match request.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if wanted {
+            self.statistics.steps += 1;
+            let retained = &self.sessions.retained;
+            if let Some(walk) = retained.walk(name, &pattern, options, self.now)
+                && let Some(session) = self.sessions.all.get_mut(&id)
+            {
+                session.walks.push(walk);
+            }
+            self.announce(id);
+        }
+        Ok(options.qos)
+    }
+
+    /// Adds a subscription, in place of one with the same filter. Returns its filter as the
+    /// trie wants it, unless it is a shared one.
+    pub(super) fn add_subscription(
+        &mut self,
+        id: SessionId,
+        name: Name,
+        shared: bool,
+        options: SubscriptionOptions,
+    ) -> Option<Vec<Segment>> {
+        let sessions = &mut self.sessions;
+        let session = sessions.all.get_mut(&id)?;
+        let filter = &*name;
         session.walks.remove(filter);
         session.subscriptions.insert(name.clone(), options);
-        let share = if request.shared {
-            shared_filter(filter)
-        } else {
-            None
-        };
+        let share = if shared { shared_filter(filter) } else { None };
         if let Some(inner) = share {
             let share = sessions.shares.entry(name.clone()).or_default();
             if share.is_empty() {
@@ -99,8 +139,7 @@ impl VirtualHost {
                 );
             }
             share.add(id);
-            // Retained messages are not for shared subscriptions (section 4.8.2).
-            return Ok(options.qos);
+            return None;
         }
         let (pattern, wildcard_first) = pattern(filter);
         let to = Match::Session { id, options };
@@ -109,23 +148,23 @@ impl VirtualHost {
             SubscriberKey::Session(id),
             Subscriber { wildcard_first, to },
         );
-        let wanted = match request.retain_handling {
-            RetainHandling::Send => true,
-            RetainHandling::SendIfNew => is_new,
-            RetainHandling::DoNotSend => false,
-        };
-        if wanted {
-            self.statistics.steps += 1;
-            if let Some(walk) = sessions.retained.walk(name, &pattern, options, self.now) {
-                session.walks.push(walk);
-            }
-            self.announce(id);
-        }
-        Ok(options.qos)
+        Some(pattern)
     }
 
     /// Removes a subscription, and tells whether it was there.
     pub(crate) fn unsubscribe(&mut self, id: SessionId, filter: &str) -> bool {
+        let found = self.remove_subscription(id, filter);
+        if found && self.sessions.get(id).is_some_and(|session| session.is_kept) {
+            let filter = Name::from(filter);
+            self.changes.push(Change::Unsubscribed {
+                session: id,
+                filter,
+            });
+        }
+        found
+    }
+
+    pub(super) fn remove_subscription(&mut self, id: SessionId, filter: &str) -> bool {
         let sessions = &mut self.sessions;
         let Some(session) = sessions.all.get_mut(&id) else {
             return false;

@@ -93,7 +93,7 @@ impl VirtualHost {
 
     fn heard(&mut self, id: SessionId) -> Vec<String> {
         core::iter::from_fn(|| self.next_pending(id, true))
-            .map(|p| {
+            .map(|(_, p)| {
                 let body = core::str::from_utf8(&p.message.body).unwrap();
                 let mark = if p.retain { "r" } else { "" };
                 alloc::format!("{body}{mark}{}", p.qos as u8)
@@ -151,7 +151,7 @@ fn overlapping_subscriptions_make_one_delivery() {
         );
     }
     v.say(mqtt("a/b", "m", Qos::ExactlyOnce, false), None);
-    let pending = v.next_pending(id, true).unwrap();
+    let (_, pending) = v.next_pending(id, true).unwrap();
     assert_eq!(pending.qos, Qos::AtLeastOnce);
     let mut identifiers = pending.identifiers;
     identifiers.sort_unstable();

@@ -88,7 +88,8 @@ impl VirtualHost {
         } else if let Some(publish) = commit.publishes.get(commit.published) {
             let routes = self.route(&publish.message);
             self.begin_part(&mut commit.id);
-            let outcome = self.publish_to(&publish.message, routes, None, Room::Promised);
+            let message = &publish.message;
+            let outcome = self.publish_to(message, routes, None, Room::Promised, Vec::new());
             self.changes.set_transaction(None);
             self.return_unroutable(id, publish, outcome);
             commit.published += 1;

@@ -168,21 +168,15 @@ impl VirtualHost {
         // Queues and sessions have their turns one after the other.
         self.sessions_first = !self.sessions_first;
         if self.sessions_first {
-            self.push(steps).or_else(|| self.deliver(steps))
+            self.next_push(steps).or_else(|| self.deliver(steps))
         } else {
-            self.deliver(steps).or_else(|| self.push(steps))
+            self.deliver(steps).or_else(|| self.next_push(steps))
         }
     }
 
     fn deliver(&mut self, steps: u64) -> Option<Said> {
         let (to, delivery) = self.next_delivery(steps)?;
         let (notice, wait) = (Notice::Deliver(delivery), Wait::Nothing);
-        Some(Said { to, notice, wait })
-    }
-
-    fn push(&mut self, steps: u64) -> Option<Said> {
-        let (to, push) = self.next_push(steps)?;
-        let (notice, wait) = (Notice::Push(push), Wait::Nothing);
         Some(Said { to, notice, wait })
     }
 

@@ -23,6 +23,14 @@ impl VirtualHost {
             }
             Change::Queue(queue) => self.restore_queue(queue).map(|()| true),
             Change::Bound(binding) => self.restore_binding(binding),
+            Change::Session(session) => {
+                self.restore_session(session);
+                Ok(true)
+            }
+            Change::Subscribed(subscription) => Ok(self.restore_subscription(subscription)),
+            Change::Handshake { handshake, number } => {
+                Ok(self.restore_handshake(*handshake, *number))
+            }
             // Not things.
             _ => Ok(false),
         }
@@ -67,7 +75,7 @@ impl VirtualHost {
     pub(crate) fn restore_message(&mut self, message: &Arc<Message>, target: &Target) -> bool {
         let id = QueueId(target.backlog.0);
         let Some(queue) = self.queues.get_mut(&id) else {
-            return false;
+            return self.restore_in_session(message, target);
         };
         queue.restore(message.clone(), target);
         self.statistics.queued += 1;
@@ -79,6 +87,8 @@ impl VirtualHost {
     pub(crate) fn restore_position(&mut self, backlog: BacklogId, next: u64) {
         if let Some(queue) = self.queues.get_mut(&QueueId(backlog.0)) {
             queue.set_next_position(next);
+        } else {
+            self.restore_session_position(backlog, next);
         }
     }
 

@@ -97,15 +97,17 @@ impl VirtualHost {
     }
 
     /// Puts a message where it is routed to. `publisher` is the MQTT session it
-    /// comes from, if any, for subscriptions that do not want their own.
+    /// comes from, if any, for subscriptions that do not want their own. In `targets` it is
+    /// kept already.
     #[must_use = "the publisher is to be told"]
     pub(crate) fn publish(
         &mut self,
         message: &Arc<Message>,
         publisher: Option<SessionId>,
+        targets: Vec<Target>,
     ) -> PublishOutcome {
         let routes = self.route(message);
-        self.publish_to(message, routes, publisher, Room::Asked)
+        self.publish_to(message, routes, publisher, Room::Asked, targets)
     }
 
     pub(super) fn publish_to(
@@ -114,15 +116,16 @@ impl VirtualHost {
         routes: Routes,
         publisher: Option<SessionId>,
         room: Room,
+        mut targets: Vec<Target>,
     ) -> PublishOutcome {
         self.statistics.published += 1;
         if routes.is_empty() {
+            self.changes.push_message(message, targets);
             self.statistics.unroutable += 1;
             return PublishOutcome::Unroutable;
         }
         let in_queue = !routes.queues.is_empty();
         let mut refused = false;
-        let mut targets = Vec::new();
         for id in routes.queues {
             if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
@@ -131,7 +134,7 @@ impl VirtualHost {
                 self.enqueue(id, message, &mut targets);
             }
         }
-        let dropped = self.deliver_to_sessions(message, routes.sessions, publisher);
+        let dropped = self.deliver_to_sessions(message, routes.sessions, publisher, &mut targets);
         self.changes.push_message(message, targets);
         if refused {
             self.statistics.refused += 1;
@@ -226,7 +229,7 @@ impl VirtualHost {
                 self.enqueue(id, &letter, &mut targets);
             }
         }
-        self.deliver_to_sessions(&letter, routes.sessions, None);
+        self.deliver_to_sessions(&letter, routes.sessions, None, &mut targets);
         self.changes.push_message(&letter, targets);
     }
 

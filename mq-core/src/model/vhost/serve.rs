@@ -199,6 +199,7 @@ impl VirtualHost {
                 }
             }
             Request::Subscribe(filters) => {
+                let changes = self.changes.count();
                 let session = self.session(connection);
                 let subscribe = |request: SubscribeRequest| match session {
                     Some(_) if !self.may_subscribe(connection, request.topic_filter()) => {
@@ -208,14 +209,17 @@ impl VirtualHost {
                     None => Err(SubscribeRefusal::TooMany),
                 };
                 let results = filters.into_iter().map(subscribe).collect();
-                self.emit(connection, Notice::Subscribed(results));
+                let wait = self.wait_since(changes);
+                self.emit_after(wait, connection, Notice::Subscribed(results));
             }
             Request::Unsubscribe(filters) => {
+                let changes = self.changes.count();
                 let session = self.session(connection);
                 let unsubscribe =
                     |filter: &Name| session.is_some_and(|id| self.unsubscribe(id, filter));
                 let results = filters.iter().map(unsubscribe).collect();
-                self.emit(connection, Notice::Unsubscribed(results));
+                let wait = self.wait_since(changes);
+                self.emit_after(wait, connection, Notice::Unsubscribed(results));
             }
             Request::CheckPublish { channel, exchange } => {
                 let allowed = self
@@ -289,7 +293,7 @@ impl VirtualHost {
 
     /// What a notice waits for that is about what was done since there were so many
     /// changes.
-    pub(super) fn wait_since(&self, changes: u64) -> Wait {
+    pub(crate) fn wait_since(&self, changes: u64) -> Wait {
         if self.changes.count() > changes {
             Wait::Stored
         } else {

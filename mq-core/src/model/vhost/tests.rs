@@ -59,7 +59,7 @@ impl VirtualHost {
         message.routing_key = Name::from(key);
         message.published = self.now;
         change(&mut message);
-        let outcome = self.publish(&Arc::new(message), None);
+        let outcome = self.publish(&Arc::new(message), None, Vec::new());
         self.settle_down();
         outcome
     }
@@ -435,7 +435,7 @@ fn a_consumer_in_waiting_takes_what_a_full_queue_would_drop() {
     let channel = v.channel(ME);
     v.consumer(q, channel, 0);
     assert_eq!(
-        v.publish(&Arc::new(message("now")), None),
+        v.publish(&Arc::new(message("now")), None, Vec::new()),
         PublishOutcome::Routed
     );
     assert_eq!(v.deliveries().len(), 1);
@@ -519,7 +519,7 @@ fn time_to_live_zero_is_for_those_who_wait() {
     let channel = v.channel(ME);
     v.consumer(q, channel, 0);
     assert_eq!(
-        v.publish(&Arc::new(message("somebody")), None),
+        v.publish(&Arc::new(message("somebody")), None, Vec::new()),
         PublishOutcome::Routed
     );
     assert_eq!(v.deliveries().len(), 1);
@@ -743,13 +743,16 @@ fn direct_replies() {
         routing_key: name.clone(),
         ..message("reply")
     });
-    assert_eq!(v.publish(&reply, None), PublishOutcome::Replied);
+    assert_eq!(v.publish(&reply, None, Vec::new()), PublishOutcome::Replied);
     assert!(matches!(
         v.poll_notice(u64::MAX),
         Some(Said { to: OTHER, notice: Notice::Deliver(d), .. }) if d.consumer == consumer
     ));
     v.close_channel(channel);
-    assert_eq!(v.publish(&reply, None), PublishOutcome::Unroutable);
+    assert_eq!(
+        v.publish(&reply, None, Vec::new()),
+        PublishOutcome::Unroutable
+    );
 }
 
 /// What a random conversation does.
@@ -814,7 +817,7 @@ proptest! {
                     m.routing_key = Name::from(NAMES[n]);
                     m.published = v.now;
                     m.properties.expiration = ttl.map(Duration::from_millis);
-                    let _ = v.publish(&Arc::new(m), None);
+                    let _ = v.publish(&Arc::new(m), None, Vec::new());
                 }
                 Step::Consume(n, prefetch, no_ack) => {
                     let queue = id(&v, n);

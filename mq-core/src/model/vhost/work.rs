@@ -12,7 +12,7 @@ use super::{Lease, Settlement, VirtualHost};
 use crate::model::change::{BacklogId, Change};
 use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, QueueId, Ready, Unacknowledged};
 use crate::model::request::Ticket;
-use crate::model::session::Backlog;
+use crate::model::session::{Backlog, SessionId};
 use crate::model::{ConnectionId, Notice};
 
 /// Steps that are done at once. What is no more than that is never left for later.
@@ -56,7 +56,11 @@ pub(crate) enum Work {
     },
     /// Messages of a session that has ended: those of its shares are for others, and
     /// the rest is counted as gone.
-    PassOn(Backlog),
+    PassOn {
+        /// The session, if it was kept.
+        kept: Option<SessionId>,
+        backlog: Backlog,
+    },
 }
 
 /// What is accepted when work is done.
@@ -175,7 +179,7 @@ impl VirtualHost {
                     let unacknowledged = || Some(unacknowledged.pop_first()?.1.entry);
                     match ready.pop().or_else(unacknowledged) {
                         Some(entry) => {
-                            self.note_forgotten(*kept, &entry);
+                            self.note_dropped(*kept, &entry);
                             true
                         }
                         None => drop_wanted(wanted),
@@ -195,9 +199,11 @@ impl VirtualHost {
                     }
                     after.is_some()
                 }
-                Work::PassOn(backlog) => match backlog.pop() {
-                    Some(pending) => {
+                Work::PassOn { kept, backlog } => match backlog.pop() {
+                    Some((position, pending)) => {
+                        let kept = *kept;
                         self.pass_on(&pending);
+                        self.note_forgotten(kept, position, &pending);
                         true
                     }
                     None => false,
@@ -211,7 +217,7 @@ impl VirtualHost {
     }
 
     /// A durable queue is gone, and with it this message.
-    fn note_forgotten(&mut self, kept: Option<QueueId>, entry: &Entry) {
+    fn note_dropped(&mut self, kept: Option<QueueId>, entry: &Entry) {
         if let Some(queue) = kept
             && self.changes.are_kept()
             && entry.message.is_lasting()

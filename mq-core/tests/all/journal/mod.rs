@@ -4,6 +4,7 @@ mod cleaning;
 mod flow;
 mod promise;
 mod recovery;
+mod session;
 
 use crate::world::World;
 use crate::world::amqp::Amqp;

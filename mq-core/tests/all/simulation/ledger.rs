@@ -194,6 +194,14 @@ impl Ledger {
         number
     }
 
+    /// The broker has crashed. What is retained was for the subscriptions when they were new,
+    /// and what of it had not been sent is not sent any more.
+    pub(super) fn crashed(&mut self) {
+        for sent in self.sent.values_mut().take(RETAINED as usize) {
+            sent.places.clear();
+        }
+    }
+
     pub(super) fn asks(&mut self, session: Place) {
         self.asked.entry(session).or_insert(self.tick);
     }

@@ -1,5 +1,7 @@
 //! A broker among clients of all three protocols, over links that are slow,
-//! cut bytes anywhere and break, and a ledger that knows what must be where.
+//! cut bytes anywhere and break, and a ledger that knows what must be where. With a store,
+//! which is slow too, the broker crashes at times: what the store has not said to be stored
+//! is lost, and clients go on with what they know.
 //!
 //! Everything follows from a list of steps, and the list from a seed. A list that
 //! fails is made shorter for as long as it still fails, and printed.
@@ -46,6 +48,10 @@ enum Step {
     Cut { who: u8 },
     /// Time passes.
     Wait { milliseconds: u16 },
+    /// Some of what was appended is stored.
+    Sync { part: u8 },
+    /// The broker is gone, and with it most of what is not stored.
+    Crash { kept: u8 },
 }
 
 /// SplitMix64: the steps only have to vary.
@@ -63,8 +69,14 @@ impl Random {
 
 fn script(seed: u64) -> Script {
     let mut random = Random(seed);
-    // Few, so that what has expired may stand in the way of others.
-    let session_messages = [2, 5, 100_000][(random.next() % 3) as usize];
+    let stores = random.next().is_multiple_of(2);
+    // Few, so that what has expired may stand in the way of others; but which session was
+    // full depends on what a crash has undone.
+    let session_messages = match stores {
+        true => 100_000,
+        false => [2, 5, 100_000][(random.next() % 3) as usize],
+    };
+    let crashes = [0, 1, 3][(random.next() % 3) as usize];
     // Some seeds break links often, some never.
     let cuts = [0, 2, 8][(random.next() % 3) as usize];
     // In some clients read slowly, in some much time passes.
@@ -74,6 +86,14 @@ fn script(seed: u64) -> Script {
         .map(|_| {
             let who = (random.next() % 7) as u8;
             let len = 1 << (random.next() % 15);
+            if stores {
+                let part = (random.next() % 256) as u8;
+                match random.next() % 100 {
+                    0..10 => return Step::Sync { part: part % 8 },
+                    n if (10..10 + crashes).contains(&n) => return Step::Crash { kept: part },
+                    _ => {}
+                }
+            }
             match random.next() % 100 {
                 n if n < cuts => Step::Cut { who },
                 0..40 => Step::Act {
@@ -90,6 +110,7 @@ fn script(seed: u64) -> Script {
         .collect();
     Script {
         session_messages,
+        stores,
         steps,
     }
 }
@@ -101,9 +122,9 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(session_messages: usize) -> Self {
+    fn new(session_messages: usize, stores: bool) -> Self {
         let mut simulation = Simulation {
-            network: Network::new(session_messages),
+            network: Network::new(session_messages, stores),
             peers: vec![
                 Box::new(AmqpPeer::new(0)),
                 Box::new(AmqpPeer::new(1)),
@@ -118,6 +139,7 @@ impl Simulation {
         simulation.ledger.session_messages = session_messages;
         amqp::declare(&mut simulation.network);
         mqtt::retain(&mut simulation.network, &mut simulation.ledger);
+        simulation.network.store.is_quick = false;
         simulation
     }
 
@@ -138,6 +160,8 @@ impl Simulation {
             Step::Down { who, len } => self.down(at(who), len.into()),
             Step::Cut { who } => self.cut(at(who)),
             Step::Wait { milliseconds } => self.wait(Duration::from_millis(milliseconds.into())),
+            Step::Sync { part } => self.network.sync(part.into()),
+            Step::Crash { kept } => self.crash(kept.into()),
         }
         self.network.check();
     }
@@ -166,6 +190,17 @@ impl Simulation {
         if let Some(id) = self.peers[who].connection() {
             self.network.cut(id);
             self.peers[who].lost(&mut self.ledger);
+        }
+    }
+
+    fn crash(&mut self, kept: usize) {
+        self.network.crash(kept);
+        self.ledger.crashed();
+        for peer in &mut self.peers {
+            if peer.connection().is_some() {
+                peer.lost(&mut self.ledger);
+            }
+            peer.crashed();
         }
     }
 
@@ -207,6 +242,8 @@ impl Simulation {
 
     /// Brings everything to an end, and compares what is where with the ledger.
     fn finish(&mut self) {
+        self.network.store.is_quick = true;
+        self.network.sync(usize::MAX);
         self.quiesce();
         for peer in &mut self.peers {
             peer.finish(&mut self.ledger);
@@ -215,6 +252,9 @@ impl Simulation {
         for who in 0..self.peers.len() {
             self.cut(who);
         }
+        if self.network.stores() {
+            self.recover();
+        }
         // The time to live of the queue `dying` passes.
         self.wait(Duration::from_secs(2));
         self.network.check();
@@ -222,10 +262,24 @@ impl Simulation {
             let present = amqp::empty(&mut self.network, queue);
             self.ledger.audit(queue, &present);
         }
-        let statistics = self.network.broker.statistics();
-        self.ledger.check(statistics.overflowed, statistics.expired);
+        let (overflowed, expired) = self.network.dropped();
+        self.ledger.check(overflowed, expired);
         self.network.check();
         self.network.replay();
+    }
+}
+
+impl Simulation {
+    /// All is stored: another broker has what this one has.
+    fn recover(&mut self) {
+        let before = self.network.broker.statistics();
+        self.network.crash(0);
+        let after = self.network.broker.statistics();
+        assert_eq!(
+            after.ready + after.unacknowledged,
+            before.ready + before.unacknowledged,
+            "recovered"
+        );
     }
 }
 
@@ -234,11 +288,13 @@ impl Simulation {
 struct Script {
     /// How many messages wait in one session at the most.
     session_messages: usize,
+    /// The broker has a store.
+    stores: bool,
     steps: Vec<Step>,
 }
 
 fn play(script: &Script) {
-    let mut simulation = Simulation::new(script.session_messages);
+    let mut simulation = Simulation::new(script.session_messages, script.stores);
     for step in &script.steps {
         simulation.step(*step);
     }
@@ -317,8 +373,8 @@ fn nothing_confirmed_is_lost_and_nothing_comes_from_nowhere() {
             let steps = script.steps.iter();
             let steps: String = steps.map(|step| format!("    {step:?}\n")).collect();
             panic!(
-                "MQ_SEED={seed}: {first}\nThese steps are enough, with {} messages a session: {last}\n{steps}",
-                script.session_messages,
+                "MQ_SEED={seed}: {first}\nThese steps are enough, with {} messages a session, with a store: {}: {last}\n{steps}",
+                script.session_messages, script.stores,
             );
         }
     }

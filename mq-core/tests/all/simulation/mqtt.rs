@@ -212,6 +212,13 @@ impl Peer for MqttPeer {
         self.retained = self.retained.filter(|answered| *answered);
     }
 
+    fn crashed(&mut self) {
+        // What was sent with QoS 1 may come again, as if for the first time.
+        self.order
+            .retain(|(_, qos), _| *qos == QoS::ExactlyOnce as u8);
+        self.retained = None;
+    }
+
     fn finish(&mut self, _ledger: &mut Ledger) {
         assert!(
             self.unconfirmed.is_empty(),

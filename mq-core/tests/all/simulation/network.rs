@@ -1,11 +1,12 @@
 //! The links between the clients and the broker, and the clock.
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ledger::Ledger;
+use crate::world::log::{Log, recover};
 
 /// A client and its application.
 pub(super) trait Peer {
@@ -25,6 +26,8 @@ pub(super) trait Peer {
     fn is_over(&self) -> bool;
     /// The link is gone.
     fn lost(&mut self, ledger: &mut Ledger);
+    /// The broker has crashed, and the link is gone with it.
+    fn crashed(&mut self) {}
     /// Everything has arrived: writes down what is certain now.
     fn finish(&mut self, ledger: &mut Ledger);
 }
@@ -44,6 +47,8 @@ const CALL: u64 = 2_000;
 enum Call {
     Handle(Duration, Input),
     Timeout(Duration),
+    /// The broker is gone, and another one is made of these batches.
+    Crash(Duration, Vec<(u64, Bytes)>),
 }
 
 pub(super) struct Network {
@@ -56,21 +61,30 @@ pub(super) struct Network {
     last: u64,
     calls: Vec<Call>,
     outputs: Vec<Output>,
+    /// Where the broker appends to, if it does.
+    pub(super) store: Log,
+    /// What earlier brokers dropped by a limit, and what expired in them.
+    overflowed: u64,
+    expired: u64,
 }
 
-fn config(session_messages: usize) -> Config {
+fn config(session_messages: usize, stores: bool) -> Config {
     let mut config = Config::default();
     config.drain_on_takeover = true;
     // Small, so that slow links are felt.
     config.limits.transmit_high_water = 20_000;
     config.limits.receive_high_water = 20_000;
     config.limits.session_messages = session_messages;
+    if stores {
+        config.store = Store::Log;
+        config.limits.store_high_water = 100_000;
+    }
     config
 }
 
 impl Network {
-    pub(super) fn new(session_messages: usize) -> Self {
-        let config = config(session_messages);
+    pub(super) fn new(session_messages: usize, stores: bool) -> Self {
+        let config = config(session_messages, stores);
         Network {
             broker: Broker::new(config.clone()).unwrap(),
             config,
@@ -80,7 +94,55 @@ impl Network {
             last: 0,
             calls: Vec::new(),
             outputs: Vec::new(),
+            // Until the clients come.
+            store: Log {
+                is_quick: true,
+                ..Log::default()
+            },
+            overflowed: 0,
+            expired: 0,
         }
+    }
+
+    /// Whether the broker outlives its crashes.
+    pub(super) fn stores(&self) -> bool {
+        self.config.store == Store::Log
+    }
+
+    /// So many of the batches and one more are stored, the oldest.
+    pub(super) fn sync(&mut self, part: usize) {
+        let waiting = self.store.waiting();
+        if waiting == 0 {
+            return;
+        }
+        let stored = self.store.batches.len() - waiting + part.min(waiting - 1) + 1;
+        let (position, bytes) = &self.store.batches[stored - 1];
+        let through = position + bytes.len() as u64;
+        self.store.durable = through;
+        self.handle(Input::Durable { through });
+    }
+
+    /// The broker is gone with all links, and with the batches that were not stored, but for
+    /// some of the oldest.
+    pub(super) fn crash(&mut self, kept: usize) {
+        let kept = kept % (self.store.waiting() + 1);
+        self.store.lose(kept);
+        self.links.clear();
+        let statistics = self.broker.statistics();
+        self.overflowed += statistics.overflowed;
+        self.expired += statistics.expired;
+        let batches = self.store.batches.clone();
+        self.calls.push(Call::Crash(self.now, batches.clone()));
+        self.broker = recover(self.config.clone(), batches, self.now).unwrap();
+    }
+
+    /// How many messages were dropped by a limit, and how many expired.
+    pub(super) fn dropped(&self) -> (u64, u64) {
+        let statistics = self.broker.statistics();
+        (
+            self.overflowed + statistics.overflowed,
+            self.expired + statistics.expired,
+        )
     }
 
     pub(super) fn open(&mut self, protocol: Protocol) -> ConnectionId {
@@ -164,6 +226,7 @@ impl Network {
 
     fn drain(&mut self) {
         let mut drained = Vec::new();
+        let mut appended = false;
         while let Some(output) = self.broker.poll_output() {
             // Outputs about a link that was cut were on their way already.
             match &output {
@@ -182,6 +245,12 @@ impl Network {
                 Output::Drain { connection } => drained.push(*connection),
                 Output::Pause { connection } => self.pause(*connection, true),
                 Output::Resume { connection } => self.pause(*connection, false),
+                Output::Append { position, bytes } => {
+                    self.store.append(*position, bytes.clone());
+                    appended = true;
+                }
+                Output::Trim { before } => self.store.trim(*before),
+                // For whoever keeps a log of what happens.
                 Output::Report(_) => {}
                 other => panic!("{other:?}"),
             }
@@ -189,6 +258,9 @@ impl Network {
         }
         for connection in drained {
             self.handle(Input::Drained { connection });
+        }
+        if appended && self.store.is_quick {
+            self.sync(usize::MAX);
         }
     }
 
@@ -214,6 +286,9 @@ impl Network {
             match call {
                 Call::Handle(now, input) => broker.handle(*now, input.clone()),
                 Call::Timeout(now) => broker.handle_timeout(*now),
+                Call::Crash(now, batches) => {
+                    broker = recover(self.config.clone(), batches.clone(), *now).unwrap();
+                }
             }
             while let Some(output) = broker.poll_output() {
                 assert_eq!(Some(&output), outputs.next(), "replayed");

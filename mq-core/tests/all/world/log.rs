@@ -24,7 +24,7 @@ impl Log {
         last.map_or(0, |(position, bytes)| position + bytes.len() as u64)
     }
 
-    pub(super) fn append(&mut self, position: u64, bytes: Bytes) {
+    pub(crate) fn append(&mut self, position: u64, bytes: Bytes) {
         assert!(!bytes.is_empty(), "an empty batch");
         if !self.batches.is_empty() {
             assert_eq!(position, self.end(), "it follows the one before");
@@ -32,12 +32,26 @@ impl Log {
         self.batches.push((position, bytes));
     }
 
-    pub(super) fn trim(&mut self, before: u64) {
+    pub(crate) fn trim(&mut self, before: u64) {
         assert!(before > self.trimmed, "more is trimmed than before");
         assert!(before <= self.durable, "what is not stored is needed");
         self.trimmed = before;
         self.batches
             .retain(|(position, bytes)| position + bytes.len() as u64 > before);
+    }
+
+    /// Of the batches that are not stored, so many are now, and the others are lost: those
+    /// that came last.
+    pub(crate) fn lose(&mut self, but: usize) {
+        let stored = self.batches.iter().filter(|(at, _)| *at < self.durable);
+        self.batches.truncate(stored.count() + but);
+        self.durable = self.end();
+    }
+
+    /// How many batches are not stored.
+    pub(crate) fn waiting(&self) -> usize {
+        let waiting = self.batches.iter().filter(|(at, _)| *at >= self.durable);
+        waiting.count()
     }
 
     /// Bytes that it has.

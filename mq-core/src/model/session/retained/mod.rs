@@ -5,6 +5,7 @@ mod walk;
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::SubscriptionOptions;
@@ -26,11 +27,8 @@ pub(super) struct Retained {
     bytes: usize,
     /// The nodes of those with a time to live, by the moment at which it is over.
     expiries: BTreeSet<(Duration, u32)>,
-}
-
-fn expiry(message: &Message) -> Option<Duration> {
-    let ttl = message.properties.expiration?;
-    Some(message.published.saturating_add(ttl))
+    /// The numbers of those that are gone, until somebody takes them.
+    gone: Vec<u64>,
 }
 
 impl Retained {
@@ -39,6 +37,7 @@ impl Retained {
     /// returned; the one before it is gone all the same: it is not the last any
     /// more.
     pub(super) fn store(&mut self, message: &Arc<Message>, limits: &Limits, now: Duration) -> bool {
+        self.gone.clear();
         if message.body.is_empty() {
             self.remove(&message.routing_key);
             return true;
@@ -52,15 +51,43 @@ impl Retained {
             let has_room = self.count < limits.retained_messages
                 && bytes + self.topics.bytes() <= limits.retained_bytes;
             if has_room {
-                self.topics.put(node, message.clone(), self.last);
-                self.count += 1;
-                self.bytes = bytes;
-                self.expiries.extend(expiry(message).map(|at| (at, node)));
+                self.put(node, message.clone(), self.last);
                 return true;
             }
         }
         self.topics.prune(&message.routing_key);
         false
+    }
+
+    /// Puts back a message that had that number. They come by their numbers.
+    pub(super) fn restore(&mut self, message: &Arc<Message>, number: u64) {
+        self.last = self.last.max(number);
+        if let Some(node) = self.topics.find_or_add(&message.routing_key, number) {
+            self.take(node);
+            self.put(node, message.clone(), number);
+        }
+    }
+
+    /// Gives no message a number up to this one.
+    pub(super) fn restore_last(&mut self, number: u64) {
+        self.last = self.last.max(number);
+    }
+
+    /// The number of the last that was stored.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The numbers of those that are gone since the last one was stored.
+    pub(super) fn take_gone(&mut self) -> impl Iterator<Item = u64> + '_ {
+        self.gone.drain(..)
+    }
+
+    fn put(&mut self, node: u32, message: Arc<Message>, number: u64) {
+        self.count += 1;
+        self.bytes += message.size();
+        self.expiries.extend(message.expiry().map(|at| (at, node)));
+        self.topics.put(node, message, number);
     }
 
     /// Removes those whose time is over.
@@ -85,10 +112,11 @@ impl Retained {
 
     /// Takes the message out of a node.
     fn take(&mut self, node: u32) -> Option<Arc<Message>> {
-        let message = self.topics.take(node)?;
+        let (message, number) = self.topics.take(node)?;
+        self.gone.push(number);
         self.count -= 1;
         self.bytes -= message.size();
-        if let Some(at) = expiry(&message) {
+        if let Some(at) = message.expiry() {
             self.expiries.remove(&(at, node));
         }
         Some(message)
@@ -123,7 +151,6 @@ mod tests {
     use crate::model::topic::topic_filter;
     use alloc::collections::BTreeMap;
     use alloc::string::String;
-    use alloc::vec::Vec;
     use bytes::Bytes;
     use proptest::prelude::*;
 

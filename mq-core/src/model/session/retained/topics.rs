@@ -138,8 +138,10 @@ impl Topics {
         node.number = number;
     }
 
-    pub(super) fn take(&mut self, node: u32) -> Option<Arc<Message>> {
-        self.nodes[node as usize].message.take()
+    /// Takes the message out of a node, with its number.
+    pub(super) fn take(&mut self, node: u32) -> Option<(Arc<Message>, u64)> {
+        let node = &mut self.nodes[node as usize];
+        Some((node.message.take()?, node.number))
     }
 
     /// The message at a node, if it is no newer than the one with this number.
