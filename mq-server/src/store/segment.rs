@@ -266,7 +266,8 @@ impl Reader {
             (offset, position) = (block.end(), block.next);
             let payload = self.content.slice(block.payload);
             let bytes = match (block.kind, parts.take()) {
-                (Kind::Whole, None) => payload,
+                // A copy: what is kept of a batch shall not keep the whole file.
+                (Kind::Whole, None) => Bytes::copy_from_slice(&payload),
                 (Kind::First, None) => {
                     parts = Some(BytesMut::from(&payload[..]));
                     continue;
