@@ -23,8 +23,10 @@ const LOGINS: &[Login] = &[
 
 fn settings() -> [Config; 3] {
     let by_default = Config::default();
-    let mut any_user = Config::default();
-    any_user.any_user = true;
+    let any_user = Config {
+        any_user: true,
+        ..Config::default()
+    };
     // It changes nothing where nobody is let in without a name.
     let mut closed = any_user.clone();
     closed.allow_anonymous = false;
@@ -105,9 +107,11 @@ fn amqp_clients_are_told_a_product_that_steers_them_right() {
             "{capability}: {said:?}"
         );
     }
-    let mut config = Config::default();
-    config.amqp_product = "mq".to_owned();
-    config.amqp_version = "1.2".to_owned();
+    let config = Config {
+        amqp_product: "mq".to_owned(),
+        amqp_version: "1.2".to_owned(),
+        ..Config::default()
+    };
     let said = start(config);
     assert!(said.contains("\x07productS\0\0\0\x02mq"), "{said:?}");
     assert!(said.contains("\x07versionS\0\0\0\x031.2"), "{said:?}");

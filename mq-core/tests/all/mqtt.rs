@@ -88,8 +88,10 @@ fn logging_in() {
         assert_eq!(client.seen(&mut world), [*answer], "{connect:?}");
         assert_eq!(world.is_closed(client.id), *answer != "connack Success");
     }
-    let mut config = Config::default();
-    config.allow_anonymous = false;
+    let config = Config {
+        allow_anonymous: false,
+        ..Config::default()
+    };
     let mut world = World::with(config);
     let mut client = Mqtt::with(&mut world, &Connect::clean(V5_0, utf8("c")));
     assert_eq!(client.seen(&mut world), ["connack NotAuthorized"]);
@@ -309,8 +311,10 @@ fn a_session_ends() {
 
 #[test]
 fn a_session_is_granted_no_longer_than_is_configured() {
-    let mut config = Config::default();
-    config.session_expiry_maximum = 10;
+    let config = Config {
+        session_expiry_maximum: 10,
+        ..Config::default()
+    };
     let mut world = World::with(config);
     let expiry = hour();
     let mut c = Mqtt::with(&mut world, &staying("c", &expiry));
@@ -613,8 +617,10 @@ fn receive_maximum_and_maximum_packet_size() {
 /// A client of 3.1.1 has no Receive Maximum to tell.
 #[test]
 fn no_more_in_flight_than_configured() {
-    let mut config = Config::default();
-    config.maximum_in_flight = 2;
+    let config = Config {
+        maximum_in_flight: 2,
+        ..Config::default()
+    };
     let mut world = World::with(config);
     let connect = Connect::clean(ProtocolVersion::V3_1_1, utf8("c"));
     let mut c = Mqtt::manual(&mut world, &connect, Session::new());

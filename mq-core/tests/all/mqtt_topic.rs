@@ -31,8 +31,10 @@ fn clients_do_not_publish_to_sys() {
     for (name, accepted) in CASES {
         for (allowed, accepted) in [true, false].into_iter().zip(accepted) {
             for version in [ProtocolVersion::V3_1_1, ProtocolVersion::V5_0] {
-                let mut config = Config::default();
-                config.dollar_topics = allowed;
+                let config = Config {
+                    dollar_topics: allowed,
+                    ..Config::default()
+                };
                 let mut world = World::with(config);
                 let mut reader = Mqtt::connect(&mut world, "reader");
                 reader.subscribe(&mut world, name, QoS::AtLeastOnce);

@@ -107,8 +107,10 @@ fn shown(world: &World) -> Vec<Vec<u8>> {
 
 #[test]
 fn another_seed_makes_other_names() {
-    let mut config = Config::default();
-    config.seed = 1;
+    let config = Config {
+        seed: 1,
+        ..Config::default()
+    };
     let mut world = World::with(config);
     conversation(&mut world);
     let mut same = World::new();

@@ -78,8 +78,10 @@ fn what_a_session_that_ends_has_not_acknowledged_goes_to_another_member() {
 #[test]
 fn what_waits_in_a_session_that_ends_goes_to_another_member() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let mut config = Config::default();
-        config.maximum_in_flight = 2;
+        let config = Config {
+            maximum_in_flight: 2,
+            ..Config::default()
+        };
         let mut world = World::with(config);
         let mut first = member(&mut world, "first", 0);
         publish(&mut world, 5, qos);

@@ -45,9 +45,11 @@ fn logging_in() {
         assert_eq!(commands(&frames), [*answer], "{headers}");
         assert_eq!(world.is_closed(client.0), *answer == "ERROR", "{headers}");
     }
-    let mut config = Config::default();
-    config.allow_anonymous = false;
-    config.stomp_host_fallback = false;
+    let config = Config {
+        allow_anonymous: false,
+        stomp_host_fallback: false,
+        ..Config::default()
+    };
     for headers in [
         "accept-version:1.2\nhost:/\n",
         "accept-version:1.2\nhost:x\nlogin:guest\npasscode:guest\n",
@@ -70,10 +72,12 @@ fn a_connect_without_host() {
         (true, true, "accept-version:1.2\nhost:/\n", "CONNECTED"),
         (true, true, "", "CONNECTED"),
     ] {
-        let mut config = Config::default();
-        config.virtual_hosts = vec!["first".into(), "/".into()];
-        config.stomp_host_required = required;
-        config.stomp_host_fallback = fallback;
+        let config = Config {
+            virtual_hosts: vec!["first".into(), "/".into()],
+            stomp_host_required: required,
+            stomp_host_fallback: fallback,
+            ..Config::default()
+        };
         let mut world = World::with(config);
         let client = Stomp(world.connect(Protocol::Stomp));
         client.send(&mut world, &format!("CONNECT\n{headers}\n"));
@@ -82,8 +86,10 @@ fn a_connect_without_host() {
     }
 
     // The first virtual host is where others of it are.
-    let mut config = Config::default();
-    config.virtual_hosts = vec!["first".into(), "/".into()];
+    let config = Config {
+        virtual_hosts: vec!["first".into(), "/".into()],
+        ..Config::default()
+    };
     let mut world = World::with(config);
     let [named, unnamed] = ["host:first\n", ""].map(|host| {
         let client = Stomp(world.connect(Protocol::Stomp));

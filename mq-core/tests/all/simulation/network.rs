@@ -69,8 +69,10 @@ pub(super) struct Network {
 }
 
 fn config(session_messages: usize, stores: bool) -> Config {
-    let mut config = Config::default();
-    config.drain_on_takeover = true;
+    let mut config = Config {
+        drain_on_takeover: true,
+        ..Config::default()
+    };
     // Small, so that slow links are felt.
     config.limits.transmit_high_water = 20_000;
     config.limits.receive_high_water = 20_000;
