@@ -173,7 +173,7 @@ impl Client for Amqp {
                     Reply::QueueDeleteOk(_) => self.client.close(now)?,
                     _ => {}
                 },
-                ClientEvent::Closed { close } => bail!("{}", close.reply_text),
+                ClientEvent::Closed { close, .. } => bail!("{}", close.reply_text),
                 ClientEvent::ChannelClosed { close, .. } if !self.leaving => {
                     bail!("{}", close.reply_text)
                 }

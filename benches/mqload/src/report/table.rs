@@ -51,10 +51,13 @@ const MEMORY: Column = ("broker MiB", |it, broker| {
     )
 });
 const EACH: Column = ("KiB a connection", |it, broker| {
-    with_ratio(
-        it.figure(broker, |outcome| outcome.server.as_ref()?.each_connection),
-        plain,
-    )
+    // Later rounds find the memory of the first one, which a broker keeps.
+    let most = |broker: &Broker| {
+        let each = |outcome: &Outcome| outcome.server.as_ref()?.each_connection;
+        broker.rounds.iter().filter_map(each).reduce(f64::max)
+    };
+    let ratio = most(broker).zip(most(&it.brokers[0]));
+    with_ratio(ratio.map(|(own, first)| (own, own / first)), plain)
 });
 const MISSING: Column = ("lost, unsent", |_, broker| {
     let sum = |figure: fn(&Outcome) -> u64| broker.rounds.iter().map(figure).sum::<u64>();
