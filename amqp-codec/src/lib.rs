@@ -218,12 +218,6 @@
         clippy::unreachable
     )
 )]
-#![warn(
-    clippy::missing_errors_doc,
-    clippy::must_use_candidate,
-    clippy::use_self,
-    missing_debug_implementations
-)]
 
 extern crate alloc;
 

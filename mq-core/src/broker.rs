@@ -279,8 +279,12 @@ impl core::fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A broker without connections, unless the settings contradict themselves.
-    pub fn new(config: Config) -> Result<Broker, ConfigError> {
+    /// A broker without connections.
+    ///
+    /// # Errors
+    ///
+    /// The settings contradict themselves.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let model = Model::new(&config)?;
         let journal = match config.store {
@@ -292,7 +296,7 @@ impl Broker {
                 Some(Box::new(journal))
             }
         };
-        Ok(Broker {
+        Ok(Self {
             now: config.unix_time,
             config: Arc::new(config),
             model,
@@ -336,6 +340,7 @@ impl Broker {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next: at a time that has
     /// come already while there is work left.
+    #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let at = if !self.line.is_empty() || self.model.has_work() || self.has_stored() {
             Some(self.now)
@@ -371,6 +376,7 @@ impl Broker {
     }
 
     /// What was counted, over all virtual hosts.
+    #[must_use]
     pub fn statistics(&self) -> Statistics {
         let mut statistics = self.model.statistics();
         statistics.steps += self.steps;

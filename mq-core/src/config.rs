@@ -116,7 +116,7 @@ pub enum Store {
 
 impl Default for Config {
     fn default() -> Self {
-        Config {
+        Self {
             users: BTreeMap::from([(String::from("guest"), String::from("guest"))]),
             allow_anonymous: true,
             any_user: false,
@@ -240,6 +240,10 @@ impl Config {
     }
 
     /// Checks that the settings can be used.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts itself.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.virtual_hosts.is_empty() {
             return Err(ConfigError::NoVirtualHost);

@@ -80,7 +80,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
+        Self {
             transmit_high_water: 1 << 20,
             receive_high_water: 1 << 20,
             connections: 100_000,

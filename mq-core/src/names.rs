@@ -12,7 +12,7 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(seed: u64, maker: u64) -> Self {
-        Names {
+        Self {
             seed,
             maker,
             last: 0,
@@ -23,7 +23,7 @@ impl Names {
     /// seed cannot tell it.
     pub(crate) fn next(&mut self, prefix: &str) -> String {
         self.last += 1;
-        let Names { seed, maker, last } = *self;
+        let Self { seed, maker, last } = *self;
         let high = mix(seed ^ mix(last) ^ maker.rotate_left(32));
         let low = mix(high ^ seed.rotate_left(32)) as u32;
         // The numbers themselves keep two names apart whatever the mixing does.

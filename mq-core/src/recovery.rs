@@ -97,14 +97,14 @@ pub enum RecoveryError {
 impl From<(u64, Trouble)> for RecoveryError {
     fn from((position, trouble): (u64, Trouble)) -> Self {
         match trouble {
-            Trouble::Damaged => RecoveryError::Damaged { position },
-            Trouble::Unknown { kind, version } => RecoveryError::Unknown {
+            Trouble::Damaged => Self::Damaged { position },
+            Trouble::Unknown { kind, version } => Self::Unknown {
                 position,
                 kind,
                 version,
             },
-            Trouble::Host(name) => RecoveryError::VirtualHost { position, name },
-            Trouble::Refused(reason) => RecoveryError::Refused { position, reason },
+            Trouble::Host(name) => Self::VirtualHost { position, name },
+            Trouble::Refused(reason) => Self::Refused { position, reason },
         }
     }
 }
@@ -114,13 +114,13 @@ impl Recovery {
     ///
     /// # Errors
     /// If the settings contradict themselves, or have no [`Store`].
-    pub fn new(config: Config) -> Result<Recovery, ConfigError> {
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
         if config.store == Store::None {
             return Err(ConfigError::NoStore);
         }
         let mut broker = Broker::new(config)?;
         let journal = broker.take_journal().ok_or(ConfigError::NoStore)?;
-        Ok(Recovery {
+        Ok(Self {
             broker,
             reader: Reader::new(journal),
             skipped: 0,
@@ -153,7 +153,7 @@ impl Recovery {
     /// # Errors
     /// If the log says what cannot be.
     pub fn finish(self, now: Duration) -> Result<Broker, RecoveryError> {
-        let Recovery {
+        let Self {
             mut broker, reader, ..
         } = self;
         broker.recover(now, reader)?;

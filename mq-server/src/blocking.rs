@@ -37,7 +37,7 @@ impl BlockingServer {
     /// # Errors
     ///
     /// Those of [`Server::start`], and [`StartError::Runtime`].
-    pub fn start(config: Config) -> Result<BlockingServer, StartError> {
+    pub fn start(config: Config) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("mq-server")
@@ -68,7 +68,7 @@ impl BlockingServer {
         let (bound, endpoints, hand) = told
             .recv()
             .map_err(|_| StartError::Runtime(std::io::Error::other("its thread panicked")))??;
-        Ok(BlockingServer {
+        Ok(Self {
             bound,
             endpoints,
             hand,
@@ -78,11 +78,13 @@ impl BlockingServer {
     }
 
     /// The listeners that are on, with the ports that they really have.
+    #[must_use]
     pub fn addresses(&self) -> Listen {
         self.bound
     }
 
     /// All listeners, as [`Server::endpoints`] returns them.
+    #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
@@ -92,6 +94,7 @@ impl BlockingServer {
     /// # Panics
     ///
     /// In an asynchronous context, as the two below: a [`Server`] is for those.
+    #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.hand.snapshot_blocking()
     }
@@ -112,21 +115,25 @@ impl BlockingServer {
 
     /// Ends all connections without a goodbye, as a network does. Returns how many there
     /// were.
+    #[must_use]
     pub fn cut_connections(&self) -> usize {
         self.hand.cut_blocking()
     }
 
     /// Where AMQP 0-9-1 listens.
+    #[must_use]
     pub fn amqp_addr(&self) -> Option<SocketAddr> {
         self.bound.amqp
     }
 
     /// Where MQTT listens.
+    #[must_use]
     pub fn mqtt_addr(&self) -> Option<SocketAddr> {
         self.bound.mqtt
     }
 
     /// Where STOMP listens.
+    #[must_use]
     pub fn stomp_addr(&self) -> Option<SocketAddr> {
         self.bound.stomp
     }

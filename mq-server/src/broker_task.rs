@@ -113,8 +113,8 @@ impl BrokerTask {
         live: Live,
         commands: mpsc::Sender<Command>,
         inbox: mpsc::Receiver<Command>,
-    ) -> BrokerTask {
-        BrokerTask {
+    ) -> Self {
+        Self {
             broker,
             log,
             appended: Vec::new(),

@@ -232,10 +232,10 @@ pub(crate) struct User {
 impl FromStr for User {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<User, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         // The text is not repeated: it may hold a password.
         match text.split_once(':') {
-            Some((name, password)) if !name.is_empty() => Ok(User {
+            Some((name, password)) if !name.is_empty() => Ok(Self {
                 name: name.to_owned(),
                 password: password.to_owned(),
             }),

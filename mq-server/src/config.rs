@@ -10,6 +10,7 @@ use crate::store::Storage;
 use crate::transport::{Endpoint, TlsFiles};
 
 /// A protocol's name as people write it: `AMQP`, `MQTT`, `STOMP`.
+#[must_use]
 pub fn name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Amqp => "AMQP",
@@ -33,9 +34,10 @@ pub struct Listen {
 impl Listen {
     /// All three protocols on these ports of 127.0.0.1. Port 0 asks the
     /// operating system for a free one.
-    pub fn loopback(amqp: u16, mqtt: u16, stomp: u16) -> Listen {
+    #[must_use]
+    pub fn loopback(amqp: u16, mqtt: u16, stomp: u16) -> Self {
         let at = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        Listen {
+        Self {
             amqp: at(amqp),
             mqtt: at(mqtt),
             stomp: at(stomp),
@@ -43,8 +45,9 @@ impl Listen {
     }
 
     /// No protocol at all, to switch single ones on.
-    pub fn none() -> Listen {
-        Listen {
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
             amqp: None,
             mqtt: None,
             stomp: None,
@@ -74,8 +77,8 @@ impl Listen {
 
 impl Default for Listen {
     /// The standard ports on 127.0.0.1: 5672, 1883 and 61613.
-    fn default() -> Listen {
-        Listen::loopback(5672, 1883, 61613)
+    fn default() -> Self {
+        Self::loopback(5672, 1883, 61613)
     }
 }
 
@@ -121,10 +124,11 @@ pub struct Config {
 
 impl Config {
     /// The defaults, on ports that the operating system chooses on 127.0.0.1.
-    pub fn ephemeral() -> Config {
-        Config {
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        Self {
             listen: Listen::loopback(0, 0, 0),
-            ..Config::default()
+            ..Self::default()
         }
     }
 }
@@ -221,8 +225,8 @@ impl Config {
 }
 
 impl Default for Config {
-    fn default() -> Config {
-        Config {
+    fn default() -> Self {
+        Self {
             listen: Listen::default(),
             endpoints: Vec::new(),
             tls: None,

@@ -56,8 +56,8 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new() -> Gate {
-        Gate {
+    pub(crate) fn new() -> Self {
+        Self {
             reading: AtomicU8::new(Reading::On as u8),
             drain: AtomicBool::new(false),
             changed: Notify::new(),

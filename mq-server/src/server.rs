@@ -39,7 +39,7 @@ impl Server {
     /// [`StartError::Bind`] when an address cannot be had, [`StartError::Tls`] when TLS is
     /// wanted and cannot be offered, [`StartError::Store`] when the log cannot be used, and
     /// [`StartError::Config`]; then no listener is left open.
-    pub async fn start(mut config: Config) -> Result<Server, StartError> {
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.broker.unix_time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -93,7 +93,7 @@ impl Server {
         };
         let broker = BrokerTask::new(broker, writer, origin, live.clone(), commands, inbox);
         let running = tokio::spawn(run(broker, listeners, reception, stopped));
-        Ok(Server {
+        Ok(Self {
             bound,
             endpoints,
             tls,
@@ -105,12 +105,14 @@ impl Server {
     }
 
     /// The listeners that are on, with the ports that they really have.
+    #[must_use]
     pub fn addresses(&self) -> Listen {
         self.bound
     }
 
     /// All listeners, those of [`addresses`](Self::addresses) first, with the ports that
     /// they really have.
+    #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
@@ -148,16 +150,19 @@ impl Server {
     }
 
     /// Where AMQP 0-9-1 listens.
+    #[must_use]
     pub fn amqp_addr(&self) -> Option<SocketAddr> {
         self.bound.amqp
     }
 
     /// Where MQTT listens.
+    #[must_use]
     pub fn mqtt_addr(&self) -> Option<SocketAddr> {
         self.bound.mqtt
     }
 
     /// Where STOMP listens.
+    #[must_use]
     pub fn stomp_addr(&self) -> Option<SocketAddr> {
         self.bound.stomp
     }

@@ -289,12 +289,6 @@
         clippy::unreachable
     )
 )]
-#![warn(
-    missing_debug_implementations,
-    clippy::missing_errors_doc,
-    clippy::must_use_candidate,
-    clippy::use_self
-)]
 
 extern crate alloc;
 

@@ -8,6 +8,7 @@ use crate::source::Source;
 use crate::{Requirement, Specification, list};
 
 /// Which places of a crate keep which requirements, and which tests show it.
+#[derive(Debug)]
 pub struct Map {
     directory: PathBuf,
     pub(crate) requirements: Vec<Requirement>,
@@ -19,7 +20,7 @@ pub struct Map {
 }
 
 /// What was found about one requirement.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) keeps: Vec<String>,
     /// Each with the number of rows, for a file of data.

@@ -240,7 +240,7 @@ impl Fields {
         self.field(name, args().octet(b'S').longstr(value).0)
     }
 
-    pub(super) fn nested(self, name: &str, value: &Fields) -> Self {
+    pub(super) fn nested(self, name: &str, value: &Self) -> Self {
         self.field(name, args().octet(b'F').table(value).0)
     }
 }

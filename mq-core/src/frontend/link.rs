@@ -17,7 +17,7 @@ pub(super) struct Link<Q> {
 
 impl<Q> Default for Link<Q> {
     fn default() -> Self {
-        Link {
+        Self {
             requests: VecDeque::new(),
             asked: VecDeque::new(),
         }

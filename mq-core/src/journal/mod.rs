@@ -77,7 +77,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new(hosts: Vec<Name>, high_water: usize) -> Self {
-        Journal {
+        Self {
             hosts,
             encoder: Encoder::default(),
             index: Index::default(),

@@ -88,7 +88,7 @@ pub(super) enum Unreadable {
 
 impl From<Malformed> for Unreadable {
     fn from(Malformed: Malformed) -> Self {
-        Unreadable::Damaged
+        Self::Damaged
     }
 }
 

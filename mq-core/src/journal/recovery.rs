@@ -38,7 +38,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(journal: Journal) -> Self {
-        Reader {
+        Self {
             journal,
             begun: false,
             last_ids: BTreeMap::new(),

@@ -33,7 +33,7 @@ impl From<SessionId> for BacklogId {
 
 impl From<QueueId> for BacklogId {
     fn from(QueueId(id): QueueId) -> Self {
-        BacklogId(id)
+        Self(id)
     }
 }
 
@@ -234,9 +234,9 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn new(kept: bool) -> Self {
-        Changes {
+        Self {
             kept,
-            ..Changes::default()
+            ..Self::default()
         }
     }
 

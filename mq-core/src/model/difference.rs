@@ -19,7 +19,7 @@ impl Difference {
     /// else: name, received, current.
     pub(crate) fn of_attributes(attributes: &[(&'static str, &str, &str)]) -> Option<Self> {
         let (attribute, received, current) = attributes.iter().find(|(_, a, b)| a != b)?;
-        Some(Difference {
+        Some(Self {
             attribute,
             text: alloc::format!("received '{received}' but current is '{current}'"),
         })
@@ -43,7 +43,7 @@ impl Difference {
                 described(current)
             ),
         };
-        Difference { attribute, text }
+        Self { attribute, text }
     }
 
     /// The refusal of the declaration: 406.

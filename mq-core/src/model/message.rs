@@ -29,7 +29,7 @@ impl Text {
 
 impl<T: AsRef<[u8]> + ?Sized> From<&T> for Text {
     fn from(text: &T) -> Self {
-        Text(Arc::from(text.as_ref()))
+        Self(Arc::from(text.as_ref()))
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) enum Value {
     String(Bytes),
     Binary(Bytes),
     Timestamp(u64),
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     Table(Headers),
 }
 
@@ -89,24 +89,24 @@ pub(crate) enum Integer {
 }
 
 impl Value {
-    pub(crate) fn string(text: &str) -> Value {
-        Value::String(Bytes::copy_from_slice(text.as_bytes()))
+    pub(crate) fn string(text: &str) -> Self {
+        Self::String(Bytes::copy_from_slice(text.as_bytes()))
     }
 
-    pub(crate) fn long(number: i64) -> Value {
-        Value::Int(Integer::I64, number)
+    pub(crate) fn long(number: i64) -> Self {
+        Self::Int(Integer::I64, number)
     }
 
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            Value::String(bytes) => core::str::from_utf8(bytes).ok(),
+            Self::String(bytes) => core::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
 
     pub(crate) fn as_int(&self) -> Option<i64> {
         match self {
-            Value::Int(_, number) => Some(*number),
+            Self::Int(_, number) => Some(*number),
             _ => None,
         }
     }
@@ -115,21 +115,21 @@ impl Value {
     /// arrays and bytes cannot be.
     pub(crate) fn as_text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Value::String(bytes) => Cow::Borrowed(core::str::from_utf8(bytes).ok()?),
-            Value::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
-            Value::Int(_, n) => n.to_string().into(),
-            Value::Timestamp(n) => n.to_string().into(),
-            Value::F32(n) => n.to_string().into(),
-            Value::F64(n) => n.to_string().into(),
+            Self::String(bytes) => Cow::Borrowed(core::str::from_utf8(bytes).ok()?),
+            Self::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+            Self::Int(_, n) => n.to_string().into(),
+            Self::Timestamp(n) => n.to_string().into(),
+            Self::F32(n) => n.to_string().into(),
+            Self::F64(n) => n.to_string().into(),
             _ => return None,
         })
     }
 
     /// Equality as declarations and header matching need it: an integer is
     /// the same number whatever its width.
-    pub(crate) fn same(&self, other: &Value) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Value::Int(_, a), Value::Int(_, b)) => a == b,
+            (Self::Int(_, a), Self::Int(_, b)) => a == b,
             (a, b) => a == b,
         }
     }
@@ -164,8 +164,8 @@ impl Headers {
     }
 
     /// Whether both hold the same names with the same values, in any order.
-    pub(crate) fn same(&self, other: &Headers) -> bool {
-        let within = |a: &Headers, b: &Headers| {
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let within = |a: &Self, b: &Self| {
             a.0.iter()
                 .all(|(name, value)| b.get(name).is_some_and(|v| v.same(value)))
         };
@@ -257,12 +257,12 @@ impl Value {
     /// Bytes that it holds besides itself. The codec has bounded the depth.
     fn size(&self) -> usize {
         match self {
-            Value::String(bytes) | Value::Binary(bytes) => bytes.len(),
-            Value::Array(values) => {
-                let values = values.iter().map(|value| size_of::<Value>() + value.size());
+            Self::String(bytes) | Self::Binary(bytes) => bytes.len(),
+            Self::Array(values) => {
+                let values = values.iter().map(|value| size_of::<Self>() + value.size());
                 values.sum()
             }
-            Value::Table(headers) => headers.size(),
+            Self::Table(headers) => headers.size(),
             _ => 0,
         }
     }
@@ -314,7 +314,7 @@ impl Message {
     /// The message, to be changed: what its publisher's protocol said of it holds no
     /// longer and is left out.
     pub(crate) fn into_edited(self) -> Self {
-        Message {
+        Self {
             origin: Origin::Broker,
             ..self
         }

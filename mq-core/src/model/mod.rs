@@ -67,7 +67,7 @@ impl Model {
             .iter()
             .map(|name| VirtualHost::new(name, config.seed, config.store, config.limits.clone()))
             .collect();
-        Ok(Model {
+        Ok(Self {
             now: Duration::ZERO,
             rights: Rights::new(config)?,
             users: BTreeMap::new(),

@@ -117,8 +117,8 @@ impl Notice {
     /// Bytes of the message in it that it brings to a client.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Notice::Deliver(delivery) => delivery.message.size(),
-            Notice::Push(push) => push.pending.message.size(),
+            Self::Deliver(delivery) => delivery.message.size(),
+            Self::Push(push) => push.pending.message.size(),
             _ => 0,
         }
     }

@@ -77,30 +77,30 @@ impl Keys {
         if pattern.contains(CLIENT) {
             // Whether it is one is seen now.
             compile(&pattern.replace(CLIENT, "client"))?;
-            return Ok(Keys::OfClient(pattern));
+            return Ok(Self::OfClient(pattern));
         }
         compile(&pattern).map(Keys::Matching)
     }
 
     fn name(&mut self, client: &str) {
-        if let Keys::OfClient(pattern) = self
+        if let Self::OfClient(pattern) = self
             && let Ok(regex) = compile(&pattern.replace(CLIENT, &regex::escape(client)))
         {
-            *self = Keys::Matching(regex);
+            *self = Self::Matching(regex);
         }
     }
 
     fn allow(&self, key: &str) -> bool {
         match self {
-            Keys::Matching(regex) => regex.is_match(key),
-            Keys::OfClient(_) => false,
+            Self::Matching(regex) => regex.is_match(key),
+            Self::OfClient(_) => false,
         }
     }
 }
 
 impl Grant {
     pub(crate) fn new(permission: &Permission) -> Result<Self, regex::Error> {
-        Ok(Grant {
+        Ok(Self {
             user: Name::from(&*permission.user),
             virtual_host: Name::from(&*permission.virtual_host),
             configure: compile(&permission.configure)?,

@@ -28,7 +28,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(kind: RefusalKind, text: fmt::Arguments<'_>) -> Self {
-        Refusal {
+        Self {
             kind,
             text: text.to_string(),
         }

@@ -187,20 +187,20 @@ pub(crate) enum Request {
 impl Request {
     /// Whether it puts messages into queues.
     pub(crate) fn publishes(&self) -> bool {
-        matches!(self, Request::Publish { .. } | Request::Commit { .. })
+        matches!(self, Self::Publish { .. } | Self::Commit { .. })
     }
 
     /// The channel of a question that exchanges, queues or bindings are asked for on.
     pub(crate) fn channel(&self) -> Option<ChannelNumber> {
         match self {
-            Request::DeclareExchange(declare) => Some(declare.channel),
-            Request::Bind(binding) | Request::Unbind(binding) => Some(binding.channel),
-            Request::DeclareQueue(declare) | Request::MakeQueue(declare) => Some(declare.channel),
-            Request::Consume(consume) => Some(consume.channel),
-            Request::DeleteExchange { channel, .. }
-            | Request::DeleteQueue { channel, .. }
-            | Request::PurgeQueue { channel, .. }
-            | Request::Get { channel, .. } => Some(*channel),
+            Self::DeclareExchange(declare) => Some(declare.channel),
+            Self::Bind(binding) | Self::Unbind(binding) => Some(binding.channel),
+            Self::DeclareQueue(declare) | Self::MakeQueue(declare) => Some(declare.channel),
+            Self::Consume(consume) => Some(consume.channel),
+            Self::DeleteExchange { channel, .. }
+            | Self::DeleteQueue { channel, .. }
+            | Self::PurgeQueue { channel, .. }
+            | Self::Get { channel, .. } => Some(*channel),
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ const ANONYMOUS: &str = "guest";
 
 impl Rights {
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
-        Ok(Rights {
+        Ok(Self {
             passwords: config.users.clone(),
             allow_anonymous: config.allow_anonymous,
             grants: match config.permissions.is_empty() && config.topic_permissions.is_empty() {

@@ -49,8 +49,8 @@ pub struct Statistics {
 
 impl Statistics {
     /// The sums of two hosts' counts.
-    pub(crate) fn plus(self, other: Statistics) -> Statistics {
-        Statistics {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
             published: self.published + other.published,
             unroutable: self.unroutable + other.unroutable,
             refused: self.refused + other.refused,

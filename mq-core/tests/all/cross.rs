@@ -175,7 +175,7 @@ impl Consumers {
             "",
         );
         stomp.frames(world);
-        Consumers { amqp, mqtt, stomp }
+        Self { amqp, mqtt, stomp }
     }
 
     fn understood(&mut self, world: &mut World, peer: Peer) -> Option<Understood> {

@@ -72,6 +72,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// A protocol over TCP, without TLS.
+    #[must_use]
     pub fn tcp(protocol: Protocol, address: SocketAddr) -> Self {
         Self {
             address: Address::Tcp(address.ip().to_string(), address.port()),

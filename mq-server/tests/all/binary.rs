@@ -29,7 +29,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(args: &[&str]) -> Running {
+    fn start(args: &[&str]) -> Self {
         let mut child = server()
             .args(args)
             .stdout(Stdio::piped())
@@ -37,7 +37,7 @@ impl Running {
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Running { child, stdout }
+        Self { child, stdout }
     }
 
     fn line(&mut self) -> String {

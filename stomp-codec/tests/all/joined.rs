@@ -75,7 +75,7 @@ impl Joined {
         config.limits.assembled_size = assembled;
         let mut server = ServerConfig::default();
         server.limits.assembled_size = assembled;
-        let mut joined = Joined {
+        let mut joined = Self {
             client: ClientConnection::new(NOW, config),
             server: Application::new(server),
             to_server: Vec::new(),

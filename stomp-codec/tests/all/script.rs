@@ -39,7 +39,7 @@ struct Partial {
 
 impl Application {
     pub(crate) fn new(config: ServerConfig) -> Self {
-        Application {
+        Self {
             server: ServerConnection::new(Duration::ZERO, config),
             transcript: Transcript::default(),
             raw: Vec::new(),

@@ -60,7 +60,7 @@ enum Heard {
     Unsubscribe(u64),
     Ack(u64),
     Nack(u64),
-    Commit(Vec<Heard>),
+    Commit(Vec<Self>),
     Disconnect,
 }
 
@@ -134,7 +134,7 @@ impl World {
         config.heart_beat = beat(&mut random);
         config.limits.assembled_size = thresholds[random.below(4)];
         let server = ServerConnection::new(Duration::ZERO, config);
-        World {
+        Self {
             random,
             now: Duration::ZERO,
             client,

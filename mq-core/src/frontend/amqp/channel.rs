@@ -65,7 +65,7 @@ pub(super) struct Channel {
 
 impl Channel {
     pub(super) fn new(number: u16) -> Self {
-        Channel {
+        Self {
             number,
             unacknowledged: Unacknowledged::new(),
             consumers: BTreeMap::new(),

@@ -62,13 +62,13 @@ enum Trouble {
 
 impl From<SendError> for Trouble {
     fn from(_: SendError) -> Self {
-        Trouble::Unsendable
+        Self::Unsendable
     }
 }
 
 impl From<ReplyError> for Trouble {
     fn from(error: ReplyError) -> Self {
-        Trouble::Reply(error)
+        Self::Reply(error)
     }
 }
 
@@ -138,7 +138,7 @@ impl AmqpFrontEnd {
         codec.channel_max = config.channel_max;
         codec.frame_max = config.frame_max;
         codec.heartbeat = config.heartbeat;
-        AmqpFrontEnd {
+        Self {
             codec: ServerConnection::new(now, codec),
             link: Link::default(),
             names: Names::new(config.seed, connection.0),

@@ -73,7 +73,7 @@ impl MqttFrontEnd {
         codec.receive_maximum = config.receive_maximum;
         codec.maximum_in_flight = config.maximum_in_flight;
         codec.topic_alias_maximum = config.topic_alias_maximum;
-        MqttFrontEnd {
+        Self {
             codec: ServerConnection::new(now, codec),
             config,
             connection,

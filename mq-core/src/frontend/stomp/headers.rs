@@ -35,7 +35,7 @@ impl QueueShape {
     /// otherwise.
     pub(super) fn of_queue(frame: &Frame<'_>) -> Self {
         let durable = flag(frame, "durable").unwrap_or(true);
-        QueueShape {
+        Self {
             durable,
             exclusive: flag(frame, "exclusive").unwrap_or(!durable),
             auto_delete: flag(frame, "auto-delete").unwrap_or(!durable),
@@ -45,7 +45,7 @@ impl QueueShape {
     /// Of a subscription to an exchange: it is durable if it is said so.
     pub(super) fn of_subscription(frame: &Frame<'_>) -> Self {
         let durable = flag(frame, "durable").or_else(|| flag(frame, "persistent"));
-        QueueShape {
+        Self {
             durable: durable.unwrap_or(false),
             exclusive: flag(frame, "exclusive").unwrap_or(false),
             auto_delete: flag(frame, "auto-delete").unwrap_or(true),

@@ -97,7 +97,7 @@ struct Failure {
 
 impl Failure {
     fn new(message: &'static str, detail: impl Into<String>) -> Self {
-        Failure {
+        Self {
             message,
             detail: detail.into(),
         }
@@ -115,7 +115,7 @@ impl From<Refusal> for Failure {
             Kind::NotImplemented => "not_implemented",
             Kind::ResourceLimit => "resource_limit",
         };
-        Failure::new(message, refusal.text)
+        Self::new(message, refusal.text)
     }
 }
 
@@ -140,7 +140,7 @@ impl StompFrontEnd {
             })
             .with_host_header(host_header)
             .with_limits(limits);
-        StompFrontEnd {
+        Self {
             codec: ServerConnection::new(now, codec),
             link: Link::default(),
             names: Names::new(config.seed, connection.0),

@@ -39,7 +39,7 @@ impl HeadersMatch {
             .filter(|(name, _)| name != "x-match" && (*with_x || !name.starts_with(b"x-")))
             .cloned()
             .collect();
-        Ok(HeadersMatch { all: *all, wanted })
+        Ok(Self { all: *all, wanted })
     }
 
     pub(super) fn matches(&self, headers: &Headers) -> bool {

@@ -79,7 +79,7 @@ impl ExchangeSettings {
         name: &str,
         kind: ExchangeType,
         arguments: &Headers,
-    ) -> Result<ExchangeSettings, Refusal> {
+    ) -> Result<Self, Refusal> {
         let alternate = match arguments.get("alternate-exchange") {
             None => None,
             Some(value) => Some(Name::from(value.as_str().ok_or_else(|| {
@@ -88,7 +88,7 @@ impl ExchangeSettings {
                 ))
             })?)),
         };
-        Ok(ExchangeSettings {
+        Ok(Self {
             kind,
             durable: false,
             auto_delete: false,
@@ -139,7 +139,7 @@ impl Exchange {
             ExchangeType::Topic => Table::Topic(Trie::default()),
             ExchangeType::Headers => Table::Headers(BTreeMap::new()),
         };
-        Exchange {
+        Self {
             settings,
             bindings: BTreeMap::new(),
             count: 0,
@@ -367,22 +367,22 @@ enum Number {
 }
 
 impl Number {
-    fn of(value: &Value) -> Option<Number> {
+    fn of(value: &Value) -> Option<Self> {
         Some(match value {
-            Value::Int(_, n) => Number::Integer((*n).into()),
-            Value::Timestamp(n) => Number::Integer((*n).into()),
-            Value::F32(n) => Number::Float((*n).into()),
-            Value::F64(n) => Number::Float(*n),
+            Value::Int(_, n) => Self::Integer((*n).into()),
+            Value::Timestamp(n) => Self::Integer((*n).into()),
+            Value::F32(n) => Self::Float((*n).into()),
+            Value::F64(n) => Self::Float(*n),
             _ => return None,
         })
     }
 
-    fn equals(self, other: Number) -> bool {
+    fn equals(self, other: Self) -> bool {
         match (self, other) {
-            (Number::Integer(a), Number::Integer(b)) => a == b,
-            (Number::Float(a), Number::Float(b)) => a == b,
+            (Self::Integer(a), Self::Integer(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a == b,
             // Two conversions, of which the second is exact: 2^53 + 1 is not 2^53.
-            (Number::Integer(n), Number::Float(x)) | (Number::Float(x), Number::Integer(n)) => {
+            (Self::Integer(n), Self::Float(x)) | (Self::Float(x), Self::Integer(n)) => {
                 n as f64 == x && x as i128 == n
             }
         }

@@ -152,10 +152,10 @@ const RULES: &[(&str, Rule, &[QueueKind])] = &[
 impl Rule {
     fn allows(self, value: &Value) -> bool {
         match self {
-            Rule::Integer { from, to } => value.as_int().is_some_and(|n| (from..=to).contains(&n)),
-            Rule::String(choices) => value.as_str().is_some_and(|s| choices.contains(&s)),
-            Rule::AnyString => value.as_str().is_some(),
-            Rule::Boolean => matches!(value, Value::Bool(_)),
+            Self::Integer { from, to } => value.as_int().is_some_and(|n| (from..=to).contains(&n)),
+            Self::String(choices) => value.as_str().is_some_and(|s| choices.contains(&s)),
+            Self::AnyString => value.as_str().is_some(),
+            Self::Boolean => matches!(value, Value::Bool(_)),
         }
     }
 }
@@ -206,7 +206,7 @@ impl QueueArguments {
             Some(text) => Selector::parse(text)?.map(Arc::new),
             None => None,
         };
-        Ok(QueueArguments {
+        Ok(Self {
             message_ttl: millis("x-message-ttl"),
             expires: millis("x-expires"),
             max_length: size("x-max-length"),

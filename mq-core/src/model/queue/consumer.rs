@@ -54,7 +54,7 @@ enum Hindrance {
 
 impl Channel {
     pub(crate) fn new(writable: bool, limit: u32) -> Self {
-        Channel {
+        Self {
             prefetch: 0,
             unacknowledged: 0,
             limit,
@@ -155,7 +155,7 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(id: ConsumerId, channel: ChannelId) -> Self {
-        Consumer {
+        Self {
             id,
             channel,
             no_ack: false,
@@ -201,7 +201,7 @@ type Place = (Reverse<i64>, u64, ConsumerId);
 
 impl Consumers {
     pub(crate) fn new(single: bool) -> Self {
-        Consumers {
+        Self {
             all: BTreeMap::new(),
             asked: BTreeSet::new(),
             last_turn: 0,

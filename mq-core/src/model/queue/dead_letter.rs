@@ -24,10 +24,10 @@ pub(crate) enum Reason {
 impl Reason {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Reason::Rejected | Reason::Undeliverable => "rejected",
-            Reason::Expired => "expired",
-            Reason::MaxLength => "maxlen",
-            Reason::DeliveryLimit => "delivery_limit",
+            Self::Rejected | Self::Undeliverable => "rejected",
+            Self::Expired => "expired",
+            Self::MaxLength => "maxlen",
+            Self::DeliveryLimit => "delivery_limit",
         }
     }
 }

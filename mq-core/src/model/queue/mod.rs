@@ -96,7 +96,7 @@ impl Queue {
         arguments: QueueArguments,
         now: Duration,
     ) -> Self {
-        Queue {
+        Self {
             name,
             consumers: Consumers::new(arguments.single_active_consumer),
             settings,

@@ -63,7 +63,7 @@ impl Selector {
             return Ok(None);
         }
         match parser::parse(source) {
-            Ok(condition) => Ok(Some(Selector {
+            Ok(condition) => Ok(Some(Self {
                 condition,
                 converts,
             })),
@@ -86,19 +86,19 @@ impl Selector {
 #[derive(Debug, Clone, PartialEq)]
 enum Expression {
     /// Two at least.
-    Or(Vec<Expression>),
+    Or(Vec<Self>),
     /// Two at least.
-    And(Vec<Expression>),
-    Not(Box<Expression>),
+    And(Vec<Self>),
+    Not(Box<Self>),
     Compare {
         comparison: Comparison,
-        left: Box<Expression>,
-        right: Box<Expression>,
+        left: Box<Self>,
+        right: Box<Self>,
     },
     Between {
-        value: Box<Expression>,
-        low: Box<Expression>,
-        high: Box<Expression>,
+        value: Box<Self>,
+        low: Box<Self>,
+        high: Box<Self>,
     },
     In {
         name: Name,
@@ -110,8 +110,8 @@ enum Expression {
     },
     IsNull(Name),
     /// A value, and what is done to it, from left to right.
-    Arithmetic(Box<Expression>, Vec<(Operation, Expression)>),
-    Negative(Box<Expression>),
+    Arithmetic(Box<Self>, Vec<(Operation, Self)>),
+    Negative(Box<Self>),
     Name(Name),
     Literal(Literal),
 }

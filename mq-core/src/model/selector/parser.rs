@@ -127,10 +127,10 @@ enum Number {
 impl Number {
     fn signed(self, negative: bool) -> Option<Literal> {
         match self {
-            Number::Approximate(number) => {
+            Self::Approximate(number) => {
                 Some(Literal::Double(if negative { -number } else { number }))
             }
-            Number::Exact(magnitude) => {
+            Self::Exact(magnitude) => {
                 let number = i128::from(magnitude);
                 let number = i64::try_from(if negative { -number } else { number }).ok()?;
                 Some(i32::try_from(number).map_or(Literal::Long(number), Literal::Int))
@@ -415,7 +415,7 @@ fn primary(input: &str, depth: u8) -> Parsed<'_, Expression> {
 impl Expression {
     fn negated(self, negated: bool) -> Self {
         if negated {
-            Expression::Not(Box::new(self))
+            Self::Not(Box::new(self))
         } else {
             self
         }
@@ -425,9 +425,9 @@ impl Expression {
     fn can_be_condition(&self) -> bool {
         !matches!(
             self,
-            Expression::Arithmetic(..)
-                | Expression::Negative(_)
-                | Expression::Literal(
+            Self::Arithmetic(..)
+                | Self::Negative(_)
+                | Self::Literal(
                     Literal::Int(_) | Literal::Long(_) | Literal::Double(_) | Literal::String(_)
                 )
         )
@@ -436,10 +436,8 @@ impl Expression {
     /// Whether it can be a number.
     fn can_be_number(&self) -> bool {
         match self {
-            Expression::Arithmetic(..) | Expression::Negative(_) | Expression::Name(_) => true,
-            Expression::Literal(literal) => {
-                !matches!(literal, Literal::Bool(_) | Literal::String(_))
-            }
+            Self::Arithmetic(..) | Self::Negative(_) | Self::Name(_) => true,
+            Self::Literal(literal) => !matches!(literal, Literal::Bool(_) | Literal::String(_)),
             _ => false,
         }
     }

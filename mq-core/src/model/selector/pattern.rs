@@ -41,12 +41,12 @@ impl Pattern {
                 return None;
             }
         }
-        Some(Pattern(elements))
+        Some(Self(elements))
     }
 
     /// Whether the whole string is as the pattern says.
     pub(super) fn matches(&self, text: &str) -> bool {
-        let Pattern(elements) = self;
+        let Self(elements) = self;
         let mut rest = text.chars();
         let mut at = 0;
         // Where to go on when what follows the last `%` does not match: there, one

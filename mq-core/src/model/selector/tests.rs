@@ -302,18 +302,18 @@ fn bounds() {
 #[derive(Debug, Clone)]
 enum Naive {
     Variable(usize),
-    Not(Box<Naive>),
-    And(Box<Naive>, Box<Naive>),
-    Or(Box<Naive>, Box<Naive>),
+    Not(Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
 }
 
 impl Naive {
     fn text(&self) -> alloc::string::String {
         match self {
-            Naive::Variable(index) => ["x", "y", "z"][*index].into(),
-            Naive::Not(a) => alloc::format!("NOT ({})", a.text()),
-            Naive::And(a, b) => alloc::format!("({}) AND ({})", a.text(), b.text()),
-            Naive::Or(a, b) => alloc::format!("({}) OR ({})", a.text(), b.text()),
+            Self::Variable(index) => ["x", "y", "z"][*index].into(),
+            Self::Not(a) => alloc::format!("NOT ({})", a.text()),
+            Self::And(a, b) => alloc::format!("({}) AND ({})", a.text(), b.text()),
+            Self::Or(a, b) => alloc::format!("({}) OR ({})", a.text(), b.text()),
         }
     }
 
@@ -321,10 +321,10 @@ impl Naive {
     /// greater one, NOT what is left of 2.
     fn value(&self, variables: &[u8; 3]) -> u8 {
         match self {
-            Naive::Variable(index) => variables[*index],
-            Naive::Not(a) => 2 - a.value(variables),
-            Naive::And(a, b) => a.value(variables).min(b.value(variables)),
-            Naive::Or(a, b) => a.value(variables).max(b.value(variables)),
+            Self::Variable(index) => variables[*index],
+            Self::Not(a) => 2 - a.value(variables),
+            Self::And(a, b) => a.value(variables).min(b.value(variables)),
+            Self::Or(a, b) => a.value(variables).max(b.value(variables)),
         }
     }
 }

@@ -43,24 +43,24 @@ const FEW: usize = 16;
 impl<K: Ord, V> Values<K, V> {
     fn is_empty(&self) -> bool {
         match self {
-            Values::Few(list) => list.is_empty(),
-            Values::Many(map) => map.is_empty(),
+            Self::Few(list) => list.is_empty(),
+            Self::Many(map) => map.is_empty(),
         }
     }
 
     fn insert(&mut self, key: K, value: V) {
         match self {
-            Values::Few(list) => {
+            Self::Few(list) => {
                 if let Some(old) = list.iter_mut().find(|(k, _)| *k == key) {
                     old.1 = value;
                     return;
                 }
                 list.push((key, value));
                 if list.len() > FEW {
-                    *self = Values::Many(core::mem::take(list).into_iter().collect());
+                    *self = Self::Many(core::mem::take(list).into_iter().collect());
                 }
             }
-            Values::Many(map) => {
+            Self::Many(map) => {
                 map.insert(key, value);
             }
         }
@@ -68,8 +68,8 @@ impl<K: Ord, V> Values<K, V> {
 
     fn remove(&mut self, key: &K) {
         match self {
-            Values::Few(list) => list.retain(|(k, _)| k != key),
-            Values::Many(map) => {
+            Self::Few(list) => list.retain(|(k, _)| k != key),
+            Self::Many(map) => {
                 map.remove(key);
             }
         }
@@ -77,15 +77,15 @@ impl<K: Ord, V> Values<K, V> {
 
     fn for_each(&self, mut found: impl FnMut(&K, &V)) {
         match self {
-            Values::Few(list) => list.iter().for_each(|(k, v)| found(k, v)),
-            Values::Many(map) => map.iter().for_each(|(k, v)| found(k, v)),
+            Self::Few(list) => list.iter().for_each(|(k, v)| found(k, v)),
+            Self::Many(map) => map.iter().for_each(|(k, v)| found(k, v)),
         }
     }
 }
 
 impl<K: Ord, V> Node<K, V> {
     fn new(repeats: bool) -> Self {
-        Node {
+        Self {
             words: BTreeMap::new(),
             one: None,
             many: None,
@@ -122,7 +122,7 @@ impl<K: Ord, V> Node<K, V> {
 
 impl<K: Ord, V> Default for Trie<K, V> {
     fn default() -> Self {
-        Trie {
+        Self {
             nodes: Vec::from([Node::new(false)]),
             free: Vec::new(),
         }

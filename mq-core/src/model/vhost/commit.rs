@@ -57,7 +57,7 @@ impl Commit {
                 Operation::Settle { lease, settlement } => settlements.push((lease, settlement)),
             }
         }
-        Commit {
+        Self {
             channel,
             ticket,
             publishes,

@@ -57,7 +57,7 @@ pub(crate) struct Member {
 
 impl Default for Member {
     fn default() -> Self {
-        Member {
+        Self {
             writable: true,
             exclusive: BTreeSet::new(),
             session: None,
@@ -127,7 +127,7 @@ impl VirtualHost {
                 (Name::from(*name), Exchange::new(settings))
             })
             .collect();
-        VirtualHost {
+        Self {
             name: Name::from(name),
             limits,
             now: Duration::ZERO,

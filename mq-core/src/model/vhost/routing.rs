@@ -36,8 +36,8 @@ impl PublishOutcome {
     /// Whether the publisher has nothing more to do with the message.
     pub(super) fn is_accepted(self) -> bool {
         match self {
-            PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Replied => true,
-            PublishOutcome::Refused | PublishOutcome::Dropped => false,
+            Self::Routed | Self::Unroutable | Self::Replied => true,
+            Self::Refused | Self::Dropped => false,
         }
     }
 }
@@ -315,7 +315,7 @@ struct Visited {
 
 impl Visited {
     fn from(first: &Name) -> Self {
-        Visited {
+        Self {
             first: first.clone(),
             order: Vec::new(),
             known: BTreeSet::new(),

@@ -511,7 +511,7 @@ fn consumption(
 
 impl From<queues::QueueState> for Notice {
     fn from(state: queues::QueueState) -> Self {
-        Notice::QueueDeclared {
+        Self::QueueDeclared {
             queue: state.name,
             messages: state.messages,
             consumers: state.consumers,

@@ -20,7 +20,7 @@ struct Client(Amqp);
 
 impl Client {
     fn connect(world: &mut World) -> Self {
-        Client(Amqp::connect(world))
+        Self(Amqp::connect(world))
     }
 
     /// queue.declare with the flags named.

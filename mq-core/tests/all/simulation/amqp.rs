@@ -42,9 +42,9 @@ pub(super) struct AmqpPeer {
 
 impl AmqpPeer {
     pub(super) fn new(number: u8) -> Self {
-        AmqpPeer {
+        Self {
             number,
-            ..AmqpPeer::default()
+            ..Self::default()
         }
     }
 
@@ -350,7 +350,7 @@ impl Peer for AmqpPeer {
 
     fn lost(&mut self, ledger: &mut Ledger) {
         ledger.disconnected(self.number);
-        *self = AmqpPeer::new(self.number);
+        *self = Self::new(self.number);
     }
 
     fn finish(&mut self, ledger: &mut Ledger) {

@@ -123,7 +123,7 @@ struct Simulation {
 
 impl Simulation {
     fn new(session_messages: usize, stores: bool) -> Self {
-        let mut simulation = Simulation {
+        let mut simulation = Self {
             network: Network::new(session_messages, stores),
             peers: vec![
                 Box::new(AmqpPeer::new(0)),

@@ -33,7 +33,7 @@ pub(super) struct MqttPeer {
 
 impl MqttPeer {
     pub(super) fn new(number: u8) -> Self {
-        MqttPeer {
+        Self {
             number,
             name: ["even", "odd"][usize::from(number) % 2],
             id: None,

@@ -87,7 +87,7 @@ fn config(session_messages: usize, stores: bool) -> Config {
 impl Network {
     pub(super) fn new(session_messages: usize, stores: bool) -> Self {
         let config = config(session_messages, stores);
-        Network {
+        Self {
             broker: Broker::new(config.clone()).unwrap(),
             config,
             now: Duration::ZERO,

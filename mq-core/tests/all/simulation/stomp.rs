@@ -39,9 +39,9 @@ const DESTINATIONS: [(Place, &str); 4] = [
 
 impl StompPeer {
     pub(super) fn new(number: u8) -> Self {
-        StompPeer {
+        Self {
             number,
-            ..StompPeer::default()
+            ..Self::default()
         }
     }
 
@@ -199,7 +199,7 @@ impl Peer for StompPeer {
     }
 
     fn lost(&mut self, _ledger: &mut Ledger) {
-        *self = StompPeer::new(self.number);
+        *self = Self::new(self.number);
     }
 
     fn finish(&mut self, ledger: &mut Ledger) {

@@ -52,7 +52,7 @@ impl Peer for StrangerPeer {
     }
 
     fn lost(&mut self, _ledger: &mut Ledger) {
-        *self = StrangerPeer::default();
+        *self = Self::default();
     }
 
     fn finish(&mut self, _ledger: &mut Ledger) {

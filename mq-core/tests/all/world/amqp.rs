@@ -18,11 +18,11 @@ pub(crate) struct Amqp {
 
 impl Amqp {
     /// A client with channels 1 and 2 open.
-    pub(crate) fn connect(world: &mut World) -> Amqp {
+    pub(crate) fn connect(world: &mut World) -> Self {
         Self::with(world, ClientConfig::default())
     }
 
-    pub(crate) fn with(world: &mut World, config: ClientConfig) -> Amqp {
+    pub(crate) fn with(world: &mut World, config: ClientConfig) -> Self {
         let mut client = Self::new(world, config);
         assert_eq!(client.seen(world), ["start", "opened"]);
         for _ in 0..2 {
@@ -32,8 +32,8 @@ impl Amqp {
         client
     }
 
-    pub(crate) fn new(world: &mut World, config: ClientConfig) -> Amqp {
-        Amqp {
+    pub(crate) fn new(world: &mut World, config: ClientConfig) -> Self {
+        Self {
             id: world.connect(Protocol::Amqp),
             codec: ClientConnection::new(world.now, config),
             buffer: Vec::new(),

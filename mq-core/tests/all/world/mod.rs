@@ -53,7 +53,7 @@ impl World {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        World {
+        Self {
             broker: Broker::new(config).unwrap(),
             now: Duration::ZERO,
             sockets: BTreeMap::new(),

@@ -39,23 +39,23 @@ pub(crate) fn properties<'a>(
 
 impl Mqtt {
     /// A client with a clean session of version 5.0.
-    pub(crate) fn connect(world: &mut World, client_identifier: &str) -> Mqtt {
+    pub(crate) fn connect(world: &mut World, client_identifier: &str) -> Self {
         let connect = Connect::clean(ProtocolVersion::V5_0, utf8(client_identifier));
         let mut client = Self::with(world, &connect);
         assert_eq!(client.seen(world), ["connack Success"]);
         client
     }
 
-    pub(crate) fn with(world: &mut World, connect: &Connect<'_>) -> Mqtt {
+    pub(crate) fn with(world: &mut World, connect: &Connect<'_>) -> Self {
         Self::resume(world, connect, Session::new())
     }
 
-    pub(crate) fn resume(world: &mut World, connect: &Connect<'_>, session: Session) -> Mqtt {
+    pub(crate) fn resume(world: &mut World, connect: &Connect<'_>, session: Session) -> Self {
         Self::configured(world, connect, session, ClientConfig::default())
     }
 
     /// A client that acknowledges only when the test says so.
-    pub(crate) fn manual(world: &mut World, connect: &Connect<'_>, session: Session) -> Mqtt {
+    pub(crate) fn manual(world: &mut World, connect: &Connect<'_>, session: Session) -> Self {
         let mut config = ClientConfig::default();
         config.acknowledgements = Acknowledgements::Manual;
         Self::configured(world, connect, session, config)
@@ -66,10 +66,10 @@ impl Mqtt {
         connect: &Connect<'_>,
         session: Session,
         config: ClientConfig,
-    ) -> Mqtt {
+    ) -> Self {
         let mut codec = ClientConnection::new(world.now, config);
         codec.connect(world.now, connect, session).unwrap();
-        Mqtt {
+        Self {
             id: world.connect(Protocol::Mqtt),
             codec,
             buffer: ReadBuffer::new(),

@@ -26,8 +26,8 @@ pub(crate) struct Stomp(pub(crate) ConnectionId);
 
 impl Stomp {
     /// A client with a session of version 1.2.
-    pub(crate) fn connect(world: &mut World) -> Stomp {
-        let client = Stomp(world.connect(Protocol::Stomp));
+    pub(crate) fn connect(world: &mut World) -> Self {
+        let client = Self(world.connect(Protocol::Stomp));
         client.send(
             world,
             "CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n",

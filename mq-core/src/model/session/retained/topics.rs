@@ -43,7 +43,7 @@ const WORD: usize = size_of::<Word>() + 2 * size_of::<(Name, u32)>() + 2 * size_
 
 impl Default for Topics {
     fn default() -> Self {
-        Topics {
+        Self {
             nodes: Vec::from([Node {
                 message: None,
                 number: 0,

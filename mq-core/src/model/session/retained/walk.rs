@@ -55,7 +55,7 @@ enum At {
 
 impl Place {
     fn new(node: u32, level: usize) -> Self {
-        Place {
+        Self {
             node,
             level,
             at: At::Message,
@@ -88,7 +88,7 @@ impl Walk {
                 Segment::Many => Level::Many,
             })
         };
-        Some(Walk {
+        Some(Self {
             filter,
             options,
             levels: pattern.iter().map(level).collect::<Option<_>>()?,
