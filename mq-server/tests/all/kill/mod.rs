@@ -1,9 +1,10 @@
-//! The server is killed at any moment under load from two protocols, started again, and
+//! The server is killed at any moment under load from three protocols, started again, and
 //! asked for what it had confirmed.
 //!
 //! `MQ_KILLS` sets how many times; 20 by default.
 
 mod amqp;
+mod mqtt;
 mod stomp;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ struct Ledger {
     next: BTreeMap<&'static str, u64>,
     confirmed: BTreeSet<String>,
     received: BTreeMap<String, u32>,
+    /// The newest retained message that was confirmed.
+    retained: u64,
 }
 
 #[derive(Debug, Default)]
@@ -153,15 +156,26 @@ fn what_was_confirmed_outlives_any_kill() {
     let data = directory.path().join("data");
     let shared = Shared::default();
     let start = Instant::now();
+    let mut publisher = mqtt::Endpoint::new("publisher");
+    let mut subscriber = mqtt::Endpoint::new("subscriber");
+    // The subscription is there before anything is published.
+    {
+        let process = Process::start(&data);
+        let stop = AtomicBool::new(false);
+        subscriber.subscribe(&shared, process.ports[1], start, &stop);
+    }
     for round in 0..kills() {
         let process = Process::start(&data);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (shared, stop) = (&shared, &stop);
-            let [amqp, _, stomp] = process.ports;
+            let [amqp, mqtt, stomp] = process.ports;
             scope.spawn(move || amqp::publish(shared, amqp, start, stop));
             scope.spawn(move || amqp::consume(shared, amqp, start, stop, &[AMQP_QUEUE]));
             scope.spawn(move || stomp::publish(shared, stomp, start, stop));
+            let (publisher, subscriber) = (&mut publisher, &mut subscriber);
+            scope.spawn(move || publisher.publish(shared, mqtt, start, stop));
+            scope.spawn(move || subscriber.receive(shared, mqtt, start, stop));
             // From before the first confirm to some hundred later.
             std::thread::sleep(Duration::from_millis(10 + round * 37 % 250));
             drop(process);
@@ -169,17 +183,19 @@ fn what_was_confirmed_outlives_any_kill() {
         });
     }
     let process = Process::start(&data);
-    let [amqp, ..] = process.ports;
+    let [amqp, mqtt, _] = process.ports;
     let deadline = Instant::now() + Duration::from_secs(60);
     let stop = AtomicBool::new(false);
     let is_all_there = || {
-        ["amqp", "stomp"]
+        ["amqp", "stomp", "mqtt"]
             .iter()
-            .all(|publisher| shared.lost(publisher).is_empty())
+            .all(|p| shared.lost(p).is_empty())
     };
     std::thread::scope(|scope| {
         let (shared, stop) = (&shared, &stop);
         scope.spawn(|| amqp::consume(shared, amqp, start, stop, &[AMQP_QUEUE, STOMP_QUEUE]));
+        scope.spawn(|| subscriber.receive(shared, mqtt, start, stop));
+        scope.spawn(|| publisher.finish(shared, mqtt, start, stop));
         let mut quiet_since = (Instant::now(), 0);
         while Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
@@ -193,7 +209,7 @@ fn what_was_confirmed_outlives_any_kill() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    for publisher in ["amqp", "stomp"] {
+    for publisher in ["amqp", "stomp", "mqtt"] {
         let lost = shared.lost(publisher);
         assert!(
             lost.is_empty(),
@@ -202,8 +218,21 @@ fn what_was_confirmed_outlives_any_kill() {
             &lost[..lost.len().min(9)]
         );
     }
+    let retained = mqtt::retained(mqtt, start);
     let ledger = shared.ledger();
-    for publisher in ["amqp", "stomp"] {
+    assert!(
+        retained >= ledger.retained,
+        "{retained} and not {}",
+        ledger.retained
+    );
+    // MQTT 3.1.1 section 4.3.3: exactly once.
+    let twice = ledger
+        .received
+        .iter()
+        .filter(|(body, count)| body.starts_with("mqtt2") && **count > 1);
+    let twice: Vec<_> = twice.collect();
+    assert!(twice.is_empty(), "received more than once: {twice:?}");
+    for publisher in ["amqp", "stomp", "mqtt1", "mqtt2"] {
         let confirmed = ledger
             .confirmed
             .iter()
