@@ -238,7 +238,12 @@ impl<'a> Connect<'a> {
             self.put_plain(body as u8, out);
             return Ok(());
         }
-        self.encode(PacketType::Connect, version, out)
+        self.encode_any(out)
+    }
+
+    #[inline(never)]
+    fn encode_any(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        self.encode(PacketType::Connect, self.protocol_version, out)
     }
 
     /// Appends a packet of 3.1.1 or 5.0 without properties and will, all of whose lengths
