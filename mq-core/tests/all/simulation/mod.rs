@@ -77,6 +77,8 @@ fn script(seed: u64) -> Script {
         false => [2, 5, 100_000][(random.next() % 3) as usize],
     };
     let crashes = [0, 1, 3][(random.next() % 3) as usize];
+    // Some stores are slow, so that much is lost.
+    let syncs = [4, 10][(random.next() % 2) as usize];
     // Some seeds break links often, some never.
     let cuts = [0, 2, 8][(random.next() % 3) as usize];
     // In some clients read slowly, in some much time passes.
@@ -89,8 +91,8 @@ fn script(seed: u64) -> Script {
             if stores {
                 let part = (random.next() % 256) as u8;
                 match random.next() % 100 {
-                    0..10 => return Step::Sync { part: part % 8 },
-                    n if (10..10 + crashes).contains(&n) => return Step::Crash { kept: part },
+                    n if n < syncs => return Step::Sync { part: part % 8 },
+                    n if n < syncs + crashes => return Step::Crash { kept: part },
                     _ => {}
                 }
             }
