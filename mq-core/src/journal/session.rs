@@ -113,7 +113,7 @@ impl Fields {
     fn will(&mut self) -> Result<Will, Malformed> {
         let delay = Duration::from_nanos(self.number()?);
         let encoded: Bytes = self.bytes()?;
-        let message = Arc::new(Fields(encoded).message()?);
+        let message = Arc::new(Self(encoded).message()?);
         Ok(Will { message, delay })
     }
 

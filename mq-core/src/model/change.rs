@@ -22,12 +22,12 @@ pub(crate) struct BacklogId(pub(crate) u64);
 
 impl BacklogId {
     /// The retained messages of the virtual host.
-    pub(crate) const RETAINED: Self = BacklogId(0);
+    pub(crate) const RETAINED: Self = Self(0);
 }
 
 impl From<SessionId> for BacklogId {
     fn from(SessionId(id): SessionId) -> Self {
-        BacklogId(id)
+        Self(id)
     }
 }
 

@@ -1,10 +1,5 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
-#![expect(
-    clippy::field_reassign_with_default,
-    reason = "a setting reads best in a line of its own"
-)]
-
 mod adversary;
 mod amqp;
 mod amqp_confirm;

@@ -105,7 +105,7 @@ impl Backlog {
     /// Keeps what is wanted. Returns how many were not.
     pub(super) fn retain(&mut self, wanted: impl Fn(&Pending) -> bool) -> usize {
         let before = self.len;
-        let Backlog { list, next, .. } = core::mem::take(self);
+        let Self { list, next, .. } = core::mem::take(self);
         self.next = next;
         for (number, pending) in list {
             if let Some(pending) = pending.filter(&wanted) {
