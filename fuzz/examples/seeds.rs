@@ -1,11 +1,20 @@
 //! Writes the corpus to start from, out of the phrasebooks:
-//! `cargo +nightly run --manifest-path fuzz/Cargo.toml --example seeds`.
+//! `cargo run --no-default-features --example seeds` in `fuzz`.
 
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use mq_fuzz::phrase;
+use bytes::Bytes;
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
+use mq_fuzz::phrase::{self, Phrasebook};
+use mq_fuzz::targets::ALL;
+
+const MESSAGE: &str =
+    "MESSAGE\ndestination:/queue/a\nmessage-id:7\nsubscription:1\ncontent-length:3\n\na\0b\0";
+const CLAIM: &[u8] = b"SEND\ndestination:/queue/q\ncontent-length:1000000\n\nfront";
+const ERROR: &str = "ERROR\nmessage:no\ncontent-type:text/plain\n\nwhy\0\n";
 
 fn main() -> io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
@@ -16,8 +25,48 @@ fn main() -> io::Result<()> {
     frames.extend([4, 5].map(|level| ("mqtt_packet", phrase::mqtt(level))));
     frames.push(("stomp_frame", phrase::stomp("1.2")));
     for (target, book) in frames {
+        let (protocol, _) = target.split_once('_').expect("a protocol and what is run");
         for phrase in [book.login].iter().chain(&book.phrases) {
             write(&seeds, target, phrase)?;
+            write(&seeds, &format!("{protocol}_differential"), phrase)?;
+        }
+    }
+    for said in [
+        "CONNECTED\nversion:1.2\n\n\0",
+        "RECEIPT\nreceipt-id:1\n\n\0",
+        MESSAGE,
+        ERROR,
+    ] {
+        write(&seeds, "stomp_frame", said.as_bytes())?;
+        write(&seeds, "stomp_differential", said.as_bytes())?;
+    }
+
+    // Fronts of what claims to be long.
+    write(&seeds, "amqp_frame", b"\x03\0\x01\0\x01\xFF\xF8front")?;
+    write(&seeds, "mqtt_packet", b"\x30\xC0\x84\x3D\0\x03a/bfront")?;
+    write(&seeds, "stomp_frame", CLAIM)?;
+
+    // What is made of fields or is a list of steps is made of any bytes.
+    for target in ALL.map(|(name, _)| name) {
+        if target.ends_with("_typed") || target.ends_with("_joined") || target == "broker" {
+            for length in [0, 16, 256] {
+                let any: Vec<u8> = (0..length)
+                    .map(|at: u32| (at * at * 37 >> 3) as u8)
+                    .collect();
+                write(&seeds, target, &any)?;
+            }
+        }
+    }
+
+    // Logs: what a broker has written by the time that a client has said all this.
+    for (protocol, book) in [
+        (Protocol::Amqp, phrase::amqp()),
+        (Protocol::Mqtt, phrase::mqtt(4)),
+        (Protocol::Mqtt, phrase::mqtt(5)),
+        (Protocol::Stomp, phrase::stomp("1.2")),
+    ] {
+        for some in [4, 16, usize::MAX] {
+            write(&seeds, "recovery", &log(protocol, &book, some))?;
         }
     }
 
@@ -29,11 +78,51 @@ fn main() -> io::Result<()> {
         &conversation(1, &phrase::amqp().phrases),
     )?;
     write(&seeds, "amqp_connection", &[2, 7])?;
+    for (how, level) in [(2, 4), (3, 5)] {
+        let said = conversation(how, &phrase::mqtt(level).phrases);
+        write(&seeds, "mqtt_connection", &said)?;
+    }
     for (how, version) in (1..).zip(versions) {
         let said = conversation(how, &phrase::stomp(version).phrases);
         write(&seeds, "stomp_connection", &said)?;
     }
     Ok(())
+}
+
+/// The log of a broker that has heard the login and so many phrases.
+fn log(protocol: Protocol, book: &Phrasebook, phrases: usize) -> Vec<u8> {
+    let mut config = Config::default();
+    config.store = Store::Log;
+    let now = Duration::ZERO;
+    let mut broker = Broker::new(config).expect("the settings are fine");
+    let connection = ConnectionId(1);
+    let mut inputs = vec![Input::Connected {
+        connection,
+        protocol,
+    }];
+    for said in [&book.login]
+        .into_iter()
+        .chain(book.phrases.iter().take(phrases))
+    {
+        inputs.push(Input::Received {
+            connection,
+            bytes: Bytes::copy_from_slice(said),
+        });
+    }
+    let mut log = Vec::new();
+    for input in inputs {
+        broker.handle(now, input);
+        while let Some(output) = broker.poll_output() {
+            match output {
+                Output::Append { bytes, .. } => log.extend_from_slice(&bytes),
+                Output::Close { .. } => return log,
+                _ => {}
+            }
+        }
+        let through = log.len() as u64;
+        broker.handle(now, Input::Durable { through });
+    }
+    log
 }
 
 fn conversation(how: u8, phrases: &[Vec<u8>]) -> Vec<u8> {

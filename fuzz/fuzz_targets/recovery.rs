@@ -1,28 +1,2 @@
-//! Any bytes as a log: they make a broker that goes on, or are refused.
 #![no_main]
-
-use bytes::Bytes;
-use core::time::Duration;
-use libfuzzer_sys::fuzz_target;
-use mq_core::{Config, Recovery, Store};
-
-fuzz_target!(|data: &[u8]| {
-    let mut config = Config::default();
-    config.store = Store::Log;
-    let mut recovery = Recovery::new(config).expect("the settings are fine");
-    if recovery.batch(0, Bytes::copy_from_slice(data)).is_err() {
-        return;
-    }
-    let Ok(mut broker) = recovery.finish(Duration::ZERO) else {
-        return;
-    };
-    broker.handle_timeout(Duration::from_secs(1));
-    while broker.poll_output().is_some() {}
-    let counts = broker.statistics();
-    let gone = counts.expired + counts.overflowed + counts.rejected + counts.discarded;
-    let settled = counts.acknowledged + gone;
-    assert_eq!(
-        counts.queued,
-        settled + counts.ready + counts.unacknowledged
-    );
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mq_fuzz::targets::recovery::run(data));

@@ -1,98 +1,10 @@
-//! What the fuzz targets share.
+//! Fuzz targets, and what they share. `fuzz/run` runs them; README.md says how.
 //!
-//! The targets want nightly and cargo-fuzz, and run from the root of the
-//! source tree:
-//!
-//! ```text
-//! cargo install --locked cargo-fuzz
-//! cargo +nightly fuzz list
-//! cargo +nightly fuzz run stomp_frame fuzz/corpus/stomp_frame fuzz/seeds/stomp_frame -- -max_total_time=60
-//! ```
-//!
-//! The first directory is where libFuzzer keeps what it finds interesting; the
-//! second is the small corpus in the source tree to start from, where a target
-//! has one. An input that fails is written to `fuzz/artifacts`, and
-//! `cargo +nightly fuzz run TARGET FILE` runs it again.
-//!
-//! | target | states |
-//! |---|---|
-//! | `amqp_frame`, `mqtt_packet`, `stomp_frame` | no bytes make `decode` panic; what it accepts, `encode` writes, and that decodes to the same; no prefix of a frame is more than incomplete |
-//! | `amqp_connection`, `mqtt_connection`, `stomp_connection` | no bytes make a connection of either role panic; any cutting of the bytes gives the same events, answers and error |
-//! | `broker` | no peers, however they talk, make the broker panic; the same inputs give the same outputs; it speaks only of connections that are open; its timer does not stand still |
+//! A target is a function of bytes that panics when something is wrong: libFuzzer calls it
+//! in `fuzz_targets`, and `cargo test` calls it for each input in `seeds`, on stable.
 
+pub mod allocation;
+pub mod cut;
+pub mod difference;
 pub mod phrase;
-
-/// How a stream of bytes is cut into reads.
-#[derive(Clone, Copy, Debug)]
-pub enum Cut {
-    /// One read has it all.
-    Whole,
-    /// A read for each byte.
-    Bytes,
-    /// Reads of sizes that follow from a number.
-    Seeded(u8),
-}
-
-impl Cut {
-    /// The three ways that every connection is tried with.
-    pub fn all(seed: u8) -> [Cut; 3] {
-        [Cut::Whole, Cut::Bytes, Cut::Seeded(seed)]
-    }
-}
-
-/// Cuts `stream` and gives every read, behind what was left of the ones
-/// before, to `take`, until it says `false`. Returns what is left of a stream that was heard out.
-pub fn feed(stream: &[u8], cut: Cut, mut take: impl FnMut(&mut &[u8]) -> bool) -> Vec<u8> {
-    let mut state = match cut {
-        Cut::Seeded(seed) => u32::from(seed) + 1,
-        _ => 1,
-    };
-    let mut buffer = Vec::new();
-    let mut rest = stream;
-    while !rest.is_empty() {
-        let size = match cut {
-            Cut::Whole => rest.len(),
-            Cut::Bytes => 1,
-            Cut::Seeded(_) => {
-                // A linear congruential generator: the sizes only have to vary.
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (1 + (state >> 26) as usize).min(rest.len())
-            }
-        };
-        let (read, later) = rest.split_at(size);
-        rest = later;
-        buffer.extend_from_slice(read);
-        let mut input = buffer.as_slice();
-        let go_on = take(&mut input);
-        let taken = buffer.len() - input.len();
-        buffer.drain(..taken);
-        if !go_on {
-            return Vec::new();
-        }
-    }
-    buffer
-}
-
-/// What one conversation came to; equal however the bytes were cut.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Transcript {
-    /// Events, answers that were refused, and the error, in `Debug` form.
-    pub events: Vec<String>,
-    /// All that the connection wanted sent.
-    pub sent: Vec<u8>,
-    /// Bytes of an incomplete frame at the end. After an error it is nobody's
-    /// business how much had been read by then.
-    pub left: Vec<u8>,
-    /// Whether the protocol was over.
-    pub closed: bool,
-}
-
-/// Holds a conversation with each cutting of the same bytes and compares.
-pub fn assert_the_cut_does_not_matter(seed: u8, mut converse: impl FnMut(Cut) -> Transcript) {
-    let [whole, others @ ..] = Cut::all(seed);
-    let expected = converse(whole);
-    for cut in others {
-        let got = converse(cut);
-        assert_eq!(got, expected, "cut {cut:?}");
-    }
-}
+pub mod targets;

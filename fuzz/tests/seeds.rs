@@ -1,0 +1,39 @@
+//! Every input of the corpora that are checked in, on stable: what a fuzzer has found
+//! interesting once, and what was wrong once, stays right.
+
+use std::fs;
+use std::path::Path;
+
+use mq_fuzz::targets::ALL;
+
+#[test]
+fn the_seeds_of_every_target_pass() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    for (name, run) in ALL {
+        let directory = seeds.join(name);
+        let mut files: Vec<_> = fs::read_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+            .map(|file| file.expect("it can be read").path())
+            .collect();
+        files.sort();
+        assert!(!files.is_empty(), "{name} has no seeds");
+        for file in files {
+            // A panic says which: the harness shows what was printed before it.
+            println!("{}", file.display());
+            run(&fs::read(&file).expect("it can be read"));
+        }
+    }
+}
+
+/// A target in the table is one that libFuzzer runs, and the other way round.
+#[test]
+fn every_target_is_in_the_table() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz_targets");
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .expect("it is there")
+        .map(|file| file.expect("it can be read").path())
+        .filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    files.sort();
+    assert_eq!(files, ALL.map(|(name, _)| name));
+}
