@@ -205,6 +205,10 @@ impl World {
                     assert!(self.peers.remove(connection).is_some(), "{output:?}");
                     self.paused.remove(connection);
                 }
+                // For logs and counters.
+                Output::Report(report) => {
+                    assert!(report.connection.0 <= self.last_id, "{output:?}");
+                }
                 other => panic!("an output that this target does not know: {other:?}"),
             }
             self.outputs.push(output);
