@@ -242,10 +242,14 @@ impl Peer for AmqpPeer {
                 let message = ledger.for_queue(self.number, queue);
                 self.publish(CONFIRM, "", queue, message);
             }
-            4 | 5 if queue == "plain" || queue == "strict" => {
-                // In a sequence of its own, since it takes place later than it was said.
-                let message = ledger.for_queue(self.number + 100, queue);
-                self.publish(TRANSACTION, "", queue, message);
+            4 | 5 => {
+                // More than `strict` has room for, at times.
+                let queue = ["plain", "strict"][(choice >> 8) as usize % 2];
+                for _ in 0..=(choice >> 16) % 3 {
+                    // In a sequence of its own, since it takes place later than it was said.
+                    let message = ledger.for_queue(self.number + 100, queue);
+                    self.publish(TRANSACTION, "", queue, message);
+                }
             }
             6 => {
                 self.codec

@@ -40,6 +40,8 @@ struct Sent {
     /// It was published again over another connection, which QoS 1 allows: there may be
     /// more than one copy of it, and it may come after later ones.
     again: usize,
+    /// When it was published last.
+    last: u64,
     /// The connection that a direct reply is for, by its client and how many that had before.
     requester: Option<(u8, u32)>,
     /// It may be dropped when this time has passed since it was confirmed.
@@ -120,8 +122,11 @@ impl Ledger {
     /// now.
     fn beside(&self, session: Place, number: u64) -> usize {
         let own = &self.sent[&number];
+        let passed = self.passed(session, own.tick);
         let others = self.sent.iter().map(|(other, sent)| {
-            let delivered = self.copies.get(&(session, *other));
+            if *other == number {
+                return sent.again;
+            }
             let expired = sent.outcome == Outcome::Confirmed
                 && sent
                     .expiry
@@ -129,14 +134,36 @@ impl Ledger {
             // The broker subscribes the session before the client knows.
             let early = sent.places.contains(&"bound")
                 && sent.answered.is_none_or(|tick| tick >= self.asked[session]);
-            let was_there = *other != number
-                && (sent.places.contains(&session) || early)
-                && !expired
-                && delivered.is_none_or(|copy| copy.first > own.tick);
+            let line = (sent.publisher, self.is_once(session, *other));
+            let is_past = passed.get(&line).is_some_and(|tick| *tick > sent.last);
+            if expired || is_past || !(sent.places.contains(&session) || early) {
+                return 0;
+            }
+            let delivered = self.copies.get(&(session, *other));
+            let was_there = delivered.is_none_or(|copy| copy.first > own.tick);
             // Each time that it was published again may have made one copy more.
             usize::from(was_there) + sent.again
         });
         others.sum()
+    }
+
+    /// How far a session had come by then: of each publisher and QoS the last publish that
+    /// had arrived. What came to the session before that is not there any more.
+    fn passed(&self, session: Place, tick: u64) -> BTreeMap<(u8, bool), u64> {
+        let mut passed = BTreeMap::new();
+        for ((_, number), copy) in self.copies.range((session, 0)..=(session, u64::MAX)) {
+            let sent = &self.sent[number];
+            if copy.first <= tick && sent.again == 0 {
+                let line = (sent.publisher, self.is_once(session, *number));
+                let last = passed.entry(line).or_default();
+                *last = sent.tick.max(*last);
+            }
+        }
+        passed
+    }
+
+    fn is_once(&self, session: Place, number: u64) -> bool {
+        self.exactly_once.contains(&(session, number))
     }
 
     /// A new message in answer to a request that came with a direct reply-to.
@@ -182,6 +209,7 @@ impl Ledger {
             outcome: Outcome::Unknown,
             places,
             again: 0,
+            last: self.tick,
             requester: None,
             expiry: None,
             confirmed: Duration::ZERO,
@@ -229,7 +257,10 @@ impl Ledger {
 
     /// A QoS 1 message that the broker may have is sent once more.
     pub(super) fn sent_again(&mut self, number: u64) {
-        self.sent.get_mut(&number).unwrap().again += 1;
+        self.tick += 1;
+        let sent = self.sent.get_mut(&number).unwrap();
+        sent.again += 1;
+        sent.last = self.tick;
     }
 
     /// A message arrived at a consumer. Returns whose it is, if its publisher's messages
