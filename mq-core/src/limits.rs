@@ -39,8 +39,8 @@ pub struct Limits {
     /// the limit the newest is dropped and counted. Where nobody else has it, an MQTT
     /// 5 publisher gets 0x97, and one over AMQP that wants confirms a nack.
     pub session_messages: usize,
-    /// Bytes of messages waiting in one MQTT session, properties and topics too; same
-    /// policy.
+    /// Bytes of messages waiting in one MQTT session, properties and topics too, and of
+    /// its will; same policy.
     pub session_bytes: usize,
     /// MQTT sessions, connected or not. A connection that would need one more
     /// is refused (MQTT 5: 0x97, quota exceeded).

@@ -65,6 +65,38 @@ fn a_session() {
     }
 }
 
+/// A will is held as long as its session.
+#[test]
+fn a_session_with_a_will() {
+    for (will, expected) in [(0, 5), (30_000, 2)] {
+        let mut world = world(|l| l.session_bytes = 52_000);
+        let keep = properties([Property::SessionExpiryInterval(u32::MAX)]);
+        let delay = properties([Property::WillDelayInterval(u32::MAX)]);
+        let payload = vec![b'w'; will];
+        let connect = Connect {
+            properties: keep.as_properties(),
+            will: Some(Will {
+                topic: topic("will"),
+                payload: &payload,
+                qos: QoS::AtLeastOnce,
+                retain: false,
+                properties: delay.as_properties(),
+            }),
+            ..Connect::resume(ProtocolVersion::V5_0, utf8("away"))
+        };
+        let mut away = Mqtt::with(&mut world, &connect);
+        away.seen(&mut world);
+        away.subscribe(&mut world, "t", QoS::AtLeastOnce);
+        world.cut(away.id);
+        let mut publisher = Mqtt::connect(&mut world, "p");
+        for _ in 0..10 {
+            publisher.publish("t", &"m".repeat(10_000), QoS::AtLeastOnce);
+            publisher.seen(&mut world);
+        }
+        assert_eq!(world.broker.statistics().ready, expected, "{will}");
+    }
+}
+
 #[test]
 fn what_is_retained() {
     for (count, len) in SHAPES {

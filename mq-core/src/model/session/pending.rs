@@ -160,7 +160,7 @@ impl VirtualHost {
         };
         self.statistics.expired += session.expire(id, now, &mut self.changes) as u64;
         let fits = session.pending.len() < limits.session_messages
-            && session.pending.bytes() + message.size() <= limits.session_bytes;
+            && session.held() + message.size() <= limits.session_bytes;
         if !fits && !session.is_full {
             session.is_full = true;
             self.tell_shares(id);
@@ -321,6 +321,12 @@ impl Session {
                 changes.push(settled(id, position));
             }
         })
+    }
+
+    /// Bytes of what waits, and of the will.
+    fn held(&self) -> usize {
+        let will = self.will.as_ref().map_or(0, |will| will.message.size());
+        self.pending.bytes() + will
     }
 
     /// The next retained message for a new subscription; with no `quota` only one of
