@@ -265,7 +265,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! stomp-codec = { path = "../protocols/stomp-codec" }
+//! stomp-codec = { path = "../mq/stomp-codec" }
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 // No input from a peer may panic: what could is denied outside of tests.
