@@ -93,7 +93,10 @@ fn seen(case: &CaseReport) -> String {
         return text.split(':').next().unwrap_or_default().into();
     }
     let end = text.find(['[', '"']).unwrap_or(text.len());
-    text[..end].trim().into()
+    // So do times.
+    let is_time = |word: &&str| word.contains('.') && word.parse::<f64>().is_ok();
+    let words = text[..end].split(' ').take_while(|word| !is_time(word));
+    words.collect::<Vec<_>>().join(" ").trim().into()
 }
 
 fn entry(out: &mut impl Write, pattern: &str, case: &CaseReport) -> io::Result<()> {

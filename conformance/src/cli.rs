@@ -12,6 +12,7 @@ use crate::embedded::Embedded;
 use crate::expectation::{ExpectationError, Expectations};
 use crate::interrupt;
 use crate::leftover::Leftovers;
+use crate::matrix::{MatrixError, matrix};
 use crate::preflight::{PreflightError, preflight};
 use crate::report;
 use crate::report::document::{Document, DocumentError};
@@ -49,6 +50,9 @@ enum Command {
     /// Write the expectation file that accepts what is in a report, with the
     /// reasons to be filled in
     Baseline(BaselineArgs),
+    /// Make a static site of reports: brokers by requirements, with a page for
+    /// each case
+    Matrix(MatrixArgs),
 }
 
 #[derive(Args, Debug)]
@@ -122,6 +126,17 @@ struct BaselineArgs {
     /// A report of `mqspec run --format json`
     #[arg(value_name = "REPORT")]
     report: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct MatrixArgs {
+    /// Reports of `mqspec run --format json`, one for each broker. NAME=REPORT
+    /// names the broker; without a name it is called what it calls itself
+    #[arg(value_name = "REPORT", required = true)]
+    reports: Vec<String>,
+    /// The directory to write the pages into
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
 }
 
 /// The times by which a case judges.
@@ -199,6 +214,8 @@ pub(crate) enum CliError {
     Selection(#[from] SelectionError),
     #[error(transparent)]
     Report(#[from] DocumentError),
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
     #[error("there is no case {0}; `mqspec list` shows what there is")]
     NoSuchCase(String),
     #[error("no case is selected for the protocol of {0}")]
@@ -223,6 +240,7 @@ impl CliError {
             | Self::Expectation(_)
             | Self::Selection(_)
             | Self::Report(_)
+            | Self::Matrix(_)
             | Self::NoSuchCase(_)
             | Self::NothingForTarget(_) => 2,
         }
@@ -240,6 +258,11 @@ pub(crate) fn main() -> Result<bool, CliError> {
         Some(Command::List(args)) => list(&args).map(|()| true),
         Some(Command::Explain(args)) => explain(&args).map(|()| true),
         Some(Command::Baseline(args)) => baseline(&args).map(|()| true),
+        Some(Command::Matrix(args)) => {
+            let page = matrix(&args.reports, &args.output)?;
+            anstream::println!("{}", page.display());
+            Ok(true)
+        }
         Some(Command::Run(args)) => run(&args),
         None => run(&cli.run),
     }

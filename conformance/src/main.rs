@@ -25,6 +25,7 @@ mod expectation;
 mod explain;
 mod interrupt;
 mod leftover;
+mod matrix;
 mod mqtt;
 mod preflight;
 mod report;

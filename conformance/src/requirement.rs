@@ -79,15 +79,16 @@ mod tests {
                 continue;
             }
             let version = |id: &'static str| id.split('/').next();
-            assert!(
-                version(case.rule) == version(case.id)
-                    && requirements
-                        .iter()
-                        .any(|requirement| requirement.identifier == case.rule),
-                "{}: there is no requirement {}",
-                case.id,
-                case.rule,
-            );
+            for rule in case.rules() {
+                assert!(
+                    version(rule) == version(case.id)
+                        && requirements
+                            .iter()
+                            .any(|requirement| requirement.identifier == rule),
+                    "{}: there is no requirement {rule}",
+                    case.id,
+                );
+            }
         }
     }
 
@@ -181,6 +182,7 @@ mod tests {
             "constants ",
             "domain ",
             "errata ",
+            "extension ",
             "erratum ",
         ];
         for case in sections().flat_map(|section| section.cases) {
@@ -210,15 +212,17 @@ mod tests {
             else {
                 continue;
             };
-            assert!(
-                is_section(case.rule)
-                    || requirements::list(specification)
-                        .iter()
-                        .any(|requirement| requirement.identifier == case.rule),
-                "{}: {} has no such requirement",
-                case.id,
-                specification,
-            );
+            for rule in case.rules() {
+                assert!(
+                    is_section(rule)
+                        || requirements::list(specification)
+                            .iter()
+                            .any(|requirement| requirement.identifier == rule),
+                    "{}: {} has no requirement {rule}",
+                    case.id,
+                    specification,
+                );
+            }
         }
     }
 }

@@ -88,6 +88,9 @@ pub(crate) struct Profile {
     /// The keep alive of an MQTT client that does not ask for another: 0, or
     /// what a broker that refuses that accepts.
     pub(crate) keep_alive: u16,
+    /// The QoS above which an MQTT broker closes although it has not announced a
+    /// maximum, and what it did.
+    pub(crate) maximum_qos: Option<(u8, String)>,
     /// The `host` header of STOMP, when the virtual host of the URL is not taken.
     pub(crate) host: Option<String>,
 }

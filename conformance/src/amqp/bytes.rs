@@ -385,6 +385,17 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// The method that a connection.close or channel.close is due to.
+    pub(super) fn cause(&self) -> Option<Method> {
+        self.close_reason()?;
+        let mut args = self.args();
+        args.short().ok()?;
+        args.shortstr().ok()?;
+        Some((args.short().ok()?, args.short().ok()?))
+    }
+}
+
 /// `channel.close 404 "NOT_FOUND - ..." on channel 1 [01 00 01 ...]`
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

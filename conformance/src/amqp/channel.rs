@@ -77,6 +77,35 @@ pub(super) const SECTION: Section = Section {
             },
         },
         Case {
+            id: "amqp/channel.open/at-channel-max",
+            rule: "connection / tune / channel-max",
+            level: Must,
+            title: "The highest channel that the broker proposes can be opened",
+            run: |ctx| {
+                let mut client = Client::open(ctx)?;
+                let most = client.highest_channel();
+                client.open_channel(most)
+            },
+        },
+        Case {
+            id: "amqp/channel.close/class-and-method",
+            rule: "channel / close / class-id; channel / close / method-id",
+            level: Must,
+            title: "The broker's channel.close names the method that it is due to",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let declare = declare_args(&ctx.name("none."), PASSIVE, &fields());
+                client.send(1, QUEUE_DECLARE, declare);
+                let expected = "channel.close due to queue.declare, class 50 and method 10";
+                let close = client.expect(1, CHANNEL_CLOSE, expected)?;
+                if close.cause() == Some(QUEUE_DECLARE) {
+                    Ok(())
+                } else {
+                    Err(fail(expected, close.to_string()))
+                }
+            },
+        },
+        Case {
             id: "amqp/channel/not-open",
             rule: "constant channel-error",
             level: Must,

@@ -36,6 +36,7 @@ pub(super) const INTERNAL: u8 = 8;
 pub(super) const NO_WAIT: u8 = 16;
 
 /// Bits of basic.consume.
+pub(super) const NO_LOCAL: u8 = 1;
 pub(super) const NO_ACK: u8 = 2;
 pub(super) const EXCLUSIVE_CONSUMER: u8 = 4;
 
@@ -162,6 +163,14 @@ impl Client {
         })?;
         client.open_channel(1).setup("opening a channel")?;
         Ok(client)
+    }
+
+    /// The highest channel that the broker proposed.
+    pub(super) fn highest_channel(&self) -> u16 {
+        match self.channel_max {
+            0 => u16::MAX,
+            most => most,
+        }
     }
 
     /// Stops when the broker proposed fewer channels.

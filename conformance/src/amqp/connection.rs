@@ -1,17 +1,18 @@
 //! Connection negotiation: protocol header, start, tune, open, close (2.2.4, 4.2.2).
 
 use super::bytes::{
-    CHANNEL_OPEN, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN, CONNECTION_START_OK,
-    CONNECTION_TUNE, CONNECTION_TUNE_OK, FRAME_MIN_SIZE, Frame, PROTOCOL_HEADER, Reader, args,
-    fields, method, parse_frame,
+    BASIC_CONSUME, CHANNEL_OPEN, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN,
+    CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK, FRAME_MIN_SIZE, Frame,
+    PROTOCOL_HEADER, Reader, args, fields, method, parse_frame,
 };
 use super::client::{
-    Client, Limits, close_args, open_args, require_capability, start_ok, start_ok_with,
+    Client, Limits, close_args, consume_args, open_args, require_capability, start_ok,
+    start_ok_with,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
-use crate::verdict::{Stop, fail};
+use crate::verdict::{Setup, Stop, fail};
 use crate::wire::{Bytes, Seen};
 
 pub(super) const SECTION: Section = Section {
@@ -295,6 +296,27 @@ pub(super) const SECTION: Section = Section {
                         Err(fail("nothing after connection.close-ok", frame.to_string()))
                     }
                     Seen::Ended(..) | Seen::Silence(..) => Ok(()),
+                }
+            },
+        },
+        Case {
+            id: "amqp/connection.close/class-and-method",
+            rule: "connection / close / class-id; connection / close / method-id",
+            level: Must,
+            title: "The broker's connection.close names the method that it is due to",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                client.consume(&queue, "c", 0)?;
+                client.send(1, BASIC_CONSUME, consume_args(&queue, "c", 0, &fields()));
+                let expected = "connection.close due to basic.consume, class 60 and method 20";
+                let close = client.expect(0, CONNECTION_CLOSE, expected);
+                // Another exception than this one breaks the rule about consumer tags.
+                let close = close.setup("a consumer tag that is in use")?;
+                if close.cause() == Some(BASIC_CONSUME) {
+                    Ok(())
+                } else {
+                    Err(fail(expected, close.to_string()))
                 }
             },
         },

@@ -7,7 +7,8 @@ use super::bytes::{
     args, fields,
 };
 use super::client::{
-    Client, DURABLE, EXCLUSIVE, EXCLUSIVE_CONSUMER, NO_ACK, NO_WAIT, consume_args,
+    AUTO_DELETE, Client, DURABLE, EXCLUSIVE, EXCLUSIVE_CONSUMER, NO_ACK, NO_LOCAL, NO_WAIT,
+    consume_args,
 };
 use crate::case::Level::{May, Must, Should};
 use crate::case::{Case, Context, Section};
@@ -385,6 +386,43 @@ pub(super) const SECTION: Section = Section {
                     client.expect_delivery(body)?;
                 }
                 Ok(())
+            },
+        },
+        Case {
+            id: "amqp/basic.qos/global",
+            rule: "basic / qos / global",
+            level: Must,
+            title: "A prefetch count with global is one for all consumers of the channel together",
+            // On the whole connection, says the text; brokers that limit each consumer
+            // without global limit the channel with it. Either is one for both.
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                client.call(1, BASIC_QOS, args().long(0).short(1).octet(1), BASIC_QOS_OK)?;
+                client.consume(&queue, "one", 0)?;
+                client.consume(&queue, "two", 0)?;
+                client.publish("", &queue, b"1");
+                client.publish("", &queue, b"2");
+                let first = client.expect_delivery(b"1")?;
+                client.expect_silence("one message for a prefetch count of 1")?;
+                client.ack(first.delivery_tag, false);
+                client.expect_delivery(b"2").map(drop)
+            },
+        },
+        Case {
+            id: "amqp/basic.consume/no-local",
+            rule: "domain no-local",
+            level: Must,
+            title: "A consumer with no-local does not get what its own connection publishes",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                // Shared, so that another connection may publish to it.
+                let queue = client.declare(1, &ctx.name("q."), AUTO_DELETE)?.name;
+                client.consume(&queue, "c", NO_LOCAL | NO_ACK)?;
+                client.publish("", &queue, b"own");
+                let mut other = Client::with_channel(ctx)?;
+                other.publish("", &queue, b"of another");
+                client.expect_delivery(b"of another").map(drop)
             },
         },
         Case {

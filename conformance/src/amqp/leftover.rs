@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::bytes::{
-    ANY_CODE, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, EXCHANGE_DECLARE, EXCHANGE_DELETE,
+    ANY_CODE, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CONNECTION_CLOSE, EXCHANGE_DECLARE, EXCHANGE_DELETE,
     EXCHANGE_DELETE_OK, Frame, Method, QUEUE_DECLARE, QUEUE_DELETE, QUEUE_DELETE_OK, args,
     parse_frame,
 };
-use super::client::{Client, EXCLUSIVE, PASSIVE, exchange_delete_args, queue_delete_args};
+use super::client::{
+    Client, EXCLUSIVE, PASSIVE, close_args, exchange_delete_args, queue_delete_args,
+};
 use crate::case::Context;
 use crate::verdict::{Stop, inconclusive};
 use crate::wire::{Parsed, Seen};
@@ -62,6 +64,9 @@ fn declared(frame: &Frame) -> Option<(Method, String, u8)> {
 ///
 /// When the broker does not answer; what it refuses to delete is returned.
 pub(crate) fn remove(ctx: &Context<'_>, made: &Made) -> Result<Vec<String>, Stop> {
+    if made.queues.is_empty() && made.exchanges.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut client = Client::with_channel(ctx)?;
     let mut left = Vec::new();
     for name in &made.queues {
@@ -76,7 +81,8 @@ pub(crate) fn remove(ctx: &Context<'_>, made: &Made) -> Result<Vec<String>, Stop
             left.push(format!("exchange {name}: {why}"));
         }
     }
-    client.close()?;
+    // Whether that is answered is the question of a case.
+    client.send(0, CONNECTION_CLOSE, close_args());
     Ok(left)
 }
 

@@ -3,16 +3,18 @@
 //! Rules are named as the list of requirements does: `class / method / field / rule`
 //! for those in the class definitions, `section N.N.N / name` for those in the text.
 //! Without a rule behind it, such a path or section is what the specification defines
-//! there; `domain`, `constant` and `capability NAME` are that too, the last for the
+//! there; `domain`, `constant`, `capability NAME` and `extension NAME` are that too, the last two for the
 //! extensions that a broker announces. Where the text contradicts itself, or the
 //! published errata ("erratum N") correct it, a case accepts both and says so.
 
 mod acknowledge;
+mod argument;
 mod bytes;
 mod channel;
 mod client;
 mod connection;
 mod consume;
+mod current_queue;
 mod describe;
 mod exchange;
 mod extension;
@@ -36,10 +38,12 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &channel::SECTION,
     &exchange::SECTION,
     &queue::SECTION,
+    &current_queue::SECTION,
     &routing::SECTION,
     &publish::SECTION,
     &consume::SECTION,
     &acknowledge::SECTION,
     &transaction::SECTION,
     &extension::SECTION,
+    &argument::SECTION,
 ];

@@ -2,9 +2,9 @@
 
 use super::bytes::{
     CONNECTION_CLOSE, CONNECTION_OPEN, CONNECTION_OPEN_OK, CONNECTION_SECURE, CONNECTION_START_OK,
-    CONNECTION_TUNE, CONNECTION_TUNE_OK, Frame, QUEUE_DECLARE, QUEUE_DECLARE_OK, Reader, fields,
+    CONNECTION_TUNE, CONNECTION_TUNE_OK, Frame, Reader, fields,
 };
-use super::client::{Client, EXCLUSIVE, Limits, declare_args, open_args, start_ok};
+use super::client::{Client, Limits, open_args, start_ok};
 use crate::case::Context;
 use crate::target::Profile;
 use crate::verdict::Stop;
@@ -81,15 +81,14 @@ fn identity(start: &Frame) -> Result<[Option<String>; 2], Stop> {
     Ok([text("product")?, text("version")?])
 }
 
-/// Logs in and declares a queue.
+/// Logs in and opens a channel. What it makes of a method of that channel is the
+/// question of some case, and no sign of life.
 ///
 /// # Errors
 ///
 /// What came instead.
 pub(crate) fn alive(ctx: &Context<'_>) -> Result<(), Stop> {
     let mut client = Client::with_channel(ctx)?;
-    let declare = declare_args("", EXCLUSIVE, &fields());
-    client.call(1, QUEUE_DECLARE, declare, QUEUE_DECLARE_OK)?;
     client.send(0, CONNECTION_CLOSE, super::client::close_args());
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "amqp/exchange/default-exchange",
-            rule: "exchange / default-exchange; queue / declare / default-binding",
+            rule: "exchange / default-exchange; queue / declare / default-binding; basic / publish / exchange / default-exchange",
             level: Must,
             title: "The default exchange routes to the queue named by the routing key",
             run: |ctx| {

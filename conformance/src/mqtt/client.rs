@@ -14,7 +14,7 @@ use super::wire::{
     PUBREL, Packet, Publish, SUBACK, UNSUBACK, Version, ack, name, parse_packet, subscribe,
     unsubscribe, varint,
 };
-use crate::verdict::{Setup, fail, not_applicable};
+use crate::verdict::{Setup, Stop, fail, not_applicable};
 use crate::wire::{Seen, Wire};
 
 /// The reason codes of a DISCONNECT that a server may close with (3.14.2.1).
@@ -56,21 +56,35 @@ pub(super) struct Client {
     pub(super) wire: Wire,
     pub(super) version: Version,
     pub(super) connack: Connack,
+    /// How many bytes that was.
+    pub(super) connack_length: usize,
     /// Messages that came while an answer was awaited.
     early: VecDeque<Packet>,
     last_id: u16,
+    /// How many messages are on their way that the case has not acknowledged.
+    unacknowledged: usize,
     /// What every topic of the case contains.
     unique: String,
+    /// See [`Profile::maximum_qos`](crate::target::Profile::maximum_qos).
+    maximum_qos: Option<(u8, String)>,
 }
 
 impl Client {
     /// A TCP connection over which nothing has gone yet.
-    pub(super) fn new(wire: Wire, version: Version, unique: String) -> Self {
+    pub(super) fn new(
+        wire: Wire,
+        version: Version,
+        unique: String,
+        maximum_qos: Option<(u8, String)>,
+    ) -> Self {
         Self {
             unique,
+            maximum_qos,
+            unacknowledged: 0,
             wire,
             version,
             connack: Connack::default(),
+            connack_length: 0,
             early: VecDeque::new(),
             last_id: 0,
         }
@@ -179,6 +193,7 @@ impl Client {
             return Err("bytes after its end".into());
         }
         let text = packet.to_string();
+        self.connack_length = super::wire::packet(packet.first, &packet.body).len();
         if let Some(maximum) = properties.number(MAXIMUM_PACKET_SIZE) {
             let why = format!("the maximum packet size is {maximum} in {text}");
             self.wire.limit_writes(maximum as usize, why);
@@ -219,6 +234,24 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Reads a DISCONNECT of the broker: its reason is one of a server, and its
+    /// properties too.
+    pub(super) fn read_disconnect(&self, packet: &Packet) -> Played {
+        let wrong = |why: &str| fail("a DISCONNECT of a server", format!("{why}: {packet}"));
+        let code = packet.body.first().copied().unwrap_or(0);
+        if code != 0 && !GOODBYES.contains(&code) {
+            return Err(wrong("a reason that is none of a server"));
+        }
+        if packet.body.len() > 1 {
+            let mut rest = &packet.body[1..];
+            Properties::read(DISCONNECT, &mut rest).map_err(|why| wrong(&why))?;
+            if !rest.is_empty() {
+                return Err(wrong("bytes after the properties"));
+            }
+        }
+        Ok(())
     }
 
     /// The broker closes. A CONNACK with an error may come before.
@@ -331,8 +364,19 @@ impl Client {
         Ok(())
     }
 
-    /// Stops when the CONNACK names a lower maximum QoS.
+    /// Stops when the CONNACK names a lower maximum QoS, or the broker has shown
+    /// that it has one.
     pub(super) fn needs_qos(&self, qos: u8) -> Played {
+        if let Some((maximum, evidence)) = &self.maximum_qos
+            && *maximum < qos
+        {
+            return Err(not_applicable(evidence.as_str()));
+        }
+        self.needs_announced_qos(qos)
+    }
+
+    /// Stops when the CONNACK names a lower maximum QoS.
+    pub(super) fn needs_announced_qos(&self, qos: u8) -> Played {
         match self.connack.properties.number(MAXIMUM_QOS) {
             Some(maximum) if maximum < qos.into() => Err(not_applicable(format!(
                 "the maximum QoS is {maximum} in {}",
@@ -521,16 +565,28 @@ impl Client {
             "PUBLISH of {:?} to {topic}",
             String::from_utf8_lossy(payload)
         );
-        let delivery = self.receive(&expected)?;
-        if delivery.topic == topic.as_bytes() && delivery.payload == payload {
-            Ok(delivery)
-        } else {
-            Err(fail(expected, delivery.to_string()))
+        let delivery = self.receive(&expected).map_err(|stop| match &stop {
+            // How many a broker sends before the first is acknowledged is its own.
+            Stop::Fail { seen, .. } if self.unacknowledged > 0 && seen.starts_with("nothing") => {
+                not_applicable(format!(
+                    "{seen} while {} of the messages before are not acknowledged",
+                    self.unacknowledged
+                ))
+            }
+            _ => stop,
+        })?;
+        if delivery.topic != topic.as_bytes() || delivery.payload != payload {
+            return Err(fail(expected, delivery.to_string()));
         }
+        self.unacknowledged += usize::from(delivery.qos > 0);
+        Ok(delivery)
     }
 
     /// Acknowledges by its QoS, up to the end of the exchange.
     pub(super) fn acknowledge(&mut self, delivery: &Delivery) -> Played {
+        if delivery.qos > 0 {
+            self.unacknowledged = self.unacknowledged.saturating_sub(1);
+        }
         match delivery.qos {
             0 => {}
             1 => self.wire.send(&ack(0x40, delivery.id)),

@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
     title: "Connecting",
     cases: cases! {
-        "accepted" Must [V31 "CONNECT", V311 "MQTT-3.1.4-4", V5 "MQTT-3.1.4-5"]
+        "accepted" Must [V31 "CONNECT", V311 "MQTT-3.1.4-4", V5 "MQTT-3.1.4-5" & "MQTT-3.2.2-1" & "MQTT-3.2.2-8"]
             "A correct CONNECT is acknowledged with success and without a session"
             accepted;
         "connack-properties" Must [V5 "3.2.2.3"]
@@ -35,7 +35,7 @@ pub(super) const SECTION: Section = Section {
         "client-id-23" Must [V31 "CONNECT", V311 "MQTT-3.1.3-5", V5 "MQTT-3.1.3-5"]
             "A client identifier of 23 letters and digits is allowed"
             client_id_23;
-        "client-id-empty" Must [V311 "MQTT-3.1.3-6", V5 "MQTT-3.1.3-7"]
+        "client-id-empty" Must [V311 "MQTT-3.1.3-6", V5 "MQTT-3.1.3-7" & "MQTT-3.1.3-6" & "MQTT-3.2.2-16"]
             "Clients with an empty client identifier get one each, in 5.0 told by the CONNACK"
             client_id_empty;
         "client-id-empty-without-clean-session" Must [V311 "MQTT-3.1.3-8"]
@@ -60,7 +60,7 @@ pub(super) const SECTION: Section = Section {
                 client.wire.send(PING);
                 client.wire.expect_bytes(&[0xD0, 0x00], "PINGRESP")
             };
-        "keep-alive-expires" Must [V311 "MQTT-3.1.2-24", V5 "MQTT-3.1.2-22"]
+        "keep-alive-expires" Must [V311 "MQTT-3.1.2-24", V5 "MQTT-3.1.2-22" & "MQTT-3.2.2-22"]
             "A client that is silent for one and a half times the keep alive is cut off"
             keep_alive_expires;
         "keep-alive-kept" Must [V311 "MQTT-3.1.2-24", V5 "MQTT-3.1.2-22"]
@@ -247,6 +247,10 @@ fn password_without_user_name(p: &Play<'_>) -> Played {
         {
             Ok(())
         }
+        // A CONNACK before the end is the broker's to send or not (MQTT-3.1.4-2).
+        Seen::Ended(end, rest) if rest.is_empty() => Err(not_applicable(format!(
+            "{end} without a CONNACK, as one may that lets nobody in without a user name"
+        ))),
         other => Err(fail(
             "CONNACK with success, 0x86, 0x87 or 0x8C",
             other.to_string(),

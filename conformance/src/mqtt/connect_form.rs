@@ -40,10 +40,10 @@ pub(super) const SECTION: Section = Section {
         "level-unknown-closes" Must [V5 "MQTT-3.1.2-2"]
             "A protocol level that does not exist is refused"
             |p| refused(p, &Connect { level: 6, ..p.connect() });
-        "will-qos-3" Must [V31 "CONNECT", V311 "MQTT-3.1.2-14", V5 "MQTT-3.1.2-12"]
+        "will-qos-3" Must [V31 "CONNECT", V311 "MQTT-3.1.2-14" & "MQTT-3.2.2-4" & "MQTT-3.2.2-5", V5 "MQTT-3.1.2-12" & "MQTT-3.2.2-6" & "MQTT-3.2.2-7" & "MQTT-3.14.0-1"]
             "A will with QoS 3 is refused"
             |p| refused(p, &Connect { will: Some(Will { qos: 3, ..will(p) }), ..p.connect() });
-        "will-qos-without-will" Must [V311 "MQTT-3.1.2-13", V5 "MQTT-3.1.2-11"]
+        "will-qos-without-will" Must [V311 "MQTT-3.1.2-13" & "MQTT-3.1.2-11", V5 "MQTT-3.1.2-11"]
             "A will QoS without a will is refused"
             |p| refused(p, &Connect { flags: 0x08, ..p.connect() });
         "will-retain-without-will" Must [V311 "MQTT-3.1.2-15", V5 "MQTT-3.1.2-13"]

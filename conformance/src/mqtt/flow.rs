@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
         "order-qos0" Must [V311 "MQTT-4.6.0-6", V5 "MQTT-4.6.0-5"]
             "Messages of QoS 0 are delivered in the order in which they were published"
             |p| order(p, 0);
-        "order-qos1" Must [V311 "MQTT-4.6.0-6", V5 "MQTT-4.6.0-5"]
+        "order-qos1" Must [V311 "MQTT-4.6.0-6" & "MQTT-4.6.0-5", V5 "MQTT-4.6.0-5"]
             "Messages of QoS 1 are delivered in the order in which they were published"
             |p| order(p, 1);
         "order-qos2" Must [V311 "MQTT-4.6.0-6", V5 "MQTT-4.6.0-5"]
@@ -41,10 +41,11 @@ pub(super) const SECTION: Section = Section {
         "receive-maximum-in-session" Must [V5 "MQTT-3.3.4-9"]
             "Messages that waited for the client respect its receive maximum too"
             receive_maximum_in_session;
-        "receive-maximum-not-for-qos0" Must [V5 "MQTT-3.3.4-9"]
+        // A sender may suspend these as well.
+        "receive-maximum-not-for-qos0" May [V5 "4.9"]
             "Messages of QoS 0 come although the receive maximum is used up"
             receive_maximum_not_for_qos0;
-        "receive-maximum-not-for-others" Must [V5 "MQTT-3.3.4-10"]
+        "receive-maximum-not-for-others" Must [V5 "MQTT-3.3.4-10" & "MQTT-4.9.0-3"]
             "SUBSCRIBE and PINGREQ are answered although the receive maximum is used up"
             receive_maximum_not_for_others;
         "receive-maximum-exceeded" Should [V5 "MQTT-3.3.4-7"]

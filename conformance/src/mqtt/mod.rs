@@ -6,14 +6,15 @@
 //! have in common is one function, played once for each.
 
 /// The cases of a section as a table: the question, the level, the rule in each
-/// version that has it, the title, and what plays it.
+/// version that has it and what else is seen to be kept (`&`), the title, and what
+/// plays it.
 macro_rules! cases {
-    ($($question:literal $level:ident [$($version:ident $rule:literal),+]
+    ($($question:literal $level:ident [$($version:ident $rule:literal $(& $more:literal)*),+]
         $title:literal $run:expr;)*) => {
         &[$($(
             $crate::case::Case {
                 id: concat!(cases!(@$version), "/", $rule, "/", $question),
-                rule: $rule,
+                rule: concat!($rule $(, "; ", $more)*),
                 level: $crate::case::Level::$level,
                 title: $title,
                 run: |ctx| $crate::mqtt::play(ctx, $crate::mqtt::wire::Version::$version, $run),
@@ -25,11 +26,14 @@ macro_rules! cases {
     (@V5) => { "mqtt5" };
 }
 
+mod announced;
 mod auth;
 mod client;
+mod client_limits;
 mod connect;
 mod connect_form;
 mod describe;
+mod exchange;
 mod flow;
 mod forwarding;
 mod leftover;
@@ -66,6 +70,9 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &will::SECTION,
     &sessions::SECTION,
     &flow::SECTION,
+    &exchange::SECTION,
+    &announced::SECTION,
+    &client_limits::SECTION,
     &malformed::SECTION,
     &auth::SECTION,
 ];

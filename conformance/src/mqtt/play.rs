@@ -92,6 +92,7 @@ impl<'a> Play<'a> {
             self.ctx.connect()?,
             self.version,
             self.name(""),
+            self.ctx.target.profile.maximum_qos.clone(),
         ))
     }
 

@@ -7,7 +7,7 @@ use super::property::{
     SESSION_EXPIRY_INTERVAL, SHARED_SUBSCRIPTION_AVAILABLE, SUBSCRIPTION_IDENTIFIERS_AVAILABLE,
     TOPIC_ALIAS_MAXIMUM, WILDCARD_SUBSCRIPTION_AVAILABLE,
 };
-use super::wire::{CONNACK, Connect, GOODBYE, PUBLISH, Version, parse_packet};
+use super::wire::{CONNACK, Connect, GOODBYE, PUBLISH, Publish, Version, parse_packet};
 use crate::case::Context;
 use crate::target::Profile;
 use crate::verdict::Stop;
@@ -71,6 +71,10 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
         }
     }
     if profile.lacks.len() < VERSIONS.len() {
+        profile.maximum_qos = maximum_qos(ctx, &profile);
+        if let Some((_, evidence)) = &profile.maximum_qos {
+            profile.says.push(evidence.clone());
+        }
         if let Some((product, version)) = identity(ctx, &profile) {
             profile.says.insert(0, format!("{product} {version}"));
             profile.product = Some(product);
@@ -87,6 +91,30 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
         .map(|(number, evidence)| format!("{number}: {evidence}"))
         .collect();
     Err(format!("it lets no client of MQTT in: {}", each.join("; ")))
+}
+
+/// What a broker that closes at a message of QoS 2 takes at most. Where 5.0 is
+/// offered it is announced.
+fn maximum_qos(ctx: &Context<'_>, profile: &Profile) -> Option<(u8, String)> {
+    let (version, ..) = VERSIONS
+        .into_iter()
+        .filter(|(version, ..)| *version != Version::V5)
+        .find(|(_, id, _)| profile.lacks(id).is_none())?;
+    let play = Play::new(ctx, version);
+    let connect = Connect {
+        keep_alive: profile.keep_alive,
+        ..play.connect()
+    };
+    let mut client = play.join(&connect).ok()?;
+    let publish = Publish {
+        qos: 2,
+        ..play.publish(&play.name("t"), b"x")
+    };
+    client.wire.send(&publish.bytes());
+    match client.next() {
+        Ok(Seen::Ended(end, _)) => Some((1, format!("to a message of QoS 2 {end}"))),
+        _ => None,
+    }
 }
 
 /// Where brokers retain who they are, by custom: `mosquitto version 2.0.11`.

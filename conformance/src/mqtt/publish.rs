@@ -12,29 +12,38 @@ pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
     title: "Publishing",
     cases: cases! {
-        "qos0" Must [V31 "PUBLISH", V311 "MQTT-4.3.1-1", V5 "MQTT-4.3.1-1"]
+        "qos0" Must [V31 "PUBLISH", V311 "MQTT-4.3.1-1" & "MQTT-2.3.1-5", V5 "MQTT-4.3.1-1" & "MQTT-2.2.1-2"]
             "A message of QoS 0 is delivered with QoS 0, DUP 0 and RETAIN 0"
             |p| delivered(p, 0);
         "qos1" Must [V31 "PUBLISH", V311 "MQTT-4.3.2-2", V5 "MQTT-4.3.2-4"]
             "A message of QoS 1 is acknowledged with PUBACK, and delivered with QoS 1"
             |p| delivered(p, 1);
-        "qos2" Must [V31 "PUBLISH", V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-8"]
+        "qos2" Must [V31 "PUBLISH", V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-8" & "MQTT-3.3.4-1"]
             "A message of QoS 2 goes through PUBREC, PUBREL and PUBCOMP, and is delivered once"
             |p| delivered(p, 2);
+        "qos2-accepted" Must [V31 "PUBLISH", V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-8"]
+            "A message of QoS 2 is answered with a PUBREC, unless a lower maximum QoS was announced"
+            |p| {
+                let mut client = p.client()?;
+                client.needs_announced_qos(2)?;
+                let publish = Publish { qos: 2, ..p.publish(&p.name("t"), b"x") };
+                client.wire.send(&publish.bytes());
+                client.expect_ack(PUBREC, 1)
+            };
         "packet-id-65535" Must [V311 "MQTT-2.3.1-6", V5 "MQTT-2.2.1-5"]
             "The packet identifier 65535 comes back in PUBACK, PUBREC and PUBCOMP"
             packet_id_65535;
-        "no-subscriber" Must [V311 "MQTT-3.3.4-1", V5 "MQTT-3.4.2-1"]
+        "no-subscriber" Must [V31 "PUBLISH", V311 "MQTT-3.3.4-1", V5 "MQTT-3.4.2-1"]
             "A message that nobody subscribes to is acknowledged, in 5.0 with 0x00 or 0x10"
             no_subscriber;
-        "puback-frees-the-packet-id" Must [V311 "MQTT-4.3.2-2", V5 "MQTT-4.3.2-5"]
+        "puback-frees-the-packet-id" Must [V31 "PUBLISH", V311 "MQTT-4.3.2-2", V5 "MQTT-4.3.2-5"]
             "After the PUBACK the same packet identifier is a new message, DUP or not"
             puback_frees;
         // CVE-2023-28366.
         "qos2-duplicate" Must [V31 "PUBLISH", V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-10"]
             "A PUBLISH of QoS 2 sent again before the PUBREL gets a PUBREC and is delivered once"
             qos2_duplicate;
-        "pubcomp-frees-the-packet-id" Must [V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-12"]
+        "pubcomp-frees-the-packet-id" Must [V31 "PUBLISH", V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-12"]
             "After the PUBCOMP the same packet identifier is a new message"
             pubcomp_frees;
         "pubrel-of-nothing" Must [V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-11"]
@@ -46,10 +55,10 @@ pub(super) const SECTION: Section = Section {
         "dup-not-passed-on" Must [V311 "MQTT-3.3.1-3", V5 "MQTT-3.3.1-3"]
             "A message that came with DUP 1 is delivered with DUP 0"
             dup_not_passed_on;
-        "packet-ids-differ" Must [V311 "MQTT-2.3.1-4", V5 "MQTT-2.2.1-4"]
+        "packet-ids-differ" Must [V31 "PUBLISH", V311 "MQTT-2.3.1-4", V5 "MQTT-2.2.1-4" & "MQTT-4.3.2-1"]
             "Messages on their way at one time have different packet identifiers, none 0"
             packet_ids_differ;
-        "qos2-out" Must [V311 "MQTT-4.3.3-1", V5 "MQTT-4.3.3-4"]
+        "qos2-out" Must [V31 "PUBLISH", V311 "MQTT-4.3.3-1", V5 "MQTT-4.3.3-4"]
             "The broker answers a PUBREC with a PUBREL of the same packet identifier"
             qos2_out;
         "pubrec-with-error" Must [V5 "MQTT-4.4.0-2"]
@@ -64,13 +73,13 @@ pub(super) const SECTION: Section = Section {
         "qos-is-the-lower-with-2" Must [V311 "MQTT-3.8.4-6", V5 "MQTT-3.8.4-8"]
             "QoS 2, published or granted, is lowered to the other one"
             |p| lower_qos(p, &[(2, 0), (2, 1), (0, 2), (1, 2)]);
-        "empty-payload" Must [V311 "MQTT-3.3.4-1", V5 "3.3.3"]
+        "empty-payload" Must [V31 "PUBLISH", V311 "MQTT-3.3.4-1", V5 "3.3.3"]
             "A message without a payload is delivered"
             |p| round_trip(p, &[&[]]);
-        "payload-of-any-octets" Must [V311 "MQTT-3.3.4-1", V5 "3.3.3"]
+        "payload-of-any-octets" Must [V31 "PUBLISH", V311 "MQTT-3.3.4-1", V5 "3.3.3"]
             "All octets of a payload arrive as they are"
             |p| round_trip(p, &[&(0..=255).collect::<Vec<u8>>()]);
-        "remaining-length" Must [V311 "2.2.3", V5 "2.1.4"]
+        "remaining-length" Must [V31 "PUBLISH", V311 "2.2.3", V5 "2.1.4"]
             "Payloads that make the remaining length one octet longer arrive whole"
             remaining_length;
     },

@@ -16,13 +16,13 @@ pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
     title: "Sessions",
     cases: cases! {
-        "resumed" Must [V311 "MQTT-3.2.2-2", V5 "MQTT-3.2.2-3"]
+        "resumed" Must [V311 "MQTT-3.2.2-2" & "MQTT-3.1.3-2" & "MQTT-4.1.0-1", V5 "MQTT-3.2.2-3" & "MQTT-3.1.3-2"]
             "A session that exists is resumed, and the CONNACK says so"
             resumed;
         "not-present" Must [V311 "MQTT-3.2.2-3", V5 "MQTT-3.1.2-6"]
             "Where there is no session the CONNACK says so, and a new one is made"
             not_present;
-        "clean-start" Must [V311 "MQTT-3.1.2-6", V5 "MQTT-3.1.2-4"]
+        "clean-start" Must [V311 "MQTT-3.1.2-6" & "MQTT-3.1.4-3", V5 "MQTT-3.1.2-4" & "MQTT-3.1.4-4"]
             "A clean start discards the session, its subscriptions and messages"
             clean_start;
         "clean-start-not-present" Must [V311 "MQTT-3.2.2-1", V5 "MQTT-3.2.2-2"]
@@ -42,16 +42,16 @@ pub(super) const SECTION: Section = Section {
         "subscription-ended" Must [V311 "MQTT-3.1.2-4", V5 "MQTT-3.1.2-5"]
             "A subscription that was ended stays ended in the session"
             subscription_ended;
-        "messages-kept" Must [V31 "CONNECT", V311 "MQTT-3.1.2-5", V5 "MQTT-4.5.0-1"]
+        "messages-kept" Must [V31 "CONNECT", V311 "MQTT-3.1.2-5" & "MQTT-4.5.0-1", V5 "MQTT-4.5.0-1"]
             "Messages of QoS 1 wait for the client, in their order"
             |p| messages_kept(p, 1);
         "messages-kept-qos2" Must [V311 "MQTT-3.1.2-5", V5 "MQTT-4.5.0-1"]
             "Messages of QoS 2 wait for the client, in their order"
             |p| messages_kept(p, 2);
-        "resent-qos1" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1"]
+        "resent-qos1" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1" & "MQTT-4.3.2-3"]
             "An unacknowledged PUBLISH of QoS 1 is sent again, with its packet identifier"
             |p| resent(p, 1);
-        "resent-qos2" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1"]
+        "resent-qos2" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1" & "MQTT-4.3.3-3"]
             "A PUBLISH of QoS 2 without PUBREC is sent again, with its packet identifier"
             |p| resent(p, 2);
         "resent-with-dup" Must [V31 "PUBLISH", V311 "MQTT-3.3.1-1", V5 "MQTT-3.3.1-1"]
@@ -63,7 +63,7 @@ pub(super) const SECTION: Section = Section {
         "acknowledged-not-resent" Must [V311 "MQTT-4.3.2-1", V5 "MQTT-4.4.0-1"]
             "A message that was acknowledged is not sent again"
             acknowledged_not_resent;
-        "pubrel-resent" Must [V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1"]
+        "pubrel-resent" Must [V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1" & "MQTT-4.3.3-5" & "MQTT-4.3.3-6"]
             "A PUBREL without PUBCOMP is sent again, and not its PUBLISH"
             pubrel_resent;
         "qos2-in-survives" Must [V311 "MQTT-4.3.3-2", V5 "MQTT-4.3.3-10"]
@@ -278,7 +278,8 @@ fn resent_with_dup(p: &Play<'_>) -> Played {
     let (session, _, client) = unacknowledged(p, 1)?;
     client.sever()?;
     let mut client = p.join(&session)?;
-    let again = client.take(&p.name("t"), b"x")?;
+    // That it comes at all is another rule.
+    let again = client.take(&p.name("t"), b"x").setup("the message again")?;
     client.disconnect()?;
     p.forget(&session)?;
     if again.dup {
@@ -302,7 +303,11 @@ fn resent_in_order(p: &Play<'_>) -> Played {
     client.sever()?;
     let mut client = p.join(&session)?;
     publisher.publish(&qos1(p, &topic, b"5"))?;
-    for payload in payloads.iter().chain(&[b"5"]) {
+    // That they come again when the client does is another rule.
+    client
+        .take(&topic, payloads[0])
+        .setup("the first message again")?;
+    for payload in payloads[1..].iter().chain(&[b"5"]) {
         client.take(&topic, *payload)?;
     }
     client.disconnect()?;

@@ -33,7 +33,7 @@ pub(super) const SECTION: Section = Section {
         "published-on-takeover" Must [V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
             "The will is published when another connection takes over"
             published_on_takeover;
-        "published-on-keep-alive" Must [V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
+        "published-on-keep-alive" Must [V31 "CONNECT", V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
             "The will is published when the keep alive has run out"
             published_on_keep_alive;
         "not-published-on-disconnect" Must [V31 "DISCONNECT", V311 "MQTT-3.14.4-3",

@@ -6,7 +6,7 @@ use super::wire::{Frame, Version};
 use crate::case::Level::{Leniency, May, Must};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
-use crate::verdict::Stop;
+use crate::verdict::{Setup, Stop};
 
 pub(super) const SECTION: Section = Section {
     protocol: Protocol::Stomp,
@@ -387,7 +387,10 @@ fn nack_accepted(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
 
 fn nack_individual(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
     let (destination, mut client, messages) = three_received(ctx, version, "client-individual")?;
-    client.settle("NACK", &messages[2], &[])?;
+    // That a NACK is accepted at all is another case.
+    client
+        .settle("NACK", &messages[2], &[])
+        .setup("the NACK of the third message")?;
     client.disconnect()?;
     // What became of the third is the broker's choice.
     let mut other = Client::connected(ctx, version)?;

@@ -36,14 +36,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/ERROR/receipt-id",
-            rule: "stomp12/ERROR/receipt-id",
+            rule: "stomp12/ERROR/receipt-id; stomp12/ERROR/identifies",
             level: Should,
             title: "An ERROR that is due to a frame has that frame's receipt as receipt-id",
             run: |ctx| receipt_id(ctx, V12),
         },
         Case {
             id: "stomp11/ERROR/receipt-id",
-            rule: "stomp11/ERROR/receipt-id",
+            rule: "stomp11/ERROR/receipt-id; stomp11/ERROR/identifies",
             level: Should,
             title: "An ERROR that is due to a frame has that frame's receipt as receipt-id",
             run: |ctx| receipt_id(ctx, V11),

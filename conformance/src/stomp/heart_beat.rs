@@ -52,14 +52,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/heart-beating/server-interval",
-            rule: "stomp12/heart-beating/sender-sends",
+            rule: "stomp12/heart-beating/sender-sends; stomp12/heart-beating/interval",
             level: Must,
             title: "The broker sends something at least as often as was agreed",
             run: |ctx| server_interval(ctx, V12),
         },
         Case {
             id: "stomp11/heart-beating/server-interval",
-            rule: "stomp11/heart-beating/sender-sends",
+            rule: "stomp11/heart-beating/sender-sends; stomp11/heart-beating/interval",
             level: Must,
             title: "The broker sends something at least as often as was agreed",
             run: |ctx| server_interval(ctx, V11),

@@ -85,6 +85,20 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| destination_identical(ctx, V12),
         },
         Case {
+            id: "stomp11/MESSAGE/destination-identical",
+            rule: "stomp11/MESSAGE/destination",
+            level: Should,
+            title: "The destination of a MESSAGE is that of the SEND",
+            run: |ctx| destination_identical(ctx, V11),
+        },
+        Case {
+            id: "stomp10/MESSAGE/destination-identical",
+            rule: "stomp10/MESSAGE/destination",
+            level: Should,
+            title: "The destination of a MESSAGE is that of the SEND",
+            run: |ctx| destination_identical(ctx, V10),
+        },
+        Case {
             id: "stomp12/MESSAGE/ack-client",
             rule: "stomp12/MESSAGE/ack",
             level: Must,

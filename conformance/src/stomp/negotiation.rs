@@ -36,7 +36,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/protocol-negotiation/single",
-            rule: "stomp12/protocol-negotiation/highest-common",
+            rule: "stomp12/protocol-negotiation/highest-common; stomp12/CONNECTED/version",
             level: Must,
             title: "A client of 1.2 only gets 1.2",
             run: |ctx| negotiated(ctx, "1.2", V12),
@@ -50,7 +50,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp11/protocol-negotiation/single",
-            rule: "stomp11/protocol-negotiation/highest-common",
+            rule: "stomp11/protocol-negotiation/highest-common; stomp11/CONNECTED/version",
             level: Must,
             title: "A client of 1.1 only gets 1.1",
             run: |ctx| negotiated(ctx, "1.1", V11),

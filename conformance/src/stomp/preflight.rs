@@ -28,18 +28,29 @@ pub(crate) fn preflight(ctx: &Context<'_>) -> Result<Profile, String> {
             hosts.push(host);
         }
     }
-    let mut first = None;
+    // A broker that looks at the host of some versions only refuses those for the
+    // wrong one: the host that lets the client in over the most versions is meant.
+    let mut best: Option<Profile> = None;
     for host in hosts {
-        let profile = with_host(ctx, host)?;
-        if profile.lacks.len() < VERSIONS.len() {
-            return Ok(Profile {
-                host: (host != target.virtual_host).then(|| host.into()),
-                ..profile
-            });
+        let profile = Profile {
+            host: (host != target.virtual_host).then(|| host.into()),
+            ..with_host(ctx, host)?
+        };
+        if best
+            .as_ref()
+            .is_none_or(|best| profile.lacks.len() < best.lacks.len())
+        {
+            best = Some(profile);
         }
-        first.get_or_insert(profile);
+        if best.as_ref().is_some_and(|best| best.lacks.is_empty()) {
+            break;
+        }
     }
-    let lacks = first.map(|profile| profile.lacks).unwrap_or_default();
+    let best = best.unwrap_or_default();
+    if best.lacks.len() < VERSIONS.len() {
+        return Ok(best);
+    }
+    let lacks = best.lacks;
     let evidence = lacks.first().map(|(_, why)| why.as_str());
     Err(format!(
         "it lets no client of STOMP in: {}",

@@ -35,7 +35,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/SEND/user-headers",
-            rule: "stomp12/SEND/user-headers",
+            rule: "stomp12/SEND/user-headers; stomp12/frames-and-headers/user-headers",
             level: Must,
             title: "User-defined headers come with the MESSAGE",
             run: |ctx| user_headers(ctx, V12),

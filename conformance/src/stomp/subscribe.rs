@@ -34,15 +34,36 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| topic(ctx, V10),
         },
         Case {
+            id: "stomp12/SUBSCRIBE/topic-fan-out",
+            rule: "stomp12/SUBSCRIBE/delivers",
+            level: May,
+            title: "Each of several subscribers to a topic gets every message, and late ones none before",
+            run: |ctx| fan_out(ctx, V12),
+        },
+        Case {
+            id: "stomp11/SUBSCRIBE/topic-fan-out",
+            rule: "stomp11/SUBSCRIBE/delivers",
+            level: May,
+            title: "Each of several subscribers to a topic gets every message, and late ones none before",
+            run: |ctx| fan_out(ctx, V11),
+        },
+        Case {
+            id: "stomp10/SUBSCRIBE/topic-fan-out",
+            rule: "stomp10/SUBSCRIBE/delivers",
+            level: May,
+            title: "Each of several subscribers to a topic gets every message, and late ones none before",
+            run: |ctx| fan_out(ctx, V10),
+        },
+        Case {
             id: "stomp12/SUBSCRIBE/missing-destination",
-            rule: "stomp12/SUBSCRIBE/destination",
+            rule: "stomp12/SUBSCRIBE/destination; stomp12/SUBSCRIBE/error",
             level: Must,
             title: "A SUBSCRIBE without destination gets ERROR, and the connection closes",
             run: |ctx| missing_destination(ctx, V12),
         },
         Case {
             id: "stomp11/SUBSCRIBE/missing-destination",
-            rule: "stomp11/SUBSCRIBE/destination",
+            rule: "stomp11/SUBSCRIBE/destination; stomp11/SUBSCRIBE/error",
             level: Must,
             title: "A SUBSCRIBE without destination gets ERROR, and the connection closes",
             run: |ctx| missing_destination(ctx, V11),
@@ -168,7 +189,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp10/UNSUBSCRIBE/by-id",
-            rule: "stomp10/UNSUBSCRIBE/headers",
+            rule: "stomp10/UNSUBSCRIBE/headers; stomp10/UNSUBSCRIBE/stops",
             level: Must,
             title: "UNSUBSCRIBE by id ends the subscription",
             run: |ctx| stops(ctx, V10, "id"),
@@ -231,6 +252,30 @@ pub(super) const SECTION: Section = Section {
         },
     ],
 };
+
+/// What a destination means is the broker's to say; one that begins with `/topic/`
+/// is by custom one of which every subscriber has a copy.
+fn fan_out(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
+    let topic = format!("/topic/{}", ctx.name("fan"));
+    let mut producer = Client::connected(ctx, version)?;
+    producer.publish(&topic, "before")?;
+    let mut subscribers = Vec::new();
+    for _ in 0..3 {
+        let mut subscriber = Client::connected(ctx, version)?;
+        subscriber.subscribe("1", &topic, "auto")?;
+        subscribers.push(subscriber);
+    }
+    for body in ["a", "b", "c"] {
+        producer.publish(&topic, body)?;
+    }
+    for subscriber in &mut subscribers {
+        for body in [b"a", b"b", b"c"] {
+            subscriber.message_with(body)?;
+        }
+        subscriber.expect_silence("no other MESSAGE")?;
+    }
+    Ok(())
+}
 
 fn topic(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
     let destination = format!("/topic/{}", ctx.name("t"));

@@ -173,11 +173,21 @@ fn what_a_broker_may_do_fails_no_case() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// That what is announced is kept: the man in the middle announces less, and keeps
+/// the broker to none of it.
+const OF_ANNOUNCEMENTS: [&str; 3] = [
+    "mqtt5/*/maximum-qos-*",
+    "mqtt5/*/will-qos-above-the-maximum*",
+    "mqtt5/*/*-not-available*",
+];
+
 /// How many cases were asked, and which failed without a reason.
 fn failures(&(name, protocol, make): &(&str, Protocol, Make)) -> (usize, Vec<String>) {
     let url = through(protocol, make);
     let expect = concat!(env!("CARGO_MANIFEST_DIR"), "/expect/reference.toml");
-    let output = mqspec(&["--jobs", "64", "--format", "json", "--expect", expect, &url]);
+    let mut args = vec!["--jobs", "64", "--format", "json", "--expect", expect, &url];
+    args.extend(OF_ANNOUNCEMENTS.iter().flat_map(|id| ["--skip", *id]));
+    let output = mqspec(&args);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{name}: {}", crate::stderr(&output)));
     let cases = value["cases"].as_array().unwrap();
@@ -215,7 +225,7 @@ fn paced(wait: u64, octets: bool) -> Box<dyn Between> {
 }
 
 /// These properties in a CONNACK of 5.0, instead of those of the same identifiers.
-fn connack(properties: &'static [u8]) -> Box<dyn Between> {
+pub(crate) fn connack(properties: &'static [u8]) -> Box<dyn Between> {
     Box::new(Rewrite::mqtt(move |level, frame| {
         if level != 5 || frame[0] != 0x20 || body(&frame)[1] != 0 {
             return frame;

@@ -298,3 +298,33 @@ fn an_interrupted_run_leaves_no_session_behind() {
         assert_eq!(seen, b"\x20\x02\x00\x00", "no session present");
     }
 }
+
+/// One page for brokers and cases, one for each case, and nothing from elsewhere.
+#[test]
+fn a_matrix_is_made_of_reports() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let (good, bad, site) = (path("good.json"), path("bad.json"), path("site"));
+    let urls = [
+        through(Protocol::Mqtt, || Box::new(crate::proxy::Clear)),
+        broken(),
+    ];
+    for (report, url) in [&good, &bad].into_iter().zip(&urls) {
+        let cases = ["--no-preflight", "--case", PING, "--format", "json"];
+        mqspec(&[&cases[..], &["--transcripts", "--output", report, url]].concat());
+    }
+    let reports = [format!("<well>={good}"), format!("ill={bad}")];
+    let output = mqspec(&["matrix", &reports[0], &reports[1], "-o", &site]);
+    assert_exit(&output, 0);
+    let index = std::fs::read_to_string(stdout(&output).trim()).unwrap();
+    let page = "case/mqtt311_MQTT-3.12.4-1_pingresp.html";
+    for part in ["&lt;well&gt;", "MQTT 3.1.1", "cell pass", "cell fail", page] {
+        assert!(index.contains(part), "no {part:?} in\n{index}");
+    }
+    assert!(!index.contains("http"), "{index}");
+    let case = std::fs::read_to_string(directory.path().join("site").join(page)).unwrap();
+    for part in ["PINGRESP", "0000  D1 00", "0000  D0 00", "breaks a MUST"] {
+        assert!(case.contains(part), "no {part:?} in\n{case}");
+    }
+    assert!(directory.path().join("site/style.css").exists());
+}

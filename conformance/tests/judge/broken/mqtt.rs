@@ -42,9 +42,17 @@ pub(super) const ROWS: &[Row] = &[
             "~closes the connection",
             "~is refused",
             "*/takeover",
+            // The reference broker announces no such limit.
+            "!*/*-not-available*",
+            "!*/will-qos-above-*",
+            "!*/maximum-qos-*",
             "!*/filter-*",
             "!*/shared-name*",
             "!*/shared-with*",
+            // The reference broker announces no such limit.
+            "!*/*-not-available*",
+            "!*/will-qos-above-*",
+            "!*/maximum-qos-*",
             "!*/first-packet-announces*",
             "!*/closed-after-disconnect",
             "!*/disconnect-flags",
@@ -57,6 +65,10 @@ pub(super) const ROWS: &[Row] = &[
         Mqtt,
         &[
             "~closes the connection",
+            // The reference broker announces no such limit.
+            "!*/*-not-available*",
+            "!*/will-qos-above-*",
+            "!*/maximum-qos-*",
             "!*/first-packet-announces*",
             "!*/closed-after-disconnect",
             "!*/disconnect-flags",

@@ -171,9 +171,15 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     (
-        "UNSUBACK with success for all",
+        "UNSUBACK with the codes in another order",
         Mqtt,
         &["mqtt5/*/unsuback-codes"],
+        || mqtt(11, |packet| packet[5..].rotate_left(1)),
+    ),
+    (
+        "UNSUBACK with success for all",
+        Mqtt,
+        &["mqtt5/*/unsuback-no-subscription"],
         || {
             mqtt(11, |packet| {
                 for code in &mut packet[5..] {

@@ -69,6 +69,7 @@ pub(super) const ROWS: &[Row] = &[
             "*/empty-payload",
             "!*MQTT-3.3.4-1/*",
             "!*3.3.3/*",
+            "!mqtt31/PUBLISH/*",
         ],
         || {
             down(
@@ -112,6 +113,9 @@ pub(super) const ROWS: &[Row] = &[
             "*/resent-*",
             "*/pubrel-resent",
             "*/takeover-resumes",
+            // That it is sent again is not their question.
+            "!*/resent-with-dup",
+            "!*/resent-in-order",
         ],
         || connect_flags(|flags| flags | 2),
     ),
