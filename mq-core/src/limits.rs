@@ -74,7 +74,7 @@ pub struct Limits {
     /// Bytes that were appended to the store and are not reported as
     /// [`Input::Durable`](crate::Input::Durable) yet, above which a connection that
     /// publishes what has to be stored is read no further, until half of them are. AMQP
-    /// clients that announce `connection.blocked` are told.
+    /// clients that announce `connection.blocked` receive it.
     pub store_high_water: usize,
 }
 

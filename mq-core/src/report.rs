@@ -7,7 +7,7 @@ use crate::model::{ConnectionId, Notice, Request};
 
 /// Something that a person who runs the broker wants to know of a connection.
 ///
-/// A client is told no more than its protocol allows, and often nothing: MQTT 3.1.1 ends
+/// A client learns no more than its protocol allows, and often nothing: MQTT 3.1.1 ends
 /// the connection without a word. What comes here says why. It does not change what the
 /// broker does.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,7 +104,7 @@ pub(crate) async fn read(
 ) {
     let mut buffer = BytesMut::new();
     let mut size = SMALL;
-    // What is still read before the broker is told that the socket is empty.
+    // What is read before the broker hears that the socket is empty.
     let mut drain = None;
     loop {
         if gate.takes_drain() {

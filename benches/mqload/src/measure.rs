@@ -40,7 +40,7 @@ const BYSTANDER: Duration = Duration::from_millis(10);
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Measures; `progress` is told deliveries or connections so far, every now and then.
+/// Measures. Calls `progress` now and then with the deliveries or connections so far.
 pub async fn measure(
     target: &Target,
     load: &Load,
@@ -60,7 +60,7 @@ pub async fn measure(
 /// The tasks of a run.
 struct Crew {
     run: Arc<Run>,
-    /// Tells the destinations and names of this run from those of others.
+    /// Distinguishes the destinations and names of this run from those of others.
     id: String,
     tasks: JoinSet<Result<Measured>>,
     bystander: Option<JoinHandle<Result<Measured>>>,

@@ -93,7 +93,7 @@ impl AmqpFrontEnd {
                     let _ = self.codec.cancel_consumer(channel, &tag);
                 }
             }
-            // Only those are told that have announced it.
+            // Only clients that have announced it get it.
             Notice::Blocked => self.send(|codec| codec.blocked(BEHIND).map(|_told| ())),
             Notice::Unblocked => self.send(|codec| codec.unblocked().map(|_told| ())),
             answer => self.answered(now, answer),

@@ -25,7 +25,7 @@ pub(crate) enum Work {
     Settle {
         leases: vec::IntoIter<Lease>,
         settlement: Settlement,
-        /// Who is told when they are, if they are to be.
+        /// The question that is answered once all of them are settled, if there is one.
         asked: Option<Asked>,
     },
     /// Messages that were taken out of a queue, and the question that is answered when

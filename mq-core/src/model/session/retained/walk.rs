@@ -65,7 +65,7 @@ impl Place {
 
 /// What a step of a walk came to.
 pub(in crate::model::session) enum Step<'a> {
-    /// A message. The walk stays there until it is told to [pass](Walk::pass).
+    /// A message. The walk stays there until [`pass`](Walk::pass) is called.
     Found(&'a Arc<Message>),
     /// There may be more.
     Nothing,
