@@ -212,10 +212,14 @@ fn chain<'a>(
     let mut parts = Vec::from([first]);
     while let Ok((after, _)) = keyword(between).parse(rest) {
         let (next, expression) = part(after)?;
-        parts.push(expression);
-        if let Some(bad) = parts.iter().position(|part| !part.can_be_condition()) {
-            return wrong(if bad == 0 { input } else { after });
+        // A single part may be a value: whoever asked for it checks that.
+        if parts.len() == 1 && !parts.iter().all(Expression::can_be_condition) {
+            return wrong(input);
         }
+        if !expression.can_be_condition() {
+            return wrong(after);
+        }
+        parts.push(expression);
         rest = next;
     }
     Ok((
