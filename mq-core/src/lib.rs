@@ -43,7 +43,7 @@
 //! ```text
 //!            Input::Received                                Output::Transmit
 //!                  |                                               ^
-//! broker.rs     process                                          flush
+//! broker/       process                                          flush
 //!                  | receive                                       | poll_transmit
 //! frontend/     mqtt: codec event -> neutral message      amqp: deliver -> codec
 //!                  | Request::Publish (and ticket)                 ^ Notice::Deliver

@@ -1,0 +1,323 @@
+//! A connection: its front end, its input that is not taken yet, and its output that has
+//! not left.
+
+use alloc::boxed::Box;
+use bytes::{Bytes, BytesMut};
+use core::time::Duration;
+
+use super::departure::Departure;
+use super::turn::SLICE;
+use super::{Broker, Output};
+use crate::frontend::{self, FrontEnd, Protocol};
+use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::model::{ConnectionId, Model, Notice, Request};
+use crate::report::Login;
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) front: Box<dyn FrontEnd + Send>,
+    /// Received, and not taken yet.
+    pub(super) backlog: BytesMut,
+    /// Handed out, and not reported as transmitted yet.
+    pub(super) unsent: usize,
+    /// Sizes of messages for it that wait for the store.
+    pub(super) held: usize,
+    /// It publishes, and the store is behind.
+    pub(super) blocked: bool,
+    /// Takes deliveries.
+    pub(super) writable: bool,
+    /// Among those whose output and deadline have to be looked at.
+    pub(super) touched: bool,
+    pub(super) paused: bool,
+    /// The model has to answer before more of the backlog is taken.
+    pub(super) waits: bool,
+    /// In the line of those whose backlog can be taken.
+    pub(super) in_line: bool,
+    /// The peer is gone, and only what it has sent before is still to be taken.
+    pub(super) gone: bool,
+    pub(super) departure: Option<Departure>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) login: Box<Login>,
+}
+
+impl Connection {
+    /// Bytes on their way to the peer.
+    pub(super) fn outbound(&self) -> usize {
+        self.unsent + self.held + self.front.transmit_len()
+    }
+
+    /// Hands the requests of its front end to the model. Returns whether it is blocked from
+    /// here on.
+    pub(super) fn pass_requests(
+        &mut self,
+        id: ConnectionId,
+        now: Duration,
+        model: &mut Model,
+        journal: &mut Option<Box<Journal>>,
+    ) -> bool {
+        let mut blocked = false;
+        while let Some(request) = self.front.poll_request() {
+            self.login.hear(&request);
+            let Some(journal) = journal else {
+                model.handle(now, id, request);
+                continue;
+            };
+            if let Request::CloseChannel { channel } = request {
+                journal.close_channel(id, channel);
+            }
+            if !(journal.is_full() && request.publishes()) {
+                model.handle(now, id, request);
+                continue;
+            }
+            journal.take(model);
+            let end = journal.end();
+            model.handle(now, id, request);
+            journal.take(model);
+            if journal.end() > end && !self.blocked {
+                // It waits before its next message.
+                self.blocked = true;
+                blocked = true;
+                self.front.notice(now, Notice::Blocked);
+            }
+        }
+        blocked
+    }
+
+    /// Whether its input waits because its peer does not take what it is sent, or the store
+    /// what it publishes. The last
+    /// input of a connection does not: there is no later time for it.
+    pub(super) fn is_held(&self, limits: &Limits) -> bool {
+        let is_last = self.gone || self.departure.is_some();
+        !is_last && (self.blocked || self.outbound() >= limits.transmit_high_water)
+    }
+
+    /// Whether there is input that can be taken, now or when the model has answered.
+    pub(super) fn has_input(&self) -> bool {
+        self.in_line || self.waits
+    }
+
+    /// When it has to be looked at next.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        let drained = match self.departure {
+            Some(Departure::Draining { until }) => Some(until),
+            Some(Departure::Drained) | None => None,
+        };
+        self.front.poll_timeout().into_iter().chain(drained).min()
+    }
+}
+impl Broker {
+    pub(super) fn connect(&mut self, id: ConnectionId, protocol: Protocol) {
+        if self.connections.contains_key(&id) {
+            return;
+        }
+        let full = self.connections.len() >= self.config.limits.connections;
+        if self.stopping || full {
+            self.outputs.push_back(Output::Close { connection: id });
+            return;
+        }
+        let connection = Connection {
+            front: frontend::new(protocol, &self.config, id, self.now),
+            backlog: BytesMut::new(),
+            unsent: 0,
+            held: 0,
+            blocked: false,
+            writable: true,
+            touched: true,
+            paused: false,
+            waits: false,
+            in_line: false,
+            gone: false,
+            departure: None,
+            deadline: None,
+            login: Box::default(),
+        };
+        self.connections.insert(id, connection);
+        self.touched.insert(id);
+    }
+
+    pub(super) fn receive(&mut self, id: ConnectionId, bytes: Bytes) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.departure == Some(Departure::Drained) {
+            return;
+        }
+        if connection.backlog.is_empty() {
+            self.process(id, bytes);
+            return;
+        }
+        connection.backlog.extend_from_slice(&bytes);
+        if connection.in_line {
+            self.set_paused(id, true);
+        } else {
+            self.process_backlog(id);
+        }
+    }
+
+    /// Stops reading from a connection whose input waits for something else than the
+    /// rest of a frame, once there is enough of it, and reads on when half is gone.
+    pub(super) fn set_paused(&mut self, id: ConnectionId, waits: bool) {
+        let high_water = self.config.limits.receive_high_water;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let waiting = connection.backlog.len();
+        if connection.gone {
+            return;
+        }
+        if waits && waiting >= high_water && !connection.paused {
+            connection.paused = true;
+            self.outputs.push_back(Output::Pause { connection: id });
+        } else if connection.paused && (!waits || waiting < high_water / 2) {
+            connection.paused = false;
+            self.outputs.push_back(Output::Resume { connection: id });
+        }
+    }
+
+    /// The peer is gone. What it has sent before counts all the same.
+    pub(super) fn disconnect(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.backlog.is_empty() || connection.front.is_closed() {
+            self.report_failure(id);
+            self.remove(id);
+            return;
+        }
+        connection.gone = true;
+        connection.unsent = 0;
+        let in_line = connection.in_line;
+        self.set_writable(id, false);
+        if !in_line {
+            self.process_backlog(id);
+        }
+    }
+
+    pub(super) fn transmitted(&mut self, id: ConnectionId, len: usize) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.unsent = connection.unsent.saturating_sub(len);
+        self.touched.insert(id);
+        if connection.outbound() > self.config.limits.transmit_high_water / 2 {
+            return;
+        }
+        if !connection.writable {
+            self.set_writable(id, true);
+            self.after_sending(id);
+            self.pump(self.spent() + SLICE);
+        }
+        let waiting = self
+            .connections
+            .get(&id)
+            .is_some_and(|c| !c.backlog.is_empty() && !c.in_line);
+        if waiting {
+            self.process_backlog(id);
+        }
+    }
+
+    /// Lets deliveries come to a connection, or not.
+    pub(super) fn set_writable(&mut self, id: ConnectionId, writable: bool) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.writable = writable;
+        }
+        let open = writable;
+        self.model.handle(self.now, id, Request::Flow { open });
+    }
+
+    /// Stops deliveries to a connection that has enough on its way.
+    pub(super) fn after_sending(&mut self, id: ConnectionId) {
+        let high_water = self.config.limits.transmit_high_water;
+        let enough = self
+            .connections
+            .get(&id)
+            .is_some_and(|c| c.writable && c.outbound() >= high_water);
+        if enough {
+            self.set_writable(id, false);
+        }
+    }
+
+    pub(super) fn flush(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.touched = false;
+        let len = connection.front.transmit_len();
+        if len > 0 {
+            let mut out = BytesMut::with_capacity(len);
+            connection.front.poll_transmit(self.now, &mut out);
+            if !connection.gone {
+                connection.unsent += out.len();
+                self.outputs.push_back(Output::Transmit {
+                    connection: id,
+                    bytes: out.freeze(),
+                });
+            }
+        }
+        if connection.front.is_closed() {
+            self.close(id);
+            return;
+        }
+        // While an answer waits for the store, so does what comes after the question.
+        let waits = connection.waits
+            && self
+                .journal
+                .as_ref()
+                .is_some_and(|journal| journal.holds(id));
+        let reading = !waits && !connection.is_held(&self.config.limits);
+        connection.front.set_reading(self.now, reading);
+        let deadline = connection.poll_timeout();
+        if deadline != connection.deadline {
+            if let Some(old) = connection.deadline {
+                self.deadlines.remove(&(old, id));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, id));
+            }
+            connection.deadline = deadline;
+        }
+    }
+
+    /// Says why a connection ends, if its peer is the cause.
+    fn report_failure(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(&id)
+            && let Some(reason) = connection.front.failure()
+        {
+            let report = connection.login.report(id, reason);
+            self.outputs.push_back(Output::Report(report));
+        }
+    }
+
+    /// Ends a connection from this side, unless it is over.
+    pub(super) fn close(&mut self, id: ConnectionId) {
+        self.report_failure(id);
+        if self.connections.get(&id).is_some_and(|c| !c.gone) {
+            self.outputs.push_back(Output::Close { connection: id });
+        }
+        self.remove(id);
+    }
+
+    /// Forgets a connection, after it gave back what it holds.
+    pub(super) fn remove(&mut self, id: ConnectionId) {
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(at) = connection.deadline {
+            self.deadlines.remove(&(at, id));
+        }
+        self.blocked.remove(&id);
+        if let Some(journal) = &mut self.journal {
+            // What it never got it gives back with the rest.
+            for notice in journal.take_held(id) {
+                connection.front.notice(self.now, notice);
+            }
+        }
+        connection.front.disconnected();
+        while let Some(request) = connection.front.poll_request() {
+            self.model.handle(self.now, id, request);
+        }
+        self.model.handle(self.now, id, Request::Leave);
+        self.pump(self.spent() + SLICE);
+    }
+}

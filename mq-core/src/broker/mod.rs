@@ -1,0 +1,188 @@
+//! The broker: connections, and the model that they share.
+
+mod connection;
+mod departure;
+mod port;
+mod store;
+mod turn;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::{Config, ConfigError, Store};
+use crate::journal::Journal;
+use crate::model::message::Name;
+use crate::model::{ConnectionId, Model, Statistics};
+use connection::Connection;
+pub use port::{Input, Output};
+
+/// Timers that one call serves.
+const TIMERS: usize = 256;
+
+/// A deterministic message broker: the same inputs at the same times give the
+/// same outputs in the same order.
+///
+/// Call [`handle`](Self::handle) for everything that happens, then
+/// [`poll_output`](Self::poll_output) until it has nothing more, and
+/// [`handle_timeout`](Self::handle_timeout) no earlier than
+/// [`poll_timeout`](Self::poll_timeout) says. `now` is the time since an origin
+/// that the embedder chooses; it must not go backwards.
+pub struct Broker {
+    config: Arc<Config>,
+    /// Unix time.
+    now: Duration,
+    model: Model,
+    connections: BTreeMap<ConnectionId, Connection>,
+    deadlines: BTreeSet<(Duration, ConnectionId)>,
+    /// Connections whose output and deadline have to be looked at.
+    touched: BTreeSet<ConnectionId>,
+    outputs: VecDeque<Output>,
+    /// Batches, which go before all other outputs.
+    batches: VecDeque<Output>,
+    /// With a store.
+    journal: Option<Box<Journal>>,
+    /// Connections whose input waits for the store.
+    blocked: BTreeSet<ConnectionId>,
+    /// Connections with a backlog that can be taken, in the order of their turns.
+    line: VecDeque<ConnectionId>,
+    /// Steps done in here. The model counts its own.
+    steps: u64,
+    stopping: bool,
+}
+
+impl core::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Broker")
+            .field("now", &self.now)
+            .field("connections", &self.connections.len())
+            .field("statistics", &self.statistics())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// A broker without connections.
+    ///
+    /// # Errors
+    ///
+    /// The settings contradict themselves.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let model = Model::new(&config)?;
+        let journal = match config.store {
+            Store::None => None,
+            Store::Log => {
+                let hosts = config.virtual_hosts.iter();
+                let hosts = hosts.map(|name| Name::from(&**name)).collect();
+                let journal = Journal::new(hosts, config.limits.store_high_water);
+                Some(Box::new(journal))
+            }
+        };
+        Ok(Self {
+            now: config.unix_time,
+            config: Arc::new(config),
+            model,
+            connections: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            batches: VecDeque::new(),
+            journal,
+            blocked: BTreeSet::new(),
+            line: VecDeque::new(),
+            steps: 0,
+            stopping: false,
+        })
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.set_time(now);
+        match input {
+            Input::Connected {
+                connection,
+                protocol,
+            } => self.connect(connection, protocol),
+            Input::Received { connection, bytes } => self.receive(connection, bytes),
+            Input::Transmitted { connection, len } => self.transmitted(connection, len),
+            Input::Disconnected { connection } => self.disconnect(connection),
+            Input::Drained { connection } => self.drained(connection),
+            Input::Durable { through } => self.stored(through),
+            Input::Shutdown => self.shutdown(),
+        }
+        self.settle();
+    }
+
+    /// The next thing to do outside, until there is nothing more.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.batches
+            .pop_front()
+            .or_else(|| self.outputs.pop_front())
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next: at a time that has
+    /// come already while there is work left.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let at = if !self.line.is_empty() || self.model.has_work() || self.has_stored() {
+            Some(self.now)
+        } else {
+            let connection = self.deadlines.first().map(|(at, _)| *at);
+            let model = self.model.poll_timeout();
+            model.into_iter().chain(connection).min()
+        };
+        at.map(|at| at.saturating_sub(self.config.unix_time))
+    }
+
+    /// Does what is due, and some of the work that earlier calls have left. The call
+    /// does a bounded amount: where there is more, [`poll_timeout`](Self::poll_timeout)
+    /// says so by a time that is not later than `now`.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.set_time(now);
+        let now = self.now;
+        for _ in 0..TIMERS {
+            let Some(&(at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) else {
+                break;
+            };
+            self.deadlines.remove(&(at, id));
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.deadline = None;
+            }
+            self.steps += 1;
+            self.with(id, |front, now| front.handle_timeout(now));
+            self.stop_draining(id);
+        }
+        self.model.handle_timeout(self.now, TIMERS);
+        self.turn();
+        self.settle();
+    }
+
+    /// What was counted, over all virtual hosts.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = self.model.statistics();
+        statistics.steps += self.steps;
+        statistics
+    }
+
+    /// Everything in here counts Unix time, so that what was written down once means the
+    /// same later.
+    fn set_time(&mut self, now: Duration) {
+        let now = self.config.unix_time.saturating_add(now);
+        self.now = self.now.max(now);
+        self.model.set_time(self.now);
+    }
+
+    fn shutdown(&mut self) {
+        self.stopping = true;
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.with(id, |front, now| front.shutdown(now));
+            self.flush(id);
+            self.close(id);
+        }
+    }
+}

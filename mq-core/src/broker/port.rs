@@ -1,0 +1,113 @@
+//! What passes between the broker and its embedder.
+
+use bytes::Bytes;
+
+use crate::frontend::Protocol;
+use crate::model::ConnectionId;
+use crate::report::Report;
+
+/// What happened outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// A peer connected.
+    Connected {
+        /// The new connection.
+        connection: ConnectionId,
+        /// What it speaks.
+        protocol: Protocol,
+    },
+    /// Bytes came in, cut anywhere.
+    Received {
+        /// From whom.
+        connection: ConnectionId,
+        /// The next bytes of the stream.
+        bytes: Bytes,
+    },
+    /// So many bytes of earlier [`Output::Transmit`]s have left for the socket.
+    /// Without this the connection gets no more deliveries when
+    /// [`Limits::transmit_high_water`](crate::Limits::transmit_high_water) is reached.
+    Transmitted {
+        /// Whose bytes.
+        connection: ConnectionId,
+        /// How many bytes.
+        len: usize,
+    },
+    /// The connection is over: end of the stream, reset, or given up.
+    Disconnected {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Everything that had arrived on a connection's socket has been handed in:
+    /// the answer to [`Output::Drain`].
+    Drained {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Of what [`Output::Append`] handed out, everything before `through` is stored for
+    /// good. Batches may be left out: the last one counts for those before it.
+    Durable {
+        /// The position after the last byte that is.
+        through: u64,
+    },
+    /// The broker stops: every peer gets its protocol's goodbye and then
+    /// [`Output::Close`], and nobody is let in any more.
+    Shutdown,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Append these bytes to the log, all of them or none, and report with
+    /// [`Input::Durable`] when they are stored for good. Only comes with
+    /// [`Store::Log`](crate::Store::Log), once in a call at most, and before all else of
+    /// that call.
+    Append {
+        /// How many bytes were appended before, ever.
+        position: u64,
+        /// The batch. What is in it is for [`Recovery`](crate::Recovery).
+        bytes: Bytes,
+    },
+    /// Nothing in the log that lies before `before` is needed any more. A batch that
+    /// begins before and ends after it stays.
+    Trim {
+        /// The position of the first byte that is.
+        before: u64,
+    },
+    /// Write these bytes, and report them with [`Input::Transmitted`].
+    Transmit {
+        /// To whom.
+        connection: ConnectionId,
+        /// The next bytes of the stream.
+        bytes: Bytes,
+    },
+    /// Stop reading from that socket: what it sent waits, and there is enough
+    /// of it.
+    Pause {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Read from that socket again.
+    Resume {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Read what has arrived on that socket by now, paused or not, hand it in as
+    /// usual, and then say [`Input::Drained`]. Another connection takes over its
+    /// client identifier and waits for that, for a second at most: a DISCONNECT that
+    /// came before must not be missed. Only comes with
+    /// [`Config::drain_on_takeover`](crate::Config::drain_on_takeover).
+    Drain {
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// Something to log or to count. It asks for nothing.
+    Report(Report),
+    /// Close the socket once all that was transmitted is written. The broker
+    /// has forgotten the connection and ignores inputs about it.
+    Close {
+        /// Which one.
+        connection: ConnectionId,
+    },
+}

@@ -1,0 +1,135 @@
+//! The store: batches for it, and what waits until they are stored.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use super::turn::{SLICE, TURN};
+use super::{Broker, Output};
+use crate::journal::{Admission, Journal, Reader};
+use crate::model::{ConnectionId, Notice, Wait};
+use crate::names;
+use crate::recovery::RecoveryError;
+
+impl Broker {
+    /// The next notice that may go out, unless so many steps have been done before there
+    /// is one.
+    pub(super) fn next_notice(&mut self, end: u64) -> Option<(ConnectionId, Notice)> {
+        loop {
+            let steps = end.saturating_sub(self.spent());
+            let Some(journal) = &mut self.journal else {
+                let said = self.model.poll_notice(steps)?;
+                self.steps += 1;
+                return Some((said.to, said.notice));
+            };
+            if steps > 0
+                && let Some((id, notice)) = journal.release()
+            {
+                self.steps += 1;
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.held = connection.held.saturating_sub(notice.size());
+                }
+                return Some((id, notice));
+            }
+            let said = self.model.poll_notice(steps)?;
+            self.steps += 1;
+            let size = said.notice.size();
+            if said.wait == Wait::Stored {
+                journal.take(&mut self.model);
+            }
+            match journal.admit(said) {
+                Admission::Now(id, notice) => return Some((id, notice)),
+                Admission::Held(id) => self.hold_back(id, size),
+            }
+        }
+    }
+
+    /// A notice for a connection waits. When it is too much that does, nothing more is
+    /// delivered to it.
+    fn hold_back(&mut self, id: ConnectionId, size: usize) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.held += size;
+            self.touched.insert(id);
+            self.after_sending(id);
+        }
+    }
+
+    /// Hands out what the touched connections have to send, and closes those
+    /// that are over.
+    pub(super) fn settle(&mut self) {
+        while let Some(id) = self.touched.pop_first() {
+            self.flush(id);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.take(&mut self.model);
+            let batch = journal.seal();
+            self.batches
+                .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
+        }
+    }
+
+    /// What lies before is stored: what has waited for that goes out.
+    pub(super) fn stored(&mut self, through: u64) {
+        if let Some(journal) = &mut self.journal {
+            journal.set_durable(through);
+            if let Some(before) = journal.poll_trim() {
+                self.outputs.push_back(Output::Trim { before });
+            }
+        }
+        self.unblock();
+        self.pump(self.spent() + SLICE);
+    }
+
+    /// Lets those go on that have waited for the store.
+    pub(super) fn unblock(&mut self) {
+        let end = self.spent() + TURN / 4;
+        while self.has_room()
+            && self.spent() < end
+            && let Some(id) = self.blocked.pop_first()
+        {
+            self.steps += 1;
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.blocked = false;
+            }
+            self.notify(id, Notice::Unblocked);
+            let waiting = self.connections.get(&id);
+            if waiting.is_some_and(|c| !c.backlog.is_empty() && !c.waits) {
+                self.put_in_line(id);
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.journal
+            .as_ref()
+            .is_some_and(|journal| journal.has_room())
+    }
+
+    /// Whether something waits for nothing more, since it is stored.
+    pub(super) fn has_stored(&self) -> bool {
+        let journal = self.journal.as_ref();
+        journal.is_some_and(|journal| {
+            journal.is_ready() || (!self.blocked.is_empty() && journal.has_room())
+        })
+    }
+
+    /// Takes the journal out, to be filled.
+    pub(crate) fn take_journal(&mut self) -> Option<Journal> {
+        self.journal.take().map(|journal| *journal)
+    }
+
+    /// Takes over what a log says.
+    pub(crate) fn recover(&mut self, now: Duration, reader: Reader) -> Result<(), RecoveryError> {
+        self.set_time(now);
+        let journal = reader.finish(&mut self.model)?;
+        if journal.end() > 0 {
+            // No name is made again.
+            let config = Arc::make_mut(&mut self.config);
+            config.seed = names::reseed(config.seed, journal.end());
+            self.model.reseed(config.seed);
+        }
+        self.journal = Some(Box::new(journal));
+        self.model.resume();
+        Ok(())
+    }
+}

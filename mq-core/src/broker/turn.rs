@@ -1,0 +1,192 @@
+//! Turns: what is done in one call, and what is left for a later one, so that no connection
+//! makes the others wait.
+
+use bytes::{Buf, Bytes, BytesMut};
+use core::time::Duration;
+
+use super::{Broker, Output};
+use crate::frontend::{FrontEnd, Progress};
+use crate::model::{BYTES_PER_STEP, ConnectionId, Notice};
+
+/// Steps that one call does at most before it leaves the rest for later: some
+/// hundred microseconds. What a single event moves is not divided, and comes on top.
+pub(super) const TURN: u64 = 1_000;
+
+/// Steps that one connection's input may take before others have their turn.
+pub(super) const SLICE: u64 = 250;
+
+impl Broker {
+    /// Goes on with what earlier calls have left: what is on its way to consumers,
+    /// what moves much, and the input of the connections in line. While consumers wait,
+    /// less new input is taken.
+    pub(super) fn turn(&mut self) {
+        self.unblock();
+        let delivered = self.pump(self.spent() + TURN);
+        self.model.work(TURN / 2);
+        let share = if delivered { TURN } else { TURN / 4 };
+        let end = self.spent() + share;
+        for _ in 0..self.line.len() {
+            if self.spent() >= end {
+                break;
+            }
+            if let Some(id) = self.line.pop_front() {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.in_line = false;
+                }
+                self.process_backlog(id);
+            }
+        }
+    }
+
+    pub(super) fn process_backlog(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let input = core::mem::take(&mut connection.backlog).freeze();
+            self.process(id, input);
+        }
+    }
+
+    /// Feeds a connection for the length of a slice, as long as its peer also takes
+    /// what it is sent, and keeps what is left.
+    pub(super) fn process(&mut self, id: ConnectionId, mut source: Bytes) {
+        self.touched.insert(id);
+        let end = self.spent() + SLICE;
+        let (mut held, mut more, mut waits) = (false, false, false);
+        let mut input = &source[..];
+        while let Some(connection) = self.connections.get_mut(&id) {
+            if connection.front.is_closed() {
+                return;
+            }
+            held = connection.is_held(&self.config.limits);
+            more = self.model.is_busy(id);
+            if held || more {
+                break;
+            }
+            let before = input.len();
+            let progress = connection.front.receive(self.now, &source, &mut input);
+            self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
+            let blocked =
+                connection.pass_requests(id, self.now, &mut self.model, &mut self.journal);
+            if blocked {
+                self.blocked.insert(id);
+            }
+            let delivered = self.pump(end);
+            match progress {
+                Progress::Event => {}
+                Progress::Idle => break,
+                Progress::Waiting => {
+                    // It is in line again when the answer has come.
+                    waits = true;
+                    break;
+                }
+            }
+            more = !delivered || self.spent() >= end;
+            if more {
+                break;
+            }
+        }
+        let used = source.len() - input.len();
+        source.advance(used);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        more &= !source.is_empty();
+        connection.waits = waits;
+        // Takes the buffer itself where nothing else has a share in it.
+        connection.backlog = source
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let gone = connection.gone;
+        if more {
+            self.put_in_line(id);
+        }
+        if gone && !more && !waits {
+            self.remove(id);
+            return;
+        }
+        self.set_paused(id, held || more || waits);
+        if self.depart(id) {
+            self.pump(self.spent() + SLICE);
+        }
+    }
+
+    /// Gives the input of a connection a turn.
+    pub(super) fn put_in_line(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !connection.in_line
+        {
+            connection.in_line = true;
+            self.line.push_back(id);
+        }
+    }
+
+    pub(super) fn spent(&self) -> u64 {
+        self.steps + self.model.steps()
+    }
+
+    /// Hands notices to the front ends until there are none, or until so many steps
+    /// have been done in all. Returns whether there are none.
+    pub(super) fn pump(&mut self, end: u64) -> bool {
+        while let Some((id, notice)) = self.next_notice(end) {
+            match notice {
+                Notice::TakenOver => self.begin_departure(id),
+                notice => self.notify(id, notice),
+            }
+        }
+        let journal = self.journal.as_ref();
+        !self.model.has_notices() && !journal.is_some_and(|journal| journal.is_ready())
+    }
+
+    /// Calls a front end outside of receiving, and hands on what comes of it.
+    pub(super) fn with(
+        &mut self,
+        id: ConnectionId,
+        call: impl FnOnce(&mut dyn FrontEnd, Duration),
+    ) {
+        self.call(id, call);
+        self.pump(self.spent() + SLICE);
+    }
+
+    /// Calls a front end, and hands its requests to the model.
+    pub(super) fn call(
+        &mut self,
+        id: ConnectionId,
+        call: impl FnOnce(&mut dyn FrontEnd, Duration),
+    ) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        call(&mut *connection.front, self.now);
+        connection.touched = true;
+        self.touched.insert(id);
+        if connection.pass_requests(id, self.now, &mut self.model, &mut self.journal) {
+            self.blocked.insert(id);
+        }
+    }
+
+    /// Hands a notice to the front end of a connection. If its input has waited for that,
+    /// it has its turn again.
+    pub(super) fn notify(&mut self, id: ConnectionId, notice: Notice) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if let Some(reason) = connection.login.answered(&notice) {
+            let report = connection.login.report(id, reason);
+            self.outputs.push_back(Output::Report(report));
+        }
+        connection.front.notice(self.now, notice);
+        if !connection.touched {
+            connection.touched = true;
+            self.touched.insert(id);
+        }
+        if connection.pass_requests(id, self.now, &mut self.model, &mut self.journal) {
+            self.blocked.insert(id);
+        }
+        if core::mem::take(&mut connection.waits) && !connection.in_line {
+            connection.in_line = true;
+            self.line.push_back(id);
+        }
+        if connection.writable && connection.outbound() >= self.config.limits.transmit_high_water {
+            self.set_writable(id, false);
+        }
+    }
+}
