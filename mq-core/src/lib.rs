@@ -1,9 +1,10 @@
 //! A deterministic message broker for AMQP 0-9-1, MQTT and STOMP, without I/O,
 //! clock or thread.
 //!
-//! One neutral model (virtual hosts, exchanges, queues, topics, sessions) lies
-//! underneath; each connection has a front end that owns the codec's protocol
-//! state. Front ends and model speak by messages and share nothing else. A message
+//! One neutral [`model`] (virtual hosts, exchanges, queues, topics, sessions) lies
+//! underneath; each connection has a [front end](frontend) that owns the codec's protocol
+//! state. Front ends and model speak by messages and share nothing else: [`Broker`]
+//! composes them in one thread, and an embedder can put them into several. A message
 //! published over one protocol is consumed over the others, its properties mapped:
 //!
 //! | here | AMQP | MQTT | STOMP |
@@ -58,10 +59,10 @@
 //! ```
 //!
 //! 1. [`Input::Received`] brings bytes. The front end's codec turns them into one
-//!    event at a time, and the front end into a `Request` (`model/request.rs` lists
-//!    all of them, with what answers each).
+//!    event at a time, and the front end into a [`Request`](model::Request), which
+//!    lists all of them, with what answers each.
 //! 2. The broker hands the request to the model. `vhost/serve.rs` leads it to the
-//!    method that does it, and the result to a `Notice` (`model/notice.rs`).
+//!    method that does it, and the result to a [`Notice`](model::Notice).
 //! 3. A message is routed once and shared by all queues and sessions that it goes
 //!    to. It keeps its `Origin`: what only its own protocol could say, so that it
 //!    goes out over that protocol as it came in.
@@ -169,10 +170,10 @@ extern crate alloc;
 
 mod broker;
 mod config;
-mod frontend;
+pub mod frontend;
 mod journal;
 mod limits;
-mod model;
+pub mod model;
 mod names;
 mod recovery;
 mod report;

@@ -71,7 +71,7 @@ impl Broker {
     /// The settings contradict themselves.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
-        let model = Model::new(&config)?;
+        let model = Model::with_store(&config, config.store)?;
         let journal = match config.store {
             Store::None => None,
             Store::Log => {

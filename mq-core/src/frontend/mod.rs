@@ -1,5 +1,46 @@
 //! The front ends: each owns the protocol state of one connection and
 //! translates between its events and the model.
+//!
+//! A front end gives bytes and [`Notice`]s a meaning, and makes [`Request`]s and bytes of
+//! them. It knows nothing of other connections, and can be in another thread than the
+//! [model](crate::model). [`Broker`](crate::Broker) composes them in one.
+//!
+//! ```
+//! use bytes::{Bytes, BytesMut};
+//! use core::time::Duration;
+//! use mq_core::frontend::{self, Progress, Protocol};
+//! use mq_core::model::{ConnectionId, Name, Notice, Request};
+//! use mq_core::Config;
+//! use std::sync::Arc;
+//!
+//! let (config, now) = (Arc::new(Config::default()), Duration::ZERO);
+//! let mut front = frontend::new(Protocol::Stomp, &config, ConnectionId(1), now);
+//!
+//! // Bytes come in, and a question goes to the model.
+//! let source = Bytes::from_static(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0SEND\n");
+//! let mut input = &source[..];
+//! assert_eq!(front.receive(now, &source, &mut input), Progress::Event);
+//! assert!(matches!(front.poll_request(), Some(Request::Login(_))));
+//! assert!(front.poll_request().is_none());
+//!
+//! // Until it is answered, nothing more is taken.
+//! assert_eq!(front.receive(now, &source, &mut input), Progress::Waiting);
+//! assert_eq!(input, b"SEND\n");
+//!
+//! // The answer comes, and bytes go out.
+//! front.notice(now, Notice::LoggedIn { user: Name::from("guest") });
+//! let mut output = BytesMut::new();
+//! front.poll_transmit(now, &mut output);
+//! assert!(output.starts_with(b"CONNECTED\nversion:1.2\n"));
+//! assert!(matches!(front.poll_request(), Some(Request::OpenChannel { channel: 0 })));
+//!
+//! // The beginning of a frame waits for its end.
+//! assert_eq!(front.receive(now, &source, &mut input), Progress::Idle);
+//!
+//! // When the connection is over, the front end says so.
+//! front.disconnected();
+//! assert!(matches!(front.poll_request(), Some(Request::Leave)));
+//! ```
 
 mod amqp;
 mod last_name;
@@ -68,7 +109,7 @@ fn settle<Q>(link: &mut Link<Q>, leases: Vec<Lease>, settlement: Settlement) {
 
 /// What one call of [`FrontEnd::receive`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
     /// Something happened; there may be more in the input.
     Event,
     /// What is left of the input is the beginning of a frame, or nothing.
@@ -78,12 +119,18 @@ pub(crate) enum Progress {
 }
 
 /// A connection in its protocol.
-pub(crate) trait FrontEnd {
+///
+/// After each call take the requests to the model, and send what
+/// [`poll_transmit`](Self::poll_transmit) writes. Times are Unix times, and do not go
+/// backwards.
+pub trait FrontEnd {
     /// Takes at most one event from the input, which is what is left of `source`, and acts
-    /// on it.
+    /// on it. What is taken is cut off the front of `input`; the rest is to be handed in
+    /// again, with what has come after it.
     fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress;
 
-    /// The next request to the model, until there is nothing more.
+    /// The next request to the model, until there is nothing more. The model takes them in
+    /// this order.
     fn poll_request(&mut self) -> Option<Request>;
 
     /// Acts on what the model says.
@@ -93,9 +140,18 @@ pub(crate) trait FrontEnd {
     /// the peer counts.
     fn set_reading(&mut self, now: Duration, reading: bool);
 
+    /// Writes all that is to be sent to the peer at the end of `out`.
     fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut);
+
+    /// How many bytes [`poll_transmit`](Self::poll_transmit) writes.
     fn transmit_len(&self) -> usize;
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next; None: never, as things
+    /// are.
     fn poll_timeout(&self) -> Option<Duration>;
+
+    /// Does what is due at `now`: a heartbeat, or the end of a peer that is silent for too
+    /// long.
     fn handle_timeout(&mut self, now: Duration);
 
     /// Whether the connection is to be closed once all is transmitted.
@@ -107,12 +163,15 @@ pub(crate) trait FrontEnd {
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);
 
-    /// The connection is over: gives back what it holds. Called once.
+    /// The connection is over: gives back what it holds, in requests that are to be taken
+    /// afterwards. It is called once, and last. The model is to be told
+    /// [`Request::Leave`] after them, which does no harm where a front end has said it.
     fn disconnected(&mut self);
 }
 
-/// The front end for a new connection.
-pub(crate) fn new(
+/// The front end for a new connection. It is to have the settings of the model.
+#[must_use]
+pub fn new(
     protocol: Protocol,
     config: &Arc<Config>,
     connection: ConnectionId,

@@ -14,15 +14,17 @@ use core::ops::Deref;
 use core::time::Duration;
 
 /// A shared, immutable name: of a queue, an exchange, a routing key.
-pub(crate) type Name = Arc<str>;
+pub type Name = Arc<str>;
 
 /// A short text of a message: bytes that should be UTF-8. Over AMQP, where others than
 /// ours pass on what is not, it goes out as it came; the other protocols cannot say it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Text(Arc<[u8]>);
+pub struct Text(Arc<[u8]>);
 
 impl Text {
-    pub(crate) fn as_str(&self) -> Option<&str> {
+    /// The text, if it is UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
         core::str::from_utf8(&self.0).ok()
     }
 }
@@ -62,49 +64,80 @@ impl fmt::Debug for Text {
 /// A value of a header or argument: the field types of AMQP 0-9-1 with
 /// RabbitMQ's additions, into which MQTT and STOMP put their strings.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing.
     Void,
+    /// A truth value.
     Bool(bool),
+    /// An integer.
     Int(Integer, i64),
+    /// A number of 32 bits.
     F32(f32),
+    /// A number of 64 bits.
     F64(f64),
-    Decimal { scale: u8, value: i32 },
+    /// A decimal number: `value` divided by ten to the power of `scale`.
+    Decimal {
+        /// The digits after the point.
+        scale: u8,
+        /// The digits.
+        value: i32,
+    },
+    /// Text: bytes that should be UTF-8.
     String(Bytes),
+    /// Bytes.
     Binary(Bytes),
+    /// Seconds of Unix time.
     Timestamp(u64),
+    /// Values in their order.
     Array(Vec<Self>),
+    /// Values by name.
     Table(Headers),
 }
 
 /// The width in which an integer travelled, so that it travels on unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Integer {
+pub enum Integer {
+    /// 8 bits.
     I8,
+    /// 8 bits, unsigned.
     U8,
+    /// 16 bits.
     I16,
+    /// 16 bits, unsigned.
     U16,
+    /// 32 bits.
     I32,
+    /// 32 bits, unsigned.
     U32,
+    /// 64 bits.
     I64,
 }
 
 impl Value {
-    pub(crate) fn string(text: &str) -> Self {
+    /// A text.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
         Self::String(Bytes::copy_from_slice(text.as_bytes()))
     }
 
-    pub(crate) fn long(number: i64) -> Self {
+    /// An integer of 64 bits.
+    #[must_use]
+    pub fn long(number: i64) -> Self {
         Self::Int(Integer::I64, number)
     }
 
-    pub(crate) fn as_str(&self) -> Option<&str> {
+    /// The text, if it is one and UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(bytes) => core::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
 
-    pub(crate) fn as_int(&self) -> Option<i64> {
+    /// The integer, if it is one, whatever its width.
+    #[must_use]
+    pub fn as_int(&self) -> Option<i64> {
         match self {
             Self::Int(_, number) => Some(*number),
             _ => None,
@@ -113,7 +146,8 @@ impl Value {
 
     /// The value where only text can be said, as in MQTT and STOMP. Tables,
     /// arrays and bytes cannot be.
-    pub(crate) fn as_text(&self) -> Option<Cow<'_, str>> {
+    #[must_use]
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::String(bytes) => Cow::Borrowed(core::str::from_utf8(bytes).ok()?),
             Self::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
@@ -138,27 +172,31 @@ impl Value {
 /// An ordered list of named values. Names may repeat (MQTT user properties
 /// do); a look-up finds the first.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Headers(pub(crate) Vec<(Text, Value)>);
+pub struct Headers(pub(crate) Vec<(Text, Value)>);
 
 impl Headers {
-    pub(crate) fn get<N: AsRef<[u8]> + ?Sized>(&self, name: &N) -> Option<&Value> {
+    /// The first value of that name.
+    #[must_use]
+    pub fn get<N: AsRef<[u8]> + ?Sized>(&self, name: &N) -> Option<&Value> {
         let name = name.as_ref();
         self.0.iter().find(|(n, _)| **n == *name).map(|(_, v)| v)
     }
 
-    pub(crate) fn push(&mut self, name: &str, value: Value) {
+    /// Adds a value at the end, whether the name is there or not.
+    pub fn push(&mut self, name: &str, value: Value) {
         self.0.push((Text::from(name), value));
     }
 
     /// Puts `value` under `name` in place of what was there.
-    pub(crate) fn set(&mut self, name: &str, value: Value) {
+    pub fn set(&mut self, name: &str, value: Value) {
         match self.0.iter_mut().find(|(n, _)| n == name) {
             Some((_, old)) => *old = value,
             None => self.push(name, value),
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
+    /// Takes out the first value of that name.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
         let at = self.0.iter().position(|(n, _)| n == name)?;
         Some(self.0.remove(at).1)
     }
@@ -178,58 +216,76 @@ impl Headers {
 /// mode, as in RabbitMQ 3.10.8: the one says how a message is handed over, the
 /// other what a restart does to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-#[expect(clippy::enum_variant_names, reason = "the standard's names")]
-pub(crate) enum Qos {
+pub enum Qos {
+    /// QoS 0.
     #[default]
     AtMostOnce,
+    /// QoS 1.
     AtLeastOnce,
+    /// QoS 2.
     ExactlyOnce,
 }
 
 /// The properties of a message that more than one protocol knows, under
 /// AMQP's names where AMQP has one.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Properties {
-    pub(crate) content_type: Option<Text>,
-    pub(crate) content_encoding: Option<Text>,
+pub struct Properties {
+    /// The MIME type of the body.
+    pub content_type: Option<Text>,
+    /// The MIME encoding of the body.
+    pub content_encoding: Option<Text>,
     /// AMQP headers, MQTT user properties, STOMP user headers.
-    pub(crate) headers: Headers,
-    pub(crate) delivery_mode: Option<u8>,
-    pub(crate) priority: Option<u8>,
+    pub headers: Headers,
+    /// 1 for what may be lost, 2 for what is to be stored; None counts as 1.
+    pub delivery_mode: Option<u8>,
+    /// From 0; higher is more urgent.
+    pub priority: Option<u8>,
     /// AMQP correlation-id, MQTT correlation data.
-    pub(crate) correlation_id: Option<Bytes>,
+    pub correlation_id: Option<Bytes>,
     /// AMQP reply-to; MQTT response topic `a/b` as `/topic/a.b`.
-    pub(crate) reply_to: Option<Text>,
+    pub reply_to: Option<Text>,
     /// Time to live since [`Message::published`]: AMQP expiration, MQTT
     /// message expiry interval.
-    pub(crate) expiration: Option<Duration>,
-    pub(crate) message_id: Option<Text>,
-    pub(crate) timestamp: Option<u64>,
-    pub(crate) kind: Option<Text>,
-    pub(crate) user_id: Option<Text>,
-    pub(crate) app_id: Option<Text>,
-    pub(crate) cluster_id: Option<Text>,
+    pub expiration: Option<Duration>,
+    /// The name that the publisher gave it.
+    pub message_id: Option<Text>,
+    /// When it was made, in seconds of Unix time, as its publisher says.
+    pub timestamp: Option<u64>,
+    /// AMQP type: what the application calls this kind of message.
+    pub kind: Option<Text>,
+    /// The user who published it.
+    pub user_id: Option<Text>,
+    /// The application that made it.
+    pub app_id: Option<Text>,
+    /// For AMQP only.
+    pub cluster_id: Option<Text>,
     /// MQTT 5.0 payload format indicator: the body is UTF-8 text.
-    pub(crate) payload_is_utf8: Option<bool>,
-    pub(crate) qos: Qos,
+    pub payload_is_utf8: Option<bool>,
+    /// How it is handed over at most.
+    pub qos: Qos,
 }
 
 /// One published message, shared by everything it was routed to.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Message {
-    pub(crate) exchange: Name,
-    pub(crate) routing_key: Name,
-    pub(crate) properties: Properties,
-    pub(crate) body: Bytes,
+pub struct Message {
+    /// The exchange that it is published to. Empty: the default exchange, whose keys are names of queues.
+    pub exchange: Name,
+    /// What the exchange routes it by.
+    pub routing_key: Name,
+    /// What else is said of it.
+    pub properties: Properties,
+    /// The body.
+    pub body: Bytes,
     /// When the broker took it.
-    pub(crate) published: Duration,
-    pub(crate) origin: Origin,
+    pub published: Duration,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// Where a message came from, with what only that protocol can say of it: so it
 /// goes out over the same protocol as it came in.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// Published over AMQP: the properties in their encoding.
     Amqp(Bytes),
     /// Published over MQTT.
@@ -241,7 +297,10 @@ pub(crate) enum Origin {
     },
     /// Published over STOMP: the destination comes back unchanged in MESSAGE
     /// (STOMP 1.2, MESSAGE).
-    Stomp { destination: Name },
+    Stomp {
+        /// The destination, in the words of the client.
+        destination: Name,
+    },
     /// Made or changed by the broker.
     #[default]
     Broker,
@@ -321,18 +380,21 @@ impl Message {
     }
 
     /// Whether it is to outlive the broker, where it is kept in something that does.
-    pub(crate) fn is_lasting(&self) -> bool {
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
         self.properties.delivery_mode == Some(PERSISTENT)
     }
 
     /// When its time to live is over, if it has one.
-    pub(crate) fn expiry(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn expiry(&self) -> Option<Duration> {
         let ttl = self.properties.expiration?;
         Some(self.published.saturating_add(ttl))
     }
 
     /// Whether the publisher set RETAIN.
-    pub(crate) fn is_retained(&self) -> bool {
+    #[must_use]
+    pub fn is_retained(&self) -> bool {
         matches!(self.origin, Origin::Mqtt { retain: true, .. })
     }
 

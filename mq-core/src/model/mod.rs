@@ -1,7 +1,82 @@
 //! The model: everything that two connections share.
 //!
 //! It knows no codec, no front end and no byte of a connection. Front ends send it
-//! [`Request`]s and it answers with [`Notice`]s.
+//! [`Request`]s and it answers with [`Notice`]s; the two tables say who sends which, what
+//! answers it, and in which order. Both are plain values: what sends them may be in another
+//! thread, or speak a protocol of its own.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mq_core::Config;
+//! use mq_core::model::{
+//!     ConnectionId, Consume, DeclareQueue, Headers, Host, Login, Message, Model, Name, Notice,
+//!     Origin, Properties, Publish, Request, Settlement, Unrouted,
+//! };
+//! use std::sync::Arc;
+//!
+//! let mut model = Model::new(&Config::default())?;
+//! let (me, channel, now) = (ConnectionId(1), 1, Duration::ZERO);
+//! let mut ask = |request| {
+//!     model.handle(now, me, request);
+//!     model.poll_notice(u64::MAX).map(|said| said.notice)
+//! };
+//!
+//! // Nobody in particular logs in, to the first virtual host.
+//! let login = Login { credentials: None, host: Host::Default };
+//! let answer = ask(Request::Login(Box::new(login)));
+//! assert!(matches!(answer, Some(Notice::LoggedIn { user }) if &*user == "guest"));
+//!
+//! // A statement has no answer.
+//! assert!(ask(Request::OpenChannel { channel }).is_none());
+//!
+//! let queue = Name::from("orders");
+//! let declare = DeclareQueue {
+//!     channel,
+//!     name: queue.clone(),
+//!     durable: false,
+//!     exclusive: false,
+//!     auto_delete: false,
+//!     arguments: Headers::default(),
+//! };
+//! let answer = ask(Request::DeclareQueue(Box::new(declare)));
+//! assert!(matches!(answer, Some(Notice::QueueDeclared { messages: 0, .. })));
+//!
+//! let message = Message {
+//!     exchange: Name::from(""),
+//!     routing_key: queue.clone(),
+//!     properties: Properties::default(),
+//!     body: "two pencils".into(),
+//!     published: now,
+//!     origin: Origin::Broker,
+//! };
+//! let publish = Publish { message: Arc::new(message), unrouted: Unrouted::Return };
+//! let answer = ask(Request::Publish { channel, publish, ticket: Some(7) });
+//! assert!(matches!(answer, Some(Notice::Accepted { ticket: 7, .. })));
+//!
+//! let consume = Consume {
+//!     channel,
+//!     queue,
+//!     no_ack: false,
+//!     exclusive: false,
+//!     priority: 0,
+//!     prefetch: 1,
+//!     selector: None,
+//! };
+//! let answer = ask(Request::Consume(Box::new(consume)));
+//! assert!(matches!(answer, Some(Notice::Consumed { .. })));
+//!
+//! // The delivery holds a lease until it is settled.
+//! let Some(Notice::Deliver(delivery)) = model.poll_notice(u64::MAX).map(|said| said.notice)
+//! else {
+//!     panic!("there is a message, and somebody who wants it");
+//! };
+//! assert_eq!(&*delivery.message.body, b"two pencils");
+//! let lease = delivery.lease.expect("it is to be acknowledged");
+//! model.handle(now, me, Request::Settle { lease, settlement: Settlement::Acknowledge });
+//! assert_eq!(model.statistics().acknowledged, 1);
+//! model.handle(now, me, Request::Leave);
+//! # Ok::<(), mq_core::ConfigError>(())
+//! ```
 
 pub(crate) mod change;
 mod connection;
@@ -25,26 +100,44 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Store};
 use crate::names::Names;
 use change::Part;
-use message::Name;
-use refusal::Refusal;
-use request::{Credentials, Host, Login};
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
-pub(crate) use notice::{Notice, Said, Wait};
-pub(crate) use request::Request;
+pub use exchange::{ExchangeSettings, ExchangeType};
+pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value};
+pub(crate) use notice::Wait;
+pub use notice::{Notice, Said};
+pub use queue::{ConsumerId, QueueSettings};
+pub use refusal::{Refusal, RefusalKind};
+pub use request::{
+    Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange, DeclareQueue,
+    Host, Login, Operation, Publish, Request, Ticket, Unrouted,
+};
 pub(crate) use rights::Rights;
+pub use session::{
+    Attach, Attached, Leaving, Pending, Push, Resumed, RetainHandling, SubscribeRefusal,
+    SubscribeRequest, SubscriptionOptions, Will,
+};
 pub use statistics::Statistics;
+pub use vhost::{Delivery, Fetched, Lease, PublishOutcome, Settlement};
 
 /// A step is done for each event and each delivery, and one more for so many bytes in it.
 pub(crate) const BYTES_PER_STEP: usize = 4096;
 
 /// What all connections share: users and virtual hosts.
+///
+/// Hand in what a front end sends with [`handle`](Self::handle), and then take what
+/// [`poll_notice`](Self::poll_notice) returns to the front ends until it returns nothing.
+/// While [`has_work`](Self::has_work), call [`work`](Self::work) from time to time, and
+/// [`handle_timeout`](Self::handle_timeout) no earlier than
+/// [`poll_timeout`](Self::poll_timeout) says. Each call does a bounded amount.
+///
+/// Times are Unix times, and those of one model do not go backwards.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub struct Model {
     now: Duration,
     rights: Rights,
     /// Who has logged in and not named a virtual host yet.
@@ -61,11 +154,24 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+    /// A model with the users and virtual hosts of the settings. It keeps nothing beyond
+    /// its own life, and nothing waits for a store: that is for a
+    /// [`Broker`](crate::Broker).
+    ///
+    /// # Errors
+    ///
+    /// The settings contradict themselves.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        Self::with_store(config, Store::None)
+    }
+
+    /// With a store, all changes are to be taken by [`poll_change`](Self::poll_change).
+    pub(crate) fn with_store(config: &Config, store: Store) -> Result<Self, ConfigError> {
         let vhosts = config
             .virtual_hosts
             .iter()
-            .map(|name| VirtualHost::new(name, config.seed, config.store, config.limits.clone()))
+            .map(|name| VirtualHost::new(name, config.seed, store, config.limits.clone()))
             .collect();
         Ok(Self {
             now: Duration::ZERO,
@@ -79,13 +185,17 @@ impl Model {
         })
     }
 
-    /// What is done from now on is done at this time.
-    pub(crate) fn set_time(&mut self, now: Duration) {
+    /// What is done from now on is done at this time, if that is not over.
+    pub fn set_time(&mut self, now: Duration) {
         self.now = self.now.max(now);
     }
 
-    /// Takes in a request of a connection.
-    pub(crate) fn handle(&mut self, now: Duration, connection: ConnectionId, request: Request) {
+    /// Takes in a request of a connection. Its answer, if it has one, and what else comes
+    /// of it are for [`poll_notice`](Self::poll_notice).
+    ///
+    /// Requests of a connection that uses no virtual host are refused or ignored, but for
+    /// `Login` and `Open`.
+    pub fn handle(&mut self, now: Duration, connection: ConnectionId, request: Request) {
         self.now = self.now.max(now);
         match request {
             Request::Login(login) => self.log_in(connection, *login),
@@ -110,9 +220,11 @@ impl Model {
         }
     }
 
-    /// The next notice, and which connection's front end it is for, until there is
-    /// nothing more, or so many steps have been done.
-    pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<Said> {
+    /// The next notice, and which connection's front end it is for. Returns None when there
+    /// is nothing more, and also when so many steps have been done before there was one:
+    /// [`has_notices`](Self::has_notices) tells the two apart. A step is about one message
+    /// or binding that was looked at.
+    pub fn poll_notice(&mut self, steps: u64) -> Option<Said> {
         if steps == 0 {
             return None;
         }
@@ -176,7 +288,8 @@ impl Model {
     }
 
     /// Whether [`poll_notice`](Self::poll_notice) has more to say.
-    pub(crate) fn has_notices(&self) -> bool {
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
         let awake = || {
             self.awake
                 .iter()
@@ -185,13 +298,16 @@ impl Model {
         !self.notices.is_empty() || awake().any(VirtualHost::has_notices)
     }
 
-    /// Whether anything is left to do now.
-    pub(crate) fn has_work(&self) -> bool {
+    /// Whether anything is left to do now: notices, or what [`work`](Self::work) does.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
         self.has_notices() || self.vhosts.iter().any(VirtualHost::has_work)
     }
 
-    /// Goes on with what moves much, for so many steps.
-    pub(crate) fn work(&mut self, steps: u64) {
+    /// Goes on with what moves much, for about so many steps: a purge, a large commit, the
+    /// end of a connection that held a lot. What comes of it is for
+    /// [`poll_notice`](Self::poll_notice).
+    pub fn work(&mut self, steps: u64) {
         let working: Vec<usize> = (0..self.vhosts.len())
             .filter(|index| self.vhosts[*index].has_work())
             .collect();
@@ -202,27 +318,31 @@ impl Model {
         }
     }
 
-    /// Whether something that the connection has asked for is still being done: until
-    /// then it asks for nothing else.
-    pub(crate) fn is_busy(&self, connection: ConnectionId) -> bool {
+    /// Whether something that the connection has asked for is still being done. Until then
+    /// it is to ask for nothing else.
+    #[must_use]
+    pub fn is_busy(&self, connection: ConnectionId) -> bool {
         self.vhosts.iter().any(|vhost| vhost.is_busy(connection))
     }
 
-    /// Steps that were done.
-    pub(crate) fn steps(&self) -> u64 {
+    /// Steps that were done since the beginning.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
         self.vhosts.iter().map(|vhost| vhost.statistics.steps).sum()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due next.
-    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+    /// When [`handle_timeout`](Self::handle_timeout) is due next; None: never, as things
+    /// are.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
         self.vhosts
             .iter()
             .filter_map(VirtualHost::next_timeout)
             .min()
     }
 
-    /// Does what is due, so many things in each virtual host.
-    pub(crate) fn handle_timeout(&mut self, now: Duration, count: usize) {
+    /// Does what is due at `now`, so many things in each virtual host at most.
+    pub fn handle_timeout(&mut self, now: Duration, count: usize) {
         self.now = self.now.max(now);
         for index in 0..self.vhosts.len() {
             if let Some(vhost) = self.wake(index) {
@@ -232,7 +352,8 @@ impl Model {
     }
 
     /// What was counted, over all virtual hosts.
-    pub(crate) fn statistics(&self) -> Statistics {
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
         self.vhosts
             .iter()
             .map(VirtualHost::count)

@@ -15,6 +15,7 @@ use super::vhost::{Delivery, Fetched, PublishOutcome};
 /// What has to be before a notice may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
+    /// Nothing.
     Nothing,
     /// Those of its kind that were said to the connection before have gone out.
     Earlier,
@@ -24,13 +25,20 @@ pub(crate) enum Wait {
 
 /// A notice, and for which connection's front end it is.
 #[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) to: ConnectionId,
-    pub(crate) notice: Notice,
+pub struct Said {
+    /// The connection.
+    pub to: ConnectionId,
+    /// What its front end is told.
+    pub notice: Notice,
+    /// What has to be before.
     pub(crate) wait: Wait,
 }
 
 /// One message from the model to the front end of a connection.
+///
+/// Answers come in the order of the questions. `Accepted` of a connection come in the order
+/// of what they answer, unless one waits for the store and the next does not. Everything
+/// else comes when it happens.
 ///
 /// | notice | comes |
 /// |---|---|
@@ -42,63 +50,97 @@ pub(crate) struct Said {
 /// | `Push` | when there is a message for the client of a session, between `Attached` and `Detach` |
 /// | `Release` | once for each `Received`, between `Attached` and `Detach`, in their order |
 /// | `Complete` | once for each `Released`, between `Attached` and `Detach` |
-/// | `TakenOver` | when another connection asks for the session |
+/// | `TakenOver` | when another connection asks for the session: the front end ends its connection and sends `Detach` or `Leave` |
 /// | `Cancelled` | when the queue of a consumer is gone |
 /// | `Blocked`, `Unblocked` | when what the connection publishes is not taken, since it cannot be stored; when it is again |
 #[derive(Debug)]
-pub(crate) enum Notice {
+#[non_exhaustive]
+pub enum Notice {
     /// It is who it said it is.
-    LoggedIn { user: Name },
+    LoggedIn {
+        /// The name of the user.
+        user: Name,
+    },
     /// The virtual host is there and may be used.
     Opened,
     /// It is as it was asked for.
     Done,
     /// The queue is there.
     QueueDeclared {
+        /// Its name.
         queue: Name,
+        /// How many messages it has ready.
         messages: usize,
+        /// How many consumers it has.
         consumers: usize,
     },
     /// So many messages are gone, with their queue or out of it.
-    Removed { messages: usize },
+    Removed {
+        /// How many.
+        messages: usize,
+    },
     /// The consumer begins.
-    Consumed { consumer: ConsumerId },
+    Consumed {
+        /// Names it from here on.
+        consumer: ConsumerId,
+    },
     /// A message, or that there is none.
     Fetched(Option<Box<Fetched>>),
     /// The name under which direct replies come, and their consumer.
-    RepliesOpened { name: Name, consumer: ConsumerId },
+    RepliesOpened {
+        /// The name.
+        name: Name,
+        /// The consumer.
+        consumer: ConsumerId,
+    },
     /// The answer to a question that cannot be done; nothing has changed.
     Refused(Box<Refusal>),
     /// The model answers for the message, or says what became of it.
     Accepted {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// That of the publish or commit.
         ticket: Ticket,
+        /// What became of it.
         outcome: PublishOutcome,
     },
     /// A mandatory message for which nothing is bound.
     Returned {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// The message.
         message: Arc<Message>,
     },
     /// The message may not be published, and its channel is over.
     PublishRefused {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// That of the publish or commit.
         ticket: Option<Ticket>,
+        /// Why.
         refusal: Box<Refusal>,
     },
     /// A message for a consumer.
     Deliver(Delivery),
     /// The consumer is gone, because its queue is.
     Cancelled {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// Which one.
         consumer: ConsumerId,
     },
     /// A message for the client of a session.
     Push(Push),
     /// The QoS 2 message may be released: PUBREL.
-    Release { packet_identifier: u16 },
+    Release {
+        /// The packet identifier that it was pushed under.
+        packet_identifier: u16,
+    },
     /// The QoS 2 message of the client is settled: PUBCOMP.
-    Complete { packet_identifier: u16 },
+    Complete {
+        /// The packet identifier that it was published under.
+        packet_identifier: u16,
+    },
     /// Another connection has the client identifier of this one, which has to detach.
     TakenOver,
     /// The client has its session.

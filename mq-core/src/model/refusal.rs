@@ -6,13 +6,18 @@ use core::fmt;
 /// The kinds of refusal: those of AMQP's reply codes that a broker's state can
 /// give rise to. The other protocols say them in their own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefusalKind {
+pub enum RefusalKind {
+    /// The user may not do that, or nobody may.
     AccessRefused,
     /// The virtual host is not for this user.
     NotAllowed,
+    /// What it is about is not there.
     NotFound,
+    /// It belongs to another connection.
     ResourceLocked,
+    /// It contradicts what is there, or a rule.
     PreconditionFailed,
+    /// The broker cannot do that.
     NotImplemented,
     /// There is no room.
     ResourceLimit,
@@ -21,9 +26,11 @@ pub(crate) enum RefusalKind {
 /// A refusal: the state is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
-pub(crate) struct Refusal {
-    pub(crate) kind: RefusalKind,
-    pub(crate) text: String,
+pub struct Refusal {
+    /// Which kind.
+    pub kind: RefusalKind,
+    /// Why, in RabbitMQ's words where it has some.
+    pub text: String,
 }
 
 impl Refusal {

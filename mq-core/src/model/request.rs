@@ -14,82 +14,118 @@ use super::vhost::{Lease, Settlement};
 /// The number that a front end gives to a channel of its connection: a group of
 /// consumers and publishes that share limits and fail together. An AMQP channel has its
 /// own number; a STOMP or MQTT connection is one channel, number 0.
-pub(crate) type ChannelNumber = u16;
+pub type ChannelNumber = u16;
 
 /// Names a publish or a commit of one connection: [`Notice::Accepted`] names it again. That
 /// of an MQTT message is its packet identifier.
 ///
 /// [`Notice::Accepted`]: super::Notice::Accepted
-pub(crate) type Ticket = u64;
+pub type Ticket = u64;
 
 /// One message from a front end to the model.
 ///
-/// A *question* is answered by exactly one notice, the one named with it or
-/// [`Notice::Refused`]; questions are answered in the order in which they were asked. A
-/// *statement* has no answer. Requests of one connection are taken in the order in which
-/// they are sent.
+/// A *question* is answered by exactly one notice, the one named with it or [`Refused`];
+/// questions are answered in the order in which they were asked. A *statement* has no
+/// answer. Requests of one connection are taken in the order in which they are sent.
 ///
-/// | request | answer |
-/// |---|---|
-/// | [`Login`](Self::Login) | `LoggedIn` |
-/// | [`Open`](Self::Open) | `Opened` |
-/// | [`Leave`](Self::Leave), [`CountRefused`](Self::CountRefused), [`Flow`](Self::Flow) | none |
-/// | [`OpenChannel`](Self::OpenChannel), [`CloseChannel`](Self::CloseChannel), [`Prefetch`](Self::Prefetch) | none |
-/// | [`DeclareExchange`](Self::DeclareExchange), [`CheckExchange`](Self::CheckExchange), [`DeleteExchange`](Self::DeleteExchange) | `Done` |
-/// | [`Bind`](Self::Bind), [`Unbind`](Self::Unbind) | `Done` |
-/// | [`DeclareQueue`](Self::DeclareQueue), [`MakeQueue`](Self::MakeQueue), [`CheckQueue`](Self::CheckQueue) | `QueueDeclared` |
-/// | [`PurgeQueue`](Self::PurgeQueue), [`DeleteQueue`](Self::DeleteQueue) | `Removed` |
-/// | [`Consume`](Self::Consume) | `Consumed` |
-/// | [`Cancel`](Self::Cancel) | none |
-/// | [`Get`](Self::Get) | `Fetched` |
-/// | [`Settle`](Self::Settle) | none |
-/// | [`SettleAll`](Self::SettleAll) | `Accepted`, at some later time, if it has a ticket |
-/// | [`OpenReplies`](Self::OpenReplies) | `RepliesOpened` |
-/// | [`CheckReplies`](Self::CheckReplies) | `Done` |
-/// | [`Publish`](Self::Publish) | `Accepted`, at some later time, if it has a ticket |
-/// | [`Attach`](Self::Attach) | `Attached` |
-/// | [`Detach`](Self::Detach), [`Settled`](Self::Settled) | none |
-/// | [`Received`](Self::Received) | `Release`, at some later time |
-/// | [`Released`](Self::Released) | `Complete`, at some later time |
-/// | [`Subscribe`](Self::Subscribe) | `Subscribed` |
-/// | [`Unsubscribe`](Self::Unsubscribe) | `Unsubscribed` |
-/// | [`CheckPublish`](Self::CheckPublish) | none |
-/// | [`Commit`](Self::Commit) | `Accepted`, at some later time |
-/// | [`Store`](Self::Store) | `Accepted`, when that is stored |
+/// [`Refused`]: super::Notice::Refused
+///
+/// | request | sent by the front end of | answered by |
+/// |---|---|---|
+/// | [`Login`](Self::Login) | all, first | `LoggedIn` |
+/// | [`Open`](Self::Open) | AMQP, after a login for [`Host::Later`] | `Opened` |
+/// | [`OpenChannel`](Self::OpenChannel) | AMQP; STOMP once, after `LoggedIn` | |
+/// | [`Prefetch`](Self::Prefetch) | AMQP | |
+/// | [`DeclareExchange`](Self::DeclareExchange), [`DeleteExchange`](Self::DeleteExchange) | AMQP | `Done` |
+/// | [`CheckExchange`](Self::CheckExchange), [`Bind`](Self::Bind) | AMQP, STOMP | `Done` |
+/// | [`Unbind`](Self::Unbind) | AMQP | `Done` |
+/// | [`DeclareQueue`](Self::DeclareQueue) | AMQP, STOMP | `QueueDeclared` |
+/// | [`MakeQueue`](Self::MakeQueue) | STOMP | `QueueDeclared` |
+/// | [`CheckQueue`](Self::CheckQueue) | AMQP | `QueueDeclared` |
+/// | [`PurgeQueue`](Self::PurgeQueue) | AMQP | `Removed` |
+/// | [`DeleteQueue`](Self::DeleteQueue) | AMQP, STOMP | `Removed` |
+/// | [`Consume`](Self::Consume) | AMQP, STOMP | `Consumed` |
+/// | [`Cancel`](Self::Cancel) | AMQP, STOMP | |
+/// | [`Get`](Self::Get) | AMQP | `Fetched` |
+/// | [`Settle`](Self::Settle) | AMQP, STOMP | |
+/// | [`SettleAll`](Self::SettleAll) | AMQP, STOMP | `Accepted`, at some later time, if it has a ticket |
+/// | [`OpenReplies`](Self::OpenReplies) | AMQP | `RepliesOpened` |
+/// | [`CheckReplies`](Self::CheckReplies) | AMQP | `Done` |
+/// | [`Publish`](Self::Publish) | all | `Accepted`, at some later time, if it has a ticket |
+/// | [`CheckPublish`](Self::CheckPublish) | AMQP | |
+/// | [`CountRefused`](Self::CountRefused) | MQTT | |
+/// | [`Commit`](Self::Commit) | AMQP, STOMP | `Accepted`, at some later time |
+/// | [`Store`](Self::Store) | STOMP | `Accepted`, when everything until then is stored |
+/// | [`Attach`](Self::Attach) | MQTT, after `LoggedIn` | `Attached` |
+/// | [`Detach`](Self::Detach) | MQTT | |
+/// | [`Subscribe`](Self::Subscribe) | MQTT | `Subscribed` |
+/// | [`Unsubscribe`](Self::Unsubscribe) | MQTT | `Unsubscribed` |
+/// | [`Settled`](Self::Settled) | MQTT | |
+/// | [`Received`](Self::Received) | MQTT | `Release`, at some later time |
+/// | [`Released`](Self::Released) | MQTT | `Complete`, at some later time |
+/// | [`CloseChannel`](Self::CloseChannel) | AMQP | |
+/// | [`Flow`](Self::Flow) | none: who moves the bytes of the connection sends it | |
+/// | [`Leave`](Self::Leave) | all, last: by the front end, or for it | |
 ///
 /// A refusal ends its channel: until [`CloseChannel`](Self::CloseChannel) the model
 /// refuses every further question on the channel and ignores its publishes, so that a
 /// front end may send on without waiting for answers. What is settled is settled all the
 /// same.
 #[derive(Debug)]
-pub(crate) enum Request {
+#[non_exhaustive]
+pub enum Request {
     /// Question: checks who it is and, where the protocol names it in the same breath,
     /// the virtual host.
     Login(Box<Login>),
     /// Question: uses this virtual host from here on.
-    Open { virtual_host: Name },
+    Open {
+        /// Its name.
+        virtual_host: Name,
+    },
     /// The connection is over. Its channels are closed, its exclusive queues deleted.
     Leave,
     /// A publish was refused by the front end, and is to be counted.
     CountRefused,
     /// Deliveries may come, or not for now.
-    Flow { open: bool },
+    Flow {
+        /// Whether they may.
+        open: bool,
+    },
     /// A new channel.
-    OpenChannel { channel: ChannelNumber },
+    OpenChannel {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+    },
     /// The channel is over and its consumers are cancelled. What they hold has to be
     /// settled before.
-    CloseChannel { channel: ChannelNumber },
+    CloseChannel {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+    },
     /// Deliveries that may be out unacknowledged to the consumers of the channel
     /// together; 0 is no limit.
-    Prefetch { channel: ChannelNumber, count: u32 },
+    Prefetch {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// How many.
+        count: u32,
+    },
     /// Question: an exchange is to be there, with these settings.
     DeclareExchange(Box<DeclareExchange>),
     /// Question: whether the exchange is there.
-    CheckExchange { channel: ChannelNumber, name: Name },
+    CheckExchange {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// Its name.
+        name: Name,
+    },
     /// Question: one that is not there counts as deleted.
     DeleteExchange {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// Its name.
         name: Name,
+        /// Only if nothing is bound to it, or consumes from it: else it is refused.
         if_unused: bool,
     },
     /// Question: a binding is to be there.
@@ -101,50 +137,83 @@ pub(crate) enum Request {
     /// Question: a queue is to be there; if there is none, one with these settings.
     MakeQueue(Box<DeclareQueue>),
     /// Question: whether the queue is there.
-    CheckQueue { channel: ChannelNumber, queue: Name },
+    CheckQueue {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// The name of the queue.
+        queue: Name,
+    },
     /// Question: its ready messages are to be gone.
-    PurgeQueue { channel: ChannelNumber, queue: Name },
+    PurgeQueue {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// The name of the queue.
+        queue: Name,
+    },
     /// Question: one that is not there counts as deleted.
     DeleteQueue {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// The name of the queue.
         queue: Name,
+        /// Only if nothing is bound to it, or consumes from it: else it is refused.
         if_unused: bool,
+        /// Only if it has no ready messages: else it is refused.
         if_empty: bool,
     },
     /// Question: a new consumer.
     Consume(Box<Consume>),
     /// The consumer is over. What it holds it keeps.
     Cancel {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// Which one.
         consumer: ConsumerId,
     },
     /// Question: the next message of a queue.
     Get {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// The name of the queue.
         queue: Name,
+        /// It counts as acknowledged at once, and comes without a lease.
         no_ack: bool,
     },
     /// Ends a delivery.
     Settle {
+        /// The delivery.
         lease: Lease,
+        /// How it ends.
         settlement: Settlement,
     },
     /// Ends deliveries, all in the same way.
     SettleAll {
+        /// The deliveries.
         leases: Vec<Lease>,
+        /// How it ends.
         settlement: Settlement,
         /// Who wants to know when that is done and stored.
         asked: Option<(ChannelNumber, Ticket)>,
     },
     /// Question: a name, and a consumer of what is published to it. The name is gone when
     /// the consumer is cancelled.
-    OpenReplies { channel: ChannelNumber },
+    OpenReplies {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+    },
     /// Question: whether direct replies under this name reach somebody.
-    CheckReplies { channel: ChannelNumber, name: Name },
+    CheckReplies {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// The name.
+        name: Name,
+    },
     /// A message. Before `Accepted`, one that is to be returned comes back as
     /// `Returned`.
     Publish {
+        /// The channel that it is published on.
         channel: ChannelNumber,
+        /// The message, and what becomes of it if nothing is bound for it.
         publish: Publish,
         /// None: nobody waits for an answer.
         ticket: Option<Ticket>,
@@ -152,7 +221,9 @@ pub(crate) enum Request {
     /// Whether one may publish to the exchange: answered by `PublishRefused` alone, if one
     /// may not.
     CheckPublish {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// Its name.
         exchange: Name,
     },
     /// Question: the session of a client. It is answered when no other connection has it.
@@ -161,25 +232,39 @@ pub(crate) enum Request {
     Detach(Leaving),
     /// What was pushed under this identifier is settled: PUBACK, PUBCOMP, or a PUBREC that
     /// refuses it.
-    Settled { packet_identifier: u16 },
+    Settled {
+        /// The packet identifier.
+        packet_identifier: u16,
+    },
     /// The client has the QoS 2 message that was pushed under this identifier: PUBREC.
-    Received { packet_identifier: u16 },
+    Received {
+        /// The packet identifier.
+        packet_identifier: u16,
+    },
     /// The client has released the QoS 2 message that it published under this identifier:
     /// PUBREL.
-    Released { packet_identifier: u16 },
+    Released {
+        /// The packet identifier.
+        packet_identifier: u16,
+    },
     /// Question: subscriptions of the session, each in place of one with the same filter.
     Subscribe(Vec<SubscribeRequest>),
     /// Question: subscriptions of the session are to be gone.
     Unsubscribe(Vec<Name>),
     /// Everything that is done until now is to be stored.
     Store {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// Names it in the answer.
         ticket: Ticket,
     },
     /// Publishes and settlements that are done together, or not at all.
     Commit {
+        /// The channel that it is about.
         channel: ChannelNumber,
+        /// What is to be done, in this order.
         operations: Vec<Operation>,
+        /// Names it in the answer.
         ticket: Ticket,
     },
 }
@@ -208,17 +293,20 @@ impl Request {
 
 /// Who somebody is, and where they want to go.
 #[derive(Debug, Clone)]
-pub(crate) struct Login {
+pub struct Login {
     /// None: nobody in particular.
-    pub(crate) credentials: Option<Credentials>,
-    pub(crate) host: Host,
+    pub credentials: Option<Credentials>,
+    /// Where they want to go.
+    pub host: Host,
 }
 
 /// A user's name and what proves it.
 #[derive(Clone)]
-pub(crate) struct Credentials {
-    pub(crate) user: Name,
-    pub(crate) password: Bytes,
+pub struct Credentials {
+    /// The name of the user.
+    pub user: Name,
+    /// What proves it, as it came.
+    pub password: Bytes,
 }
 
 impl core::fmt::Debug for Credentials {
@@ -231,7 +319,7 @@ impl core::fmt::Debug for Credentials {
 
 /// Which virtual host a login is for.
 #[derive(Debug, Clone)]
-pub(crate) enum Host {
+pub enum Host {
     /// It is named later, with [`Request::Open`].
     Later,
     /// The first of the configuration.
@@ -247,68 +335,87 @@ pub(crate) enum Host {
 
 /// `exchange.declare`.
 #[derive(Debug, Clone)]
-pub(crate) struct DeclareExchange {
-    pub(crate) channel: ChannelNumber,
-    pub(crate) name: Name,
-    pub(crate) settings: ExchangeSettings,
+pub struct DeclareExchange {
+    /// The channel that it is about.
+    pub channel: ChannelNumber,
+    /// The name of the exchange.
+    pub name: Name,
+    /// What it is to be.
+    pub settings: ExchangeSettings,
 }
 
 /// A binding, made or undone.
 #[derive(Debug, Clone)]
-pub(crate) struct Binding {
-    pub(crate) channel: ChannelNumber,
-    pub(crate) source: Name,
-    pub(crate) destination: BindingTarget,
-    pub(crate) routing_key: Name,
-    pub(crate) arguments: Headers,
+pub struct Binding {
+    /// The channel that it is about.
+    pub channel: ChannelNumber,
+    /// The exchange that messages come from.
+    pub source: Name,
+    /// Where they go.
+    pub destination: BindingTarget,
+    /// The binding key; what it means depends on the type of the exchange.
+    pub routing_key: Name,
+    /// Headers to match, for a headers exchange. They are a part of what the binding is.
+    pub arguments: Headers,
 }
 
 /// What a binding leads to, by name.
 #[derive(Debug, Clone)]
-pub(crate) enum BindingTarget {
+pub enum BindingTarget {
+    /// A queue.
     Queue(Name),
+    /// An exchange.
     Exchange(Name),
 }
 
 /// `queue.declare`.
 #[derive(Debug, Clone)]
-pub(crate) struct DeclareQueue {
-    pub(crate) channel: ChannelNumber,
+pub struct DeclareQueue {
+    /// The channel that it is about.
+    pub channel: ChannelNumber,
     /// Empty: the model makes a name up.
-    pub(crate) name: Name,
-    pub(crate) durable: bool,
+    pub name: Name,
+    /// It outlives the broker.
+    pub durable: bool,
     /// The queue is for this connection alone and goes with it.
-    pub(crate) exclusive: bool,
-    pub(crate) auto_delete: bool,
-    pub(crate) arguments: Headers,
+    pub exclusive: bool,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+    /// `x-message-ttl` and the like, with RabbitMQ's names.
+    pub arguments: Headers,
 }
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
 #[derive(Debug, Clone)]
-pub(crate) struct Consume {
-    pub(crate) channel: ChannelNumber,
-    pub(crate) queue: Name,
+pub struct Consume {
+    /// The channel that it is about.
+    pub channel: ChannelNumber,
+    /// The name of the queue.
+    pub queue: Name,
     /// Deliveries count as acknowledged when they are sent.
-    pub(crate) no_ack: bool,
-    pub(crate) exclusive: bool,
+    pub no_ack: bool,
+    /// It is to be the only consumer of the queue.
+    pub exclusive: bool,
     /// Higher is served first.
-    pub(crate) priority: i64,
+    pub priority: i64,
     /// Deliveries that may be out unacknowledged; 0 is no limit.
-    pub(crate) prefetch: u32,
+    pub prefetch: u32,
     /// The text of a selector: only messages of which it is true are for the consumer.
-    pub(crate) selector: Option<Name>,
+    pub selector: Option<Name>,
 }
 
 /// A message to be routed.
 #[derive(Debug, Clone)]
-pub(crate) struct Publish {
-    pub(crate) message: Arc<Message>,
-    pub(crate) unrouted: Unrouted,
+pub struct Publish {
+    /// The message.
+    pub message: Arc<Message>,
+    /// What becomes of it if nothing is bound for it.
+    pub unrouted: Unrouted,
 }
 
 /// What becomes of a message for which nothing is bound.
 #[derive(Debug, Clone)]
-pub(crate) enum Unrouted {
+pub enum Unrouted {
     /// It is dropped.
     Drop,
     /// It comes back.
@@ -321,10 +428,14 @@ pub(crate) enum Unrouted {
 
 /// A step of a transaction.
 #[derive(Debug)]
-pub(crate) enum Operation {
+pub enum Operation {
+    /// A message is published.
     Publish(Publish),
+    /// A delivery is ended.
     Settle {
+        /// The delivery.
         lease: Lease,
+        /// How it ends.
         settlement: Settlement,
     },
 }

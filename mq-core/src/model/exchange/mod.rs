@@ -14,10 +14,14 @@ use headers::HeadersMatch;
 
 /// The four types that AMQP 0-9-1 section 3.1.3 defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExchangeType {
+pub enum ExchangeType {
+    /// By the key itself.
     Direct,
+    /// To all that is bound.
     Fanout,
+    /// By a pattern of words, with `*` and `#`.
     Topic,
+    /// By headers.
     Headers,
 }
 
@@ -64,13 +68,17 @@ pub(crate) enum Destination {
 
 /// What `exchange.declare` says about an exchange.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ExchangeSettings {
-    pub(crate) kind: ExchangeType,
-    pub(crate) durable: bool,
-    pub(crate) auto_delete: bool,
-    pub(crate) internal: bool,
+pub struct ExchangeSettings {
+    /// How it routes.
+    pub kind: ExchangeType,
+    /// It outlives the broker.
+    pub durable: bool,
+    /// It goes with the last of its bindings.
+    pub auto_delete: bool,
+    /// Nobody publishes to it: messages come from other exchanges alone.
+    pub internal: bool,
     /// Argument `alternate-exchange`: takes what nothing is bound for.
-    pub(crate) alternate: Option<Name>,
+    pub alternate: Option<Name>,
 }
 
 impl ExchangeSettings {

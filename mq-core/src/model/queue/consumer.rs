@@ -9,7 +9,7 @@ use crate::model::request::ChannelNumber;
 
 /// A consumer, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ConsumerId(pub(crate) u64);
+pub struct ConsumerId(pub(crate) u64);
 
 /// A group of consumers that share a limit: an AMQP channel, a STOMP
 /// connection.

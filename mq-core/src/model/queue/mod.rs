@@ -22,7 +22,8 @@ use crate::model::selector::Selector;
 pub(crate) use arguments::{
     LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent,
 };
-pub(crate) use consumer::{Channel, ChannelId, Consumer, ConsumerId, Consumers};
+pub use consumer::ConsumerId;
+pub(crate) use consumer::{Channel, ChannelId, Consumer, Consumers};
 pub(crate) use ready::{Entry, Key, Ready};
 use selection::Selections;
 
@@ -38,12 +39,15 @@ pub(crate) struct QueueId(pub(crate) u64);
 
 /// What `queue.declare` says about a queue.
 #[derive(Debug, Clone)]
-pub(crate) struct QueueSettings {
-    pub(crate) durable: bool,
+pub struct QueueSettings {
+    /// It outlives the broker.
+    pub durable: bool,
     /// The connection that alone may use the queue, and with which it goes.
-    pub(crate) exclusive: Option<ConnectionId>,
-    pub(crate) auto_delete: bool,
-    pub(crate) arguments: Headers,
+    pub exclusive: Option<ConnectionId>,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+    /// `x-message-ttl` and the like, with RabbitMQ's names.
+    pub arguments: Headers,
 }
 
 /// The message of an entry as a consumer gets it: from a quorum queue with the

@@ -25,10 +25,11 @@ pub(super) struct InFlight {
 
 /// A packet that was on its way to the client when its connection before ended.
 #[derive(Debug)]
-pub(crate) struct Resumed {
-    pub(crate) packet_identifier: u16,
+pub struct Resumed {
+    /// Its packet identifier.
+    pub packet_identifier: u16,
     /// The message. None: the client has it, and is to be sent PUBREL.
-    pub(crate) message: Option<Pending>,
+    pub message: Option<Pending>,
 }
 
 impl Session {

@@ -17,34 +17,37 @@ use crate::model::{ConnectionId, Notice};
 
 /// A client that connects.
 #[derive(Debug)]
-pub(crate) struct Attach {
-    pub(crate) client_identifier: Name,
-    pub(crate) clean_start: bool,
+pub struct Attach {
+    /// Names the session.
+    pub client_identifier: Name,
+    /// A session that is there ends, and another begins.
+    pub clean_start: bool,
     /// How long the session outlives the connection; None is for ever.
-    pub(crate) expiry: Option<Duration>,
-    pub(crate) will: Option<Will>,
+    pub expiry: Option<Duration>,
+    /// What is published when the connection ends without a goodbye.
+    pub will: Option<Will>,
     /// Messages of QoS 1 and 2 that may be on their way to it at one time.
-    pub(crate) credit: u16,
+    pub credit: u16,
 }
 
 /// The session that a client has got.
 #[derive(Debug)]
-pub(crate) struct Attached {
+pub struct Attached {
     /// It was there before.
-    pub(crate) present: bool,
+    pub present: bool,
     /// What was on its way to the client, in the order of sending.
-    pub(crate) sent: Vec<Resumed>,
+    pub sent: Vec<Resumed>,
     /// The QoS 2 messages that came from the client and that it has not released.
-    pub(crate) received: Vec<u16>,
+    pub received: Vec<u16>,
 }
 
 /// How a client leaves.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Leaving {
+pub struct Leaving {
     /// It said goodbye (DISCONNECT 0x00): its will is not published.
-    pub(crate) discard_will: bool,
+    pub discard_will: bool,
     /// A new session expiry interval, if it gave one.
-    pub(crate) expiry: Option<Option<Duration>>,
+    pub expiry: Option<Option<Duration>>,
 }
 
 /// A new session.

@@ -25,10 +25,10 @@ use retained::{Retained, Walks};
 use share::Share;
 
 use handshake::InFlight;
-pub(crate) use handshake::Resumed;
-pub(crate) use lifetime::{Attach, Attached, Leaving};
-pub(crate) use pending::Push;
-pub(crate) use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
+pub use handshake::Resumed;
+pub use lifetime::{Attach, Attached, Leaving};
+pub use pending::Push;
+pub use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
 
 /// A session during its life. One that begins anew under the same client
 /// identifier is another.
@@ -37,30 +37,39 @@ pub(crate) struct SessionId(pub(crate) u64);
 
 /// What a subscription asks for (MQTT 5.0 section 3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SubscriptionOptions {
-    pub(crate) qos: Qos,
-    pub(crate) no_local: bool,
-    pub(crate) retain_as_published: bool,
-    pub(crate) identifier: Option<u32>,
+pub struct SubscriptionOptions {
+    /// The QoS of its messages at most.
+    pub qos: Qos,
+    /// Without what this client publishes.
+    pub no_local: bool,
+    /// RETAIN stays as the publisher set it.
+    pub retain_as_published: bool,
+    /// Its subscription identifier, which goes out with each message.
+    pub identifier: Option<u32>,
 }
 
 /// A message that waits for the client of a session.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Pending {
-    pub(crate) message: Arc<Message>,
-    pub(crate) qos: Qos,
-    pub(crate) retain: bool,
+pub struct Pending {
+    /// The message.
+    pub message: Arc<Message>,
+    /// The QoS that it is sent with.
+    pub qos: Qos,
+    /// The RETAIN flag that it is sent with.
+    pub retain: bool,
     /// Of all subscriptions that it matched.
-    pub(crate) identifiers: Vec<u32>,
+    pub identifiers: Vec<u32>,
     /// The shared subscription that it came by, as its whole filter.
-    pub(crate) share: Option<Name>,
+    pub share: Option<Name>,
 }
 
 /// A will message, and how long after the end of the connection it is due.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Will {
-    pub(crate) message: Arc<Message>,
-    pub(crate) delay: Duration,
+pub struct Will {
+    /// The message.
+    pub message: Arc<Message>,
+    /// How long.
+    pub delay: Duration,
 }
 
 /// A session.

@@ -15,10 +15,11 @@ use crate::model::{BYTES_PER_STEP, Notice, Said, Wait};
 
 /// A message for the client of a session.
 #[derive(Debug)]
-pub(crate) struct Push {
+pub struct Push {
     /// None with QoS 0: it counts as settled already.
-    pub(crate) packet_identifier: Option<u16>,
-    pub(crate) pending: Pending,
+    pub packet_identifier: Option<u16>,
+    /// The message, and how it is sent.
+    pub pending: Pending,
 }
 
 impl VirtualHost {

@@ -13,21 +13,26 @@ use crate::model::vhost::VirtualHost;
 
 /// Which retained messages a subscription wants (section 3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RetainHandling {
+pub enum RetainHandling {
+    /// Those that match (0).
     Send,
+    /// Those that match, unless there was a subscription with this filter (1).
     SendIfNew,
+    /// None (2).
     DoNotSend,
 }
 
 /// One filter of a SUBSCRIBE.
 #[derive(Debug, Clone)]
-pub(crate) struct SubscribeRequest {
+pub struct SubscribeRequest {
     /// The whole filter; with `shared`, one that begins with `$share/`.
-    pub(crate) filter: Name,
+    pub filter: Name,
     /// `$share/` has its meaning (from MQTT 5.0 on).
-    pub(crate) shared: bool,
-    pub(crate) options: SubscriptionOptions,
-    pub(crate) retain_handling: RetainHandling,
+    pub shared: bool,
+    /// What it asks for.
+    pub options: SubscriptionOptions,
+    /// Which retained messages it wants.
+    pub retain_handling: RetainHandling,
 }
 
 impl SubscribeRequest {
@@ -40,7 +45,7 @@ impl SubscribeRequest {
 
 /// Why there is no subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SubscribeRefusal {
+pub enum SubscribeRefusal {
     /// The session has as many as it may.
     TooMany,
     /// The filter is not for this user.

@@ -28,7 +28,7 @@ pub(crate) struct ConsumeRequest {
 
 /// The claim of a consumer on a message: to be settled once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lease {
+pub struct Lease {
     queue: QueueId,
     position: u64,
     /// None after `basic.get`, which no prefetch counts.
@@ -38,7 +38,8 @@ pub(crate) struct Lease {
 
 /// What becomes of a delivered message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settlement {
+pub enum Settlement {
+    /// The consumer is done with it.
     Acknowledge,
     /// Back to its place in the queue.
     Requeue,
@@ -50,23 +51,30 @@ pub(crate) enum Settlement {
 
 /// A message for a consumer.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivery {
-    pub(crate) channel: ChannelNumber,
-    pub(crate) consumer: ConsumerId,
+pub struct Delivery {
+    /// The channel of the consumer.
+    pub channel: ChannelNumber,
+    /// The consumer.
+    pub consumer: ConsumerId,
     /// None: it counts as acknowledged already.
-    pub(crate) lease: Option<Lease>,
-    pub(crate) redelivered: bool,
-    pub(crate) message: Arc<Message>,
+    pub lease: Option<Lease>,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// The message.
+    pub message: Arc<Message>,
 }
 
 /// A message fetched with `basic.get`.
 #[derive(Debug, Clone)]
-pub(crate) struct Fetched {
-    pub(crate) lease: Option<Lease>,
-    pub(crate) redelivered: bool,
-    pub(crate) message: Arc<Message>,
+pub struct Fetched {
+    /// None: it counts as acknowledged already.
+    pub lease: Option<Lease>,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// The message.
+    pub message: Arc<Message>,
     /// Ready messages left in the queue.
-    pub(crate) remaining: usize,
+    pub remaining: usize,
 }
 
 /// Deliveries from one queue before another queue that is listed has its turn.

@@ -35,10 +35,11 @@ use crate::model::statistics::Statistics;
 use crate::model::{ConnectionId, Notice, Said, Wait};
 use crate::names::Names;
 
-pub(crate) use delivery::{ConsumeRequest, Delivery, Fetched, Lease, Settlement};
+pub(crate) use delivery::ConsumeRequest;
+pub use delivery::{Delivery, Fetched, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
 pub(crate) use reply::REPLY_QUEUE;
-pub(crate) use routing::PublishOutcome;
+pub use routing::PublishOutcome;
 use timers::{TimerKey, Timers};
 pub(crate) use work::Work;
 use work::Works;

@@ -16,7 +16,7 @@ use crate::model::session::{Match, SessionId};
 
 /// What became of a published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PublishOutcome {
+pub enum PublishOutcome {
     /// It is in every queue and session that it was routed to.
     Routed,
     /// Nothing is bound for it.
