@@ -73,7 +73,11 @@
 //!    end: `Deliver` or `Push`, with a lease. The lease comes back with `Settle` when
 //!    the client has acknowledged, or the connection is over.
 //! 6. The front end says the message in the words of its protocol, and the broker
-//!    hands out the bytes, gathered, as [`Output::Transmit`].
+//!    hands out the bytes as [`Output::Transmit`]: what is small gathered, and a body of
+//!    4 KiB or more as it lies in memory, between what the protocol puts around it.
+//!
+//! A body of that size is in the bytes of its `Input::Received` until it leaves, where it came
+//! whole and is a quarter of them; else it is copied once, when it is put together.
 //!
 //! A front end asks one question at a time and receives nothing until the answer has
 //! come; publishes and settlements it sends on. A refusal ends the channel in the

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 use super::core::{Core, Phase};
 use super::error::{ConnectionError, ReplyError, SendError};
@@ -70,6 +70,13 @@ impl<R: Role> Connection<R> {
     /// later.
     pub fn poll_transmit(&mut self, now: Duration, out: &mut impl BufMut) -> usize {
         self.core.poll_transmit(now, out)
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), in slices for a vectored write: all that
+    /// waits. Large parts of a body that came by
+    /// [`send_shared_body`](Self::send_shared_body) are among them without a copy.
+    pub fn poll_transmit_slices(&mut self, now: Duration, out: &mut impl Extend<Bytes>) -> usize {
+        self.core.poll_transmit_slices(now, out)
     }
 
     /// Bytes that [`poll_transmit`](Self::poll_transmit) would append, if `out` had
@@ -210,6 +217,16 @@ impl<R: Role> Connection<R> {
     pub fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
         self.must_be_open()?;
         self.core.send_body(channel, part)
+    }
+
+    /// As [`send_body`](Self::send_body), without a copy of the part if it has 4 KiB or
+    /// more: its memory is shared until it has left.
+    ///
+    /// # Errors
+    /// As for [`send_body`](Self::send_body).
+    pub fn send_shared_body(&mut self, channel: u16, part: Bytes) -> Result<u64, SendError> {
+        self.must_be_open()?;
+        self.core.send_shared_body(channel, part)
     }
 
     /// Closes what the error says, its channel or the connection, for that reason. A

@@ -408,9 +408,14 @@ pub(crate) fn encode_header(channel: u16, header: &ContentHeader<'_>, out: &mut 
 
 /// Writes a body frame; the payload is within frame-max, so within 32 bits.
 pub(crate) fn encode_body(channel: u16, payload: &[u8], out: &mut impl BufMut) {
-    put_header(TYPE_BODY, channel, payload.len(), out);
+    encode_body_header(channel, payload.len(), out);
     out.put_slice(payload);
     out.put_u8(FRAME_END);
+}
+
+/// Writes what stands before the payload of a body frame, which is within frame-max.
+pub(crate) fn encode_body_header(channel: u16, payload_len: usize, out: &mut impl BufMut) {
+    put_header(TYPE_BODY, channel, payload_len, out);
 }
 
 // keeps: section 4.2.7 / channel

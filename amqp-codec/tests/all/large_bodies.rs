@@ -465,3 +465,37 @@ fn a_server_sends_each_content_in_parts() {
         assert!(said.starts_with(start), "{said}");
     }
 }
+
+/// A part that is shared goes out in the same frames as one that is copied.
+#[test]
+fn a_shared_part_is_framed_as_a_copied_one() {
+    for frame_max in [4096, 10_000, 131_072] {
+        for len in [0, 1, 4000, 4088, 4096, 9992, 9993, 50_000, 200_000] {
+            let part = bytes::Bytes::from(vec![b'a'; len]);
+            let message = Message::default();
+            let [mut copied, mut shared] =
+                [(); 2].map(|()| open_server(ServerConfig::default(), frame_max, 0));
+            for server in [&mut copied, &mut shared] {
+                let size = len as u64 + 1;
+                let begun = server.begin_deliver(1, "t", Redelivered::No, &message, size);
+                assert_eq!(begun, Ok(1));
+            }
+            assert_eq!(copied.send_body(1, &part), Ok(1));
+            assert_eq!(shared.send_shared_body(1, part), Ok(1));
+            let too_long = bytes::Bytes::from_static(b"ab");
+            assert_eq!(
+                shared.send_shared_body(1, too_long),
+                Err(SendError::BodyLength { remaining: 1 })
+            );
+            for server in [&mut copied, &mut shared] {
+                assert_eq!(server.send_body(1, b"z"), Ok(0));
+            }
+            assert_eq!(copied.transmit_len(), shared.transmit_len());
+            let (mut bytes, mut slices) = (Vec::new(), Vec::new());
+            let count = copied.poll_transmit(NOW, &mut bytes);
+            assert_eq!(shared.poll_transmit_slices(NOW, &mut slices), count);
+            assert_eq!(slices.concat(), bytes, "{frame_max} {len}");
+            assert_eq!(shared.transmit_len(), 0);
+        }
+    }
+}

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 /// Messages in one read.
 const BATCH: usize = 16;
 const ROUNDS: usize = 15;
+/// Bytes of one read.
+const READ: usize = 64 * 1024;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);
@@ -29,7 +31,7 @@ struct Row {
 
 fn main() {
     println!("{:<24} {:>10}", "", "ns/message");
-    for body in [16, 1024, 16 * 1024] {
+    for body in [16, 1024, 4096, 16 * 1024, 64 * 1024] {
         for row in [amqp(body), mqtt(body), stomp(body), stored(body)] {
             let best = (0..ROUNDS).map(|_| round(&row)).min().unwrap_or_default();
             println!("{:<24} {best:>10}", format!("{} {} B", row.name, row.body));
@@ -57,11 +59,15 @@ fn round(row: &Row) -> u128 {
         }
     }
     let batch = Bytes::from(row.message.repeat(BATCH));
-    let batches = (8 << 20) / (row.body + 2048) / BATCH;
+    let batches = ((8 << 20) / (row.body + 2048) / BATCH).max(16);
     let mut received = 0;
     let begin = Instant::now();
     for _ in 0..batches {
-        received += give(&mut broker, PUBLISHER, batch.clone());
+        let mut rest = batch.clone();
+        while !rest.is_empty() {
+            let read = rest.split_to(rest.len().min(READ));
+            received += give(&mut broker, PUBLISHER, read);
+        }
     }
     let elapsed = begin.elapsed();
     let messages = batches * BATCH;

@@ -14,6 +14,9 @@ use crate::limits::Limits;
 use crate::model::{ConnectionId, Model, Notice, Request};
 use crate::report::Login;
 
+/// Bytes that are most likely enough to tell where a frame ends.
+const FRAME_HEAD: usize = 512;
+
 /// One connection.
 pub(super) struct Connection {
     pub(super) front: Box<dyn FrontEnd + Send>,
@@ -84,6 +87,22 @@ impl Connection {
         blocked
     }
 
+    /// Adds to the backlog what was received. Where more of a frame is missing, room is made for
+    /// that too, up to three times what is there.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        let len = self.backlog.len() + bytes.len();
+        if len > self.backlog.capacity() {
+            let begin = if self.backlog.is_empty() {
+                bytes
+            } else {
+                &self.backlog
+            };
+            let missing = self.front.missing(begin).saturating_sub(len - begin.len());
+            self.backlog.reserve(bytes.len() + missing.min(3 * len));
+        }
+        self.backlog.extend_from_slice(bytes);
+    }
+
     /// Whether its input waits because its peer does not take what it is sent, or the store
     /// what it publishes. The last
     /// input of a connection does not: there is no later time for it.
@@ -147,11 +166,67 @@ impl Broker {
             self.process(id, bytes);
             return;
         }
+        if !self.has_to_wait(id) {
+            self.complete_frame(id, &bytes);
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         connection.backlog.extend_from_slice(&bytes);
         if connection.in_line {
             self.set_paused(id, true);
         } else {
             self.process_backlog(id);
+        }
+    }
+
+    /// Whether the input of a connection waits for something else than the rest of a frame.
+    fn has_to_wait(&self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(&id);
+        connection.is_some_and(|c| c.has_input() || c.is_held(&self.config.limits))
+            || self.model.is_busy(id)
+    }
+
+    /// The backlog is the beginning of a frame. Copies no more to it than completes the frame,
+    /// as far as can be told, and takes the rest of `bytes` as it lies.
+    fn complete_frame(&mut self, id: ConnectionId, bytes: &Bytes) {
+        let mut at = 0;
+        loop {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return;
+            };
+            let rest = bytes.get(at..).unwrap_or_default();
+            let missing = connection.front.missing(&connection.backlog);
+            // One byte is always missing where nothing says how many are.
+            let more = match missing {
+                0 | 1 => connection.backlog.len(),
+                missing => missing,
+            };
+            let more = more.max(FRAME_HEAD);
+            let (more, rest) = rest.split_at(more.min(rest.len()));
+            at += more.len();
+            connection.keep(more);
+            self.process_backlog(id);
+            if rest.is_empty() {
+                return;
+            }
+            let waits = self.has_to_wait(id);
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return;
+            };
+            let left = connection.backlog.len();
+            if waits {
+                connection.backlog.extend_from_slice(rest);
+                self.set_paused(id, true);
+                return;
+            }
+            if left <= more.len() {
+                // What is left came with `bytes`.
+                connection.backlog = BytesMut::new();
+                self.process(id, bytes.slice(at - left..));
+                return;
+            }
         }
     }
 
@@ -243,16 +318,18 @@ impl Broker {
             return;
         };
         connection.touched = false;
-        let len = connection.front.transmit_len();
-        if len > 0 {
-            let mut out = BytesMut::with_capacity(len);
-            connection.front.poll_transmit(self.now, &mut out);
-            if !connection.gone {
-                connection.unsent += out.len();
-                self.outputs.push_back(Output::Transmit {
-                    connection: id,
-                    bytes: out.freeze(),
-                });
+        if connection.front.transmit_len() > 0 {
+            connection
+                .front
+                .poll_transmit(self.now, &mut self.transmitting);
+            for bytes in self.transmitting.drain(..) {
+                if !connection.gone {
+                    connection.unsent += bytes.len();
+                    self.outputs.push_back(Output::Transmit {
+                        connection: id,
+                        bytes,
+                    });
+                }
             }
         }
         if connection.front.is_closed() {

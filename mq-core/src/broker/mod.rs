@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError, Store};
@@ -40,6 +41,8 @@ pub struct Broker {
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
     outputs: VecDeque<Output>,
+    /// What one connection transmits, while it is handed out.
+    transmitting: Vec<Bytes>,
     /// Batches, which go before all other outputs.
     batches: VecDeque<Output>,
     /// With a store.
@@ -89,6 +92,7 @@ impl Broker {
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             outputs: VecDeque::new(),
+            transmitting: Vec::new(),
             batches: VecDeque::new(),
             journal,
             blocked: BTreeSet::new(),

@@ -75,7 +75,8 @@ pub enum Output {
         /// The position of the first byte that is.
         before: u64,
     },
-    /// Write these bytes, and report them with [`Input::Transmitted`].
+    /// Write these bytes, and report them with [`Input::Transmitted`]. There may be several
+    /// for one connection, in the order of the stream: good for one vectored write.
     Transmit {
         /// To whom.
         connection: ConnectionId,

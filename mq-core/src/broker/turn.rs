@@ -92,9 +92,14 @@ impl Broker {
         more &= !source.is_empty();
         connection.waits = waits;
         // Takes the buffer itself where nothing else has a share in it.
-        connection.backlog = source
-            .try_into_mut()
-            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        match source.try_into_mut() {
+            Ok(backlog) => connection.backlog = backlog,
+            Err(shared) if shared.is_empty() => connection.backlog = BytesMut::new(),
+            Err(shared) => {
+                connection.backlog = BytesMut::new();
+                connection.keep(&shared);
+            }
+        }
         let gone = connection.gone;
         if more {
             self.put_in_line(id);

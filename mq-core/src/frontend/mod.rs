@@ -6,7 +6,7 @@
 //! [model](crate::model). [`Broker`](crate::Broker) composes them in one.
 //!
 //! ```
-//! use bytes::{Bytes, BytesMut};
+//! use bytes::Bytes;
 //! use core::time::Duration;
 //! use mq_core::frontend::{self, Progress, Protocol};
 //! use mq_core::model::{ConnectionId, Name, Notice, Request};
@@ -29,9 +29,9 @@
 //!
 //! // The answer comes, and bytes go out.
 //! front.notice(now, Notice::LoggedIn { user: Name::from("guest") });
-//! let mut output = BytesMut::new();
+//! let mut output = Vec::new();
 //! front.poll_transmit(now, &mut output);
-//! assert!(output.starts_with(b"CONNECTED\nversion:1.2\n"));
+//! assert!(output[0].starts_with(b"CONNECTED\nversion:1.2\n"));
 //! assert!(matches!(front.poll_request(), Some(Request::OpenChannel { channel: 0 })));
 //!
 //! // The beginning of a frame waits for its end.
@@ -43,6 +43,7 @@
 //! ```
 
 mod amqp;
+mod body;
 mod last_name;
 mod link;
 mod mqtt;
@@ -51,7 +52,7 @@ mod stomp;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 
 use crate::config::Config;
@@ -70,28 +71,6 @@ pub enum Protocol {
     Mqtt,
     /// STOMP 1.0, 1.1 or 1.2, as negotiated.
     Stomp,
-}
-
-/// Below this many bytes a body is copied instead of keeping the buffer that
-/// it was received in.
-const COPY_BELOW: usize = 1024;
-
-/// The buffer that the bytes being received lie in.
-pub(crate) struct Source<'a>(&'a Bytes);
-
-impl Source<'_> {
-    /// Keeps a piece of the received bytes: shares the buffer where the piece
-    /// is most of it, and else copies.
-    fn keep(&self, piece: &[u8]) -> Bytes {
-        let source = self.0.as_ptr_range();
-        let range = piece.as_ptr_range();
-        let inside = source.contains(&range.start) && range.end <= source.end;
-        if inside && piece.len() >= COPY_BELOW && piece.len() * 4 >= self.0.len() {
-            self.0.slice_ref(piece)
-        } else {
-            Bytes::copy_from_slice(piece)
-        }
-    }
 }
 
 /// Ends deliveries, all in the same way.
@@ -129,6 +108,11 @@ pub trait FrontEnd {
     /// again, with what has come after it.
     fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress;
 
+    /// How many bytes `input`, the beginning of a frame, is short of, at the least: no more
+    /// than helps to know how much of what comes next belongs to it. Allocate nothing by this
+    /// alone.
+    fn missing(&self, input: &[u8]) -> usize;
+
     /// The next request to the model, until there is nothing more. The model takes them in
     /// this order.
     fn poll_request(&mut self) -> Option<Request>;
@@ -140,10 +124,11 @@ pub trait FrontEnd {
     /// the peer counts.
     fn set_reading(&mut self, now: Duration, reading: bool);
 
-    /// Writes all that is to be sent to the peer at the end of `out`.
-    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut);
+    /// Moves all that is to be sent to the peer to the end of `out`, in slices for a vectored
+    /// write: what is small gathered, and a body of 4 KiB or more as it lies in memory.
+    fn poll_transmit(&mut self, now: Duration, out: &mut Vec<Bytes>);
 
-    /// How many bytes [`poll_transmit`](Self::poll_transmit) writes.
+    /// How many bytes [`poll_transmit`](Self::poll_transmit) has.
     fn transmit_len(&self) -> usize;
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next; None: never, as things

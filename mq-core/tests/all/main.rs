@@ -20,6 +20,7 @@ mod handshake;
 mod held_input;
 mod held_size;
 mod journal;
+mod large_body;
 mod lasting_confirmations;
 mod layers;
 mod limits;

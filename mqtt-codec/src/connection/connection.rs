@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 use super::core::{Core, Side, State};
 use super::receive::Next;
@@ -90,6 +90,19 @@ impl<R: Role> Connection<R> {
     pub fn poll_transmit(&mut self, now: Duration, out: &mut impl BufMut) -> usize {
         let core = &mut self.core;
         let count = core.transmit.poll(out);
+        if count > 0 {
+            core.set_now(now);
+            core.has_sent();
+        }
+        count
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), in slices for a vectored write: all that
+    /// can leave. A payload of 4 KiB or more is among them without a copy, unless it was sent
+    /// in parts.
+    pub fn poll_transmit_slices(&mut self, now: Duration, out: &mut impl Extend<Bytes>) -> usize {
+        let core = &mut self.core;
+        let count = core.transmit.poll_slices(out);
         if count > 0 {
             core.set_now(now);
             core.has_sent();

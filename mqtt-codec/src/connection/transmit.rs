@@ -1,24 +1,34 @@
 //! Bytes that wait to be sent.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
-use bytes::BufMut;
+use bytes::{Buf, BufMut, Bytes};
 
 /// The most memory that is kept when nothing waits, in bytes: most packets of a connection that
 /// sends one at a time. One that sends none but PINGREQ has less.
 const KEPT: usize = 128;
 /// The most that is allocated at once for what comes next, in bytes.
 const AT_ONCE: usize = 256 * 1024;
+/// From so many bytes on, a part of a body leaves as it lies in memory. To copy a smaller one
+/// costs less than a slice of its own.
+pub(super) const SHARED: usize = 4 * 1024;
 
-/// Encoded packets in the order of sending.
+/// Encoded packets in the order of sending, with large parts of bodies between them.
 #[derive(Default)]
 pub(super) struct Transmit {
     bytes: Vec<u8>,
     /// How many of `bytes` have been taken.
     taken: usize,
+    /// How many bytes there were before `bytes`.
+    before: u64,
     /// How many bytes waited at the most before the memory was last given back.
     usual: usize,
+    /// Parts of bodies, each with the position of the encoded byte that it comes before.
+    bodies: VecDeque<(u64, Bytes)>,
+    /// How many bytes `bodies` have.
+    bodies_len: usize,
 }
 
 impl Transmit {
@@ -32,19 +42,100 @@ impl Transmit {
         &mut self.bytes
     }
 
+    /// Sends a part of a body, which is not copied if it is large.
+    pub(super) fn put_body(&mut self, part: Bytes) {
+        if part.len() < SHARED {
+            self.buffer().extend_from_slice(&part);
+        } else {
+            self.bodies_len += part.len();
+            self.bodies.push_back((self.position(), part));
+        }
+    }
+
+    /// Where the next encoded byte will be, counted from the first one there was.
+    #[inline]
+    fn position(&self) -> u64 {
+        self.before + self.bytes.len() as u64
+    }
+
     /// How many bytes wait.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.taken
+        self.bytes.len() - self.taken + self.bodies_len
     }
 
     /// Moves as many bytes as `out` has room for, and returns how many.
     pub(super) fn poll(&mut self, out: &mut impl BufMut) -> usize {
+        let mut count = 0;
+        loop {
+            let end = self.bodies.front().map_or(self.bytes.len(), |(at, _)| {
+                usize::try_from(at - self.before).unwrap_or(usize::MAX)
+            });
+            let waiting = self.bytes.get(self.taken..end).unwrap_or_default();
+            let fitting = waiting.len().min(out.remaining_mut());
+            out.put_slice(waiting.get(..fitting).unwrap_or_default());
+            self.taken += fitting;
+            count += fitting;
+            let Some((_, body)) = self.bodies.front_mut() else {
+                break;
+            };
+            if self.taken < end {
+                break;
+            }
+            let fitting = body.len().min(out.remaining_mut());
+            out.put(body.split_to(fitting));
+            self.bodies_len -= fitting;
+            count += fitting;
+            if !body.is_empty() {
+                break;
+            }
+            self.bodies.pop_front();
+        }
+        self.forget_taken();
+        count
+    }
+
+    /// Moves all that waits to the end of `out`, and returns how many bytes. What is encoded
+    /// lies in as few slices as can be, and a large part of a body in its own memory.
+    pub(super) fn poll_slices(&mut self, out: &mut impl Extend<Bytes>) -> usize {
+        let count = self.len();
+        let mut at = self.before + self.taken as u64;
+        let mut encoded = self.take_encoded();
+        for (position, body) in core::mem::take(&mut self.bodies) {
+            let len = usize::try_from(position - at).unwrap_or(usize::MAX);
+            at = position;
+            if len > 0 {
+                out.extend(Some(encoded.split_to(len.min(encoded.len()))));
+            }
+            out.extend(Some(body));
+        }
+        self.bodies_len = 0;
+        if !encoded.is_empty() {
+            out.extend(Some(encoded));
+        }
+        count
+    }
+
+    /// Takes the encoded bytes that wait.
+    fn take_encoded(&mut self) -> Bytes {
         let waiting = self.bytes.get(self.taken..).unwrap_or_default();
-        let count = waiting.len().min(out.remaining_mut());
-        out.put_slice(waiting.get(..count).unwrap_or_default());
-        self.taken += count;
+        if self.bytes.capacity() <= KEPT {
+            let encoded = Bytes::copy_from_slice(waiting);
+            self.taken = self.bytes.len();
+            self.forget_taken();
+            return encoded;
+        }
+        self.usual = self.bytes.len();
+        self.before += self.bytes.len() as u64;
+        let mut encoded = Bytes::from(core::mem::take(&mut self.bytes));
+        encoded.advance(core::mem::take(&mut self.taken));
+        encoded
+    }
+
+    /// Gives back the memory of what has been taken.
+    fn forget_taken(&mut self) {
         if self.taken == self.bytes.len() {
+            self.before += self.taken as u64;
             self.taken = 0;
             if self.bytes.capacity() > KEPT {
                 self.usual = self.bytes.len();
@@ -55,9 +146,9 @@ impl Transmit {
         } else if self.taken > self.bytes.len() / 2 {
             // What is gone is not kept where there is never nothing left.
             self.bytes.drain(..self.taken);
+            self.before += self.taken as u64;
             self.taken = 0;
         }
-        count
     }
 }
 
@@ -104,5 +195,64 @@ mod tests {
         }
         assert_eq!(transmit.len(), 1000);
         assert!(transmit.bytes.capacity() < 8192);
+    }
+
+    /// Encoded bytes and bodies leave in the order in which they came, whole or cut anywhere.
+    #[test]
+    fn bodies_keep_their_places() {
+        let body = |byte: u8| Bytes::from(std::vec![byte; SHARED]);
+        let fill = |transmit: &mut Transmit| {
+            transmit.put_body(body(b'a'));
+            transmit.buffer().extend_from_slice(b"head");
+            transmit.put_body(body(b'b'));
+            transmit.put_body(body(b'c'));
+            transmit.buffer().extend_from_slice(b"end");
+            transmit.put_body(Bytes::from_static(b"small"));
+        };
+        let (a, b, c) = (body(b'a'), body(b'b'), body(b'c'));
+        let all = [&a[..], b"head", &b, &c, b"endsmall"].concat();
+        for room in [1, 2, 3, 5, 4096, 4097, 5000, 100_000] {
+            for start in [0, 1, 4096, 4097, 4100, 4101, 12_300] {
+                let mut transmit = Transmit::default();
+                // What has gone before moves positions.
+                transmit.buffer().extend_from_slice(b"before");
+                assert_eq!(transmit.poll(&mut Vec::new()), 6);
+                fill(&mut transmit);
+                assert_eq!(transmit.len(), all.len());
+                let mut sent = Vec::new();
+                while sent.len() < start {
+                    let mut place = std::vec![0; room.min(start - sent.len())];
+                    let len = transmit.poll(&mut &mut place[..]);
+                    sent.extend_from_slice(&place[..len]);
+                    assert_eq!(transmit.len(), all.len() - sent.len());
+                }
+                let mut slices = Vec::new();
+                assert_eq!(transmit.poll_slices(&mut slices), all.len() - start);
+                assert_eq!([sent, slices.concat()].concat(), all, "{room} {start}");
+                assert_eq!(transmit.len(), 0);
+                // It goes on afterwards.
+                fill(&mut transmit);
+                let mut again = Vec::new();
+                assert_eq!(transmit.poll(&mut again), all.len());
+                assert_eq!(again, all);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_body_is_not_copied() {
+        let mut transmit = Transmit::default();
+        let body = Bytes::from(std::vec![7; 10 * SHARED]);
+        transmit.buffer().extend_from_slice(&[1; KEPT]);
+        transmit.put_body(body.clone());
+        transmit.buffer().extend_from_slice(&[2; KEPT]);
+        transmit.put_body(body.slice(1..));
+        let mut slices = Vec::new();
+        transmit.poll_slices(&mut slices);
+        let lens: Vec<usize> = slices.iter().map(Bytes::len).collect();
+        assert_eq!(lens, [KEPT, body.len(), KEPT, body.len() - 1]);
+        assert_eq!(slices[1].as_ptr(), body.as_ptr());
+        assert_eq!(slices[3].as_ptr(), body[1..].as_ptr());
+        assert_eq!(transmit.bytes.capacity(), 0);
     }
 }

@@ -419,3 +419,33 @@ fn what_is_wrong_is_told_alike() {
         }
     }
 }
+
+/// A large payload leaves as it lies in memory, in the same bytes as a small one would.
+#[test]
+fn a_large_payload_is_shared() {
+    for len in [0, 1, 4095, 4096, 100_000] {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let payload = bytes::Bytes::from(vec![b'a'; len]);
+            let message = Message::new("t", payload.clone(), qos);
+            let [sent, in_slices] = [false, true].map(|slices| {
+                let connect = Connect::clean(V5_0, utf8("c"));
+                let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+                client.publish(&message).unwrap();
+                client
+                    .publish(&Message::new("t", "z", QoS::AtMostOnce))
+                    .unwrap();
+                let (mut bytes, mut list) = (Vec::new(), Vec::new());
+                let waiting = client.transmit_len();
+                let count = match slices {
+                    true => client.poll_transmit_slices(Duration::ZERO, &mut list),
+                    false => client.poll_transmit(Duration::ZERO, &mut bytes),
+                };
+                assert_eq!((count, client.transmit_len()), (waiting, 0));
+                let shared = list.iter().any(|slice| slice.as_ptr() == payload.as_ptr());
+                assert_eq!(shared, slices && len >= 4096, "{len}");
+                [bytes, list.concat()].concat()
+            });
+            assert_eq!(sent, in_slices);
+        }
+    }
+}

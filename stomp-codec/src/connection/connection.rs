@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 use super::core::{Core, Phase};
 use super::role::{Client, Role, Server};
@@ -102,6 +102,18 @@ impl<R: Role> Connection<R> {
     pub fn poll_transmit(&mut self, now: Duration, out: &mut impl BufMut) -> usize {
         self.core.tick(now);
         let count = self.core.outbound.transmit(out);
+        if count > 0 {
+            self.core.sent();
+        }
+        count
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), in slices for a vectored write: all that
+    /// waits. Large parts of a body that a server sends by `send_shared_body` are among them
+    /// without a copy.
+    pub fn poll_transmit_slices(&mut self, now: Duration, out: &mut impl Extend<Bytes>) -> usize {
+        self.core.tick(now);
+        let count = self.core.outbound.transmit_slices(out);
         if count > 0 {
             self.core.sent();
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 use super::transmit::Transmit;
 use crate::SendError;
@@ -52,17 +52,33 @@ impl Outbound {
 
     /// Sends the next part of the body, and returns how much remains.
     pub(crate) fn put_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
-        let remaining = self.remaining.unwrap_or_default();
-        let rest = u64::try_from(part.len())
-            .ok()
-            .and_then(|len| remaining.checked_sub(len));
-        let rest = rest.ok_or(SendError::BodyLength { remaining })?;
+        let rest = self.rest_of_body(part)?;
         if self.is_in_body() {
             self.transmit.buffer().extend_from_slice(part);
             self.remaining = Some(rest);
             self.end_body();
         }
         Ok(rest)
+    }
+
+    /// As [`put_body`](Self::put_body), with a part that is not copied if it is large.
+    pub(crate) fn put_shared_body(&mut self, part: Bytes) -> Result<u64, SendError> {
+        let rest = self.rest_of_body(&part)?;
+        if self.is_in_body() {
+            self.transmit.put_body(part);
+            self.remaining = Some(rest);
+            self.end_body();
+        }
+        Ok(rest)
+    }
+
+    /// What remains of the body after this part of it.
+    fn rest_of_body(&self, part: &[u8]) -> Result<u64, SendError> {
+        let remaining = self.remaining.unwrap_or_default();
+        u64::try_from(part.len())
+            .ok()
+            .and_then(|len| remaining.checked_sub(len))
+            .ok_or(SendError::BodyLength { remaining })
     }
 
     fn end_body(&mut self) {
@@ -88,5 +104,10 @@ impl Outbound {
     /// Moves what waits, or as much as fits, to `out`.
     pub(crate) fn transmit(&mut self, out: &mut impl BufMut) -> usize {
         self.transmit.poll(out)
+    }
+
+    /// Moves all that waits to `out`, in slices.
+    pub(crate) fn transmit_slices(&mut self, out: &mut impl Extend<Bytes>) -> usize {
+        self.transmit.poll_slices(out)
     }
 }

@@ -496,3 +496,43 @@ fn a_server_sends_parts() {
         "MESSAGE\nsubscription:0\nmessage-id:1-1\ndestination:a\n\n^@"
     );
 }
+
+/// A part that is shared goes out as one that is copied.
+#[test]
+fn a_server_shares_parts() {
+    for len in [0, 1, 4095, 4096, 100_000] {
+        let part = bytes::Bytes::from(vec![b'a'; len]);
+        let [copied, shared] = [false, true].map(|shares| {
+            let mut server = ServerConnection::new(NOW, ServerConfig::default());
+            let stream = OPENING.to_owned() + "SUBSCRIBE\nid:0\ndestination:a\n\n\0";
+            let mut input = stream.as_bytes();
+            server.receive(NOW, &mut input).unwrap();
+            server.accept(NOW, &Accept::default()).unwrap();
+            let Ok(Some(ServerEvent::Subscribe(subscribe))) = server.receive(NOW, &mut input)
+            else {
+                panic!("no subscription");
+            };
+            let size = len as u64 + 1;
+            server
+                .begin_deliver(subscribe.subscription, 7, "a", Headers::NONE, size)
+                .unwrap();
+            let sent = match shares {
+                true => server.send_shared_body(part.clone()),
+                false => server.send_body(&part),
+            };
+            assert_eq!(sent, Ok(1));
+            let too_long = bytes::Bytes::from_static(b"ab");
+            assert_eq!(
+                server.send_shared_body(too_long),
+                Err(SendError::BodyLength { remaining: 1 })
+            );
+            assert_eq!(server.send_body(b"z"), Ok(0));
+            let mut slices = Vec::new();
+            let waiting = server.transmit_len();
+            assert_eq!(server.poll_transmit_slices(NOW, &mut slices), waiting);
+            slices.concat()
+        });
+        assert!(copied.ends_with(b"az\0") || len == 0);
+        assert_eq!(copied, shared, "{len}");
+    }
+}

@@ -3,12 +3,13 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 use super::super::content::Message;
 use super::super::error::{ConnectionError, ReplyError, SendError};
+use super::super::transmit::SHARED;
 use super::Core;
-use crate::frame::{self, ContentHeader, FRAME_OVERHEAD};
+use crate::frame::{self, ContentHeader, FRAME_END, FRAME_OVERHEAD};
 use crate::method::{Fields, Identified, SentBy};
 use crate::{EncodeError, ReplyCode};
 
@@ -146,25 +147,61 @@ impl<C: Default> Core<C> {
         }
     }
 
+    // keeps: section 2.3.5.2 / body frames, section 4.2.3 / size and channel
+    fn shared_body_frames(&mut self, channel: u16, mut bytes: Bytes) {
+        let most = self.payload_max();
+        while !bytes.is_empty() {
+            let part = bytes.split_to(bytes.len().min(most));
+            if part.len() < SHARED {
+                frame::encode_body(channel, &part, self.transmit.buffer());
+                continue;
+            }
+            frame::encode_body_header(channel, part.len(), self.transmit.buffer());
+            self.transmit.put_body(part);
+            self.transmit.buffer().push(FRAME_END);
+        }
+    }
+
     /// Queues the next part of a body. Returns how many bytes remain to be sent.
     pub(in crate::connection) fn send_body(
         &mut self,
         channel: u16,
         part: &[u8],
     ) -> Result<u64, SendError> {
+        let remaining = self.take_part(channel, part)?;
+        self.body_frames(channel, part);
+        self.part_is_sent(channel, remaining);
+        Ok(remaining)
+    }
+
+    /// As [`send_body`](Self::send_body), with a part that is not copied if it is large.
+    pub(in crate::connection) fn send_shared_body(
+        &mut self,
+        channel: u16,
+        part: Bytes,
+    ) -> Result<u64, SendError> {
+        let remaining = self.take_part(channel, &part)?;
+        self.shared_body_frames(channel, part);
+        self.part_is_sent(channel, remaining);
+        Ok(remaining)
+    }
+
+    /// What remains to be sent of a channel's body after this part of it.
+    fn take_part(&self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
         if !self.channels.contains_key(&channel) {
             return Err(SendError::ChannelNotOpen(channel));
         }
         let before = self.sending.get(&channel).map_or(0, |body| body.remaining);
-        let remaining = rest_of_body(part, before)?;
-        self.body_frames(channel, part);
+        rest_of_body(part, before)
+    }
+
+    fn part_is_sent(&mut self, channel: u16, remaining: u64) {
         if let Some(sending) = self.sending.get_mut(&channel) {
             sending.remaining = remaining;
         }
         if remaining == 0 {
             self.end_body(channel);
         }
-        Ok(remaining)
     }
 
     /// Queues what has waited for the end of the body that is being sent on a channel.
@@ -185,6 +222,19 @@ impl<C: Default> Core<C> {
     ) -> usize {
         let now = self.at(now);
         let len = self.transmit.poll(out);
+        if len > 0 {
+            self.sent(now);
+        }
+        len
+    }
+
+    pub(in crate::connection) fn poll_transmit_slices(
+        &mut self,
+        now: Duration,
+        out: &mut impl Extend<Bytes>,
+    ) -> usize {
+        let now = self.at(now);
+        let len = self.transmit.poll_slices(out);
         if len > 0 {
             self.sent(now);
         }

@@ -7,7 +7,7 @@ use amqp_codec::{MethodId, ReplyCode};
 use core::time::Duration;
 
 use super::channel::ReplyConsumer;
-use super::{AmqpFrontEnd, reply, with_outbound};
+use super::{AmqpFrontEnd, reply, send_message};
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::vhost::{Fetched, PublishOutcome, Settlement};
@@ -73,8 +73,8 @@ impl AmqpFrontEnd {
             Notice::Returned { channel, message } => {
                 let codec = &mut self.codec;
                 // A channel that closes gets nothing back, and nothing else can be wrong.
-                let _ = with_outbound(&message, |message| {
-                    codec.return_message(channel, ReplyCode::NoRoute, "NO_ROUTE", message)
+                let _ = send_message(codec, channel, &message, |codec, message, size| {
+                    codec.begin_return(channel, ReplyCode::NoRoute, "NO_ROUTE", message, size)
                 });
             }
             Notice::PublishRefused {
@@ -234,9 +234,10 @@ impl AmqpFrontEnd {
                 Notice::Fetched(Some(fetched)),
             ) => {
                 let codec = &mut self.codec;
-                let sent = with_outbound(&fetched.message, |message| {
-                    let remaining = count(fetched.remaining);
-                    codec.get_ok(number, fetched.redelivered.into(), remaining, message)
+                let redelivered = fetched.redelivered.into();
+                let left = count(fetched.remaining);
+                let sent = send_message(codec, number, &fetched.message, |codec, message, size| {
+                    codec.begin_get_ok(number, redelivered, left, message, size)
                 });
                 match (sent, fetched.lease) {
                     (Ok(tag), Some(lease)) => channel.unacknowledged.insert(tag, lease),

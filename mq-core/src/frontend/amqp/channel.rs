@@ -1,5 +1,6 @@
 //! A channel: its consumers, what they hold, and its mode.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
@@ -7,6 +8,7 @@ use amqp_codec::connection::{Request, Tags, Unacknowledged};
 use amqp_codec::method::channel;
 
 use super::answer::{Asked, Next};
+use super::publish::Incoming;
 use super::{Answer, Serving};
 use crate::frontend::{Link, settle};
 use crate::model::Request as Ask;
@@ -61,6 +63,8 @@ pub(super) struct Channel {
     pub(super) last_queue: Option<Name>,
     pub(super) mode: Mode,
     pub(super) reply: Option<ReplyConsumer>,
+    /// The publish whose body is coming.
+    pub(super) incoming: Option<Box<Incoming>>,
 }
 
 impl Channel {
@@ -74,6 +78,7 @@ impl Channel {
             last_queue: None,
             mode: Mode::Normal,
             reply: None,
+            incoming: None,
         }
     }
 

@@ -160,6 +160,7 @@ fn integer(width: Integer, n: i64) -> FieldValue<'static> {
 /// What a published content says, checked as RabbitMQ checks it.
 pub(super) fn message(
     content: &Content,
+    body: Bytes,
     user: &str,
     limits: &Limits,
     last: &mut LastRoute,
@@ -226,7 +227,7 @@ pub(super) fn message(
         exchange: last.exchange.of(content.exchange()),
         routing_key: last.routing_key.of(content.routing_key()),
         properties,
-        body: content.body_bytes(),
+        body,
         published: now,
         origin: if unchanged {
             Origin::Amqp(content.properties_bytes())

@@ -11,17 +11,18 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use amqp_codec::connection::{
     Capabilities, Message as Outbound, Reading, ReplyError, Scope, SendError, ServerConfig,
     ServerConnection, ServerEvent,
 };
-use amqp_codec::method::basic;
 use amqp_codec::{
     FieldValue, MethodId, Properties, PropertiesBuf, ReplyCode, Table, TableBuf, sasl,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 
+use super::body::{LARGE, Source};
 use super::last_name::LastRoute;
 use super::{FrontEnd, Link, Progress};
 use crate::config::{Config, Store};
@@ -34,6 +35,10 @@ use crate::names::Names;
 use crate::report::Reason;
 use answer::{Asked, Next};
 use channel::Channel;
+use publish::Inbound;
+
+/// Bytes of contents that are not whole for which there is room whatever the settings say.
+const LEAST_HELD: u64 = 1 << 20;
 
 /// One AMQP connection.
 pub(super) struct AmqpFrontEnd {
@@ -45,6 +50,9 @@ pub(super) struct AmqpFrontEnd {
     user: Name,
     virtual_host: Name,
     channels: BTreeMap<u16, Channel>,
+    /// Bytes of bodies that are coming, on all channels.
+    held_bodies: u64,
+    held_bodies_limit: u64,
     /// A goodbye was said: only its answer is still waited for.
     closing: bool,
 }
@@ -133,12 +141,14 @@ impl AmqpFrontEnd {
         let mut codec = ServerConfig::default().with_server_properties(server_properties(&config));
         codec.limits.body_size = config.limits.message_size as u64;
         // Room for one of the largest, and for others beside it.
-        let two = codec.limits.body_size.saturating_mul(2);
-        codec.limits.held_size = codec.limits.held_size.max(two);
+        codec.limits.held_size = codec.limits.body_size.saturating_mul(2).max(LEAST_HELD);
+        // Larger ones come in parts, and may stay in the memory that they came in.
+        codec.limits.assembled_size = LARGE as u64;
         codec.channel_max = config.channel_max;
         codec.frame_max = config.frame_max;
         codec.heartbeat = config.heartbeat;
         Self {
+            held_bodies_limit: codec.limits.held_size,
             codec: ServerConnection::new(now, codec),
             link: Link::default(),
             names: Names::new(config.seed, connection.0),
@@ -147,6 +157,7 @@ impl AmqpFrontEnd {
             user: Name::default(),
             virtual_host: Name::default(),
             channels: BTreeMap::new(),
+            held_bodies: 0,
             closing: false,
         }
     }
@@ -166,7 +177,7 @@ impl AmqpFrontEnd {
             .ask(login(user, password), Asked::Login { mechanism });
     }
 
-    fn event(&mut self, now: Duration, event: ServerEvent<'_>) {
+    fn event(&mut self, now: Duration, source: Source<'_>, event: ServerEvent<'_>) {
         match event {
             ServerEvent::Authenticate {
                 mechanism,
@@ -201,11 +212,20 @@ impl AmqpFrontEnd {
                 content,
                 ..
             } => {
-                let method = basic::Publish::ID;
-                self.serve(now, channel, method, |c, s| {
-                    c.publish(s, publish_tag, mandatory, immediate, &content)
-                });
+                let inbound = Inbound {
+                    publish_tag,
+                    mandatory,
+                    immediate,
+                    content,
+                };
+                self.published(now, channel, inbound);
             }
+            ServerEvent::Body {
+                channel,
+                part,
+                remaining,
+                ..
+            } => self.body_part(now, channel, source, part, remaining),
             ServerEvent::Closed { .. } | ServerEvent::CloseOk => self.leave(),
             _ => {}
         }
@@ -252,6 +272,7 @@ impl AmqpFrontEnd {
 
     fn close_channel(&mut self, number: u16) {
         if let Some(channel) = self.channels.remove(&number) {
+            self.held_bodies -= channel.held_body();
             channel.close(&mut self.link);
         }
     }
@@ -266,6 +287,7 @@ impl AmqpFrontEnd {
 
     /// Gives back all that the connection holds.
     fn leave(&mut self) {
+        self.held_bodies = 0;
         for channel in core::mem::take(&mut self.channels).into_values() {
             channel.close(&mut self.link);
         }
@@ -283,10 +305,15 @@ impl AmqpFrontEnd {
         });
         let settlement = match consumer {
             Some((tag, unacknowledged)) => {
-                let codec = &mut self.codec;
-                let sent = with_outbound(&delivery.message, |message| {
-                    codec.deliver(number, &tag, delivery.redelivered.into(), message)
-                });
+                let redelivered = delivery.redelivered.into();
+                let sent = send_message(
+                    &mut self.codec,
+                    number,
+                    &delivery.message,
+                    |codec, message, size| {
+                        codec.begin_deliver(number, &tag, redelivered, message, size)
+                    },
+                );
                 match (sent, delivery.lease) {
                     (Ok(delivery_tag), Some(lease)) => {
                         unacknowledged.insert(delivery_tag, lease);
@@ -346,10 +373,13 @@ fn server_properties(config: &Config) -> TableBuf {
     properties
 }
 
-/// Lends a message to the codec: as it came, where it came over AMQP.
-fn with_outbound<R>(
+/// Sends a message, of which `begin` sends what comes before the body: as it came, where it
+/// came over AMQP. A large body is not copied.
+fn send_message<R>(
+    codec: &mut ServerConnection,
+    channel: u16,
     message: &Message,
-    send: impl FnOnce(&Outbound<'_>) -> Result<R, SendError>,
+    begin: impl FnOnce(&mut ServerConnection, &Outbound<'_>, u64) -> Result<R, SendError>,
 ) -> Result<R, SendError> {
     let as_it_came = match &message.origin {
         Origin::Amqp(encoded) => Properties::decode(encoded, &amqp_codec::Limits::DEFAULT).ok(),
@@ -363,22 +393,28 @@ fn with_outbound<R>(
             built.as_properties()
         }
     };
-    send(&Outbound {
+    let is_large = message.body.len() >= LARGE;
+    let outbound = Outbound {
         exchange: &message.exchange,
         routing_key: content::routing_key(message),
         properties,
-        body: &message.body,
-    })
+        body: if is_large { &[] } else { &message.body },
+    };
+    let sent = begin(codec, &outbound, message.body.len() as u64)?;
+    if is_large {
+        codec.send_shared_body(channel, message.body.clone())?;
+    }
+    Ok(sent)
 }
 
 impl FrontEnd for AmqpFrontEnd {
-    fn receive(&mut self, now: Duration, _source: &Bytes, input: &mut &[u8]) -> Progress {
+    fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress {
         if self.link.is_waiting() {
             return Progress::Waiting;
         }
         match self.codec.receive(now, input) {
             Ok(Some(event)) => {
-                self.event(now, event);
+                self.event(now, Source(source), event);
                 Progress::Event
             }
             Ok(None) => Progress::Idle,
@@ -390,6 +426,10 @@ impl FrontEnd for AmqpFrontEnd {
         }
     }
 
+    fn missing(&self, input: &[u8]) -> usize {
+        amqp_codec::needed(input)
+    }
+
     fn poll_request(&mut self) -> Option<Request> {
         self.link.poll()
     }
@@ -398,8 +438,8 @@ impl FrontEnd for AmqpFrontEnd {
         self.take_notice(now, notice);
     }
 
-    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
-        self.codec.poll_transmit(now, out);
+    fn poll_transmit(&mut self, now: Duration, out: &mut Vec<Bytes>) {
+        self.codec.poll_transmit_slices(now, out);
     }
 
     fn transmit_len(&self) -> usize {

@@ -1,29 +1,110 @@
 //! `basic.publish`.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use amqp_codec::ReplyCode;
-use amqp_codec::connection::Content;
+use amqp_codec::connection::{Content, ReplyError};
+use amqp_codec::method::basic;
+use bytes::Bytes;
+use core::time::Duration;
 
 use super::channel::{Channel, Mode};
-use super::{Answer, Serving, content};
+use super::{AmqpFrontEnd, Answer, Serving, content};
+use crate::frontend::body::{Assembly, Source};
 use crate::model::Request;
 use crate::model::message::Text;
 use crate::model::request::{Publish, Unrouted};
 use crate::model::vhost::REPLY_QUEUE;
 
-impl Channel {
-    pub(super) fn publish(
+/// A publish as the codec hands it out, with its body or before that.
+pub(super) struct Inbound {
+    pub(super) publish_tag: Option<u64>,
+    pub(super) mandatory: bool,
+    pub(super) immediate: bool,
+    pub(super) content: Content,
+}
+
+/// A publish whose body is coming in parts.
+pub(super) struct Incoming {
+    inbound: Inbound,
+    body: Assembly,
+}
+
+impl AmqpFrontEnd {
+    /// A publish has come. It is served when its body has come too.
+    pub(super) fn published(&mut self, now: Duration, number: u16, inbound: Inbound) {
+        if inbound.content.is_whole() {
+            let body = inbound.content.body_bytes();
+            self.serve_publish(now, number, &inbound, body);
+        } else if let Some(channel) = self.channels.get_mut(&number) {
+            let body = Assembly::default();
+            channel.incoming = Some(Box::new(Incoming { inbound, body }));
+        }
+    }
+
+    /// A part of a body, after which so many bytes are to come.
+    pub(super) fn body_part(
         &mut self,
-        s: &mut Serving<'_>,
-        publish_tag: Option<u64>,
-        mandatory: bool,
-        immediate: bool,
-        content: &Content,
-    ) -> Answer {
-        if immediate {
+        now: Duration,
+        number: u16,
+        source: Source<'_>,
+        part: &[u8],
+        remaining: u64,
+    ) {
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return;
+        };
+        let Some(incoming) = &mut channel.incoming else {
+            return;
+        };
+        let before = incoming.body.len();
+        if remaining > 0 && self.held_bodies + part.len() as u64 > self.held_bodies_limit {
+            let text = alloc::format!(
+                "contents that are not complete, at most {} bytes are held",
+                self.held_bodies_limit
+            );
+            let error = ReplyError::new(ReplyCode::ContentTooLarge, number, text);
+            self.fail(now, &error.caused_by(basic::Publish::ID));
+            return;
+        }
+        match incoming.body.push(source, part, remaining) {
+            None => self.held_bodies += part.len() as u64,
+            Some(body) => {
+                self.held_bodies -= before as u64;
+                if let Some(incoming) = channel.incoming.take() {
+                    self.serve_publish(now, number, &incoming.inbound, body);
+                }
+            }
+        }
+    }
+
+    fn serve_publish(&mut self, now: Duration, number: u16, inbound: &Inbound, body: Bytes) {
+        let method = basic::Publish::ID;
+        self.serve(now, number, method, |channel, serving| {
+            channel.publish(serving, inbound, body)
+        });
+    }
+}
+
+impl Channel {
+    /// Bytes of the body that is coming.
+    pub(super) fn held_body(&self) -> u64 {
+        let incoming = self.incoming.as_ref();
+        incoming.map_or(0, |incoming| incoming.body.len() as u64)
+    }
+
+    fn publish(&mut self, s: &mut Serving<'_>, inbound: &Inbound, body: Bytes) -> Answer {
+        let Inbound {
+            publish_tag,
+            mandatory,
+            immediate,
+            content,
+        } = inbound;
+        if *immediate {
             return Err(s.fail(ReplyCode::NotImplemented, "immediate=true"));
         }
-        let mut message = content::message(content, s.user, &s.config.limits, s.last_route, s.now)
+        let limits = &s.config.limits;
+        let mut message = content::message(content, body, s.user, limits, s.last_route, s.now)
             .map_err(|refusal| s.refuse(refusal))?;
         let reply_to = message.properties.reply_to.as_ref();
         if reply_to.is_some_and(|name| name == REPLY_QUEUE) {
@@ -38,7 +119,7 @@ impl Channel {
         }
         let publish = Publish {
             message: Arc::new(message),
-            unrouted: if mandatory {
+            unrouted: if *mandatory {
                 Unrouted::Return
             } else {
                 Unrouted::Drop
@@ -53,7 +134,7 @@ impl Channel {
         s.link.tell(Request::Publish {
             channel,
             publish,
-            ticket: publish_tag,
+            ticket: *publish_tag,
         });
         Ok(())
     }

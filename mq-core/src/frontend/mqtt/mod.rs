@@ -6,7 +6,8 @@ mod properties;
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
-use bytes::{Bytes, BytesMut};
+use alloc::vec::Vec;
+use bytes::Bytes;
 use core::time::Duration;
 use mqtt_codec::connection::{
     Handshakes, InboundPublish, Reading, ServerConfig, ServerConnection, ServerEvent,
@@ -16,8 +17,9 @@ use mqtt_codec::{
     RetainHandling as WireRetainHandling, Subscribe, Unsubscribe,
 };
 
+use super::body::Source;
 use super::last_name::LastTopic;
-use super::{FrontEnd, Link, Progress, Source};
+use super::{FrontEnd, Link, Progress};
 use crate::config::Config;
 use crate::model::message::Name;
 use crate::model::request::{ChannelNumber, Publish, Unrouted};
@@ -90,7 +92,7 @@ impl MqttFrontEnd {
         self.codec.version() == Some(ProtocolVersion::V5_0)
     }
 
-    fn event(&mut self, now: Duration, source: &Source<'_>, event: ServerEvent<'_>) {
+    fn event(&mut self, now: Duration, source: Source<'_>, event: ServerEvent<'_>) {
         match event {
             ServerEvent::Connect(connect) => self.connect(now, &connect),
             // No method was agreed upon, so this cannot be right.
@@ -118,7 +120,7 @@ impl MqttFrontEnd {
         }
     }
 
-    fn publish(&mut self, now: Duration, source: &Source<'_>, publish: &InboundPublish<'_>) {
+    fn publish(&mut self, now: Duration, source: Source<'_>, publish: &InboundPublish<'_>) {
         let limits = &self.config.limits;
         if publish.payload.len() > limits.message_size
             || publish.properties.user_properties().count() > limits.headers
@@ -234,11 +236,17 @@ impl FrontEnd for MqttFrontEnd {
         }
         match self.codec.receive(now, input) {
             Ok(Some(event)) => {
-                self.event(now, &Source(source), event);
+                self.event(now, Source(source), event);
                 Progress::Event
             }
             Ok(None) | Err(_) => Progress::Idle,
         }
+    }
+
+    fn missing(&self, input: &[u8]) -> usize {
+        let version = self.codec.version().unwrap_or(ProtocolVersion::V5_0);
+        // What breaks a rule needs no more.
+        mqtt_codec::needed(input, version, &mqtt_codec::Limits::default()).unwrap_or(0)
     }
 
     fn poll_request(&mut self) -> Option<Request> {
@@ -259,8 +267,8 @@ impl FrontEnd for MqttFrontEnd {
         );
     }
 
-    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
-        self.codec.poll_transmit(now, out);
+    fn poll_transmit(&mut self, now: Duration, out: &mut Vec<Bytes>) {
+        self.codec.poll_transmit_slices(now, out);
     }
 
     fn transmit_len(&self) -> usize {

@@ -5,6 +5,7 @@ use stomp_codec::Command;
 use stomp_codec::connection::{Accept, Goodbye, Subscription};
 
 use super::{Failure, Receiver, SERVER, Session, StompFrontEnd, destination, headers};
+use crate::frontend::body::LARGE;
 use crate::model::message::Name;
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::Ticket;
@@ -238,9 +239,16 @@ impl StompFrontEnd {
             // What this version cannot carry stays behind.
             .filter(|(name, value)| version.check_header(Command::Message, name, value).is_ok());
         let sent = match receiver {
+            Receiver::Subscription(subscription) if message.body.len() < LARGE => self
+                .codec
+                .deliver(*subscription, number, &destination, headers, &message.body),
             Receiver::Subscription(subscription) => {
-                self.codec
-                    .deliver(*subscription, number, &destination, headers, &message.body)
+                let body_size = message.body.len() as u64;
+                let codec = &mut self.codec;
+                codec
+                    .begin_deliver(*subscription, number, &destination, headers, body_size)
+                    .and_then(|()| codec.send_shared_body(message.body.clone()))
+                    .map(|_remaining| ())
             }
             Receiver::Temporary(name) => {
                 self.codec

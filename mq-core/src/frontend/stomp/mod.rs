@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::connection::{
     Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, Reading, ServerConfig,
@@ -19,8 +19,9 @@ use stomp_codec::connection::{
 
 use stomp_codec::Limits;
 
+use super::body::Source;
 use super::last_name::{LastName, LastRoute};
-use super::{FrontEnd, Link, Progress, Source, settle};
+use super::{FrontEnd, Link, Progress, settle};
 use crate::config::Config;
 use crate::model::message::{Headers, Message, Name, Origin, Text};
 use crate::model::queue::{ConsumerId, QueueSettings};
@@ -49,6 +50,9 @@ enum Receiver {
 
 /// The channel of the model that a connection is.
 const CHANNEL: ChannelNumber = 0;
+
+/// Bytes in which most frames have all of their headers.
+const LONGEST_HEAD: usize = 4 * 1024;
 
 /// One STOMP connection.
 pub(super) struct StompFrontEnd {
@@ -184,7 +188,7 @@ impl StompFrontEnd {
 
     /// Acts on an event of an open session. What is done at once is answered at once, the
     /// rest when the model has answered.
-    fn serve(&mut self, now: Duration, source: &Source<'_>, event: ServerEvent<'_>) {
+    fn serve(&mut self, now: Duration, source: Source<'_>, event: ServerEvent<'_>) {
         let Some(session) = &mut self.session else {
             return;
         };
@@ -279,7 +283,7 @@ impl StompFrontEnd {
     fn send(
         &mut self,
         now: Duration,
-        source: &Source<'_>,
+        source: Source<'_>,
         send: &InboundSend<'_>,
     ) -> Result<(), Failure> {
         let publish = self.publish(send, source.keep(send.body()), now)?;
@@ -505,12 +509,21 @@ impl FrontEnd for StompFrontEnd {
                 Progress::Event
             }
             Ok(Some(event)) => {
-                self.serve(now, &Source(source), event);
+                self.serve(now, Source(source), event);
                 Progress::Event
             }
             // The ERROR is on its way, and the connection over.
             Ok(None) | Err(_) => Progress::Idle,
         }
+    }
+
+    fn missing(&self, input: &[u8]) -> usize {
+        // The header says it, if anything does: a body is not searched for its end.
+        let (head, rest) = input.split_at(input.len().min(LONGEST_HEAD));
+        let version = self.codec.version().unwrap_or(stomp_codec::Version::V1_2);
+        // What breaks a rule needs no more.
+        let missing = stomp_codec::needed(head, version, &Limits::default()).unwrap_or(0);
+        missing.saturating_sub(rest.len())
     }
 
     fn poll_request(&mut self) -> Option<Request> {
@@ -531,8 +544,8 @@ impl FrontEnd for StompFrontEnd {
         );
     }
 
-    fn poll_transmit(&mut self, now: Duration, out: &mut BytesMut) {
-        self.codec.poll_transmit(now, out);
+    fn poll_transmit(&mut self, now: Duration, out: &mut Vec<Bytes>) {
+        self.codec.poll_transmit_slices(now, out);
     }
 
     fn transmit_len(&self) -> usize {

@@ -11,15 +11,18 @@ pub(super) use parts::Outgoing;
 
 use alloc::boxed::Box;
 
+use bytes::Bytes;
+
 use super::alias::AliasUse;
 use super::by_identifier::ByIdentifier;
 use super::core::{Core, Request, Side, State, buffer};
 use super::role::Role;
 use super::session::InFlight;
+use super::transmit::{SHARED, Transmit};
 use super::{Connection, ConnectionError, Message, SendError};
 use crate::{
-    EncodeError, PacketIdentifier, PacketSet, PacketType, Properties, PropertyIdentifier, Publish,
-    QoS, ReasonCode, Rule, StringError, TopicName,
+    EncodeError, PacketIdentifier, PacketSet, PacketType, Properties, PropertyIdentifier,
+    ProtocolVersion, Publish, QoS, ReasonCode, Rule, StringError, TopicName,
 };
 
 impl<R: Role> Connection<R> {
@@ -180,7 +183,8 @@ impl Core {
         }
         let identifier = self.encode(message, chosen, message.payload.len(), |core, packet| {
             let (publish, topic_alias) = packet;
-            publish.encode_with(topic_alias, core.version, core.buffer())
+            let out = (&mut core.transmit, &mut core.outgoing);
+            put_publish(out, publish, topic_alias, core.version, &message.payload)
         })?;
         if let Some(identifier) = identifier {
             let sequence = self.session.next_sequence();
@@ -347,8 +351,10 @@ impl Core {
                 if is_taken && self.under_way >= u32::from(self.send_maximum) {
                     return false;
                 }
-                let out = buffer(&mut self.transmit, &mut self.outgoing);
-                if !is_taken || again.encode_with(None, self.version, out).is_err() {
+                let out = (&mut self.transmit, &mut self.outgoing);
+                if !is_taken
+                    || put_publish(out, again, None, self.version, &message.payload).is_err()
+                {
                     // A server drops it as if it had been delivered (MQTT-3.1.2-25). A
                     // client keeps it for a connection on which it is taken.
                     if self.side == Side::Server {
@@ -373,6 +379,27 @@ impl Core {
         }
         self.send_unsent();
     }
+}
+
+/// Sends a PUBLISH with this payload, which is not copied if it is large. Within a message that
+/// is sent in parts it waits for the end of that, and is.
+fn put_publish(
+    (transmit, outgoing): (&mut Transmit, &mut Option<Box<Outgoing>>),
+    publish: Publish<'_>,
+    topic_alias: Option<u16>,
+    version: ProtocolVersion,
+    payload: &Bytes,
+) -> Result<(), EncodeError> {
+    if outgoing.is_some() || payload.len() < SHARED {
+        return publish.encode_with(topic_alias, version, buffer(transmit, outgoing));
+    }
+    let head = Publish {
+        payload: &[],
+        ..publish
+    };
+    head.encode_part(topic_alias, payload.len(), version, transmit.buffer())?;
+    transmit.put_body(payload.clone());
+    Ok(())
 }
 
 /// Whether a packet beside those of the session has this identifier. A server's requests have

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use crate::connection::core::Phase;
 use crate::connection::event::NOT_USER_HEADERS;
 use crate::connection::heart_beat::Agreed;
@@ -230,6 +232,19 @@ impl Connection<Server> {
             self.core.writable()?;
         }
         self.core.outbound.put_body(part)
+    }
+
+    /// As [`send_body`](Self::send_body), without a copy of the part if it has 4 KiB or
+    /// more: its memory is shared until it has left.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_body`](Self::send_body).
+    pub fn send_shared_body(&mut self, part: Bytes) -> Result<u64, SendError> {
+        if !self.core.outbound.is_in_body() {
+            self.core.writable()?;
+        }
+        self.core.outbound.put_shared_body(part)
     }
 
     fn put_message<'h>(

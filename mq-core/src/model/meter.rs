@@ -1,0 +1,86 @@
+//! How many bytes all messages of a broker hold.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::message::Message;
+
+/// Bytes that a message takes beside those that its size counts: itself, and its places
+/// in a queue and in the journal.
+const OVERHEAD: usize = size_of::<Message>() + 256;
+
+/// Counts the bytes of all messages that were given to it and are not dropped yet. One that
+/// is in many queues and sessions counts once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Meter(Arc<AtomicUsize>);
+
+impl Meter {
+    /// Bytes that the messages hold.
+    pub(crate) fn total(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message from here on, unless somebody else has a share in it already.
+    pub(crate) fn count(&self, message: &mut Arc<Message>) {
+        let bytes = message.size() + OVERHEAD;
+        if let Some(message) = Arc::get_mut(message) {
+            self.0.fetch_add(bytes, Ordering::Relaxed);
+            message.counted = Counted(Some((self.clone(), bytes)));
+        }
+    }
+}
+
+/// That a message is counted, until it is dropped. A copy of it is not.
+#[derive(Debug, Default)]
+pub(crate) struct Counted(Option<(Meter, usize)>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// It is nothing that a message says.
+impl PartialEq for Counted {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some((meter, bytes)) = self.0.take() {
+            meter.0.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::queue::tests::message;
+
+    #[test]
+    fn a_message_counts_once_and_until_it_is_dropped() {
+        let meter = Meter::default();
+        let mut first = Arc::new(message("0123456789"));
+        meter.count(&mut first);
+        let total = meter.total();
+        assert_eq!(total, first.size() + OVERHEAD);
+        let mut shared = first.clone();
+        meter.count(&mut shared);
+        let mut copy = Arc::new(Message::clone(&first));
+        assert_eq!(meter.total(), total);
+        meter.count(&mut copy);
+        assert_eq!(meter.total(), 2 * total);
+        meter.count(&mut copy);
+        assert_eq!(meter.total(), 2 * total);
+        drop(first);
+        assert_eq!(meter.total(), 2 * total);
+        drop(shared);
+        assert_eq!(meter.total(), total);
+        drop(Message::clone(&copy).into_edited());
+        drop(copy);
+        assert_eq!(meter.total(), 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! Large bodies: they arrive as they were sent however they were cut on their way in, their
+//! memory is not copied on their way out, and what has come of those that are not whole is
+//! bounded.
+
+use crate::world::World;
+use crate::world::amqp::Amqp;
+use crate::world::mqtt::Mqtt;
+use crate::world::stomp::Stomp;
+use amqp_codec::TableBuf;
+use amqp_codec::connection::{Mandatory, Message};
+use bytes::Bytes;
+use mq_core::{Config, ConnectionId, Input, Output};
+use mqtt_codec::QoS;
+use mqtt_codec::connection::Message as Publish;
+
+/// Digits that say where they stand.
+fn body(len: usize) -> String {
+    let mut body = String::with_capacity(len + 8);
+    while body.len() < len {
+        body += &format!("{:07},", body.len());
+    }
+    body.truncate(len);
+    body
+}
+
+/// One after the other, small ones between: around where they begin to be large, several in
+/// one read, and larger than a frame of AMQP and a read of the server.
+const SIZES: &[usize] = &[
+    10, 4_095, 4_096, 4_097, 1, 16_384, 16_384, 65_536, 3, 140_000, 300_000, 0,
+];
+
+/// What one client of each protocol receives of `topic/all`.
+struct Consumers {
+    amqp: Amqp,
+    mqtt: Mqtt,
+    stomp: Stomp,
+}
+
+impl Consumers {
+    fn new(world: &mut World) -> Self {
+        let mut amqp = Amqp::connect(world);
+        amqp.declare("q", &TableBuf::new());
+        amqp.bind("q", "amq.topic", "topic.all");
+        amqp.consume(1, "q", "c", true);
+        amqp.seen(world);
+        let mut mqtt = Mqtt::connect(world, "consumer");
+        mqtt.subscribe(world, "topic/all", QoS::AtLeastOnce);
+        let stomp = Stomp::connect(world);
+        stomp.subscribe(world, "0", "/topic/topic.all", "");
+        stomp.frames(world);
+        Self { amqp, mqtt, stomp }
+    }
+
+    fn check(&mut self, world: &mut World, what: &str) {
+        let expected: Vec<String> = SIZES.iter().map(|&len| body(len)).collect();
+        self.amqp.contents.clear();
+        self.amqp.seen(world);
+        let contents = self.amqp.contents.iter();
+        let amqp: Vec<_> = contents
+            .map(|c| String::from_utf8_lossy(c.body()).into_owned())
+            .collect();
+        self.mqtt.messages.clear();
+        self.mqtt.seen(world);
+        let messages = self.mqtt.messages.iter();
+        let mqtt: Vec<_> = messages
+            .map(|m| String::from_utf8_lossy(&m.payload).into_owned())
+            .collect();
+        let stomp = self.stomp.messages(world);
+        for (name, came) in [("AMQP", amqp), ("MQTT", mqtt), ("STOMP", stomp)] {
+            let lens = |bodies: &[String]| bodies.iter().map(String::len).collect::<Vec<_>>();
+            assert_eq!(lens(&came), lens(&expected), "{what} to {name}");
+            assert!(came == expected, "{what} to {name}");
+        }
+    }
+}
+
+#[test]
+fn they_arrive_however_they_are_cut() {
+    for piece in [999, 4_096, 30_000, 65_536, usize::MAX] {
+        let mut world = World::new();
+        let mut consumers = Consumers::new(&mut world);
+        world.piece = piece;
+        let mut amqp = Amqp::connect(&mut world);
+        for &len in SIZES {
+            amqp.publish(1, "amq.topic", "topic.all", &body(len));
+        }
+        amqp.seen(&mut world);
+        consumers.check(&mut world, &format!("AMQP by {piece}"));
+        let mut mqtt = Mqtt::connect(&mut world, "publisher");
+        for &len in SIZES {
+            let message = Publish::new("topic/all", body(len), QoS::AtLeastOnce);
+            mqtt.codec.publish(&message).unwrap();
+        }
+        mqtt.seen(&mut world);
+        consumers.check(&mut world, &format!("MQTT by {piece}"));
+        let stomp = Stomp::connect(&mut world);
+        let mut stream = String::new();
+        for &len in SIZES {
+            let body = body(len);
+            stream +=
+                &format!("SEND\ndestination:/topic/topic.all\ncontent-length:{len}\n\n{body}\0");
+        }
+        world.send(stomp.0, stream.as_bytes());
+        consumers.check(&mut world, &format!("STOMP by {piece}"));
+    }
+}
+
+/// How many of the last outputs to this connection lie in `memory`.
+fn shared(world: &World, connection: ConnectionId, memory: &Bytes) -> usize {
+    let outputs = world.outputs.iter().filter(|output| match output {
+        Output::Transmit {
+            connection: to,
+            bytes,
+        } => *to == connection && memory.as_ptr_range().contains(&bytes.as_ptr()),
+        _ => false,
+    });
+    outputs.count()
+}
+
+/// What came in one read goes to all three protocols from where it was received.
+#[test]
+fn they_are_not_copied_on_their_way() {
+    let text = body(50_000);
+    let mut world = World::new();
+    let consumers = Consumers::new(&mut world);
+    let mut amqp = Amqp::connect(&mut world);
+    amqp.publish(1, "amq.topic", "topic.all", &text);
+    let mut bytes = Vec::new();
+    amqp.codec.poll_transmit(world.now, &mut bytes);
+    let mut mqtt = Mqtt::connect(&mut world, "publisher");
+    let message = Publish::new("topic/all", text.clone(), QoS::AtMostOnce);
+    mqtt.codec.publish(&message).unwrap();
+    let mut packet = Vec::new();
+    mqtt.codec.poll_transmit(world.now, &mut packet);
+    let stomp = Stomp::connect(&mut world);
+    let frame = format!("SEND\ndestination:/topic/topic.all\ncontent-length:50000\n\n{text}\0");
+    let rows = [
+        (amqp.id, bytes),
+        (mqtt.id, packet),
+        (stomp.0, frame.into_bytes()),
+    ];
+    for (connection, bytes) in rows {
+        let bytes = Bytes::from(bytes);
+        world.outputs.clear();
+        world.handle(Input::Received {
+            connection,
+            bytes: bytes.clone(),
+        });
+        for consumer in [consumers.amqp.id, consumers.mqtt.id, consumers.stomp.0] {
+            assert_eq!(
+                shared(&world, consumer, &bytes),
+                1,
+                "{connection:?} {consumer:?}"
+            );
+        }
+    }
+    assert!(
+        consumers
+            .stomp
+            .messages(&mut world)
+            .iter()
+            .all(|body| *body == text)
+    );
+}
+
+/// A message that was fetched, and one that comes back, are not copied either.
+#[test]
+fn fetched_and_returned_ones_are_not_copied() {
+    let text = body(20_000);
+    let mut world = World::new();
+    let mut amqp = Amqp::connect(&mut world);
+    amqp.declare("q", &TableBuf::new());
+    amqp.publish_with(1, "", "nowhere", &text, true, &Default::default());
+    amqp.seen(&mut world);
+    assert_eq!(amqp.contents[0].body(), text.as_bytes());
+    amqp.publish(1, "", "q", &text);
+    amqp.seen(&mut world);
+    world.outputs.clear();
+    amqp.get("q", true);
+    amqp.seen(&mut world);
+    assert_eq!(amqp.contents[1].body(), text.as_bytes());
+    let transmits = world.outputs.iter().filter_map(|output| match output {
+        Output::Transmit { bytes, .. } => Some(bytes.len()),
+        _ => None,
+    });
+    assert!(transmits.into_iter().any(|len| len == text.len()));
+}
+
+/// AMQP closes the channel whose body is one too many (311, content-too-large), and those of
+/// others go on. What it had held is free again.
+#[test]
+fn what_is_not_whole_is_bounded() {
+    const SIZE: usize = 600_000;
+    let mut config = Config::default();
+    config.limits.message_size = SIZE;
+    let mut world = World::with(config);
+    let mut client = Amqp::connect(&mut world);
+    client.declare("q", &TableBuf::new());
+    client.codec.open_channel().unwrap();
+    client.seen(&mut world);
+    let message = Message {
+        routing_key: "q",
+        ..Message::default()
+    };
+    let most = vec![b'a'; SIZE - 1];
+    for _ in 0..3 {
+        for channel in [1, 2, 3] {
+            let size = SIZE as u64;
+            client
+                .codec
+                .begin_publish(channel, Mandatory::No, &message, size)
+                .unwrap();
+            client.codec.send_body(channel, &most).unwrap();
+        }
+        let seen = client.seen(&mut world);
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert!(seen[0].starts_with("channel.close 311 "), "{seen:?}");
+        for channel in [1, 2] {
+            client.codec.send_body(channel, b"z").unwrap();
+        }
+        client.codec.open_channel().unwrap();
+        assert_eq!(client.seen(&mut world), ["channel 3"]);
+        client.get("q", true);
+        client.get("q", true);
+        let seen = client.seen(&mut world);
+        assert_eq!(seen.len(), 2);
+        assert!(seen.iter().all(|seen| seen.len() > SIZE), "both are whole");
+    }
+}
