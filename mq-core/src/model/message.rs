@@ -339,19 +339,17 @@ impl Headers {
 impl Properties {
     /// Bytes that they hold.
     fn size(&self) -> usize {
-        let texts = [
-            &self.content_type,
-            &self.content_encoding,
-            &self.reply_to,
-            &self.message_id,
-            &self.kind,
-            &self.user_id,
-            &self.app_id,
-            &self.cluster_id,
-        ];
-        let texts = texts.into_iter().flatten().map(|text| text.len());
-        let correlation_id = self.correlation_id.as_ref().map_or(0, Bytes::len);
-        texts.sum::<usize>() + self.headers.size() + correlation_id
+        let len = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.len());
+        len(&self.content_type)
+            + len(&self.content_encoding)
+            + len(&self.reply_to)
+            + len(&self.message_id)
+            + len(&self.kind)
+            + len(&self.user_id)
+            + len(&self.app_id)
+            + len(&self.cluster_id)
+            + self.correlation_id.as_ref().map_or(0, Bytes::len)
+            + self.headers.size()
     }
 }
 

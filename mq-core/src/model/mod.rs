@@ -9,7 +9,7 @@
 //! use core::time::Duration;
 //! use mq_core::Config;
 //! use mq_core::model::{
-//!     ConnectionId, Consume, DeclareQueue, Headers, Host, Login, Message, Model, Name, Notice,
+//!     Answer, ConnectionId, Consume, DeclareQueue, Headers, Host, Login, Message, Model, Name, Notice,
 //!     Origin, Properties, Publish, Request, Settlement, Unrouted,
 //! };
 //! use std::sync::Arc;
@@ -50,7 +50,7 @@
 //!     origin: Origin::Broker,
 //! };
 //! let publish = Publish { message: Arc::new(message), unrouted: Unrouted::Return };
-//! let answer = ask(Request::Publish { channel, publish, ticket: Some(7) });
+//! let answer = ask(Request::Publish { channel, publish, answer: Answer::Always(7) });
 //! assert!(matches!(answer, Some(Notice::Accepted { ticket: 7, .. })));
 //!
 //! let consume = Consume {
@@ -113,8 +113,8 @@ pub use notice::{Notice, Said};
 pub use queue::{ConsumerId, QueueSettings};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
-    Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange, DeclareQueue,
-    Host, Login, Operation, Publish, Request, Ticket, Unrouted,
+    Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
+    DeclareQueue, Host, Login, Operation, Publish, Request, Ticket, Unrouted,
 };
 pub(crate) use rights::Rights;
 pub use session::{
@@ -139,6 +139,8 @@ pub(crate) const BYTES_PER_STEP: usize = 4096;
 #[derive(Debug)]
 pub struct Model {
     now: Duration,
+    /// Steps that were done in all virtual hosts.
+    steps: u64,
     rights: Rights,
     /// Who has logged in and not named a virtual host yet.
     users: BTreeMap<ConnectionId, Name>,
@@ -175,6 +177,7 @@ impl Model {
             .collect();
         Ok(Self {
             now: Duration::ZERO,
+            steps: 0,
             rights: Rights::new(config)?,
             users: BTreeMap::new(),
             vhosts,
@@ -208,8 +211,8 @@ impl Model {
                     }
                     _ => self.places.get(&connection).copied(),
                 };
-                match index.and_then(|index| self.wake(index)) {
-                    Some(vhost) => vhost.serve(connection, request),
+                match index {
+                    Some(index) => self.act(index, |vhost| vhost.serve(connection, request)),
                     None if matches!(request, Request::Attach(_)) => {
                         self.notices
                             .push_back((connection, refused(not_logged_in())));
@@ -235,7 +238,9 @@ impl Model {
         while let Some(index) = self.awake.front() {
             let index = *index;
             let vhost = self.vhosts.get_mut(index)?;
+            let before = vhost.statistics.steps;
             let said = vhost.poll_notice(steps);
+            self.steps += vhost.statistics.steps - before;
             if vhost.has_untaken_changes() {
                 self.changed.push_back(index);
             }
@@ -269,9 +274,7 @@ impl Model {
     /// Goes on with what was kept, once all of it has been put back.
     pub(crate) fn resume(&mut self) {
         for index in 0..self.vhosts.len() {
-            if let Some(vhost) = self.wake(index) {
-                vhost.resume_sessions();
-            }
+            self.act(index, VirtualHost::resume_sessions);
         }
     }
 
@@ -312,9 +315,8 @@ impl Model {
             .filter(|index| self.vhosts[*index].has_work())
             .collect();
         for index in &working {
-            if let Some(vhost) = self.wake(*index) {
-                vhost.do_work(steps / working.len() as u64 + 1);
-            }
+            let steps = steps / working.len() as u64 + 1;
+            self.act(*index, |vhost| vhost.do_work(steps));
         }
     }
 
@@ -322,13 +324,20 @@ impl Model {
     /// it is to ask for nothing else.
     #[must_use]
     pub fn is_busy(&self, connection: ConnectionId) -> bool {
-        self.vhosts.iter().any(|vhost| vhost.is_busy(connection))
+        match self.places.get(&connection) {
+            Some(index) => self
+                .vhosts
+                .get(*index)
+                .is_some_and(|vhost| vhost.is_busy(connection)),
+            // It has left, and may have asked for something before.
+            None => self.vhosts.iter().any(|vhost| vhost.is_busy(connection)),
+        }
     }
 
     /// Steps that were done since the beginning.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.vhosts.iter().map(|vhost| vhost.statistics.steps).sum()
+        self.steps
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next; None: never, as things
@@ -345,9 +354,7 @@ impl Model {
     pub fn handle_timeout(&mut self, now: Duration, count: usize) {
         self.now = self.now.max(now);
         for index in 0..self.vhosts.len() {
-            if let Some(vhost) = self.wake(index) {
-                vhost.expire(count);
-            }
+            self.act(index, |vhost| vhost.expire(count));
         }
     }
 
@@ -358,6 +365,16 @@ impl Model {
             .iter()
             .map(VirtualHost::count)
             .fold(Statistics::default(), Statistics::plus)
+    }
+
+    /// Does something in a virtual host, and counts its steps.
+    fn act(&mut self, index: usize, action: impl FnOnce(&mut VirtualHost)) {
+        if let Some(vhost) = self.wake(index) {
+            let before = vhost.statistics.steps;
+            action(vhost);
+            let steps = vhost.statistics.steps - before;
+            self.steps += steps;
+        }
     }
 
     /// A virtual host at the present time, to be polled afterwards.

@@ -43,9 +43,9 @@ pub struct Said {
 /// | notice | comes |
 /// |---|---|
 /// | `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Fetched`, `RepliesOpened`, `Attached`, `Subscribed`, `Unsubscribed`, `Refused` | as the answer to a question, in the order of the questions |
-/// | `Accepted` | once for each publish with a ticket and each commit, when the model answers for the message: at once, or when it is stored |
+/// | `Accepted` | once for each publish that asks for it and each commit, when the model answers for the message: at once, or when it is stored |
 /// | `Returned` | before the `Accepted` of its publish |
-/// | `PublishRefused` | in place of `Accepted`, and also for a publish without a ticket |
+/// | `PublishRefused` | in place of `Accepted`, and also where nobody asks for `Accepted` |
 /// | `Deliver` | when there is a message for a consumer, between `Consumed` (`RepliesOpened`) and `Cancel` |
 /// | `Push` | when there is a message for the client of a session, between `Attached` and `Detach` |
 /// | `Release` | once for each `Received`, between `Attached` and `Detach`, in their order |

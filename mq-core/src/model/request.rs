@@ -9,7 +9,7 @@ use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
 use super::queue::{ConsumerId, QueueSettings};
 use super::session::{Attach, Leaving, SubscribeRequest};
-use super::vhost::{Lease, Settlement};
+use super::vhost::{Lease, PublishOutcome, Settlement};
 
 /// The number that a front end gives to a channel of its connection: a group of
 /// consumers and publishes that share limits and fail together. An AMQP channel has its
@@ -51,7 +51,7 @@ pub type Ticket = u64;
 /// | [`SettleAll`](Self::SettleAll) | AMQP, STOMP | `Accepted`, at some later time, if it has a ticket |
 /// | [`OpenReplies`](Self::OpenReplies) | AMQP | `RepliesOpened` |
 /// | [`CheckReplies`](Self::CheckReplies) | AMQP | `Done` |
-/// | [`Publish`](Self::Publish) | all | `Accepted`, at some later time, if it has a ticket |
+/// | [`Publish`](Self::Publish) | all | `Accepted`, at some later time, if its [`Answer`] says so |
 /// | [`CheckPublish`](Self::CheckPublish) | AMQP | |
 /// | [`CountRefused`](Self::CountRefused) | MQTT | |
 /// | [`Commit`](Self::Commit) | AMQP, STOMP | `Accepted`, at some later time |
@@ -215,8 +215,8 @@ pub enum Request {
         channel: ChannelNumber,
         /// The message, and what becomes of it if nothing is bound for it.
         publish: Publish,
-        /// None: nobody waits for an answer.
-        ticket: Option<Ticket>,
+        /// What is to be said of it.
+        answer: Answer,
     },
     /// Whether one may publish to the exchange: answered by `PublishRefused` alone, if one
     /// may not.
@@ -413,6 +413,37 @@ pub struct Publish {
     pub unrouted: Unrouted,
 }
 
+/// What a publisher is told of a message. That it may not be published is always said,
+/// with `PublishRefused`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing.
+    Never,
+    /// `Accepted`, if a queue was full and [refused](super::PublishOutcome::Refused) it.
+    IfRefused(Ticket),
+    /// `Accepted`.
+    Always(Ticket),
+}
+
+impl Answer {
+    /// What names the message.
+    pub(super) fn ticket(self) -> Option<Ticket> {
+        match self {
+            Self::Never => None,
+            Self::IfRefused(ticket) | Self::Always(ticket) => Some(ticket),
+        }
+    }
+
+    /// What names the message, if this outcome is to be said.
+    pub(super) fn to(self, outcome: PublishOutcome) -> Option<Ticket> {
+        match self {
+            Self::Never => None,
+            Self::IfRefused(ticket) => (outcome == PublishOutcome::Refused).then_some(ticket),
+            Self::Always(ticket) => Some(ticket),
+        }
+    }
+}
+
 /// What becomes of a message for which nothing is bound.
 #[derive(Debug, Clone)]
 pub enum Unrouted {
@@ -422,8 +453,9 @@ pub enum Unrouted {
     Return,
     /// Its routing key names a queue, which has to be there.
     Refuse,
-    /// Its routing key names a queue, which is made if it is not there.
-    MakeQueue(Arc<QueueSettings>),
+    /// Its routing key names a queue, which is made if it is not there. None: a durable one
+    /// without arguments.
+    MakeQueue(Option<Box<QueueSettings>>),
 }
 
 /// A step of a transaction.

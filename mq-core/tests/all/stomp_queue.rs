@@ -218,3 +218,33 @@ fn nobody_speaks_in_the_name_of_another() {
     client.send(&mut world, "COMMIT\ntransaction:t\nreceipt:c\n\n");
     assert_eq!(client.frames(&mut world)[0].command, "ERROR");
 }
+
+#[test]
+fn a_queue_that_is_full_and_refuses_ends_the_connection() {
+    // `x-overflow` of a queue for one message (RabbitMQ, "Queue Length Limit"), header of
+    // the second SEND, and what is answered.
+    const CASES: &[(&str, &str, &[&str])] = &[
+        ("reject-publish", "", &["ERROR"]),
+        ("reject-publish", "receipt:r\n", &["ERROR"]),
+        ("drop-head", "", &[]),
+        ("drop-head", "receipt:r\n", &["RECEIPT"]),
+    ];
+    for (overflow, header, expected) in CASES {
+        let mut world = World::new();
+        let client = Stomp::connect(&mut world);
+        let first =
+            format!("SEND\ndestination:/queue/q\nx-max-length:1\nx-overflow:{overflow}\n\nfirst");
+        client.send(&mut world, &first);
+        assert_eq!(client.frames(&mut world), []);
+        let second = format!("SEND\ndestination:/queue/q\n{header}\nsecond");
+        client.send(&mut world, &second);
+        let frames = client.frames(&mut world);
+        let commands: Vec<&str> = frames.iter().map(|f| &*f.command).collect();
+        assert_eq!(commands, *expected, "{overflow} {header}");
+        let receipt = header.strip_prefix("receipt:").map(str::trim_end);
+        for frame in &frames {
+            assert_eq!(frame.header("receipt-id"), receipt, "{overflow} {header}");
+        }
+        assert_eq!(world.is_closed(client.0), expected == &["ERROR"]);
+    }
+}

@@ -13,7 +13,7 @@ use super::{AmqpFrontEnd, Answer, Serving, content};
 use crate::frontend::body::{Assembly, Source};
 use crate::model::Request;
 use crate::model::message::Text;
-use crate::model::request::{Publish, Unrouted};
+use crate::model::request::{self, Publish, Unrouted};
 use crate::model::vhost::REPLY_QUEUE;
 
 /// A publish as the codec hands it out, with its body or before that.
@@ -134,7 +134,7 @@ impl Channel {
         s.link.tell(Request::Publish {
             channel,
             publish,
-            ticket: *publish_tag,
+            answer: publish_tag.map_or(request::Answer::Never, request::Answer::Always),
         });
         Ok(())
     }

@@ -22,7 +22,7 @@ use super::last_name::LastTopic;
 use super::{FrontEnd, Link, Progress};
 use crate::config::Config;
 use crate::model::message::Name;
-use crate::model::request::{ChannelNumber, Publish, Unrouted};
+use crate::model::request::{Answer, ChannelNumber, Publish, Unrouted};
 use crate::model::session::{Leaving, RetainHandling, SubscribeRequest, SubscriptionOptions};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
@@ -146,7 +146,10 @@ impl MqttFrontEnd {
                 message: Arc::new(message),
                 unrouted: Unrouted::Drop,
             },
-            ticket: publish.packet_identifier.map(|id| id.get().into()),
+            answer: match publish.packet_identifier {
+                Some(id) => Answer::Always(id.get().into()),
+                None => Answer::Never,
+            },
         });
     }
 

@@ -23,11 +23,11 @@ use super::body::Source;
 use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, Link, Progress, settle};
 use crate::config::Config;
-use crate::model::message::{Headers, Message, Name, Origin, Text};
+use crate::model::message::{Message, Name, Origin, Text};
 use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
 use crate::model::request::{
-    self, ChannelNumber, Credentials, Host, Login, Publish, Ticket, Unrouted,
+    self, Answer, ChannelNumber, Credentials, Host, Login, Publish, Ticket, Unrouted,
 };
 use crate::model::vhost::{Lease, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
@@ -60,8 +60,6 @@ pub(super) struct StompFrontEnd {
     config: Arc<Config>,
     link: Link<Asked>,
     names: Names,
-    /// How a queue is made that a SEND names first.
-    queue_settings: Arc<QueueSettings>,
     connection: ConnectionId,
     last_route: LastRoute,
     last_destination: LastName,
@@ -149,12 +147,6 @@ impl StompFrontEnd {
             link: Link::default(),
             names: Names::new(config.seed, connection.0),
             config,
-            queue_settings: Arc::new(QueueSettings {
-                durable: true,
-                exclusive: None,
-                auto_delete: false,
-                arguments: Headers::default(),
-            }),
             connection,
             last_route: LastRoute::default(),
             last_destination: LastName::default(),
@@ -287,11 +279,16 @@ impl StompFrontEnd {
         send: &InboundSend<'_>,
     ) -> Result<(), Failure> {
         let publish = self.publish(send, source.keep(send.body()), now)?;
-        let ticket = Some(self.ticket(send.receipt.as_deref()));
+        let ticket = self.ticket(send.receipt.as_deref());
+        // An ERROR says what is refused, whether there is a receipt or not.
+        let answer = match send.receipt {
+            Some(_) => Answer::Always(ticket),
+            None => Answer::IfRefused(ticket),
+        };
         self.link.tell(Request::Publish {
             channel: CHANNEL,
             publish,
-            ticket,
+            answer,
         });
         Ok(())
     }
@@ -394,20 +391,18 @@ impl StompFrontEnd {
         };
         let unrouted = match destination {
             Destination::Queue(_) => {
-                // Most messages say nothing of the queue, and share its usual settings.
+                // Most messages say nothing of the queue.
                 let named = &message.properties.headers.0;
                 let asked = named.iter().any(|(name, _)| headers::is_of_queue(name));
-                Unrouted::MakeQueue(if asked {
+                Unrouted::MakeQueue(asked.then(|| {
                     let shape = headers::QueueShape::of_queue(&send.frame);
-                    Arc::new(QueueSettings {
+                    Box::new(QueueSettings {
                         durable: shape.durable,
                         exclusive: shape.exclusive.then_some(self.connection),
                         auto_delete: shape.auto_delete,
                         arguments: headers::queue_arguments(|name| send.frame.header(name)),
                     })
-                } else {
-                    self.queue_settings.clone()
-                })
+                }))
             }
             Destination::ExistingQueue(_) => Unrouted::Refuse,
             _ => Unrouted::Drop,

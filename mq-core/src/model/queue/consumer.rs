@@ -298,15 +298,24 @@ impl Consumers {
             let (consumer, _) = self.all.get_mut(&self.active?)?;
             return can_take(consumer).then_some(consumer);
         }
-        while let Some((priority, _, id)) = self.asked.pop_first() {
+        while let Some(&(priority, _, id)) = self.asked.first() {
             *steps += 1;
             let consumer = self.all.get_mut(&id);
-            if consumer.is_some_and(|(consumer, _)| can_take(consumer)) {
+            let takes = consumer.is_some_and(|(consumer, _)| can_take(consumer));
+            // The only one is first and last.
+            let moves = takes && self.asked.len() > 1;
+            if moves || !takes {
+                self.asked.pop_first();
+            }
+            if moves {
                 let place = self.last_place(priority.0, id);
                 self.asked.insert(place);
-                let (consumer, old) = self.all.get_mut(&id)?;
-                *old = place;
-                return Some(consumer);
+                if let Some((_, old)) = self.all.get_mut(&id) {
+                    *old = place;
+                }
+            }
+            if takes {
+                return self.all.get_mut(&id).map(|(consumer, _)| consumer);
             }
         }
         None

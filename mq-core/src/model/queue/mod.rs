@@ -50,14 +50,26 @@ pub struct QueueSettings {
     pub arguments: Headers,
 }
 
-/// The message of an entry as a consumer gets it: from a quorum queue with the
-/// header `x-delivery-count`, which is how often it came back.
-pub(crate) fn outgoing(kind: QueueKind, entry: &Entry) -> Arc<Message> {
-    if kind != QueueKind::Quorum {
-        return entry.message.clone();
+impl QueueSettings {
+    /// Those of a durable queue without arguments.
+    pub(crate) fn durable() -> Self {
+        Self {
+            durable: true,
+            exclusive: None,
+            auto_delete: false,
+            arguments: Headers::default(),
+        }
     }
-    let mut message = Message::clone(&entry.message).into_edited();
-    let count = Value::long(entry.returned.into());
+}
+
+/// A message that came back so often, as a consumer gets it: from a quorum queue it has
+/// the header `x-delivery-count`.
+pub(crate) fn outgoing(kind: QueueKind, message: Arc<Message>, returned: u32) -> Arc<Message> {
+    if kind != QueueKind::Quorum {
+        return message;
+    }
+    let mut message = Arc::unwrap_or_clone(message).into_edited();
+    let count = Value::long(returned.into());
     message.properties.headers.set(DELIVERY_COUNT, count);
     Arc::new(message)
 }
@@ -88,6 +100,8 @@ pub(crate) struct Queue {
     pub(crate) used: Duration,
     /// Waiting in the virtual host's list of queues to look at.
     pub(crate) listed: bool,
+    /// The deadline that the virtual host knows of.
+    pub(crate) deadline: Option<Duration>,
     next_position: u64,
     /// It was noted that messages before that position may have been delivered.
     offered: u64,
@@ -111,6 +125,7 @@ impl Queue {
             bound_to: BTreeSet::new(),
             used: now,
             listed: false,
+            deadline: None,
             next_position: 0,
             offered: 0,
         }
@@ -281,6 +296,11 @@ impl Queue {
         Some(entry)
     }
 
+    /// Whether the time of any ready message can be over.
+    pub(crate) fn has_expiring(&self) -> bool {
+        self.ready.has_expiring()
+    }
+
     /// Takes all ready messages, and the lists of who wants which.
     pub(crate) fn take_all(&mut self) -> (Ready, Vec<BTreeSet<Key>>) {
         let ready = core::mem::take(&mut self.ready);
@@ -328,11 +348,16 @@ impl Queue {
     /// A queue that refuses publishes gives up nothing: what makes it too long came
     /// back to it, and was accepted before.
     pub(crate) fn pop_overflow(&mut self, limits: &Limits) -> Option<Entry> {
-        if self.arguments.overflow == Overflow::DropHead && self.exceeds(limits, 0, 0) {
+        if self.overflows(limits) {
             self.pop()
         } else {
             None
         }
+    }
+
+    /// Whether a message has to go because the queue is too long.
+    pub(crate) fn overflows(&self, limits: &Limits) -> bool {
+        self.arguments.overflow == Overflow::DropHead && self.exceeds(limits, 0, 0)
     }
 
     /// When something happens here by itself.

@@ -30,6 +30,8 @@ pub(crate) struct Ready {
     len: usize,
     bytes: usize,
     held: usize,
+    /// How many of them have a time to live.
+    expiring: usize,
     /// Every message can be taken out by its place, once [`Ready::next_key`] has passed
     /// it.
     keyed: bool,
@@ -129,6 +131,7 @@ impl Ready {
         self.len += 1;
         self.bytes += entry.message.body.len();
         self.held += entry.message.size();
+        self.expiring += usize::from(entry.expires.is_some());
         let level = self.levels.entry(priority).or_default();
         level.insert(entry, self.keyed);
     }
@@ -140,42 +143,46 @@ impl Ready {
 
     /// Takes the head, and says where it stood.
     pub(super) fn pop_first(&mut self) -> Option<(Key, Entry)> {
-        let priority = self.occupied().next_back()?;
-        self.take(priority)
+        self.pop_where(|level| !level.is_empty())
+    }
+
+    /// Whether the time of any of them can be over.
+    pub(super) fn has_expiring(&self) -> bool {
+        self.expiring > 0
     }
 
     /// Takes the first message at the head of a priority that expires before
     /// `now`, or, when `inclusive`, at `now`.
     pub(super) fn pop_expired(&mut self, now: Duration, inclusive: bool) -> Option<(Key, Entry)> {
-        let (&priority, _) = self.levels.iter().rev().find(|(_, level)| {
-            level
-                .front()
-                .and_then(|e| e.expires)
-                .is_some_and(|at| at < now || (inclusive && at == now))
-        })?;
-        self.take(priority)
+        if !self.has_expiring() {
+            return None;
+        }
+        self.pop_where(|level| {
+            let expires = level.front().and_then(|entry| entry.expires);
+            expires.is_some_and(|at| at < now || (inclusive && at == now))
+        })
+    }
+
+    /// Takes the first message of the highest priority of which this is true, and says
+    /// where it stood.
+    fn pop_where(&mut self, is_it: impl Fn(&Level) -> bool) -> Option<(Key, Entry)> {
+        let mut levels = self.levels.iter_mut().rev();
+        let (&priority, level) = levels.find(|(_, level)| is_it(level))?;
+        let entry = level.pop_front()?;
+        let emptied = level.is_empty();
+        self.forget(priority, emptied, &entry);
+        Some(((Reverse(priority), entry.position), entry))
     }
 
     /// When the first message at the head of a priority expires.
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        if !self.has_expiring() {
+            return None;
+        }
         self.levels
             .values()
             .filter_map(|level| level.front()?.expires)
             .min()
-    }
-
-    /// The priorities that hold something, lowest first.
-    fn occupied(&self) -> impl DoubleEndedIterator<Item = u8> {
-        self.levels
-            .iter()
-            .filter(|(_, level)| !level.is_empty())
-            .map(|(priority, _)| *priority)
-    }
-
-    fn take(&mut self, priority: u8) -> Option<(Key, Entry)> {
-        let entry = self.levels.get_mut(&priority)?.pop_front()?;
-        self.forget(priority, &entry);
-        Some(((Reverse(priority), entry.position), entry))
     }
 
     /// Takes one out of the middle, if it is still there and was passed by
@@ -184,7 +191,8 @@ impl Ready {
     pub(super) fn take_at(&mut self, (Reverse(priority), position): Key) -> Option<Entry> {
         let level = self.levels.get_mut(&priority)?;
         let entry = level.returned.remove(&position)?;
-        self.forget(priority, &entry);
+        let emptied = level.is_empty();
+        self.forget(priority, emptied, &entry);
         Some(entry)
     }
 
@@ -221,14 +229,12 @@ impl Ready {
         Some((key, entry))
     }
 
-    fn forget(&mut self, priority: u8, entry: &Entry) {
-        if let Some(level) = self.levels.get(&priority)
-            // The level without priorities keeps its memory.
-            && level.is_empty()
-            && priority > 0
-        {
+    fn forget(&mut self, priority: u8, emptied: bool, entry: &Entry) {
+        // The level without priorities keeps its memory.
+        if emptied && priority > 0 {
             self.levels.remove(&priority);
         }
+        self.expiring -= usize::from(entry.expires.is_some());
         self.len -= 1;
         self.bytes -= entry.message.body.len();
         self.held -= entry.message.size();

@@ -78,6 +78,9 @@ impl VirtualHost {
         publisher: Option<SessionId>,
         targets: &mut Vec<Target>,
     ) -> bool {
+        if matches.is_empty() {
+            return false;
+        }
         if let [Match::Session { id, options }] = *matches {
             // Nothing overlaps.
             let own = options.no_local && publisher == Some(id);

@@ -7,7 +7,9 @@ use super::{Listed, VirtualHost, Work, list};
 use crate::model::change::{BacklogId, Change};
 use crate::model::message::Message;
 use crate::model::queue::dead_letter::Reason;
-use crate::model::queue::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
+use crate::model::queue::{
+    ChannelId, Consumer, ConsumerId, Queue, QueueId, Unacknowledged, outgoing,
+};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 use crate::model::selector::Selector;
@@ -173,7 +175,8 @@ impl VirtualHost {
         let entry = queue.pop();
         let kept = self.changes.are_kept();
         let fetched = entry.map(|entry| {
-            let message = outgoing(queue.arguments.kind, &entry);
+            let message = entry.message.clone();
+            let message = outgoing(queue.arguments.kind, message, entry.returned);
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
             self.statistics.delivered += 1;
@@ -284,7 +287,10 @@ impl VirtualHost {
                     continue;
                 }
             };
-            let expired = self.expire_some(id, false, end) && self.expire_wanted(id, end);
+            // Most queues hold nothing whose time can be over.
+            let expires = self.queues.get(&id).is_some_and(Queue::has_expiring);
+            let expired =
+                !expires || (self.expire_some(id, false, end) && self.expire_wanted(id, end));
             if expired && let Some(delivery) = self.deliver_from(id) {
                 self.in_a_row += 1;
                 if self.in_a_row >= IN_A_ROW {
@@ -295,14 +301,17 @@ impl VirtualHost {
             }
             self.in_a_row = 0;
             self.listed.pop_front();
-            if let Some(queue) = self.queues.get_mut(&id) {
-                queue.listed = false;
-            }
+            let Some(queue) = self.queues.get_mut(&id) else {
+                continue;
+            };
+            queue.listed = false;
+            let is_calm = !queue.has_expiring() && !queue.overflows(&self.limits);
             let done = expired
-                && self.expire_some(id, true, end)
-                && self.drop_overflow(id, end)
-                // What was dropped may have stood before something that is due.
-                && self.expire_some(id, true, end);
+                && (is_calm
+                    || (self.expire_some(id, true, end)
+                        && self.drop_overflow(id, end)
+                        // What was dropped may have stood before something that is due.
+                        && self.expire_some(id, true, end)));
             if done {
                 self.update_queue_timer(id);
             } else {
@@ -336,16 +345,15 @@ impl VirtualHost {
         let steps = &mut self.statistics.steps;
         let (consumer, entry) = queue.take_next(&mut self.channels, steps)?;
         let channel = self.channels.get_mut(&consumer.channel)?;
-        let message = outgoing(kind, &entry);
-        let redelivered = entry.redelivered;
+        let (redelivered, returned) = (entry.redelivered, entry.returned);
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         let position = entry.position;
         let kept = kept && entry.message.is_lasting();
         self.statistics.delivered += 1;
-        self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
-        let lease = if consumer.no_ack {
+        self.statistics.steps += (entry.message.body.len() / BYTES_PER_STEP) as u64;
+        let (lease, message) = if consumer.no_ack {
             self.statistics.acknowledged += 1;
-            None
+            (None, entry.message)
         } else {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
@@ -359,8 +367,9 @@ impl VirtualHost {
                 entry,
                 consumer: Some(consumer_id),
             };
+            let message = held.entry.message.clone();
             queue.unacknowledged.insert(position, held);
-            Some(lease)
+            (Some(lease), message)
         };
         if kept && queue.offer(position) {
             self.changes.push(Change::Queue(Box::new(queue.kept(id))));
@@ -373,7 +382,7 @@ impl VirtualHost {
             consumer: consumer_id,
             lease,
             redelivered,
-            message,
+            message: outgoing(kind, message, returned),
         };
         Some((channel_id.connection, delivery))
     }

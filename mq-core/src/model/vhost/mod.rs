@@ -297,9 +297,10 @@ impl VirtualHost {
     }
 
     fn queue_timeout(&mut self, id: QueueId) {
-        let Some(queue) = self.queues.get(&id) else {
+        let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
+        queue.deadline = None;
         let unused_since = queue.used;
         match queue.arguments.expires {
             Some(after)

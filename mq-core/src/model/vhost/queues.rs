@@ -330,7 +330,12 @@ impl VirtualHost {
     }
 
     pub(super) fn update_queue_timer(&mut self, id: QueueId) {
-        let at = self.queues.get(&id).and_then(Queue::next_deadline);
-        self.timers.set(TimerKey::Queue(id), at);
+        if let Some(queue) = self.queues.get_mut(&id)
+            && let at = queue.next_deadline()
+            && queue.deadline != at
+        {
+            queue.deadline = at;
+            self.timers.set(TimerKey::Queue(id), at);
+        }
     }
 }

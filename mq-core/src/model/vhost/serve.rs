@@ -11,7 +11,7 @@ use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
-    Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket, Unrouted,
+    Answer, Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket, Unrouted,
 };
 use crate::model::selector::Selector;
 use crate::model::session::{SessionId, SubscribeRefusal, SubscribeRequest};
@@ -174,8 +174,8 @@ impl VirtualHost {
             Request::Publish {
                 channel,
                 publish,
-                ticket,
-            } => self.publish_on(id(channel), &publish, ticket),
+                answer,
+            } => self.publish_on(id(channel), &publish, answer),
             Request::Attach(attach) => self.attach(connection, *attach),
             Request::Detach(leaving) => {
                 if let Some(session) = self.take_session(connection) {
@@ -329,7 +329,7 @@ impl VirtualHost {
     }
 
     /// Publishes, and says what became of it; does nothing on a channel that is over.
-    fn publish_on(&mut self, id: ChannelId, publish: &Publish, ticket: Option<Ticket>) {
+    fn publish_on(&mut self, id: ChannelId, publish: &Publish, answer: Answer) {
         let publisher = match self.channels.get(&id) {
             Some(channel) if channel.failed => return,
             Some(_) => None,
@@ -340,12 +340,12 @@ impl VirtualHost {
         };
         let changes = self.changes.count();
         if let Err(refusal) = self.prepare(id.connection, publish) {
-            self.refuse_publish(id, ticket, refusal);
+            self.refuse_publish(id, answer.ticket(), refusal);
             return;
         }
         let outcome = self.publish_retaining(&publish.message, publisher);
         self.return_unroutable(id, publish, outcome);
-        if let Some(ticket) = ticket {
+        if let Some(ticket) = answer.to(outcome) {
             if let Some(session) = publisher
                 && outcome.is_accepted()
                 && let Ok(packet_identifier) = u16::try_from(ticket)
@@ -382,7 +382,10 @@ impl VirtualHost {
                 self.permit_made_queue(connection, routing_key)?;
                 self.declare_queue(queues::DeclareQueue {
                     name: routing_key,
-                    settings: QueueSettings::clone(settings),
+                    settings: match settings {
+                        Some(settings) => QueueSettings::clone(settings),
+                        None => QueueSettings::durable(),
+                    },
                     connection,
                 })?;
             }

@@ -107,7 +107,7 @@ fn deleting_a_queue_tells_its_consumers() {
 /// What a front end has sent on before it knew of the refusal does nothing.
 #[test]
 fn a_refusal_ends_its_channel() {
-    use crate::model::request::{Publish, Request, Unrouted};
+    use crate::model::request::{Answer, Publish, Request, Unrouted};
     let mut v = vhost();
     let q = v.make("q", &[]);
     let channel = v.channel(ME).number;
@@ -121,7 +121,7 @@ fn a_refusal_ends_its_channel() {
             message: Arc::new(message("m")),
             unrouted: Unrouted::Drop,
         },
-        ticket: Some(7),
+        answer: Answer::Always(7),
     };
     for request in [check("none"), publish(), check("amq.direct")] {
         v.serve(ME, request);
