@@ -127,6 +127,15 @@
 //! that are needed of it, and 64 KiB: what is needed and lies first is written once more, a
 //! bounded number of bytes with each batch, before the beginning is trimmed.
 //!
+//! # What is held in memory
+//!
+//! [`Limits`] bound every queue, session and connection, and all messages together
+//! ([`Limits::memory_high_water`]). From there on a connection that publishes is read no
+//! further, which an AMQP client that announces `connection.blocked` is told, and
+//! [`Reason::Blocked`] reports; at [`Limits::memory_low_water`] it goes on. Deliveries go on all
+//! the time. One that publishes and acknowledges on the same connection has a reserve, so that
+//! its acknowledgements are read. [`Statistics::held`] says how much it is.
+//!
 //! # Replay
 //!
 //! Everything that happens follows from these calls: log the inputs with their

@@ -76,6 +76,14 @@ pub struct Limits {
     /// publishes what has to be stored is read no further, until half of them are. AMQP
     /// clients that announce `connection.blocked` receive it.
     pub store_high_water: usize,
+    /// Bytes that all messages of the broker hold together, bodies, properties and what is
+    /// kept about each of them, from which on a connection that publishes is read no further,
+    /// until no more than [`memory_low_water`](Self::memory_low_water) are. AMQP clients that
+    /// announce `connection.blocked` receive it. A connection that has something to
+    /// acknowledge is read until a quarter more is held, so that it can acknowledge.
+    pub memory_high_water: usize,
+    /// Bytes held at which those go on. More than `memory_high_water` counts as that.
+    pub memory_low_water: usize,
 }
 
 impl Default for Limits {
@@ -105,6 +113,8 @@ impl Default for Limits {
             consumers: 10_000,
             unacknowledged: 1_000_000,
             store_high_water: 16 << 20,
+            memory_high_water: 2 << 30,
+            memory_low_water: 3 << 29,
         }
     }
 }

@@ -42,6 +42,11 @@ pub enum Reason {
     TimedOut(String),
     /// Another connection has the client identifier now. This one ends.
     TakenOver,
+    /// It publishes, and is read no further, since there is no room for that; of what, the
+    /// text says.
+    Blocked(String),
+    /// It is read again.
+    Unblocked,
 }
 
 /// Who is at the other end of a connection, as far as its login has come.

@@ -27,6 +27,7 @@ pub(crate) struct Reports {
     malformed: Throttle,
     timed_out: Throttle,
     taken_over: Throttle,
+    blocked: Throttle,
     seen: Statistics,
     next_look: Option<Instant>,
 }
@@ -68,6 +69,10 @@ impl Reports {
                     info,
                     "another connection has its client identifier now"
                 );
+            }
+            Reason::Blocked(why) => line!(blocked, warn, "its publishes wait: {why}"),
+            Reason::Unblocked => {
+                tracing::debug!(id, protocol, %peer, user, client = client_identifier, "goes on");
             }
             other => tracing::info!(id, protocol, %peer, user, "{other:?}"),
         }

@@ -6,12 +6,13 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use super::departure::Departure;
+use super::memory::Memory;
 use super::turn::SLICE;
 use super::{Broker, Output};
 use crate::frontend::{self, FrontEnd, Protocol};
 use crate::journal::Journal;
 use crate::limits::Limits;
-use crate::model::{ConnectionId, Model, Notice, Request};
+use crate::model::{ConnectionId, Model, Request, Shortage};
 use crate::report::Login;
 
 /// Bytes that are most likely enough to tell where a frame ends.
@@ -26,8 +27,8 @@ pub(super) struct Connection {
     pub(super) unsent: usize,
     /// Sizes of messages for it that wait for the store.
     pub(super) held: usize,
-    /// It publishes, and the store is behind.
-    pub(super) blocked: bool,
+    /// It publishes, and there is no room for that.
+    pub(super) blocked: Option<Shortage>,
     /// Takes deliveries.
     pub(super) writable: bool,
     /// Among those whose output and deadline have to be looked at.
@@ -51,40 +52,46 @@ impl Connection {
     }
 
     /// Hands the requests of its front end to the model. Returns whether it is blocked from
-    /// here on.
+    /// here on: it waits before its next message.
     pub(super) fn pass_requests(
         &mut self,
         id: ConnectionId,
         now: Duration,
         model: &mut Model,
         journal: &mut Option<Box<Journal>>,
+        memory: &mut Memory,
     ) -> bool {
-        let mut blocked = false;
+        let was_blocked = self.blocked.is_some();
         while let Some(request) = self.front.poll_request() {
             self.login.hear(&request);
-            let Some(journal) = journal else {
-                model.handle(now, id, request);
-                continue;
-            };
-            if let Request::CloseChannel { channel } = request {
-                journal.close_channel(id, channel);
+            let publishes = request.publishes();
+            match journal {
+                None => model.handle(now, id, request),
+                Some(journal) => {
+                    if let Request::CloseChannel { channel } = request {
+                        journal.close_channel(id, channel);
+                    }
+                    if publishes && journal.is_full() {
+                        journal.take(model);
+                        let end = journal.end();
+                        model.handle(now, id, request);
+                        journal.take(model);
+                        if journal.end() > end {
+                            self.blocked.get_or_insert(Shortage::Store);
+                        }
+                    } else {
+                        model.handle(now, id, request);
+                    }
+                }
             }
-            if !(journal.is_full() && request.publishes()) {
-                model.handle(now, id, request);
-                continue;
-            }
-            journal.take(model);
-            let end = journal.end();
-            model.handle(now, id, request);
-            journal.take(model);
-            if journal.end() > end && !self.blocked {
-                // It waits before its next message.
-                self.blocked = true;
-                blocked = true;
-                self.front.notice(now, Notice::Blocked);
+            if publishes {
+                memory.set_held(model.meter().total());
+                if memory.is_short() {
+                    self.blocked.get_or_insert(Shortage::Memory);
+                }
             }
         }
-        blocked
+        !was_blocked && self.blocked.is_some()
     }
 
     /// Adds to the backlog what was received. Where more of a frame is missing, room is made for
@@ -103,12 +110,22 @@ impl Connection {
         self.backlog.extend_from_slice(bytes);
     }
 
-    /// Whether its input waits because its peer does not take what it is sent, or the store
-    /// what it publishes. The last
-    /// input of a connection does not: there is no later time for it.
-    pub(super) fn is_held(&self, limits: &Limits) -> bool {
+    /// Whether its input waits because its peer does not take what it is sent, or there is no
+    /// room for what it publishes. The last input of a connection does not: there is no later
+    /// time for it.
+    pub(super) fn is_held(&self, limits: &Limits, memory: &Memory) -> bool {
         let is_last = self.gone || self.departure.is_some();
-        !is_last && (self.blocked || self.outbound() >= limits.transmit_high_water)
+        !is_last && (self.is_blocked(memory) || self.outbound() >= limits.transmit_high_water)
+    }
+
+    /// Whether its input waits since there is no room for what it publishes. Where a peer has
+    /// something to acknowledge, which makes room, that may come next.
+    pub(super) fn is_blocked(&self, memory: &Memory) -> bool {
+        match self.blocked {
+            None => false,
+            Some(Shortage::Store) => true,
+            Some(Shortage::Memory) => !(memory.has_reserve() && self.front.has_unacknowledged()),
+        }
     }
 
     /// Whether there is input that can be taken, now or when the model has answered.
@@ -140,7 +157,7 @@ impl Broker {
             backlog: BytesMut::new(),
             unsent: 0,
             held: 0,
-            blocked: false,
+            blocked: None,
             writable: true,
             touched: true,
             paused: false,
@@ -184,7 +201,7 @@ impl Broker {
     /// Whether the input of a connection waits for something else than the rest of a frame.
     fn has_to_wait(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(&id);
-        connection.is_some_and(|c| c.has_input() || c.is_held(&self.config.limits))
+        connection.is_some_and(|c| c.has_input() || c.is_held(&self.config.limits, &self.memory))
             || self.model.is_busy(id)
     }
 
@@ -342,7 +359,7 @@ impl Broker {
                 .journal
                 .as_ref()
                 .is_some_and(|journal| journal.holds(id));
-        let reading = !waits && !connection.is_held(&self.config.limits);
+        let reading = !waits && !connection.is_held(&self.config.limits, &self.memory);
         connection.front.set_reading(self.now, reading);
         let deadline = connection.poll_timeout();
         if deadline != connection.deadline {

@@ -2,6 +2,7 @@
 
 mod connection;
 mod departure;
+mod memory;
 mod port;
 mod store;
 mod turn;
@@ -18,6 +19,7 @@ use crate::journal::Journal;
 use crate::model::message::Name;
 use crate::model::{ConnectionId, Model, Statistics};
 use connection::Connection;
+use memory::Memory;
 pub use port::{Input, Output};
 
 /// Timers that one call serves.
@@ -47,7 +49,8 @@ pub struct Broker {
     batches: VecDeque<Output>,
     /// With a store.
     journal: Option<Box<Journal>>,
-    /// Connections whose input waits for the store.
+    memory: Memory,
+    /// Connections whose input waits for the store, or for memory.
     blocked: BTreeSet<ConnectionId>,
     /// Connections with a backlog that can be taken, in the order of their turns.
     line: VecDeque<ConnectionId>,
@@ -86,6 +89,7 @@ impl Broker {
         };
         Ok(Self {
             now: config.unix_time,
+            memory: Memory::new(&config.limits),
             config: Arc::new(config),
             model,
             connections: BTreeMap::new(),
@@ -131,7 +135,11 @@ impl Broker {
     /// come already while there is work left.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let at = if !self.line.is_empty() || self.model.has_work() || self.has_stored() {
+        let at = if !self.line.is_empty()
+            || self.model.has_work()
+            || self.has_stored()
+            || self.has_unblocked()
+        {
             Some(self.now)
         } else {
             let connection = self.deadlines.first().map(|(at, _)| *at);

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::turn::{SLICE, TURN};
+use super::turn::SLICE;
 use super::{Broker, Output};
 use crate::journal::{Admission, Journal, Reader};
 use crate::model::{ConnectionId, Notice, Wait};
@@ -66,6 +66,7 @@ impl Broker {
             self.batches
                 .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
         }
+        self.memory.set_held(self.model.meter().total());
     }
 
     /// What lies before is stored: what has waited for that goes out.
@@ -80,37 +81,10 @@ impl Broker {
         self.pump(self.spent() + SLICE);
     }
 
-    /// Lets those go on that have waited for the store.
-    pub(super) fn unblock(&mut self) {
-        let end = self.spent() + TURN / 4;
-        while self.has_room()
-            && self.spent() < end
-            && let Some(id) = self.blocked.pop_first()
-        {
-            self.steps += 1;
-            if let Some(connection) = self.connections.get_mut(&id) {
-                connection.blocked = false;
-            }
-            self.notify(id, Notice::Unblocked);
-            let waiting = self.connections.get(&id);
-            if waiting.is_some_and(|c| !c.backlog.is_empty() && !c.waits) {
-                self.put_in_line(id);
-            }
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.journal
-            .as_ref()
-            .is_some_and(|journal| journal.has_room())
-    }
-
     /// Whether something waits for nothing more, since it is stored.
     pub(super) fn has_stored(&self) -> bool {
         let journal = self.journal.as_ref();
-        journal.is_some_and(|journal| {
-            journal.is_ready() || (!self.blocked.is_empty() && journal.has_room())
-        })
+        journal.is_some_and(|journal| journal.is_ready())
     }
 
     /// Takes the journal out, to be filled.

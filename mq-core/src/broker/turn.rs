@@ -56,7 +56,7 @@ impl Broker {
             if connection.front.is_closed() {
                 return;
             }
-            held = connection.is_held(&self.config.limits);
+            held = connection.is_held(&self.config.limits, &self.memory);
             more = self.model.is_busy(id);
             if held || more {
                 break;
@@ -64,10 +64,15 @@ impl Broker {
             let before = input.len();
             let progress = connection.front.receive(self.now, &source, &mut input);
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-            let blocked =
-                connection.pass_requests(id, self.now, &mut self.model, &mut self.journal);
+            let blocked = connection.pass_requests(
+                id,
+                self.now,
+                &mut self.model,
+                &mut self.journal,
+                &mut self.memory,
+            );
             if blocked {
-                self.blocked.insert(id);
+                self.block(id);
             }
             let delivered = self.pump(end);
             match progress {
@@ -163,8 +168,15 @@ impl Broker {
         call(&mut *connection.front, self.now);
         connection.touched = true;
         self.touched.insert(id);
-        if connection.pass_requests(id, self.now, &mut self.model, &mut self.journal) {
-            self.blocked.insert(id);
+        let blocked = connection.pass_requests(
+            id,
+            self.now,
+            &mut self.model,
+            &mut self.journal,
+            &mut self.memory,
+        );
+        if blocked {
+            self.block(id);
         }
     }
 
@@ -183,14 +195,28 @@ impl Broker {
             connection.touched = true;
             self.touched.insert(id);
         }
-        if connection.pass_requests(id, self.now, &mut self.model, &mut self.journal) {
-            self.blocked.insert(id);
-        }
+        let blocked = connection.pass_requests(
+            id,
+            self.now,
+            &mut self.model,
+            &mut self.journal,
+            &mut self.memory,
+        );
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;
             self.line.push_back(id);
         }
-        if connection.writable && connection.outbound() >= self.config.limits.transmit_high_water {
+        // A peer that has something to acknowledge now may do so.
+        let reads = connection.blocked.is_some() && !connection.is_blocked(&self.memory);
+        let enough =
+            connection.writable && connection.outbound() >= self.config.limits.transmit_high_water;
+        if blocked {
+            self.block(id);
+        }
+        if reads {
+            self.take_waiting_input(id);
+        }
+        if enough {
             self.set_writable(id, false);
         }
     }

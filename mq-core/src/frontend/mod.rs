@@ -145,6 +145,9 @@ pub trait FrontEnd {
     /// What the peer did wrong, or failed to do in time, if the connection ends for that.
     fn failure(&self) -> Option<Reason>;
 
+    /// Whether the peer has deliveries that it is to acknowledge.
+    fn has_unacknowledged(&self) -> bool;
+
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);
 

@@ -14,6 +14,7 @@ use crate::model::change::{
     BacklogId, BindingId, Change, Handshake, Sender, Target, TransactionId,
 };
 use crate::model::message::{Message, Name};
+use crate::model::meter::Meter;
 use crate::model::queue::QueueId;
 use crate::model::session::SessionId;
 
@@ -415,6 +416,15 @@ impl Index {
                         self.places.remove(&place);
                     }
                 }
+            }
+        }
+    }
+
+    /// Counts what the messages hold, before anybody else has a share in them.
+    pub(super) fn count_messages(&mut self, meter: &Meter) {
+        for live in self.order.values_mut() {
+            if let What::Message(live) = &mut live.what {
+                meter.count(&mut live.message);
             }
         }
     }

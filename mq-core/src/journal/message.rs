@@ -47,6 +47,7 @@ use super::field::{
     Fields, Malformed, put_bytes, put_flag, put_number, put_option, put_text, put_time,
 };
 use crate::model::message::{Headers, Integer, Message, Origin, Properties, Qos, Text, Value};
+use crate::model::meter::Counted;
 
 /// How deep tables may nest: deeper than what comes in over AMQP, with room for what the
 /// broker puts around it.
@@ -77,6 +78,7 @@ pub(super) fn put_message(out: &mut Vec<u8>, message: &Message) {
         body: _,
         published,
         origin,
+        counted: _,
     } = message;
     put_text(out, exchange);
     put_text(out, routing_key);
@@ -227,6 +229,7 @@ impl Fields {
             },
             properties: self.properties()?,
             body: self.rest(),
+            counted: Counted::default(),
         })
     }
 

@@ -159,6 +159,7 @@ impl Reader {
         let index = &mut self.journal.index;
         while !index.settle_committed(usize::MAX) {}
         index.roll_back();
+        index.count_messages(model.meter());
         let mut gone = Vec::new();
         for (host, key, position, change) in index.things() {
             let Some(vhost) = model.host_mut(host) else {

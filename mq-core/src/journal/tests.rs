@@ -9,6 +9,7 @@ use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
 use crate::model::message::{
     Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value,
 };
+use crate::model::meter::Counted;
 use crate::model::queue::QueueId;
 use crate::model::session::{SessionId, SubscriptionOptions, Will};
 use alloc::boxed::Box;
@@ -58,6 +59,7 @@ fn message(origin: Origin, properties: Properties) -> Arc<Message> {
         body: Bytes::from_static(b"body"),
         published: Duration::new(1, 2),
         origin,
+        counted: Counted::default(),
     })
 }
 

@@ -13,6 +13,8 @@ use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
+use super::meter::Counted;
+
 /// A shared, immutable name: of a queue, an exchange, a routing key.
 pub type Name = Arc<str>;
 
@@ -280,6 +282,8 @@ pub struct Message {
     pub published: Duration,
     /// Where it came from.
     pub origin: Origin,
+    /// That the broker counts what it holds: nothing that it says.
+    pub counted: Counted,
 }
 
 /// Where a message came from, with what only that protocol can say of it: so it

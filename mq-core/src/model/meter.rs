@@ -32,7 +32,7 @@ impl Meter {
 
 /// That a message is counted, until it is dropped. A copy of it is not.
 #[derive(Debug, Default)]
-pub(crate) struct Counted(Option<(Meter, usize)>);
+pub struct Counted(Option<(Meter, usize)>);
 
 impl Clone for Counted {
     fn clone(&self) -> Self {

@@ -83,6 +83,7 @@ mod connection;
 pub(crate) mod difference;
 pub(crate) mod exchange;
 pub(crate) mod message;
+pub(crate) mod meter;
 mod notice;
 mod permission;
 pub(crate) mod queue;
@@ -103,13 +104,15 @@ use core::time::Duration;
 use crate::config::{Config, ConfigError, Store};
 use crate::names::Names;
 use change::Part;
+use meter::Meter;
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
 pub use exchange::{ExchangeSettings, ExchangeType};
 pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value};
+pub use meter::Counted;
 pub(crate) use notice::Wait;
-pub use notice::{Notice, Said};
+pub use notice::{Notice, Said, Shortage};
 pub use queue::{ConsumerId, QueueSettings};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
@@ -142,6 +145,8 @@ pub struct Model {
     /// Steps that were done in all virtual hosts.
     steps: u64,
     rights: Rights,
+    /// What all messages hold.
+    meter: Meter,
     /// Who has logged in and not named a virtual host yet.
     users: BTreeMap<ConnectionId, Name>,
     vhosts: Vec<VirtualHost>,
@@ -170,17 +175,19 @@ impl Model {
 
     /// With a store, all changes are to be taken by [`poll_change`](Self::poll_change).
     pub(crate) fn with_store(config: &Config, store: Store) -> Result<Self, ConfigError> {
-        let vhosts = config
-            .virtual_hosts
-            .iter()
-            .map(|name| VirtualHost::new(name, config.seed, store, config.limits.clone()))
-            .collect();
+        let meter = Meter::default();
+        let vhosts = config.virtual_hosts.iter().map(|name| {
+            let mut vhost = VirtualHost::new(name, config.seed, store, config.limits.clone());
+            vhost.meter = meter.clone();
+            vhost
+        });
         Ok(Self {
             now: Duration::ZERO,
             steps: 0,
             rights: Rights::new(config)?,
             users: BTreeMap::new(),
-            vhosts,
+            vhosts: vhosts.collect(),
+            meter,
             places: BTreeMap::new(),
             notices: VecDeque::new(),
             awake: VecDeque::new(),
@@ -198,8 +205,9 @@ impl Model {
     ///
     /// Requests of a connection that uses no virtual host are refused or ignored, but for
     /// `Login` and `Open`.
-    pub fn handle(&mut self, now: Duration, connection: ConnectionId, request: Request) {
+    pub fn handle(&mut self, now: Duration, connection: ConnectionId, mut request: Request) {
         self.now = self.now.max(now);
+        self.count(&mut request);
         match request {
             Request::Login(login) => self.log_in(connection, *login),
             Request::Open { virtual_host } => self.open(connection, &virtual_host),
@@ -221,6 +229,26 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// The messages in a request are held from here on.
+    fn count(&self, request: &mut Request) {
+        match request {
+            Request::Publish { publish, .. } => self.meter.count(&mut publish.message),
+            Request::Commit { operations, .. } => {
+                for operation in operations {
+                    if let Operation::Publish(publish) = operation {
+                        self.meter.count(&mut publish.message);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts what messages hold.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The next notice, and which connection's front end it is for. Returns None when there
@@ -361,10 +389,14 @@ impl Model {
     /// What was counted, over all virtual hosts.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
+        let nothing = Statistics {
+            held: self.meter.total() as u64,
+            ..Statistics::default()
+        };
         self.vhosts
             .iter()
             .map(VirtualHost::count)
-            .fold(Statistics::default(), Statistics::plus)
+            .fold(nothing, Statistics::plus)
     }
 
     /// Does something in a virtual host, and counts its steps.

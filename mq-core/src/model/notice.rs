@@ -34,6 +34,15 @@ pub struct Said {
     pub(crate) wait: Wait,
 }
 
+/// What there is not enough of for what is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// The store is behind.
+    Store,
+    /// Messages hold as much memory as they may.
+    Memory,
+}
+
 /// One message from the model to the front end of a connection.
 ///
 /// Answers come in the order of the questions. `Accepted` of a connection come in the order
@@ -52,7 +61,7 @@ pub struct Said {
 /// | `Complete` | once for each `Released`, between `Attached` and `Detach` |
 /// | `TakenOver` | when another connection asks for the session: the front end ends its connection and sends `Detach` or `Leave` |
 /// | `Cancelled` | when the queue of a consumer is gone |
-/// | `Blocked`, `Unblocked` | when what the connection publishes is not taken, since it cannot be stored; when it is again |
+/// | `Blocked`, `Unblocked` | when what the connection publishes is not taken, since it cannot be stored or held; when it is again |
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice {
@@ -149,8 +158,8 @@ pub enum Notice {
     Subscribed(Vec<Result<Qos, SubscribeRefusal>>),
     /// For each filter whether it was subscribed to.
     Unsubscribed(Vec<bool>),
-    /// Nothing is received from the connection, since it publishes and the store is behind.
-    Blocked,
+    /// Nothing is received from the connection, since it publishes and there is no room for it.
+    Blocked(Shortage),
     /// It is received from again.
     Unblocked,
 }

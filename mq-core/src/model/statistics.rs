@@ -41,6 +41,8 @@ pub struct Statistics {
     pub ready: u64,
     /// Copies that a consumer, or the client of a session, holds, now.
     pub unacknowledged: u64,
+    /// Bytes that messages hold now, one that is in several queues and sessions once.
+    pub held: u64,
     /// Steps that all this took: about one for each frame that came in, each
     /// binding and filter that was looked at, and each copy that was moved. This is
     /// what the broker measures its turns by, and says what load a client makes.
@@ -66,6 +68,7 @@ impl Statistics {
             dead_lettered: self.dead_lettered + other.dead_lettered,
             ready: self.ready + other.ready,
             unacknowledged: self.unacknowledged + other.unacknowledged,
+            held: self.held + other.held,
             steps: self.steps + other.steps,
         }
     }

@@ -25,6 +25,7 @@ mod lasting_confirmations;
 mod layers;
 mod limits;
 mod long_topic;
+mod memory;
 mod mqtt;
 mod mqtt_topic;
 mod permission;

@@ -193,6 +193,8 @@ limits! {
     consumers: usize,
     unacknowledged: u32,
     store_high_water: usize,
+    memory_high_water: usize,
+    memory_low_water: usize,
 }
 
 impl Default for Tables {

@@ -53,9 +53,6 @@ pub(super) enum Next {
     TxCommitOk,
 }
 
-/// Why a connection is blocked.
-const BEHIND: &str = "the store is behind";
-
 /// A count as the wire has it.
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -94,7 +91,9 @@ impl AmqpFrontEnd {
                 }
             }
             // Only clients that have announced it get it.
-            Notice::Blocked => self.send(|codec| codec.blocked(BEHIND).map(|_told| ())),
+            Notice::Blocked(shortage) => {
+                self.send(|codec| codec.blocked(shortage.text()).map(|_told| ()));
+            }
             Notice::Unblocked => self.send(|codec| codec.unblocked().map(|_told| ())),
             answer => self.answered(now, answer),
         }

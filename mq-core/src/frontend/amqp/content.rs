@@ -13,6 +13,7 @@ use core::time::Duration;
 use crate::frontend::last_name::LastRoute;
 use crate::limits::Limits;
 use crate::model::message::{Headers, Integer, Message, Origin, Properties, Qos, Text, Value};
+use crate::model::meter::Counted;
 use crate::model::queue::LONGEST_MILLIS;
 use crate::model::refusal::Refusal;
 
@@ -229,6 +230,7 @@ pub(super) fn message(
         properties,
         body,
         published: now,
+        counted: Counted::default(),
         origin: if unchanged {
             Origin::Amqp(content.properties_bytes())
         } else {

@@ -25,7 +25,7 @@ use core::time::Duration;
 use super::body::{LARGE, Source};
 use super::last_name::LastRoute;
 use super::{FrontEnd, Link, Progress};
-use crate::config::{Config, Store};
+use crate::config::Config;
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{Credentials, Host, Login};
@@ -357,16 +357,13 @@ const SERVER_PROPERTIES: &[(&str, &str)] = &[
 
 fn server_properties(config: &Config) -> TableBuf {
     let mut properties = TableBuf::new();
-    // Without a store publishers are held back by reading no further, not by a word.
-    let mut capabilities = Capabilities::ALL;
-    capabilities.connection_blocked = config.store != Store::None;
     let steering = [
         ("product", &*config.amqp_product),
         ("version", &*config.amqp_version),
     ];
     let rows = SERVER_PROPERTIES.iter().chain(&steering);
     let rows = rows.map(|(n, v)| (*n, (*v).into()));
-    let capabilities = capabilities.to_table();
+    let capabilities = Capabilities::ALL.to_table();
     let rows = rows.chain([("capabilities", FieldValue::from(&capabilities))]);
     let extended = properties.try_extend(rows);
     debug_assert!(extended.is_ok(), "names and values are short");
@@ -480,6 +477,12 @@ impl FrontEnd for AmqpFrontEnd {
             }
             _ => Reason::Malformed(text),
         })
+    }
+
+    fn has_unacknowledged(&self) -> bool {
+        self.channels
+            .values()
+            .any(|channel| !channel.unacknowledged.is_empty())
     }
 
     fn shutdown(&mut self, now: Duration) {

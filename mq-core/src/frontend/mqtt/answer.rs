@@ -46,7 +46,7 @@ impl MqttFrontEnd {
                 self.detach();
             }
             // The protocol has no words for it.
-            Notice::Blocked | Notice::Unblocked => {}
+            Notice::Blocked(_) | Notice::Unblocked => {}
             answer => self.answered(now, answer),
         }
     }
@@ -112,6 +112,7 @@ impl MqttFrontEnd {
             Some((id, Received::Acknowledged))
         });
         let packets: Vec<PacketIdentifier> = sent.iter().map(|(id, _)| *id).collect();
+        self.unacknowledged = packets.len();
         let session = Session::restore(sent, received);
         let accept = answer.accept(attached.present);
         if self.codec.accept(now, &accept, session).is_err() {
@@ -194,6 +195,7 @@ impl MqttFrontEnd {
             let _ = self.codec.publish(&message);
             return;
         };
+        self.unacknowledged += 1;
         match self.codec.publish_as(id, &message) {
             // It is the next connection's.
             Ok(()) | Err(SendError::Closed | SendError::NotOpen | SendError::ReceiveMaximum) => {}

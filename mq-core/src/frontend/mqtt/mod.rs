@@ -48,6 +48,8 @@ pub(super) struct MqttFrontEnd {
     named: bool,
     /// How the client said that it leaves.
     leaving: Leaving,
+    /// Messages that it is to acknowledge.
+    unacknowledged: usize,
     /// The codec could not answer, so there is no way to go on.
     failed: bool,
 }
@@ -84,6 +86,7 @@ impl MqttFrontEnd {
             attached: false,
             named: false,
             leaving: Leaving::default(),
+            unacknowledged: 0,
             failed: false,
         }
     }
@@ -215,6 +218,7 @@ impl MqttFrontEnd {
 
     /// The client has settled a message, which makes room for another.
     fn settled(&mut self, id: PacketIdentifier) {
+        self.unacknowledged = self.unacknowledged.saturating_sub(1);
         let packet_identifier = id.get();
         self.link.tell(Request::Settled { packet_identifier });
     }
@@ -299,6 +303,10 @@ impl FrontEnd for MqttFrontEnd {
             Error::HandshakeTimeout | Error::PeerTimeout { .. } => Reason::TimedOut(text),
             _ => Reason::Malformed(text),
         })
+    }
+
+    fn has_unacknowledged(&self) -> bool {
+        self.unacknowledged > 0
     }
 
     fn shutdown(&mut self, now: Duration) {

@@ -9,6 +9,7 @@ use crate::frontend::last_name::LastTopic;
 use crate::model::message::{
     Headers, Message, Name, Origin, PERSISTENT, Properties, Qos, Text, Value, swap_separators,
 };
+use crate::model::meter::Counted;
 use crate::model::session::Pending;
 
 /// How a response topic is said to the other protocols: as STOMP's destination
@@ -74,6 +75,7 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
         },
         body,
         published: now,
+        counted: Counted::default(),
         origin: Origin::Mqtt {
             topic,
             retain: inbound.retain,

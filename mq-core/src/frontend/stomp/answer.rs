@@ -66,7 +66,7 @@ impl StompFrontEnd {
                 }
             }
             // The protocol has no words for it.
-            Notice::Blocked | Notice::Unblocked => {}
+            Notice::Blocked(_) | Notice::Unblocked => {}
             answer => self.answered(now, answer),
         }
     }

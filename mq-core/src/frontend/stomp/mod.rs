@@ -24,6 +24,7 @@ use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, Link, Progress, settle};
 use crate::config::Config;
 use crate::model::message::{Message, Name, Origin, Text};
+use crate::model::meter::Counted;
 use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
 use crate::model::request::{
@@ -385,6 +386,7 @@ impl StompFrontEnd {
             properties,
             body,
             published: now,
+            counted: Counted::default(),
             origin: Origin::Stomp {
                 destination: self.last_destination.of(&send.destination),
             },
@@ -570,6 +572,12 @@ impl FrontEnd for StompFrontEnd {
             }
             _ => Reason::Malformed(text),
         })
+    }
+
+    fn has_unacknowledged(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| !session.held.is_empty())
     }
 
     fn shutdown(&mut self, now: Duration) {

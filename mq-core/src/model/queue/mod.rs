@@ -377,6 +377,7 @@ impl Queue {
 pub(crate) mod tests {
     use super::*;
     use crate::model::message::{Origin, Properties};
+    use crate::model::meter::Counted;
     use bytes::Bytes;
 
     pub(crate) fn message(body: &'static str) -> Message {
@@ -387,6 +388,7 @@ pub(crate) mod tests {
             body: Bytes::from_static(body.as_bytes()),
             published: Duration::ZERO,
             origin: Origin::Broker,
+            counted: Counted::default(),
         }
     }
 

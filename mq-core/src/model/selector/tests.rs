@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::message::{Headers, Integer, Origin, Properties, Text, Value};
+use crate::model::meter::Counted;
 
 fn message(properties: Properties) -> Message {
     Message {
@@ -15,6 +16,7 @@ fn message(properties: Properties) -> Message {
         body: Bytes::new(),
         published: Duration::ZERO,
         origin: Origin::Broker,
+        counted: Counted::default(),
     }
 }
 

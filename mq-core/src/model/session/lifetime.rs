@@ -315,6 +315,7 @@ impl VirtualHost {
             // Its time to live begins when it is published (section 3.1.3.2.4).
             let mut message = will.message;
             alloc::sync::Arc::make_mut(&mut message).published = self.now;
+            self.meter.count(&mut message);
             // Who could be told what became of it is gone.
             let _ = self.publish_retaining(&message, Some(id));
         }

@@ -27,6 +27,7 @@ use crate::limits::Limits;
 use crate::model::change::Changes;
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
+use crate::model::meter::Meter;
 use crate::model::permission::Grant;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
 use crate::model::request::ChannelNumber;
@@ -111,6 +112,7 @@ pub(crate) struct VirtualHost {
     pub(super) awake: bool,
     timers: Timers,
     pub(crate) statistics: Statistics,
+    pub(crate) meter: Meter,
 }
 
 impl VirtualHost {
@@ -152,6 +154,7 @@ impl VirtualHost {
             awake: false,
             timers: Timers::default(),
             statistics: Statistics::default(),
+            meter: Meter::default(),
         }
     }
 

@@ -205,7 +205,8 @@ impl VirtualHost {
             return;
         };
         let letter = letter(message, &queue.name, reason, &target, self.now);
-        let letter = Arc::new(letter);
+        let mut letter = Arc::new(letter);
+        self.meter.count(&mut letter);
         let mut routes = self.route(&letter);
         routes.queues.retain(|id| {
             self.queues
