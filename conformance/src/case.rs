@@ -1,12 +1,15 @@
 //! What a case is, how it is chosen, and what it has at hand while it runs.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::interrupt;
+use crate::restart::Restart;
+use crate::stream::Stream;
 use crate::target::{Protocol, Target};
 use crate::transcript::Transcript;
-use crate::verdict::{Stop, inconclusive};
+use crate::verdict::{Stop, inconclusive, not_applicable};
 use crate::wire::Wire;
 
 /// How strongly the specification asks for what a case checks (RFC 2119).
@@ -65,6 +68,9 @@ impl Case {
     }
 }
 
+/// The title of the sections whose cases start the broker again.
+pub(crate) const AFTER_A_RESTART: &str = "After a restart";
+
 /// The cases about one part of a specification, reported together.
 #[derive(Debug)]
 pub(crate) struct Section {
@@ -74,6 +80,14 @@ pub(crate) struct Section {
     pub(crate) title: &'static str,
     /// In the order in which they are reported.
     pub(crate) cases: &'static [Case],
+}
+
+impl Section {
+    /// Returns whether its cases start the broker again, which ends every other
+    /// conversation with it.
+    pub(crate) fn restarts(&self) -> bool {
+        self.title == AFTER_A_RESTART
+    }
 }
 
 /// Every section of every protocol, in the order of the report.
@@ -96,10 +110,13 @@ pub(crate) struct Context<'a> {
     /// The id of the case.
     pub(crate) id: &'static str,
     deadline: Instant,
+    /// How many milliseconds of what has passed do not count for the deadline.
+    uncounted: AtomicU64,
     unique: String,
     transcript: Transcript,
     /// Whether Ctrl-C ends the conversations too.
     interruptible: bool,
+    restart: Option<&'a Restart<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -117,10 +134,33 @@ impl<'a> Context<'a> {
             silence: windows.silence,
             id,
             deadline: Instant::now() + windows.deadline,
+            uncounted: AtomicU64::new(0),
             unique,
             transcript,
             interruptible: true,
+            restart: None,
         }
+    }
+
+    /// The same for another view of the broker: another virtual host, another user.
+    pub(crate) fn to<'b>(&'b self, target: &'b Target) -> Context<'b> {
+        Context {
+            target,
+            patience: self.patience,
+            silence: self.silence,
+            id: self.id,
+            deadline: self.deadline(),
+            uncounted: AtomicU64::new(0),
+            unique: self.unique.clone(),
+            transcript: self.transcript.clone(),
+            interruptible: self.interruptible,
+            restart: self.restart,
+        }
+    }
+
+    /// For a case that is about what a broker keeps when it is started again.
+    pub(crate) fn with_restart(self, restart: Option<&'a Restart<'a>>) -> Self {
+        Self { restart, ..self }
     }
 
     /// For what has to be done after Ctrl-C too.
@@ -131,20 +171,63 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Opens a TCP connection to the broker. Nothing is sent yet.
+    /// Opens a connection to the broker. Nothing is sent yet.
     ///
     /// # Errors
     ///
     /// [`Stop::Inconclusive`] when the broker does not accept.
     pub(crate) fn connect(&self) -> Result<Wire, Stop> {
-        Wire::connect(
-            self.target,
+        self.wire(Stream::connect(self.target, self.patience))
+    }
+
+    /// Opens a connection to the port where the broker speaks WebSocket, without the
+    /// handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Inconclusive`] when the broker does not accept.
+    pub(crate) fn connect_below_web_socket(&self, port: u16) -> Result<Wire, Stop> {
+        self.wire(Stream::connect_plain(self.target, port, self.patience))
+    }
+
+    fn wire(&self, stream: std::io::Result<Stream>) -> Result<Wire, Stop> {
+        let stream = stream.map_err(|error| inconclusive(format!("cannot connect: {error}")))?;
+        Ok(Wire::new(
+            stream,
             self.patience,
             self.silence,
-            self.deadline,
+            self.deadline(),
             self.transcript.clone(),
             self.interruptible,
-        )
+        ))
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline + Duration::from_millis(self.uncounted.load(Ordering::Relaxed))
+    }
+
+    /// Stops unless the broker can be started again.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::NotApplicable`].
+    pub(crate) fn needs_restart(&self) -> Result<&'a Restart<'a>, Stop> {
+        self.restart
+            .ok_or_else(|| not_applicable("there is no --restart-command to start it again with"))
+    }
+
+    /// The broker is started again, once for all cases that are about that. What that
+    /// takes does not count for the case.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Inconclusive`] when it does not come back.
+    pub(crate) fn restart(&self) -> Result<(), Stop> {
+        let start = Instant::now();
+        let restarted = self.needs_restart()?.wait();
+        let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.uncounted.fetch_add(took, Ordering::Relaxed);
+        restarted.map_err(inconclusive)
     }
 
     /// A name for a queue, client or the like that no other case and no
@@ -161,7 +244,7 @@ impl<'a> Context<'a> {
     ///
     /// [`Stop::Inconclusive`] when the case's deadline would pass.
     pub(crate) fn sleep(&self, time: Duration) -> Result<(), Stop> {
-        if Instant::now() + time > self.deadline {
+        if Instant::now() + time > self.deadline() {
             return Err(inconclusive("the deadline of the case has passed"));
         }
         let until = Instant::now() + time;

@@ -14,12 +14,16 @@ use crate::interrupt;
 use crate::leftover::Leftovers;
 use crate::matrix::{MatrixError, matrix};
 use crate::preflight::{PreflightError, preflight};
+use crate::profile::{ProfileError, Profiles};
 use crate::report;
 use crate::report::document::{Document, DocumentError};
 use crate::requirement::asked;
 use crate::runner::{self, Answer, Observer, Question, Rules, Run};
 use crate::selection::{Selection, SelectionError};
+use crate::serve::{ServeArgs, ServeError, serve};
+use crate::soak::Load;
 use crate::target::{Target, TargetError};
+use crate::tls::{Tls, TlsArgs};
 use crate::transcript::Transcript;
 use crate::version::Version;
 
@@ -42,7 +46,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Judge brokers. The default
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List the cases, or what they could ask about
     List(ListArgs),
     /// Say what a case asks and why, play it, and show the bytes of both sides
@@ -53,14 +57,30 @@ enum Command {
     /// Make a static site of reports: brokers by requirements, with a page for
     /// each case
     Matrix(MatrixArgs),
+    /// Find out how brokers let a client in and what they announce, and write a profile
+    /// of it
+    Probe(ProbeArgs),
+    /// Keep a broker busy, restart it meanwhile, and say what it lost, repeated or
+    /// reordered of what it had confirmed
+    Soak(SoakArgs),
+    /// Be a broker that misbehaves in one named way, for the authors of clients, and say
+    /// what the client does then
+    Serve(ServeArgs),
 }
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// amqp://USER:PASSWORD@HOST:PORT/VHOST, mqtt://..., stomp://... Without
-    /// any, the reference broker is started in this process and judged
+    /// amqp://USER:PASSWORD@HOST:PORT/VHOST, mqtt://..., stomp://..., with TLS
+    /// amqps, mqtts, stomps, over WebSocket ws, wss (MQTT), stomp+ws, stomp+wss.
+    /// Without any, the reference broker is started in this process and judged
     #[arg(value_name = "URL")]
     urls: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
+    /// What `mqspec probe` has written of the brokers: they are not asked for it again.
+    /// Without URLs, all that stand in it are judged
+    #[arg(long, value_name = "FILE", conflicts_with = "no_preflight")]
+    profile: Option<PathBuf>,
     #[command(flatten)]
     selection: Selection,
     /// What is known of the brokers (TOML): verdicts that are expected, and why.
@@ -84,9 +104,9 @@ struct RunArgs {
     /// returns when the broker is starting; mqspec waits until it answers
     #[arg(long, value_name = "COMMAND")]
     restart_command: Option<String>,
-    /// How many cases are played at a time
-    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// How many cases are played at a time. Without it 16, and 32 of the reference broker
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Ask each case so often. What differs between the rounds is reported, and
     /// the worst of them counts
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
@@ -118,6 +138,8 @@ struct ExplainArgs {
     #[arg(value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
     times: Times,
 }
 
@@ -137,6 +159,70 @@ struct MatrixArgs {
     /// The directory to write the pages into
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct ProbeArgs {
+    /// The brokers
+    #[arg(value_name = "URL", required = true)]
+    urls: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    times: Times,
+}
+
+#[derive(Args, Debug)]
+struct SoakArgs {
+    /// The brokers. Without any, the reference broker is started in this process
+    #[arg(value_name = "URL")]
+    urls: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    load: Load,
+    /// What starts the broker again, for the shell. It returns when the broker is
+    /// starting
+    #[arg(long, value_name = "COMMAND")]
+    restart_command: Option<String>,
+}
+
+/// What a URL does not say about how a broker is reached.
+#[derive(Args, Clone, Debug)]
+struct Reach {
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Another virtual host that the user may use, for the cases about keeping
+    /// them apart (AMQP)
+    #[arg(long, value_name = "NAME")]
+    other_virtual_host: Option<String>,
+    /// A user who may log in and may do nothing else, for the cases about rights
+    #[arg(long, value_name = "USER:PASSWORD")]
+    restricted_user: Option<String>,
+}
+
+impl Reach {
+    /// Adds it to what the URL says.
+    fn target(&self, url: &str) -> Result<Target, TargetError> {
+        let mut target: Target = url.parse()?;
+        if target.tls.is_some() {
+            target.tls = Some(Tls::new(&self.tls)?);
+        }
+        target
+            .other_virtual_host
+            .clone_from(&self.other_virtual_host);
+        target.restricted = self
+            .restricted_user
+            .as_ref()
+            .map(|user| {
+                let parts = user.split_once(':');
+                parts
+                    .map(|(name, password)| (name.to_owned(), password.to_owned()))
+                    .ok_or_else(|| TargetError::NoPassword(user.clone()))
+            })
+            .transpose()?;
+        Ok(target)
+    }
 }
 
 /// The times by which a case judges.
@@ -216,6 +302,10 @@ pub(crate) enum CliError {
     Report(#[from] DocumentError),
     #[error(transparent)]
     Matrix(#[from] MatrixError),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("there is no case {0}; `mqspec list` shows what there is")]
     NoSuchCase(String),
     #[error("no case is selected for the protocol of {0}")]
@@ -234,13 +324,24 @@ impl CliError {
     /// was judged.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Embedded(_) | Self::Signals(_) | Self::Output { .. } | Self::Stdout(_) => 1,
+            Self::Embedded(_)
+            | Self::Signals(_)
+            | Self::Output { .. }
+            | Self::Stdout(_)
+            | Self::Serve(
+                ServeError::Listen { .. }
+                | ServeError::Embedded(_)
+                | ServeError::Signals(_)
+                | ServeError::Stdout(_),
+            ) => 1,
             Self::Target(_)
             | Self::Preflight(_)
             | Self::Expectation(_)
             | Self::Selection(_)
             | Self::Report(_)
             | Self::Matrix(_)
+            | Self::Profile(_)
+            | Self::Serve(ServeError::NoSuchFault(_))
             | Self::NoSuchCase(_)
             | Self::NothingForTarget(_) => 2,
         }
@@ -261,6 +362,12 @@ pub(crate) fn main() -> Result<bool, CliError> {
         Some(Command::Matrix(args)) => {
             let page = matrix(&args.reports, &args.output)?;
             anstream::println!("{}", page.display());
+            Ok(true)
+        }
+        Some(Command::Probe(args)) => probe(&args).map(|()| true),
+        Some(Command::Soak(args)) => soak(&args),
+        Some(Command::Serve(args)) => {
+            serve(&args)?;
             Ok(true)
         }
         Some(Command::Run(args)) => run(&args),
@@ -289,12 +396,12 @@ fn explain(args: &ExplainArgs) -> Result<(), CliError> {
     let (section, case) = found.ok_or_else(|| CliError::NoSuchCase(args.id.clone()))?;
     let windows = Windows::from(args.times);
     let seed = runner::run_seed();
-    let (mut target, _embedded) = match &args.url {
-        Some(url) => (url.parse::<Target>()?, None),
+    let (mut target, embedded) = match &args.url {
+        Some(url) => (args.reach.target(url)?, None),
         None => {
             let embedded = Embedded::start()?;
-            let of_case = |target: &&Target| target.protocol == section.protocol;
-            let target = embedded.targets.iter().find(of_case).cloned();
+            let of_case = |target: &Target| target.protocol == section.protocol;
+            let target = embedded.targets().into_iter().find(of_case);
             let target = target.ok_or_else(|| CliError::NothingForTarget(args.id.clone()))?;
             (target, Some(embedded))
         }
@@ -314,7 +421,7 @@ fn explain(args: &ExplainArgs) -> Result<(), CliError> {
         jobs: 1,
         windows,
         strict: false,
-        restart: None,
+        restart: embedded.as_ref().map(Embedded::restarted),
         seed,
         watch: false,
     };
@@ -340,6 +447,54 @@ fn explain(args: &ExplainArgs) -> Result<(), CliError> {
             .or_else(ignore_closed_pipe)?;
     }
     Ok(())
+}
+
+fn probe(args: &ProbeArgs) -> Result<(), CliError> {
+    let windows = Windows::from(args.times);
+    let seed = runner::run_seed();
+    let mut targets = Vec::new();
+    for url in &args.urls {
+        let mut target = args.reach.target(url)?;
+        target.check_reachable(windows.patience)?;
+        target.profile = preflight(&target, &windows, &format!("{seed:08x}pre"))?;
+        targets.push(target);
+    }
+    let text = Profiles::of(&targets).text()?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .or_else(ignore_closed_pipe)
+}
+
+fn soak(args: &SoakArgs) -> Result<bool, CliError> {
+    let mut targets = args
+        .urls
+        .iter()
+        .map(|url| args.reach.target(url))
+        .collect::<Result<Vec<_>, _>>()?;
+    let embedded = if targets.is_empty() {
+        Some(Embedded::start()?)
+    } else {
+        None
+    };
+    if let Some(embedded) = &embedded {
+        targets = embedded.targets();
+    }
+    interrupt::listen().map_err(CliError::Signals)?;
+    let seed = runner::run_seed();
+    let windows = args.load.windows();
+    for target in &mut targets {
+        target.check_reachable(windows.patience)?;
+        target.profile = preflight(target, &windows, &format!("{seed:08x}pre"))?;
+    }
+    let restart = match (&embedded, &args.restart_command) {
+        (Some(embedded), _) => Some(embedded.restarted()),
+        (None, Some(command)) => Some(runner::by_command(command)),
+        (None, None) => None,
+    };
+    let ledgers = crate::soak::soak(&targets, &args.load, restart.as_ref(), seed);
+    let mut stdout = anstream::stdout().lock();
+    crate::soak::report(&mut stdout, &ledgers).or_else(ignore_closed_pipe)?;
+    Ok(ledgers.iter().all(crate::soak::Ledger::is_sound))
 }
 
 fn baseline(args: &BaselineArgs) -> Result<(), CliError> {
@@ -371,10 +526,15 @@ impl Observer for Follow<'_> {
 
 fn run(args: &RunArgs) -> Result<bool, CliError> {
     let selected = args.selection.apply()?;
-    let mut targets: Vec<Target> = args
-        .urls
-        .iter()
-        .map(|url| url.parse())
+    let profiles = match &args.profile {
+        Some(path) => Profiles::read(path)?,
+        None => Profiles::default(),
+    };
+    let named = args.urls.iter().map(String::as_str);
+    let of_profile = profiles.urls().filter(|_| args.urls.is_empty());
+    let mut targets: Vec<Target> = named
+        .chain(of_profile)
+        .map(|url| args.reach.target(url))
         .collect::<Result<_, _>>()?;
     let mut expectations = Expectations::read(&args.expectations)?;
 
@@ -385,7 +545,7 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
         None
     };
     if let Some(embedded) = &embedded {
-        targets.clone_from(&embedded.targets);
+        targets = embedded.targets();
         // What was not selected is not asked; of a URL that would be a mistake.
         targets.retain(|target| selected.iter().any(|(s, _)| s.protocol == target.protocol));
     }
@@ -401,7 +561,11 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
     let seed = runner::run_seed();
     for target in &mut targets {
         target.check_reachable(windows.patience)?;
-        if !args.no_preflight {
+        let is_known = match &args.profile {
+            Some(path) => profiles.fill(target, path)?,
+            None => false,
+        };
+        if !args.no_preflight && !is_known {
             target.profile = preflight(target, &windows, &format!("{seed:08x}pre"))?;
         }
     }
@@ -426,10 +590,16 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
     }
 
     let rules = Rules {
-        jobs: args.jobs.into(),
+        jobs: args
+            .jobs
+            .map_or(if embedded.is_some() { 32 } else { 16 }, usize::from),
         windows,
         strict: args.strict,
-        restart: args.restart_command.clone(),
+        restart: match (&embedded, &args.restart_command) {
+            (Some(embedded), _) => Some(embedded.restarted()),
+            (None, Some(command)) => Some(runner::by_command(command)),
+            (None, None) => None,
+        },
         seed,
         watch: !args.no_preflight,
     };

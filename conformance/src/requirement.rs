@@ -4,11 +4,14 @@ use requirements::{Requirement, Specification};
 
 use crate::case::Case;
 use crate::selection::Selected;
+use crate::unasked::Unasked;
 
 /// A requirement, and the number of cases that name it.
 pub(crate) struct Asked {
     pub(crate) requirement: Requirement,
     pub(crate) cases: usize,
+    /// Why no case of any protocol asks about it.
+    pub(crate) because: Option<String>,
 }
 
 /// The specification whose requirements the rule of a case names, told by what its id
@@ -37,6 +40,7 @@ pub(crate) fn texts(case: &Case) -> Vec<Requirement> {
 /// The requirements of each specification that one of the cases is about, if they are
 /// listed.
 pub(crate) fn asked(selected: &[Selected]) -> Vec<(Specification, Vec<Asked>)> {
+    let unasked = Unasked::read();
     let rules: Vec<_> = selected
         .iter()
         .flat_map(|(_, cases)| cases)
@@ -49,6 +53,7 @@ pub(crate) fn asked(selected: &[Selected]) -> Vec<(Specification, Vec<Asked>)> {
         .map(|specification| {
             let count = |requirement: Requirement| Asked {
                 requirement,
+                because: unasked.because(&requirement).map(String::from),
                 cases: rules
                     .iter()
                     .filter(|rule| **rule == (specification, requirement.identifier))

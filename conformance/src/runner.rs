@@ -13,6 +13,7 @@ use crate::case::{Case, Context, Section, Windows};
 use crate::expectation::Expectation;
 use crate::interrupt;
 use crate::preflight;
+use crate::restart::Restart;
 use crate::target::Target;
 use crate::transcript::Transcript;
 use crate::verdict::{Kind, Outcome, Stop, Verdict, inconclusive, judge, not_applicable};
@@ -82,17 +83,19 @@ pub(crate) trait Observer {
     fn answered(&mut self, answer: &Answer<'_>);
 }
 
+/// What starts a broker again.
+pub(crate) type Starter<'a> = Box<dyn Fn() -> Result<(), String> + Sync + 'a>;
+
 /// How a run judges.
-#[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Rules<'r> {
     /// How many cases are played at a time.
     pub(crate) jobs: usize,
     /// The times within which a case judges.
     pub(crate) windows: Windows,
     /// Whether a SHOULD that is not kept is accepted.
     pub(crate) strict: bool,
-    /// What brings a broker back that has died, for the shell.
-    pub(crate) restart: Option<String>,
+    /// What brings a broker back that has died, or that a case wants to start again.
+    pub(crate) restart: Option<Starter<'r>>,
     /// Whether the broker is looked after between cases.
     pub(crate) watch: bool,
     /// Makes the names of this run its own.
@@ -140,7 +143,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// one after the other.
 pub(crate) fn run<'a>(
     questions: &[Question<'a>],
-    rules: &Rules,
+    rules: &Rules<'_>,
     observer: &mut dyn Observer,
 ) -> Run<'a> {
     let start = Instant::now();
@@ -153,10 +156,13 @@ pub(crate) fn run<'a>(
         answers: Vec::new(),
     };
     let mut findings = Vec::new();
-    let mut open: VecDeque<usize> = (0..questions.len()).collect();
+    // Those that start the broker again come last: that ends all other conversations.
+    let (last, first): (Vec<_>, Vec<_>) =
+        (0..questions.len()).partition(|&index| questions[index].section.restarts());
+    let mut open = VecDeque::from(first);
     let mut deaths = 0;
     while !open.is_empty() && !interrupt::requested() {
-        let Some(death) = play(questions, rules, &mut open, rules.jobs, &mut ordered) else {
+        let Some(death) = play(questions, rules, &mut open, rules.jobs, None, &mut ordered) else {
             continue;
         };
         deaths += 1;
@@ -191,7 +197,7 @@ pub(crate) fn run<'a>(
         let mut suspects: VecDeque<usize> = death.during.into();
         while let Some(index) = suspects.pop_front() {
             let mut one = VecDeque::from([index]);
-            if let Some(death) = play(questions, rules, &mut one, 1, &mut ordered) {
+            if let Some(death) = play(questions, rules, &mut one, 1, None, &mut ordered) {
                 let why = format!("{target} does not answer any more: {}", death.evidence);
                 ordered.take(index, crashed(questions[index], rules, &death, &why));
                 if !bring_back(target, rules) {
@@ -205,6 +211,9 @@ pub(crate) fn run<'a>(
             }
         }
     }
+    if findings.is_empty() {
+        play_restarts(questions, rules, last, &mut ordered);
+    }
     let left = questions.len() - ordered.taken;
     if interrupt::requested() {
         findings.push(format!("interrupted, with {left} cases not asked"));
@@ -216,6 +225,47 @@ pub(crate) fn run<'a>(
         left,
         remains: Vec::new(),
         time: start.elapsed(),
+    }
+}
+
+/// Plays the cases that start the broker again: all at a time, and with one restart for all
+/// of them.
+fn play_restarts<'a>(
+    questions: &[Question<'a>],
+    rules: &Rules<'_>,
+    last: Vec<usize>,
+    ordered: &mut Ordered<'a, '_>,
+) {
+    let mut targets: Vec<&Target> = Vec::new();
+    for &index in &last {
+        let target = questions[index].target;
+        if !targets.iter().any(|known| std::ptr::eq(*known, target)) {
+            targets.push(target);
+        }
+    }
+    let again = || match &rules.restart {
+        Some(restart) => start_again(restart, &targets, rules),
+        None => Ok(()),
+    };
+    // Another round of a case is another restart.
+    let mut rounds: Vec<VecDeque<usize>> = Vec::new();
+    for index in last {
+        let is_new = |round: &&mut VecDeque<usize>| {
+            !round
+                .iter()
+                .any(|&other| questions[other].is(&questions[index]))
+        };
+        match rounds.iter_mut().find(is_new) {
+            Some(round) => round.push_back(index),
+            None => rounds.push(VecDeque::from([index])),
+        }
+    }
+    for mut round in rounds {
+        let count = round.len();
+        let restart = Restart::new(&again, count);
+        let restart = rules.restart.is_some().then_some(&restart);
+        // Nobody looks whether it is there: it is not, for a while.
+        play(questions, rules, &mut round, count, restart, ordered);
     }
 }
 
@@ -279,9 +329,10 @@ struct Death {
 /// broker dies; then with what was on.
 fn play<'a>(
     questions: &[Question<'a>],
-    rules: &Rules,
+    rules: &Rules<'_>,
     open: &mut VecDeque<usize>,
     jobs: usize,
+    restart: Option<&Restart<'_>>,
     ordered: &mut Ordered<'a, '_>,
 ) -> Option<Death> {
     struct State<'q> {
@@ -316,7 +367,10 @@ fn play<'a>(
                         index
                     };
                     let question = questions[index];
-                    let answer = ask(question, rules, index);
+                    let answer = ask(question, rules, index, restart);
+                    if let Some(restart) = restart {
+                        restart.leave();
+                    }
                     // What it made is to be removed, whatever becomes of it.
                     if sender
                         .send((index, Err(answer.transcript.clone())))
@@ -329,6 +383,7 @@ fn play<'a>(
                     }
                     // A broker that is well after a case was well during it.
                     let suspect = rules.watch
+                        && !question.section.restarts()
                         && (answer.transcript.has_an_end() || answer.verdict.0.is_err());
                     let gone = if suspect {
                         look(question.target, rules).err()
@@ -366,7 +421,7 @@ fn play<'a>(
 }
 
 /// Whether the broker answers a client, within some attempts.
-fn look(target: &Target, rules: &Rules) -> Result<(), String> {
+fn look(target: &Target, rules: &Rules<'_>) -> Result<(), String> {
     static LOOKED: AtomicU32 = AtomicU32::new(0);
     let mut last = Ok(());
     for turn in 0..LOOKS {
@@ -383,33 +438,50 @@ fn look(target: &Target, rules: &Rules) -> Result<(), String> {
     last
 }
 
-/// Runs the restart command, if there is one, and waits for the broker.
-fn bring_back(target: &Target, rules: &Rules) -> bool {
-    let Some(command) = &rules.restart else {
+/// A command for the shell that starts the broker again.
+pub(crate) fn by_command(command: &str) -> Starter<'_> {
+    Box::new(
+        move || match Command::new("sh").arg("-c").arg(command).status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{command}: {status}")),
+            Err(error) => Err(format!("{command}: {error}")),
+        },
+    )
+}
+
+/// Starts the broker again, if that can be done, and waits until it answers.
+fn bring_back(target: &Target, rules: &Rules<'_>) -> bool {
+    let Some(restart) = &rules.restart else {
         return false;
     };
-    match Command::new("sh").arg("-c").arg(command).status() {
-        Ok(status) if status.success() => {}
-        Ok(status) => {
-            anstream::eprintln!("mqspec: {command}: {status}");
-            return false;
-        }
+    match start_again(restart, &[target], rules) {
+        Ok(()) => true,
         Err(error) => {
-            anstream::eprintln!("mqspec: {command}: {error}");
-            return false;
+            anstream::eprintln!("mqspec: {error}");
+            false
         }
     }
+}
+
+fn start_again(
+    restart: &Starter<'_>,
+    targets: &[&Target],
+    rules: &Rules<'_>,
+) -> Result<(), String> {
+    restart()?;
     let start = Instant::now();
-    while start.elapsed() < RESTART && !interrupt::requested() {
-        if look(target, rules).is_ok() {
-            return true;
+    loop {
+        let Some(missing) = targets.iter().find_map(|target| look(target, rules).err()) else {
+            return Ok(());
+        };
+        if start.elapsed() > RESTART || interrupt::requested() {
+            return Err(missing);
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }
-    false
 }
 
-fn crashed<'a>(question: Question<'a>, rules: &Rules, death: &Death, why: &str) -> Answer<'a> {
+fn crashed<'a>(question: Question<'a>, rules: &Rules<'_>, death: &Death, why: &str) -> Answer<'a> {
     let transcript = death.transcript.clone().unwrap_or_else(Transcript::new);
     answer(
         question,
@@ -420,7 +492,12 @@ fn crashed<'a>(question: Question<'a>, rules: &Rules, death: &Death, why: &str) 
     )
 }
 
-fn ask<'a>(question: Question<'a>, rules: &Rules, index: usize) -> Answer<'a> {
+fn ask<'a>(
+    question: Question<'a>,
+    rules: &Rules<'_>,
+    index: usize,
+    restart: Option<&Restart<'_>>,
+) -> Answer<'a> {
     let start = Instant::now();
     let transcript = Transcript::new();
     if let Some(evidence) = question.target.profile.lacks(question.case.id) {
@@ -435,7 +512,8 @@ fn ask<'a>(question: Question<'a>, rules: &Rules, index: usize) -> Answer<'a> {
         unique,
         transcript.clone(),
         question.case.id,
-    );
+    )
+    .with_restart(restart);
     // A mistake in one case must not take the verdicts of the others with it.
     let played = catch_unwind(AssertUnwindSafe(|| (question.case.run)(&context)))
         .unwrap_or_else(|_| Err(inconclusive("the case itself panicked")));
@@ -444,7 +522,7 @@ fn ask<'a>(question: Question<'a>, rules: &Rules, index: usize) -> Answer<'a> {
 
 fn answer<'a>(
     question: Question<'a>,
-    rules: &Rules,
+    rules: &Rules<'_>,
     played: Result<(), Stop>,
     time: Duration,
     transcript: Transcript,

@@ -54,7 +54,7 @@ pub(crate) fn all_cases() -> impl Iterator<Item = &'static Case> {
 }
 
 /// `*` stands for any number of bytes, `/` included, `?` for one.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on when the last star has to swallow one byte more.
     let mut retry = None;
@@ -149,6 +149,13 @@ impl Selection {
         }
         Ok(selected)
     }
+}
+
+/// Every section with all of its cases.
+#[cfg(test)]
+pub(crate) fn everything() -> Vec<Selected> {
+    let all = |section: &'static Section| (section, section.cases.iter().collect());
+    sections().map(all).collect()
 }
 
 fn resolve(option: &str, selectors: &[String]) -> Result<Vec<Selector>, SelectionError> {

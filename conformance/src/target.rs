@@ -8,6 +8,8 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use crate::tls::{Tls, TlsArgs, TlsError};
+
 /// A family of cases, told by the scheme of the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Protocol {
@@ -30,7 +32,6 @@ impl Protocol {
     }
 
     /// What the ids of its cases begin with, by version.
-    #[cfg(test)]
     pub(crate) fn prefixes(self) -> &'static [&'static str] {
         match self {
             Self::Amqp => &["amqp"],
@@ -38,13 +39,104 @@ impl Protocol {
             Self::Stomp => &["stomp12", "stomp11", "stomp10"],
         }
     }
+}
 
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Amqp => 5672,
-            Self::Mqtt => 1883,
-            Self::Stomp => 61613,
-        }
+/// What is between TCP and the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Nothing but TLS, perhaps.
+    Stream,
+    /// WebSocket.
+    WebSocket,
+}
+
+/// Where a broker speaks WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WebSocketAddress {
+    pub(crate) port: u16,
+    pub(crate) path: String,
+}
+
+/// A scheme of URLs: its name, what it means, and the port and path that it stands for.
+struct Scheme {
+    name: &'static str,
+    protocol: Protocol,
+    tls: bool,
+    transport: Transport,
+    port: u16,
+    path: &'static str,
+}
+
+const SCHEMES: &[Scheme] = &[
+    scheme("amqp", Protocol::Amqp, false, Transport::Stream, 5672, "/"),
+    scheme("amqps", Protocol::Amqp, true, Transport::Stream, 5671, "/"),
+    scheme("mqtt", Protocol::Mqtt, false, Transport::Stream, 1883, "/"),
+    scheme("mqtts", Protocol::Mqtt, true, Transport::Stream, 8883, "/"),
+    scheme(
+        "ws",
+        Protocol::Mqtt,
+        false,
+        Transport::WebSocket,
+        80,
+        "/mqtt",
+    ),
+    scheme(
+        "wss",
+        Protocol::Mqtt,
+        true,
+        Transport::WebSocket,
+        443,
+        "/mqtt",
+    ),
+    scheme(
+        "stomp",
+        Protocol::Stomp,
+        false,
+        Transport::Stream,
+        61613,
+        "/",
+    ),
+    scheme(
+        "stomps",
+        Protocol::Stomp,
+        true,
+        Transport::Stream,
+        61614,
+        "/",
+    ),
+    scheme(
+        "stomp+ws",
+        Protocol::Stomp,
+        false,
+        Transport::WebSocket,
+        80,
+        "/stomp",
+    ),
+    scheme(
+        "stomp+wss",
+        Protocol::Stomp,
+        true,
+        Transport::WebSocket,
+        443,
+        "/stomp",
+    ),
+];
+
+const fn scheme(
+    name: &'static str,
+    protocol: Protocol,
+    tls: bool,
+    transport: Transport,
+    port: u16,
+    path: &'static str,
+) -> Scheme {
+    Scheme {
+        name,
+        protocol,
+        tls,
+        transport,
+        port,
+        path,
     }
 }
 
@@ -69,6 +161,17 @@ pub(crate) struct Target {
     pub(crate) password: Option<String>,
     /// The path of the URL, `/` without one (AMQP and STOMP).
     pub(crate) virtual_host: String,
+    /// From the scheme.
+    pub(crate) transport: Transport,
+    /// Where it speaks WebSocket, which for another scheme than one of WebSocket only the
+    /// cases about that use.
+    pub(crate) web_socket: Option<WebSocketAddress>,
+    /// Whether the scheme is one with TLS, and how it is spoken.
+    pub(crate) tls: Option<Tls>,
+    /// Another virtual host that the user may use (AMQP).
+    pub(crate) other_virtual_host: Option<String>,
+    /// The name and password of a user who may log in, and do nothing else.
+    pub(crate) restricted: Option<(String, String)>,
     /// What has been found out about it before it is judged.
     pub(crate) profile: Profile,
 }
@@ -114,7 +217,10 @@ pub(crate) enum TargetError {
         url: String,
         source: url::ParseError,
     },
-    #[error("{0}: the scheme must be amqp, mqtt or stomp")]
+    #[error(
+        "{0}: the scheme must be amqp, amqps, mqtt, mqtts, ws, wss, stomp, stomps, stomp+ws or \
+         stomp+wss"
+    )]
     Scheme(String),
     #[error("{0}: the protocol is missing; write amqp://{0}, mqtt://{0} or stomp://{0}")]
     NoScheme(String),
@@ -122,6 +228,10 @@ pub(crate) enum TargetError {
     NoHost(String),
     #[error("{0}: not UTF-8 once percent-decoded")]
     NotUtf8(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("{0}: write USER:PASSWORD")]
+    NoPassword(String),
     #[error("cannot reach {target}: {source}")]
     Unreachable {
         target: String,
@@ -141,12 +251,10 @@ impl FromStr for Target {
             url: text.into(),
             source,
         })?;
-        let protocol = match url.scheme() {
-            "amqp" => Protocol::Amqp,
-            "mqtt" => Protocol::Mqtt,
-            "stomp" => Protocol::Stomp,
-            _ => return Err(TargetError::Scheme(text.into())),
-        };
+        let scheme = SCHEMES
+            .iter()
+            .find(|scheme| scheme.name == url.scheme())
+            .ok_or_else(|| TargetError::Scheme(text.into()))?;
         let decode = |part: &str| {
             percent_decode_str(part)
                 .decode_utf8()
@@ -157,16 +265,30 @@ impl FromStr for Target {
             None | Some("") => return Err(TargetError::NoHost(text.into())),
             Some(host) => host.to_string(),
         };
-        let port = url.port().unwrap_or(protocol.default_port());
-        let mut target = Self::new(protocol, host, port);
+        let port = url.port().unwrap_or(scheme.port);
+        let mut target = Self::new(scheme.protocol, host, port);
+        target.transport = scheme.transport;
+        if scheme.tls {
+            target.tls = Some(Tls::new(&TlsArgs::default())?);
+        }
         if !url.username().is_empty() {
             target.user = Some(decode(url.username())?);
             target.password = url.password().map(decode).transpose()?;
         }
-        if let Some(path) = url.path().strip_prefix('/')
-            && !path.is_empty()
-        {
-            target.virtual_host = decode(path)?;
+        match (scheme.transport, url.path()) {
+            (Transport::WebSocket, path) => {
+                let path = if matches!(path, "" | "/") {
+                    scheme.path
+                } else {
+                    path
+                };
+                let path = path.into();
+                target.web_socket = Some(WebSocketAddress { port, path });
+            }
+            (Transport::Stream, "" | "/") => {}
+            (Transport::Stream, path) => {
+                target.virtual_host = decode(path.strip_prefix('/').unwrap_or(path))?;
+            }
         }
         Ok(target)
     }
@@ -175,16 +297,40 @@ impl FromStr for Target {
 /// The URL without the password.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}", self.protocol, self.host, self.port)
+        write!(f, "{}://{}:{}", self.scheme().name, self.host, self.port)
     }
 }
 
 impl Target {
+    fn scheme(&self) -> &'static Scheme {
+        let is_ours = |scheme: &&Scheme| {
+            (scheme.protocol, scheme.tls, scheme.transport)
+                == (self.protocol, self.tls.is_some(), self.transport)
+        };
+        // AMQP over WebSocket is none, and no URL makes one.
+        SCHEMES.iter().find(is_ours).unwrap_or(&SCHEMES[0])
+    }
+
+    /// The host as a name or an address: a URL writes an IPv6 address in brackets.
+    pub(crate) fn address(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The broker as the user sees it who may do nothing, if there is one.
+    pub(crate) fn as_restricted(&self) -> Option<Self> {
+        let (user, password) = self.restricted.clone()?;
+        Some(Self {
+            user: Some(user),
+            password: Some(password),
+            ..self.clone()
+        })
+    }
+
     /// Returns the URL that reaches it again, with everything but the password.
     pub(crate) fn url(&self) -> String {
         let usual = Self::new(self.protocol, self.host.clone(), self.port);
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let mut url = format!("{}://", self.protocol);
+        let mut url = format!("{}://", self.scheme().name);
         if self.user != usual.user || self.password != usual.password {
             url.push_str(&encode(self.user.as_deref().unwrap_or_default()));
             if self.password.is_some() {
@@ -195,6 +341,11 @@ impl Target {
         url.push_str(&format!("{}:{}", self.host, self.port));
         if self.virtual_host != usual.virtual_host {
             url.push_str(&format!("/{}", encode(&self.virtual_host)));
+        }
+        if let (Transport::WebSocket, Some(web_socket)) = (self.transport, &self.web_socket)
+            && web_socket.path != self.scheme().path
+        {
+            url.push_str(&web_socket.path);
         }
         url
     }
@@ -213,19 +364,22 @@ impl Target {
             user: guest.clone(),
             password: guest,
             virtual_host: "/".into(),
+            transport: Transport::Stream,
+            web_socket: None,
+            tls: None,
+            other_virtual_host: None,
+            restricted: None,
             profile: Profile::default(),
         }
     }
 
-    /// Opens a TCP connection, trying every address of the host.
+    /// Opens a TCP connection to a port of the broker, trying every address of the host.
     ///
     /// # Errors
     ///
     /// That of the last address tried.
-    pub(crate) fn connect(&self, patience: Duration) -> std::io::Result<TcpStream> {
-        // A URL writes an IPv6 address in brackets; a socket address does not.
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let addresses: Vec<SocketAddr> = (host, self.port).to_socket_addrs()?.collect();
+    pub(crate) fn connect(&self, port: u16, patience: Duration) -> std::io::Result<TcpStream> {
+        let addresses: Vec<SocketAddr> = (self.address(), port).to_socket_addrs()?.collect();
         let mut last = std::io::Error::other("the host has no address");
         for address in addresses {
             match TcpStream::connect_timeout(&address, patience) {
@@ -243,7 +397,7 @@ impl Target {
     ///
     /// [`TargetError::Unreachable`].
     pub(crate) fn check_reachable(&self, patience: Duration) -> Result<(), TargetError> {
-        self.connect(patience)
+        self.connect(self.port, patience)
             .map(drop)
             .map_err(|source| TargetError::Unreachable {
                 target: self.to_string(),
@@ -266,6 +420,9 @@ mod tests {
             ("mqtt://h", "mqtt h 1883 - - /"),
             ("mqtt://u@h:9", "mqtt h 9 u - /"),
             ("stomp://[::1]:1", "stomp [::1] 1 guest guest /"),
+            ("ws://h", "mqtt h 80 - - /"),
+            ("ws://u:p@h:8080/path", "mqtt h 8080 u p /"),
+            ("stomp+ws://h:9/ws", "stomp h 9 guest guest /"),
         ] {
             let target: Target = url.parse().unwrap();
             let shown = format!(
@@ -286,6 +443,9 @@ mod tests {
                 "amqp://a%40b:PASSWORD@h:7/v%2Fw",
             ),
             ("mqtt://u@h", "mqtt://u@h:1883"),
+            ("ws://h:80", "ws://h:80"),
+            ("ws://h/other", "ws://h:80/other"),
+            ("stomp+ws://h:9", "stomp+ws://h:9"),
         ] {
             assert_eq!(url.parse::<Target>().unwrap().url(), again);
         }

@@ -1,7 +1,6 @@
 //! What went over the wire during a case, with direction and time.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -15,6 +14,7 @@ use crate::wire::{End, Parsed};
 pub(crate) struct Transcript {
     start: Instant,
     entries: Arc<Mutex<Vec<Entry>>>,
+    is_kept: bool,
 }
 
 #[derive(Debug)]
@@ -44,11 +44,28 @@ impl Transcript {
         Self {
             start: Instant::now(),
             entries: Arc::default(),
+            is_kept: true,
         }
+    }
+
+    /// No record, for a conversation that has no end.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            is_kept: false,
+            ..Self::new()
+        }
+    }
+
+    /// Returns whether anything is recorded.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// Adds to the record. What is received beyond [`KEPT`] is left out.
     pub(crate) fn add(&self, connection: usize, what: What) {
+        if !self.is_kept {
+            return;
+        }
         let milliseconds = self.start.elapsed().as_millis();
         let mut entries = self.lock();
         if let What::Received(bytes) = &what {
@@ -247,7 +264,7 @@ pub(crate) fn render(events: &[Event], dump: bool) -> String {
             event.direction.arrow()
         );
         if event.length == 0 {
-            let _ = writeln!(text, "{head} {}", event.text.join("; "));
+            text.push_str(&format!("{head} {}\n", event.text.join("; ")));
             continue;
         }
         let line = if event.text.is_empty() {
@@ -256,10 +273,10 @@ pub(crate) fn render(events: &[Event], dump: bool) -> String {
             event.text.join("; ")
         };
         if dump {
-            let _ = writeln!(text, "{head} {} bytes: {line}", event.length);
+            text.push_str(&format!("{head} {} bytes: {line}\n", event.length));
             rows(&mut text, event);
         } else {
-            let _ = writeln!(text, "{head} {line} [{}]", first_bytes(event, 64));
+            text.push_str(&format!("{head} {line} [{}]\n", first_bytes(event, 64)));
         }
     }
     text
@@ -279,14 +296,16 @@ fn first_bytes(event: &Event, limit: usize) -> String {
 fn rows(text: &mut String, event: &Event) {
     for (row, line) in dump_rows(&event.bytes).enumerate() {
         let (hex, printable) = line;
-        let _ = writeln!(text, "           {:04x}  {hex:<47}  {printable}", row * 16);
+        text.push_str(&format!(
+            "           {:04x}  {hex:<47}  {printable}\n",
+            row * 16
+        ));
     }
     if event.length > DUMP_LIMIT {
-        let _ = writeln!(
-            text,
-            "           ... {} bytes more",
+        text.push_str(&format!(
+            "           ... {} bytes more\n",
             event.length - DUMP_LIMIT
-        );
+        ));
     }
 }
 
@@ -324,7 +343,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         if i > 0 {
             text.push(' ');
         }
-        let _ = write!(text, "{byte:02X}");
+        text.push_str(&format!("{byte:02X}"));
     }
     text
 }

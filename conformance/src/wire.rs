@@ -1,12 +1,11 @@
 //! One connection of a case: bytes out, bytes in, and the end of it.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use crate::interrupt;
-use crate::target::Target;
+use crate::stream::Stream;
 use crate::transcript::{Transcript, What, hex_line, shown};
 use crate::verdict::{Stop, fail, inconclusive, not_applicable};
 
@@ -76,9 +75,9 @@ const RECEIVE_LIMIT: usize = 16 << 20;
 /// How long a read waits before it looks whether the run was interrupted.
 const READ_SLICE: Duration = Duration::from_millis(250);
 
-/// One TCP connection, with a record of what goes over it.
+/// One connection, with a record of what goes over it.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     patience: Duration,
     silence: Duration,
     deadline: Instant,
@@ -96,22 +95,16 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn connect(
-        target: &Target,
+    pub(crate) fn new(
+        stream: Stream,
         patience: Duration,
         silence: Duration,
         deadline: Instant,
         transcript: Transcript,
         interruptible: bool,
-    ) -> Result<Self, Stop> {
-        let stream = target
-            .connect(patience)
-            .map_err(|error| inconclusive(format!("cannot connect: {error}")))?;
-        // Small frames are sent when the case says so; where it does not
-        // matter the option may be missing.
-        let _ = stream.set_nodelay(true);
+    ) -> Self {
         let number = transcript.open();
-        Ok(Self {
+        Self {
             stream,
             patience,
             silence,
@@ -124,7 +117,7 @@ impl Wire {
             limit: None,
             stopped: None,
             interruptible,
-        })
+        }
     }
 
     /// Sends the bytes. That the broker has closed already is not an error
@@ -138,10 +131,11 @@ impl Wire {
         }
         self.transcript.add(self.number, What::Sent(bytes.to_vec()));
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let _ = self
+        let sent = self
             .stream
-            .set_write_timeout(Some(left.max(Duration::from_millis(1))));
-        if let Err(error) = self.stream.write_all(bytes) {
+            .set_write_timeout(left.max(Duration::from_millis(1)))
+            .and_then(|()| self.stream.write_all(bytes));
+        if let Err(error) = sent {
             self.note(format!("sending failed: {error}"));
         }
     }
@@ -170,8 +164,10 @@ impl Wire {
 
     /// Closes the sending side only.
     pub(crate) fn shutdown_write(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
-        self.note("closed our side");
+        match self.stream.shutdown_write() {
+            Ok(()) => self.note("closed our side"),
+            Err(error) => self.note(format!("closing our side failed: {error}")),
+        }
     }
 
     /// Puts a line into the record of the case.
@@ -279,17 +275,19 @@ impl Wire {
         if left.is_zero() {
             return Ok(false);
         }
-        // The option fails for a time of zero only, and that is ruled out.
-        let _ = self.stream.set_read_timeout(Some(left.min(READ_SLICE)));
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        let read = self
+            .stream
+            .set_read_timeout(left.min(READ_SLICE))
+            .and_then(|()| self.stream.read(&mut buffer));
+        match read {
             Ok(0) => self.end(End::Closed),
             Ok(count) => {
                 self.transcript
                     .add(self.number, What::Received(buffer[..count].to_vec()));
                 self.received.extend_from_slice(&buffer[..count]);
                 self.total += count;
-                if self.total > RECEIVE_LIMIT {
+                if self.total > RECEIVE_LIMIT && self.transcript.is_kept() {
                     return Err(fail(
                         format!("at most {RECEIVE_LIMIT} bytes over one connection"),
                         format!("more, and [{}] last", hex_line(&buffer[..count.min(16)])),

@@ -1,10 +1,10 @@
 //! Acknowledging: basic.ack, reject, recover, and what comes again (class basic).
 
 use super::bytes::{
-    BASIC_RECOVER, BASIC_RECOVER_ASYNC, BASIC_RECOVER_OK, BASIC_REJECT, TX_SELECT, TX_SELECT_OK,
-    args,
+    BASIC_PUBLISH, BASIC_RECOVER, BASIC_RECOVER_ASYNC, BASIC_RECOVER_OK, BASIC_REJECT, BODY,
+    NO_PROPERTIES, TX_SELECT, TX_SELECT_OK, args, frame, header, method,
 };
-use super::client::{Client, EXCLUSIVE, Message, NO_ACK};
+use super::client::{Client, EXCLUSIVE, Message, NO_ACK, publish_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
@@ -199,6 +199,20 @@ pub(super) const SECTION: Section = Section {
             },
         },
         Case {
+            id: "amqp/basic.reject/requeue-elsewhere",
+            rule: "basic / reject / requeue / 01",
+            level: Must,
+            title: "A message that is rejected to be requeued goes to another consumer where there is one",
+            run: requeued_elsewhere,
+        },
+        Case {
+            id: "amqp/basic.reject/while-content-is-sent",
+            rule: "basic / reject / 01",
+            level: Should,
+            title: "A reject is acted on although a content waits to be taken by the client",
+            run: while_content_is_sent,
+        },
+        Case {
             id: "amqp/basic.recover/requeue",
             rule: "basic / recover / 01",
             level: Must,
@@ -298,6 +312,53 @@ fn requeued(ctx: &Context<'_>) -> Result<Message, Stop> {
     first.expect_well(1, "basic.qos-ok after the reject")?;
     let mut second = Client::with_channel(ctx)?;
     second.expect_get(&queue, b"again")
+}
+
+fn requeued_elsewhere(ctx: &Context<'_>) -> Result<(), Stop> {
+    let mut first = Client::with_channel(ctx)?;
+    let queue = first.declare(1, &ctx.name("q."), 0)?.name;
+    first.consume(&queue, "first", 0)?;
+    first.publish("", &queue, b"again");
+    let message = first.expect_delivery(b"again").setup("the delivery")?;
+    let mut second = Client::with_channel(ctx)?;
+    second.consume(&queue, "second", NO_ACK)?;
+    first.reject(message.delivery_tag, true);
+    second.expect_delivery(b"again")?;
+    second.delete_queue(&queue)
+}
+
+/// More bytes than the buffers of both sides and of the network between them hold.
+const LARGE: usize = 12;
+const MEGABYTE: usize = 1 << 20;
+
+fn while_content_is_sent(ctx: &Context<'_>) -> Result<(), Stop> {
+    let mut other = Client::with_channel(ctx)?;
+    let small = other.declare(1, &ctx.name("small."), 0)?.name;
+    let large = other.declare(1, &ctx.name("large."), 0)?.name;
+    other.publish("", &small, b"rejected");
+    let mut bytes = method(1, BASIC_PUBLISH, publish_args("", &large, 0));
+    bytes.extend(header(1, MEGABYTE as u64, NO_PROPERTIES));
+    for chunk in vec![b'x'; MEGABYTE].chunks(4000) {
+        bytes.extend(frame(BODY, 1, chunk));
+    }
+    for _ in 0..LARGE {
+        other.wire.send(&bytes);
+    }
+    other
+        .expect_well(1, "basic.qos-ok after the large messages")
+        .setup("publishing")?;
+    let mut client = Client::with_channel(ctx)?;
+    client.open_channel(2)?;
+    let message = client.expect_get(&small, b"rejected").setup("basic.get")?;
+    client.consume_on(2, &large, "large", NO_ACK)?;
+    // Nothing of it is read: after a while the broker can send no more.
+    ctx.sleep(ctx.silence)?;
+    client.reject(message.delivery_tag, true);
+    other.consume(&small, "small", NO_ACK)?;
+    other.expect_delivery(b"rejected")?;
+    drop(client);
+    other.delete_queue(&large)?;
+    other.delete_queue(&small)
 }
 
 fn expect_redelivered(message: &Message) -> Result<(), Stop> {

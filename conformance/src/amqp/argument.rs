@@ -84,7 +84,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A queue with a consumer does not expire",
             run: |ctx| {
-                let arguments = fields().int("x-expires", 300);
+                let arguments = fields().int("x-expires", 1000);
                 let (mut client, queue) = with_argument(ctx, "x-expires", &arguments)?;
                 client.consume(&queue, "c", NO_ACK)?;
                 ctx.sleep(EXPIRED)?;
@@ -330,10 +330,10 @@ pub(super) const SECTION: Section = Section {
 };
 
 /// Longer than what expires, by as much as a slow machine wants.
-const EXPIRED: Duration = Duration::from_millis(1500);
+pub(super) const EXPIRED: Duration = Duration::from_millis(1500);
 
 /// Stops unless the broker refuses a queue with this argument of a wrong type.
-fn knows(ctx: &Context<'_>, argument: &str, wrong: &[u8]) -> Result<(), Stop> {
+pub(super) fn knows(ctx: &Context<'_>, argument: &str, wrong: &[u8]) -> Result<(), Stop> {
     let mut client = Client::with_channel(ctx)?;
     let arguments = fields().field(argument, wrong);
     let declare = declare_args(&ctx.name("known."), EXCLUSIVE, &arguments);
@@ -342,7 +342,7 @@ fn knows(ctx: &Context<'_>, argument: &str, wrong: &[u8]) -> Result<(), Stop> {
 }
 
 /// Stops unless the broker refuses a message with these properties.
-fn knows_property(ctx: &Context<'_>, name: &str, wrong: &[u8]) -> Result<(), Stop> {
+pub(super) fn knows_property(ctx: &Context<'_>, name: &str, wrong: &[u8]) -> Result<(), Stop> {
     let mut client = Client::with_channel(ctx)?;
     // Of a name that the case itself does not use.
     let queue = client.declare(1, &ctx.name("known."), EXCLUSIVE)?.name;
@@ -364,7 +364,11 @@ fn expect_refused(client: &mut Client, what: &str) -> Result<(), Stop> {
     }
 }
 
-fn declared(client: &mut Client, ctx: &Context<'_>, arguments: &Fields) -> Result<String, Stop> {
+pub(super) fn declared(
+    client: &mut Client,
+    ctx: &Context<'_>,
+    arguments: &Fields,
+) -> Result<String, Stop> {
     client
         .declare_with(1, &ctx.name("q."), EXCLUSIVE, arguments)
         .map(|declared| declared.name)
@@ -372,7 +376,7 @@ fn declared(client: &mut Client, ctx: &Context<'_>, arguments: &Fields) -> Resul
 }
 
 /// A queue with these arguments on a broker that knows one of them, a number.
-fn with_argument(
+pub(super) fn with_argument(
     ctx: &Context<'_>,
     argument: &str,
     arguments: &Fields,
@@ -384,7 +388,7 @@ fn with_argument(
 }
 
 /// A queue whose dead letters go to another queue by the default exchange.
-fn with_dead_letters(
+pub(super) fn with_dead_letters(
     ctx: &Context<'_>,
     arguments: Fields,
 ) -> Result<(Client, String, String), Stop> {
@@ -424,7 +428,7 @@ fn expect_dead(client: &mut Client, dead: &str, queue: &str, why: &str) -> Resul
 
 /// An exchange with an alternate, a queue bound to it with the key `known`, and
 /// one that gets what goes to the alternate.
-fn with_alternate(ctx: &Context<'_>) -> Result<(Client, String, String, String), Stop> {
+pub(super) fn with_alternate(ctx: &Context<'_>) -> Result<(Client, String, String, String), Stop> {
     let name = "alternate-exchange";
     let mut probe = Client::with_channel(ctx)?;
     let wrong = fields().field(name, b"I\x00\x00\x00\x01");
@@ -488,7 +492,7 @@ fn copies(ctx: &Context<'_>, header: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-fn expect_consumer(message: &Message, tag: &str) -> Result<(), Stop> {
+pub(super) fn expect_consumer(message: &Message, tag: &str) -> Result<(), Stop> {
     if message.consumer_tag == tag.as_bytes() {
         Ok(())
     } else {
@@ -505,11 +509,11 @@ fn headers(table: &Fields) -> Vec<u8> {
 }
 
 /// Bit 8 is expiration.
-fn expiration(milliseconds: &str) -> Vec<u8> {
+pub(super) fn expiration(milliseconds: &str) -> Vec<u8> {
     args().short(1 << 8).shortstr(milliseconds).0
 }
 
 /// Bit 4 is user-id.
-fn user_id(user: &str) -> Vec<u8> {
+pub(super) fn user_id(user: &str) -> Vec<u8> {
     args().short(1 << 4).shortstr(user).0
 }

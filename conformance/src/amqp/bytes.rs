@@ -35,7 +35,7 @@ pub(super) const ANY_CODE: &[u16] = &[
 ];
 
 /// A class id and a method id.
-pub(super) type Method = (u16, u16);
+pub(crate) type Method = (u16, u16);
 
 macro_rules! methods {
     ($($name:ident $class:literal $method:literal $text:literal)*) => {
@@ -113,7 +113,7 @@ methods! {
 }
 
 /// The specification's name of a method.
-pub(super) fn method_name(method: Method) -> String {
+pub(crate) fn method_name(method: Method) -> String {
     NAMES
         .iter()
         .find(|(known, _)| *known == method)

@@ -245,7 +245,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/channel.flow/paused",
-            rule: "channel / flow / bidirectional",
+            rule: "channel / flow / bidirectional; channel / flow / initial-state",
             level: Should,
             title: "channel.flow pauses deliveries and starts them again",
             run: |ctx| {

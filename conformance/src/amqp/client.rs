@@ -516,6 +516,19 @@ impl Client {
         self.content_of(channel, args, consumer_tag)
     }
 
+    /// The next delivery on the channel, or `None` when the window of silence passes without
+    /// one.
+    pub(super) fn delivery_within(&mut self, channel: u16) -> Result<Option<Message>, Stop> {
+        let frame = match self.next_within(channel, self.wire.silence())? {
+            Seen::Silence(..) => return Ok(None),
+            Seen::Frame(frame) if frame.method() == Some(BASIC_DELIVER) => frame,
+            other => return Err(fail("basic.deliver", other.to_string())),
+        };
+        let mut args = frame.args();
+        let consumer_tag = args.shortstr()?.to_vec();
+        self.content_of(channel, args, consumer_tag).map(Some)
+    }
+
     /// The delivery of this body next, on channel 1.
     pub(super) fn expect_delivery(&mut self, body: &[u8]) -> Result<Message, Stop> {
         let message = self.delivery(1)?;

@@ -1,7 +1,7 @@
 //! Connection negotiation: protocol header, start, tune, open, close (2.2.4, 4.2.2).
 
 use super::bytes::{
-    BASIC_CONSUME, CHANNEL_OPEN, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN,
+    ANY_CODE, BASIC_CONSUME, CHANNEL_OPEN, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN,
     CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK, FRAME_MIN_SIZE, Frame,
     PROTOCOL_HEADER, Reader, args, fields, method, parse_frame,
 };
@@ -28,7 +28,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/protocol-header/not-amqp",
-            rule: "section 4.2.2 / header is answered; connection / start / protocol-name",
+            rule: "section 4.2.2 / header is answered; connection / start / protocol-name; section 4.2.2 / header first",
             level: Must,
             title: "Octets that are no AMQP are answered with a protocol header, then closed",
             run: |ctx| refused_header(ctx, b"HELO you\r\n\r\n"),
@@ -135,7 +135,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/connection.start-ok/frame-of-min-size",
-            rule: "connection / tune / frame-max / minimum",
+            rule: "connection / tune / frame-max / minimum; section 2.3.3 / limits are reduced",
             level: Must,
             title: "A frame of frame-min-size octets is accepted before anything is negotiated",
             run: frame_of_min_size,
@@ -275,6 +275,17 @@ pub(super) const SECTION: Section = Section {
                         other.to_string(),
                     )),
                 }
+            },
+        },
+        Case {
+            id: "amqp/connection.open/twice",
+            rule: "section 3.1.2 / one virtual host",
+            level: Must,
+            title: "A connection that is open cannot be opened on a virtual host again",
+            run: |ctx| {
+                let mut client = Client::open(ctx)?;
+                client.send(0, CONNECTION_OPEN, open_args(&ctx.target.virtual_host));
+                client.expect_connection_close(0, ANY_CODE, "a second connection.open")
             },
         },
         Case {

@@ -13,9 +13,9 @@ use super::client::{
     queue_delete_args,
 };
 use crate::case::Level::Must;
-use crate::case::{Case, Section};
+use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
-use crate::verdict::fail;
+use crate::verdict::{Stop, fail};
 
 pub(super) const SECTION: Section = Section {
     protocol: Protocol::Amqp,
@@ -207,19 +207,9 @@ pub(super) const SECTION: Section = Section {
             title: "A reply to amq.rabbitmq.reply-to arrives at the consumer that asked",
             run: |ctx| {
                 let mut client = Client::with_capability(ctx, "direct_reply_to")?;
-                let queue = client.queue(ctx)?;
                 client.consume(REPLY_TO, "replies", NO_ACK)?;
-                // Property flags: bit 9 is reply-to.
-                let properties = args().short(1 << 9).shortstr(REPLY_TO);
-                client.publish_with(1, "", &queue, 0, &properties.0, b"question");
-                let question = client.expect_get(&queue, b"question")?;
-                let mut given = Reader(&question.properties);
-                given.short()?;
-                let address = String::from_utf8_lossy(given.shortstr()?).into_owned();
-                if !address.starts_with(REPLY_TO) || address == REPLY_TO {
-                    return Err(fail("an address of its own in reply-to", address));
-                }
                 let mut other = Client::with_channel(ctx)?;
+                let address = reply_address(&mut client, &mut other, ctx)?;
                 other.publish("", &address, b"answer");
                 let answer = client.expect_delivery(b"answer")?;
                 if answer.consumer_tag == b"replies" {
@@ -250,7 +240,29 @@ pub(super) const SECTION: Section = Section {
     ],
 };
 
-const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+pub(super) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+
+/// The address in a question that the client sends, as the other one gets it.
+pub(super) fn reply_address(
+    client: &mut Client,
+    other: &mut Client,
+    ctx: &Context<'_>,
+) -> Result<String, Stop> {
+    let queue = other.declare(1, &ctx.name("q."), 0)?.name;
+    // Property flags: bit 9 is reply-to.
+    let properties = args().short(1 << 9).shortstr(REPLY_TO);
+    client.publish_with(1, "", &queue, 0, &properties.0, b"question");
+    other.consume(&queue, "questions", NO_ACK)?;
+    let question = other.expect_delivery(b"question")?;
+    other.delete_queue(&queue)?;
+    let mut given = Reader(&question.properties);
+    given.short()?;
+    let address = String::from_utf8_lossy(given.shortstr()?).into_owned();
+    if !address.starts_with(REPLY_TO) || address == REPLY_TO {
+        return Err(fail("an address of its own in reply-to", address));
+    }
+    Ok(address)
+}
 
 fn nack_args(delivery_tag: u64, multiple: bool, requeue: bool) -> Args {
     args()

@@ -90,7 +90,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/frame/pipelined",
-            rule: "section 4.6",
+            rule: "section 4.6; section 3.2.1 / replies",
             level: Must,
             title: "Requests in one segment are answered one by one, in order",
             run: |ctx| {
@@ -166,7 +166,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/field-table/every-type",
-            rule: "section 4.2.5.5; erratum 3",
+            rule: "section 4.2.5.5; erratum 3; section 4.2.5.1 / alignment",
             level: Must,
             title: "A field table with a field of every type is understood",
             run: |ctx| {

@@ -15,21 +15,29 @@ mod client;
 mod connection;
 mod consume;
 mod current_queue;
+mod dead_letter;
 mod describe;
+mod durable;
 mod exchange;
 mod extension;
 mod framing;
 mod leftover;
+mod limit;
+mod name;
 mod preflight;
 mod publish;
 mod queue;
+mod right;
 mod routing;
+mod soak;
 mod transaction;
 
 use crate::case::Section;
+pub(crate) use bytes::method_name;
 pub(crate) use describe::describe;
 pub(crate) use leftover::{Made, made, remove};
 pub(crate) use preflight::{alive, preflight};
+pub(crate) use soak::LANES;
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[
@@ -39,6 +47,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &exchange::SECTION,
     &queue::SECTION,
     &current_queue::SECTION,
+    &name::SECTION,
     &routing::SECTION,
     &publish::SECTION,
     &consume::SECTION,
@@ -46,4 +55,8 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &transaction::SECTION,
     &extension::SECTION,
     &argument::SECTION,
+    &limit::SECTION,
+    &dead_letter::SECTION,
+    &right::SECTION,
+    &durable::SECTION,
 ];

@@ -5,7 +5,7 @@ use super::bytes::{
     Args, BASIC_PUBLISH, BASIC_QOS, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK, HEADER, HEARTBEAT,
     NO_PROPERTIES, args, content, every_type, fields, frame, header, method,
 };
-use super::client::{Client, EXCLUSIVE, publish_args};
+use super::client::{Client, EXCLUSIVE, NO_ACK, publish_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
@@ -110,7 +110,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/content/body-of-many-frames",
-            rule: "section 4.2.6.2 / set of frames; section 3.1.1 / bodies are kept",
+            rule: "section 4.2.6.2 / set of frames; section 3.1.1 / bodies are kept; section 2.3.5.2 / body frames",
             level: Must,
             title: "A body in many frames, of one octet and of none among them, arrives unchanged",
             run: |ctx| {
@@ -164,6 +164,28 @@ pub(super) const SECTION: Section = Section {
                     )),
                     None => Err(fail("the message", "basic.get-empty")),
                 }
+            },
+        },
+        Case {
+            id: "amqp/basic.publish/persistent-backlog",
+            rule: "basic / 02",
+            level: Must,
+            title: "Of a thousand persistent messages that wait in a queue none is missing",
+            run: |ctx| {
+                let mut client = Client::with_channel(ctx)?;
+                let queue = client.queue(ctx)?;
+                // Bit 12 is delivery-mode; 2 is persistent.
+                let persistent = args().short(1 << 12).octet(2);
+                for number in 0..1000 {
+                    let body = format!("{number}");
+                    client.publish_with(1, "", &queue, 0, &persistent.0, body.as_bytes());
+                }
+                client.expect_well(1, "basic.qos-ok after the messages")?;
+                client.consume(&queue, "c", NO_ACK)?;
+                for number in 0..1000 {
+                    client.expect_delivery(format!("{number}").as_bytes())?;
+                }
+                Ok(())
             },
         },
         Case {

@@ -107,7 +107,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "amqp/queue.declare/passive-not-found",
-            rule: "queue / declare / passive",
+            rule: "queue / declare / passive; queue / declare / passive / passive",
             level: Must,
             title: "A passive declare of a queue that does not exist is a channel exception 404",
             run: |ctx| {

@@ -4,7 +4,7 @@ use super::bytes::{
     BASIC_ACK, CONFIRM_SELECT, CONFIRM_SELECT_OK, NO_PROPERTIES, TX_COMMIT, TX_COMMIT_OK,
     TX_ROLLBACK, TX_ROLLBACK_OK, TX_SELECT, TX_SELECT_OK, args,
 };
-use super::client::{Client, EXCLUSIVE};
+use super::client::{Client, DURABLE, EXCLUSIVE};
 use crate::case::Level::Must;
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
@@ -144,6 +144,26 @@ pub(super) const SECTION: Section = Section {
                 client.call(1, CONFIRM_SELECT, args().octet(0), CONFIRM_SELECT_OK)?;
                 client.publish("", &queue, b"after");
                 expect_confirms(&mut client, 1)
+            },
+        },
+        Case {
+            id: "amqp/confirm.select/many",
+            rule: "capability publisher_confirms",
+            level: Must,
+            title: "Of three hundred publishes, some of them persistent, each is confirmed once",
+            run: |ctx| {
+                let (mut client, queue) = confirming(ctx)?;
+                let durable = client
+                    .declare(1, &ctx.name("durable."), DURABLE | EXCLUSIVE)?
+                    .name;
+                // Bit 12 is delivery-mode; 2 is persistent.
+                let persistent = args().short(1 << 12).octet(2);
+                for _ in 0..100 {
+                    client.publish("", &queue, b"transient");
+                    client.publish_with(1, "", &durable, 0, &persistent.0, b"persistent");
+                    client.publish("", &ctx.name("none."), b"lost");
+                }
+                expect_confirms(&mut client, 300)
             },
         },
         Case {

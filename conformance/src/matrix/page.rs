@@ -1,7 +1,5 @@
 //! The pages: the matrix, and one for each case.
 
-use std::fmt::Write as _;
-
 use super::{Column, Shown};
 use crate::case::{Case, sections};
 use crate::requirement::texts;
@@ -72,13 +70,12 @@ fn is_of(case: &Case, version: &str) -> bool {
 pub(super) fn index(columns: &[Column]) -> String {
     let mut body = String::from("<header><h1>Brokers by requirements</h1>\n<p class=\"legend\">");
     for shown in Shown::ALL {
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<span><i class=\"cell {}\">{}</i> {}</span>",
             shown.class(),
             shown.mark(),
             shown.words()
-        );
+        ));
     }
     body.push_str(
         "</p></header>\n<div class=\"tools\"><input id=\"find\" type=\"search\" \
@@ -94,21 +91,18 @@ pub(super) fn index(columns: &[Column]) -> String {
         })
         .collect();
     for (_, version, title) in &present {
-        let _ = write!(body, "<a href=\"#{version}\">{title}</a>");
+        body.push_str(&format!("<a href=\"#{version}\">{title}</a>"));
     }
     body.push_str("</nav></div>\n<main>\n");
     summary(&mut body, columns, &present);
     for (protocol, version, title) in present {
-        let _ = write!(
-            body,
-            "<h2 id=\"{version}\">{title}</h2>\n<table class=\"matrix\"><thead><tr><th>Rule and question</th><th>Level</th>"
-        );
+        body.push_str(&format!("<h2 id=\"{version}\">{title}</h2>\n<table class=\"matrix\"><thead><tr><th>Rule and question</th><th>Level</th>"
+        ));
         for column in columns {
-            let _ = write!(
-                body,
+            body.push_str(&format!(
                 "<th class=\"broker\"><span>{}</span></th>",
                 escape(&column.name)
-            );
+            ));
         }
         body.push_str("</tr></thead>\n");
         for section in sections().filter(|section| section.protocol == *protocol) {
@@ -125,12 +119,11 @@ pub(super) fn index(columns: &[Column]) -> String {
             if rows.is_empty() {
                 continue;
             }
-            let _ = writeln!(
-                body,
-                "<tbody><tr class=\"section\"><th colspan=\"{}\">{}</th></tr>",
+            body.push_str(&format!(
+                "<tbody><tr class=\"section\"><th colspan=\"{}\">{}</th></tr>\n",
                 columns.len() + 2,
                 escape(section.title)
-            );
+            ));
             for case in rows {
                 row(&mut body, case, columns);
             }
@@ -146,7 +139,7 @@ pub(super) fn index(columns: &[Column]) -> String {
 fn summary(body: &mut String, columns: &[Column], present: &[&(Protocol, &str, &str)]) {
     body.push_str("<table class=\"summary\"><thead><tr><th>Broker</th>");
     for (_, _, title) in present {
-        let _ = write!(body, "<th>{title}</th>");
+        body.push_str(&format!("<th>{title}</th>"));
     }
     body.push_str("</tr></thead><tbody>\n");
     for column in columns {
@@ -157,12 +150,11 @@ fn summary(body: &mut String, columns: &[Column], present: &[&(Protocol, &str, &
             .flat_map(|broker| &broker.says)
             .map(|line| escape(line))
             .collect();
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<tr><th title=\"{}\">{}</th>",
             announced.join("&#10;"),
             escape(&column.name)
-        );
+        ));
         for (_, version, _) in present {
             let of_version = |case: &&Case| is_of(case, version);
             let cases: Vec<_> = sections()
@@ -185,11 +177,10 @@ fn summary(body: &mut String, columns: &[Column], present: &[&(Protocol, &str, &
             for shown in Shown::ALL {
                 let count = cases.iter().filter(|other| **other == shown).count();
                 if count > 0 {
-                    let _ = write!(
-                        body,
+                    body.push_str(&format!(
                         "<i class=\"{}\" style=\"flex-grow:{count}\"></i>",
                         shown.class()
-                    );
+                    ));
                     words.push(format!(
                         "<b class=\"{}\">{count} {}</b>",
                         shown.class(),
@@ -197,7 +188,7 @@ fn summary(body: &mut String, columns: &[Column], present: &[&(Protocol, &str, &
                     ));
                 }
             }
-            let _ = write!(body, "</div>{}</td>", words.join(" "));
+            body.push_str(&format!("</div>{}</td>", words.join(" ")));
         }
         body.push_str("</tr>\n");
     }
@@ -211,8 +202,7 @@ fn row(body: &mut String, case: &Case, columns: &[Column]) {
         .collect();
     let harmless =
         |shown: &Shown| matches!(shown, Shown::Pass | Shown::NotApplicable | Shown::NotAsked);
-    let _ = write!(
-        body,
+    body.push_str(&format!(
         "<tr{}><th><a href=\"{}\">{}</a><small>{}</small></th><td class=\"level\">{}</td>",
         if shown.iter().all(harmless) {
             " class=\"equal\""
@@ -223,14 +213,13 @@ fn row(body: &mut String, case: &Case, columns: &[Column]) {
         escape(case.title),
         escape(case.id),
         case.level,
-    );
+    ));
     for (at, (column, shown)) in columns.iter().zip(&shown).enumerate() {
         let known = column
             .cases
             .get(case.id)
             .is_some_and(|report| report.status == "known");
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<td><a class=\"cell {}{}\" href=\"{}#{at}\" title=\"{}: {}\">{}</a></td>",
             shown.class(),
             if known { " known" } else { "" },
@@ -238,7 +227,7 @@ fn row(body: &mut String, case: &Case, columns: &[Column]) {
             escape(&column.name),
             shown.words(),
             shown.mark(),
-        );
+        ));
     }
     body.push_str("</tr>\n");
 }
@@ -255,30 +244,27 @@ pub(super) fn case(case: &Case, columns: &[Column]) -> String {
         escape(case.rule)
     );
     for requirement in texts(case) {
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<dt>Requires</dt><dd>{} {} <small>(section {})</small></dd>",
             requirement.level,
             escape(requirement.text),
             escape(requirement.section)
-        );
+        ));
     }
-    let _ = writeln!(
-        body,
-        "<dt>Ask again</dt><dd><code>mqspec --case {} -v URL</code></dd></dl>",
+    body.push_str(&format!(
+        "<dt>Ask again</dt><dd><code>mqspec --case {} -v URL</code></dd></dl>\n",
         escape(case.id)
-    );
+    ));
     for (at, column) in columns.iter().enumerate() {
         let report = column.cases.get(case.id);
         let shown = Shown::of(report);
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<section id=\"{at}\"><h2><i class=\"cell {}\">{}</i> {} <small>{}</small></h2>",
             shown.class(),
             shown.mark(),
             escape(&column.name),
             shown.words()
-        );
+        ));
         let Some(report) = report else {
             body.push_str("</section>\n");
             continue;
@@ -291,7 +277,7 @@ pub(super) fn case(case: &Case, columns: &[Column]) -> String {
             ("Known", &report.note),
         ] {
             if let Some(text) = text {
-                let _ = write!(body, "<dt>{name}</dt><dd>{}</dd>", escape(text));
+                body.push_str(&format!("<dt>{name}</dt><dd>{}</dd>", escape(text)));
             }
         }
         body.push_str("</dl>");
@@ -313,25 +299,27 @@ fn transcript(body: &mut String, events: &[Event]) {
             Direction::Received => "received",
             Direction::Note => "note",
         };
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<li class=\"{class}\"><time>{} ms</time> <b>#{} {}</b> ",
             event.milliseconds,
             event.connection,
             escape(event.direction.arrow())
-        );
+        ));
         let text = escape(&event.text.join("; "));
         if event.length == 0 {
-            let _ = write!(body, "{text}</li>");
+            body.push_str(&format!("{text}</li>"));
             continue;
         }
-        let _ = write!(
-            body,
+        body.push_str(&format!(
             "<details><summary>{text} <small>{} bytes</small></summary><pre>",
             event.length
-        );
+        ));
         for (row, (hex, printable)) in dump_rows(&event.bytes).enumerate() {
-            let _ = writeln!(body, "{:04x}  {hex:<47}  {}", row * 16, escape(&printable));
+            body.push_str(&format!(
+                "{:04x}  {hex:<47}  {}\n",
+                row * 16,
+                escape(&printable)
+            ));
         }
         body.push_str("</pre></details></li>");
     }

@@ -7,7 +7,7 @@ use super::property::{
     AUTHENTICATION_METHOD, MAXIMUM_PACKET_SIZE, TOPIC_ALIAS, TOPIC_ALIAS_MAXIMUM, four_byte, text,
     two_byte,
 };
-use super::wire::{CONNACK, Connect, PUBLISH, Publish, ack, packet, unsubscribe};
+use super::wire::{CONNACK, Connect, PUBLISH, PUBREL, Publish, ack, packet, unsubscribe};
 use crate::case::Section;
 use crate::target::Protocol;
 use crate::verdict::{fail, not_applicable};
@@ -32,6 +32,9 @@ pub(super) const SECTION: Section = Section {
                 let topic = "$SYS/mqspec".into();
                 Publish { qos: 2, topic, ..p.publish("", b"x") }.bytes()
             });
+        "pubrel-within-the-limit" Must [V5 "MQTT-3.6.2-2" & "MQTT-3.6.2-3"]
+            "A PUBREL is no larger than the client takes, whatever its reason"
+            pubrel_within;
         "pubcomp-within-the-limit" Must [V5 "MQTT-3.7.2-2" & "MQTT-3.7.2-3"]
             "A PUBCOMP is no larger than the client takes, whatever its reason"
             |p| within(p, |_| ack(0x62, 77));
@@ -92,6 +95,24 @@ fn within(p: &Play<'_>, provoke: impl Fn(&Play<'_>) -> Vec<u8>) -> Played {
             other => return Err(fail("an answer, or the end", other.to_string())),
         }
     }
+}
+
+fn pubrel_within(p: &Play<'_>) -> Played {
+    let topic = p.name("t");
+    let (mut client, limit) = limited(p)?;
+    client.subscribe(&topic, 2)?;
+    p.client()?.publish(&Publish {
+        qos: 2,
+        ..p.publish(&topic, b"")
+    })?;
+    let delivery = client.take_unacknowledged(&topic, b"")?;
+    client.wire.send(&ack(0x50, delivery.id));
+    let pubrel = client.expect(PUBREL, "PUBREL")?;
+    if packet(pubrel.first, &pubrel.body).len() > limit {
+        let expected = format!("a PUBREL of up to {limit} bytes");
+        return Err(fail(expected, pubrel.to_string()));
+    }
+    Ok(())
 }
 
 fn connack_within(p: &Play<'_>) -> Played {

@@ -29,7 +29,7 @@ pub(super) const SECTION: Section = Section {
         "pipelined" Must [V311 "MQTT-3.2.0-1", V5 "MQTT-3.2.0-1"]
             "What is sent right behind the CONNECT is answered, and after the CONNACK"
             pipelined;
-        "octet-by-octet" Must [V311 "MQTT-3.1.4-4", V5 "MQTT-4.2-1"]
+        "octet-by-octet" Must [V311 "MQTT-3.1.4-4" & "MQTT-7.1.1-1", V5 "MQTT-4.2-1"]
             "A CONNECT that comes one octet at a time is acknowledged like any other"
             octet_by_octet;
         "client-id-23" Must [V31 "CONNECT", V311 "MQTT-3.1.3-5", V5 "MQTT-3.1.3-5"]
@@ -38,16 +38,22 @@ pub(super) const SECTION: Section = Section {
         "client-id-empty" Must [V311 "MQTT-3.1.3-6", V5 "MQTT-3.1.3-7" & "MQTT-3.1.3-6" & "MQTT-3.2.2-16"]
             "Clients with an empty client identifier get one each, in 5.0 told by the CONNACK"
             client_id_empty;
-        "client-id-empty-without-clean-session" Must [V311 "MQTT-3.1.3-8"]
+        "client-id-empty-without-clean-session" Must [V311 "MQTT-3.1.3-8" & "MQTT-3.1.3-7"]
             "An empty client identifier without a clean session is answered with 0x02 and the end"
             client_id_empty_without_clean_session;
+        "client-id-unwanted" Must [V311 "MQTT-3.1.3-9", V5 "MQTT-3.1.3-8"]
+            "A long client identifier is accepted, or refused as one: 0x02 in 3.1.1, in 5.0 0x85 or the end"
+            client_id_unwanted;
+        "wrong-password" Must [V311 "MQTT-3.2.2-5", V5 "MQTT-3.1.4-2"]
+            "A client with a wrong password is refused, and its connection closed"
+            wrong_password;
         "password-without-user-name" Must [V5 "3.1.2.9"]
             "A password without a user name is no error of form"
             password_without_user_name;
         "second-connect" Must [V31 "CONNECT", V311 "MQTT-3.1.0-2", V5 "MQTT-3.1.0-2"]
             "A second CONNECT closes the connection"
             second_connect;
-        "takeover" Must [V31 "CONNECT", V311 "MQTT-3.1.4-2", V5 "MQTT-3.1.4-3"]
+        "takeover" Must [V31 "CONNECT", V311 "MQTT-3.1.4-2", V5 "MQTT-3.1.4-3" & "MQTT-3.14.4-2"]
             "A second connection of a client identifier closes the first one"
             |p| takeover(p).map(drop);
         "takeover-reason" Should [V5 "3.1.4"]
@@ -227,6 +233,53 @@ fn client_id_empty_without_clean_session(p: &Play<'_>) -> Played {
             "CONNACK 0x02",
             "the connection closed without CONNACK",
         )),
+    }
+}
+
+fn client_id_unwanted(p: &Play<'_>) -> Played {
+    let expected = match p.version {
+        Version::V5 => "CONNACK with success or 0x85, or the end",
+        _ => "CONNACK with success, or 0x02 and the end",
+    };
+    p.client()?;
+    let mut client = p.open()?;
+    let connect = Connect {
+        client_id: format!("{}{}", p.name("c"), "x".repeat(1000)).into(),
+        ..p.connect()
+    };
+    client.wire.send(&connect.bytes());
+    match client.next()? {
+        Seen::Frame(packet) if packet.kind() == CONNACK => match packet.body.get(1) {
+            Some(0) => Ok(()),
+            Some(0x02) if p.version != Version::V5 => client.expect_end(expected),
+            Some(0x85) if p.version == Version::V5 => client.expect_end(expected),
+            _ => Err(fail(expected, packet.to_string())),
+        },
+        Seen::Ended(_, rest) if rest.is_empty() && p.version == Version::V5 => Ok(()),
+        other => Err(fail(expected, other.to_string())),
+    }
+}
+
+fn wrong_password(p: &Play<'_>) -> Played {
+    let Some(password) = &p.ctx.target.password else {
+        return Err(not_applicable("the URL has no password"));
+    };
+    p.client()?;
+    let mut client = p.open()?;
+    let connect = Connect {
+        password: Some(format!("not {password}").into()),
+        ..p.connect()
+    };
+    client.wire.send(&connect.bytes());
+    match client.next()? {
+        Seen::Ended(_, rest) if rest.is_empty() => Ok(()),
+        Seen::Frame(packet) if packet.kind() == CONNACK && packet.body.get(1) == Some(&0) => Err(
+            not_applicable(format!("the broker takes any password: {packet}")),
+        ),
+        Seen::Frame(packet) if packet.kind() == CONNACK => {
+            client.expect_end("the connection closed after the CONNACK")
+        }
+        other => Err(fail("CONNACK with an error, or the end", other.to_string())),
     }
 }
 

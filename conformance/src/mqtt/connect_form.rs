@@ -18,7 +18,7 @@ pub(super) const SECTION: Section = Section {
         "connect-reserved-flag" Must [V311 "MQTT-3.1.2-3", V5 "MQTT-3.1.2-3"]
             "A CONNECT with the reserved flag set is refused"
             |p| refused(p, &Connect { flags: 0x01, ..p.connect() });
-        "connect-header-flags" Must [V311 "MQTT-2.2.2-2", V5 "MQTT-2.1.3-1"]
+        "connect-header-flags" Must [V311 "MQTT-2.2.2-2" & "MQTT-2.2.2-1", V5 "MQTT-2.1.3-1"]
             "A CONNECT with a reserved bit in its first octet is refused"
             |p| {
                 let mut bytes = p.connect().bytes();
@@ -82,7 +82,7 @@ pub(super) const SECTION: Section = Section {
                 password: None,
                 ..p.connect()
             });
-        "trailing-octets" Must [V311 "MQTT-3.1.4-1", V5 "MQTT-3.1.4-1"]
+        "trailing-octets" Must [V311 "MQTT-3.1.4-1" & "MQTT-3.1.2-18" & "MQTT-3.1.2-20", V5 "MQTT-3.1.4-1" & "MQTT-3.1.2-16" & "MQTT-3.1.2-18"]
             "A CONNECT with octets behind its payload is refused"
             |p| refused(p, &Connect { trailing: vec![0, 1, b'x'], ..p.connect() });
         "client-id-missing" Must [V311 "MQTT-3.1.3-3", V5 "MQTT-3.1.3-3"]
@@ -94,6 +94,9 @@ pub(super) const SECTION: Section = Section {
         "client-id-surrogate" Must [V311 "MQTT-1.5.3-1", V5 "MQTT-1.5.4-1"]
             "A client identifier with an encoded surrogate is refused"
             |p| refused(p, &Connect { client_id: b"a\xED\xA0\x80".to_vec(), ..p.connect() });
+        "client-id-not-utf8" Must [V311 "MQTT-3.1.3-4", V5 "MQTT-3.1.3-4"]
+            "A client identifier that is not UTF-8 is refused"
+            |p| refused(p, &Connect { client_id: b"a\xC3(".to_vec(), ..p.connect() });
         "user-name-not-utf8" Must [V311 "MQTT-3.1.3-11", V5 "MQTT-3.1.3-12"]
             "A user name that is not UTF-8 is refused"
             |p| refused(p, &Connect { user: Some(b"u\xFF".to_vec()), ..p.connect() });

@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
         "order-qos0" Must [V311 "MQTT-4.6.0-6", V5 "MQTT-4.6.0-5"]
             "Messages of QoS 0 are delivered in the order in which they were published"
             |p| order(p, 0);
-        "order-qos1" Must [V311 "MQTT-4.6.0-6" & "MQTT-4.6.0-5", V5 "MQTT-4.6.0-5"]
+        "order-qos1" Must [V311 "MQTT-4.6.0-6" & "MQTT-4.6.0-5" & "MQTT-4.1.0-2", V5 "MQTT-4.6.0-5"]
             "Messages of QoS 1 are delivered in the order in which they were published"
             |p| order(p, 1);
         "order-qos2" Must [V311 "MQTT-4.6.0-6", V5 "MQTT-4.6.0-5"]
@@ -32,7 +32,7 @@ pub(super) const SECTION: Section = Section {
         "order-across-topics" Should [V311 "4.6", V5 "4.6"]
             "Messages of one publisher to several topics of one filter come in order"
             order_across_topics;
-        "receive-maximum" Must [V5 "MQTT-3.3.4-9"]
+        "receive-maximum" Must [V5 "MQTT-3.3.4-9" & "MQTT-4.9.0-1"]
             "With a receive maximum of 2, no third message before a PUBACK"
             receive_maximum;
         "receive-maximum-qos2" Must [V5 "MQTT-4.9.0-2"]

@@ -93,7 +93,7 @@ pub(super) const SECTION: Section = Section {
         "subscribe-retain-handling-3" Must [V5 "3.8.3.1"]
             "A SUBSCRIBE with 3 for the retain handling closes the connection"
             |p| refuses(p, p.subscribe("t", 0x20), p.subscribe("t", 0x30));
-        "pingreq-with-a-body" Must [V311 "MQTT-4.8.0-1", V5 "MQTT-4.13.1-1"]
+        "pingreq-with-a-body" Must [V311 "MQTT-4.8.0-1", V5 "MQTT-4.13.1-1" & "MQTT-4.13.2-1"]
             "A PINGREQ with a body closes the connection"
             |p| refuses(p, PING, packet(0xC0, &[0, 0]));
         "puback-without-packet-id" Must [V311 "MQTT-4.8.0-1", V5 "MQTT-4.13.1-1"]

@@ -33,6 +33,8 @@ mod client_limits;
 mod connect;
 mod connect_form;
 mod describe;
+mod durable;
+mod exactly_once;
 mod exchange;
 mod flow;
 mod forwarding;
@@ -44,9 +46,12 @@ mod preflight;
 mod property;
 mod publish;
 mod retained;
+mod right;
 mod sessions;
+mod soak;
 mod subscribe;
 mod topics;
+mod web_socket;
 mod will;
 mod wire;
 
@@ -55,6 +60,7 @@ pub(crate) use describe::describe;
 pub(crate) use leftover::{Made, made, remove};
 use play::{Play, Played};
 pub(crate) use preflight::{alive, preflight};
+pub(crate) use soak::LANES;
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[
@@ -71,10 +77,14 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &sessions::SECTION,
     &flow::SECTION,
     &exchange::SECTION,
+    &exactly_once::SECTION,
     &announced::SECTION,
     &client_limits::SECTION,
     &malformed::SECTION,
     &auth::SECTION,
+    &right::SECTION,
+    &web_socket::SECTION,
+    &durable::SECTION,
 ];
 
 fn play(

@@ -45,7 +45,7 @@ pub(super) const SECTION: Section = Section {
         "identifier" Must [V5 "MQTT-3.3.4-3"]
             "A message carries the identifier of its subscription, up to 268435455"
             identifier;
-        "identifier-of-several" Must [V5 "MQTT-3.3.4-4"]
+        "identifier-of-several" Must [V5 "MQTT-3.3.4-4" & "MQTT-3.3.4-5"]
             "A message that matches several subscriptions carries all their identifiers"
             identifier_of_several;
         "identifier-replaced" Must [V5 "MQTT-3.8.4-3"]

@@ -7,6 +7,7 @@ use super::wire::{PUBACK, PUBCOMP, PUBREC, PUBREL, Publish, Version, ack};
 use crate::case::Section;
 use crate::target::Protocol;
 use crate::verdict::fail;
+use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
@@ -30,6 +31,9 @@ pub(super) const SECTION: Section = Section {
                 client.wire.send(&publish.bytes());
                 client.expect_ack(PUBREC, 1)
             };
+        "not-authorized" Must [V311 "MQTT-3.3.5-2"]
+            "A message to where the client may not publish is acknowledged, or the connection closed"
+            not_authorized;
         "packet-id-65535" Must [V311 "MQTT-2.3.1-6", V5 "MQTT-2.2.1-5"]
             "The packet identifier 65535 comes back in PUBACK, PUBREC and PUBCOMP"
             packet_id_65535;
@@ -84,6 +88,21 @@ pub(super) const SECTION: Section = Section {
             remaining_length;
     },
 };
+
+/// What is below `$SYS` is for the broker alone.
+fn not_authorized(p: &Play<'_>) -> Played {
+    let mut client = p.client()?;
+    let publish = Publish {
+        qos: 1,
+        ..p.publish(&format!("$SYS/{}", p.name("t")), b"x")
+    };
+    client.wire.send(&publish.bytes());
+    match client.next()? {
+        Seen::Ended(_, rest) if rest.is_empty() => Ok(()),
+        Seen::Frame(packet) if packet.first == 0x40 && packet.id() == Some(1) => Ok(()),
+        other => Err(fail("PUBACK of 1, or the end", other.to_string())),
+    }
+}
 
 fn delivered(p: &Play<'_>, qos: u8) -> Played {
     let topic = p.name("t");

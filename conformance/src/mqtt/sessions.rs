@@ -48,7 +48,7 @@ pub(super) const SECTION: Section = Section {
         "messages-kept-qos2" Must [V311 "MQTT-3.1.2-5", V5 "MQTT-4.5.0-1"]
             "Messages of QoS 2 wait for the client, in their order"
             |p| messages_kept(p, 2);
-        "resent-qos1" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1" & "MQTT-4.3.2-3"]
+        "resent-qos1" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1" & "MQTT-2.3.1-3", V5 "MQTT-4.4.0-1" & "MQTT-4.3.2-3"]
             "An unacknowledged PUBLISH of QoS 1 is sent again, with its packet identifier"
             |p| resent(p, 1);
         "resent-qos2" Must [V31 "PUBLISH", V311 "MQTT-4.4.0-1", V5 "MQTT-4.4.0-1" & "MQTT-4.3.3-3"]

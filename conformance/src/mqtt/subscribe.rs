@@ -55,7 +55,7 @@ pub(super) const SECTION: Section = Section {
         "unsuback-of-nothing" Must [V311 "MQTT-3.10.4-5", V5 "MQTT-3.10.4-5"]
             "An UNSUBSCRIBE of what was never subscribed is answered with an UNSUBACK"
             unsuback_of_nothing;
-        "unsuback-codes" Must [V5 "MQTT-3.11.3-1"]
+        "unsuback-codes" Must [V5 "MQTT-3.11.3-1" & "MQTT-3.11.3-2"]
             "An UNSUBACK has a code for each filter, in their order"
             unsuback_codes;
         "unsuback-no-subscription" Should [V5 "3.11.3"]

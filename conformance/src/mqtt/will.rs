@@ -18,7 +18,7 @@ pub(super) const SECTION: Section = Section {
     protocol: Protocol::Mqtt,
     title: "Wills",
     cases: cases! {
-        "published-on-loss" Must [V31 "CONNECT", V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
+        "published-on-loss" Must [V31 "CONNECT", V311 "MQTT-3.1.2-8" & "MQTT-3.1.3-1", V5 "MQTT-3.1.2-8" & "MQTT-3.1.3-1"]
             "The will is published when the connection ends without a DISCONNECT"
             |p| published(p, will(p), Client::sever).map(drop);
         "published-on-error" Must [V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
@@ -49,7 +49,7 @@ pub(super) const SECTION: Section = Section {
                 client.wire.send(&[0xE0, 0x01, 0x04]);
                 client.sever()
             }).map(drop);
-        "published-once" Must [V311 "MQTT-3.1.2-10", V5 "MQTT-3.1.2-10"]
+        "published-once" Must [V311 "MQTT-3.1.2-10" & "MQTT-3.1.2-12", V5 "MQTT-3.1.2-10"]
             "A will that was published is not published for the next connection"
             published_once;
         "qos-1" Must [V311 "MQTT-3.1.2-9", V5 "MQTT-3.1.2-7"]

@@ -54,7 +54,12 @@ pub(crate) fn requirements(
     let rows: Vec<Value> = asked
         .iter()
         .flat_map(|(_, asked)| asked)
-        .map(|Asked { requirement, cases }| {
+        .map(|row| {
+            let Asked {
+                requirement,
+                cases,
+                because,
+            } = row;
             json!({
                 "specification": requirement.specification.name(),
                 "identifier": requirement.identifier,
@@ -63,6 +68,7 @@ pub(crate) fn requirements(
                 "keeper": requirement.keeper.as_str(),
                 "requirement": requirement.text,
                 "cases": cases,
+                "not_asked_because": because,
             })
         })
         .collect();

@@ -310,10 +310,18 @@ pub(crate) fn requirements(
             .max()
             .unwrap_or(0);
         writeln!(out, "{BOLD}{specification}{BOLD:#}")?;
-        for Asked { requirement, cases } in asked {
+        for Asked {
+            requirement,
+            cases,
+            because,
+        } in asked
+        {
+            let because = because.as_ref().map_or_else(String::new, |because| {
+                format!("  {DIM}[not asked: {because}]{DIM:#}")
+            });
             writeln!(
                 out,
-                "  {:<width$}  {:<10}  {:<11}  {cases:>3}  {}",
+                "  {:<width$}  {:<10}  {:<11}  {cases:>3}  {}{because}",
                 requirement.identifier, requirement.level, requirement.keeper, requirement.text
             )?;
         }

@@ -206,6 +206,19 @@ impl Client {
         self.take("a MESSAGE", |frame| frame.is("MESSAGE"))
     }
 
+    /// The next MESSAGE, or `None` when the window of silence passes without one.
+    pub(super) fn message_within(&mut self) -> Result<Option<Frame>, Stop> {
+        let version = self.version;
+        match self
+            .wire
+            .next_within(self.silence, |bytes| parse_frame(version, bytes))?
+        {
+            Seen::Silence(..) => Ok(None),
+            Seen::Frame(frame) if frame.is("MESSAGE") => Ok(Some(frame)),
+            other => Err(fail("a MESSAGE", other.to_string())),
+        }
+    }
+
     /// The next MESSAGE, which has this body.
     pub(super) fn message_with(&mut self, body: &[u8]) -> Result<Frame, Stop> {
         let expected = format!("a MESSAGE with body \"{}\"", body.escape_ascii());

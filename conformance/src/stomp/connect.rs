@@ -15,21 +15,21 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "stomp12/connecting/connected",
-            rule: "stomp12/connecting/connected; stomp12/frames/structure",
+            rule: "stomp12/connecting/connected; stomp12/frames/structure; stomp12/CONNECT/login",
             level: Must,
             title: "A correct CONNECT is answered with CONNECTED",
             run: |ctx| Client::connected(ctx, V12).map(drop),
         },
         Case {
             id: "stomp11/connecting/connected",
-            rule: "stomp11/connecting/connected; stomp11/frames/structure",
+            rule: "stomp11/connecting/connected; stomp11/frames/structure; stomp11/CONNECT/login",
             level: Must,
             title: "A correct CONNECT is answered with CONNECTED",
             run: |ctx| Client::connected(ctx, V11).map(drop),
         },
         Case {
             id: "stomp10/connecting/connected",
-            rule: "stomp10/connecting/connected; stomp10/frames/structure",
+            rule: "stomp10/connecting/connected; stomp10/frames/structure; stomp10/CONNECT/login",
             level: Must,
             title: "A correct CONNECT is answered with CONNECTED",
             run: |ctx| Client::connected(ctx, V10).map(drop),

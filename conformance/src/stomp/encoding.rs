@@ -29,14 +29,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/header-encoding/escapes-in-name",
-            rule: "stomp12/header-encoding/decode",
+            rule: "stomp12/header-encoding/decode; stomp12/grammar/name-octets",
             level: Must,
             title: "A header name is escaped like a value",
             run: |ctx| relayed(ctx, V12, r"k\cey\\:value", V12, r"k\cey\\:value"),
         },
         Case {
             id: "stomp11/header-encoding/escapes-in-name",
-            rule: "stomp11/header-encoding/decode",
+            rule: "stomp11/header-encoding/decode; stomp11/grammar/name-octets",
             level: Must,
             title: "A header name is escaped like a value",
             run: |ctx| relayed(ctx, V11, r"k\cey\\:value", V11, r"k\cey\\:value"),
@@ -192,14 +192,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/header-encoding/receipt-id",
-            rule: "stomp12/header-encoding/encode",
+            rule: "stomp12/header-encoding/encode; stomp12/grammar/value-octets",
             level: Must,
             title: "The escapes of a receipt header come back in receipt-id",
             run: |ctx| receipt_id(ctx, V12),
         },
         Case {
             id: "stomp11/header-encoding/receipt-id",
-            rule: "stomp11/header-encoding/encode",
+            rule: "stomp11/header-encoding/encode; stomp11/grammar/value-octets",
             level: Must,
             title: "The escapes of a receipt header come back in receipt-id",
             run: |ctx| receipt_id(ctx, V11),
@@ -220,7 +220,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/repeated-headers/user-header",
-            rule: "stomp12/repeated-headers/first",
+            rule: "stomp12/repeated-headers/first; stomp12/repeated-headers/history",
             level: Should,
             title: "Of a repeated header in a SEND the first is the value",
             run: |ctx| repeated_user_header(ctx, V12),
@@ -248,7 +248,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp11/repeated-headers/user-header",
-            rule: "stomp11/repeated-headers/first",
+            rule: "stomp11/repeated-headers/first; stomp11/repeated-headers/history",
             level: Should,
             title: "Of a repeated header in a SEND the first is the value",
             run: |ctx| repeated_user_header(ctx, V11),

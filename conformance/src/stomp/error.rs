@@ -29,7 +29,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp10/ERROR/message",
-            rule: "stomp10/ERROR/message",
+            rule: "stomp10/ERROR/message; stomp10/ERROR/sent",
             level: Should,
             title: "An ERROR has a message header",
             run: |ctx| message(ctx, V10),
@@ -50,17 +50,24 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/ERROR/content-length",
-            rule: "stomp12/ERROR/content-length",
+            rule: "stomp12/ERROR/content-length; stomp12/ERROR/body",
             level: Should,
             title: "An ERROR with a body has its content-length",
             run: |ctx| content_length(ctx, V12),
         },
         Case {
             id: "stomp11/ERROR/content-length",
-            rule: "stomp11/ERROR/content-length",
+            rule: "stomp11/ERROR/content-length; stomp11/ERROR/body",
             level: Should,
             title: "An ERROR with a body has its content-length",
             run: |ctx| content_length(ctx, V11),
+        },
+        Case {
+            id: "stomp10/ERROR/content-length",
+            rule: "stomp10/ERROR/content-length; stomp10/ERROR/body",
+            level: Should,
+            title: "An ERROR with a body has its content-length",
+            run: |ctx| content_length(ctx, V10),
         },
         Case {
             id: "stomp12/ERROR/content-type",

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::client::{Client, queue};
 use super::wire::Version::{V11, V12};
 use super::wire::{Frame, Version, frame};
-use crate::case::Level::{May, Must};
+use crate::case::Level::{May, Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
-use crate::verdict::{Stop, fail, not_applicable};
+use crate::verdict::{Setup, Stop, fail, not_applicable};
 use crate::wire::{Bytes, Parsed, Seen};
 
 pub(super) const SECTION: Section = Section {
@@ -17,14 +17,14 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "stomp12/heart-beating/connected-header",
-            rule: "stomp12/heart-beating/header",
+            rule: "stomp12/heart-beating/header; stomp12/CONNECT/heart-beat; stomp12/CONNECTED/heart-beat",
             level: Must,
             title: "The heart-beat header of CONNECTED, where there is one, is two numbers with a comma",
             run: |ctx| connected_header(ctx, V12),
         },
         Case {
             id: "stomp11/heart-beating/connected-header",
-            rule: "stomp11/heart-beating/header",
+            rule: "stomp11/heart-beating/header; stomp11/CONNECT/heart-beat; stomp11/CONNECTED/heart-beat",
             level: Must,
             title: "The heart-beat header of CONNECTED, where there is one, is two numbers with a comma",
             run: |ctx| connected_header(ctx, V11),
@@ -49,6 +49,13 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "With heart-beat 0,0 nothing is sent, and silence is no reason to close",
             run: |ctx| none_wanted(ctx, V12, &[("heart-beat", "0,0")]),
+        },
+        Case {
+            id: "stomp11/heart-beating/zero-zero",
+            rule: "stomp11/heart-beating/none",
+            level: Must,
+            title: "With heart-beat 0,0 nothing is sent, and silence is no reason to close",
+            run: |ctx| none_wanted(ctx, V11, &[("heart-beat", "0,0")]),
         },
         Case {
             id: "stomp12/heart-beating/server-interval",
@@ -112,6 +119,34 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "A client whose frame comes octet by octet is alive",
             run: |ctx| any_octet_is_enough(ctx, V11),
+        },
+        Case {
+            id: "stomp12/heart-beating/eol",
+            rule: "stomp12/heart-beating/eol",
+            level: Must,
+            title: "What an idle broker sends as a heart-beat is an end of line",
+            run: |ctx| eol_as_heart_beat(ctx, V12),
+        },
+        Case {
+            id: "stomp12/heart-beating/a-little-late",
+            rule: "stomp12/heart-beating/tolerance",
+            level: Should,
+            title: "A client whose heart-beats are a tenth late is not cut off",
+            run: |ctx| a_little_late(ctx, V12),
+        },
+        Case {
+            id: "stomp11/heart-beating/eol",
+            rule: "stomp11/heart-beating/eol",
+            level: Must,
+            title: "What an idle broker sends as a heart-beat is an end of line",
+            run: |ctx| eol_as_heart_beat(ctx, V11),
+        },
+        Case {
+            id: "stomp11/heart-beating/a-little-late",
+            rule: "stomp11/heart-beating/tolerance",
+            level: Should,
+            title: "A client whose heart-beats are a tenth late is not cut off",
+            run: |ctx| a_little_late(ctx, V11),
         },
     ],
 };
@@ -201,6 +236,44 @@ fn server_interval(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// Frames aside, which an idle broker has no reason to send, what comes is nothing but
+/// ends of line.
+fn eol_as_heart_beat(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
+    let (mut client, connected) =
+        Client::connected_with(ctx, version, &[("heart-beat", "0,1000")])?;
+    let (can_send, _) = promised(&connected)?;
+    if can_send.is_zero() {
+        return Err(not_applicable(format!(
+            "the broker cannot send heart-beats: {connected}"
+        )));
+    }
+    let interval = in_time(can_send.max(Duration::from_secs(1)), &connected)?;
+    let ends: &[u8] = match version {
+        V12 => b"\r\n",
+        _ => b"\n",
+    };
+    match any_bytes(&mut client, 3 * interval)? {
+        Seen::Frame(Bytes(bytes)) if bytes.iter().all(|byte| ends.contains(byte)) => Ok(()),
+        Seen::Frame(bytes) => Err(fail("an end of line", bytes.to_string())),
+        other => Err(fail("a heart-beat", other.to_string())).setup("waiting for one"),
+    }
+}
+
+/// A twentieth of a second is what a busy machine takes.
+fn a_little_late(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
+    let (mut client, connected) = Client::connected_with(ctx, version, &[("heart-beat", "500,0")])?;
+    let interval = expected_of_client(&connected)?;
+    for _ in 0..TURNS / 2 {
+        ctx.sleep(interval * 11 / 10)?;
+        client.send(b"\n");
+    }
+    client.send(b"\n");
+    match any_bytes(&mut client, ctx.silence)? {
+        Seen::Ended(end, _) => Err(fail("the connection open", end.to_string())),
+        _ => Ok(()),
+    }
 }
 
 fn silent_client(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {

@@ -28,7 +28,9 @@ mod message;
 mod negotiation;
 mod preflight;
 mod receipt;
+mod right;
 mod send;
+mod soak;
 mod subscribe;
 mod transaction;
 mod wire;
@@ -37,6 +39,7 @@ use crate::case::Section;
 pub(crate) use describe::describe;
 pub(crate) use leftover::{made, remove};
 pub(crate) use preflight::{alive, preflight};
+pub(crate) use soak::LANES;
 
 /// By the order of the specification.
 pub(crate) const SECTIONS: &[&Section] = &[
@@ -53,4 +56,5 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &receipt::SECTION,
     &message::SECTION,
     &error::SECTION,
+    &right::SECTION,
 ];

@@ -15,7 +15,7 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "stomp12/protocol-negotiation/highest-common",
-            rule: "stomp12/protocol-negotiation/highest-common",
+            rule: "stomp12/protocol-negotiation/highest-common; stomp12/protocol-negotiation/accept-version-list",
             level: Must,
             title: "The version in CONNECTED is the highest that both sides know",
             run: |ctx| negotiated(ctx, "1.0,1.1,1.2", V12),
@@ -36,7 +36,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/protocol-negotiation/single",
-            rule: "stomp12/protocol-negotiation/highest-common; stomp12/CONNECTED/version",
+            rule: "stomp12/protocol-negotiation/highest-common; stomp12/CONNECTED/version; stomp12/CONNECT/accept-version",
             level: Must,
             title: "A client of 1.2 only gets 1.2",
             run: |ctx| negotiated(ctx, "1.2", V12),
@@ -50,14 +50,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp11/protocol-negotiation/single",
-            rule: "stomp11/protocol-negotiation/highest-common; stomp11/CONNECTED/version",
+            rule: "stomp11/protocol-negotiation/highest-common; stomp11/CONNECTED/version; stomp11/CONNECT/accept-version",
             level: Must,
             title: "A client of 1.1 only gets 1.1",
             run: |ctx| negotiated(ctx, "1.1", V11),
         },
         Case {
             id: "stomp11/protocol-negotiation/highest-common",
-            rule: "stomp11/protocol-negotiation/highest-common",
+            rule: "stomp11/protocol-negotiation/highest-common; stomp11/protocol-negotiation/accept-version-list",
             level: Must,
             title: "A client of 1.0 and 1.1 gets 1.1",
             run: |ctx| negotiated(ctx, "1.0,1.1", V11),

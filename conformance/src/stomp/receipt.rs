@@ -15,7 +15,7 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "stomp12/receipt/SEND",
-            rule: "stomp12/receipt/answered",
+            rule: "stomp12/receipt/answered; stomp12/receipt/any-frame",
             level: Must,
             title: "A SEND with a receipt header is answered with the RECEIPT",
             run: |ctx| answered(ctx, V12, &["SEND"]),
@@ -71,7 +71,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp11/receipt/SEND",
-            rule: "stomp11/receipt/answered",
+            rule: "stomp11/receipt/answered; stomp11/receipt/any-frame",
             level: Must,
             title: "A SEND with a receipt header is answered with the RECEIPT",
             run: |ctx| answered(ctx, V11, &["SEND"]),
@@ -127,7 +127,7 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp10/receipt/SEND",
-            rule: "stomp10/receipt/answered; stomp10/RECEIPT/receipt-id",
+            rule: "stomp10/receipt/answered; stomp10/RECEIPT/receipt-id; stomp10/receipt/any-frame",
             level: Must,
             title: "A SEND with a receipt header is answered with the RECEIPT",
             run: |ctx| answered(ctx, V10, &["SEND"]),

@@ -35,14 +35,14 @@ pub(super) const SECTION: Section = Section {
         },
         Case {
             id: "stomp12/SEND/user-headers",
-            rule: "stomp12/SEND/user-headers; stomp12/frames-and-headers/user-headers",
+            rule: "stomp12/SEND/user-headers; stomp12/frames-and-headers/user-headers; stomp12/SEND/user-headers-added",
             level: Must,
             title: "User-defined headers come with the MESSAGE",
             run: |ctx| user_headers(ctx, V12),
         },
         Case {
             id: "stomp11/SEND/user-headers",
-            rule: "stomp11/SEND/user-headers",
+            rule: "stomp11/SEND/user-headers; stomp11/SEND/user-headers-added",
             level: Must,
             title: "User-defined headers come with the MESSAGE",
             run: |ctx| user_headers(ctx, V11),

@@ -14,21 +14,21 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "stomp12/SUBSCRIBE/topic",
-            rule: "stomp12/SUBSCRIBE/delivers",
+            rule: "stomp12/SUBSCRIBE/delivers; stomp12/server-frames/commands",
             level: Must,
             title: "A subscription to a topic gets what is sent there after its RECEIPT",
             run: |ctx| topic(ctx, V12),
         },
         Case {
             id: "stomp11/SUBSCRIBE/topic",
-            rule: "stomp11/SUBSCRIBE/delivers",
+            rule: "stomp11/SUBSCRIBE/delivers; stomp11/server-frames/commands",
             level: Must,
             title: "A subscription to a topic gets what is sent there after its RECEIPT",
             run: |ctx| topic(ctx, V11),
         },
         Case {
             id: "stomp10/SUBSCRIBE/topic",
-            rule: "stomp10/SUBSCRIBE/delivers",
+            rule: "stomp10/SUBSCRIBE/delivers; stomp10/server-frames/commands",
             level: Must,
             title: "A subscription to a topic gets what is sent there after its RECEIPT",
             run: |ctx| topic(ctx, V10),
@@ -151,6 +151,13 @@ pub(super) const SECTION: Section = Section {
             level: Leniency,
             title: "A SUBSCRIBE with an unknown ack mode is refused",
             run: |ctx| invalid_ack(ctx, V11),
+        },
+        Case {
+            id: "stomp10/SUBSCRIBE-ack/invalid",
+            rule: "stomp10/SUBSCRIBE-ack/values",
+            level: Leniency,
+            title: "A SUBSCRIBE with an unknown ack mode is refused",
+            run: |ctx| invalid_ack(ctx, V10),
         },
         Case {
             id: "stomp12/SUBSCRIBE-ack/default-is-auto",

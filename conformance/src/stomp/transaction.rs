@@ -14,14 +14,14 @@ pub(super) const SECTION: Section = Section {
     cases: &[
         Case {
             id: "stomp12/COMMIT/sends",
-            rule: "stomp12/COMMIT/commits",
+            rule: "stomp12/COMMIT/commits; stomp12/SEND/transaction",
             level: Must,
             title: "Messages of a transaction are delivered after its COMMIT and not before",
             run: |ctx| commit_sends(ctx, V12),
         },
         Case {
             id: "stomp11/COMMIT/sends",
-            rule: "stomp11/COMMIT/commits",
+            rule: "stomp11/COMMIT/commits; stomp11/SEND/transaction",
             level: Must,
             title: "Messages of a transaction are delivered after its COMMIT and not before",
             run: |ctx| commit_sends(ctx, V11),
@@ -137,6 +137,13 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "Two transactions of one connection are independent",
             run: |ctx| two_at_once(ctx, V11),
+        },
+        Case {
+            id: "stomp10/BEGIN/two-at-once",
+            rule: "stomp10/BEGIN/binds",
+            level: Must,
+            title: "Two transactions of one connection are independent",
+            run: |ctx| two_at_once(ctx, V10),
         },
         Case {
             id: "stomp12/BEGIN/per-connection",

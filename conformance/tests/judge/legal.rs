@@ -4,9 +4,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::frames::{Cutter, body, command, method, packet, varint};
+use crate::frame::{Cutter, body, command, method, packet, varint};
 use crate::proxy::Protocol::{Amqp, Mqtt, Stomp};
-use crate::proxy::{Between, Pace, Protocol, Rewrite, through};
+use crate::proxy::{BESIDE, Between, Pace, Protocol, Rewrite, through};
 use crate::{figure, mqspec};
 
 type Make = fn() -> Box<dyn Between>;
@@ -54,20 +54,20 @@ const VARIANTS: &[(&str, Protocol, Make)] = &[
     }),
     // 5.0, 4.13: a DISCONNECT before the end is a SHOULD.
     ("no DISCONNECT from the broker", Mqtt, || {
-        Box::new(Rewrite::new(Mqtt, |frame| {
+        Box::new(Rewrite::new(Mqtt.framing(), |frame| {
             if frame[0] == 0xE0 { Vec::new() } else { frame }
         }))
     }),
     // 4.6: what is in order is in order within its topic.
     ("newer topics first", Mqtt, || {
-        Box::new(NewerFirst(Cutter::new(Mqtt)))
+        Box::new(NewerFirst(Cutter::new(Mqtt.framing())))
     }),
     // 2.2.1: the sender's to choose.
     ("other packet identifiers", Mqtt, other_packet_identifiers),
     // 4.2.7: a heart-beat may come at any time.
     ("heart-beats between the frames", Amqp, || {
         let mut open = false;
-        Box::new(Rewrite::new(Amqp, move |mut frame| {
+        Box::new(Rewrite::new(Amqp.framing(), move |mut frame| {
             let before = open;
             open |= method(&frame) == Some((10, 41));
             if before {
@@ -84,7 +84,7 @@ const VARIANTS: &[(&str, Protocol, Make)] = &[
     ("frame-max 4096", Amqp, || tune(13, &[0, 0, 16, 0])),
     // 2.3.5.2: as many frames as the server likes.
     ("bodies in small frames", Amqp, || {
-        Box::new(Rewrite::new(Amqp, |frame| {
+        Box::new(Rewrite::new(Amqp.framing(), |frame| {
             if frame[0] != 3 {
                 return frame;
             }
@@ -100,7 +100,7 @@ const VARIANTS: &[(&str, Protocol, Make)] = &[
     }),
     // connection.close and channel.close: any reply-text.
     ("other reply texts", Amqp, || {
-        Box::new(Rewrite::new(Amqp, |frame| {
+        Box::new(Rewrite::new(Amqp.framing(), |frame| {
             if !matches!(method(&frame), Some((10, 50) | (20, 40))) {
                 return frame;
             }
@@ -113,15 +113,19 @@ const VARIANTS: &[(&str, Protocol, Make)] = &[
     }),
     // 1.2, Augmented BNF: end-of-lines between frames.
     ("end-of-lines between the frames", Stomp, || {
-        Box::new(Rewrite::new(Stomp, |frame| [&b"\n\n"[..], &frame].concat()))
+        Box::new(Rewrite::new(Stomp.framing(), |frame| {
+            [&b"\n\n"[..], &frame].concat()
+        }))
     }),
     // 1.2, Standard Headers and MESSAGE: user-defined headers.
     ("more headers", Stomp, || {
-        Box::new(Rewrite::new(Stomp, |frame| header(&frame, "x-more:1")))
+        Box::new(Rewrite::new(Stomp.framing(), |frame| {
+            header(&frame, "x-more:1")
+        }))
     }),
     // content-length: SHOULD, and only for a body with a NUL a need.
     ("no content-length", Stomp, || {
-        Box::new(Rewrite::new(Stomp, |frame| {
+        Box::new(Rewrite::new(Stomp.framing(), |frame| {
             if frame[..frame.len() - 1].contains(&0) {
                 frame
             } else {
@@ -131,11 +135,13 @@ const VARIANTS: &[(&str, Protocol, Make)] = &[
     }),
     // server and session: MAY.
     ("no server and session", Stomp, || {
-        Box::new(Rewrite::new(Stomp, |frame| without(&frame, "server:")))
+        Box::new(Rewrite::new(Stomp.framing(), |frame| {
+            without(&frame, "server:")
+        }))
     }),
     // message: the broker's words.
     ("other words in ERROR", Stomp, || {
-        Box::new(Rewrite::new(Stomp, |frame| {
+        Box::new(Rewrite::new(Stomp.framing(), |frame| {
             if command(&frame) == b"ERROR" {
                 header(&without(&frame, "message:"), "message:no")
             } else {
@@ -186,6 +192,7 @@ fn failures(&(name, protocol, make): &(&str, Protocol, Make)) -> (usize, Vec<Str
     let url = through(protocol, make);
     let expect = concat!(env!("CARGO_MANIFEST_DIR"), "/expect/reference.toml");
     let mut args = vec!["--jobs", "64", "--format", "json", "--expect", expect, &url];
+    args.extend(BESIDE);
     args.extend(OF_ANNOUNCEMENTS.iter().flat_map(|id| ["--skip", *id]));
     let output = mqspec(&args);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout)
@@ -266,7 +273,7 @@ fn topic_alias_maximum_1() -> Box<dyn Between> {
                 }
                 up.extend(frame);
             }
-            up.extend(self.1.take_rest());
+            up.append(&mut self.1.buffer);
             self.0.up(&up, back)
         }
 
@@ -274,7 +281,7 @@ fn topic_alias_maximum_1() -> Box<dyn Between> {
             self.0.down(bytes)
         }
     }
-    Box::new(One(connack(&[0x22, 0, 1]), Cutter::new(Mqtt)))
+    Box::new(One(connack(&[0x22, 0, 1]), Cutter::new(Mqtt.framing())))
 }
 
 /// Answers PINGREQ itself, once the client is in.
@@ -289,8 +296,8 @@ struct EarlyPingresp {
 impl Default for EarlyPingresp {
     fn default() -> Self {
         Self {
-            up: Cutter::new(Mqtt),
-            down: Cutter::new(Mqtt),
+            up: Cutter::new(Mqtt.framing()),
+            down: Cutter::new(Mqtt.framing()),
             connected: false,
             answered: 0,
         }
@@ -354,7 +361,7 @@ fn other_packet_identifiers() -> Box<dyn Between> {
         packet(frame[0], &body)
     };
     Box::new(
-        Rewrite::new(Mqtt, move |frame| match frame[0] >> 4 {
+        Rewrite::new(Mqtt.framing(), move |frame| match frame[0] >> 4 {
             3 if frame[0] & 6 != 0 => {
                 let topic = usize::from(body(&frame)[1]);
                 identifier(&frame, 2 + topic, &|id| id + MORE)
@@ -380,7 +387,7 @@ fn other_delivery_tags() -> Box<dyn Between> {
         frame
     };
     Box::new(
-        Rewrite::new(Amqp, move |frame| match method(&frame) {
+        Rewrite::new(Amqp.framing(), move |frame| match method(&frame) {
             Some((60, 60)) => {
                 let at = 12 + usize::from(frame[11]);
                 tag(frame, at, &|tag| tag + MORE)
@@ -405,7 +412,7 @@ fn tune(at: usize, bytes: &'static [u8]) -> Box<dyn Between> {
     let here = at..at + bytes.len();
     let there = here.clone();
     Box::new(
-        Rewrite::new(Amqp, move |mut frame| {
+        Rewrite::new(Amqp.framing(), move |mut frame| {
             if method(&frame) == Some((10, 30)) {
                 frame[here.clone()].copy_from_slice(bytes);
             }

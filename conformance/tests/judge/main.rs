@@ -5,12 +5,16 @@
 #![allow(clippy::disallowed_methods)]
 
 mod broken;
-mod frames;
+#[path = "../../src/serve/frame.rs"]
+mod frame;
 mod legal;
 mod mutation;
 mod proxy;
+#[path = "../../src/serve/relay.rs"]
+mod relay;
 mod run;
 mod tools;
+mod transport;
 mod watch;
 
 use std::io::Write;

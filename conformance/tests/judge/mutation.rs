@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use crate::broken::ROWS;
-use crate::proxy::{Between, Protocol, through};
+use crate::proxy::{BESIDE, Between, Protocol, through};
 use crate::{figure, mqspec};
 
 pub(crate) type Make = fn() -> Box<dyn Between>;
@@ -67,6 +67,7 @@ fn unnoticed(row: &Row, all: &[(String, String)]) -> (usize, Vec<String>) {
     }
     let url = through(*protocol, *make);
     let mut args = vec!["--no-preflight", "--jobs", "64", "--format", "json"];
+    args.extend(BESIDE);
     args.extend([
         "--timeout",
         "1.5",

@@ -1,15 +1,16 @@
 //! A man in the middle: clients of the reference broker reach it through here,
 //! and what it answers can be changed on the way.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
 
+use mq_core::Permission;
 use mq_server::{BlockingServer, Config};
 
-use crate::frames::{Cutter, body};
+use crate::frame::{self, Cutter, Framing, body};
+use crate::relay::relay;
+pub(crate) use crate::relay::{Between, Pace};
 
 /// The protocols, by the scheme of their URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +28,20 @@ impl Protocol {
             Self::Stomp => "stomp",
         }
     }
+
+    pub(crate) fn framing(self) -> Framing {
+        match self {
+            Self::Amqp => frame::amqp,
+            Self::Mqtt => frame::mqtt,
+            Self::Stomp => frame::stomp,
+        }
+    }
 }
 
 /// The reference broker, one for all tests.
 pub(crate) fn reference(protocol: Protocol) -> SocketAddr {
     static SERVER: OnceLock<BlockingServer> = OnceLock::new();
-    let server = SERVER.get_or_init(|| BlockingServer::start(Config::ephemeral()).unwrap());
+    let server = SERVER.get_or_init(|| BlockingServer::start(config()).unwrap());
     match protocol {
         Protocol::Amqp => server.amqp_addr(),
         Protocol::Mqtt => server.mqtt_addr(),
@@ -41,33 +50,36 @@ pub(crate) fn reference(protocol: Protocol) -> SocketAddr {
     .unwrap()
 }
 
-/// What stands between one client and the broker.
-pub(crate) trait Between: Send {
-    /// What reaches the broker of what the client sent; what is pushed to
-    /// `back` reaches the client.
-    fn up(&mut self, bytes: &[u8], _back: &mut Vec<u8>) -> Vec<u8> {
-        bytes.to_vec()
-    }
+/// What mqspec is told of it beside its URL.
+pub(crate) const BESIDE: [&str; 4] = [
+    "--restricted-user",
+    "restricted:restricted",
+    "--other-virtual-host",
+    "other",
+];
 
-    fn pace(&self) -> Pace {
-        Pace::default()
-    }
-
-    /// What reaches the client of what the broker sent.
-    fn down(&mut self, bytes: &[u8]) -> Vec<u8> {
-        bytes.to_vec()
-    }
-}
-
-/// How what the broker sent is written.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
-    /// Before each write.
-    pub(crate) wait: Duration,
-    /// Octet by octet, as far as the beginning of each write goes.
-    pub(crate) octets: bool,
-    /// Whether the client's connection stays when the broker closes.
-    pub(crate) stays: bool,
+/// A user who may do nothing, and a second virtual host.
+fn config() -> Config {
+    let mut config = Config::ephemeral();
+    let broker = &mut config.broker;
+    broker.virtual_hosts = vec!["/".into(), "other".into()];
+    broker
+        .users
+        .insert("restricted".into(), "restricted".into());
+    broker.permissions = [
+        ("guest", "/", ".*"),
+        ("guest", "other", ".*"),
+        ("restricted", "/", "^$"),
+    ]
+    .map(|(user, virtual_host, pattern)| Permission {
+        user: user.into(),
+        virtual_host: virtual_host.into(),
+        configure: pattern.into(),
+        write: pattern.into(),
+        read: pattern.into(),
+    })
+    .into();
+    config
 }
 
 /// Passes everything on.
@@ -85,69 +97,13 @@ pub(crate) fn through(
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            relay(client, protocol, make());
+            // A broker that is gone takes none of its clients.
+            if let Ok(broker) = TcpStream::connect(reference(protocol)) {
+                relay(client, broker, make()).map(drop).unwrap_or_default();
+            }
         }
     });
     format!("{}://{address}", protocol.scheme())
-}
-
-/// Both directions of one connection, each on a thread.
-pub(crate) fn relay(client: TcpStream, protocol: Protocol, between: Box<dyn Between>) {
-    let Ok(broker) = TcpStream::connect(reference(protocol)) else {
-        return;
-    };
-    for stream in [&client, &broker] {
-        stream.set_nodelay(true).unwrap();
-    }
-    let pace = between.pace();
-    let between = Arc::new(Mutex::new(between));
-    let (client_in, mut broker_out) = (client.try_clone().unwrap(), broker.try_clone().unwrap());
-    let (broker_in, client_out) = (broker, Arc::new(Mutex::new(client)));
-    {
-        let (between, client_out) = (Arc::clone(&between), Arc::clone(&client_out));
-        std::thread::spawn(move || {
-            each(client_in, |bytes| {
-                let mut back = Vec::new();
-                let up = between.lock().unwrap().up(bytes, &mut back);
-                client_out.lock().unwrap().write_all(&back).is_ok()
-                    && (broker_out.write_all(&up).is_ok() || pace.stays)
-            });
-            // A side that has gone already needs no farewell.
-            let _ = broker_out.shutdown(Shutdown::Write);
-        });
-    }
-    std::thread::spawn(move || {
-        let mut last = Instant::now();
-        each(broker_in, |bytes| {
-            // Of what comes at a stretch the first is late.
-            if last.elapsed() > Duration::from_millis(20) {
-                std::thread::sleep(pace.wait);
-            }
-            last = Instant::now();
-            let down = between.lock().unwrap().down(bytes);
-            let (front, rest) = down.split_at(if pace.octets { down.len().min(40) } else { 0 });
-            let mut client = client_out.lock().unwrap();
-            front
-                .iter()
-                .all(|octet| client.write_all(&[*octet]).is_ok())
-                && client.write_all(rest).is_ok()
-        });
-        if pace.stays {
-            // Longer than any case waits for the end.
-            std::thread::sleep(Duration::from_secs(10));
-        }
-        // As above.
-        let _ = client_out.lock().unwrap().shutdown(Shutdown::Both);
-    });
-}
-
-fn each(mut stream: TcpStream, mut then: impl FnMut(&[u8]) -> bool) {
-    let mut buffer = [0; 16 * 1024];
-    while let Ok(count @ 1..) = stream.read(&mut buffer) {
-        if !then(&buffer[..count]) {
-            break;
-        }
-    }
 }
 
 /// Changes frames, whole ones, one at a time.
@@ -163,12 +119,12 @@ pub(crate) type Change = Box<dyn FnMut(Vec<u8>) -> Vec<u8> + Send>;
 impl Rewrite {
     /// Changes what the broker sends.
     pub(crate) fn new(
-        protocol: Protocol,
+        framing: Framing,
         down: impl FnMut(Vec<u8>) -> Vec<u8> + Send + 'static,
     ) -> Self {
         Self {
-            up: (Cutter::new(protocol), Box::new(|frame| frame)),
-            down: (Cutter::new(protocol), Box::new(down)),
+            up: (Cutter::new(framing), Box::new(|frame| frame)),
+            down: (Cutter::new(framing), Box::new(down)),
             pace: Pace::default(),
         }
     }
@@ -189,7 +145,7 @@ impl Rewrite {
     pub(crate) fn mqtt(mut down: impl FnMut(u8, Vec<u8>) -> Vec<u8> + Send + 'static) -> Self {
         let level = Arc::new(AtomicU8::new(0));
         let seen = Arc::clone(&level);
-        Self::new(Protocol::Mqtt, move |frame| {
+        Self::new(frame::mqtt, move |frame| {
             down(seen.load(Ordering::SeqCst), frame)
         })
         .up(move |frame| {
@@ -208,7 +164,7 @@ impl Between for Rewrite {
         let (cutter, change) = &mut self.up;
         let mut up: Vec<u8> = cutter.cut(bytes).into_iter().flat_map(change).collect();
         // What makes no frame is passed on as it is: it may be meant so.
-        up.extend(cutter.take_rest());
+        up.append(&mut cutter.buffer);
         up
     }
 

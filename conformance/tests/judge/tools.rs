@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::frames::{body, packet};
+use crate::frame::{body, packet};
 use crate::proxy::{Protocol, Rewrite, reference, through};
 use crate::watch::{Records, answer};
 use crate::{assert_exit, mqspec, stderr, stdout};
@@ -58,7 +58,7 @@ fn flaky() -> String {
     let count = Arc::new(AtomicUsize::new(0));
     through(Protocol::Mqtt, move || {
         let wrong = count.fetch_add(1, Ordering::SeqCst) % 3 == 2;
-        Box::new(Rewrite::new(Protocol::Mqtt, move |frame| {
+        Box::new(Rewrite::new(Protocol::Mqtt.framing(), move |frame| {
             if wrong && frame[0] == 0xD0 {
                 packet(0xD1, body(&frame))
             } else {
@@ -98,7 +98,7 @@ fn a_case_that_is_asked_again_tells_what_varies() {
 /// Every PINGRESP is of the wrong form.
 fn broken() -> String {
     through(Protocol::Mqtt, || {
-        Box::new(Rewrite::new(Protocol::Mqtt, |frame| {
+        Box::new(Rewrite::new(Protocol::Mqtt.framing(), |frame| {
             if frame[0] == 0xD0 {
                 packet(0xD1, body(&frame))
             } else {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::proxy::{Between, Clear, Protocol, reference, relay, through};
+use crate::proxy::{Between, Clear, Protocol, reference, through};
+use crate::relay::relay;
 use crate::{assert_exit, mqspec, stderr, stdout};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Amqp, Protocol::Mqtt, Protocol::Stomp];
@@ -223,7 +224,8 @@ fn mortal(directory: &tempfile::TempDir) -> (String, PathBuf) {
                 std::fs::remove_file(&file).unwrap();
                 dead.store(false, Ordering::SeqCst);
             }
-            relay(client, Protocol::Mqtt, Box::new(Poison(Arc::clone(&dead))));
+            let broker = TcpStream::connect(reference(Protocol::Mqtt)).unwrap();
+            relay(client, broker, Box::new(Poison(Arc::clone(&dead)))).unwrap();
         }
     });
     (url, again)

@@ -1,7 +1,7 @@
 //! AMQP: what the broker sends.
 
 use super::{down, lose, stays, twice, up};
-use crate::frames::method;
+use crate::frame::method;
 use crate::mutation::Row;
 use crate::proxy::Between;
 use crate::proxy::Protocol::Amqp;

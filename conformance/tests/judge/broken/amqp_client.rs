@@ -2,7 +2,7 @@
 
 use super::amqp::{after, amqp_up, change_string};
 use super::lose;
-use crate::frames::method;
+use crate::frame::method;
 use crate::mutation::Row;
 use crate::proxy::Protocol::Amqp;
 use crate::proxy::Rewrite;
@@ -166,7 +166,7 @@ pub(super) const ROWS: &[Row] = &[
         &["amqp/tx.rollback/*", "!*/not-selected"],
         || {
             Box::new(
-                Rewrite::new(Amqp, |mut frame| {
+                Rewrite::new(Amqp.framing(), |mut frame| {
                     if method(&frame) == Some((90, 21)) {
                         frame[10] = 31;
                     }

@@ -2,7 +2,7 @@
 
 use super::amqp::{amqp, amqp_up};
 use super::mqtt5::connack5;
-use crate::frames::{command, method};
+use crate::frame::{command, method};
 use crate::legal::connack;
 use crate::mutation::Row;
 use crate::proxy::Protocol::{Amqp, Mqtt, Stomp};
@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
         &["amqp/channel.open/at-channel-max"],
         || {
             Box::new(
-                Rewrite::new(Amqp, |mut frame| {
+                Rewrite::new(Amqp.framing(), |mut frame| {
                     if method(&frame) == Some((10, 30)) {
                         frame[11..13].copy_from_slice(&[0xFF, 0xF0]);
                     }
@@ -140,7 +140,12 @@ pub(super) const ROWS: &[Row] = &[
     (
         "x-dead-letter-exchange is ignored",
         Amqp,
-        &["amqp/x-dead-letter-exchange/*", "!*/acknowledged"],
+        &[
+            "amqp/x-dead-letter-exchange/*",
+            "!*/acknowledged",
+            "!*/no-such-exchange",
+            "!*/circle",
+        ],
         || ignores(b"x-dead-letter-exchangeS"),
     ),
     (
@@ -176,7 +181,7 @@ pub(super) const ROWS: &[Row] = &[
         &["*/SUBSCRIBE/topic-fan-out"],
         || {
             Box::new(
-                Rewrite::new(Stomp, |frame| {
+                Rewrite::new(Stomp.framing(), |frame| {
                     swap(frame, "MESSAGE", b"/queue/", b"/topic/")
                 })
                 .up(|frame| {
@@ -199,34 +204,38 @@ fn no_cause(frame: &mut [u8]) {
 /// says nothing without their exchange.
 fn ignores(name: &'static [u8]) -> Box<dyn Between> {
     const KEY: &[u8] = b"x-dead-letter-routing-key";
-    Box::new(Rewrite::new(Amqp, |frame| frame).up(move |mut frame| {
-        let place = |frame: &[u8], part: &[u8]| {
-            let windows = &mut frame.windows(part.len());
-            windows.position(|window| window == part)
-        };
-        if matches!(method(&frame), Some((50 | 40, 10)))
-            && let Some(at) = place(&frame, name)
-        {
-            frame[at] = b'y';
-            if name.starts_with(b"x-dead")
-                && let Some(at) = place(&frame, KEY)
+    Box::new(
+        Rewrite::new(Amqp.framing(), |frame| frame).up(move |mut frame| {
+            let place = |frame: &[u8], part: &[u8]| {
+                let windows = &mut frame.windows(part.len());
+                windows.position(|window| window == part)
+            };
+            if matches!(method(&frame), Some((50 | 40, 10)))
+                && let Some(at) = place(&frame, name)
             {
                 frame[at] = b'y';
+                if name.starts_with(b"x-dead")
+                    && let Some(at) = place(&frame, KEY)
+                {
+                    frame[at] = b'y';
+                }
             }
-        }
-        frame
-    }))
+            frame
+        }),
+    )
 }
 
 fn changes(from: &'static [u8], to: &'static [u8]) -> Box<dyn Between> {
-    Box::new(Rewrite::new(Amqp, |frame| frame).up(move |mut frame| {
-        if frame[0] == 2
-            && let Some(at) = frame.windows(from.len()).position(|part| part == from)
-        {
-            frame[at..at + to.len()].copy_from_slice(to);
-        }
-        frame
-    }))
+    Box::new(
+        Rewrite::new(Amqp.framing(), |frame| frame).up(move |mut frame| {
+            if frame[0] == 2
+                && let Some(at) = frame.windows(from.len()).position(|part| part == from)
+            {
+                frame[at..at + to.len()].copy_from_slice(to);
+            }
+            frame
+        }),
+    )
 }
 
 fn swap(mut frame: Vec<u8>, of: &str, from: &[u8], to: &[u8]) -> Vec<u8> {

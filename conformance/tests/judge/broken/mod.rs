@@ -3,6 +3,7 @@
 mod amqp;
 mod amqp_client;
 mod announced;
+mod delivery;
 mod mqtt;
 mod mqtt5;
 mod mqtt_client;
@@ -20,6 +21,7 @@ pub(crate) const ROWS: &[&[Row]] = &[
     stomp::ROWS,
     stomp::CLIENT_ROWS,
     announced::ROWS,
+    delivery::ROWS,
 ];
 
 /// Every frame of the broker's that `of` names is changed.
@@ -28,7 +30,7 @@ fn down(
     of: impl Fn(&[u8]) -> bool + Send + 'static,
     change: impl Fn(&mut Vec<u8>) + Send + 'static,
 ) -> Box<dyn Between> {
-    Box::new(Rewrite::new(protocol, move |mut frame| {
+    Box::new(Rewrite::new(protocol.framing(), move |mut frame| {
         if of(&frame) {
             change(&mut frame);
         }
@@ -42,21 +44,22 @@ fn up(
     of: impl Fn(&[u8]) -> bool + Send + 'static,
     change: impl Fn(&mut Vec<u8>) + Send + 'static,
 ) -> Box<dyn Between> {
-    Box::new(Rewrite::new(protocol, |frame| frame).up(move |mut frame| {
-        if of(&frame) {
-            change(&mut frame);
-        }
-        frame
-    }))
+    Box::new(
+        Rewrite::new(protocol.framing(), |frame| frame).up(move |mut frame| {
+            if of(&frame) {
+                change(&mut frame);
+            }
+            frame
+        }),
+    )
 }
 
 /// The connection stays when the broker closes it, and these frames are lost.
 fn stays(protocol: Protocol, lost: fn(&[u8]) -> bool) -> Box<dyn Between> {
     Box::new(
-        Rewrite::new(
-            protocol,
-            move |frame| if lost(&frame) { Vec::new() } else { frame },
-        )
+        Rewrite::new(protocol.framing(), move |frame| {
+            if lost(&frame) { Vec::new() } else { frame }
+        })
         .staying(),
     )
 }

@@ -1,7 +1,7 @@
 //! MQTT: what the broker sends, in any version.
 
 use super::{down, lose, stays, twice, up};
-use crate::frames::{body, packet};
+use crate::frame::{body, packet};
 use crate::mutation::Row;
 use crate::proxy::Protocol::Mqtt;
 use crate::proxy::{Between, Rewrite};
@@ -44,6 +44,9 @@ pub(super) const ROWS: &[Row] = &[
             "*/takeover",
             // The reference broker announces no such limit.
             "!*/*-not-available*",
+            "!*/wrong-password",
+            "!*/not-authorized-subscribe",
+            "!*/MQTT-6.0.0-*",
             "!*/will-qos-above-*",
             "!*/maximum-qos-*",
             "!*/filter-*",
@@ -51,6 +54,9 @@ pub(super) const ROWS: &[Row] = &[
             "!*/shared-with*",
             // The reference broker announces no such limit.
             "!*/*-not-available*",
+            "!*/wrong-password",
+            "!*/not-authorized-subscribe",
+            "!*/MQTT-6.0.0-*",
             "!*/will-qos-above-*",
             "!*/maximum-qos-*",
             "!*/first-packet-announces*",
@@ -67,6 +73,9 @@ pub(super) const ROWS: &[Row] = &[
             "~closes the connection",
             // The reference broker announces no such limit.
             "!*/*-not-available*",
+            "!*/wrong-password",
+            "!*/not-authorized-subscribe",
+            "!*/MQTT-6.0.0-*",
             "!*/will-qos-above-*",
             "!*/maximum-qos-*",
             "!*/first-packet-announces*",
@@ -158,7 +167,7 @@ pub(super) const ROWS: &[Row] = &[
         ],
         || {
             Box::new(
-                Rewrite::new(Mqtt, |mut packet| {
+                Rewrite::new(Mqtt.framing(), |mut packet| {
                     if packet[0] == 0x90 {
                         *packet.last_mut().unwrap() = 0;
                     }
@@ -380,7 +389,7 @@ pub(super) const ROWS: &[Row] = &[
         || {
             // Of two messages the second comes first.
             let mut held: Option<Vec<u8>> = None;
-            Box::new(Rewrite::new(Mqtt, move |packet| {
+            Box::new(Rewrite::new(Mqtt.framing(), move |packet| {
                 if packet[0] >> 4 != 3 {
                     return packet;
                 }
@@ -410,7 +419,7 @@ pub(super) const ROWS: &[Row] = &[
 
 pub(super) fn swapped(kind: u8) -> Box<dyn Between> {
     let mut held: Option<Vec<u8>> = None;
-    Box::new(Rewrite::new(Mqtt, move |packet| {
+    Box::new(Rewrite::new(Mqtt.framing(), move |packet| {
         if packet[0] >> 4 != kind {
             return packet;
         }

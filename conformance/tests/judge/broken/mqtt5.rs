@@ -1,7 +1,7 @@
 //! MQTT 5.0: what the broker sends.
 
 use super::mqtt::{mqtt, with_body};
-use crate::frames::{body, packet, varint};
+use crate::frame::{body, packet, varint};
 use crate::mutation::Row;
 use crate::proxy::Protocol::Mqtt;
 use crate::proxy::{Between, Rewrite};

@@ -2,20 +2,22 @@
 
 use super::mqtt::{at, mqtt_up, with_body};
 use super::{down, lose, up};
-use crate::frames::{body, varint};
+use crate::frame::{body, varint};
 use crate::mutation::Row;
 use crate::proxy::Protocol::Mqtt;
 use crate::proxy::{Between, Rewrite};
 
 /// Changes the options of the last filter of a SUBSCRIBE.
 pub(super) fn options(change: fn(u8) -> u8) -> Box<dyn Between> {
-    Box::new(Rewrite::new(Mqtt, |frame| frame).up(move |mut packet| {
-        if packet[0] == 0x82 {
-            let last = packet.last_mut().unwrap();
-            *last = change(*last);
-        }
-        packet
-    }))
+    Box::new(
+        Rewrite::new(Mqtt.framing(), |frame| frame).up(move |mut packet| {
+            if packet[0] == 0x82 {
+                let last = packet.last_mut().unwrap();
+                *last = change(*last);
+            }
+            packet
+        }),
+    )
 }
 
 /// Replaces the first of these bytes in what the client sends.
@@ -238,7 +240,7 @@ pub(super) const ROWS: &[Row] = &[
             "!mqtt*/*/qos-*",
         ],
         || {
-            Box::new(Rewrite::new(Mqtt, |mut packet| {
+            Box::new(Rewrite::new(Mqtt.framing(), |mut packet| {
                 if packet[0] >> 4 == 3 && packet[0] & 6 != 0 {
                     // The message loses its quality and its identifier.
                     let at = 2 + usize::from(body(&packet)[1]);
@@ -302,14 +304,16 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 pub(super) fn wildcard(from: u8, to: u8) -> Box<dyn Between> {
-    Box::new(Rewrite::new(Mqtt, |frame| frame).up(move |mut packet| {
-        if packet[0] == 0x82 {
-            for byte in &mut packet[2..] {
-                if *byte == from {
-                    *byte = to;
+    Box::new(
+        Rewrite::new(Mqtt.framing(), |frame| frame).up(move |mut packet| {
+            if packet[0] == 0x82 {
+                for byte in &mut packet[2..] {
+                    if *byte == from {
+                        *byte = to;
+                    }
                 }
             }
-        }
-        packet
-    }))
+            packet
+        }),
+    )
 }

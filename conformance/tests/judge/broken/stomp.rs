@@ -1,7 +1,7 @@
 //! STOMP: what the broker sends, and makes of what the client sends.
 
 use super::{down, lose, stays, twice, up};
-use crate::frames::command;
+use crate::frame::command;
 use crate::mutation::Row;
 use crate::proxy::Between;
 use crate::proxy::Protocol::Stomp;

@@ -1,18 +1,20 @@
 //! Streams cut into frames, by the framing of each protocol and nothing more.
 
-use crate::proxy::Protocol;
+/// The length of the first frame, once enough of it is there to tell.
+pub(crate) type Framing = fn(&[u8]) -> Option<usize>;
 
 /// What has come of a stream and makes no whole frame yet.
 #[derive(Debug)]
 pub(crate) struct Cutter {
-    protocol: Protocol,
-    buffer: Vec<u8>,
+    framing: Framing,
+    /// The bytes that make no whole frame yet.
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl Cutter {
-    pub(crate) fn new(protocol: Protocol) -> Self {
+    pub(crate) fn new(framing: Framing) -> Self {
         Self {
-            protocol,
+            framing,
             buffer: Vec::new(),
         }
     }
@@ -21,12 +23,7 @@ impl Cutter {
     pub(crate) fn cut(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         self.buffer.extend(bytes);
         let mut frames = Vec::new();
-        let length = match self.protocol {
-            Protocol::Amqp => amqp,
-            Protocol::Mqtt => mqtt,
-            Protocol::Stomp => stomp,
-        };
-        while let Some(length) = length(&self.buffer) {
+        while let Some(length) = (self.framing)(&self.buffer) {
             if length > self.buffer.len() {
                 break;
             }
@@ -34,22 +31,19 @@ impl Cutter {
         }
         frames
     }
-
-    /// What is no whole frame.
-    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.buffer)
-    }
 }
 
-fn amqp(bytes: &[u8]) -> Option<usize> {
+/// Frames of AMQP 0-9-1.
+pub(crate) fn amqp(bytes: &[u8]) -> Option<usize> {
     if bytes.starts_with(b"AMQP") {
         return Some(8);
     }
-    let size = bytes.get(3..7)?.try_into().unwrap();
-    Some(u32::from_be_bytes(size) as usize + 8)
+    let size = bytes.get(3..7)?.first_chunk()?;
+    Some(u32::from_be_bytes(*size) as usize + 8)
 }
 
-fn mqtt(bytes: &[u8]) -> Option<usize> {
+/// Packets of MQTT.
+pub(crate) fn mqtt(bytes: &[u8]) -> Option<usize> {
     let (length, at) = varint(bytes.get(1..)?)?;
     Some(1 + at + length)
 }
@@ -66,8 +60,8 @@ pub(crate) fn varint(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// A frame with the end-of-lines before it, or an end-of-line alone.
-fn stomp(bytes: &[u8]) -> Option<usize> {
+/// Frames of STOMP: one with the end-of-lines before it, or an end-of-line alone.
+pub(crate) fn stomp(bytes: &[u8]) -> Option<usize> {
     if *bytes.first()? == b'\n' {
         return Some(1);
     }
@@ -99,9 +93,9 @@ pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The body of an MQTT packet.
+/// The body of an MQTT packet that is whole.
 pub(crate) fn body(packet: &[u8]) -> &[u8] {
-    let (_, at) = varint(&packet[1..]).unwrap();
+    let at = varint(&packet[1..]).map_or(packet.len() - 1, |(_, at)| at);
     &packet[1 + at..]
 }
 
