@@ -40,6 +40,11 @@ pub enum Reason {
     /// Something did not come in time: the handshake, a heartbeat, an answer. The
     /// connection ends.
     TimedOut(String),
+    /// The client was to get a message that its protocol has no words for, or that is larger
+    /// than it takes; which, the text says. The message went to its queue's dead-letter
+    /// exchange, if there is one, and is counted in
+    /// [`Statistics::rejected`](crate::Statistics::rejected).
+    Undeliverable(String),
     /// Another connection has the client identifier now. This one ends.
     TakenOver,
     /// It publishes, and is read no further, since there is no room for that; of what, the
@@ -59,9 +64,17 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// Keeps what a request to the model says of who it is.
-    pub(crate) fn hear(&mut self, request: &Request) {
+    /// Keeps what a request to the model says of who it is. Returns what there is to know of
+    /// a message that it did not get.
+    pub(crate) fn hear(&mut self, request: &Request) -> Option<Reason> {
         match request {
+            Request::Undeliverable { message, .. } => {
+                let (exchange, key) = (&message.exchange, &message.routing_key);
+                let size = message.size();
+                return Some(Reason::Undeliverable(alloc::format!(
+                    "exchange '{exchange}', routing key '{key}', {size} bytes"
+                )));
+            }
             Request::Login(login) => {
                 let credentials = login.credentials.as_ref();
                 self.user = credentials.map_or_else(Name::default, |c| c.user.clone());
@@ -70,9 +83,10 @@ impl Login {
                 self.client_identifier = attach.client_identifier.clone();
             }
             Request::Open { .. } => {}
-            _ => return,
+            _ => return None,
         }
         self.asked += 1;
+        None
     }
 
     /// What there is to know when the model has answered.

@@ -28,6 +28,7 @@ pub(crate) struct Reports {
     timed_out: Throttle,
     taken_over: Throttle,
     blocked: Throttle,
+    undeliverable: Throttle,
     seen: Statistics,
     next_look: Option<Instant>,
 }
@@ -73,6 +74,13 @@ impl Reports {
             Reason::Blocked(why) => line!(blocked, warn, "its publishes wait: {why}"),
             Reason::Unblocked => {
                 tracing::debug!(id, protocol, %peer, user, client = client_identifier, "goes on");
+            }
+            Reason::Undeliverable(which) => {
+                line!(
+                    undeliverable,
+                    warn,
+                    "a message cannot be sent to it: {which}"
+                );
             }
             other => tracing::info!(id, protocol, %peer, user, "{other:?}"),
         }

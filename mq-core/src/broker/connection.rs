@@ -2,6 +2,7 @@
 //! not left.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
@@ -60,10 +61,13 @@ impl Connection {
         model: &mut Model,
         journal: &mut Option<Box<Journal>>,
         memory: &mut Memory,
+        outputs: &mut VecDeque<Output>,
     ) -> bool {
         let was_blocked = self.blocked.is_some();
         while let Some(request) = self.front.poll_request() {
-            self.login.hear(&request);
+            if let Some(reason) = self.login.hear(&request) {
+                outputs.push_back(Output::Report(self.login.report(id, reason)));
+            }
             let publishes = request.publishes();
             match journal {
                 None => model.handle(now, id, request),

@@ -70,6 +70,7 @@ impl Broker {
                 &mut self.model,
                 &mut self.journal,
                 &mut self.memory,
+                &mut self.outputs,
             );
             if blocked {
                 self.block(id);
@@ -174,6 +175,7 @@ impl Broker {
             &mut self.model,
             &mut self.journal,
             &mut self.memory,
+            &mut self.outputs,
         );
         if blocked {
             self.block(id);
@@ -201,6 +203,7 @@ impl Broker {
             &mut self.model,
             &mut self.journal,
             &mut self.memory,
+            &mut self.outputs,
         );
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;

@@ -56,7 +56,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::model::vhost::{Lease, Settlement};
+use crate::model::vhost::{Claim, Lease, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
 use link::Link;
@@ -83,6 +83,15 @@ fn settle<Q>(link: &mut Link<Q>, leases: Vec<Lease>, settlement: Settlement) {
             settlement,
             asked: None,
         }),
+    }
+}
+
+/// A message came for a consumer that is over. One that counts as acknowledged has been
+/// given to the connection, and goes with the consumer.
+fn give_back<Q>(link: &mut Link<Q>, claim: Claim) {
+    if let Claim::Leased(lease) = claim {
+        let settlement = Settlement::Requeue;
+        link.tell(Request::Settle { lease, settlement });
     }
 }
 

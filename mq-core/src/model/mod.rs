@@ -113,7 +113,7 @@ pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text
 pub use meter::Counted;
 pub(crate) use notice::Wait;
 pub use notice::{Notice, Said, Shortage};
-pub use queue::{ConsumerId, QueueSettings};
+pub use queue::{ConsumerId, QueueId, QueueSettings};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
     Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
@@ -125,7 +125,7 @@ pub use session::{
     SubscribeRequest, SubscriptionOptions, Will,
 };
 pub use statistics::Statistics;
-pub use vhost::{Delivery, Fetched, Lease, PublishOutcome, Settlement};
+pub use vhost::{Claim, Delivery, Fetched, Lease, PublishOutcome, Settlement};
 
 /// A step is done for each event and each delivery, and one more for so many bytes in it.
 pub(crate) const BYTES_PER_STEP: usize = 4096;

@@ -9,7 +9,7 @@ use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
 use super::queue::{ConsumerId, QueueSettings};
 use super::session::{Attach, Leaving, SubscribeRequest};
-use super::vhost::{Lease, PublishOutcome, Settlement};
+use super::vhost::{Claim, Lease, PublishOutcome, Settlement};
 
 /// The number that a front end gives to a channel of its connection: a group of
 /// consumers and publishes that share limits and fail together. An AMQP channel has its
@@ -48,6 +48,7 @@ pub type Ticket = u64;
 /// | [`Cancel`](Self::Cancel) | AMQP, STOMP | |
 /// | [`Get`](Self::Get) | AMQP | `Fetched` |
 /// | [`Settle`](Self::Settle) | AMQP, STOMP | |
+/// | [`Undeliverable`](Self::Undeliverable) | all | |
 /// | [`SettleAll`](Self::SettleAll) | AMQP, STOMP | `Accepted`, at some later time, if it has a ticket |
 /// | [`OpenReplies`](Self::OpenReplies) | AMQP | `RepliesOpened` |
 /// | [`CheckReplies`](Self::CheckReplies) | AMQP | `Done` |
@@ -185,6 +186,14 @@ pub enum Request {
         lease: Lease,
         /// How it ends.
         settlement: Settlement,
+    },
+    /// A message that the client's protocol has no words for, or that is larger than the
+    /// client takes. Without a claim it was for the session, which has it settled.
+    Undeliverable {
+        /// What its consumer has of it.
+        claim: Option<Claim>,
+        /// The message.
+        message: Arc<Message>,
     },
     /// Ends deliveries, all in the same way.
     SettleAll {

@@ -30,7 +30,8 @@ pub struct Statistics {
     pub overflowed: u64,
     /// Retained messages that there was no room for. They were delivered.
     pub not_retained: u64,
-    /// Copies that a consumer rejected, or that came back too often.
+    /// Copies that a consumer rejected, that came back too often, or that could not be said
+    /// in the protocol of who was to get them.
     pub rejected: u64,
     /// Copies gone by a purge, with their queue or session, or with QoS 0 for a
     /// client that is away.

@@ -38,4 +38,5 @@ mod stomp;
 mod stomp_queue;
 mod takeover;
 mod transient_to_session;
+mod undeliverable;
 mod world;

@@ -6,11 +6,12 @@ use amqp_codec::method::basic;
 use amqp_codec::{MethodId, ReplyCode};
 use core::time::Duration;
 
+use super::super::give_back;
 use super::channel::ReplyConsumer;
 use super::{AmqpFrontEnd, reply, send_message};
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{Fetched, PublishOutcome, Settlement};
+use crate::model::vhost::{Claim, PublishOutcome};
 use crate::model::{Notice, Request};
 
 /// What the model was asked.
@@ -183,7 +184,7 @@ impl AmqpFrontEnd {
         let Some(channel) = self.channels.get_mut(&number) else {
             // It is closed. A message that came for it goes back.
             if let Notice::Fetched(Some(fetched)) = notice {
-                self.give_back(&fetched, Settlement::Requeue);
+                give_back(&mut self.link, fetched.claim);
             }
             return;
         };
@@ -238,12 +239,15 @@ impl AmqpFrontEnd {
                 let sent = send_message(codec, number, &fetched.message, |codec, message, size| {
                     codec.begin_get_ok(number, redelivered, left, message, size)
                 });
-                match (sent, fetched.lease) {
-                    (Ok(tag), Some(lease)) => channel.unacknowledged.insert(tag, lease),
-                    (Ok(_), None) => {}
-                    (Err(_), _) => {
+                match (sent, fetched.claim) {
+                    (Ok(tag), Claim::Leased(lease)) => channel.unacknowledged.insert(tag, lease),
+                    (Ok(_), Claim::Taken(_)) => {}
+                    (Err(SendError::Encode(_)), claim) => {
                         // AMQP cannot say it (see deliver): the next one, then.
-                        self.give_back(&fetched, Settlement::Undeliverable);
+                        self.link.tell(Request::Undeliverable {
+                            claim: Some(claim),
+                            message: fetched.message.clone(),
+                        });
                         let tries = tries - 1;
                         if tries == 0 {
                             self.send(|codec| codec.get_empty(number));
@@ -265,16 +269,12 @@ impl AmqpFrontEnd {
                         };
                         self.link.ask(question, asked);
                     }
+                    // The channel is over, or the connection.
+                    (Err(_), claim) => give_back(&mut self.link, claim),
                 }
             }
             // The model answers what was asked.
             _ => {}
-        }
-    }
-
-    fn give_back(&mut self, fetched: &Fetched, settlement: Settlement) {
-        if let Some(lease) = fetched.lease {
-            self.link.tell(Request::Settle { lease, settlement });
         }
     }
 }

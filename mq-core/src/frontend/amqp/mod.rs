@@ -24,12 +24,12 @@ use core::time::Duration;
 
 use super::body::{LARGE, Source};
 use super::last_name::LastRoute;
-use super::{FrontEnd, Link, Progress};
+use super::{FrontEnd, Link, Progress, give_back};
 use crate::config::Config;
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{Credentials, Host, Login};
-use crate::model::vhost::{Delivery, Settlement};
+use crate::model::vhost::{Claim, Delivery};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
 use crate::report::Reason;
@@ -303,32 +303,30 @@ impl AmqpFrontEnd {
                 .get(&delivery.consumer)
                 .map(|tag| (tag.clone(), &mut channel.unacknowledged))
         });
-        let settlement = match consumer {
-            Some((tag, unacknowledged)) => {
-                let redelivered = delivery.redelivered.into();
-                let sent = send_message(
-                    &mut self.codec,
-                    number,
-                    &delivery.message,
-                    |codec, message, size| {
-                        codec.begin_deliver(number, &tag, redelivered, message, size)
-                    },
-                );
-                match (sent, delivery.lease) {
-                    (Ok(delivery_tag), Some(lease)) => {
-                        unacknowledged.insert(delivery_tag, lease);
-                        return;
-                    }
-                    (Ok(_), None) => return,
-                    // AMQP cannot say it: headers beyond what a frame can be.
-                    (Err(_), _) => Settlement::Undeliverable,
-                }
-            }
+        let Some((tag, unacknowledged)) = consumer else {
             // The consumer is gone, or its channel.
-            None => Settlement::Requeue,
+            give_back(&mut self.link, delivery.claim);
+            return;
         };
-        if let Some(lease) = delivery.lease {
-            self.link.tell(Request::Settle { lease, settlement });
+        let redelivered = delivery.redelivered.into();
+        let sent = send_message(
+            &mut self.codec,
+            number,
+            &delivery.message,
+            |codec, message, size| codec.begin_deliver(number, &tag, redelivered, message, size),
+        );
+        match (sent, delivery.claim) {
+            (Ok(delivery_tag), Claim::Leased(lease)) => {
+                unacknowledged.insert(delivery_tag, lease);
+            }
+            (Ok(_), Claim::Taken(_)) => {}
+            // AMQP cannot say it: headers beyond what a frame can be.
+            (Err(SendError::Encode(_)), claim) => self.link.tell(Request::Undeliverable {
+                claim: Some(claim),
+                message: delivery.message.clone(),
+            }),
+            // The channel is over, or the connection.
+            (Err(_), claim) => give_back(&mut self.link, claim),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the model was asked, and what its notices lead to.
 
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use mqtt_codec::connection::{InFlight, Received, SendError, ServerConnection, Session};
@@ -8,11 +9,12 @@ use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
 
 use super::connect::Answer;
 use super::{MqttFrontEnd, properties};
-use crate::model::Notice;
+use crate::model::message::Message;
 use crate::model::refusal::RefusalKind;
 use crate::model::request::Ticket;
 use crate::model::session::{Attached, Push, Resumed, SubscribeRefusal};
 use crate::model::vhost::PublishOutcome;
+use crate::model::{Notice, Request};
 
 /// What the model was asked.
 #[derive(Debug)]
@@ -104,14 +106,17 @@ impl MqttFrontEnd {
     fn welcome(&mut self, now: Duration, answer: &Answer, attached: Attached) {
         self.attached = true;
         let mut sent = Vec::with_capacity(attached.sent.len());
+        let mut packets = Vec::with_capacity(attached.sent.len());
         for resumed in attached.sent {
-            sent.extend(self.resume(now, resumed));
+            let message = resumed.message.as_ref().map(|p| p.message.clone());
+            let packet = self.resume(now, resumed);
+            packets.extend(packet.as_ref().map(|(id, _)| (*id, message)));
+            sent.extend(packet);
         }
         let received = attached.received.into_iter().filter_map(|id| {
             let id = PacketIdentifier::new(id)?;
             Some((id, Received::Acknowledged))
         });
-        let packets: Vec<PacketIdentifier> = sent.iter().map(|(id, _)| *id).collect();
         self.unacknowledged = packets.len();
         let session = Session::restore(sent, received);
         let accept = answer.accept(attached.present);
@@ -123,8 +128,11 @@ impl MqttFrontEnd {
             // What the client does not take any more counts as sent (MQTT-3.1.2-25).
             let left = self.codec.session().in_flight();
             let left: BTreeSet<PacketIdentifier> = left.into_iter().map(|(id, _)| id).collect();
-            for id in packets.into_iter().filter(|id| !left.contains(id)) {
+            for (id, message) in packets.into_iter().filter(|(id, _)| !left.contains(id)) {
                 self.settled(id);
+                if let Some(message) = message {
+                    self.undeliverable(message);
+                }
             }
         }
     }
@@ -192,15 +200,29 @@ impl MqttFrontEnd {
         let message = properties::outbound(pending, self.is_5(), now);
         let Some(id) = packet_identifier.and_then(PacketIdentifier::new) else {
             // Larger than the client takes counts as sent (MQTT-3.1.2-25), and is settled.
-            let _ = self.codec.publish(&message);
+            if !matches!(
+                self.codec.publish(&message),
+                Ok(_) | Err(SendError::Closed | SendError::NotOpen)
+            ) {
+                self.undeliverable(pending.message.clone());
+            }
             return;
         };
         self.unacknowledged += 1;
         match self.codec.publish_as(id, &message) {
             // It is the next connection's.
             Ok(()) | Err(SendError::Closed | SendError::NotOpen | SendError::ReceiveMaximum) => {}
-            Err(_) => self.settled(id),
+            Err(_) => {
+                self.settled(id);
+                self.undeliverable(pending.message.clone());
+            }
         }
+    }
+
+    /// The session has settled a message that its client does not get.
+    fn undeliverable(&mut self, message: Arc<Message>) {
+        let claim = None;
+        self.link.tell(Request::Undeliverable { claim, message });
     }
 }
 

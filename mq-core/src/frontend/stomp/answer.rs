@@ -2,14 +2,15 @@
 
 use alloc::string::String;
 use stomp_codec::Command;
-use stomp_codec::connection::{Accept, Goodbye, Subscription};
+use stomp_codec::connection::{Accept, Goodbye, SendError, Subscription};
 
+use super::super::give_back;
 use super::{Failure, Receiver, SERVER, Session, StompFrontEnd, destination, headers};
 use crate::frontend::body::LARGE;
 use crate::model::message::Name;
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::Ticket;
-use crate::model::vhost::{Delivery, PublishOutcome, Settlement};
+use crate::model::vhost::{Claim, Delivery, PublishOutcome};
 use crate::model::{Notice, Request};
 use core::time::Duration;
 
@@ -210,21 +211,20 @@ impl StompFrontEnd {
     }
 
     fn deliver(&mut self, delivery: &Delivery) {
-        let settlement = match self.send_message(delivery) {
-            Some(true) => return,
+        match self.send_message(delivery) {
+            Some(Ok(())) => {}
             // It cannot be said in this version of the protocol.
-            Some(false) => Settlement::Undeliverable,
-            // The subscription is over.
-            None => Settlement::Requeue,
-        };
-        if let Some(lease) = delivery.lease {
-            self.link.tell(Request::Settle { lease, settlement });
+            Some(Err(SendError::Encode(_))) => self.link.tell(Request::Undeliverable {
+                claim: Some(delivery.claim),
+                message: delivery.message.clone(),
+            }),
+            // The subscription is over, or the connection.
+            None | Some(Err(_)) => give_back(&mut self.link, delivery.claim),
         }
     }
 
-    /// Sends a MESSAGE, if there is a subscription for it, and returns whether that was
-    /// possible.
-    fn send_message(&mut self, delivery: &Delivery) -> Option<bool> {
+    /// Sends a MESSAGE, if there is a subscription for it.
+    fn send_message(&mut self, delivery: &Delivery) -> Option<Result<(), SendError>> {
         let session = self.session.as_mut()?;
         let receiver = session.consumers.get(&delivery.consumer)?;
         let version = self.codec.version()?;
@@ -255,9 +255,9 @@ impl StompFrontEnd {
                     .deliver_unsubscribed(name, &destination, headers, &message.body)
             }
         };
-        if let (Ok(()), Some(lease)) = (&sent, delivery.lease) {
+        if let (Ok(()), Claim::Leased(lease)) = (&sent, delivery.claim) {
             session.held.insert(number, lease);
         }
-        Some(sent.is_ok())
+        Some(sent)
     }
 }

@@ -35,7 +35,7 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A queue, during its life. A queue of the same name declared later is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct QueueId(pub(crate) u64);
+pub struct QueueId(pub(crate) u64);
 
 /// What `queue.declare` says about a queue.
 #[derive(Debug, Clone)]

@@ -38,6 +38,26 @@ pub struct Lease {
     channel: ChannelId,
 }
 
+/// What a consumer has of a message that was delivered to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It settles it.
+    Leased(Lease),
+    /// It counts as acknowledged already, and came from this queue.
+    Taken(QueueId),
+}
+
+impl Claim {
+    /// What is to be settled. None: nothing is any more.
+    #[must_use]
+    pub const fn lease(self) -> Option<Lease> {
+        match self {
+            Self::Leased(lease) => Some(lease),
+            Self::Taken(_) => None,
+        }
+    }
+}
+
 /// What becomes of a delivered message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
@@ -58,8 +78,8 @@ pub struct Delivery {
     pub channel: ChannelNumber,
     /// The consumer.
     pub consumer: ConsumerId,
-    /// None: it counts as acknowledged already.
-    pub lease: Option<Lease>,
+    /// What the consumer has of it.
+    pub claim: Claim,
     /// It may have been delivered before.
     pub redelivered: bool,
     /// The message.
@@ -69,8 +89,8 @@ pub struct Delivery {
 /// A message fetched with `basic.get`.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// None: it counts as acknowledged already.
-    pub lease: Option<Lease>,
+    /// What the consumer has of it.
+    pub claim: Claim,
     /// It may have been delivered before.
     pub redelivered: bool,
     /// The message.
@@ -184,19 +204,19 @@ impl VirtualHost {
             if kept && queue.offer(entry.position) {
                 self.changes.push(Change::Queue(Box::new(queue.kept(id))));
             }
-            let lease = if no_ack {
+            let claim = if no_ack {
                 self.statistics.acknowledged += 1;
                 if kept {
                     self.changes.push(settled(id, entry.position));
                 }
-                None
+                Claim::Taken(id)
             } else {
                 let position = entry.position;
                 let consumer = None;
                 queue
                     .unacknowledged
                     .insert(position, Unacknowledged { entry, consumer });
-                Some(Lease {
+                Claim::Leased(Lease {
                     queue: id,
                     position,
                     consumer,
@@ -204,7 +224,7 @@ impl VirtualHost {
                 })
             };
             Fetched {
-                lease,
+                claim,
                 redelivered,
                 message,
                 remaining,
@@ -268,6 +288,21 @@ impl VirtualHost {
             }
         }
         self.list_queue(id);
+    }
+
+    /// Gives up a message that its consumer's protocol has no words for. Without a claim
+    /// it was for the client of a session, which counts as having it.
+    pub(crate) fn give_up_undeliverable(&mut self, claim: Option<Claim>, message: &Message) {
+        if let Some(Claim::Leased(lease)) = claim {
+            self.settle(lease, Settlement::Undeliverable);
+            return;
+        }
+        self.statistics.acknowledged = self.statistics.acknowledged.saturating_sub(1);
+        self.statistics.rejected += 1;
+        self.statistics.steps += 1;
+        if let Some(Claim::Taken(queue)) = claim {
+            self.dead_letter(queue, message, Reason::Undeliverable);
+        }
     }
 
     /// The next message for a consumer that can take one, after doing what is
@@ -351,9 +386,9 @@ impl VirtualHost {
         let kept = kept && entry.message.is_lasting();
         self.statistics.delivered += 1;
         self.statistics.steps += (entry.message.body.len() / BYTES_PER_STEP) as u64;
-        let (lease, message) = if consumer.no_ack {
+        let (claim, message) = if consumer.no_ack {
             self.statistics.acknowledged += 1;
-            (None, entry.message)
+            (Claim::Taken(id), entry.message)
         } else {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
@@ -369,18 +404,18 @@ impl VirtualHost {
             };
             let message = held.entry.message.clone();
             queue.unacknowledged.insert(position, held);
-            (Some(lease), message)
+            (Claim::Leased(lease), message)
         };
         if kept && queue.offer(position) {
             self.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }
-        if kept && lease.is_none() {
+        if kept && claim == Claim::Taken(id) {
             self.changes.push(settled(id, position));
         }
         let delivery = Delivery {
             channel: channel_id.number,
             consumer: consumer_id,
-            lease,
+            claim,
             redelivered,
             message: outgoing(kind, message, returned),
         };

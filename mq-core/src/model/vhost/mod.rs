@@ -37,7 +37,7 @@ use crate::model::{ConnectionId, Notice, Said, Wait};
 use crate::names::Names;
 
 pub(crate) use delivery::ConsumeRequest;
-pub use delivery::{Delivery, Fetched, Lease, Settlement};
+pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
 pub(crate) use reply::REPLY_QUEUE;
 pub use routing::PublishOutcome;

@@ -197,7 +197,7 @@ impl VirtualHost {
         }
     }
 
-    fn dead_letter(&mut self, id: QueueId, message: &Message, reason: Reason) {
+    pub(super) fn dead_letter(&mut self, id: QueueId, message: &Message, reason: Reason) {
         let Some(queue) = self.queues.get(&id) else {
             return;
         };

@@ -142,6 +142,9 @@ impl VirtualHost {
                 Ok(())
             }),
             Request::Settle { lease, settlement } => self.settle(lease, settlement),
+            Request::Undeliverable { claim, message } => {
+                self.give_up_undeliverable(claim, &message);
+            }
             Request::SettleAll {
                 leases,
                 settlement,

@@ -86,7 +86,7 @@ proptest! {
                 }
                 Step::Get(n, no_ack) => {
                     let queue = id(&v, n);
-                    held.extend(v.get(queue, channel, no_ack).and_then(|f| f.lease));
+                    held.extend(v.get(queue, channel, no_ack).and_then(|f| f.claim.lease()));
                 }
                 Step::Purge(n) => {
                     v.purge(NAMES[n], ME).unwrap();
@@ -97,7 +97,7 @@ proptest! {
                 Step::Wait(ms) => v.pass(ms as f64 / 1000.0),
                 _ => {}
             }
-            held.extend(v.deliveries().iter().filter_map(|d| d.lease));
+            held.extend(v.deliveries().iter().filter_map(|d| d.claim.lease()));
             v.notices.clear();
             let c = v.count();
             let gone = c.acknowledged + c.expired + c.overflowed + c.rejected + c.discarded;

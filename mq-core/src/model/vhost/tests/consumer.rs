@@ -17,10 +17,10 @@ fn prefetch_of_consumer_and_channel() {
     assert_eq!(v.deliveries().len(), 3);
     // The channel's own limit counts what is out already.
     v.update_channel(channel, |c| c.prefetch = 5);
-    v.settle(first[0].lease.unwrap(), Settlement::Acknowledge);
+    v.settle(first[0].claim.lease().unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 1);
     v.set_writable(ME, false);
-    v.settle(first[1].lease.unwrap(), Settlement::Acknowledge);
+    v.settle(first[1].claim.lease().unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 0);
     v.set_writable(ME, true);
     assert_eq!(v.deliveries().len(), 1);
@@ -37,7 +37,7 @@ fn what_a_channel_gives_back_is_redelivered_in_its_place() {
     v.consumer(q, channel, 2);
     let held = v.deliveries();
     for delivery in held.iter().rev() {
-        v.settle(delivery.lease.unwrap(), Settlement::Requeue);
+        v.settle(delivery.claim.lease().unwrap(), Settlement::Requeue);
     }
     v.close_channel(channel);
     assert!(v.next_delivery(u64::MAX).is_none());
@@ -100,7 +100,7 @@ fn deleting_a_queue_tells_its_consumers() {
         Some(Said { to: OTHER, notice: Notice::Cancelled { consumer: c, .. }, .. }) if c == consumer
     ));
     // The acknowledgement that was under way settles nothing, and harms nothing.
-    v.settle(held[0].lease.unwrap(), Settlement::Acknowledge);
+    v.settle(held[0].claim.lease().unwrap(), Settlement::Acknowledge);
     assert_eq!(v.channels[&channel].unacknowledged, 0);
 }
 

@@ -144,7 +144,7 @@ fn rejected_messages_are_dead_lettered_and_counted() {
     let channel = v.channel(ME);
     for count in 1..=3 {
         let fetched = v.get(q, channel, false).unwrap();
-        v.settle(fetched.lease.unwrap(), Settlement::Reject);
+        v.settle(fetched.claim.lease().unwrap(), Settlement::Reject);
         v.settle_down();
         let letter = v.get(q, channel, false).unwrap();
         let Some(Value::Array(deaths)) = letter.message.properties.headers.get("x-death") else {
@@ -155,7 +155,7 @@ fn rejected_messages_are_dead_lettered_and_counted() {
         };
         assert_eq!(deaths.len(), 1);
         assert_eq!(death.get("count"), Some(&Value::long(count)));
-        v.settle(letter.lease.unwrap(), Settlement::Requeue);
+        v.settle(letter.claim.lease().unwrap(), Settlement::Requeue);
         v.settle_down();
     }
 }
@@ -200,7 +200,7 @@ fn delivery_limit() {
     let channel = v.channel(ME);
     let mut seen = 0;
     while let Some(fetched) = v.get(q, channel, false) {
-        v.settle(fetched.lease.unwrap(), Settlement::Requeue);
+        v.settle(fetched.claim.lease().unwrap(), Settlement::Requeue);
         v.settle_down();
         seen += 1;
     }
