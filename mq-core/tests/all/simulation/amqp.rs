@@ -9,7 +9,9 @@ use mq_core::{ConnectionId, Protocol};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::ledger::{Ledger, Outcome, Place, QUEUES, REPLIES, TIME_TO_LIVE, body, number};
+use super::ledger::{
+    Ledger, Outcome, Place, QUEUES, REPLIES, SHORT_LIFE, TIME_TO_LIVE, What, body, number,
+};
 use super::network::{Network, Peer};
 use crate::world::amqp::{table, text};
 
@@ -48,7 +50,19 @@ impl AmqpPeer {
         }
     }
 
-    fn publish(&mut self, channel: u16, exchange: &str, key: &str, message: u64) {
+    fn send(&mut self, channel: u16, exchange: &str, key: &str, message: u64) {
+        self.send_with(channel, exchange, key, message, None);
+    }
+
+    fn send_with(
+        &mut self,
+        channel: u16,
+        exchange: &str,
+        key: &str,
+        message: u64,
+        expiry: Option<Duration>,
+    ) {
+        let expiration = expiry.map(|time| time.as_millis().to_string());
         // At times more than a frame of the other client's.
         let large = self.number == 0 && message % 5 == 4;
         let note = "n".repeat(if large { 6000 } else { 10 });
@@ -56,6 +70,7 @@ impl AmqpPeer {
         let properties: PropertiesBuf = PropertyFields {
             delivery_mode: Some(2),
             headers: Some(headers.as_table()),
+            expiration: expiration.as_deref().map(Into::into),
             reply_to: (key == "requests").then_some("amq.rabbitmq.reply-to".into()),
             ..PropertyFields::default()
         }
@@ -199,7 +214,7 @@ impl AmqpPeer {
                     let to = content.properties().fields().reply_to.unwrap_or_default();
                     let to = to.to_str().unwrap();
                     let reply = ledger.reply_to(self.number, message);
-                    self.publish(CONFIRM, "", to, reply);
+                    self.send(CONFIRM, "", to, reply);
                 }
                 self.held.insert(delivery_tag, (place, message));
             }
@@ -231,16 +246,15 @@ impl Peer for AmqpPeer {
         let queue = QUEUES[(choice >> 8) as usize % QUEUES.len()];
         match choice % 16 {
             0..4 if queue == "bound" => {
-                let message = ledger.for_topic(self.number, false, None);
-                self.publish(CONFIRM, "amq.topic", "t.amqp", message);
+                self.publish(What::Lasting, ledger);
             }
             0..4 if queue == "requests" => {
                 let message = ledger.request(self.number);
-                self.publish(CONFIRM, "", queue, message);
+                self.send(CONFIRM, "", queue, message);
             }
             0..4 if queue != "dead" => {
                 let message = ledger.for_queue(self.number, queue);
-                self.publish(CONFIRM, "", queue, message);
+                self.send(CONFIRM, "", queue, message);
             }
             4 | 5 => {
                 // More than `strict` has room for, at times.
@@ -248,7 +262,7 @@ impl Peer for AmqpPeer {
                 for _ in 0..=(choice >> 16) % 3 {
                     // In a sequence of its own, since it takes place later than it was said.
                     let message = ledger.for_queue(self.number + 100, queue);
-                    self.publish(TRANSACTION, "", queue, message);
+                    self.send(TRANSACTION, "", queue, message);
                 }
             }
             6 => {
@@ -318,6 +332,18 @@ impl Peer for AmqpPeer {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn publish(&mut self, what: What, ledger: &mut Ledger) {
+        let expiry = match what {
+            What::Expiring => Some(SHORT_LIFE),
+            What::Lasting | What::Once => None,
+            What::Retained { .. } => return,
+        };
+        if self.ready {
+            let message = ledger.for_topic(self.number, false, expiry);
+            self.send_with(CONFIRM, "amq.topic", "t.amqp", message, expiry);
         }
     }
 

@@ -20,6 +20,28 @@ pub(super) const RETAINED: u64 = 20;
 /// Where a copy of a message may be: a queue, or an MQTT session by its client identifier.
 pub(super) type Place = &'static str;
 
+/// A topic of retained messages that one publisher alone has, and its number.
+pub(super) type Topic = (u8, u8);
+
+/// What an application is asked to publish.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    /// A message for the sessions, with a second to live.
+    Expiring,
+    /// The same without end.
+    Lasting,
+    /// The same with QoS 2, where the protocol has that.
+    Once,
+    /// A message to be retained under one of the publisher's topics.
+    Retained { slot: u8, expires: bool },
+}
+
+/// How long what expires has to live.
+pub(super) const SHORT_LIFE: Duration = Duration::from_secs(1);
+
+/// How many messages may be retained: few more than there are from the beginning.
+pub(super) const MOST_RETAINED: usize = RETAINED as usize + 3;
+
 /// What the broker said of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -53,6 +75,12 @@ struct Sent {
     answered: Option<u64>,
     /// Sessions that may have had no room for it.
     crowded: BTreeSet<Place>,
+    /// Sessions that had a later one of its publisher while it had time to live.
+    overtaken: BTreeSet<Place>,
+    /// The topic under which it is to be retained.
+    topic: Option<Topic>,
+    /// There may have been no room to retain it.
+    is_beyond: bool,
 }
 
 /// A copy of a message in one place, as its consumers saw it.
@@ -92,6 +120,10 @@ pub(super) struct Ledger {
     rejected: BTreeSet<(Place, u64)>,
     /// How many connections each client has lost.
     lost: BTreeMap<u8, u32>,
+    /// What was published to be retained under each topic, in that order.
+    topics: BTreeMap<Topic, Vec<u64>>,
+    /// When the connection that was lost last was over for the broker.
+    pub(super) left: Duration,
 }
 
 impl Ledger {
@@ -116,6 +148,77 @@ impl Ledger {
             self.exactly_once.extend(sessions);
         }
         number
+    }
+
+    /// A new message to be retained, which no session and no queue wants.
+    pub(super) fn for_retaining(&mut self, topic: Topic, expiry: Option<Duration>) -> u64 {
+        let number = self.publish(topic.0, Vec::new());
+        self.topics.entry(topic).or_default().push(number);
+        let sent = self.sent.get_mut(&number).unwrap();
+        sent.topic = Some(topic);
+        sent.expiry = expiry;
+        number
+    }
+
+    /// How many messages under other topics may have been retained when this one came.
+    fn retained_beside(&self, number: u64) -> usize {
+        let own = &self.sent[&number];
+        // Whether the last under a topic was not there, and so none before it.
+        let is_gone = |sent: &Sent| match sent.outcome {
+            Outcome::Unknown => false,
+            Outcome::Refused => sent.answered < Some(own.tick),
+            Outcome::Confirmed => sent
+                .expiry
+                .is_some_and(|time| sent.confirmed + time <= own.published),
+        };
+        let others = self.topics.iter().filter(|(topic, numbers)| {
+            let last = &self.sent[&numbers[numbers.len() - 1]];
+            own.topic != Some(**topic) && !is_gone(last)
+        });
+        RETAINED as usize + others.count()
+    }
+
+    /// The broker says that it has no room to retain a message.
+    pub(super) fn not_retained(&mut self, number: u64) {
+        let beside = self.retained_beside(number);
+        let sent = self.sent.get_mut(&number).unwrap();
+        let is_right = beside >= MOST_RETAINED || sent.again > 0;
+        assert!(
+            is_right,
+            "no room for {number}, with {beside} retained at the most"
+        );
+        sent.outcome = Outcome::Refused;
+        sent.answered = Some(self.tick);
+    }
+
+    /// What is retained in the end, by topic.
+    pub(super) fn check_retained(&self, found: &BTreeMap<Topic, u64>) {
+        for (topic, numbers) in &self.topics {
+            let last = numbers[numbers.len() - 1];
+            let sent = &self.sent[&last];
+            // One that was sent again may have come after the last.
+            let is_sure = numbers.iter().all(|number| self.sent[number].again == 0);
+            let age = |since| self.now.saturating_sub(since);
+            match found.get(topic) {
+                Some(number) => {
+                    assert!(
+                        !is_sure || *number == last,
+                        "{topic:?}: {number}, not {last}"
+                    );
+                    let sent = &self.sent[number];
+                    let over = sent.expiry.is_some_and(|time| age(sent.confirmed) > time);
+                    assert!(!over, "{number} is retained beyond its time");
+                }
+                None => {
+                    let over = sent.expiry.is_some_and(|time| age(sent.published) >= time);
+                    let excused = over || !is_sure || sent.is_beyond;
+                    assert!(
+                        excused || sent.outcome != Outcome::Confirmed,
+                        "{last} was confirmed, and is not retained"
+                    );
+                }
+            }
+        }
     }
 
     /// Messages that a session may have had to keep beside this one, between its publish and
@@ -217,6 +320,9 @@ impl Ledger {
             tick: self.tick,
             answered: None,
             crowded: BTreeSet::new(),
+            overtaken: BTreeSet::new(),
+            topic: None,
+            is_beyond: false,
         };
         self.sent.insert(number, sent);
         number
@@ -250,9 +356,38 @@ impl Ledger {
         let crowded: BTreeSet<Place> = sessions
             .filter(|session| self.beside(session, number) >= self.session_messages)
             .collect();
+        let is_beyond =
+            self.sent[&number].topic.is_some() && self.retained_beside(number) >= MOST_RETAINED;
         let sent = self.sent.get_mut(&number).unwrap();
         sent.crowded = crowded;
+        sent.is_beyond = is_beyond;
         sent.confirmed = self.now;
+    }
+
+    /// A message came to a session over a connection that was made at that time, as if for
+    /// the first time.
+    pub(super) fn pushed(&mut self, session: Place, number: u64, since: Duration) {
+        let sent = &self.sent[&number];
+        let is_known = sent.outcome == Outcome::Confirmed && sent.again == 0;
+        let over = sent.expiry.map(|time| sent.confirmed + time);
+        let is_late = is_known && over.is_some_and(|over| over < since);
+        assert!(!is_late, "{session} got {number} after its time");
+        if sent.again > 0 {
+            return;
+        }
+        let line = (sent.publisher, self.is_once(session, number));
+        let now = self.now;
+        let exactly_once = &self.exactly_once;
+        for (earlier, sent) in self.sent.range_mut(..number).rev() {
+            let over = sent.published + sent.expiry.unwrap_or_default();
+            if sent.published + SHORT_LIFE <= now {
+                break;
+            }
+            let same = line == (sent.publisher, exactly_once.contains(&(session, *earlier)));
+            if same && now < over && sent.again == 0 && sent.places.contains(&session) {
+                sent.overtaken.insert(session);
+            }
+        }
     }
 
     /// A QoS 1 message that the broker may have is sent once more.
@@ -342,8 +477,11 @@ impl Ledger {
                     "dying" if self.is_there("dead", *number) => {}
                     "short" => dropped += 1,
                     REPLIES => {}
+                    place if sent.crowded.contains(place) && sent.expiry.is_none() => dropped += 1,
+                    place if sent.overtaken.contains(place) && !sent.crowded.contains(place) => {
+                        panic!("{place} does not have {number}, which had time to live")
+                    }
                     _ if sent.expiry.is_some() => expired += 1,
-                    place if sent.crowded.contains(place) => dropped += 1,
                     _ => panic!("message {number} was confirmed, and {place} does not have it"),
                 }
             }

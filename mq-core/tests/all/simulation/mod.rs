@@ -1,7 +1,8 @@
 //! A broker among clients of all three protocols, over links that are slow,
 //! cut bytes anywhere and break, and a ledger that knows what must be where. With a store,
 //! which is slow too, the broker crashes at times: what the store has not said to be stored
-//! is lost, and clients go on with what they know.
+//! is lost, and clients go on with what they know. Among random steps there are [phases](phase)
+//! as an adversary makes them.
 //!
 //! Everything follows from a list of steps, and the list from a seed. A list that
 //! fails is made shorter for as long as it still fails, and printed.
@@ -13,14 +14,19 @@
 //! ```
 
 mod amqp;
+mod brief;
+mod contents;
 mod ledger;
 mod mqtt;
 mod network;
+mod phase;
 mod stomp;
 mod stranger;
 
 use amqp::AmqpPeer;
-use ledger::{Ledger, QUEUES};
+use brief::BriefPeer;
+use contents::Contents;
+use ledger::{Ledger, QUEUES, What};
 use mqtt::MqttPeer;
 use network::{Network, Peer};
 use std::cell::Cell;
@@ -34,6 +40,10 @@ use stranger::StrangerPeer;
 const SEEDS: u64 = 60;
 /// Steps of one seed.
 const STEPS: usize = 600;
+/// Phases among them.
+const PHASES: usize = 5;
+/// How many clients there are.
+const PEERS: u64 = 8;
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Debug, Clone, Copy)]
@@ -50,14 +60,29 @@ enum Step {
     Wait { milliseconds: u16 },
     /// Some of what was appended is stored.
     Sync { part: u8 },
-    /// The broker is gone, and with it most of what is not stored.
-    Crash { kept: u8 },
+    /// The broker is gone, and with it most of what is not stored. With `flipped` a bit of
+    /// what was being stored is turned round.
+    Crash { kept: u8, flipped: Option<u16> },
+    /// A client connects, if it is not connected.
+    Connect { who: u8 },
+    /// A client publishes.
+    Publish { who: u8, what: What },
+    /// So many times whatever is on its way to and from a client arrives.
+    Exchange { who: u8, times: u8 },
+    /// The same for all clients, and all is stored.
+    Settle { times: u8 },
+    /// All links break, all is stored, and the broker is made again of that.
+    Restart,
 }
 
 /// SplitMix64: the steps only have to vary.
 struct Random(u64);
 
 impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -84,15 +109,21 @@ fn script(seed: u64) -> Script {
     // In some clients read slowly, in some much time passes.
     let reads = [92, 72][(random.next() % 2) as usize];
     let longest = [400, 3000][(random.next() % 2) as usize];
-    let steps = (0..STEPS)
+    let mut steps: Vec<Step> = (0..STEPS)
         .map(|_| {
-            let who = (random.next() % 7) as u8;
+            let who = (random.next() % PEERS) as u8;
             let len = 1 << (random.next() % 15);
             if stores {
                 let part = (random.next() % 256) as u8;
                 match random.next() % 100 {
                     n if n < syncs => return Step::Sync { part: part % 8 },
-                    n if n < syncs + crashes => return Step::Crash { kept: part },
+                    n if n < syncs + crashes => {
+                        let flipped = part.is_multiple_of(2).then_some(random.next() as u16);
+                        return Step::Crash {
+                            kept: part,
+                            flipped,
+                        };
+                    }
                     _ => {}
                 }
             }
@@ -110,6 +141,11 @@ fn script(seed: u64) -> Script {
             }
         })
         .collect();
+    for _ in 0..PHASES {
+        let at = random.below(steps.len() as u64) as usize;
+        let phase = phase::any(&mut random, stores);
+        steps.splice(at..at, phase);
+    }
     Script {
         session_messages,
         stores,
@@ -135,6 +171,7 @@ impl Simulation {
                 Box::new(StompPeer::new(4)),
                 Box::new(StompPeer::new(5)),
                 Box::new(StrangerPeer::default()),
+                Box::new(BriefPeer::default()),
             ],
             ledger: Ledger::default(),
         };
@@ -163,7 +200,33 @@ impl Simulation {
             Step::Cut { who } => self.cut(at(who)),
             Step::Wait { milliseconds } => self.wait(Duration::from_millis(milliseconds.into())),
             Step::Sync { part } => self.network.sync(part.into()),
-            Step::Crash { kept } => self.crash(kept.into()),
+            Step::Crash { kept, flipped } => self.crash(kept.into(), flipped),
+            Step::Connect { who } => {
+                let peer = &mut self.peers[at(who)];
+                if peer.connection().is_none() {
+                    peer.connect(&mut self.network);
+                }
+            }
+            Step::Publish { who, what } => {
+                let peer = &mut self.peers[at(who)];
+                if peer.connection().is_some() {
+                    peer.publish(what, &mut self.ledger);
+                }
+            }
+            Step::Exchange { who, times } => {
+                for _ in 0..times {
+                    self.exchange(at(who));
+                }
+            }
+            Step::Settle { times } => {
+                for _ in 0..times {
+                    (0..count).for_each(|who| self.exchange(who));
+                    self.network.sync(usize::MAX);
+                    self.wait(Duration::ZERO);
+                }
+            }
+            Step::Restart if self.network.stores() => self.restart(),
+            Step::Restart => {}
         }
         self.network.check();
     }
@@ -188,21 +251,28 @@ impl Simulation {
         }
     }
 
+    /// What is on its way between a client and the broker arrives.
+    fn exchange(&mut self, who: usize) {
+        self.up(who, usize::MAX);
+        self.down(who, usize::MAX);
+    }
+
     fn cut(&mut self, who: usize) {
         if let Some(id) = self.peers[who].connection() {
-            self.network.cut(id);
+            self.ledger.left = self.network.cut(id);
             self.peers[who].lost(&mut self.ledger);
         }
     }
 
-    fn crash(&mut self, kept: usize) {
-        self.network.crash(kept);
+    fn crash(&mut self, kept: usize, flipped: Option<u16>) {
+        self.network.crash(kept, flipped);
         self.ledger.crashed();
+        self.ledger.left = self.network.now;
         for peer in &mut self.peers {
             if peer.connection().is_some() {
                 peer.lost(&mut self.ledger);
             }
-            peer.crashed();
+            peer.crashed(self.network.now);
         }
     }
 
@@ -229,8 +299,7 @@ impl Simulation {
                     moved = true;
                 }
                 let before = self.network.moved;
-                self.up(who, usize::MAX);
-                self.down(who, usize::MAX);
+                self.exchange(who);
                 moved |= self.network.moved != before;
             }
             quiet = if moved { 0 } else { quiet + 1 };
@@ -251,12 +320,12 @@ impl Simulation {
             peer.finish(&mut self.ledger);
         }
         self.ledger.check_replies();
-        for who in 0..self.peers.len() {
-            self.cut(who);
+        match self.network.stores() {
+            true => self.restart(),
+            false => (0..self.peers.len()).for_each(|who| self.cut(who)),
         }
-        if self.network.stores() {
-            self.recover();
-        }
+        let retained = mqtt::retained(&mut self.network);
+        self.ledger.check_retained(&retained);
         // The time to live of the queue `dying` passes.
         self.wait(Duration::from_secs(2));
         self.network.check();
@@ -272,16 +341,13 @@ impl Simulation {
 }
 
 impl Simulation {
-    /// All is stored: another broker has what this one has.
-    fn recover(&mut self) {
-        let before = self.network.broker.statistics();
-        self.network.crash(0);
-        let after = self.network.broker.statistics();
-        assert_eq!(
-            after.ready + after.unacknowledged,
-            before.ready + before.unacknowledged,
-            "recovered"
-        );
+    /// All is stored, and another broker that is made of it has what this one has.
+    fn restart(&mut self) {
+        (0..self.peers.len()).for_each(|who| self.cut(who));
+        self.network.sync_all();
+        let [left, recovered] = self.network.twins().map(|mut twin| Contents::of(&mut twin));
+        assert_eq!(recovered, left, "recovered");
+        self.crash(0, None);
     }
 }
 

@@ -8,7 +8,7 @@ use mqtt_codec::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ledger::{Ledger, Outcome, Place, RETAINED, body, number};
+use super::ledger::{Ledger, Outcome, Place, RETAINED, SHORT_LIFE, Topic, What, body, number};
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
@@ -20,6 +20,8 @@ pub(super) struct MqttPeer {
     buffer: Vec<u8>,
     over: bool,
     ready: bool,
+    /// When the connection was made.
+    since: Duration,
     /// The server has its session.
     known: bool,
     subscribed: bool,
@@ -41,6 +43,7 @@ impl MqttPeer {
             buffer: Vec::new(),
             over: false,
             ready: false,
+            since: Duration::ZERO,
             known: false,
             subscribed: false,
             retained: None,
@@ -76,7 +79,8 @@ impl MqttPeer {
                 ledger.subscribed(self.name);
             }
             ClientEvent::PubAck(ack) if ack.reason_code.is_error() => {
-                self.unconfirmed.remove(&ack.packet_identifier);
+                let (_, message) = self.unconfirmed.remove(&ack.packet_identifier).unwrap();
+                ledger.not_retained(message);
             }
             ClientEvent::PubAck(ack) => self.confirmed(ack.packet_identifier, ledger),
             ClientEvent::PubComp(ack) => self.confirmed(ack.packet_identifier, ledger),
@@ -87,6 +91,9 @@ impl MqttPeer {
             ClientEvent::Publish(publish) => {
                 let message = number(publish.payload);
                 let publisher = ledger.delivered(self.name, message);
+                if !publish.dup && !publish.retain {
+                    ledger.pushed(self.name, message, self.since);
+                }
                 if let Some(publisher) = publisher
                     && !publish.dup
                     && !publish.retain
@@ -118,6 +125,7 @@ impl Peer for MqttPeer {
 
     fn connect(&mut self, network: &mut Network) {
         self.id = Some(network.open(Protocol::Mqtt));
+        self.since = network.now;
         let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(100_000)]);
         let (version, properties) = match self.number % 2 {
@@ -138,28 +146,57 @@ impl Peer for MqttPeer {
         if !self.ready || !self.subscribed {
             return;
         }
-        let qos = match choice % 4 {
-            0 | 1 => QoS::AtLeastOnce,
-            2 => QoS::ExactlyOnce,
-            _ => {
-                if self.retained.is_none() {
-                    self.retained = Some(false);
-                    let retained = [Subscription::new("r/#", QoS::AtLeastOnce)];
-                    let codec = self.codec.as_mut().unwrap();
-                    codec.subscribe(&retained, Properties::EMPTY).unwrap();
-                }
-                return;
+        let expires = choice & 0x100 == 0;
+        match choice % 9 {
+            0..4 if expires => self.publish(What::Expiring, ledger),
+            0..4 => self.publish(What::Lasting, ledger),
+            4 | 5 => self.publish(What::Once, ledger),
+            6 => {
+                let slot = (choice >> 16) as u8 % SLOTS;
+                self.publish(What::Retained { slot, expires }, ledger);
             }
+            _ if self.retained.is_none() => {
+                self.retained = Some(false);
+                let retained = [Subscription::new("r/#", QoS::AtLeastOnce)];
+                let codec = self.codec.as_mut().unwrap();
+                codec.subscribe(&retained, Properties::EMPTY).unwrap();
+            }
+            _ => {}
+        }
+    }
+
+    fn publish(&mut self, what: What, ledger: &mut Ledger) {
+        let Some(codec) = self.codec.as_mut() else {
+            return;
         };
-        let codec = self.codec.as_mut().unwrap();
-        if codec.send_quota() == 0 {
+        if !self.ready || !self.subscribed || codec.send_quota() == 0 {
             return;
         }
-        let expires = (self.number.is_multiple_of(2) && choice & 0x100 == 0).then_some(1);
-        let expiry = expires.map(|seconds| Duration::from_secs(seconds.into()));
-        let message = ledger.for_topic(self.number, qos == QoS::ExactlyOnce, expiry);
-        let mut packet = Message::new("t/mqtt", body(message), qos);
-        if let Some(seconds) = expires {
+        let expires = match what {
+            What::Expiring => true,
+            What::Lasting | What::Once => false,
+            What::Retained { expires, .. } => expires,
+        };
+        // 3.1.1 cannot say it.
+        let expiry = (expires && self.number.is_multiple_of(2)).then_some(SHORT_LIFE);
+        let qos = match what {
+            What::Once => QoS::ExactlyOnce,
+            _ => QoS::AtLeastOnce,
+        };
+        let (message, topic) = match what {
+            What::Retained { slot, .. } => (
+                ledger.for_retaining((self.number, slot), expiry),
+                &*format!("x/{}/{slot}", self.number),
+            ),
+            _ => (
+                ledger.for_topic(self.number, qos == QoS::ExactlyOnce, expiry),
+                "t/mqtt",
+            ),
+        };
+        let mut packet = Message::new(topic, body(message), qos);
+        packet.retain = matches!(what, What::Retained { .. });
+        if let Some(time) = expiry {
+            let seconds = u32::try_from(time.as_secs()).unwrap();
             packet.properties = properties([Property::MessageExpiryInterval(seconds)]);
         }
         let identifier = codec.publish(&packet).unwrap().unwrap();
@@ -212,7 +249,7 @@ impl Peer for MqttPeer {
         self.retained = self.retained.filter(|answered| *answered);
     }
 
-    fn crashed(&mut self) {
+    fn crashed(&mut self, _now: Duration) {
         // What was sent with QoS 1 may come again, as if for the first time.
         self.order
             .retain(|(_, qos), _| *qos == QoS::ExactlyOnce as u8);
@@ -229,37 +266,126 @@ impl Peer for MqttPeer {
     }
 }
 
-/// Publishes the retained messages `r/0` and so on.
-pub(super) fn retain(network: &mut Network, ledger: &mut Ledger) {
+/// Topics of retained messages that a client has.
+pub(super) const SLOTS: u8 = 5;
+
+/// A connection that waits for nothing, until `talk` says that it is done.
+fn converse(
+    network: &mut Network,
+    connect: &Connect<'_>,
+    mut talk: impl FnMut(&mut ClientConnection, ClientEvent<'_>),
+) {
     let id = network.open(Protocol::Mqtt);
     let mut codec = ClientConnection::new(network.now, ClientConfig::default());
-    let connect = Connect::clean(ProtocolVersion::V3_1_1, utf8("retaining"));
-    codec
-        .connect(network.now, &connect, Session::new())
-        .unwrap();
-    let mut acknowledged = 0;
-    while acknowledged < RETAINED {
+    codec.connect(network.now, connect, Session::new()).unwrap();
+    let mut buffer = Vec::new();
+    let mut quiet = 0;
+    // It is over when nothing has moved for a while.
+    while quiet < 3 {
+        let moved = network.moved;
         let mut out = Vec::new();
         codec.poll_transmit(network.now, &mut out);
         network.send(id, &out, usize::MAX);
-        network.wait(Duration::ZERO);
-        let received = network.receive(id, usize::MAX);
-        let mut input = &received[..];
+        network.sync_all();
+        buffer.extend(network.receive(id, usize::MAX));
+        let mut input = &buffer[..];
         while let Some(event) = codec.receive(network.now, &mut input).unwrap() {
-            match event {
-                ClientEvent::ConnAck(_) => {
-                    for n in 0..RETAINED {
-                        let body = body(ledger.retained());
-                        let mut message = Message::new(&format!("r/{n}"), body, QoS::AtLeastOnce);
-                        message.retain = true;
+            talk(&mut codec, event);
+        }
+        buffer = input.to_vec();
+        quiet = if network.moved == moved { quiet + 1 } else { 0 };
+    }
+    network.cut(id);
+}
+
+/// Publishes the retained messages `r/0` and so on.
+pub(super) fn retain(network: &mut Network, ledger: &mut Ledger) {
+    let connect = Connect::clean(ProtocolVersion::V3_1_1, utf8("retaining"));
+    converse(network, &connect, |codec, event| {
+        if let ClientEvent::ConnAck(_) = event {
+            for n in 0..RETAINED {
+                let body = body(ledger.retained());
+                let mut message = Message::new(&format!("r/{n}"), body, QoS::AtLeastOnce);
+                message.retain = true;
+                codec.publish(&message).unwrap();
+            }
+        }
+    });
+}
+
+/// What is retained under the topics of the clients.
+pub(super) fn retained(network: &mut Network) -> BTreeMap<Topic, u64> {
+    let mut found = BTreeMap::new();
+    let connect = Connect::clean(ProtocolVersion::V5_0, utf8("looking"));
+    converse(network, &connect, |codec, event| match event {
+        ClientEvent::ConnAck(_) => {
+            let all = [Subscription::new("x/#", QoS::AtMostOnce)];
+            codec.subscribe(&all, Properties::EMPTY).unwrap();
+        }
+        ClientEvent::Publish(publish) => {
+            let mut levels = publish.topic_name.split('/').skip(1);
+            let mut level = || levels.next().unwrap().parse().unwrap();
+            let before = found.insert((level(), level()), number(publish.payload));
+            assert_eq!(before, None, "one message under a topic");
+        }
+        _ => {}
+    });
+    found
+}
+
+/// What the session of a client has, in words: what comes when the client connects that
+/// has forgotten everything, and what it has subscribed to.
+pub(super) fn session(network: &mut Network, name: Place, version: ProtocolVersion) -> Vec<String> {
+    let mut found = Vec::new();
+    for publishes in [false, true] {
+        if publishes {
+            let connect = Connect::clean(ProtocolVersion::V5_0, utf8("probing"));
+            converse(network, &connect, |codec, event| {
+                if let ClientEvent::ConnAck(_) = event {
+                    for topic in ["t/probe", "r/probe"] {
+                        let message = Message::new(topic, topic, QoS::AtLeastOnce);
                         codec.publish(&message).unwrap();
                     }
                 }
-                ClientEvent::PubAck(_) => acknowledged += 1,
-                _ => {}
-            }
+            });
         }
-        assert!(input.is_empty());
+        let keep = properties([Property::SessionExpiryInterval(100_000)]);
+        let properties = match version {
+            ProtocolVersion::V5_0 => keep.as_properties(),
+            _ => Properties::EMPTY,
+        };
+        let connect = Connect {
+            properties,
+            ..Connect::resume(version, utf8(name))
+        };
+        converse(network, &connect, |_, event| match event {
+            ClientEvent::ConnAck(connack) if connack.session_present => {
+                found.push(String::from("present"));
+            }
+            ClientEvent::Publish(publish) if publish.topic_name.ends_with("probe") => {
+                found.push(publish.topic_name.to_string());
+            }
+            // One in flight has its packet identifier.
+            ClientEvent::Publish(publish) if publish.dup => found.push(format!(
+                "in flight {:?} {} q{}",
+                publish.packet_identifier,
+                number(publish.payload),
+                publish.qos as u8
+            )),
+            // What is retained is looked for again for a new subscription alone.
+            ClientEvent::Publish(publish) if !publish.retain => {
+                found.push(format!(
+                    "{} q{}",
+                    number(publish.payload),
+                    publish.qos as u8
+                ));
+            }
+            ClientEvent::PubRel(ack) => {
+                found.push(format!("released {:?}", ack.packet_identifier));
+            }
+            _ => {}
+        });
     }
-    network.cut(id);
+    found.sort();
+    found
 }

@@ -5,7 +5,7 @@ use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, MOST_RETAINED, What};
 use crate::world::log::{Log, recover};
 
 /// A client and its application.
@@ -14,6 +14,8 @@ pub(super) trait Peer {
     fn connect(&mut self, network: &mut Network);
     /// Does one thing that an application might.
     fn act(&mut self, choice: u64, ledger: &mut Ledger);
+    /// Publishes what it is asked for, if it can.
+    fn publish(&mut self, _what: What, _ledger: &mut Ledger) {}
     fn transmit(&mut self, now: Duration) -> Vec<u8>;
     fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger);
     /// Returns false when the client gives the connection up.
@@ -27,7 +29,7 @@ pub(super) trait Peer {
     /// The link is gone.
     fn lost(&mut self, ledger: &mut Ledger);
     /// The broker has crashed, and the link is gone with it.
-    fn crashed(&mut self) {}
+    fn crashed(&mut self, _now: Duration) {}
     /// Everything has arrived: writes down what is certain now.
     fn finish(&mut self, ledger: &mut Ledger);
 }
@@ -38,6 +40,8 @@ struct Link {
     to_client: Vec<u8>,
     paused: bool,
     closed: bool,
+    /// When the broker closed it.
+    closed_at: Duration,
 }
 
 /// Steps that one call takes at the most.
@@ -77,6 +81,7 @@ fn config(session_messages: usize, stores: bool) -> Config {
     config.limits.transmit_high_water = 20_000;
     config.limits.receive_high_water = 20_000;
     config.limits.session_messages = session_messages;
+    config.limits.retained_messages = MOST_RETAINED;
     if stores {
         config.store = Store::Log;
         config.limits.store_high_water = 100_000;
@@ -86,7 +91,10 @@ fn config(session_messages: usize, stores: bool) -> Config {
 
 impl Network {
     pub(super) fn new(session_messages: usize, stores: bool) -> Self {
-        let config = config(session_messages, stores);
+        Self::with(config(session_messages, stores))
+    }
+
+    fn with(config: Config) -> Self {
         Self {
             broker: Broker::new(config.clone()).unwrap(),
             config,
@@ -124,11 +132,24 @@ impl Network {
         self.handle(Input::Durable { through });
     }
 
+    /// Everything that is appended is stored, until nothing more is.
+    pub(super) fn sync_all(&mut self) {
+        self.wait(Duration::ZERO);
+        while self.store.waiting() > 0 {
+            self.sync(usize::MAX);
+            self.wait(Duration::ZERO);
+        }
+    }
+
     /// The broker is gone with all links, and with the batches that were not stored, but for
-    /// some of the oldest.
-    pub(super) fn crash(&mut self, kept: usize) {
+    /// some of the oldest. With `flipped` the first that is lost is there, with that bit
+    /// turned round.
+    pub(super) fn crash(&mut self, kept: usize, flipped: Option<u16>) {
         let kept = kept % (self.store.waiting() + 1);
-        self.store.lose(kept);
+        let lost = self.store.lose(kept);
+        if let (Some(flipped), Some((position, bytes))) = (flipped, lost) {
+            self.damage(position, &bytes, flipped.into());
+        }
         self.links.clear();
         let statistics = self.broker.statistics();
         self.overflowed += statistics.overflowed;
@@ -136,6 +157,36 @@ impl Network {
         let batches = self.store.batches.clone();
         self.calls.push(Call::Crash(self.now, batches.clone()));
         self.broker = recover(self.config.clone(), batches, self.now).unwrap();
+    }
+
+    /// A batch is there whose bytes are not those that were appended, with a bit turned round
+    /// or the end torn off. A store that does not notice hands it over: that is an error, or
+    /// a broker, but what lies before it is not said to be damaged.
+    fn damage(&self, position: u64, bytes: &Bytes, at: usize) {
+        let mut turned = bytes.to_vec();
+        turned[at / 8 % bytes.len()] ^= 1 << (at % 8);
+        let torn = bytes.slice(..at % bytes.len());
+        for damaged in [Bytes::from(turned), torn] {
+            let batches = self.store.batches.iter().cloned();
+            let batches = batches.chain([(position, damaged)]);
+            use mq_core::RecoveryError as Error;
+            match recover(self.config.clone(), batches, self.now) {
+                Err(
+                    Error::Damaged { position: found }
+                    | Error::Unknown {
+                        position: found, ..
+                    }
+                    | Error::Refused {
+                        position: found, ..
+                    }
+                    | Error::VirtualHost {
+                        position: found, ..
+                    },
+                ) => assert!(found >= position, "{found} is not damaged, but {position}"),
+                Err(error) => panic!("{error}"),
+                Ok(_) => {}
+            }
+        }
     }
 
     /// How many messages were dropped by a limit, and how many expired.
@@ -191,12 +242,14 @@ impl Network {
         link.closed && link.to_client.is_empty()
     }
 
-    pub(super) fn cut(&mut self, connection: ConnectionId) {
-        if let Some(link) = self.links.remove(&connection)
-            && !link.closed
-        {
-            self.handle(Input::Disconnected { connection });
+    /// The link is gone. Returns since when it is for the broker.
+    pub(super) fn cut(&mut self, connection: ConnectionId) -> Duration {
+        match self.links.remove(&connection) {
+            Some(link) if link.closed => return link.closed_at,
+            Some(_) => self.handle(Input::Disconnected { connection }),
+            None => {}
         }
+        self.now
     }
 
     pub(super) fn wait(&mut self, time: Duration) {
@@ -241,6 +294,7 @@ impl Network {
                 Output::Close { connection } => {
                     if let Some(link) = self.links.get_mut(connection) {
                         link.closed = true;
+                        link.closed_at = self.now;
                     }
                 }
                 // Nothing has arrived that the broker was not given.
@@ -280,8 +334,26 @@ impl Network {
         assert_eq!(s.queued, gone + s.ready + s.unacknowledged, "{s:?}");
     }
 
+    /// A network around another broker at the same time, whose store is quick.
+    fn around(&self, broker: Broker) -> Self {
+        Self {
+            broker,
+            now: self.now,
+            last: self.last,
+            ..Self::with(self.config.clone())
+        }
+    }
+
+    /// The state of the broker, as another one has it that was given the same calls; and the
+    /// state that a broker has which is made of what is stored. All links are gone.
+    pub(super) fn twins(&self) -> [Self; 2] {
+        let batches = self.store.batches.iter().cloned();
+        let recovered = recover(self.config.clone(), batches, self.now).unwrap();
+        [self.replay(), recovered].map(|broker| self.around(broker))
+    }
+
     /// The same calls to another broker give the same outputs.
-    pub(super) fn replay(&self) {
+    pub(super) fn replay(&self) -> Broker {
         let mut broker = Broker::new(self.config.clone()).unwrap();
         let mut outputs = self.outputs.iter();
         for call in &self.calls {
@@ -297,5 +369,6 @@ impl Network {
             }
         }
         assert_eq!(outputs.next(), None, "replayed");
+        broker
     }
 }

@@ -10,7 +10,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Headers;
 
-use super::ledger::{Ledger, Outcome, Place, body, number};
+use super::ledger::{Ledger, Outcome, Place, What, body, number};
 use super::network::{Network, Peer};
 
 #[derive(Default)]
@@ -108,8 +108,7 @@ impl Peer for StompPeer {
         let (place, destination) = DESTINATIONS[(choice >> 8) as usize % DESTINATIONS.len()];
         match choice % 10 {
             0..3 if place == "bound" => {
-                let message = ledger.for_topic(self.number, false, None);
-                self.send("/topic/t.stomp", message, None);
+                self.publish(What::Lasting, ledger);
             }
             0..3 => {
                 let message = ledger.for_queue(self.number, place);
@@ -164,6 +163,13 @@ impl Peer for StompPeer {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn publish(&mut self, what: What, ledger: &mut Ledger) {
+        if self.ready && !matches!(what, What::Retained { .. }) {
+            let message = ledger.for_topic(self.number, false, None);
+            self.send("/topic/t.stomp", message, None);
         }
     }
 

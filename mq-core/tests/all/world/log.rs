@@ -41,11 +41,14 @@ impl Log {
     }
 
     /// Of the batches that are not stored, so many are now, and the others are lost: those
-    /// that came last.
-    pub(crate) fn lose(&mut self, but: usize) {
+    /// that came last. Returns the first that is lost.
+    pub(crate) fn lose(&mut self, but: usize) -> Option<(u64, Bytes)> {
         let stored = self.batches.iter().filter(|(at, _)| *at < self.durable);
-        self.batches.truncate(stored.count() + but);
+        let lost = self.batches.split_off(stored.count() + but);
         self.durable = self.end();
+        // Whoever recovers trims from there on.
+        self.trimmed = self.batches.first().map_or(0, |(position, _)| *position);
+        lost.into_iter().next()
     }
 
     /// How many batches are not stored.

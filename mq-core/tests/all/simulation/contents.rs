@@ -1,0 +1,41 @@
+//! What a broker holds, as sets: by what its clients get of it.
+
+use mqtt_codec::ProtocolVersion;
+use std::collections::BTreeMap;
+
+use super::ledger::{Place, QUEUES, Topic};
+use super::network::Network;
+use super::{amqp, brief, mqtt};
+
+/// The sessions of a simulation.
+const SESSIONS: [(Place, ProtocolVersion); 3] = [
+    ("even", ProtocolVersion::V5_0),
+    ("odd", ProtocolVersion::V3_1_1),
+    (brief::NAME, ProtocolVersion::V5_0),
+];
+
+/// What a broker holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contents {
+    queues: BTreeMap<Place, Vec<u64>>,
+    sessions: BTreeMap<Place, Vec<String>>,
+    retained: BTreeMap<Topic, u64>,
+}
+
+impl Contents {
+    /// Takes everything out of a broker that has no connection.
+    pub(super) fn of(network: &mut Network) -> Self {
+        let mut taken = |queue| {
+            let mut messages = amqp::empty(network, queue);
+            messages.sort_unstable();
+            (queue, messages)
+        };
+        let queues = QUEUES.into_iter().map(&mut taken).collect();
+        let mut session = |(name, version)| (name, mqtt::session(network, name, version));
+        Self {
+            queues,
+            sessions: SESSIONS.into_iter().map(&mut session).collect(),
+            retained: mqtt::retained(network),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Phases: rows of steps as somebody makes them who looks for what is lost.
+
+use super::ledger::What;
+use super::{Random, Step};
+
+/// Clients by what they are.
+const AMQP: [u8; 2] = [0, 1];
+const EVEN: u8 = 2;
+const ODD: u8 = 3;
+const STOMP: [u8; 2] = [4, 5];
+const BRIEF: u8 = 7;
+
+/// Exchanges that are enough for a client to connect and subscribe.
+const ENOUGH: u8 = 8;
+
+/// One of the phases.
+pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
+    match random.below(5) {
+        0 => crowd(random),
+        1 => retain(random),
+        2 => leave(random, stores),
+        3 => shake_hands(random, stores),
+        _ => vec![Step::Restart],
+    }
+}
+
+/// One of them.
+fn one(random: &mut Random, all: &[u8]) -> u8 {
+    all[random.below(all.len() as u64) as usize]
+}
+
+fn settle() -> Step {
+    Step::Settle { times: ENOUGH }
+}
+
+/// More time than what expires has to live, or less.
+fn wait(random: &mut Random) -> Step {
+    let milliseconds = [300, 1_100, 2_000][random.below(3) as usize];
+    Step::Wait { milliseconds }
+}
+
+/// A session is away while messages for it come and expire, and then some that do not.
+fn crowd(random: &mut Random) -> Vec<Step> {
+    let away = one(random, &[EVEN, ODD]);
+    // 3.1.1 and our STOMP clients have no way to say how long a message lives.
+    let expiring = match away {
+        EVEN => one(random, &AMQP),
+        _ => one(random, &[AMQP[0], AMQP[1], EVEN]),
+    };
+    let others = [AMQP[0], AMQP[1], EVEN + ODD - away, STOMP[0], STOMP[1]];
+    let lasting = one(random, &others);
+    let mut steps = Vec::from([away, expiring, lasting].map(|who| Step::Connect { who }));
+    steps.extend([settle(), Step::Cut { who: away }]);
+    let publish = |who, what| Step::Publish { who, what };
+    let many = 1 + random.below(6) as usize;
+    steps.extend(vec![publish(expiring, What::Expiring); many]);
+    steps.extend([settle(), wait(random)]);
+    let few = 1 + random.below(2) as usize;
+    steps.extend(vec![publish(lasting, What::Lasting); few]);
+    steps.push(settle());
+    steps
+}
+
+/// As many messages are retained as may be, for a while, and then others.
+fn retain(random: &mut Random) -> Vec<Step> {
+    let mut steps = Vec::from([EVEN, ODD].map(|who| Step::Connect { who }));
+    steps.push(settle());
+    let retained = |who, slot, expires| {
+        let what = What::Retained { slot, expires };
+        Step::Publish { who, what }
+    };
+    let first = random.below(2) as u8;
+    steps.extend((first..4).map(|slot| retained(EVEN, slot, true)));
+    steps.extend([settle(), wait(random)]);
+    let who = one(random, &[EVEN, ODD]);
+    steps.push(retained(who, 4, random.below(4) == 0));
+    steps.push(settle());
+    steps
+}
+
+/// A client with a session that ends soon goes and comes back.
+fn leave(random: &mut Random, stores: bool) -> Vec<Step> {
+    let here = [Step::Connect { who: BRIEF }, settle()];
+    let mut steps = Vec::from(here);
+    steps.push(Step::Cut { who: BRIEF });
+    if stores && random.below(2) == 0 {
+        let (kept, flipped) = (random.below(4) as u8, None);
+        steps.push(Step::Crash { kept, flipped });
+    }
+    let milliseconds = [200, 1_800, 2_200][random.below(3) as usize];
+    steps.push(Step::Wait { milliseconds });
+    steps.extend(here);
+    steps
+}
+
+/// The broker crashes, or a link breaks, anywhere in a handshake of QoS 2.
+fn shake_hands(random: &mut Random, stores: bool) -> Vec<Step> {
+    let publisher = one(random, &[EVEN, ODD]);
+    let mut steps = Vec::from([EVEN, ODD].map(|who| Step::Connect { who }));
+    steps.push(settle());
+    for _ in 0..=random.below(2) {
+        let (who, what) = (publisher, What::Once);
+        steps.push(Step::Publish { who, what });
+    }
+    for _ in 0..random.below(16) {
+        let who = one(random, &[EVEN, ODD]);
+        steps.push(match random.below(3) {
+            0 if stores => Step::Sync { part: u8::MAX },
+            _ => Step::Exchange { who, times: 1 },
+        });
+    }
+    let kept = random.below(3) as u8;
+    let flipped = (random.below(2) == 0).then(|| random.next() as u16);
+    steps.push(match stores {
+        true => Step::Crash { kept, flipped },
+        false => Step::Cut {
+            who: one(random, &[EVEN, ODD]),
+        },
+    });
+    steps.extend([EVEN, ODD].map(|who| Step::Connect { who }));
+    steps.push(settle());
+    steps
+}
