@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Terms};
 use mq_fuzz::phrase::{self, Phrasebook};
 use mq_fuzz::targets::ALL;
 
@@ -99,6 +99,7 @@ fn log(protocol: Protocol, book: &Phrasebook, phrases: usize) -> Vec<u8> {
     let mut inputs = vec![Input::Connected {
         connection,
         protocol,
+        terms: Terms::default(),
     }];
     for said in [&book.login]
         .into_iter()

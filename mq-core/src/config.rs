@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::admission::Authentication;
 use crate::limits::Limits;
 use crate::model::Rights;
 
@@ -23,6 +24,9 @@ pub struct Config {
     /// as one without credentials is, where that is allowed. The password of a user
     /// that is there has to be right all the same. Default: no.
     pub any_user: bool,
+    /// Who checks what peers say about themselves. Default: the broker, by
+    /// [`users`](Self::users).
+    pub authentication: Authentication,
     /// What users may do, as in RabbitMQ: one entry for each user and virtual host. With
     /// none at all, which is the default, every user may do everything everywhere. With
     /// one, a user without an entry for a virtual host cannot use it.
@@ -120,6 +124,7 @@ impl Default for Config {
             users: BTreeMap::from([(String::from("guest"), String::from("guest"))]),
             allow_anonymous: true,
             any_user: false,
+            authentication: Authentication::Users,
             permissions: Vec::new(),
             topic_permissions: Vec::new(),
             virtual_hosts: Vec::from([String::from("/")]),
@@ -234,6 +239,7 @@ impl Config {
         // `HOST:USER` is a user as well, as MQTT has it.
         let bare = user.rsplit_once(':').map_or(user, |(_, user)| user);
         self.any_user
+            && self.authentication == Authentication::Users
             && [user, bare]
                 .iter()
                 .all(|name| !self.users.contains_key(*name))

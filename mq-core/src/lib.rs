@@ -144,11 +144,11 @@
 //! ```
 //! use bytes::Bytes;
 //! use core::time::Duration;
-//! use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+//! use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Terms};
 //!
 //! let mut broker = Broker::new(Config::default())?;
 //! let (now, connection) = (Duration::ZERO, ConnectionId(1));
-//! broker.handle(now, Input::Connected { connection, protocol: Protocol::Stomp });
+//! broker.handle(now, Input::Connected { connection, protocol: Protocol::Stomp, terms: Terms::default() });
 //! let hello = Bytes::from_static(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0");
 //! broker.handle(now, Input::Received { connection, bytes: hello });
 //! while let Some(output) = broker.poll_output() {
@@ -181,6 +181,7 @@
 
 extern crate alloc;
 
+mod admission;
 mod broker;
 mod config;
 pub mod frontend;
@@ -191,6 +192,7 @@ mod names;
 mod recovery;
 mod report;
 
+pub use admission::{Authentication, Credentials, Terms};
 pub use broker::{Broker, Input, Output};
 pub use config::{Config, ConfigError, Permission, Store, TopicPermission};
 pub use frontend::Protocol;

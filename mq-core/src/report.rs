@@ -76,8 +76,7 @@ impl Login {
                 )));
             }
             Request::Login(login) => {
-                let credentials = login.credentials.as_ref();
-                self.user = credentials.map_or_else(Name::default, |c| c.user.clone());
+                self.user = login.identity.user().cloned().unwrap_or_default();
             }
             Request::Attach(attach) => {
                 self.client_identifier = attach.client_identifier.clone();

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mq_core::{Broker, ConnectionId, Input, Output};
+use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Terms};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
+use crate::authenticator::{Attempt, Authenticator, Verdict};
 use crate::connection::{self, Gate, Outgoing, Reading};
 use crate::hand::Snapshot;
 use crate::listener::Peer as Origin;
@@ -42,15 +43,19 @@ const LAST_LINGER: Duration = Duration::from_millis(200);
 /// A timer that nobody asked for still fires, and does nothing, after this.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// A connection of which the protocol has begun.
+pub(crate) struct Accepted {
+    pub(crate) established: Established,
+    pub(crate) terms: Terms,
+    /// Where it comes from.
+    pub(crate) peer: Origin,
+    /// Held until the socket is closed.
+    pub(crate) place: Place,
+}
+
 /// What listeners and connections say to the broker task.
 pub(crate) enum Command {
-    Accepted {
-        established: Established,
-        /// Where it comes from.
-        peer: Origin,
-        /// Held until the socket is closed.
-        place: Place,
-    },
+    Accepted(Box<Accepted>),
     Received {
         connection: ConnectionId,
         bytes: Bytes,
@@ -62,13 +67,26 @@ pub(crate) enum Command {
         len: usize,
     },
     /// What had arrived when the broker asked for it has been sent.
-    Drained { connection: ConnectionId },
+    Drained {
+        connection: ConnectionId,
+    },
     /// End of stream, a reset, or a peer that stopped taking bytes.
-    Gone { connection: ConnectionId },
+    Gone {
+        connection: ConnectionId,
+    },
+    /// It is known who a peer is.
+    Authenticated {
+        connection: ConnectionId,
+        verdict: Verdict,
+    },
     /// The program that has the server in it asks what there is.
-    Snapshot { answer: oneshot::Sender<Snapshot> },
+    Snapshot {
+        answer: oneshot::Sender<Snapshot>,
+    },
     /// It cuts all connections, and asks how many there were.
-    Cut { answer: oneshot::Sender<usize> },
+    Cut {
+        answer: oneshot::Sender<usize>,
+    },
 }
 
 /// A connection that the broker knows.
@@ -101,6 +119,9 @@ pub(crate) struct BrokerTask {
     writers: JoinSet<()>,
     last_id: u64,
     live: Live,
+    authenticator: Option<Arc<dyn Authenticator>>,
+    /// Of who peers are.
+    checks: JoinSet<()>,
     commands: mpsc::Sender<Command>,
     inbox: mpsc::Receiver<Command>,
 }
@@ -111,6 +132,7 @@ impl BrokerTask {
         log: Option<Writer>,
         start: Instant,
         live: Live,
+        authenticator: Option<Arc<dyn Authenticator>>,
         commands: mpsc::Sender<Command>,
         inbox: mpsc::Receiver<Command>,
     ) -> Self {
@@ -127,6 +149,8 @@ impl BrokerTask {
             writers: JoinSet::new(),
             last_id: 0,
             live,
+            authenticator,
+            checks: JoinSet::new(),
             commands,
             inbox,
         }
@@ -224,10 +248,10 @@ impl BrokerTask {
     /// One turn of the loop: the batch, the timers, the outputs.
     fn turn(&mut self, batch: &mut Vec<Command>) {
         // Ended tasks are only remembered until somebody asks.
-        for tasks in [&mut self.readers, &mut self.writers] {
+        for tasks in [&mut self.readers, &mut self.writers, &mut self.checks] {
             while let Some(ended) = tasks.try_join_next() {
                 if let Err(error) = ended {
-                    tracing::error!(%error, "a connection's task failed");
+                    tracing::error!(%error, "a task of a connection failed");
                 }
             }
         }
@@ -274,6 +298,13 @@ impl BrokerTask {
                 .peers
                 .contains_key(&connection)
                 .then_some(Input::Drained { connection }),
+            Command::Authenticated {
+                connection,
+                verdict,
+            } => Some(Input::Authenticated {
+                connection,
+                user: verdict,
+            }),
             Command::Gone { connection } => {
                 let peer = self.peers.remove(&connection)?;
                 tracing::debug!(
@@ -303,16 +334,19 @@ impl BrokerTask {
                 }
                 None
             }
-            Command::Accepted {
-                established,
-                peer,
-                place,
-            } => {
+            Command::Accepted(accepted) => {
+                let Accepted {
+                    established,
+                    terms,
+                    peer,
+                    place,
+                } = *accepted;
                 let protocol = established.protocol;
                 let connection = self.open(established, peer, place);
                 Some(Input::Connected {
                     connection,
                     protocol,
+                    terms,
                 })
             }
         }
@@ -324,6 +358,7 @@ impl BrokerTask {
             reader,
             writer,
             source: _,
+            identity: _,
         } = established;
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
@@ -400,6 +435,10 @@ impl BrokerTask {
                         peer.gate.set(Reading::Over);
                     }
                 }
+                Output::Authenticate {
+                    connection,
+                    credentials,
+                } => self.check(connection, credentials),
                 Output::Append { position, bytes } => {
                     self.appended.push(Batch { position, bytes });
                 }
@@ -426,6 +465,32 @@ impl BrokerTask {
                 peer.flush();
             }
         }
+    }
+
+    /// Has it found out who a peer is.
+    fn check(&mut self, connection: ConnectionId, credentials: Credentials) {
+        // The broker only asks where there is somebody to answer.
+        let Some(authenticator) = &self.authenticator else {
+            return;
+        };
+        let Some(peer) = self.peers.get(&connection) else {
+            return;
+        };
+        let checked = authenticator.authenticate(Attempt {
+            protocol: peer.subject.protocol,
+            address: peer.subject.peer.socket_address(),
+            credentials,
+        });
+        let commands = self.commands.clone();
+        self.checks.spawn(async move {
+            let verdict = checked.await;
+            let answer = Command::Authenticated {
+                connection,
+                verdict,
+            };
+            // If the broker is gone, so is the need for this answer.
+            let _ = commands.send(answer).await;
+        });
     }
 
     fn hand_on_log(&mut self) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mq_core::Protocol;
 
+use crate::authenticator::Authenticator;
 use crate::store::Storage;
 use crate::transport::{Endpoint, TlsFiles};
 
@@ -98,8 +99,10 @@ pub struct Config {
     /// Default 10 s.
     pub handshake_timeout: Duration,
     /// Users, virtual hosts and the limits of the broker itself. The server sets its
-    /// `unix_time`, `drain_on_takeover` and `store`.
+    /// `unix_time`, `authentication`, `drain_on_takeover` and `store`.
     pub broker: mq_core::Config,
+    /// Who checks who peers are. Default: the broker, by its `users`.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
     /// Where the log is kept from which a server that is started again goes on: what is
     /// confirmed is in there. Default: nowhere; all is gone with the server then, and what is
     /// confirmed is in memory.
@@ -137,6 +140,12 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// A listener's virtual host that is none.
+    #[error("{endpoint} names a virtual host that is not in virtual_hosts")]
+    VirtualHost {
+        /// The listener.
+        endpoint: String,
+    },
     /// Those of the broker itself.
     #[error(transparent)]
     Broker(#[from] mq_core::ConfigError),
@@ -158,6 +167,12 @@ impl Config {
     /// What is wrong with them, as one line that says what to do.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.broker.check()?;
+        let hosts = &self.broker.virtual_hosts;
+        let is_known = |name: &Option<String>| name.as_ref().is_none_or(|n| hosts.contains(n));
+        if let Some(endpoint) = self.endpoints.iter().find(|e| !is_known(&e.virtual_host)) {
+            let endpoint = endpoint.to_string();
+            return Err(ConfigError::VirtualHost { endpoint });
+        }
         let limits = &self.broker.limits;
         let wait = |timeout: Duration| usize::from(!timeout.is_zero());
         let rows = [
@@ -232,6 +247,7 @@ impl Default for Config {
             tls: None,
             handshake_timeout: Duration::from_secs(10),
             broker: mq_core::Config::default(),
+            authenticator: None,
             store: None,
             max_connections: 10_000,
             max_connections_per_address: 10_000,

@@ -60,6 +60,7 @@
     reason = "this is the shell that owns the clock for the pure crates"
 )]
 
+mod authenticator;
 mod blocking;
 mod broker_task;
 mod config;
@@ -76,13 +77,14 @@ pub mod store;
 mod throttle;
 mod transport;
 
+pub use authenticator::{Attempt, Authenticator, Verdict};
 pub use blocking::BlockingServer;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
 pub use hand::Snapshot;
-pub use mq_core::{Protocol, Statistics};
+pub use mq_core::{Credentials, Protocol, Statistics};
 pub use server::Server;
-pub use transport::{Address, Endpoint, EndpointError, Speaks, TlsError, TlsFiles};
+pub use transport::{Address, Endpoint, EndpointError, IdentityFrom, Speaks, TlsError, TlsFiles};
 
 /// The examples of the workspace's README, so that they stay true.
 #[cfg(doctest)]

@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::broker_task::Command;
+use mq_core::Terms;
+
+use crate::broker_task::{Accepted, Command};
 use crate::live::Live;
 use crate::places::{Claim, Place, Places};
 use crate::throttle::{Line, Throttle};
@@ -134,6 +136,13 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    pub(crate) fn socket_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
     fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip().to_canonical()),
@@ -229,7 +238,7 @@ async fn receive(
     let values = reception.live.get();
     let tls = reception.tls.as_ref();
     let handshake = establish(arrival, &endpoint, tls, reception.message_size);
-    let established = match timeout(values.handshake_timeout, handshake).await {
+    let mut established = match timeout(values.handshake_timeout, handshake).await {
         Ok(Ok(established)) => established,
         Ok(Err(error)) => return reception.turn_away(&endpoint, &peer, &error),
         Err(_) => {
@@ -244,13 +253,22 @@ async fn receive(
             return reception.turn_away(&endpoint, &peer, &full);
         }
     }
-    let accepted = Command::Accepted {
+    let terms = Terms {
+        identity: established.identity.take(),
+        allow_anonymous: endpoint.allow_anonymous,
+        virtual_host: endpoint.virtual_host.clone(),
+    };
+    let accepted = Accepted {
         peer,
         established,
+        terms,
         place,
     };
     // If the broker is gone, so is the need for this connection.
-    let _ = reception.commands.send(accepted).await;
+    let _ = reception
+        .commands
+        .send(Command::Accepted(Box::new(accepted)))
+        .await;
 }
 
 /// Errors that accept(2) reports about the one connection it took from the

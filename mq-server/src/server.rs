@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use mq_core::Authentication;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -44,6 +45,10 @@ impl Server {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         config.broker.drain_on_takeover = true;
+        config.broker.authentication = match config.authenticator {
+            Some(_) => Authentication::Embedder,
+            None => Authentication::Users,
+        };
         config.check()?;
         let origin = Instant::now();
         let opening = tokio::task::spawn_blocking(move || {
@@ -62,6 +67,14 @@ impl Server {
         for (index, endpoint) in plain.chain(config.endpoints.clone()).enumerate() {
             if endpoint.tls && tls.is_none() {
                 return Err(TlsError::NoCertificate(endpoint.to_string()).into());
+            }
+            let verifies = config
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some());
+            let encrypts = endpoint.tls || endpoint.speaks == Speaks::Anything;
+            if endpoint.identity.is_some() && !(verifies && encrypts) {
+                return Err(TlsError::NoClientCertificates(endpoint.to_string()).into());
             }
             let listener = Listener::bind(&endpoint).await;
             let listener = listener.map_err(|source| StartError::Bind { endpoint, source })?;
@@ -91,7 +104,15 @@ impl Server {
             tls: tls.clone(),
             message_size: message_size.saturating_add(MESSAGE_HEAD),
         };
-        let broker = BrokerTask::new(broker, writer, origin, live.clone(), commands, inbox);
+        let broker = BrokerTask::new(
+            broker,
+            writer,
+            origin,
+            live.clone(),
+            config.authenticator,
+            commands,
+            inbox,
+        );
         let running = tokio::spawn(run(broker, listeners, reception, stopped));
         Ok(Self {
             bound,

@@ -6,7 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Recovery, Store};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Recovery, Store, Terms};
 use std::time::{Duration, Instant};
 
 /// Messages in the backlog.
@@ -58,6 +58,7 @@ fn publish(config: Config, body: usize) -> Vec<(u64, Bytes)> {
         Input::Connected {
             connection,
             protocol,
+            terms: Terms::default(),
         },
         &mut log,
     );

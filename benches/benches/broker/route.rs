@@ -6,7 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Terms};
 use std::time::{Duration, Instant};
 
 /// Messages in one read.
@@ -52,6 +52,7 @@ fn round(row: &Row) -> u128 {
             Input::Connected {
                 connection,
                 protocol,
+                terms: Terms::default(),
             },
         );
         for bytes in hello {

@@ -8,7 +8,7 @@ use crate::phrase::{self, Phrasebook};
 use amqp_codec::ProtocolHeader;
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Terms};
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -222,6 +222,7 @@ impl World {
         self.handle(Input::Connected {
             connection,
             protocol: language.protocol(),
+            terms: Terms::default(),
         });
         connection
     }

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
@@ -10,9 +11,12 @@ use super::departure::Departure;
 use super::memory::Memory;
 use super::turn::SLICE;
 use super::{Broker, Output};
+use crate::admission::{Authentication, Credentials, Terms};
 use crate::frontend::{self, FrontEnd, Protocol};
 use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::model::message::Name;
+use crate::model::request::{self, Identity};
 use crate::model::{ConnectionId, Model, Request, Shortage};
 use crate::report::Login;
 
@@ -44,6 +48,34 @@ pub(super) struct Connection {
     pub(super) departure: Option<Departure>,
     pub(super) deadline: Option<Duration>,
     pub(super) login: Box<Login>,
+    /// What the embedder is asked to check, and until when.
+    pub(super) unverified: Option<(Duration, Box<request::Login>)>,
+}
+
+/// How long an embedder may take to find out who somebody is.
+const CHECK_TIME: Duration = Duration::from_secs(10);
+
+/// Who checks logins, and the way to ask.
+pub(super) struct Checks<'a> {
+    pub(super) by: Authentication,
+    pub(super) outputs: &'a mut VecDeque<Output>,
+}
+
+impl Checks<'_> {
+    fn ask(&mut self, connection: ConnectionId, identity: &Identity) {
+        let password = match identity {
+            Identity::Password(given) => Some(given.password.clone()),
+            _ => None,
+        };
+        let credentials = Credentials {
+            user: identity.user().map(|user| user.to_string()),
+            password,
+        };
+        self.outputs.push_back(Output::Authenticate {
+            connection,
+            credentials,
+        });
+    }
 }
 
 impl Connection {
@@ -61,13 +93,25 @@ impl Connection {
         model: &mut Model,
         journal: &mut Option<Box<Journal>>,
         memory: &mut Memory,
-        outputs: &mut VecDeque<Output>,
+        checks: &mut Checks<'_>,
     ) -> bool {
         let was_blocked = self.blocked.is_some();
-        while let Some(request) = self.front.poll_request() {
+        while self.unverified.is_none()
+            && let Some(request) = self.front.poll_request()
+        {
             if let Some(reason) = self.login.hear(&request) {
-                outputs.push_back(Output::Report(self.login.report(id, reason)));
+                let report = self.login.report(id, reason);
+                checks.outputs.push_back(Output::Report(report));
             }
+            let request = match request {
+                Request::Login(login) if checks.by == Authentication::Embedder => {
+                    checks.ask(id, &login.identity);
+                    // What follows waits with it.
+                    self.unverified = Some((now.saturating_add(CHECK_TIME), login));
+                    break;
+                }
+                request => request,
+            };
             let publishes = request.publishes();
             match journal {
                 None => model.handle(now, id, request),
@@ -143,11 +187,13 @@ impl Connection {
             Some(Departure::Draining { until }) => Some(until),
             Some(Departure::Drained) | None => None,
         };
-        self.front.poll_timeout().into_iter().chain(drained).min()
+        let checked = self.unverified.as_ref().map(|(until, _)| *until);
+        let front = self.front.poll_timeout();
+        front.into_iter().chain(drained).chain(checked).min()
     }
 }
 impl Broker {
-    pub(super) fn connect(&mut self, id: ConnectionId, protocol: Protocol) {
+    pub(super) fn connect(&mut self, id: ConnectionId, protocol: Protocol, terms: Terms) {
         if self.connections.contains_key(&id) {
             return;
         }
@@ -157,7 +203,7 @@ impl Broker {
             return;
         }
         let connection = Connection {
-            front: frontend::new(protocol, &self.config, id, self.now),
+            front: frontend::new(protocol, &self.config, terms, id, self.now),
             backlog: BytesMut::new(),
             unsent: 0,
             held: 0,
@@ -171,9 +217,37 @@ impl Broker {
             departure: None,
             deadline: None,
             login: Box::default(),
+            unverified: None,
         };
         self.connections.insert(id, connection);
         self.touched.insert(id);
+    }
+
+    /// The embedder has checked who a connection's peer is.
+    pub(super) fn authenticated(&mut self, id: ConnectionId, user: Result<String, String>) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some((_, mut login)) = connection.unverified.take() else {
+            return;
+        };
+        login.identity = match user {
+            Ok(user) => Identity::Verified(Name::from(user)),
+            Err(reason) => Identity::Refused(reason),
+        };
+        self.model.handle(self.now, id, Request::Login(login));
+        self.with(id, |_, _| {});
+    }
+
+    /// Refuses a peer that the embedder should have known by now.
+    pub(super) fn stop_checking(&mut self, id: ConnectionId) {
+        let unverified = self.connections.get(&id).map(|c| &c.unverified);
+        if let Some(Some((until, _))) = unverified
+            && *until <= self.now
+        {
+            let reason = String::from("the check of who it is has taken too long");
+            self.authenticated(id, Err(reason));
+        }
     }
 
     pub(super) fn receive(&mut self, id: ConnectionId, bytes: Bytes) {
@@ -412,7 +486,10 @@ impl Broker {
             }
         }
         connection.front.disconnected();
-        while let Some(request) = connection.front.poll_request() {
+        // The model has never heard of one that was not let in.
+        while connection.unverified.is_none()
+            && let Some(request) = connection.front.poll_request()
+        {
             self.model.handle(self.now, id, request);
         }
         self.model.handle(self.now, id, Request::Leave);

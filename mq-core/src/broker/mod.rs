@@ -113,7 +113,9 @@ impl Broker {
             Input::Connected {
                 connection,
                 protocol,
-            } => self.connect(connection, protocol),
+                terms,
+            } => self.connect(connection, protocol, terms),
+            Input::Authenticated { connection, user } => self.authenticated(connection, user),
             Input::Received { connection, bytes } => self.receive(connection, bytes),
             Input::Transmitted { connection, len } => self.transmitted(connection, len),
             Input::Disconnected { connection } => self.disconnect(connection),
@@ -166,6 +168,7 @@ impl Broker {
             self.steps += 1;
             self.with(id, |front, now| front.handle_timeout(now));
             self.stop_draining(id);
+            self.stop_checking(id);
         }
         self.model.handle_timeout(self.now, TIMERS);
         self.turn();

@@ -1,7 +1,9 @@
 //! What passes between the broker and its embedder.
 
+use alloc::string::String;
 use bytes::Bytes;
 
+use crate::admission::{Credentials, Terms};
 use crate::frontend::Protocol;
 use crate::model::ConnectionId;
 use crate::report::Report;
@@ -16,6 +18,16 @@ pub enum Input {
         connection: ConnectionId,
         /// What it speaks.
         protocol: Protocol,
+        /// What its listener and transport say about it.
+        terms: Terms,
+    },
+    /// The embedder has checked who a peer is: the answer to [`Output::Authenticate`].
+    Authenticated {
+        /// Whose answer.
+        connection: ConnectionId,
+        /// The name of the user, by which permissions go; or why the peer is refused,
+        /// which it does not learn, and [`Reason::LoginRefused`](crate::Reason) reports.
+        user: Result<String, String>,
     },
     /// Bytes came in, cut anywhere.
     Received {
@@ -74,6 +86,15 @@ pub enum Output {
     Trim {
         /// The position of the first byte that is.
         before: u64,
+    },
+    /// Find out who a peer is, and answer with [`Input::Authenticated`]. It only comes with
+    /// [`Authentication::Embedder`](crate::Authentication::Embedder). A peer is refused when
+    /// no answer has come within ten seconds.
+    Authenticate {
+        /// Which one.
+        connection: ConnectionId,
+        /// What it says.
+        credentials: Credentials,
     },
     /// Write these bytes, and report them with [`Input::Transmitted`]. There may be several
     /// for one connection, in the order of the stream: good for one vectored write.

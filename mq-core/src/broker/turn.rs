@@ -4,6 +4,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
+use super::connection::Checks;
 use super::{Broker, Output};
 use crate::frontend::{FrontEnd, Progress};
 use crate::model::{BYTES_PER_STEP, ConnectionId, Notice};
@@ -70,7 +71,10 @@ impl Broker {
                 &mut self.model,
                 &mut self.journal,
                 &mut self.memory,
-                &mut self.outputs,
+                &mut Checks {
+                    by: self.config.authentication,
+                    outputs: &mut self.outputs,
+                },
             );
             if blocked {
                 self.block(id);
@@ -175,7 +179,10 @@ impl Broker {
             &mut self.model,
             &mut self.journal,
             &mut self.memory,
-            &mut self.outputs,
+            &mut Checks {
+                by: self.config.authentication,
+                outputs: &mut self.outputs,
+            },
         );
         if blocked {
             self.block(id);
@@ -203,7 +210,10 @@ impl Broker {
             &mut self.model,
             &mut self.journal,
             &mut self.memory,
-            &mut self.outputs,
+            &mut Checks {
+                by: self.config.authentication,
+                outputs: &mut self.outputs,
+            },
         );
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;

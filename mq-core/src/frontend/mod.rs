@@ -10,11 +10,11 @@
 //! use core::time::Duration;
 //! use mq_core::frontend::{self, Progress, Protocol};
 //! use mq_core::model::{ConnectionId, Name, Notice, Request};
-//! use mq_core::Config;
+//! use mq_core::{Config, Terms};
 //! use std::sync::Arc;
 //!
 //! let (config, now) = (Arc::new(Config::default()), Duration::ZERO);
-//! let mut front = frontend::new(Protocol::Stomp, &config, ConnectionId(1), now);
+//! let mut front = frontend::new(Protocol::Stomp, &config, Terms::default(), ConnectionId(1), now);
 //!
 //! // Bytes come in, and a question goes to the model.
 //! let source = Bytes::from_static(b"CONNECT\naccept-version:1.2\nhost:/\n\n\0SEND\n");
@@ -55,7 +55,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
+use crate::admission::Terms;
 use crate::config::Config;
+use crate::model::message::Name;
+use crate::model::request::{Credentials, Identity};
 use crate::model::vhost::{Claim, Lease, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
@@ -92,6 +95,20 @@ fn give_back<Q>(link: &mut Link<Q>, claim: Claim) {
     if let Claim::Leased(lease) = claim {
         let settlement = Settlement::Requeue;
         link.tell(Request::Settle { lease, settlement });
+    }
+}
+
+/// Who the peer of a connection is that presents this user name and password, both empty
+/// where it presents none.
+fn identity(config: &Config, terms: &Terms, user: &str, password: &[u8]) -> Identity {
+    let is_named = !user.is_empty() || !password.is_empty();
+    match &terms.identity {
+        Some(user) if !is_named => Identity::Transport(Name::from(&**user)),
+        _ if !is_named || config.is_stranger(user) => Identity::Anonymous(terms.allow_anonymous),
+        _ => Identity::Password(Credentials {
+            user: Name::from(user),
+            password: Bytes::copy_from_slice(password),
+        }),
     }
 }
 
@@ -171,12 +188,28 @@ pub trait FrontEnd {
 pub fn new(
     protocol: Protocol,
     config: &Arc<Config>,
+    terms: Terms,
     connection: ConnectionId,
     now: Duration,
 ) -> Box<dyn FrontEnd + Send> {
     match protocol {
-        Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(config.clone(), connection, now)),
-        Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(config.clone(), connection, now)),
-        Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(config.clone(), connection, now)),
+        Protocol::Stomp => Box::new(stomp::StompFrontEnd::new(
+            config.clone(),
+            terms,
+            connection,
+            now,
+        )),
+        Protocol::Amqp => Box::new(amqp::AmqpFrontEnd::new(
+            config.clone(),
+            terms,
+            connection,
+            now,
+        )),
+        Protocol::Mqtt => Box::new(mqtt::MqttFrontEnd::new(
+            config.clone(),
+            terms,
+            connection,
+            now,
+        )),
     }
 }

@@ -9,8 +9,8 @@
 //! use core::time::Duration;
 //! use mq_core::Config;
 //! use mq_core::model::{
-//!     Answer, ConnectionId, Consume, DeclareQueue, Headers, Host, Login, Message, Model, Name, Notice,
-//!     Origin, Properties, Publish, Request, Settlement, Unrouted,
+//!     Answer, ConnectionId, Consume, Counted, DeclareQueue, Headers, Host, Identity, Login, Message,
+//!     Model, Name, Notice, Origin, Properties, Publish, Request, Settlement, Unrouted,
 //! };
 //! use std::sync::Arc;
 //!
@@ -22,7 +22,7 @@
 //! };
 //!
 //! // Nobody in particular logs in, to the first virtual host.
-//! let login = Login { credentials: None, host: Host::Default };
+//! let login = Login { identity: Identity::Anonymous(None), host: Host::Default(None) };
 //! let answer = ask(Request::Login(Box::new(login)));
 //! assert!(matches!(answer, Some(Notice::LoggedIn { user }) if &*user == "guest"));
 //!
@@ -48,6 +48,7 @@
 //!     body: "two pencils".into(),
 //!     published: now,
 //!     origin: Origin::Broker,
+//!     counted: Counted::default(),
 //! };
 //! let publish = Publish { message: Arc::new(message), unrouted: Unrouted::Return };
 //! let answer = ask(Request::Publish { channel, publish, answer: Answer::Always(7) });
@@ -71,7 +72,7 @@
 //!     panic!("there is a message, and somebody who wants it");
 //! };
 //! assert_eq!(&*delivery.message.body, b"two pencils");
-//! let lease = delivery.lease.expect("it is to be acknowledged");
+//! let lease = delivery.claim.lease().expect("it is to be acknowledged");
 //! model.handle(now, me, Request::Settle { lease, settlement: Settlement::Acknowledge });
 //! assert_eq!(model.statistics().acknowledged, 1);
 //! model.handle(now, me, Request::Leave);
@@ -117,7 +118,7 @@ pub use queue::{ConsumerId, QueueId, QueueSettings};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
     Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
-    DeclareQueue, Host, Login, Operation, Publish, Request, Ticket, Unrouted,
+    DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Ticket, Unrouted,
 };
 pub(crate) use rights::Rights;
 pub use session::{
@@ -437,28 +438,28 @@ impl Model {
     }
 
     fn admit(&mut self, connection: ConnectionId, login: Login) -> Result<Name, Refusal> {
-        let Login { credentials, host } = login;
-        let (user, index) = match (credentials, host) {
-            (Some(given), Host::InUserName)
-                if !self.rights.accepts(&given.user, &given.password) =>
-            {
-                let (credentials, index) = self.host_in(&given).unwrap_or((given, 0));
-                (self.rights.user(Some(credentials))?, index)
-            }
-            (credentials, Host::Later) => {
-                let user = self.rights.user(credentials)?;
+        let Login { identity, host } = login;
+        let (identity, named) = match &host {
+            Host::InUserName(_) => self.host_in(identity),
+            _ => (identity, None),
+        };
+        let user = self.rights.user(identity)?;
+        let index = match host {
+            Host::Later => {
                 self.users.insert(connection, user.clone());
                 return Ok(user);
             }
-            (credentials, host) => {
-                let user = self.rights.user(credentials)?;
-                let index = match host {
-                    Host::Later | Host::Default | Host::InUserName => 0,
-                    Host::Named(name) => self.host(&name)?,
-                    Host::NamedOrDefault(name) => self.find(&name).unwrap_or_default(),
-                };
-                (user, index)
-            }
+            Host::Default(default) | Host::InUserName(default) => match (named, default) {
+                (Some(index), _) => index,
+                (None, Some(name)) => self.host(&name)?,
+                (None, None) => 0,
+            },
+            Host::Named(name) => self.host(&name)?,
+            Host::NamedOrDefault(name, default) => match (self.find(&name), default) {
+                (Some(index), _) => index,
+                (None, Some(name)) => self.host(&name)?,
+                (None, None) => 0,
+            },
         };
         self.enter(connection, &user, index)?;
         Ok(user)
@@ -474,14 +475,30 @@ impl Model {
         Ok(())
     }
 
-    /// The virtual host that `HOST:USER` names, and the credentials without it.
-    fn host_in(&self, given: &Credentials) -> Option<(Credentials, usize)> {
-        let (host, user) = given.user.rsplit_once(':')?;
-        let credentials = Credentials {
-            user: Name::from(user),
-            password: given.password.clone(),
+    /// The virtual host that `HOST:USER` names, and the identity without it. The whole is a
+    /// user's name where there is no such host, or such a user.
+    fn host_in(&self, identity: Identity) -> (Identity, Option<usize>) {
+        let split = |name: &Name| {
+            let (host, user) = name.rsplit_once(':')?;
+            Some((self.find(host)?, Name::from(user)))
         };
-        Some((credentials, self.find(host)?))
+        match identity {
+            Identity::Password(given) if !self.rights.accepts(&given.user, &given.password) => {
+                match split(&given.user) {
+                    Some((index, user)) => {
+                        let password = given.password;
+                        let given = Credentials { user, password };
+                        (Identity::Password(given), Some(index))
+                    }
+                    None => (Identity::Password(given), None),
+                }
+            }
+            Identity::Verified(name) => match split(&name) {
+                Some((index, user)) => (Identity::Verified(user), Some(index)),
+                None => (Identity::Verified(name), None),
+            },
+            other => (other, None),
+        }
     }
 
     fn host(&self, name: &str) -> Result<usize, Refusal> {

@@ -303,10 +303,37 @@ impl Request {
 /// Who somebody is, and where they want to go.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// None: nobody in particular.
-    pub credentials: Option<Credentials>,
+    /// Who they are.
+    pub identity: Identity,
     /// Where they want to go.
     pub host: Host,
+}
+
+/// Who somebody says to be, and what speaks for it.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Nobody in particular, and whether the listener lets such in, where it says so.
+    Anonymous(Option<bool>),
+    /// The peer names a user, and proves it.
+    Password(Credentials),
+    /// The transport names a user, and has made sure of it.
+    Transport(Name),
+    /// The embedder was asked, and names a user.
+    Verified(Name),
+    /// The embedder was asked, and says why not.
+    Refused(String),
+}
+
+impl Identity {
+    /// The user's name, as far as one is named.
+    #[must_use]
+    pub fn user(&self) -> Option<&Name> {
+        match self {
+            Self::Anonymous(_) | Self::Refused(_) => None,
+            Self::Password(credentials) => Some(&credentials.user),
+            Self::Transport(user) | Self::Verified(user) => Some(user),
+        }
+    }
 }
 
 /// A user's name and what proves it.
@@ -331,15 +358,16 @@ impl core::fmt::Debug for Credentials {
 pub enum Host {
     /// It is named later, with [`Request::Open`].
     Later,
-    /// The first of the configuration.
-    Default,
+    /// The one that the listener names, or else the first of the configuration.
+    Default(Option<Name>),
     /// The one of that name.
     Named(Name),
-    /// The one before the last `:` of the user name, as in RabbitMQ, or else the first
-    /// of the configuration.
-    InUserName,
-    /// The one of that name, or else the first of the configuration.
-    NamedOrDefault(Name),
+    /// The one before the last `:` of the user name, as in RabbitMQ, or else the one that
+    /// the listener names, or else the first of the configuration.
+    InUserName(Option<Name>),
+    /// The one of that name, or else the one that the listener names, or else the first of
+    /// the configuration.
+    NamedOrDefault(Name, Option<Name>),
 }
 
 /// `exchange.declare`.

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use super::message::Name;
 use super::permission::Grant;
 use super::refusal::Refusal;
-use super::request::Credentials;
+use super::request::Identity;
 use crate::config::{Config, ConfigError};
 
 /// The users of the broker.
@@ -50,15 +50,24 @@ impl Rights {
 
     /// The user who comes in with these credentials. Why one does not is for the people
     /// who run the broker, and for no client.
-    pub(super) fn user(&self, credentials: Option<Credentials>) -> Result<Name, Refusal> {
-        let refused = match credentials {
-            None if self.allow_anonymous => return Ok(Name::from(ANONYMOUS)),
-            None => "nobody comes in without a user",
-            Some(Credentials { user, password }) => match self.passwords.get(&*user) {
-                Some(_) if self.accepts(&user, &password) => return Ok(user),
-                Some(_) => "the password is wrong",
-                None => "there is no such user",
-            },
+    pub(super) fn user(&self, identity: Identity) -> Result<Name, Refusal> {
+        let refused = match identity {
+            Identity::Anonymous(here) if here.unwrap_or(self.allow_anonymous) => {
+                return Ok(Name::from(ANONYMOUS));
+            }
+            Identity::Anonymous(_) => "nobody comes in without a user",
+            Identity::Verified(user) => return Ok(user),
+            Identity::Refused(reason) => {
+                return Err(Refusal::access_refused(format_args!("{reason}")));
+            }
+            Identity::Transport(user) if self.passwords.contains_key(&*user) => return Ok(user),
+            Identity::Password(given) if self.accepts(&given.user, &given.password) => {
+                return Ok(given.user);
+            }
+            Identity::Password(given) if self.passwords.contains_key(&*given.user) => {
+                "the password is wrong"
+            }
+            Identity::Password(_) | Identity::Transport(_) => "there is no such user",
         };
         Err(Refusal::access_refused(format_args!("{refused}")))
     }

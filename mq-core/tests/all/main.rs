@@ -1,5 +1,6 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
+mod admission;
 mod adversary;
 mod amqp;
 mod amqp_confirm;

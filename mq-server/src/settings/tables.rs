@@ -205,6 +205,7 @@ impl Default for Tables {
             tls: _, // none
             handshake_timeout,
             broker,
+            authenticator: _, // a program's own
             max_connections,
             max_connections_per_address,
             write_timeout,
@@ -216,6 +217,7 @@ impl Default for Tables {
             users,
             allow_anonymous,
             any_user,
+            authentication: _, // by a hook, or not
             permissions,
             topic_permissions,
             virtual_hosts,
@@ -385,9 +387,10 @@ impl Tables {
             amqp_product: amqp.product,
             amqp_version: amqp.version,
             limits: limits.into(),
-            // The server says what time it is, that it answers `Output::Drain`, and where it
-            // stores.
+            // The server says what time it is, who checks users, that it answers
+            // `Output::Drain`, and where it stores.
             unix_time: Duration::ZERO,
+            authentication: mq_core::Authentication::Users,
             drain_on_takeover: true,
             store: mq_core::Store::None,
         };
@@ -402,6 +405,7 @@ impl Tables {
             tls: tls.files()?,
             handshake_timeout: Duration::from_secs(handshake_timeout_seconds),
             broker,
+            authenticator: None,
             store: (!ephemeral).then(|| Arc::new(directory) as Arc<dyn Storage>),
             max_connections,
             max_connections_per_address,

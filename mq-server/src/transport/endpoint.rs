@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use mq_core::Protocol;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// What peers of an endpoint speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,12 @@ pub enum Address {
 /// | `any://..` | one port for all of them: the first bytes of a connection decide |
 /// | `amqp+unix:///run/mq.sock` | a Unix domain socket in place of TCP, with any scheme |
 /// | `..?proxy` | each connection begins with a header of the PROXY protocol, version 2 |
-/// | `..?max_connections=N` | so many connections at one time; `&` joins it to `proxy` |
+/// | `..?max_connections=N` | so many connections at one time |
+/// | `..?allow_anonymous=no` | MQTT and STOMP peers without credentials are refused, or let in by `yes`, whatever the other listeners do |
+/// | `..?virtual_host=NAME` | the virtual host of MQTT and STOMP peers that name none |
+/// | `..?identity=common_name` | the user is the name in the client's certificate: `common_name`, `distinguished_name` or `subject_alternative_name` |
+///
+/// `&` joins these options.
 ///
 /// ```
 /// use mq_server::{Endpoint, Protocol, Speaks};
@@ -68,7 +73,38 @@ pub struct Endpoint {
     pub proxy: bool,
     /// Connections at one time. Default: as many as the server takes.
     pub max_connections: Option<u32>,
+    /// Whether MQTT and STOMP peers without credentials are let in here. Default: what
+    /// [`mq_core::Config::allow_anonymous`] says.
+    pub allow_anonymous: Option<bool>,
+    /// The virtual host of MQTT and STOMP peers that name none. Default: the first.
+    pub virtual_host: Option<String>,
+    /// What in the client's certificate is the user's name: for AMQP's mechanism EXTERNAL,
+    /// and for MQTT and STOMP peers without credentials. It needs TLS and
+    /// [`TlsFiles::client_ca`](crate::TlsFiles::client_ca). Default: nothing.
+    pub identity: Option<IdentityFrom>,
 }
+
+/// The part of a client's certificate that is the user's name, as RabbitMQ names them
+/// (`ssl_cert_login_from`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityFrom {
+    /// The first `CN` of the subject.
+    CommonName,
+    /// The whole subject in the form of RFC 4514: `CN=device,O=Example`.
+    DistinguishedName,
+    /// The first DNS name, e-mail address or URI among the subject's alternative names.
+    SubjectAlternativeName,
+}
+
+const IDENTITIES: [(&str, IdentityFrom); 3] = [
+    ("common_name", IdentityFrom::CommonName),
+    ("distinguished_name", IdentityFrom::DistinguishedName),
+    (
+        "subject_alternative_name",
+        IdentityFrom::SubjectAlternativeName,
+    ),
+];
 
 impl Endpoint {
     /// A protocol over TCP, without TLS.
@@ -80,6 +116,9 @@ impl Endpoint {
             tls: false,
             proxy: false,
             max_connections: None,
+            allow_anonymous: None,
+            virtual_host: None,
+            identity: None,
         }
     }
 }
@@ -88,8 +127,9 @@ impl Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no address to listen on: write SCHEME://HOST:PORT with a scheme of amqp, amqps, \
-     mqtt, mqtts, stomp, stomps, ws, wss and any, or SCHEME+unix:///PATH, and then ?proxy, \
-     ?max_connections=N or both with & between"
+     mqtt, mqtts, stomp, stomps, ws, wss and any, or SCHEME+unix:///PATH, and then ? and any \
+     of proxy, max_connections=N, allow_anonymous=yes, virtual_host=NAME and \
+     identity=common_name with & between"
 )]
 pub struct EndpointError(String);
 
@@ -137,11 +177,19 @@ fn parse(text: &str) -> Option<Endpoint> {
     let (_, speaks, tls) = SCHEMES.into_iter().find(|(name, ..)| *name == scheme)?;
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     let (mut proxy, mut max_connections) = (false, None);
-    for option in options.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            None if option == "proxy" => proxy = true,
-            Some(("max_connections", count)) => {
+    let (mut allow_anonymous, mut virtual_host, mut identity) = (None, None, None);
+    for (option, value) in form_urlencoded::parse(options.as_bytes()) {
+        match (&*option, &*value) {
+            ("proxy", "") => proxy = true,
+            ("max_connections", count) => {
                 max_connections = Some(count.parse().ok().filter(|count| *count > 0)?);
+            }
+            ("allow_anonymous", "yes") => allow_anonymous = Some(true),
+            ("allow_anonymous", "no") => allow_anonymous = Some(false),
+            ("virtual_host", name) if !name.is_empty() => virtual_host = Some(name.to_owned()),
+            ("identity", name) => {
+                let known = IDENTITIES.into_iter().find(|(known, _)| *known == name);
+                identity = Some(known?.1);
             }
             _ => return None,
         }
@@ -161,6 +209,9 @@ fn parse(text: &str) -> Option<Endpoint> {
         tls,
         proxy,
         max_connections,
+        allow_anonymous,
+        virtual_host,
+        identity,
     })
 }
 
@@ -177,12 +228,25 @@ impl fmt::Display for Endpoint {
             Address::Tcp(host, port) => write!(f, "{scheme}://{host}:{port}"),
             Address::Unix(path) => write!(f, "{scheme}+unix://{}", path.display()),
         }?;
-        let proxy = self.proxy.then(|| "proxy".to_owned());
-        let max = self
-            .max_connections
-            .map(|max| format!("max_connections={max}"));
-        for (option, before) in proxy.into_iter().chain(max).zip(['?', '&']) {
-            write!(f, "{before}{option}")?;
+        let yes_or_no = |yes| if yes { "yes" } else { "no" };
+        let name = |from| IDENTITIES.into_iter().find(|(_, known)| *known == from);
+        let options = [
+            self.proxy.then(|| "proxy".to_owned()),
+            self.max_connections
+                .map(|max| format!("max_connections={max}")),
+            self.allow_anonymous
+                .map(|allow| format!("allow_anonymous={}", yes_or_no(allow))),
+            self.virtual_host.as_ref().map(|name| {
+                let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+                format!("virtual_host={name}")
+            }),
+            self.identity
+                .and_then(name)
+                .map(|(name, _)| format!("identity={name}")),
+        ];
+        let options: Vec<String> = options.into_iter().flatten().collect();
+        if !options.is_empty() {
+            write!(f, "?{}", options.join("&"))?;
         }
         Ok(())
     }
@@ -205,6 +269,8 @@ mod tests {
             "any://[::]:1?proxy",
             "mqtt://127.0.0.1:1883?max_connections=5",
             "mqtt://127.0.0.1:1883?proxy&max_connections=5",
+            "mqtt://127.0.0.1:1883?allow_anonymous=no",
+            "mqtts://127.0.0.1:8883?allow_anonymous=yes&virtual_host=%2Fa%26b&identity=common_name",
         ];
         for text in good {
             let endpoint: Endpoint = text.parse().unwrap();
@@ -223,6 +289,10 @@ mod tests {
             "amqp://127.0.0.1:5672?max_connections=0",
             "amqp://127.0.0.1:5672?max_connections=many",
             "amqp+unix://relative",
+            "mqtt://127.0.0.1:1883?allow_anonymous=maybe",
+            "mqtt://127.0.0.1:1883?virtual_host=",
+            "mqtt://127.0.0.1:1883?identity=shoe_size",
+            "mqtt://127.0.0.1:1883?proxy=5",
         ];
         for text in bad {
             let refused: Result<Endpoint, _> = text.parse();

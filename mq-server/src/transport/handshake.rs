@@ -27,6 +27,8 @@ pub(crate) struct Established {
     pub(crate) writer: Writer,
     /// Where a proxy says that it came from.
     pub(crate) source: Option<SocketAddr>,
+    /// The user in the client's certificate, where that is asked for.
+    pub(crate) identity: Option<String>,
 }
 
 /// Does what has to be done before the protocol's first byte. It may wait for the peer for
@@ -46,6 +48,7 @@ pub(crate) async fn establish(
             reader,
             writer,
             source: None,
+            identity: None,
         });
     }
     let mut socket = arrival.into_socket();
@@ -53,15 +56,16 @@ pub(crate) async fn establish(
         true => proxy::read(&mut socket).await?,
         false => None,
     };
+    let mut identity = None;
     if endpoint.tls {
-        socket = encrypted(socket, tls).await?;
+        (socket, identity) = encrypted(socket, endpoint, tls).await?;
     }
     let speaks = match endpoint.speaks {
         Speaks::Anything => {
             let mut found;
             (socket, found) = detect(socket).await?;
             if found == Found::Tls {
-                socket = encrypted(socket, tls).await?;
+                (socket, identity) = encrypted(socket, endpoint, tls).await?;
                 (socket, found) = detect(socket).await?;
             }
             found.speaks()?
@@ -80,6 +84,7 @@ pub(crate) async fn establish(
         reader,
         writer,
         source,
+        identity,
     })
 }
 
@@ -121,9 +126,14 @@ fn split(socket: BoxSocket) -> (Reader, Writer) {
     )
 }
 
-async fn encrypted(socket: BoxSocket, tls: Option<&Acceptor>) -> io::Result<BoxSocket> {
+/// A socket with TLS on it, and the user in the client's certificate.
+async fn encrypted(
+    socket: BoxSocket,
+    endpoint: &Endpoint,
+    tls: Option<&Acceptor>,
+) -> io::Result<(BoxSocket, Option<String>)> {
     match tls {
-        Some(acceptor) => acceptor.accept(socket).await,
+        Some(acceptor) => acceptor.accept(socket, endpoint.identity).await,
         None => Err(io::Error::other(
             "it wants TLS, and there is no certificate",
         )),

@@ -4,12 +4,13 @@
 mod endpoint;
 mod halves;
 mod handshake;
+mod identity;
 mod proxy;
 mod rewind;
 mod tls;
 mod websocket;
 
-pub use endpoint::{Address, Endpoint, EndpointError, Speaks};
+pub use endpoint::{Address, Endpoint, EndpointError, IdentityFrom, Speaks};
 pub use tls::{TlsError, TlsFiles};
 
 pub(crate) use halves::{Reader, SMALL, Writer};

@@ -11,7 +11,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
-use super::BoxSocket;
+use super::identity::identity;
+use super::{BoxSocket, IdentityFrom};
 
 /// The PEM files that TLS needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,11 @@ pub enum TlsError {
         /// What rustls says.
         source: rustls::Error,
     },
+    /// An endpoint takes users from certificates, and none are asked for.
+    #[error(
+        "{0} takes the user from the client's certificate: it needs TLS, and tls.client_ca to verify the certificate with"
+    )]
+    NoClientCertificates(String),
     /// An endpoint wants TLS, and there is no certificate.
     #[error(
         "{0} needs a certificate: set tls.certificate and tls.key, or --tls-certificate and --tls-key"
@@ -96,10 +102,21 @@ impl Acceptor {
         Ok(())
     }
 
-    pub(super) async fn accept(&self, socket: BoxSocket) -> io::Result<BoxSocket> {
+    /// Does a handshake. Returns also the user in the client's certificate, if one is asked
+    /// for.
+    pub(super) async fn accept(
+        &self,
+        socket: BoxSocket,
+        from: Option<IdentityFrom>,
+    ) -> io::Result<(BoxSocket, Option<String>)> {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         let stream = TlsAcceptor::from(config).accept(socket).await?;
-        Ok(Box::new(stream))
+        let user = match (from, stream.get_ref().1.peer_certificates()) {
+            (None, _) => None,
+            (Some(from), Some([certificate, ..])) => Some(identity(certificate, from)?),
+            (Some(_), _) => return Err(io::Error::other("it has shown no certificate")),
+        };
+        Ok((Box::new(stream), user))
     }
 }
 

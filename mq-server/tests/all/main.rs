@@ -4,6 +4,7 @@
     reason = "tests of the shell that owns the clock"
 )]
 
+mod authenticator;
 mod binary;
 mod kill;
 mod logs;

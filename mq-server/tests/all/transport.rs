@@ -171,6 +171,46 @@ async fn clients_without_a_certificate_are_refused_where_one_is_wanted() {
     server.shutdown().await;
 }
 
+/// The user of a client without credentials is who its certificate says.
+#[tokio::test]
+async fn certificates_name_users() {
+    let certificates = Certificates::new();
+    let files = certificates
+        .of_server()
+        .with_client_ca(certificates.file("ca.pem"));
+    // Where nobody in particular is let in, and where that is of the listener.
+    for (everywhere, option) in [(false, ""), (true, "&allow_anonymous=no")] {
+        for (user, answer) in [("localhost", b"\x20\x02\0\0"), ("else", b"\x20\x02\0\x05")] {
+            let mut config = Config::ephemeral();
+            config.listen = Listen::none();
+            let url = format!("mqtts://127.0.0.1:0?identity=subject_alternative_name{option}");
+            let without = format!("mqtts://127.0.0.1:0?{}", option.trim_start_matches('&'));
+            config.endpoints = vec![url.parse().unwrap(), without.parse().unwrap()];
+            config.tls = Some(files.clone());
+            config.broker.allow_anonymous = everywhere;
+            config.broker.users = [(user.to_owned(), String::new())].into();
+            let server = Server::start(config).await.unwrap();
+            let connector = certificates.connector(true);
+            for (index, answer) in [(0, answer), (1, b"\x20\x02\0\x05")] {
+                let name = ServerName::try_from("localhost").unwrap();
+                let socket = connector.connect(name, tcp(&server, index).await);
+                greets(socket.await.unwrap(), (MQTT.0, answer)).await;
+            }
+            server.shutdown().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_from_certificates_that_nobody_asks_for() {
+    let certificates = Certificates::new();
+    let mut config = Config::ephemeral();
+    config.endpoints = vec!["mqtts://127.0.0.1:0?identity=common_name".parse().unwrap()];
+    config.tls = Some(certificates.of_server());
+    let error = Server::start(config).await.unwrap_err().to_string();
+    assert!(error.contains("tls.client_ca"), "{error}");
+}
+
 #[tokio::test]
 async fn certificates_change_while_serving() {
     let (old, new) = (Certificates::new(), Certificates::new());

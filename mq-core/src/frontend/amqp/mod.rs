@@ -25,10 +25,11 @@ use core::time::Duration;
 use super::body::{LARGE, Source};
 use super::last_name::LastRoute;
 use super::{FrontEnd, Link, Progress, give_back};
+use crate::admission::Terms;
 use crate::config::Config;
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::refusal::{Refusal, RefusalKind};
-use crate::model::request::{Credentials, Host, Login};
+use crate::model::request::{Credentials, Host, Identity, Login};
 use crate::model::vhost::{Claim, Delivery};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
@@ -47,6 +48,8 @@ pub(super) struct AmqpFrontEnd {
     link: Link<Asked>,
     names: Names,
     last_route: LastRoute,
+    /// Who the transport says that the client is.
+    identity: Option<Name>,
     user: Name,
     virtual_host: Name,
     channels: BTreeMap<u16, Channel>,
@@ -137,8 +140,17 @@ impl Serving<'_> {
 }
 
 impl AmqpFrontEnd {
-    pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        terms: Terms,
+        connection: ConnectionId,
+        now: Duration,
+    ) -> Self {
         let mut codec = ServerConfig::default().with_server_properties(server_properties(&config));
+        let identity = terms.identity.map(|user| Name::from(&*user));
+        if identity.is_some() {
+            codec.mechanisms.push_str(" EXTERNAL");
+        }
         codec.limits.body_size = config.limits.message_size as u64;
         // Room for one of the largest, and for others beside it.
         codec.limits.held_size = codec.limits.body_size.saturating_mul(2).max(LEAST_HELD);
@@ -154,6 +166,7 @@ impl AmqpFrontEnd {
             names: Names::new(config.seed, connection.0),
             last_route: LastRoute::default(),
             config,
+            identity,
             user: Name::default(),
             virtual_host: Name::default(),
             channels: BTreeMap::new(),
@@ -163,6 +176,14 @@ impl AmqpFrontEnd {
     }
 
     fn authenticate(&mut self, mechanism: &str, response: &[u8]) {
+        let asked = Asked::Login {
+            mechanism: Name::from(mechanism),
+        };
+        if let ("EXTERNAL", Some(user)) = (mechanism, &self.identity) {
+            self.link
+                .ask(login(Identity::Transport(user.clone())), asked);
+            return;
+        }
         let (user, password) = match mechanism {
             "PLAIN" => sasl::Plain::parse(response).map(|p| (p.username, p.password)),
             "AMQPLAIN" => sasl::AmqPlain::parse(response, &amqp_codec::Limits::default())
@@ -172,9 +193,11 @@ impl AmqpFrontEnd {
             _ => None,
         }
         .unwrap_or_default();
-        let mechanism = Name::from(mechanism);
-        self.link
-            .ask(login(user, password), Asked::Login { mechanism });
+        let credentials = Credentials {
+            user: Name::from(user),
+            password: Bytes::copy_from_slice(password),
+        };
+        self.link.ask(login(Identity::Password(credentials)), asked);
     }
 
     fn event(&mut self, now: Duration, source: Source<'_>, event: ServerEvent<'_>) {
@@ -332,12 +355,9 @@ impl AmqpFrontEnd {
 }
 
 /// The question whether somebody is a user.
-fn login(user: &str, password: &[u8]) -> Request {
+fn login(identity: Identity) -> Request {
     Request::Login(Box::new(Login {
-        credentials: Some(Credentials {
-            user: Name::from(user),
-            password: Bytes::copy_from_slice(password),
-        }),
+        identity,
         host: Host::Later,
     }))
 }

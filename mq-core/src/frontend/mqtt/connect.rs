@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::frontend::last_name::LastTopic;
 use crate::model::Request;
 use crate::model::message::Name;
-use crate::model::request::{Credentials, Host, Login};
+use crate::model::request::{Host, Login};
 use crate::model::session::{Attach, Will};
 use crate::names::Names;
 
@@ -64,12 +64,11 @@ impl MqttFrontEnd {
         let user = connect.user_name.map_or("", |user| user.as_str());
         let password = connect.password.unwrap_or_default();
         self.named = !user.is_empty() || !password.is_empty();
-        let credentials = (self.named && !self.config.is_stranger(user)).then(|| Credentials {
-            user: Name::from(user),
-            password: Bytes::copy_from_slice(password),
-        });
-        let host = Host::InUserName;
-        let login = Request::Login(Box::new(Login { credentials, host }));
+        let terms = core::mem::take(&mut self.terms).unwrap_or_default();
+        let login = Request::Login(Box::new(Login {
+            identity: crate::frontend::identity(&self.config, &terms, user, password),
+            host: Host::InUserName(terms.virtual_host.map(Name::from)),
+        }));
         let assigned = connect.client_identifier.is_empty();
         let client_identifier = if assigned {
             Name::from(Names::new(self.config.seed, self.connection.0).next("mqtt-"))

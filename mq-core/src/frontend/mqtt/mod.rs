@@ -4,6 +4,7 @@ mod answer;
 mod connect;
 mod properties;
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -20,6 +21,7 @@ use mqtt_codec::{
 use super::body::Source;
 use super::last_name::LastTopic;
 use super::{FrontEnd, Link, Progress};
+use crate::admission::Terms;
 use crate::config::Config;
 use crate::model::message::Name;
 use crate::model::request::{Answer, ChannelNumber, Publish, Unrouted};
@@ -39,6 +41,8 @@ const CHANNEL: ChannelNumber = 0;
 pub(super) struct MqttFrontEnd {
     codec: ServerConnection,
     config: Arc<Config>,
+    /// Until CONNECT.
+    terms: Option<Box<Terms>>,
     connection: ConnectionId,
     link: Link<Asked>,
     last_topic: LastTopic,
@@ -64,7 +68,12 @@ fn may_publish(config: &Config, topic: &str) -> bool {
 }
 
 impl MqttFrontEnd {
-    pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        terms: Terms,
+        connection: ConnectionId,
+        now: Duration,
+    ) -> Self {
         let mut codec = ServerConfig::default();
         let packet = config.limits.message_size.saturating_add(PACKET_OVERHEAD);
         codec.limits.maximum_packet_size = u32::try_from(packet).unwrap_or(u32::MAX);
@@ -80,6 +89,7 @@ impl MqttFrontEnd {
         Self {
             codec: ServerConnection::new(now, codec),
             config,
+            terms: Some(Box::new(terms)),
             connection,
             link: Link::default(),
             last_topic: LastTopic::default(),

@@ -22,14 +22,13 @@ use stomp_codec::Limits;
 use super::body::Source;
 use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, Link, Progress, settle};
+use crate::admission::Terms;
 use crate::config::Config;
 use crate::model::message::{Message, Name, Origin, Text};
 use crate::model::meter::Counted;
 use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::refusal::Refusal;
-use crate::model::request::{
-    self, Answer, ChannelNumber, Credentials, Host, Login, Publish, Ticket, Unrouted,
-};
+use crate::model::request::{self, Answer, ChannelNumber, Host, Login, Publish, Ticket, Unrouted};
 use crate::model::vhost::{Lease, Settlement};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
@@ -61,6 +60,8 @@ pub(super) struct StompFrontEnd {
     config: Arc<Config>,
     link: Link<Asked>,
     names: Names,
+    /// Until CONNECT.
+    terms: Option<Box<Terms>>,
     connection: ConnectionId,
     last_route: LastRoute,
     last_destination: LastName,
@@ -123,7 +124,12 @@ impl From<Refusal> for Failure {
 }
 
 impl StompFrontEnd {
-    pub(super) fn new(config: Arc<Config>, connection: ConnectionId, now: Duration) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        terms: Terms,
+        connection: ConnectionId,
+        now: Duration,
+    ) -> Self {
         let limits = Limits::default()
             .with_header_count(config.limits.headers)
             .with_body(config.limits.message_size)
@@ -148,6 +154,7 @@ impl StompFrontEnd {
             link: Link::default(),
             names: Names::new(config.seed, connection.0),
             config,
+            terms: Some(Box::new(terms)),
             connection,
             last_route: LastRoute::default(),
             last_destination: LastName::default(),
@@ -159,23 +166,17 @@ impl StompFrontEnd {
     fn connect(&mut self, connect: &Connect<'_>) {
         let user = connect.login.as_deref().unwrap_or_default();
         let password = connect.passcode.as_deref().unwrap_or_default();
-        let nobody = user.is_empty() && password.is_empty();
-        let credentials = if nobody || self.config.is_stranger(user) {
-            None
-        } else {
-            Some(Credentials {
-                user: Name::from(user),
-                password: Bytes::copy_from_slice(password.as_bytes()),
-            })
-        };
+        let terms = core::mem::take(&mut self.terms).unwrap_or_default();
+        let identity = super::identity(&self.config, &terms, user, password.as_bytes());
+        let default = terms.virtual_host.map(Name::from);
         let host = connect.host.as_deref().map(Name::from);
         let name = host.as_deref().unwrap_or_default().to_string();
         let host = match host {
-            None => Host::Default,
-            Some(host) if self.config.stomp_host_fallback => Host::NamedOrDefault(host),
+            None => Host::Default(default),
+            Some(host) if self.config.stomp_host_fallback => Host::NamedOrDefault(host, default),
             Some(host) => Host::Named(host),
         };
-        let login = Request::Login(Box::new(Login { credentials, host }));
+        let login = Request::Login(Box::new(Login { identity, host }));
         self.link.ask(login, Asked::Login { host: name });
     }
 

@@ -1,7 +1,7 @@
 //! The links between the clients and the broker, and the clock.
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Terms};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -205,6 +205,7 @@ impl Network {
         self.handle(Input::Connected {
             connection,
             protocol,
+            terms: Terms::default(),
         });
         connection
     }

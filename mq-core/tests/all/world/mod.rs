@@ -7,7 +7,7 @@ pub(crate) mod stomp;
 
 use bytes::Bytes;
 use log::Log;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Terms};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) turns: usize,
     /// How often that may be in a row.
     pub(crate) most_turns: usize,
+    /// What the listener says about connections.
+    pub(crate) terms: Terms,
     last: u64,
 }
 
@@ -65,6 +67,7 @@ impl World {
             store: Log::default(),
             turns: 0,
             most_turns: TURNS,
+            terms: Terms::default(),
             last: 0,
         }
     }
@@ -76,6 +79,7 @@ impl World {
         self.handle(Input::Connected {
             connection,
             protocol,
+            terms: self.terms.clone(),
         });
         connection
     }
@@ -171,7 +175,7 @@ impl World {
                 }
                 Output::Trim { before } => self.store.trim(*before),
                 // The test answers it.
-                Output::Drain { .. } => {}
+                Output::Drain { .. } | Output::Authenticate { .. } => {}
                 // For the operator.
                 Output::Report(_) => {}
                 other => panic!("{other:?}"),

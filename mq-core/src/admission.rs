@@ -1,0 +1,75 @@
+//! How peers are let in: what a listener says about them, and who checks who they are.
+
+use alloc::string::String;
+use bytes::Bytes;
+
+/// What a connection's listener and transport say about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The user that the transport has made sure of, such as the one of a TLS client
+    /// certificate. An AMQP client is this user with the mechanism EXTERNAL, an MQTT or
+    /// STOMP client when it presents neither a user name nor a password. It has to be one
+    /// of [`Config::users`](crate::Config::users).
+    pub identity: Option<String>,
+    /// Whether an MQTT or STOMP peer without credentials is let in here. Default: what
+    /// [`Config::allow_anonymous`](crate::Config::allow_anonymous) says.
+    pub allow_anonymous: Option<bool>,
+    /// The virtual host of MQTT and STOMP peers that name none. Default: the first of
+    /// [`Config::virtual_hosts`](crate::Config::virtual_hosts).
+    pub virtual_host: Option<String>,
+}
+
+impl Terms {
+    /// The same with another [`identity`](Self::identity).
+    #[must_use]
+    pub fn with_identity(mut self, identity: impl Into<String>) -> Self {
+        self.identity = Some(identity.into());
+        self
+    }
+
+    /// The same with another [`allow_anonymous`](Self::allow_anonymous).
+    #[must_use]
+    pub fn with_allow_anonymous(mut self, allow_anonymous: bool) -> Self {
+        self.allow_anonymous = Some(allow_anonymous);
+        self
+    }
+
+    /// The same with another [`virtual_host`](Self::virtual_host).
+    #[must_use]
+    pub fn with_virtual_host(mut self, virtual_host: impl Into<String>) -> Self {
+        self.virtual_host = Some(virtual_host.into());
+        self
+    }
+}
+
+/// Who checks what peers say about themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Authentication {
+    /// The broker, by [`Config::users`](crate::Config::users).
+    #[default]
+    Users,
+    /// The embedder, who is asked by [`Output::Authenticate`](crate::Output::Authenticate)
+    /// each time. The connection waits for the answer, others do not.
+    Embedder,
+}
+
+/// What a peer says to be let in.
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// The user's name, as the peer wrote it, or [`Terms::identity`]. None: the peer names
+    /// no user.
+    pub user: Option<String>,
+    /// None where the transport has made sure of the user, or no user is named.
+    pub password: Option<Bytes>,
+}
+
+impl core::fmt::Debug for Credentials {
+    /// Without the password.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
