@@ -118,6 +118,7 @@ pub async fn drive<C: Client>(
             } else if phase == Phase::Run && output.waiting() < BACKLOG {
                 connection.publish()?;
             }
+            connection.more &= phase == Phase::Run && !leaving;
         } else if phase == Phase::Close && !leaving {
             bail!("not ready when the run was over");
         }
@@ -130,6 +131,9 @@ pub async fn drive<C: Client>(
         let late = late.map(|at| Instant::now() + at.saturating_sub(now));
         let notify = run.notify(number);
         let more = connection.more && output.waiting() < BACKLOG;
+        // Where there is always more to do, sockets seem to have nothing once the task has had
+        // its share.
+        tokio::task::consume_budget().await;
         match wait(&mut socket, &mut input, &mut output, late, notify, more).await? {
             // Some brokers close the socket without the last word.
             Woken::Read(0) if leaving => break,
