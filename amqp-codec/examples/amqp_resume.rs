@@ -1,6 +1,6 @@
-//! What outlives a connection. The first one is cut with a publish that is not
-//! confirmed and a delivery that is not acknowledged; the second publishes again what
-//! was not confirmed, and is given again what was not acknowledged.
+//! What outlives a connection. The first one is cut with publishes that are not confirmed and
+//! deliveries that are not acknowledged; the second publishes again what was not confirmed, and
+//! is given again what was not acknowledged. So a message may come twice.
 //!
 //! `amqp_resume HOST:PORT [USER PASSWORD]`
 #![allow(
@@ -8,108 +8,83 @@
     reason = "an application is where the clock is"
 )]
 
-#[expect(dead_code, reason = "this one has a conversation of its own")]
-mod conversation;
+#[path = "runtimes/arguments.rs"]
+mod arguments;
 
-use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
 
-use amqp_codec::PropertyFields;
-use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, ReadBuffer, Reply, SendError,
-    Tags,
-};
+use amqp_codec::connection::*;
 use amqp_codec::method::{basic, confirm, queue};
-use conversation::{Outcome, take, wait};
+
+include!("../src/drive-loop.rs");
+
+/// What is left to do: this outlives a connection.
+struct Work {
+    /// What the server has not confirmed.
+    outbox: BTreeSet<String>,
+    /// What is to be received and acknowledged.
+    awaited: BTreeSet<String>,
+}
 
 fn main() -> Outcome {
-    let (address, config) = conversation::arguments()?;
-    let tasks = (1..=3).map(|id| (id, format!("task {id}")));
-    let mut work = Work {
-        queue: format!("amqp-codec.resume.{}", std::process::id()),
-        unconfirmed: tasks.collect(),
-        published: BTreeMap::new(),
-        seen: Vec::new(),
-        is_cut: true,
-    };
-    connect(&address, config.clone(), &mut work)?;
-    connect(&address, config, &mut work)?;
-    println!("goodbye");
-    Ok(())
+    let arguments = arguments::Arguments::parse(std::env::args().skip(1))?;
+    let texts = ["one", "two", "three"].map(String::from);
+    let (outbox, awaited) = (texts.clone().into(), texts.into());
+    let mut work = Work { outbox, awaited };
+    let cut = connect(&arguments, &mut work, true);
+    println!("{cut:?}, not confirmed: {:?}", work.outbox);
+    connect(&arguments, &mut work, false)
 }
 
-/// What outlives a connection: what is to be published until it is confirmed, and what
-/// has been seen, since a message may come twice.
-struct Work {
-    queue: String,
-    /// By identifier.
-    unconfirmed: BTreeMap<u32, String>,
-    /// The identifiers of this connection's publishes, by publish tag.
-    published: BTreeMap<u64, u32>,
-    seen: Vec<String>,
-    /// Whether the line breaks before the first acknowledgement.
-    is_cut: bool,
-}
-
-impl Work {
-    /// Publishes all that is not confirmed, again if need be.
-    fn publish(&mut self, client: &mut ClientConnection) -> Result<(), SendError> {
-        // Tags count from 1 on each channel, so they mean nothing on another.
-        self.published.clear();
-        for (id, task) in &self.unconfirmed {
-            let name = id.to_string();
-            let fields = PropertyFields {
-                // So that a receiver can tell that it has seen it.
-                message_id: Some((&name).into()),
-                delivery_mode: Some(2),
-                ..Default::default()
-            };
-            let properties = fields.to_buf()?;
-            let message = Message {
-                routing_key: &self.queue,
-                properties: properties.as_properties(),
-                body: task.as_bytes(),
-                ..Default::default()
-            };
-            let tag = client.publish(1, Mandatory::Yes, &message)?;
-            self.published.extend(tag.map(|tag| (tag, *id)));
-        }
-        Ok(())
+/// One connection, until all is done or, if it is to be cut, until a message has come.
+fn connect(arguments: &arguments::Arguments, work: &mut Work, is_cut: bool) -> Outcome {
+    let mut config = ClientConfig::default();
+    if let Some((username, password)) = arguments.user.clone() {
+        config = config.with_sasl(Sasl::Plain { username, password });
     }
-
-    fn answer(
-        &mut self,
-        now: Duration,
-        client: &mut ClientConnection,
-        event: ClientEvent<'_>,
-    ) -> Outcome {
-        let queue = &self.queue;
+    let name = format!("examples.resume.{}", std::process::id());
+    let start = Instant::now();
+    let mut client = ClientConnection::new(start.elapsed(), config);
+    // Which message a tag names: tags are of one channel of one connection.
+    let mut published = BTreeMap::new();
+    let mut socket = TcpStream::connect(&arguments.address)?;
+    drive(&mut client, &mut socket, start, |client, now, event| {
         match event {
             ClientEvent::Opened => drop(client.open_channel()?),
             ClientEvent::ChannelOpened { channel, .. } => {
                 client.confirm_select(channel, &confirm::Select::default())?;
-                let durable = true;
-                let declare = queue::Declare { queue, durable, ..Default::default() };
+                let declare = queue::Declare {
+                    queue: &name,
+                    durable: true,
+                    ..Default::default()
+                };
                 client.queue_declare(channel, &declare)?;
-            }
-            ClientEvent::Reply {
-                channel,
-                reply: Reply::QueueDeclareOk(_),
-                ..
-            } => {
-                let consume = basic::Consume { queue, ..Default::default() };
+                let consume = basic::Consume {
+                    queue: &name,
+                    ..Default::default()
+                };
                 client.consume(channel, &consume)?;
-                self.publish(client)?;
-            }
-            ClientEvent::Confirm { publish_tags, .. } => {
-                for tag in publish_tags {
-                    if let Some(id) = self.published.remove(&tag) {
-                        self.unconfirmed.remove(&id);
-                    }
+                for text in &work.outbox {
+                    let body = text.as_bytes();
+                    let message = Message {
+                        routing_key: &name,
+                        body,
+                        ..Default::default()
+                    };
+                    let tag = client.publish(channel, Mandatory::Yes, &message)?;
+                    published.extend(tag.map(|tag| (tag, text.clone())));
                 }
             }
+            ClientEvent::Confirm {
+                publish_tags,
+                acknowledged: true,
+                ..
+            } => {
+                for text in publish_tags.filter_map(|tag| published.remove(&tag)) {
+                    work.outbox.remove(&text);
+                }
+            }
+            ClientEvent::Deliver { .. } if is_cut => return Err("the line breaks".into()),
             ClientEvent::Deliver {
                 channel,
                 delivery_tag,
@@ -117,69 +92,25 @@ impl Work {
                 content,
                 ..
             } => {
-                let task = String::from_utf8_lossy(content.body()).into_owned();
-                println!("received {task:?}, redelivered: {redelivered}");
-                if self.is_cut {
-                    return Err("the line breaks".into());
-                }
+                let text = String::from_utf8_lossy(content.body());
+                println!("received {text}, redelivered: {redelivered}");
                 client.ack(channel, Tags::One(delivery_tag))?;
-                if !self.seen.contains(&task) {
-                    self.seen.push(task);
-                }
+                work.awaited.remove(&*text);
             }
-            ClientEvent::Reply {
-                reply: Reply::QueueDeleteOk(_),
-                ..
-            } => client.close(now)?,
-            ClientEvent::Start { .. }
-            | ClientEvent::Reply { .. }
-            | ClientEvent::ConsumerCancelled { .. } // with its queue
-            | ClientEvent::CloseOk => {}
-            unexpected => return Err(format!("{unexpected:?}").into()),
+            ClientEvent::Start { .. } | ClientEvent::Reply { .. } | ClientEvent::CloseOk => {}
+            ClientEvent::ConsumerCancelled { .. } => {} // with its queue
+            // What was refused: the channel or the connection is closed, or a message returned.
+            refused => return Err(format!("{refused:?}").into()),
         }
-        if self.seen.len() == 3 && self.unconfirmed.is_empty() {
-            self.seen.clear();
-            let queue = &self.queue;
+        if work.outbox.is_empty() && work.awaited.is_empty() && client.is_open() {
+            let queue = &name;
             let delete = queue::Delete {
                 queue,
                 ..Default::default()
             };
             client.queue_delete(1, &delete)?;
+            client.close(now)?;
         }
         Ok(())
-    }
-}
-
-/// One connection, to its end or until it is cut.
-fn connect(address: &str, config: ClientConfig, work: &mut Work) -> Outcome {
-    let mut socket = TcpStream::connect(address)?;
-    let start = Instant::now();
-    let mut client = ClientConnection::new(start.elapsed(), config);
-    let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-    while !client.is_closed() {
-        client.poll_transmit(start.elapsed(), &mut out);
-        socket.write_all(&out)?;
-        out.clear();
-        socket.set_read_timeout(Some(wait(&client, start.elapsed())))?;
-        let read = match socket.read(buffer.space(4096)) {
-            Ok(length) => Some(length),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                None
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let now = start.elapsed();
-        let outcome = take(&mut client, &mut buffer, now, read, |client, event| {
-            work.answer(now, client, event)
-        });
-        if let Err(error) = outcome {
-            // The socket is dropped, and nothing is said.
-            println!("{error}");
-            return match std::mem::take(&mut work.is_cut) {
-                true => Ok(()),
-                false => Err(error),
-            };
-        }
-    }
-    Ok(())
+    })
 }

@@ -40,109 +40,64 @@
 //! Calls that only queue bytes, such as a publish, touch no timer and take no `now`: when
 //! bytes leave is seen in `poll_transmit`, and that is what heartbeats count from.
 //!
-//! One loop over a blocking socket does all of it for either end, here for both:
+//! One loop over a blocking socket serves either end; `examples/runtimes` has those for tokio,
+//! smol, mio and nothing but arrays. Here both ends run it:
 //!
 //! ```
-//! use std::error::Error;
-//! use std::io::{ErrorKind, Read, Write};
-//! use std::net::{TcpListener, TcpStream};
-//! use std::time::{Duration, Instant};
+//! use std::net::TcpListener;
 //!
 //! use amqp_codec::connection::*;
 //! use amqp_codec::method::{confirm, queue};
 //! use amqp_codec::sasl;
 //!
-//! /// Drives a connection until the protocol is over.
-//! fn drive<R: Role>(
-//!     connection: &mut Connection<R>,
-//!     socket: &mut TcpStream,
-//!     start: Instant,
-//!     mut act: impl FnMut(Duration, &mut Connection<R>, R::Event<'_>) -> Result<(), SendError>,
-//! ) -> Result<(), Box<dyn Error>> {
-//!     let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-//!     let mut outcome = Ok(());
-//!     loop {
-//!         // Bytes out: also the goodbye for an error.
-//!         connection.poll_transmit(start.elapsed(), &mut out);
-//!         socket.write_all(&out)?;
-//!         out.clear();
-//!         if outcome.is_err() || connection.is_closed() {
-//!             return Ok(outcome?);
-//!         }
-//!         // Bytes in, or a timer. A socket takes no timeout of zero.
-//!         let wait = connection.poll_timeout().map(|at| at.saturating_sub(start.elapsed()));
-//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
-//!         outcome = match socket.read(buffer.space(4096)) {
-//!             Ok(0) => connection.receive_eof(start.elapsed()),
-//!             Ok(length) => {
-//!                 buffer.filled(length);
-//!                 let mut input = buffer.input();
-//!                 loop {
-//!                     match connection.receive(start.elapsed(), &mut input) {
-//!                         Ok(Some(event)) => act(start.elapsed(), connection, event)?,
-//!                         Ok(None) => break Ok(()),
-//!                         Err(error) => break Err(error),
-//!                     }
-//!                 }
-//!             }
-//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-//!                 connection.handle_timeout(start.elapsed())
-//!             }
-//!             Err(error) => return Err(error.into()),
-//!         };
-//!     }
-//! }
-//!
-//! fn serve(
-//!     now: Duration,
-//!     server: &mut ServerConnection,
-//!     event: ServerEvent<'_>,
-//! ) -> Result<(), SendError> {
+#![doc = include_str!("drive-loop.rs")]
+//! fn serve(server: &mut ServerConnection, now: Duration, event: ServerEvent<'_>) -> Outcome {
 //!     match event {
 //!         ServerEvent::Authenticate { mechanism: "PLAIN", response, .. } => {
 //!             match sasl::Plain::parse(response) {
-//!                 Some(p) if (p.username, p.password) == ("guest", b"guest") => server.accept(now),
-//!                 _ => server.refuse(now, "who are you?"),
+//!                 Some(p) if (p.username, p.password) == ("guest", b"guest") => server.accept(now)?,
+//!                 _ => server.refuse(now, "who are you?")?,
 //!             }
 //!         }
-//!         ServerEvent::Open { virtual_host: "/", .. } => server.open_ok(now),
+//!         ServerEvent::Open { virtual_host: "/", .. } => server.open_ok(now)?,
 //!         ServerEvent::Request { channel, request: Request::QueueDeclare(declare), .. } => {
-//!             server.queue_declare_ok(channel, declare.queue, 0, 0)
+//!             server.queue_declare_ok(channel, declare.queue, 0, 0)?;
 //!         }
 //!         ServerEvent::Request { channel, request: Request::ConfirmSelect(_), .. } => {
-//!             server.confirm_select_ok(channel)
+//!             server.confirm_select_ok(channel)?;
 //!         }
 //!         ServerEvent::Publish { channel, publish_tag: Some(tag), content, .. } => {
 //!             println!("{}: {:?}", content.routing_key(), content.body());
-//!             server.ack(channel, Tags::One(tag))
+//!             server.ack(channel, Tags::One(tag))?;
 //!         }
-//!         _ => Ok(()),
+//!         _ => {}
 //!     }
+//!     Ok(())
 //! }
 //!
-//! fn publish(
-//!     now: Duration,
-//!     client: &mut ClientConnection,
-//!     event: ClientEvent<'_>,
-//! ) -> Result<(), SendError> {
+//! fn act(client: &mut ClientConnection, now: Duration, event: ClientEvent<'_>) -> Outcome {
 //!     match event {
-//!         ClientEvent::Opened => client.open_channel().map(drop),
+//!         ClientEvent::Opened => drop(client.open_channel()?),
 //!         ClientEvent::ChannelOpened { channel, .. } => {
 //!             client.confirm_select(channel, &confirm::Select::default())?;
 //!             client.queue_declare(channel, &queue::Declare { queue: "tasks", ..Default::default() })?;
 //!             let message = Message { routing_key: "tasks", body: b"hello", ..Default::default() };
 //!             assert_eq!(client.publish(channel, Mandatory::No, &message)?, Some(1));
-//!             Ok(())
 //!         }
 //!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => {
 //!             assert_eq!(publish_tags, 1..=1);
-//!             client.close(now)
+//!             client.close(now)?;
 //!         }
-//!         _ => Ok(()),
+//!         // The server closes a channel, or the connection, for a reason: a queue of that name
+//!         // that has other settings, a right that is missing.
+//!         ClientEvent::ChannelClosed { close, .. } => return Err(close.reply_text.into()),
+//!         ClientEvent::Closed { close, .. } => return Err(close.reply_text.into()),
+//!         _ => {}
 //!     }
+//!     Ok(())
 //! }
 //!
-//! fn main() -> Result<(), Box<dyn Error>> {
+//! fn main() -> Outcome {
 //!     let listener = TcpListener::bind("127.0.0.1:0")?;
 //!     let address = listener.local_addr()?;
 //!     let broker = std::thread::spawn(move || {
@@ -154,14 +109,14 @@
 //!     let mut socket = TcpStream::connect(address)?;
 //!     let start = Instant::now();
 //!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
-//!     drive(&mut client, &mut socket, start, publish)?;
+//!     drive(&mut client, &mut socket, start, act)?;
 //!     broker.join().expect("it keeps the rules too");
 //!     Ok(())
 //! }
 //! ```
 //!
-//! `examples` has one conversation on std, tokio, smol, mio and on nothing but arrays,
-//! and `amqp_proxy`, which prints every method that passes between a client and a broker.
+//! The example `amqp_client` is a client on each runtime, and `amqp_proxy` prints every method
+//! that passes between a client and a broker.
 //!
 //! After an error the goodbye is still in `poll_transmit`, every later drive call returns
 //! the same error, and every call that sends returns
@@ -179,7 +134,42 @@
 //! them. A client keeps what it has published and not seen confirmed
 //! ([`ClientEvent::Confirm`](connection::ClientEvent::Confirm)) and publishes it again on
 //! the next connection; what it has not acknowledged is delivered again, with
-//! `redelivered` set. Tags start over on each channel. The example `amqp_resume` does it.
+//! `redelivered` set. So a message can come twice. Publish and delivery tags are of one channel
+//! of one connection, and count from 1 on each. The example `amqp_resume` is such a client.
+//!
+//! ```
+//! use std::collections::{BTreeMap, BTreeSet};
+//!
+//! use amqp_codec::connection::*;
+//! use amqp_codec::method::confirm;
+//!
+//! /// `outbox` outlives the connections, `published` begins empty with each.
+//! fn resume(
+//!     client: &mut ClientConnection,
+//!     event: ClientEvent<'_>,
+//!     outbox: &mut BTreeSet<String>,
+//!     published: &mut BTreeMap<u64, String>,
+//! ) -> Result<(), SendError> {
+//!     match event {
+//!         ClientEvent::ChannelOpened { channel, .. } => {
+//!             client.confirm_select(channel, &confirm::Select::default())?;
+//!             for text in outbox.iter() {
+//!                 let body = text.as_bytes();
+//!                 let message = Message { routing_key: "tasks", body, ..Default::default() };
+//!                 let tag = client.publish(channel, Mandatory::Yes, &message)?;
+//!                 published.extend(tag.map(|tag| (tag, text.clone())));
+//!             }
+//!         }
+//!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => {
+//!             for text in publish_tags.filter_map(|tag| published.remove(&tag)) {
+//!                 outbox.remove(&text);
+//!             }
+//!         }
+//!         _ => {}
+//!     }
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Limits
 //!

@@ -1,5 +1,5 @@
-//! A session that outlives its connection: a message is under way when the connection is cut, and
-//! the next one goes on with it.
+//! A session that outlives its connection: the first is cut with a message under way, and the
+//! next goes on with it.
 //!
 //! `mqtt_resume HOST:PORT [3.1|3.1.1|5.0] [USER PASSWORD]`
 #![allow(
@@ -7,78 +7,94 @@
     reason = "an application is where the clock is"
 )]
 
-mod conversation;
+#[path = "runtimes/arguments.rs"]
+mod arguments;
 
-use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::Instant;
+use mqtt_codec::connection::*;
+use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, ProtocolVersion};
+use mqtt_codec::{QoS, ReasonCode, Subscription};
 
-use conversation::{Act, Arguments, Conversation, Outcome};
-use mqtt_codec::connection::{ClientEvent, Message, Session};
-use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, QoS, ReasonCode};
+include!("../src/drive-loop.rs");
 
 fn main() -> Outcome {
-    let (arguments, start) = (Arguments::parse()?, Instant::now());
-    let session = connect(&arguments, start, Session::new())?;
+    let arguments = arguments::Arguments::parse(std::env::args().skip(1))?;
+    // The times in a session are of one origin for all of its connections.
+    let start = Instant::now();
+    let session = connect(&arguments, start, &Session::new(), true)?;
     println!("cut off with {} under way", session.in_flight().len());
-    let session = connect(&arguments, start, session)?;
-    if !session.is_empty() {
-        return Err("the message is not settled".into());
-    }
-    println!("settled on the next connection");
-    Ok(())
+    let session = connect(&arguments, start, &session, false)?;
+    println!("settled: {}", session.is_empty());
+    session
+        .is_empty()
+        .then_some(())
+        .ok_or_else(|| "not settled".into())
 }
 
-/// One connection. Returns what it leaves: the first is cut off as soon as its message is on its
-/// way, the next says goodbye when that is settled.
+/// One connection, until its message is settled or, if it is to be cut, on its way. Returns
+/// what the next one goes on with.
 fn connect(
-    arguments: &Arguments,
+    arguments: &arguments::Arguments,
     start: Instant,
-    session: Session,
-) -> Result<Session, Box<dyn Error>> {
-    let cut = session.is_empty();
+    session: &Session,
+    is_cut: bool,
+) -> Outcome<Session> {
+    let version = arguments.version.as_deref().unwrap_or("5.0");
+    let version = ProtocolVersion::ALL
+        .into_iter()
+        .find(|it| it.to_string() == version);
+    let mut connect = Connect::resume(
+        version.ok_or("no such version")?,
+        "resume-client".try_into()?,
+    );
     let mut properties = PropertiesBuilder::new();
-    if arguments.version.has_properties() {
-        // Without it the session ends with its connection.
-        properties.push(Property::SessionExpiryInterval(60))?;
+    // Without it the session ends with its connection in 5.0.
+    properties.push(Property::SessionExpiryInterval(3600))?;
+    if connect.protocol_version.has_properties() {
+        connect.properties = properties.as_properties();
     }
-    let connect = Connect {
-        properties: properties.as_properties(),
-        ..Connect::resume(arguments.version, "resume-client".try_into()?)
-    };
+    if let Some((name, password)) = &arguments.user {
+        connect.user_name = Some(name.as_str().try_into()?);
+        connect.password = Some(password.as_bytes());
+    }
+    let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
+    client.connect(start.elapsed(), &connect, session.clone())?;
     let mut socket = TcpStream::connect(&arguments.address)?;
-    let act: Act = Box::new(move |client, now, event| match event {
-        ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
-            Err(connack.reason_code.to_string().into())
-        }
-        ClientEvent::ConnAck(connack) => {
-            println!("the server has a session: {}", connack.session_present);
-            // What is not settled has been queued again already.
-            if cut {
-                client.publish(&Message::new("examples/resume", "21.5", QoS::AtLeastOnce))?;
+    let outcome = drive(&mut client, &mut socket, start, |client, now, event| {
+        match event {
+            ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
+                return Err(connack.reason_code.to_string().into());
             }
-            Ok(())
+            ClientEvent::ConnAck(connack) => {
+                if !connack.session_present {
+                    let filters = [Subscription::new("examples/resume", QoS::AtLeastOnce)];
+                    client.subscribe(&filters, Properties::EMPTY)?;
+                }
+                // What was under way is again, or was lost with the server's part of the session.
+                let is_lost = client.session().is_empty();
+                for (_, packet) in session.in_flight() {
+                    if let InFlight::Publish(message) = packet
+                        && is_lost
+                    {
+                        client.publish(message)?;
+                    }
+                }
+                if is_cut {
+                    client.publish(&Message::new("examples/resume", "21.5", QoS::AtLeastOnce))?;
+                    return Err("the line breaks".into());
+                }
+            }
+            ClientEvent::Publish(message) => {
+                println!("received {}", String::from_utf8_lossy(message.payload));
+            }
+            ClientEvent::PubAck(_) if client.session().is_empty() => {
+                client.close(now, ReasonCode::Success, Properties::EMPTY)?;
+            }
+            _ => {}
         }
-        ClientEvent::PubAck(_) if !cut => {
-            Ok(client.close(now, ReasonCode::Success, Properties::EMPTY)?)
-        }
-        _ => Ok(()),
+        Ok(())
     });
-    let mut conversation = Conversation::new(arguments, connect, session, start, act)?;
-    loop {
-        socket.write_all(&conversation.turn())?;
-        match conversation.outcome() {
-            Some(outcome) => break outcome?,
-            None if cut && !conversation.client.session().is_empty() => break,
-            None => {}
-        }
-        socket.set_read_timeout(Some(conversation.wait()))?;
-        match socket.read(conversation.space()) {
-            Ok(length) => conversation.read(length),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) => return Err(error.into()),
-        }
+    if !is_cut {
+        outcome?;
     }
-    Ok(conversation.client.into_session())
+    Ok(client.into_session())
 }

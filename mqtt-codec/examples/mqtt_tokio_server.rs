@@ -28,10 +28,6 @@ async fn main() -> Outcome {
             let mut server = ServerConnection::new(start.elapsed(), config);
             let outcome = serve(&mut server, &mut socket, &bus, start).await;
             outcome.unwrap_or_else(|error| println!("{peer}: {error}"));
-            // However it ended, the protocol's own goodbye is still to be sent.
-            let mut out = Vec::new();
-            server.poll_transmit(start.elapsed(), &mut out);
-            socket.write_all(&out).await
         });
     }
 }
@@ -45,9 +41,16 @@ async fn serve(
     let peer = socket.peer_addr()?;
     let (mut filters, mut heard) = (BTreeMap::<String, QoS>::new(), bus.subscribe());
     let (mut client, mut buffer, mut out) = (peer.to_string(), ReadBuffer::new(), Vec::new());
-    while !server.is_closed() {
+    let mut outcome = Ok(());
+    loop {
+        // After an error too: the protocol's goodbye is still to be sent.
         server.poll_transmit(start.elapsed(), &mut out);
         socket.write_all(&std::mem::take(&mut out)).await?;
+        if outcome.is_err() || server.is_closed() {
+            return outcome;
+        }
+        // An error within ends the block, not the loop.
+        outcome = async {
         let timeout = server.poll_timeout().unwrap_or(Duration::from_secs(3600));
         tokio::select! {
             length = socket.read(buffer.space(4096)) => match length? {
@@ -103,6 +106,7 @@ async fn serve(
                 _ => {}
             }
         }
+        Ok(())
+        }.await;
     }
-    Ok(())
 }

@@ -43,153 +43,87 @@
 //! back, its silence is yours: say so with
 //! [`set_reading`](connection::Connection::set_reading), or keep alive ends the connection.
 //!
-//! The loop, with blocking sockets. An error does not leave it: the goodbye is written first.
+//! One loop over a blocking socket serves either end; `examples/runtimes` has those for tokio,
+//! smol, mio and nothing but arrays. Here both ends run it:
 //!
-//! ```no_run
-//! use std::io::{ErrorKind, Read, Write};
-//! use std::net::TcpStream;
-//! use std::time::{Duration, Instant};
+//! ```
+//! use std::net::TcpListener;
 //!
-//! use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message};
-//! use mqtt_codec::connection::{ReadBuffer, Session};
+//! use mqtt_codec::connection::*;
 //! use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
 //!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut socket = TcpStream::connect("127.0.0.1:1883")?;
+#![doc = include_str!("drive-loop.rs")]
+//! fn serve(server: &mut ServerConnection, now: Duration, event: ServerEvent<'_>) -> Outcome {
+//!     match event {
+//!         ServerEvent::Connect(connect) => match connect.user_name {
+//!             Some(name) if name == "alice" => {
+//!                 server.accept(now, &Accept::default(), Session::new())?;
+//!             }
+//!             _ => server.refuse(now, ReasonCode::NotAuthorized, Properties::EMPTY)?,
+//!         },
+//!         ServerEvent::Subscribe(subscribe) => {
+//!             let asked = subscribe.subscriptions.iter();
+//!             let granted = asked.map(|it| ReasonCode::granted(it.options.maximum_qos));
+//!             let granted: Vec<_> = granted.collect();
+//!             server.suback(subscribe.packet_identifier, &granted, Properties::EMPTY)?;
+//!             server.publish(&Message::new("station/12", "21.5", QoS::AtMostOnce))?;
+//!         }
+//!         ServerEvent::Publish(publish) => {
+//!             println!("{}: {:?}", publish.topic_name, publish.payload);
+//!             if let Some(identifier) = publish.packet_identifier {
+//!                 server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
+//!             }
+//!         }
+//!         _ => {}
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn act(client: &mut ClientConnection, now: Duration, event: ClientEvent<'_>) -> Outcome {
+//!     match event {
+//!         ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
+//!             return Err(connack.reason_code.to_string().into());
+//!         }
+//!         ClientEvent::ConnAck(_) => {
+//!             let filters = [Subscription::new("station/+", QoS::AtLeastOnce)];
+//!             client.subscribe(&filters, Properties::EMPTY)?;
+//!         }
+//!         ClientEvent::Publish(publish) => {
+//!             assert_eq!(publish.payload, b"21.5");
+//!             client.publish(&Message::new("alarm/12", "warm", QoS::ExactlyOnce))?;
+//!         }
+//!         ClientEvent::PubComp(_) => client.close(now, ReasonCode::Success, Properties::EMPTY)?,
+//!         ClientEvent::Disconnect(disconnect) => {
+//!             return Err(disconnect.reason_code.to_string().into());
+//!         }
+//!         _ => {}
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> Outcome {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     let broker = std::thread::spawn(move || {
+//!         let (mut socket, _) = listener.accept().expect("somebody comes");
+//!         let start = Instant::now();
+//!         let mut server = ServerConnection::new(start.elapsed(), ServerConfig::default());
+//!         drive(&mut server, &mut socket, start, serve).expect("a client that keeps the rules");
+//!     });
+//!     let mut socket = TcpStream::connect(address)?;
 //!     let start = Instant::now();
 //!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
-//!     let connect = Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?);
+//!     let mut connect = Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?);
+//!     connect.user_name = Some("alice".try_into()?);
 //!     client.connect(start.elapsed(), &connect, Session::new())?;
-//!
-//!     let (mut buffer, mut out) = (ReadBuffer::new(), Vec::new());
-//!     loop {
-//!         client.poll_transmit(start.elapsed(), &mut out);
-//!         socket.write_all(&out)?;
-//!         out.clear();
-//!         if client.is_closed() {
-//!             break;
-//!         }
-//!         let wait = client.poll_timeout().map(|at| at.saturating_sub(start.elapsed()));
-//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
-//!         match socket.read(buffer.space(4096)) {
-//!             // What `receive_eof` returns is also what `error` returns.
-//!             Ok(0) => client.receive_eof(start.elapsed()).unwrap_or_default(),
-//!             Ok(length) => buffer.filled(length),
-//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-//!             Err(error) => return Err(error.into()),
-//!         }
-//!         let now = start.elapsed();
-//!         let mut input = buffer.input();
-//!         while let Ok(Some(event)) = client.receive(now, &mut input) {
-//!             match event {
-//!                 ClientEvent::ConnAck(connack) if connack.reason_code.is_error() => {
-//!                     return Err(connack.reason_code.to_string().into());
-//!                 }
-//!                 ClientEvent::ConnAck(_) => {
-//!                     let filters = [Subscription::new("station/+", QoS::AtLeastOnce)];
-//!                     client.subscribe(&filters, Properties::EMPTY)?;
-//!                 }
-//!                 ClientEvent::SubAck(_) => {
-//!                     client.publish(&Message::new("station/12", "21.5", QoS::ExactlyOnce))?;
-//!                 }
-//!                 ClientEvent::Publish(publish) => {
-//!                     println!("{}: {:?}", publish.topic_name, publish.payload);
-//!                     client.close(now, ReasonCode::Success, Properties::EMPTY)?;
-//!                 }
-//!                 _ => {}
-//!             }
-//!         }
-//!         client.handle_timeout(now).unwrap_or_default();
-//!     }
-//!     match client.error() {
-//!         Some(error) => Err((*error).into()),
-//!         None => Ok(()),
-//!     }
-//! }
-//! ```
-//!
-//! A server, joined to that client by memory in place of sockets:
-//!
-//! ```
-//! use core::time::Duration;
-//! use mqtt_codec::connection::{
-//!     Accept, ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, ReadBuffer,
-//!     ServerConfig, ServerConnection, ServerEvent, Session,
-//! };
-//! use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
-//!
-//! /// Takes what the socket has brought, and answers it.
-//! fn serve(
-//!     server: &mut ServerConnection,
-//!     now: Duration,
-//!     buffer: &mut ReadBuffer,
-//!     received: &mut Vec<Message>,
-//! ) -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut input = buffer.input();
-//!     while let Some(event) = server.receive(now, &mut input)? {
-//!         match event {
-//!             ServerEvent::Connect(connect) => {
-//!                 if connect.user_name.is_some_and(|name| name == "alice") {
-//!                     server.accept(now, &Accept::default(), Session::new())?;
-//!                 } else {
-//!                     server.refuse(now, ReasonCode::NotAuthorized, Properties::EMPTY)?;
-//!                 }
-//!             }
-//!             ServerEvent::Publish(publish) => {
-//!                 received.extend(publish.to_message());
-//!                 if let Some(identifier) = publish.packet_identifier {
-//!                     server.acknowledge(identifier, ReasonCode::Success, Properties::EMPTY)?;
-//!                 }
-//!             }
-//!             ServerEvent::Subscribe(subscribe) => {
-//!                 let granted: Vec<_> = subscribe
-//!                     .subscriptions
-//!                     .iter()
-//!                     .map(|subscription| ReasonCode::granted(subscription.options.maximum_qos))
-//!                     .collect();
-//!                 server.suback(subscribe.packet_identifier, &granted, Properties::EMPTY)?;
-//!             }
-//!             _ => {}
-//!         }
-//!     }
-//!     Ok(())
-//! }
-//!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let now = Duration::ZERO;
-//!     let mut client = ClientConnection::new(now, ClientConfig::default());
-//!     let mut server = ServerConnection::new(now, ServerConfig::default());
-//!     let connect = Connect {
-//!         user_name: Some("alice".try_into()?),
-//!         ..Connect::clean(ProtocolVersion::V5_0, "station-12".try_into()?)
-//!     };
-//!     client.connect(now, &connect, Session::new())?;
-//!
-//!     let (mut to_server, mut to_client) = (ReadBuffer::new(), ReadBuffer::new());
-//!     let (mut out, mut received) = (Vec::new(), Vec::new());
-//!     client.poll_transmit(now, &mut out);
-//!     to_server.extend_from_slice(&out);
-//!     serve(&mut server, now, &mut to_server, &mut received)?;
-//!
-//!     out.clear();
-//!     server.poll_transmit(now, &mut out);
-//!     to_client.extend_from_slice(&out);
-//!     let event = client.receive(now, &mut to_client.input())?;
-//!     assert!(matches!(event, Some(ClientEvent::ConnAck(_))));
-//!     assert!(client.is_open() && server.is_open());
-//!
-//!     client.publish(&Message::new("station/12", "21.5", QoS::ExactlyOnce))?;
-//!     out.clear();
-//!     client.poll_transmit(now, &mut out);
-//!     to_server.extend_from_slice(&out);
-//!     serve(&mut server, now, &mut to_server, &mut received)?;
-//!     assert_eq!(received, [Message::new("station/12", "21.5", QoS::ExactlyOnce)]);
+//!     drive(&mut client, &mut socket, start, act)?;
+//!     broker.join().expect("it keeps the rules too");
 //!     Ok(())
 //! }
 //! ```
 //!
-//! Clients over std's sockets, tokio, smol and mio, and a server in a hundred lines, are in
-//! the crate's `examples`.
+//! The example `mqtt_client` is a client on each runtime, and `mqtt_tokio_server` a server in a
+//! hundred lines.
 //!
 //! # Large bodies
 //!
@@ -252,9 +186,56 @@
 //!
 //! A [`Session`](connection::Session) is what outlives a connection: the messages that were sent
 //! and are not settled, and the QoS 2 messages that came and are not. `into_session` of the one
-//! connection goes into `connect` or `accept` of the next. For the server to keep its part a
-//! client connects with [`Connect::resume`], and in 5.0 with a Session Expiry Interval; the
-//! example `mqtt_resume` is cut off with a message under way, and goes on.
+//! connection goes into `connect` or `accept` of the next, which sends again what is not settled.
+//! The times in a session are kept as `now` was: its connections count from the same origin.
+//!
+//! The server keeps its part for a client that connects with [`Connect::resume`], in 5.0 for so
+//! many seconds as the Session Expiry Interval says: without one, a session ends with its
+//! connection. A CONNACK without `session_present` says that the server has none (3.1 does not
+//! say). Then this side's part is dropped as well (MQTT-3.2.2-5): it is for the client to
+//! subscribe again, and to publish anew what matters of a clone that it kept. The example
+//! `mqtt_resume` does so.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mqtt_codec::connection::{ClientConfig, ClientConnection, InFlight, Message, Session};
+//! use mqtt_codec::{Connect, PropertiesBuilder, Property, ProtocolVersion, QoS};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut properties = PropertiesBuilder::new();
+//!     properties.push(Property::SessionExpiryInterval(3600))?; // an hour
+//!     let connect = Connect {
+//!         properties: properties.as_properties(),
+//!         ..Connect::resume(ProtocolVersion::V5_0, "station-12".try_into()?)
+//!     };
+//!
+//!     let mut now = Duration::ZERO;
+//!     let mut client = ClientConnection::new(now, ClientConfig::default());
+//!     client.connect(now, &connect, Session::new())?;
+//!     client.receive(now, &mut &b"\x20\x03\x00\x00\x00"[..])?; // CONNACK, no session yet
+//!     client.publish(&Message::new("station/12", "21.5", QoS::AtLeastOnce))?;
+//!
+//!     // The network fails before PUBACK comes.
+//!     let session = client.into_session();
+//!     assert_eq!(session.in_flight().len(), 1);
+//!
+//!     now += Duration::from_secs(60);
+//!     let mut client = ClientConnection::new(now, ClientConfig::default());
+//!     client.connect(now, &connect, session.clone())?;
+//!     client.receive(now, &mut &b"\x20\x03\x01\x00\x00"[..])?; // CONNACK with session_present
+//!     let is_lost = client.session().is_empty();
+//!     for (_, packet) in session.in_flight() {
+//!         if let InFlight::Publish(message) = packet
+//!             && is_lost
+//!         {
+//!             client.publish(message)?;
+//!         }
+//!     }
+//!     // It is on its way again, once.
+//!     assert_eq!(client.session().in_flight(), session.in_flight());
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Limits
 //!

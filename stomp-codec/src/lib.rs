@@ -21,101 +21,36 @@
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
-//! The loop below keeps time, and writes the goodbye when an error comes. It serves
-//! both ends: a server in a thread that greets every subscriber, and a client that
-//! acknowledges the greeting.
+//! One loop over a blocking socket serves either end; `examples/runtimes` has those for tokio,
+//! smol, mio and nothing but arrays. Here both ends run it:
 //!
 //! ```
-//! use std::error::Error;
-//! use std::io::{ErrorKind, Read, Write};
-//! use std::net::{TcpListener, TcpStream};
-//! use std::thread;
-//! use std::time::{Duration, Instant};
+//! use std::net::TcpListener;
 //!
+//! use stomp_codec::Headers;
 //! use stomp_codec::connection::*;
-//! use stomp_codec::{Headers, SendError};
 //!
-//! /// Drives a connection until its protocol is over.
-//! fn run<R: Role>(
-//!     connection: &mut Connection<R>,
-//!     socket: &mut TcpStream,
-//!     start: Instant,
-//!     mut act: impl FnMut(&mut Connection<R>, Duration, R::Event<'_>) -> Result<(), SendError>,
-//! ) -> Result<(), Box<dyn Error>> {
-//!     let mut buffer = ReadBuffer::new();
-//!     let mut outcome = Ok(());
-//!     loop {
-//!         // This comes before the look at the outcome: an error has a goodbye.
-//!         let mut out = Vec::new();
-//!         connection.poll_transmit(start.elapsed(), &mut out);
-//!         socket.write_all(&out)?;
-//!         if outcome.is_err() || connection.is_closed() {
-//!             return outcome;
+#![doc = include_str!("drive-loop.rs")]
+//! /// A server that greets every subscriber.
+//! fn serve(server: &mut ServerConnection, now: Duration, event: ServerEvent<'_>) -> Outcome {
+//!     match event {
+//!         ServerEvent::Connect(connect) => match connect.login.as_deref() {
+//!             Some("guest") => server.accept(now, &Accept::default())?,
+//!             _ => server.refuse(now, &Goodbye { summary: "who are you?", ..Default::default() })?,
+//!         },
+//!         ServerEvent::Subscribe(subscribe) => {
+//!             let headers = [("content-type", "text/plain")];
+//!             let destination = &subscribe.destination;
+//!             server.deliver(subscribe.subscription, 1, destination, headers, b"hello")?;
 //!         }
-//!         let next = connection.poll_timeout();
-//!         let wait = next.map(|at| at.saturating_sub(start.elapsed()));
-//!         // A socket has no timeout of zero.
-//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
-//!         outcome = match socket.read(buffer.space(4096)) {
-//!             Ok(0) => connection.receive_eof(start.elapsed()).map_err(Into::into),
-//!             Ok(len) => {
-//!                 buffer.filled(len);
-//!                 take(connection, &mut buffer, start.elapsed(), &mut act)
-//!             }
-//!             Err(error) => match error.kind() {
-//!                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => Ok(()),
-//!                 _ => return Err(error.into()),
-//!             },
-//!         };
-//!         if outcome.is_ok() && next.is_some_and(|at| at <= start.elapsed()) {
-//!             outcome = connection.handle_timeout(start.elapsed()).map_err(Into::into);
-//!         }
-//!     }
-//! }
-//!
-//! /// Acts on everything that has come.
-//! fn take<R: Role>(
-//!     connection: &mut Connection<R>,
-//!     buffer: &mut ReadBuffer,
-//!     now: Duration,
-//!     mut act: impl FnMut(&mut Connection<R>, Duration, R::Event<'_>) -> Result<(), SendError>,
-//! ) -> Result<(), Box<dyn Error>> {
-//!     let mut input = buffer.input();
-//!     while let Some(event) = connection.receive(now, &mut input)? {
-//!         act(connection, now, event)?;
+//!         ServerEvent::Ack(ack) => assert_eq!(*ack.deliveries, [1]),
+//!         ServerEvent::Disconnect { receipt: Some(receipt), .. } => server.receipt(&receipt)?,
+//!         _ => {}
 //!     }
 //!     Ok(())
 //! }
 //!
-//! /// A server that greets every subscriber.
-//! fn serve(
-//!     server: &mut ServerConnection,
-//!     now: Duration,
-//!     event: ServerEvent<'_>,
-//! ) -> Result<(), SendError> {
-//!     match event {
-//!         ServerEvent::Connect(connect) => match connect.login.as_deref() {
-//!             Some("guest") => server.accept(now, &Accept::default()),
-//!             _ => server.refuse(now, &Goodbye { summary: "Who are you?", ..Goodbye::default() }),
-//!         },
-//!         ServerEvent::Subscribe(subscribe) => {
-//!             let headers = [("content-type", "text/plain")];
-//!             server.deliver(subscribe.subscription, 1, &subscribe.destination, headers, b"hello")
-//!         }
-//!         ServerEvent::Ack(ack) => {
-//!             assert_eq!(*ack.deliveries, [1]);
-//!             Ok(())
-//!         }
-//!         ServerEvent::Disconnect { receipt: Some(receipt), .. } => server.receipt(&receipt),
-//!         _ => Ok(()),
-//!     }
-//! }
-//!
-//! fn consume(
-//!     client: &mut ClientConnection,
-//!     now: Duration,
-//!     event: ClientEvent<'_>,
-//! ) -> Result<(), SendError> {
+//! fn act(client: &mut ClientConnection, now: Duration, event: ClientEvent<'_>) -> Outcome {
 //!     match event {
 //!         ClientEvent::Connected(_) => {
 //!             let mode = AckMode::Client;
@@ -128,40 +63,38 @@
 //!             }
 //!             client.close(now)?;
 //!         }
-//!         ClientEvent::Error(error) => println!("the server says {:?}", error.summary),
+//!         ClientEvent::Error(error) => return Err(format!("{:?}", error.summary).into()),
 //!         _ => {}
 //!     }
 //!     Ok(())
 //! }
 //!
-//! fn main() -> Result<(), Box<dyn Error>> {
+//! fn main() -> Outcome {
 //!     let listener = TcpListener::bind("127.0.0.1:0")?;
 //!     let address = listener.local_addr()?;
-//!     let server = thread::spawn(move || {
-//!         let (mut socket, _) = listener.accept().unwrap();
+//!     let broker = std::thread::spawn(move || {
+//!         let (mut socket, _) = listener.accept().expect("somebody comes");
 //!         let start = Instant::now();
 //!         let mut server = ServerConnection::new(start.elapsed(), ServerConfig::default());
-//!         run(&mut server, &mut socket, start, serve).unwrap();
+//!         drive(&mut server, &mut socket, start, serve).expect("a client that keeps the rules");
 //!     });
-//!
 //!     let mut socket = TcpStream::connect(address)?;
 //!     let start = Instant::now();
 //!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
-//!     let options = ConnectOptions {
+//!     let connect = ConnectOptions {
 //!         host: "localhost",
 //!         login: Some("guest"),
 //!         passcode: Some("guest"),
 //!         ..ConnectOptions::default()
 //!     };
-//!     client.connect(start.elapsed(), &options)?;
-//!     run(&mut client, &mut socket, start, consume)?;
-//!     server.join().unwrap();
+//!     client.connect(start.elapsed(), &connect)?;
+//!     drive(&mut client, &mut socket, start, act)?;
+//!     broker.join().expect("it keeps the rules too");
 //!     Ok(())
 //! }
 //! ```
 //!
-//! The directory `examples` has one conversation as a client over blocking sockets,
-//! tokio, smol, mio and WebSocket, and one without any of them.
+//! The example `stomp_client` is a client on each runtime, and over WebSocket.
 //!
 //! After an error the connection is over: every drive call returns the error again,
 //! every call that sends returns [`SendError::Closed`], and `is_closed` is true, since
@@ -228,11 +161,45 @@
 //! # Sessions
 //!
 //! A STOMP session ends with its connection. What outlives it is in the hands of the
-//! two applications. A client sends again what it has no
-//! [`Receipt`](connection::ClientEvent::Receipt) for, and subscribes again; messages that
-//! it did not acknowledge come again from the server. A server gives to others what
+//! two applications. A client subscribes again, and sends again what it has no
+//! [`Receipt`](connection::ClientEvent::Receipt) for; messages that it did not acknowledge come
+//! again from the server. So a message can come twice. A
+//! [`ReceiptId`](connection::ReceiptId) is of one connection: they begin anew with each. A
+//! server gives to others what
 //! [`unacknowledged`](connection::ServerConnection::unacknowledged) has after an error, or
 //! the event of the client's DISCONNECT. The example `stomp_resume` is such a client.
+//!
+//! ```
+//! use std::collections::{BTreeMap, BTreeSet};
+//!
+//! use stomp_codec::connection::*;
+//! use stomp_codec::{Headers, SendError};
+//!
+//! /// `outbox` outlives the connections, `receipts` begins empty with each.
+//! fn resume(
+//!     client: &mut ClientConnection,
+//!     event: ClientEvent<'_>,
+//!     outbox: &mut BTreeSet<String>,
+//!     receipts: &mut BTreeMap<ReceiptId, String>,
+//! ) -> Result<(), SendError> {
+//!     match event {
+//!         ClientEvent::Connected(_) => {
+//!             for text in outbox.iter() {
+//!                 let body = text.as_bytes();
+//!                 let receipt = client.send("/queue/a", Headers::NONE, body, Options::RECEIPT)?;
+//!                 receipts.extend(receipt.map(|receipt| (receipt, text.clone())));
+//!             }
+//!         }
+//!         ClientEvent::Receipt(receipt) => {
+//!             if let Some(text) = receipts.remove(&receipt) {
+//!                 outbox.remove(&text);
+//!             }
+//!         }
+//!         _ => {}
+//!     }
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Limits
 //!

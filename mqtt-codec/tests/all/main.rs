@@ -13,6 +13,7 @@ mod manual_handshakes;
 mod order;
 mod parts;
 mod quota;
+mod readme;
 mod requirements;
 mod round_trip;
 mod sender;

@@ -7,11 +7,12 @@ use core::fmt;
 use crate::connection::{HeartBeat, Subscription};
 use crate::{Frame, Version};
 
-/// A transaction that this client has begun.
+/// A transaction that this client has begun, on this connection.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Transaction(pub(in crate::connection) u64);
 
-/// A receipt that this client has asked for.
+/// A receipt that this client has asked for. It is of one connection: the next counts from
+/// the start again, so that a kept one names nothing there, or another frame.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ReceiptId(pub(in crate::connection) u64);
 

@@ -1,0 +1,103 @@
+//! A client that declares a queue, consumes from it, publishes to it with a confirm and in a
+//! transaction, receives, acknowledges and says goodbye. What it says stands here, and how bytes
+//! come and go in `runtimes`.
+//!
+//! `amqp_client std|tokio|smol|mio|arrays HOST:PORT [USER PASSWORD]`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
+
+mod runtimes;
+
+use amqp_codec::connection::*;
+use amqp_codec::method::{basic, confirm, queue, tx};
+use amqp_codec::{PropertiesBuf, PropertyFields};
+
+include!("../src/drive-loop.rs");
+
+fn main() -> Outcome {
+    let mut given = std::env::args().skip(1);
+    let runtime = given.next().ok_or("on which runtime?")?;
+    let arguments = runtimes::Arguments::parse(given)?;
+    let (start, mut config) = (Instant::now(), ClientConfig::default());
+    if let Some((username, password)) = arguments.user {
+        config = config.with_sasl(Sasl::Plain { username, password });
+    }
+    let client = ClientConnection::new(start.elapsed(), config);
+    let persistent = PropertyFields {
+        content_type: Some("text/plain".into()),
+        delivery_mode: Some(2),
+        ..Default::default()
+    };
+    let conversation = conversation(persistent.to_buf()?);
+    runtimes::run(&runtime, &arguments.address, client, start, conversation)
+}
+
+fn conversation(properties: PropertiesBuf) -> runtimes::Act {
+    let (mut received, mut done) = (0, 0);
+    Box::new(move |client, now, event| {
+        match event {
+            ClientEvent::Opened => drop((client.open_channel()?, client.open_channel()?)),
+            // The first channel consumes, and publishes with confirms.
+            ClientEvent::ChannelOpened { channel: 1, .. } => {
+                client.confirm_select(1, &confirm::Select::default())?;
+                // It goes with the connection.
+                let declare = queue::Declare {
+                    exclusive: true,
+                    ..Default::default()
+                };
+                client.queue_declare(1, &declare)?;
+            }
+            ClientEvent::ChannelOpened { channel, .. } => {
+                client.tx_select(channel, &tx::Select {})?;
+            }
+            ClientEvent::Reply {
+                reply: Reply::QueueDeclareOk(declared),
+                ..
+            } => {
+                let name = declared.queue;
+                let consume = basic::Consume {
+                    queue: name,
+                    ..Default::default()
+                };
+                client.consume(1, &consume)?;
+                for (channel, body) in [(1, "with a confirm"), (2, "in a transaction")] {
+                    let message = Message {
+                        routing_key: name, // that of the default exchange
+                        properties: properties.as_properties(),
+                        body: body.as_bytes(),
+                        ..Default::default()
+                    };
+                    client.publish(channel, Mandatory::Yes, &message)?;
+                }
+                client.tx_commit(2, &tx::Commit {})?;
+            }
+            ClientEvent::Deliver {
+                channel,
+                delivery_tag,
+                content,
+                ..
+            } => {
+                println!("received {:?}", String::from_utf8_lossy(content.body()));
+                client.ack(channel, Tags::One(delivery_tag))?;
+                received += 1;
+            }
+            ClientEvent::Confirm {
+                acknowledged: true, ..
+            }
+            | ClientEvent::Reply {
+                reply: Reply::TxCommitOk(_),
+                ..
+            } => done += 1,
+            ClientEvent::Start { .. } | ClientEvent::Reply { .. } => {}
+            ClientEvent::CloseOk => println!("goodbye"),
+            // What was refused: the channel or the connection is closed, or a message returned.
+            refused => return Err(format!("{refused:?}").into()),
+        }
+        if received == 2 && done == 2 && client.is_open() {
+            client.close(now)?;
+        }
+        Ok(())
+    })
+}

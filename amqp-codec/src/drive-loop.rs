@@ -1,0 +1,1 @@
+../../docs/drive-loop.rs
