@@ -50,14 +50,22 @@ fn logging_in() {
         stomp_host_fallback: false,
         ..Config::default()
     };
-    for headers in [
-        "accept-version:1.2\nhost:/\n",
-        "accept-version:1.2\nhost:x\nlogin:guest\npasscode:guest\n",
+    // What a client shows its user is the header `message`.
+    for (headers, message) in [
+        ("host:/\n", "Login failed"),
+        ("host:/\nlogin:guest\npasscode:wrong\n", "Login failed"),
+        (
+            "host:x\nlogin:guest\npasscode:guest\n",
+            "Unknown virtual host",
+        ),
     ] {
         let mut world = World::with(config.clone());
         let client = Stomp(world.connect(Protocol::Stomp));
-        client.send(&mut world, &format!("CONNECT\n{headers}\n"));
-        assert_eq!(commands(&client.frames(&mut world)), ["ERROR"], "{headers}");
+        let frame = format!("CONNECT\naccept-version:1.2\n{headers}\n");
+        client.send(&mut world, &frame);
+        let frames = client.frames(&mut world);
+        assert_eq!(commands(&frames), ["ERROR"], "{headers}");
+        assert_eq!(frames[0].header("message"), Some(message), "{headers}");
     }
 }
 

@@ -140,13 +140,16 @@ impl StompFrontEnd {
 
     /// Answers CONNECT with ERROR.
     fn turn_away(&mut self, now: Duration, host: &str, refusal: &Refusal) {
-        let detail = if refusal.kind == RefusalKind::NotFound {
-            alloc::format!("Virtual host '{host}' does not exist.\n")
+        // Clients show the summary, and often nothing else.
+        let (summary, detail) = if refusal.kind == RefusalKind::NotFound {
+            let detail = alloc::format!("Virtual host '{host}' does not exist.\n");
+            ("Unknown virtual host", detail)
         } else {
-            String::from("Access refused for the given login.\n")
+            let detail = String::from("Access refused for the given login.\n");
+            ("Login failed", detail)
         };
         let goodbye = Goodbye {
-            summary: "Bad CONNECT",
+            summary,
             body: detail.as_bytes(),
             ..Goodbye::default()
         };
