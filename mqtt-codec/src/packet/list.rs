@@ -226,6 +226,26 @@ pub(super) fn before_list(
     Ok((rest, (packet_identifier, properties)))
 }
 
+/// How long a packet is that ends in the list of this name, and how it is written: a part of its
+/// [`Body`](super::body::Body).
+macro_rules! put_list {
+    ($list:ident) => {
+        fn len(&self, version: ProtocolVersion) -> usize {
+            self.$list.body_len(&self.properties, version)
+        }
+
+        fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
+            let Self {
+                packet_identifier,
+                properties,
+                $list,
+            } = self;
+            $list.put_body(*packet_identifier, properties, version, out);
+        }
+    };
+}
+pub(super) use put_list;
+
 impl<'a, T: Entry<'a>> PartialEq for List<'a, T> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::body::{Body, Form, check_properties, reason_code};
-use super::list::{List, before_list};
+use super::list::{List, before_list, put_list};
 use super::{PacketSet, PacketType, ReasonCodes, Subscriptions};
 use crate::topic::{TopicFilter, levels};
 use crate::wire::{self, Parsed, fault, field_len};
@@ -204,18 +204,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
         Ok(())
     }
 
-    fn len(&self, version: ProtocolVersion) -> usize {
-        self.subscriptions.body_len(&self.properties, version)
-    }
-
-    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        let Self {
-            packet_identifier,
-            properties,
-            subscriptions,
-        } = self;
-        subscriptions.put_body(*packet_identifier, properties, version, out);
-    }
+    put_list!(subscriptions);
 }
 
 /// A server answers SUBSCRIBE (section 3.9).
@@ -264,18 +253,7 @@ impl<'a> Body<'a> for SubAck<'a> {
         check_properties(&self.properties, kind, version)
     }
 
-    fn len(&self, version: ProtocolVersion) -> usize {
-        self.reason_codes.body_len(&self.properties, version)
-    }
-
-    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        let Self {
-            packet_identifier,
-            properties,
-            reason_codes,
-        } = self;
-        reason_codes.put_body(*packet_identifier, properties, version, out);
-    }
+    put_list!(reason_codes);
 }
 
 /// The codes of SUBACK: 3.x has the three QoS and 0x80 (3.1.1 section 3.9.3).

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::body::{Body, Form, check_properties, reason_code};
-use super::list::{List, before_list};
+use super::list::{List, before_list, put_list};
 use super::subscribe::check_filter;
 use super::{PacketSet, PacketType, ReasonCodes, TopicFilters};
 use crate::topic::TopicFilter;
@@ -55,18 +55,7 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
         Ok(())
     }
 
-    fn len(&self, version: ProtocolVersion) -> usize {
-        self.topic_filters.body_len(&self.properties, version)
-    }
-
-    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        let Self {
-            packet_identifier,
-            properties,
-            topic_filters,
-        } = self;
-        topic_filters.put_body(*packet_identifier, properties, version, out);
-    }
+    put_list!(topic_filters);
 }
 
 /// A server answers UNSUBSCRIBE (section 3.11).
@@ -122,16 +111,5 @@ impl<'a> Body<'a> for UnsubAck<'a> {
         Ok(())
     }
 
-    fn len(&self, version: ProtocolVersion) -> usize {
-        self.reason_codes.body_len(&self.properties, version)
-    }
-
-    fn put(&self, version: ProtocolVersion, out: &mut impl BufMut) {
-        let Self {
-            packet_identifier,
-            properties,
-            reason_codes,
-        } = self;
-        reason_codes.put_body(*packet_identifier, properties, version, out);
-    }
+    put_list!(reason_codes);
 }
