@@ -40,7 +40,7 @@ impl<T> ByIdentifier<T> {
 
     /// Where an identifier is, or would be.
     #[inline]
-    fn find(&self, identifier: PacketIdentifier) -> Result<usize, usize> {
+    pub(super) fn find(&self, identifier: PacketIdentifier) -> Result<usize, usize> {
         match (self.0.front(), self.0.back()) {
             (Some(&(front, _)), _) if front == identifier => Ok(0),
             (_, Some(&(back, _))) if identifier <= back => {
@@ -57,8 +57,7 @@ impl<T> ByIdentifier<T> {
 
     #[inline]
     pub(super) fn get(&self, identifier: PacketIdentifier) -> Option<&T> {
-        let at = self.find(identifier).ok()?;
-        self.0.get(at).map(|(_, value)| value)
+        self.at(self.find(identifier).ok()?)
     }
 
     #[inline]
@@ -81,13 +80,25 @@ impl<T> ByIdentifier<T> {
         }
     }
 
+    /// The entry at a place that was found.
+    #[inline]
+    pub(super) fn at(&self, place: usize) -> Option<&T> {
+        self.0.get(place).map(|(_, value)| value)
+    }
+
     /// Takes an entry out.
     #[inline]
     pub(super) fn remove(&mut self, identifier: PacketIdentifier) -> Option<T> {
-        let (_, value) = match self.find(identifier) {
-            Ok(0) => self.0.pop_front(),
-            Ok(at) => self.0.remove(at),
-            Err(_) => None,
+        let place = self.find(identifier).ok()?;
+        self.remove_at(place)
+    }
+
+    /// Takes out the entry at a place that was found.
+    #[inline]
+    pub(super) fn remove_at(&mut self, place: usize) -> Option<T> {
+        let (_, value) = match place {
+            0 => self.0.pop_front(),
+            _ => self.0.remove(place),
         }?;
         if self.0.is_empty() && self.0.capacity() > KEPT {
             self.0 = VecDeque::new();

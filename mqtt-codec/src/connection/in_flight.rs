@@ -1,8 +1,8 @@
 //! Packets that were sent and wait for their acknowledgement, by packet identifier.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
-use core::{fmt, mem};
 
 use super::by_identifier::ByIdentifier;
 use super::session::InFlight;
@@ -40,6 +40,19 @@ enum Slot {
     Used(Sent),
     /// The next free slot.
     Free(u16),
+}
+
+/// Whether a packet was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// There is none.
+    Absent,
+    /// It is not one of those that were meant.
+    Kept,
+    Yes {
+        /// Whether it counted against the peer's Receive Maximum.
+        counted: bool,
+    },
 }
 
 /// No slot: there are 65,535 at most, as there are packet identifiers.
@@ -98,9 +111,10 @@ impl InFlightPackets {
         let free = self.free;
         let slot = match self.slots.get_mut(usize::from(free)) {
             Some(place) => {
-                if let Slot::Free(next) = mem::replace(place, Slot::Used(sent)) {
-                    self.free = next;
+                if let Slot::Free(next) = place {
+                    self.free = *next;
                 }
+                *place = Slot::Used(sent);
                 free
             }
             None => {
@@ -120,20 +134,44 @@ impl InFlightPackets {
     /// the slots are given back: an idle connection has no use for them.
     #[inline]
     pub(super) fn remove(&mut self, identifier: PacketIdentifier) -> Option<bool> {
-        let slot = self.places.remove(identifier)?;
-        let place = self.slots.get_mut(usize::from(slot))?;
-        let Slot::Used(sent) = &*place else {
-            return None;
+        match self.remove_if(identifier, |_| true) {
+            Removed::Yes { counted } => Some(counted),
+            Removed::Absent | Removed::Kept => None,
+        }
+    }
+
+    /// Forgets a packet, if it is one of those.
+    #[inline]
+    pub(super) fn remove_if(
+        &mut self,
+        identifier: PacketIdentifier,
+        is_one: impl FnOnce(&InFlight) -> bool,
+    ) -> Removed {
+        let Ok(at) = self.places.find(identifier) else {
+            return Removed::Absent;
         };
+        let Some(&slot) = self.places.at(at) else {
+            return Removed::Absent;
+        };
+        let Some(place) = self.slots.get_mut(usize::from(slot)) else {
+            return Removed::Absent;
+        };
+        let Slot::Used(sent) = &*place else {
+            return Removed::Absent;
+        };
+        if !is_one(&sent.packet) {
+            return Removed::Kept;
+        }
         let counted = sent.on_this_connection;
         *place = Slot::Free(self.free);
+        self.places.remove_at(at);
         self.free = slot;
         if self.places.is_empty() {
             self.usual = self.slots.len() as u16;
             self.free = END;
             self.slots = Vec::new();
         }
-        Some(counted)
+        Removed::Yes { counted }
     }
 
     /// The packets, by identifier.

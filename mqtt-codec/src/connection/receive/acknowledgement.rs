@@ -1,6 +1,7 @@
 //! Acknowledgements that come in.
 
 use crate::connection::core::Core;
+use crate::connection::in_flight::Removed;
 use crate::connection::session::{InFlight, Received};
 use crate::connection::{ConnectionError, Handshakes};
 use crate::{Acknowledgement, Packet, PacketIdentifier, PacketType, QoS, ReasonCode, Rule};
@@ -12,16 +13,9 @@ impl Core {
         &mut self,
         ack: &Acknowledgement<'_>,
     ) -> Result<bool, ConnectionError> {
-        match self.in_flight(ack.packet_identifier) {
-            None => Ok(false),
-            Some(Wait::Acknowledged) => {
-                self.settle(ack.packet_identifier);
-                Ok(true)
-            }
-            Some(Wait::Received | Wait::Release | Wait::Complete) => {
-                Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
-            }
-        }
+        self.settle_if(ack.packet_identifier, |packet| {
+            matches!(packet, InFlight::Publish(message) if message.qos != QoS::ExactlyOnce)
+        })
     }
 
     /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), now or when the
@@ -64,14 +58,24 @@ impl Core {
         &mut self,
         ack: &Acknowledgement<'_>,
     ) -> Result<bool, ConnectionError> {
-        match self.in_flight(ack.packet_identifier) {
-            None => Ok(false),
-            Some(Wait::Complete) => {
-                self.settle(ack.packet_identifier);
+        self.settle_if(ack.packet_identifier, |packet| {
+            matches!(packet, InFlight::PubRel)
+        })
+    }
+
+    /// Settles a packet, if it waits for what has come; whether there was one.
+    #[inline]
+    fn settle_if(
+        &mut self,
+        identifier: PacketIdentifier,
+        waits: impl FnOnce(&InFlight) -> bool,
+    ) -> Result<bool, ConnectionError> {
+        match self.session.in_flight.remove_if(identifier, waits) {
+            Removed::Absent => Ok(false),
+            Removed::Kept => Err(self.violation(Rule::AcknowledgementOfAnotherQoS)),
+            Removed::Yes { counted } => {
+                self.has_settled(counted);
                 Ok(true)
-            }
-            Some(Wait::Acknowledged | Wait::Received | Wait::Release) => {
-                Err(self.violation(Rule::AcknowledgementOfAnotherQoS))
             }
         }
     }

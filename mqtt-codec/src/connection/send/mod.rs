@@ -307,6 +307,7 @@ impl Core {
     }
 
     /// Sends again what the Receive Maximum allows by now.
+    #[inline]
     fn send_unsent(&mut self) {
         while let Some(&identifier) = self.unsent.last() {
             if !self.send_again(identifier) {
@@ -374,7 +375,14 @@ impl Core {
     /// A packet is settled: its identifier is free, and another may be sent.
     // keeps: 5.0 MQTT-4.4.0-2
     pub(in crate::connection) fn settle(&mut self, identifier: PacketIdentifier) {
-        if self.session.in_flight.remove(identifier) == Some(true) {
+        let counted = self.session.in_flight.remove(identifier);
+        self.has_settled(counted == Some(true));
+    }
+
+    /// A packet is gone from the session, which counted or not.
+    #[inline]
+    pub(in crate::connection) fn has_settled(&mut self, counted: bool) {
+        if counted {
             self.under_way -= 1;
         }
         self.send_unsent();
