@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::cut::{Cut, Transcript, assert_the_cut_does_not_matter, feed};
 use crate::phrase;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Redelivered, ReplyError,
-    Request, SendError, ServerConfig, ServerConnection, ServerEvent, Tags,
+    ClientConfig, ClientConnection, ClientEvent, Connection, Mandatory, Message, Redelivered,
+    ReplyError, Request, Role, SendError, ServerConfig, ServerConnection, ServerEvent, Tags,
 };
 use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Properties, ReplyCode};
@@ -55,49 +55,7 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
     config.limits.assembled_size = ASSEMBLED_SIZE;
     config.limits.held_size = HELD_SIZE;
-    let mut server = ServerConnection::new(NOW, config);
-    let mut transcript = Transcript::default();
-    let mut failed = None;
-    transcript.left = feed(stream, cut, |input| {
-        loop {
-            let before = input.len();
-            let event = match server.receive(NOW, input) {
-                Ok(event) => {
-                    assert_eq!(failed, None, "errors are sticky");
-                    match event {
-                        Some(event) => event,
-                        None => return true,
-                    }
-                }
-                // What comes after is heard still: it may answer the goodbye.
-                Err(error) => match &failed {
-                    None => {
-                        transcript.events.push(format!("{error:?}"));
-                        failed = Some(error);
-                        continue;
-                    }
-                    Some(first) => {
-                        assert_eq!(&error, first, "errors are sticky");
-                        if input.len() == before {
-                            return true;
-                        }
-                        continue;
-                    }
-                },
-            };
-            transcript.events.push(format!("{event:?}"));
-            if let Err(error) = serve_event(&mut server, event) {
-                transcript.events.push(format!("{error:?}"));
-            }
-        }
-    });
-    if failed.is_some() {
-        transcript.left.clear();
-    }
-    transcript.closed = server.is_closed();
-    server.poll_transmit(NOW, &mut transcript.sent);
-    assert_eq!(server.transmit_len(), 0);
-    transcript
+    drive(ServerConnection::new(NOW, config), stream, cut, serve_event)
 }
 
 fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<(), SendError> {
@@ -192,13 +150,27 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ClientConfig::default();
     config.limits.assembled_size = ASSEMBLED_SIZE;
     config.limits.held_size = HELD_SIZE;
-    let mut client = ClientConnection::new(NOW, config);
+    drive(
+        ClientConnection::new(NOW, config),
+        stream,
+        cut,
+        consume_event,
+    )
+}
+
+/// Feeds either end, and acts on what it returns.
+fn drive<R: Role>(
+    mut connection: Connection<R>,
+    stream: &[u8],
+    cut: Cut,
+    act: impl Fn(&mut Connection<R>, R::Event<'_>) -> Result<(), SendError>,
+) -> Transcript {
     let mut transcript = Transcript::default();
     let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
         loop {
             let before = input.len();
-            let event = match client.receive(NOW, input) {
+            let event = match connection.receive(NOW, input) {
                 Ok(event) => {
                     assert_eq!(failed, None, "errors are sticky");
                     match event {
@@ -223,7 +195,7 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
                 },
             };
             transcript.events.push(format!("{event:?}"));
-            if let Err(error) = consume_event(&mut client, event) {
+            if let Err(error) = act(&mut connection, event) {
                 transcript.events.push(format!("{error:?}"));
             }
         }
@@ -231,9 +203,9 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
     if failed.is_some() {
         transcript.left.clear();
     }
-    transcript.closed = client.is_closed();
-    client.poll_transmit(NOW, &mut transcript.sent);
-    assert_eq!(client.transmit_len(), 0);
+    transcript.closed = connection.is_closed();
+    connection.poll_transmit(NOW, &mut transcript.sent);
+    assert_eq!(connection.transmit_len(), 0);
     transcript
 }
 

@@ -6,8 +6,8 @@ use crate::cut::{Cut, Transcript, assert_the_cut_does_not_matter, feed};
 use crate::phrase;
 use stomp_codec::Headers;
 use stomp_codec::connection::{
-    Accept, AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Goodbye, Options,
-    ServerConfig, ServerConnection, ServerEvent,
+    Accept, AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Connection,
+    Goodbye, Options, Role, SendError, ServerConfig, ServerConnection, ServerEvent,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -47,64 +47,38 @@ pub fn run(data: &[u8]) {
 fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
     config.limits.assembled_size = assembled;
-    let mut server = ServerConnection::new(NOW, config);
-    let mut transcript = Transcript::default();
-    transcript.left = feed(stream, cut, |input| {
-        loop {
-            let event = match server.receive(NOW, input) {
-                Ok(Some(event)) => event,
-                Ok(None) => return true,
-                Err(error) => {
-                    assert_eq!(server.receive(NOW, input), Err(error), "errors are sticky");
-                    transcript.events.push(format!("{error:?}"));
-                    return false;
-                }
-            };
-            if let ServerEvent::Body {
-                part, remaining, ..
-            } = event
-            {
-                put_together(&mut transcript, part, remaining == Some(0));
-                continue;
-            }
-            transcript.events.push(format!("{event:?}"));
-            let answer = match event {
-                ServerEvent::Connect(connect) if connect.login.as_deref() == Some("nobody") => {
-                    server.refuse(
-                        NOW,
-                        &Goodbye {
-                            summary: "nobody",
-                            ..Goodbye::default()
-                        },
-                    )
-                }
-                ServerEvent::Connect(_) => server.accept(NOW, &Accept::default()),
-                ServerEvent::Subscribe(subscribe) => {
-                    let tag = transcript.events.len() as u64;
-                    let headers = [("x", "y")];
-                    server.deliver(
-                        subscribe.subscription,
-                        tag,
-                        &subscribe.destination,
-                        headers,
-                        b"m",
-                    )
-                }
-                ServerEvent::Send(send) => send.receipt.map_or(Ok(()), |id| server.receipt(&id)),
-                ServerEvent::Commit { receipt, .. } | ServerEvent::Disconnect { receipt, .. } => {
-                    receipt.map_or(Ok(()), |id| server.receipt(&id))
-                }
-                _ => Ok(()),
-            };
-            if let Err(error) = answer {
-                transcript.events.push(format!("{error:?}"));
-            }
+    let server = ServerConnection::new(NOW, config);
+    drive(server, stream, cut, |server, event, transcript| {
+        if let ServerEvent::Body {
+            part, remaining, ..
+        } = event
+        {
+            put_together(transcript, part, remaining == Some(0));
+            return Ok(());
         }
-    });
-    transcript.closed = server.is_closed();
-    server.poll_transmit(NOW, &mut transcript.sent);
-    assert_eq!(server.transmit_len(), 0);
-    transcript
+        transcript.events.push(format!("{event:?}"));
+        match event {
+            ServerEvent::Connect(connect) if connect.login.as_deref() == Some("nobody") => {
+                let summary = "nobody";
+                let goodbye = Goodbye {
+                    summary,
+                    ..Goodbye::default()
+                };
+                server.refuse(NOW, &goodbye)
+            }
+            ServerEvent::Connect(_) => server.accept(NOW, &Accept::default()),
+            ServerEvent::Subscribe(subscribe) => {
+                let tag = transcript.events.len() as u64;
+                let (headers, destination) = ([("x", "y")], &subscribe.destination);
+                server.deliver(subscribe.subscription, tag, destination, headers, b"m")
+            }
+            ServerEvent::Send(send) => send.receipt.map_or(Ok(()), |id| server.receipt(&id)),
+            ServerEvent::Commit { receipt, .. } | ServerEvent::Disconnect { receipt, .. } => {
+                receipt.map_or(Ok(()), |id| server.receipt(&id))
+            }
+            _ => Ok(()),
+        }
+    })
 }
 
 /// The client's side. It subscribes as soon as it can, and acknowledges.
@@ -112,54 +86,66 @@ fn consume(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     let mut config = ClientConfig::default();
     config.limits.assembled_size = assembled;
     let mut client = ClientConnection::new(NOW, config);
-    client
-        .connect(
-            NOW,
-            &ConnectOptions {
-                host: "/",
-                ..ConnectOptions::default()
+    let connect = ConnectOptions {
+        host: "/",
+        ..ConnectOptions::default()
+    };
+    let connected = client.connect(NOW, &connect);
+    connected.expect("it is the first thing said");
+    drive(client, stream, cut, |client, event, transcript| {
+        if let ClientEvent::Body {
+            part, remaining, ..
+        } = event
+        {
+            put_together(transcript, part, remaining == Some(0));
+            return Ok(());
+        }
+        transcript.events.push(format!("{event:?}"));
+        match event {
+            ClientEvent::Connected(_) => client
+                .subscribe("/queue/q", AckMode::Client, Headers::NONE, Options::RECEIPT)
+                .map(drop),
+            ClientEvent::Message(message) => match message.ack {
+                Some(token) => client
+                    .ack(&token, Headers::NONE, Options::default())
+                    .map(drop),
+                None => Ok(()),
             },
-        )
-        .expect("it is the first thing said");
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Feeds either end, and has `act` write down what it returns, and answer.
+fn drive<R: Role>(
+    mut connection: Connection<R>,
+    stream: &[u8],
+    cut: Cut,
+    act: impl Fn(&mut Connection<R>, R::Event<'_>, &mut Transcript) -> Result<(), SendError>,
+) -> Transcript {
     let mut transcript = Transcript::default();
-    transcript.left = feed(stream, cut, |input| {
+    let left = feed(stream, cut, |input| {
         loop {
-            let event = match client.receive(NOW, input) {
-                Ok(Some(event)) => event,
+            match connection.receive(NOW, input) {
+                Ok(Some(event)) => {
+                    if let Err(error) = act(&mut connection, event, &mut transcript) {
+                        transcript.events.push(format!("{error:?}"));
+                    }
+                }
                 Ok(None) => return true,
                 Err(error) => {
-                    assert_eq!(client.receive(NOW, input), Err(error), "errors are sticky");
+                    let again = connection.receive(NOW, input).map(drop);
+                    assert_eq!(again, Err(error), "errors are sticky");
                     transcript.events.push(format!("{error:?}"));
                     return false;
                 }
-            };
-            if let ClientEvent::Body {
-                part, remaining, ..
-            } = event
-            {
-                put_together(&mut transcript, part, remaining == Some(0));
-                continue;
-            }
-            transcript.events.push(format!("{event:?}"));
-            let answer = match event {
-                ClientEvent::Connected(_) => client
-                    .subscribe("/queue/q", AckMode::Client, Headers::NONE, Options::RECEIPT)
-                    .map(|_| ()),
-                ClientEvent::Message(message) => match message.ack {
-                    Some(token) => client
-                        .ack(&token, Headers::NONE, Options::default())
-                        .map(|_| ()),
-                    None => Ok(()),
-                },
-                _ => Ok(()),
-            };
-            if let Err(error) = answer {
-                transcript.events.push(format!("{error:?}"));
             }
         }
     });
-    transcript.closed = client.is_closed();
-    client.poll_transmit(NOW, &mut transcript.sent);
+    transcript.left = left;
+    transcript.closed = connection.is_closed();
+    connection.poll_transmit(NOW, &mut transcript.sent);
+    assert_eq!(connection.transmit_len(), 0);
     transcript
 }
 
