@@ -227,7 +227,7 @@ impl<'a> Body<'a> for SubAck<'a> {
         let empty = Rule::SubAckEmpty;
         let (rest, reason_codes) = List::parse(list, version, empty, u32::MAX, |input| {
             match reason_code(input, PacketSet::SUBACK, Rule::SubAckReasonCode)? {
-                (_, code) if !is_suback_code(code, version) => {
+                (_, code) if !is_in_version(code, version) => {
                     Err(fault(Rule::SubAckReasonCode, input))
                 }
                 parsed => Ok(parsed),
@@ -259,6 +259,10 @@ impl<'a> Body<'a> for SubAck<'a> {
 /// The codes of SUBACK: 3.x has the three QoS and 0x80 (3.1.1 section 3.9.3).
 // keeps: 5.0 MQTT-3.8.4-7
 fn is_suback_code(code: ReasonCode, version: ProtocolVersion) -> bool {
-    code.packets().contains(PacketSet::SUBACK)
-        && (version == ProtocolVersion::V5_0 || code <= ReasonCode::UnspecifiedError)
+    code.packets().contains(PacketSet::SUBACK) && is_in_version(code, version)
+}
+
+/// Whether a code of SUBACK is one in this version.
+fn is_in_version(code: ReasonCode, version: ProtocolVersion) -> bool {
+    version == ProtocolVersion::V5_0 || code <= ReasonCode::UnspecifiedError
 }

@@ -524,19 +524,23 @@ impl Contents {
 }
 
 /// The properties of a packet, Property Length first (section 2.2.2). 3.x has none.
-#[inline]
+#[inline(always)]
 pub(crate) fn properties(
     input: &[u8],
     packet: PacketSet,
     version: ProtocolVersion,
 ) -> Parsed<'_, Properties<'_>> {
-    if !version.has_properties() {
-        return Ok((input, Properties::EMPTY));
+    match input {
+        _ if !version.has_properties() => Ok((input, Properties::EMPTY)),
+        // Most packets of 5.0 have none either.
+        [0, rest @ ..] => Ok((rest, Properties::EMPTY)),
+        _ => some_properties(input, packet),
     }
+}
+
+#[inline]
+fn some_properties(input: &[u8], packet: PacketSet) -> Parsed<'_, Properties<'_>> {
     let (rest, length) = wire::variable_byte_integer(input)?;
-    if length == 0 {
-        return Ok((rest, Properties::EMPTY));
-    }
     let Some((bytes, rest)) = rest.split_at_checked(length as usize) else {
         return Err(fault(Rule::PropertiesLength, input));
     };
