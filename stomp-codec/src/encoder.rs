@@ -195,19 +195,26 @@ pub(crate) fn put_content_length(length: u64, out: &mut impl BufMut) {
     out.put_u8(b'\n');
 }
 
+/// The bytes of the longest header of a `content-length`.
+pub(crate) const LONGEST_CONTENT_LENGTH: usize = CONTENT_LENGTH.len() + Decimal::LONGEST + 2;
+
+/// The bytes of the header for that `content-length`.
 pub(crate) fn content_length_len(length: usize) -> usize {
     CONTENT_LENGTH.len() + Decimal::from_u64(length as u64).as_str().len() + 2
 }
 
 /// A number in decimal digits, without an allocation.
 pub(crate) struct Decimal {
-    digits: [u8; 20],
+    digits: [u8; Self::LONGEST],
     start: usize,
 }
 
 impl Decimal {
+    /// The digits of the largest number.
+    const LONGEST: usize = 20;
+
     pub(crate) fn from_u64(mut number: u64) -> Self {
-        let mut digits = [b'0'; 20];
+        let mut digits = [b'0'; Self::LONGEST];
         let mut start = digits.len();
         loop {
             start -= 1;

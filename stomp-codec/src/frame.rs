@@ -151,8 +151,8 @@ impl<'a> Frame<'a> {
                 self.headers.given().iter().map(escaped).sum()
             }
         };
-        let content_length = encoder::content_length_len(self.body.len());
-        self.command.as_str().len() + headers + content_length + self.body.len() + 3
+        let others = encoder::LONGEST_CONTENT_LENGTH + self.body.len() + 3;
+        self.command.as_str().len() + headers + others
     }
 
     /// Writes the frame, with LF for an EOL (and CR LF after a value of CONNECT that was
