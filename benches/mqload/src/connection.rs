@@ -130,7 +130,8 @@ pub async fn drive<C: Client>(
         let late = connection.client.timeout();
         let late = late.map(|at| Instant::now() + at.saturating_sub(now));
         let notify = run.notify(number);
-        let more = connection.more && output.waiting() < BACKLOG;
+        // Nothing more is published once the load is over.
+        let more = connection.more && phase == Phase::Run && output.waiting() < BACKLOG;
         // Where there is always more to do, sockets seem to have nothing once the task has had
         // its share.
         tokio::task::consume_budget().await;
