@@ -207,7 +207,12 @@ impl<'a> Frame<'a> {
                 }
             }
         }
-        if content_length.is_none() && self.adds_content_length() {
+        // Headers that were given have been looked through already.
+        let adds_content_length = match self.headers.lines() {
+            Some(_) => self.adds_content_length(),
+            None => content_length.is_none() && !self.body.is_empty(),
+        };
+        if adds_content_length {
             encoder::put_content_length(self.body.len() as u64, out);
         }
         out.put_u8(b'\n');

@@ -215,7 +215,7 @@ impl<'a, T: Entry<'a>> List<'a, T> {
 }
 
 /// What stands before the list of `packet`.
-#[inline]
+#[inline(always)]
 pub(super) fn before_list(
     body: &[u8],
     packet: PacketSet,
