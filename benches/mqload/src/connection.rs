@@ -118,7 +118,6 @@ pub async fn drive<C: Client>(
             } else if phase == Phase::Run && output.waiting() < BACKLOG {
                 connection.publish()?;
             }
-            connection.more &= phase == Phase::Run && !leaving;
         } else if phase == Phase::Close && !leaving {
             bail!("not ready when the run was over");
         }
