@@ -193,10 +193,12 @@ mod recovery;
 mod report;
 
 pub use admission::{Authentication, Credentials, Terms};
-pub use broker::{Broker, Input, Output};
+pub use broker::{Broker, ConnectionStatistics, Input, Output};
 pub use config::{Config, ConfigError, Permission, Store, TopicPermission};
 pub use frontend::Protocol;
 pub use limits::Limits;
-pub use model::{ConnectionId, Statistics};
+pub use model::{
+    ConnectionId, DropCause, Dropped, Place, QueueStatistics, SessionStatistics, Statistics,
+};
 pub use recovery::{Recovery, RecoveryError};
-pub use report::{Reason, Report};
+pub use report::{PeerReport, Reason, Report};

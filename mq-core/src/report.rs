@@ -1,9 +1,19 @@
-//! What a shell should log or count: it is about a peer, and not for it.
+//! What a shell should log or count: it is about peers and queues, and not for a peer.
 
 use alloc::string::{String, ToString};
 
 use crate::model::message::Name;
-use crate::model::{ConnectionId, Notice, Request};
+use crate::model::{ConnectionId, Dropped, Notice, Request};
+
+/// Something that a person who runs the broker wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Report {
+    /// About a connection.
+    Peer(PeerReport),
+    /// Messages were dropped by a limit.
+    Dropped(Dropped),
+}
 
 /// Something that a person who runs the broker wants to know of a connection.
 ///
@@ -12,7 +22,7 @@ use crate::model::{ConnectionId, Notice, Request};
 /// broker does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct PeerReport {
     /// Which connection.
     pub connection: ConnectionId,
     /// The user that the client said it is; empty while it has not, or for nobody in
@@ -109,12 +119,22 @@ impl Login {
         }
     }
 
+    /// The name of the user; empty for nobody in particular.
+    pub(crate) fn user(&self) -> &Name {
+        &self.user
+    }
+
+    /// MQTT's client identifier; empty in other protocols.
+    pub(crate) fn client_identifier(&self) -> &Name {
+        &self.client_identifier
+    }
+
     pub(crate) fn report(&self, connection: ConnectionId, reason: Reason) -> Report {
-        Report {
+        Report::Peer(PeerReport {
             connection,
             user: self.user.to_string(),
             client_identifier: self.client_identifier.to_string(),
             reason,
-        }
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::hand::{Hand, Snapshot};
+use crate::hand::{Hand, Inventory, Snapshot};
 use crate::{Config, Endpoint, Listen, Server, StartError};
 
 /// How often it is looked at what is waited for.
@@ -93,10 +93,20 @@ impl BlockingServer {
     ///
     /// # Panics
     ///
-    /// In an asynchronous context, as the two below: a [`Server`] is for those.
+    /// In an asynchronous context, as the three below: a [`Server`] is for those.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.hand.snapshot_blocking()
+    }
+
+    /// What each queue, session and connection holds now.
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        self.hand.inventory_blocking()
     }
 
     /// Waits until a snapshot passes a test, for at most so long. Returns whether one did.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Terms};
+use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Report, Terms};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::authenticator::{Attempt, Authenticator, Verdict};
 use crate::connection::{self, Gate, Outgoing, Reading};
-use crate::hand::Snapshot;
+use crate::hand::{Inventory, Snapshot};
 use crate::listener::Peer as Origin;
 use crate::live::Live;
 use crate::name;
@@ -82,6 +82,10 @@ pub(crate) enum Command {
     /// The program that has the server in it asks what there is.
     Snapshot {
         answer: oneshot::Sender<Snapshot>,
+    },
+    /// It asks what each queue, session and connection holds.
+    Inventory {
+        answer: oneshot::Sender<Inventory>,
     },
     /// It cuts all connections, and asks how many there were.
     Cut {
@@ -324,6 +328,15 @@ impl BrokerTask {
                 });
                 None
             }
+            Command::Inventory { answer } => {
+                // Who asked may not wait any more.
+                let _ = answer.send(Inventory {
+                    queues: self.broker.queues().collect(),
+                    sessions: self.broker.sessions().collect(),
+                    connections: self.broker.connections().collect(),
+                });
+                None
+            }
             Command::Cut { answer } => {
                 let peers = std::mem::take(&mut self.peers);
                 let _ = answer.send(peers.len());
@@ -448,7 +461,8 @@ impl BrokerTask {
                         log.trim(before);
                     }
                 }
-                Output::Report(report) => {
+                Output::Report(Report::Dropped(dropped)) => self.reports.write_dropped(&dropped),
+                Output::Report(Report::Peer(report)) => {
                     let connection = &report.connection;
                     let peer = self.peers.get(connection).map(|peer| &peer.subject);
                     if let Some(subject) = peer.or(self.leaving.get(connection)) {

@@ -1,6 +1,6 @@
 //! What a program can ask of the server in it.
 
-use mq_core::Statistics;
+use mq_core::{ConnectionStatistics, QueueStatistics, SessionStatistics, Statistics};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::broker_task::Command;
@@ -15,6 +15,18 @@ pub struct Snapshot {
     pub statistics: Statistics,
 }
 
+/// What each queue, session and connection of the server holds, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// The queues: by virtual host, and in the order in which they were declared.
+    pub queues: Vec<QueueStatistics>,
+    /// The MQTT sessions: by virtual host, and in the order in which they began.
+    pub sessions: Vec<SessionStatistics>,
+    /// The connections, in the order in which they came.
+    pub connections: Vec<ConnectionStatistics>,
+}
+
 /// A hand on the broker's task.
 #[derive(Clone, Debug)]
 pub(crate) struct Hand(pub(crate) mpsc::Sender<Command>);
@@ -25,6 +37,11 @@ type Question<T> = (Command, oneshot::Receiver<T>);
 fn snapshot() -> Question<Snapshot> {
     let (answer, answered) = oneshot::channel();
     (Command::Snapshot { answer }, answered)
+}
+
+fn inventory() -> Question<Inventory> {
+    let (answer, answered) = oneshot::channel();
+    (Command::Inventory { answer }, answered)
 }
 
 fn cut() -> Question<usize> {
@@ -54,6 +71,14 @@ impl Hand {
 
     pub(crate) fn snapshot_blocking(&self) -> Snapshot {
         self.ask_blocking(snapshot())
+    }
+
+    pub(crate) async fn inventory(&self) -> Inventory {
+        self.ask(inventory()).await
+    }
+
+    pub(crate) fn inventory_blocking(&self) -> Inventory {
+        self.ask_blocking(inventory())
     }
 
     pub(crate) async fn cut(&self) -> usize {

@@ -81,8 +81,11 @@ pub use authenticator::{Attempt, Authenticator, Verdict};
 pub use blocking::BlockingServer;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
-pub use hand::Snapshot;
-pub use mq_core::{Credentials, Protocol, Statistics};
+pub use hand::{Inventory, Snapshot};
+pub use mq_core::{
+    ConnectionId, ConnectionStatistics, Credentials, Protocol, QueueStatistics, SessionStatistics,
+    Statistics,
+};
 pub use server::Server;
 pub use transport::{Address, Endpoint, EndpointError, IdentityFrom, Speaks, TlsError, TlsFiles};
 

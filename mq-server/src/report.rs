@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mq_core::{Protocol, Reason, Report, Statistics};
+use mq_core::{DropCause, Dropped, PeerReport, Place, Protocol, Reason, Statistics};
 
 use crate::listener::Peer;
 use crate::name;
@@ -29,13 +29,14 @@ pub(crate) struct Reports {
     taken_over: Throttle,
     blocked: Throttle,
     undeliverable: Throttle,
+    dropped: Throttle,
     seen: Statistics,
     next_look: Option<Instant>,
 }
 
 impl Reports {
-    pub(crate) fn write(&self, report: &Report, subject: &Subject) {
-        let Report {
+    pub(crate) fn write(&self, report: &PeerReport, subject: &Subject) {
+        let PeerReport {
             connection,
             user,
             client_identifier,
@@ -84,6 +85,34 @@ impl Reports {
             }
             other => tracing::info!(id, protocol, %peer, user, "{other:?}"),
         }
+    }
+
+    /// Names the queue or session that drops messages.
+    pub(crate) fn write_dropped(&self, dropped: &Dropped) {
+        let Dropped {
+            virtual_host,
+            place,
+            cause,
+            count,
+            ..
+        } = dropped;
+        let Some(Line { left_out }) = self.dropped.line(Instant::now()) else {
+            return;
+        };
+        let (what, name) = match place {
+            Place::Queue(name) => ("queue", &**name),
+            Place::Session(client) => ("session of client", &**client),
+            _ => ("retained messages", ""),
+        };
+        let why = match cause {
+            DropCause::Full => "there is no room",
+            DropCause::Refused => "there is no room, and it refuses what is published",
+            DropCause::DeliveryLimit => "they came back too often",
+            _ => "of a limit",
+        };
+        tracing::warn!(
+            %virtual_host, name, count, left_out, "{what}: messages dropped, since {why}"
+        );
     }
 
     /// Says at most every ten seconds how many messages limits have dropped meanwhile.

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
-use crate::hand::{Hand, Snapshot};
+use crate::hand::{Hand, Inventory, Snapshot};
 use crate::listener::{self, Listener, Reception};
 use crate::live::Live;
 use crate::places::Places;
@@ -158,6 +158,12 @@ impl Server {
     /// What there is in the server now.
     pub async fn snapshot(&self) -> Snapshot {
         self.hand.snapshot().await
+    }
+
+    /// What each queue, session and connection holds now. It takes the broker a moment for
+    /// each of them: it is for a person who asks, or for a scrape.
+    pub async fn inventory(&self) -> Inventory {
+        self.hand.inventory().await
     }
 
     /// Ends all connections without a goodbye, as a network does. Returns how many there

@@ -8,7 +8,7 @@ use crate::phrase::{self, Phrasebook};
 use amqp_codec::ProtocolHeader;
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Terms};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Report, Terms};
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -206,8 +206,11 @@ impl World {
                     self.paused.remove(connection);
                 }
                 // For logs and counters.
-                Output::Report(report) => {
+                Output::Report(Report::Peer(report)) => {
                     assert!(report.connection.0 <= self.last_id, "{output:?}");
+                }
+                Output::Report(Report::Dropped(dropped)) => {
+                    assert!(dropped.count > 0, "{output:?}");
                 }
                 other => panic!("an output that this target does not know: {other:?}"),
             }

@@ -25,6 +25,7 @@ const FRAME_HEAD: usize = 512;
 
 /// One connection.
 pub(super) struct Connection {
+    pub(super) protocol: Protocol,
     pub(super) front: Box<dyn FrontEnd + Send>,
     /// Received, and not taken yet.
     pub(super) backlog: BytesMut,
@@ -203,6 +204,7 @@ impl Broker {
             return;
         }
         let connection = Connection {
+            protocol,
             front: frontend::new(protocol, &self.config, terms, id, self.now),
             backlog: BytesMut::new(),
             unsent: 0,

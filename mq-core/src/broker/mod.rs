@@ -4,6 +4,7 @@ mod connection;
 mod departure;
 mod memory;
 mod port;
+mod statistics;
 mod store;
 mod turn;
 
@@ -17,10 +18,11 @@ use core::time::Duration;
 use crate::config::{Config, ConfigError, Store};
 use crate::journal::Journal;
 use crate::model::message::Name;
-use crate::model::{ConnectionId, Model, Statistics};
+use crate::model::{ConnectionId, Model};
 use connection::Connection;
 use memory::Memory;
 pub use port::{Input, Output};
+pub use statistics::ConnectionStatistics;
 
 /// Timers that one call serves.
 const TIMERS: usize = 256;
@@ -173,14 +175,6 @@ impl Broker {
         self.model.handle_timeout(self.now, TIMERS);
         self.turn();
         self.settle();
-    }
-
-    /// What was counted, over all virtual hosts.
-    #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        let mut statistics = self.model.statistics();
-        statistics.steps += self.steps;
-        statistics
     }
 
     /// Everything in here counts Unix time, so that what was written down once means the

@@ -10,6 +10,7 @@ use crate::journal::{Admission, Journal, Reader};
 use crate::model::{ConnectionId, Notice, Wait};
 use crate::names;
 use crate::recovery::RecoveryError;
+use crate::report::Report;
 
 impl Broker {
     /// The next notice that may go out, unless so many steps have been done before there
@@ -59,6 +60,10 @@ impl Broker {
     pub(super) fn settle(&mut self) {
         while let Some(id) = self.touched.pop_first() {
             self.flush(id);
+        }
+        while let Some(dropped) = self.model.poll_dropped() {
+            self.outputs
+                .push_back(Output::Report(Report::Dropped(dropped)));
         }
         if let Some(journal) = &mut self.journal {
             journal.take(&mut self.model);

@@ -82,6 +82,7 @@
 pub(crate) mod change;
 mod connection;
 pub(crate) mod difference;
+mod drops;
 pub(crate) mod exchange;
 pub(crate) mod message;
 pub(crate) mod meter;
@@ -98,7 +99,7 @@ pub(crate) mod topic;
 pub(crate) mod vhost;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -109,6 +110,7 @@ use meter::Meter;
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
+pub use drops::{DropCause, Dropped, Place};
 pub use exchange::{ExchangeSettings, ExchangeType};
 pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value};
 pub use meter::Counted;
@@ -125,7 +127,7 @@ pub use session::{
     Attach, Attached, Leaving, Pending, Push, Resumed, RetainHandling, SubscribeRefusal,
     SubscribeRequest, SubscriptionOptions, Will,
 };
-pub use statistics::Statistics;
+pub use statistics::{QueueStatistics, SessionStatistics, Statistics};
 pub use vhost::{Claim, Delivery, Fetched, Lease, PublishOutcome, Settlement};
 
 /// A step is done for each event and each delivery, and one more for so many bytes in it.
@@ -157,6 +159,8 @@ pub struct Model {
     notices: VecDeque<(ConnectionId, Notice)>,
     /// Virtual hosts that may have a notice.
     awake: VecDeque<usize>,
+    /// Virtual hosts that have dropped messages, which nobody has been told of.
+    dropping: BTreeSet<usize>,
     /// Virtual hosts that may have changes to be taken, if anybody takes them.
     changed: VecDeque<usize>,
 }
@@ -192,6 +196,7 @@ impl Model {
             places: BTreeMap::new(),
             notices: VecDeque::new(),
             awake: VecDeque::new(),
+            dropping: BTreeSet::new(),
             changed: VecDeque::new(),
         })
     }
@@ -270,6 +275,9 @@ impl Model {
             let before = vhost.statistics.steps;
             let said = vhost.poll_notice(steps);
             self.steps += vhost.statistics.steps - before;
+            if !vhost.drops.is_empty() {
+                self.dropping.insert(index);
+            }
             if vhost.has_untaken_changes() {
                 self.changed.push_back(index);
             }
@@ -283,6 +291,19 @@ impl Model {
             }
             vhost.awake = false;
             self.awake.pop_front();
+        }
+        None
+    }
+
+    /// Messages that limits have dropped since the last call, one place after the other,
+    /// until there is nothing more.
+    pub fn poll_dropped(&mut self) -> Option<Dropped> {
+        while let Some(index) = self.dropping.first() {
+            let vhost = self.vhosts.get_mut(*index)?;
+            if let Some(dropped) = vhost.drops.pop(&vhost.name) {
+                return Some(dropped);
+            }
+            self.dropping.pop_first();
         }
         None
     }
@@ -406,8 +427,23 @@ impl Model {
             let before = vhost.statistics.steps;
             action(vhost);
             let steps = vhost.statistics.steps - before;
+            let has_dropped = !vhost.drops.is_empty();
             self.steps += steps;
+            if has_dropped {
+                self.dropping.insert(index);
+            }
         }
+    }
+
+    /// What each queue has counted: by virtual host, and in the order in which they were
+    /// declared.
+    pub fn queues(&self) -> impl Iterator<Item = QueueStatistics> {
+        self.vhosts.iter().flat_map(VirtualHost::queue_statistics)
+    }
+
+    /// What each MQTT session holds: by virtual host, and in the order in which they began.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionStatistics> {
+        self.vhosts.iter().flat_map(VirtualHost::session_statistics)
     }
 
     /// A virtual host at the present time, to be polled afterwards.

@@ -1,5 +1,8 @@
 //! What the broker has counted.
 
+use super::ConnectionId;
+use super::message::Name;
+
 /// Counts since the broker began, over all virtual hosts.
 ///
 /// A copy is one message in one queue or session. One that was there when the broker was
@@ -48,6 +51,59 @@ pub struct Statistics {
     /// binding and filter that was looked at, and each copy that was moved. This is
     /// what the broker measures its turns by, and says what load a client makes.
     pub steps: u64,
+}
+
+/// What one queue has counted since it was declared, or brought back by a store, and what
+/// is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStatistics {
+    /// Its virtual host.
+    pub virtual_host: Name,
+    /// Its name.
+    pub name: Name,
+    /// Whether it outlives the broker.
+    pub durable: bool,
+    /// Its consumers, now.
+    pub consumers: usize,
+    /// Messages put into it, those that a store has brought back among them.
+    pub queued: u64,
+    /// Deliveries, redeliveries and answers to `basic.get` among them.
+    pub delivered: u64,
+    /// Messages acknowledged, or sent where no acknowledgement was asked for.
+    pub acknowledged: u64,
+    /// Messages given up, to a dead-letter exchange or for good: their time was over, there
+    /// was no room for them, or a consumer has rejected them.
+    pub given_up: u64,
+    /// Messages that wait for a consumer, now.
+    pub ready: usize,
+    /// Bytes that they hold: bodies, properties and names.
+    pub ready_bytes: usize,
+    /// Messages that a consumer holds, now.
+    pub unacknowledged: usize,
+}
+
+/// What one MQTT session holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStatistics {
+    /// Its virtual host.
+    pub virtual_host: Name,
+    /// The identifier of its client.
+    pub client_identifier: Name,
+    /// The connection that has it; None: the client is away.
+    pub connection: Option<ConnectionId>,
+    /// Its subscriptions.
+    pub subscriptions: usize,
+    /// Messages that wait for the client. Retained messages that a new subscription has not
+    /// been sent are not among them.
+    pub ready: usize,
+    /// Bytes that they hold: bodies, properties and names.
+    pub ready_bytes: usize,
+    /// Messages with QoS 1 or 2 that were sent to the client, and that it has not settled.
+    pub unacknowledged: usize,
+    /// Messages with QoS 2 that came from the client, and that it has not released.
+    pub unreleased: usize,
 }
 
 impl Statistics {

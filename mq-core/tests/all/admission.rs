@@ -6,7 +6,9 @@ use crate::world::amqp::Amqp;
 use crate::world::mqtt::{Mqtt, utf8};
 use crate::world::stomp::Stomp;
 use amqp_codec::connection::{ClientConfig, Sasl};
-use mq_core::{Authentication, Config, ConnectionId, Input, Output, Protocol, Reason, Terms};
+use mq_core::{
+    Authentication, Config, ConnectionId, Input, Output, Protocol, Reason, Report, Terms,
+};
 use mqtt_codec::{Connect, ProtocolVersion};
 use std::time::Duration;
 
@@ -58,11 +60,13 @@ fn log_in(world: &mut World, protocol: Protocol, login: Login) -> ConnectionId {
 /// Who came in on that connection, or why nobody did.
 fn outcome(world: &World, connection: ConnectionId) -> Option<Result<String, String>> {
     world.outputs.iter().find_map(|output| match output {
-        Output::Report(report) if report.connection == connection => match &report.reason {
-            Reason::LoggedIn => Some(Ok(report.user.clone())),
-            Reason::LoginRefused(reason) => Some(Err(reason.clone())),
-            _ => None,
-        },
+        Output::Report(Report::Peer(report)) if report.connection == connection => {
+            match &report.reason {
+                Reason::LoggedIn => Some(Ok(report.user.clone())),
+                Reason::LoginRefused(reason) => Some(Err(reason.clone())),
+                _ => None,
+            }
+        }
         _ => None,
     })
 }

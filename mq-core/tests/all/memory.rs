@@ -10,7 +10,7 @@ use crate::world::stomp::Stomp;
 use amqp_codec::TableBuf;
 use amqp_codec::connection::{Capabilities, ClientConfig, Tags};
 use amqp_codec::method::tx;
-use mq_core::{Config, Output, Reason};
+use mq_core::{Config, Output, Reason, Report};
 use mqtt_codec::connection::Session;
 use mqtt_codec::{Connect, PacketIdentifier, Properties, ProtocolVersion, QoS, ReasonCode};
 
@@ -39,7 +39,7 @@ fn ready(world: &World) -> u64 {
 /// What was reported of connections that were blocked and went on.
 fn reported(world: &World) -> Vec<Reason> {
     let reasons = world.outputs.iter().filter_map(|output| match output {
-        Output::Report(report) => Some(report.reason.clone()),
+        Output::Report(Report::Peer(report)) => Some(report.reason.clone()),
         _ => None,
     });
     reasons

@@ -6,7 +6,7 @@ use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
 use crate::world::mqtt::{Mqtt, properties, utf8};
 use crate::world::stomp::Stomp;
-use mq_core::{ConnectionId, Output, Protocol, Reason};
+use mq_core::{ConnectionId, Output, Protocol, Reason, Report};
 use mqtt_codec::connection::{Message, Session};
 use mqtt_codec::{Connect, Property, ProtocolVersion, QoS};
 
@@ -17,7 +17,7 @@ const UNSAYABLE: &str = "k ";
 /// Of which connections it was reported that they did not get a message.
 fn reported(world: &World) -> Vec<ConnectionId> {
     let reports = world.outputs.iter().filter_map(|output| match output {
-        Output::Report(report) => Some(report),
+        Output::Report(Report::Peer(report)) => Some(report),
         _ => None,
     });
     reports

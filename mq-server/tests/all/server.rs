@@ -344,6 +344,11 @@ fn a_program_sees_and_cuts_its_connections() {
     // MQTT 3.1.1 section 3.3: QoS 0, topic "a/b", payload "hello".
     peer.write_all(b"\x30\x0a\x00\x03a/bhello").unwrap();
     assert!(server.wait_until(Duration::from_secs(10), |now| now.statistics.published == 1));
+    let inventory = server.inventory();
+    assert_eq!(inventory.queues, []);
+    assert_eq!(&*inventory.sessions[0].client_identifier, "seen");
+    let connection = inventory.sessions[0].connection;
+    assert_eq!(connection, Some(inventory.connections[0].connection));
     assert_eq!(server.cut_connections(), 1);
     assert_eq!(read_to_end(&mut peer), b"");
     assert_eq!(server.snapshot().connections, 0);

@@ -18,6 +18,7 @@ use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, KeptQueue, Target};
 use crate::model::message::{Headers, Message, Name, Value};
 use crate::model::selector::Selector;
+use crate::model::statistics::QueueStatistics;
 
 pub(crate) use arguments::{
     LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent,
@@ -81,6 +82,15 @@ pub(crate) struct Unacknowledged {
     pub(crate) consumer: Option<ConsumerId>,
 }
 
+/// What a queue has counted since it was there.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    queued: u64,
+    pub(crate) delivered: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) given_up: u64,
+}
+
 /// A queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -100,6 +110,7 @@ pub(crate) struct Queue {
     pub(crate) used: Duration,
     /// Waiting in the virtual host's list of queues to look at.
     pub(crate) listed: bool,
+    pub(crate) counts: Counts,
     /// The deadline that the virtual host knows of.
     pub(crate) deadline: Option<Duration>,
     next_position: u64,
@@ -125,6 +136,7 @@ impl Queue {
             bound_to: BTreeSet::new(),
             used: now,
             listed: false,
+            counts: Counts::default(),
             deadline: None,
             next_position: 0,
             offered: 0,
@@ -181,6 +193,7 @@ impl Queue {
     /// Puts back a message that was kept.
     pub(crate) fn restore(&mut self, message: Arc<Message>, target: &Target) {
         self.next_position = self.next_position.max(target.position + 1);
+        self.counts.queued += 1;
         self.insert(Entry {
             position: target.position,
             message,
@@ -210,6 +223,7 @@ impl Queue {
             expires,
         };
         self.next_position += 1;
+        self.counts.queued += 1;
         self.insert(entry);
         expires
     }
@@ -358,6 +372,23 @@ impl Queue {
     /// Whether a message has to go because the queue is too long.
     pub(crate) fn overflows(&self, limits: &Limits) -> bool {
         self.arguments.overflow == Overflow::DropHead && self.exceeds(limits, 0, 0)
+    }
+
+    /// What it has counted, and what is in it now.
+    pub(crate) fn count(&self, virtual_host: &Name) -> QueueStatistics {
+        QueueStatistics {
+            virtual_host: virtual_host.clone(),
+            name: self.name.clone(),
+            durable: self.settings.durable,
+            consumers: self.consumers.len(),
+            queued: self.counts.queued,
+            delivered: self.counts.delivered,
+            acknowledged: self.counts.acknowledged,
+            given_up: self.counts.given_up,
+            ready: self.ready.len(),
+            ready_bytes: self.ready.held(),
+            unacknowledged: self.unacknowledged.len(),
+        }
     }
 
     /// When something happens here by itself.

@@ -19,6 +19,7 @@ use core::time::Duration;
 use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, Change, Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
+use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
 pub(crate) use backlog::Backlog;
 use retained::{Retained, Walks};
@@ -211,6 +212,20 @@ impl Sessions {
     /// Copies that clients of sessions have not settled.
     pub(crate) fn in_flight_count(&self) -> u64 {
         self.all.values().map(|s| s.in_flight.len() as u64).sum()
+    }
+
+    /// What each session holds.
+    pub(crate) fn count(&self, virtual_host: &Name) -> impl Iterator<Item = SessionStatistics> {
+        self.all.values().map(|session| SessionStatistics {
+            virtual_host: virtual_host.clone(),
+            client_identifier: session.client_identifier.clone(),
+            connection: session.connection,
+            subscriptions: session.subscriptions.len(),
+            ready: session.pending.len(),
+            ready_bytes: session.pending.bytes(),
+            unacknowledged: session.in_flight.len(),
+            unreleased: session.received.len(),
+        })
     }
 
     /// Finds the subscriptions to the topic that the routing key is. A key that

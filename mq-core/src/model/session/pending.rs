@@ -9,6 +9,7 @@ use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
 use super::{Match, Pending, Session, SessionId, SubscriptionOptions, settled, target};
 use crate::model::change::{BacklogId, Change, Changes, Target};
+use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::vhost::{PublishOutcome, VirtualHost};
 use crate::model::{BYTES_PER_STEP, Notice, Said, Wait};
@@ -46,6 +47,7 @@ impl VirtualHost {
         let stored = retained.store(message, &self.limits, self.now);
         if !stored {
             self.statistics.not_retained += 1;
+            self.drops.note(Place::Retained, DropCause::Full);
         }
         if self.changes.are_kept() {
             let backlog = BacklogId::RETAINED;
@@ -195,6 +197,10 @@ impl VirtualHost {
         }
         if !self.has_room(id, &pending.message) {
             self.statistics.overflowed += 1;
+            if let Some(session) = self.sessions.all.get(&id) {
+                let client = session.client_identifier.clone();
+                self.drops.note(Place::Session(client), DropCause::Full);
+            }
             return false;
         }
         if let Some(session) = self.sessions.all.get_mut(&id) {

@@ -20,6 +20,7 @@ use alloc::vec::Vec;
 use super::routing::Room;
 use super::{Lease, Settlement, VirtualHost};
 use crate::model::change::{Change, TransactionId};
+use crate::model::drops::DropCause;
 use crate::model::queue::{ChannelId, QueueId};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Operation, Publish, Ticket};
@@ -142,10 +143,12 @@ impl VirtualHost {
                 && queue.refuses(&self.limits, *count, *bytes)
             {
                 self.statistics.refused += 1;
-                return Err(Refusal::resource_limit(format_args!(
+                let refusal = Refusal::resource_limit(format_args!(
                     "no part of the transaction is done: queue '{}' in vhost '{}' is full",
                     queue.name, self.name
-                )));
+                ));
+                self.count_drop(id, DropCause::Refused);
+                return Err(refusal);
             }
         }
         Ok(())

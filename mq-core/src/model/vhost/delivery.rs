@@ -200,12 +200,14 @@ impl VirtualHost {
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
             self.statistics.delivered += 1;
+            queue.counts.delivered += 1;
             let kept = kept && queue.keeps(&entry.message);
             if kept && queue.offer(entry.position) {
                 self.changes.push(Change::Queue(Box::new(queue.kept(id))));
             }
             let claim = if no_ack {
                 self.statistics.acknowledged += 1;
+                queue.counts.acknowledged += 1;
                 if kept {
                     self.changes.push(settled(id, entry.position));
                 }
@@ -261,6 +263,7 @@ impl VirtualHost {
         match settlement {
             Settlement::Acknowledge => {
                 self.statistics.acknowledged += 1;
+                queue.counts.acknowledged += 1;
                 self.note_settled(id, &entry);
             }
             Settlement::Reject => self.give_up(id, &entry, Reason::Rejected),
@@ -300,8 +303,12 @@ impl VirtualHost {
         self.statistics.acknowledged = self.statistics.acknowledged.saturating_sub(1);
         self.statistics.rejected += 1;
         self.statistics.steps += 1;
-        if let Some(Claim::Taken(queue)) = claim {
-            self.dead_letter(queue, message, Reason::Undeliverable);
+        if let Some(Claim::Taken(id)) = claim {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.counts.acknowledged = queue.counts.acknowledged.saturating_sub(1);
+                queue.counts.given_up += 1;
+            }
+            self.dead_letter(id, message, Reason::Undeliverable);
         }
     }
 
@@ -406,6 +413,8 @@ impl VirtualHost {
             queue.unacknowledged.insert(position, held);
             (Claim::Leased(lease), message)
         };
+        queue.counts.delivered += 1;
+        queue.counts.acknowledged += u64::from(claim == Claim::Taken(id));
         if kept && queue.offer(position) {
             self.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }

@@ -25,6 +25,7 @@ use core::time::Duration;
 use crate::config::Store;
 use crate::limits::Limits;
 use crate::model::change::Changes;
+use crate::model::drops::{DropCause, Drops, Place};
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
 use crate::model::meter::Meter;
@@ -32,7 +33,7 @@ use crate::model::permission::Grant;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
 use crate::model::request::ChannelNumber;
 use crate::model::session::{Leaving, SessionId, Sessions};
-use crate::model::statistics::Statistics;
+use crate::model::statistics::{QueueStatistics, SessionStatistics, Statistics};
 use crate::model::{ConnectionId, Notice, Said, Wait};
 use crate::names::Names;
 
@@ -113,6 +114,8 @@ pub(crate) struct VirtualHost {
     timers: Timers,
     pub(crate) statistics: Statistics,
     pub(crate) meter: Meter,
+    /// What limits have dropped, and nobody was told of yet.
+    pub(super) drops: Drops,
 }
 
 impl VirtualHost {
@@ -155,6 +158,7 @@ impl VirtualHost {
             timers: Timers::default(),
             statistics: Statistics::default(),
             meter: Meter::default(),
+            drops: Drops::default(),
         }
     }
 
@@ -333,6 +337,23 @@ impl VirtualHost {
         counts.ready += self.sessions.pending_count();
         counts.unacknowledged += self.sessions.in_flight_count();
         counts
+    }
+
+    /// What each queue has counted.
+    pub(crate) fn queue_statistics(&self) -> impl Iterator<Item = QueueStatistics> {
+        self.queues.values().map(|queue| queue.count(&self.name))
+    }
+
+    /// What each session holds.
+    pub(crate) fn session_statistics(&self) -> impl Iterator<Item = SessionStatistics> {
+        self.sessions.count(&self.name)
+    }
+
+    /// A limit has dropped a message of a queue.
+    pub(super) fn count_drop(&mut self, id: QueueId, cause: DropCause) {
+        if let Some(queue) = self.queues.get(&id) {
+            self.drops.note(Place::Queue(queue.name.clone()), cause);
+        }
     }
 
     pub(crate) fn list_queue(&mut self, id: QueueId) {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::VirtualHost;
 use super::delivery::settled;
 use crate::model::change::Target;
+use crate::model::drops::DropCause;
 use crate::model::exchange::{Destination, TOPIC_EXCHANGE};
 use crate::model::message::{Message, Name};
 use crate::model::queue::dead_letter::{Reason, is_cycle, letter};
@@ -129,6 +130,7 @@ impl VirtualHost {
         for id in routes.queues {
             if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
+                self.count_drop(id, DropCause::Refused);
                 self.refused(id, message);
             } else {
                 self.enqueue(id, message, &mut targets);
@@ -183,6 +185,17 @@ impl VirtualHost {
         };
         *count += 1;
         self.statistics.steps += 1;
+        let cause = match reason {
+            Reason::MaxLength => Some(DropCause::Full),
+            Reason::DeliveryLimit => Some(DropCause::DeliveryLimit),
+            Reason::Expired | Reason::Rejected | Reason::Undeliverable => None,
+        };
+        if let Some(cause) = cause {
+            self.count_drop(id, cause);
+        }
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.counts.given_up += 1;
+        }
         self.note_settled(id, entry);
         self.dead_letter(id, &entry.message, reason);
     }
@@ -226,6 +239,7 @@ impl VirtualHost {
                 .is_some_and(|q| q.refuses(&self.limits, 1, letter.body.len()));
             if full {
                 self.statistics.refused += 1;
+                self.count_drop(id, DropCause::Refused);
             } else {
                 self.enqueue(id, &letter, &mut targets);
             }
