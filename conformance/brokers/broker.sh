@@ -21,7 +21,9 @@ main() {
         install) install ;;
         start) start ;;
         stop) stop ;;
-        *) echo "usage: $0 install|start|stop" >&2; exit 2 ;;
+        restart) restart ;;
+        options) options ;;
+        *) echo "usage: $0 install|start|stop|restart|options" >&2; exit 2 ;;
     esac
 }
 
@@ -69,6 +71,16 @@ start() {
     urls
 }
 
+# What mqspec is told of it beside its URLs, a word a line.
+options() { printf '%s\n' --restart-command "$here/$name restart"; }
+
+# Ends it, and starts it again with what it has kept.
+restart() {
+    end_all
+    rm -f "$state"/pid*
+    start_broker
+}
+
 # For start_broker: the broker runs as this process.
 keep() { echo "$1" >"$state/pid"; }
 
@@ -82,11 +94,15 @@ listening() {
 
 # Ends the processes that start has kept, by their ids: the last first.
 stop() {
+    end_all
+    rm -rf "$state"
+}
+
+end_all() {
     local file
     for file in "$state/pid" "$state"/pid.*; do
-        [ -s "$file" ] && end "$(cat "$file")"
+        [ ! -s "$file" ] || end "$(cat "$file")"
     done
-    rm -rf "$state"
 }
 
 end() {

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """What clients in wide use do when a broker misbehaves.
 
-    conformance/clients/run.py MQSPEC [PROTOCOL [FAULT..]]
+    conformance/clients/run.py MQSPEC [CLIENT [FAULT..]]
 
 Starts `mqspec serve PROTOCOL FAULT` for each fault, lets a client connect, subscribe, publish
 and take a message, and prints a table in Markdown: the fault, what a good client does, and
 what this one did. A client gets TIMEOUT seconds, and is ended then.
 
 The clients are paho-mqtt, pika and stomp.py, at the versions in
-mq-server/interop/requirements.txt, in the Python that runs this.
+mq-server/interop/requirements.txt, in the Python that runs this, and lapin and rumqttc, where
+conformance/clients has been built: SERVE_CLIENTS names its binary.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -66,7 +68,7 @@ def amqp(port):
             said.append(f"takes {body!r}, tag {method.delivery_tag}")
             channel.basic_ack(method.delivery_tag)
         break
-    connection.process_data_events(5)
+    connection.sleep(12)
     connection.close()
     return said
 
@@ -104,13 +106,17 @@ def stomp(port):
     return said
 
 
-CLIENTS = {"mqtt": (mqtt, "paho-mqtt"), "amqp": (amqp, "pika"), "stomp": (stomp, "stomp.py")}
+RUST = os.environ.get("SERVE_CLIENTS")
+# What each speaks, and its function here.
+CLIENTS = {"pika": ("amqp", amqp), "paho-mqtt": ("mqtt", mqtt), "stomp.py": ("stomp", stomp)}
+if RUST:
+    CLIENTS |= {"lapin": ("amqp", None), "rumqttc": ("mqtt", None)}
 
 
-def client(protocol, port):
+def client(name, port):
     """The part that runs in a process of its own."""
     try:
-        said = CLIENTS[protocol][0](int(port))
+        said = CLIENTS[name][1](int(port))
         print(json.dumps({"said": said, "end": "ends well"}))
     except BaseException as error:  # an exception of any kind is what is asked for
         text = str(error).split("\n")[0]
@@ -123,14 +129,16 @@ def faults(mqspec, protocol):
     return rows
 
 
-def ask(mqspec, protocol, fault):
+def ask(mqspec, name, fault):
+    protocol, function = CLIENTS[name]
     server = subprocess.Popen([mqspec, "serve", protocol, fault], stdout=subprocess.PIPE, text=True)
     try:
         port = int(server.stdout.readline().rsplit(":", 1)[1])
         events = []
         threading.Thread(target=lambda: events.extend(server.stdout), daemon=True).start()
+        python = [sys.executable, __file__, "--client", name, str(port)]
         run = subprocess.Popen(
-            [sys.executable, __file__, "--client", protocol, str(port)],
+            python if function else [RUST, name, str(port)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         try:
@@ -159,14 +167,15 @@ def main():
     if sys.argv[1] == "--client":
         return client(sys.argv[2], sys.argv[3])
     mqspec = sys.argv[1]
-    for protocol in sys.argv[2:3] or CLIENTS:
-        print(f"\n## {CLIENTS[protocol][1]}\n\n| fault | a good client | this one |\n|---|---|---|")
-        for name, _, good in faults(mqspec, protocol):
-            if sys.argv[3:] and name not in sys.argv[3:]:
+    for name in sys.argv[2:3] or CLIENTS:
+        print(f"\n## {name}\n\n| fault | a good client | this one |\n|---|---|---|")
+        for fault, _, good in faults(mqspec, CLIENTS[name][0]):
+            if sys.argv[3:] and fault not in sys.argv[3:]:
                 continue
-            found = ask(mqspec, protocol, name)
+            found = ask(mqspec, name, fault)
             said = "; ".join([*dict.fromkeys(found["said"]), found["end"]])
-            print(f"| `{name}` | {good} | {said} |", flush=True)
+            said = said[:300] + " .." if len(said) > 300 else said
+            print(f"| `{fault}` | {good} | {said} |", flush=True)
 
 
 if __name__ == "__main__":

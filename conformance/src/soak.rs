@@ -85,6 +85,13 @@ pub(crate) trait Consumer: Send {
     ///
     /// Those of the conversation.
     fn connect_again(&mut self, ctx: &Context<'_>) -> Result<(), Stop>;
+
+    /// Removes what kept the messages, as far as the protocol can.
+    ///
+    /// # Errors
+    ///
+    /// Those of the conversation.
+    fn remove(&mut self, ctx: &Context<'_>) -> Result<(), Stop>;
 }
 
 /// A way in which a protocol can carry a message for sure.
@@ -110,6 +117,8 @@ fn lanes(protocol: Protocol) -> &'static [Lane] {
 pub(crate) struct Ledger {
     /// The broker and the lane.
     name: String,
+    /// Why it was not played.
+    left_out: Option<String>,
     confirmed: BTreeMap<(usize, u64), Fate>,
     /// On their way when a connection was lost.
     unknown: BTreeMap<(usize, u64), Fate>,
@@ -200,6 +209,13 @@ struct Going {
 }
 
 impl Going {
+    /// Somebody does not publish any more.
+    fn leave(&self) {
+        if self.publishing.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.is_over.store(true, Ordering::SeqCst);
+        }
+    }
+
     fn is_on(&self) -> bool {
         Instant::now() < self.until && !interrupt::requested()
     }
@@ -235,10 +251,16 @@ pub(crate) fn soak(
         })
         .collect();
     std::thread::scope(|scope| {
+        // One more, until all of them are counted.
+        going.publishing.fetch_add(1, Ordering::SeqCst);
         for (number, (target, lane, ledger)) in lanes.iter().enumerate() {
             // What keeps the messages has to be there before the first of them.
             let unique = format!("{seed:08x}s{number:x}");
             let first = (lane.consumer)(&context(target, load, &unique));
+            if let Err(Stop::NotApplicable(why)) = first {
+                lock(ledger).left_out = Some(why);
+                continue;
+            }
             let going = &going;
             let name = unique.clone();
             scope.spawn(move || {
@@ -250,12 +272,11 @@ pub(crate) fn soak(
                 scope.spawn(move || {
                     let ctx = context(target, load, &name);
                     publish(lane, &ctx, publisher, load.batch.into(), ledger, going);
-                    if going.publishing.fetch_sub(1, Ordering::SeqCst) == 1 {
-                        going.is_over.store(true, Ordering::SeqCst);
-                    }
+                    going.leave();
                 });
             }
         }
+        going.leave();
         let every = Duration::from_secs(load.restart_every);
         let mut next = start + every;
         while going.is_on() {
@@ -351,7 +372,12 @@ fn consume(
         }
         match open.take() {
             Ok(Some(taken)) => lock(ledger).take(&taken, lane.may_repeat),
-            Ok(None) if going.is_over.load(Ordering::SeqCst) => return,
+            Ok(None) if going.is_over.load(Ordering::SeqCst) => {
+                if let Err(stop) = open.remove(ctx) {
+                    anstream::eprintln!("mqspec: nothing is removed: {stop}");
+                }
+                return;
+            }
             Ok(None) => {}
             Err(_) => is_connected = false,
         }
@@ -365,8 +391,12 @@ fn consume(
 /// Those of `out`.
 pub(crate) fn report(out: &mut impl Write, ledgers: &[Ledger]) -> io::Result<()> {
     for ledger in ledgers {
-        let confirmed = ledger.confirmed.len();
         writeln!(out, "{}", ledger.name)?;
+        if let Some(why) = &ledger.left_out {
+            writeln!(out, "    not played: {why}")?;
+            continue;
+        }
+        let confirmed = ledger.confirmed.len();
         writeln!(
             out,
             "    {confirmed} confirmed ({:.0} a second), {} more were on their way when a connection \
@@ -386,8 +416,9 @@ pub(crate) fn report(out: &mut impl Write, ledgers: &[Ledger]) -> io::Result<()>
             ledger.reconnected,
         )?;
     }
-    let sound = ledgers.iter().filter(|ledger| ledger.is_sound()).count();
-    writeln!(out, "{sound} of {} lanes without a fault", ledgers.len())
+    let played = || ledgers.iter().filter(|ledger| ledger.left_out.is_none());
+    let sound = played().filter(|ledger| ledger.is_sound()).count();
+    writeln!(out, "{sound} of {} lanes without a fault", played().count())
 }
 
 #[cfg(test)]

@@ -80,6 +80,10 @@ impl Consumer for Acknowledging {
         Ok(())
     }
 
+    fn remove(&mut self, ctx: &Context<'_>) -> Result<(), Stop> {
+        self.0.delete_queue(&queue(ctx))
+    }
+
     fn take(&mut self) -> Result<Option<Taken>, Stop> {
         let Some(message) = self.0.delivery_within(1)? else {
             return Ok(None);

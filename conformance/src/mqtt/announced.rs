@@ -106,11 +106,13 @@ fn reason(seen: Option<u8>, wanted: u8) -> Played {
 const REFUSED: &str = "the connection closed, after a DISCONNECT with the error at most";
 
 fn qos_exceeded(p: &Play<'_>) -> Played<Option<u8>> {
-    let (mut client, qos) = with_maximum_qos(p)?;
-    let publish = Publish {
-        qos,
-        ..p.publish(&p.name("t"), b"x")
-    };
+    let (client, qos) = with_maximum_qos(p)?;
+    let publish = p.publish(&p.name("t"), b"x");
+    refuses(client, &Publish { qos, ..publish })
+}
+
+/// The message closes the connection. A broker that waits for more of it gets more.
+fn refuses(mut client: Client, publish: &Publish) -> Played<Option<u8>> {
     client.wire.send(&[&publish.bytes(), PING].concat());
     client.expect_refusal(REFUSED)
 }
@@ -152,13 +154,10 @@ fn refuses_will(p: &Play<'_>, qos: u8, retain: bool) -> Played<Option<u8>> {
 }
 
 fn retain(p: &Play<'_>) -> Played<Option<u8>> {
-    let mut client = without(p, RETAIN_AVAILABLE)?;
-    let publish = Publish {
-        retain: true,
-        ..p.publish(&p.name("t"), b"x")
-    };
-    client.wire.send(&[&publish.bytes(), PING].concat());
-    client.expect_refusal(REFUSED)
+    let client = without(p, RETAIN_AVAILABLE)?;
+    let publish = p.publish(&p.name("t"), b"x");
+    let retain = true;
+    refuses(client, &Publish { retain, ..publish })
 }
 
 /// Such a SUBSCRIBE is a protocol error where the feature is not there; and the

@@ -122,6 +122,14 @@ impl Consumer for Session {
         Ok(())
     }
 
+    fn remove(&mut self, ctx: &Context<'_>) -> Played {
+        let play = Play::new(ctx, version(ctx));
+        play.forget(&Connect {
+            client_id: play.name("s").into(),
+            ..play.connect()
+        })
+    }
+
     fn take(&mut self) -> Played<Option<Taken>> {
         loop {
             let time = self.client.wire.silence();

@@ -65,6 +65,11 @@ impl Consumer for Acknowledging {
         Ok(())
     }
 
+    /// STOMP has no frame that removes a queue, and this one is empty.
+    fn remove(&mut self, _: &Context<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+
     fn take(&mut self) -> Result<Option<Taken>, Stop> {
         let Some(message) = self.0.message_within()? else {
             return Ok(None);
