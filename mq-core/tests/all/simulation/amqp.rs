@@ -339,7 +339,7 @@ impl Peer for AmqpPeer {
         let expiry = match what {
             What::Expiring => Some(SHORT_LIFE),
             What::Lasting | What::Once => None,
-            What::Retained { .. } => return,
+            What::Retained { .. } | What::Cleared { .. } => return,
         };
         if self.ready {
             let message = ledger.for_topic(self.number, false, expiry);

@@ -34,6 +34,8 @@ pub(super) enum What {
     Once,
     /// A message to be retained under one of the publisher's topics.
     Retained { slot: u8, expires: bool },
+    /// That nothing is to be retained under that topic any more.
+    Cleared { slot: u8 },
 }
 
 /// How long what expires has to live.
@@ -79,6 +81,8 @@ struct Sent {
     overtaken: BTreeSet<Place>,
     /// The topic under which it is to be retained.
     topic: Option<Topic>,
+    /// It says that nothing is to be retained under its topic.
+    clears: bool,
     /// There may have been no room to retain it.
     is_beyond: bool,
 }
@@ -160,6 +164,13 @@ impl Ledger {
         number
     }
 
+    /// A new message that clears a topic.
+    pub(super) fn for_clearing(&mut self, topic: Topic) -> u64 {
+        let number = self.for_retaining(topic, None);
+        self.sent.get_mut(&number).unwrap().clears = true;
+        number
+    }
+
     /// How many messages under other topics may have been retained when this one came.
     fn retained_beside(&self, number: u64) -> usize {
         let own = &self.sent[&number];
@@ -167,6 +178,7 @@ impl Ledger {
         let is_gone = |sent: &Sent| match sent.outcome {
             Outcome::Unknown => false,
             Outcome::Refused => sent.answered < Some(own.tick),
+            Outcome::Confirmed if sent.clears => sent.answered < Some(own.tick),
             Outcome::Confirmed => sent
                 .expiry
                 .is_some_and(|time| sent.confirmed + time <= own.published),
@@ -206,12 +218,13 @@ impl Ledger {
                         "{topic:?}: {number}, not {last}"
                     );
                     let sent = &self.sent[number];
+                    assert!(!sent.clears, "{topic:?} was cleared");
                     let over = sent.expiry.is_some_and(|time| age(sent.confirmed) > time);
                     assert!(!over, "{number} is retained beyond its time");
                 }
                 None => {
                     let over = sent.expiry.is_some_and(|time| age(sent.published) >= time);
-                    let excused = over || !is_sure || sent.is_beyond;
+                    let excused = over || !is_sure || sent.is_beyond || sent.clears;
                     assert!(
                         excused || sent.outcome != Outcome::Confirmed,
                         "{last} was confirmed, and is not retained"
@@ -322,6 +335,7 @@ impl Ledger {
             crowded: BTreeSet::new(),
             overtaken: BTreeSet::new(),
             topic: None,
+            clears: false,
             is_beyond: false,
         };
         self.sent.insert(number, sent);

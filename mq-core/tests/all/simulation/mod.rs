@@ -224,6 +224,9 @@ impl Simulation {
                     self.network.sync(usize::MAX);
                     self.wait(Duration::ZERO);
                 }
+                if times >= phase::ENOUGH {
+                    self.peers.iter().for_each(|peer| peer.settled());
+                }
             }
             Step::Restart if self.network.stores() => self.restart(),
             Step::Restart => {}

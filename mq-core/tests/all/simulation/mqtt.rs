@@ -5,7 +5,7 @@ use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Messag
 use mqtt_codec::{
     Connect, PacketIdentifier, Properties, Property, ProtocolVersion, QoS, Subscription,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ledger::{Ledger, Outcome, Place, RETAINED, SHORT_LIFE, Topic, What, body, number};
@@ -153,7 +153,11 @@ impl Peer for MqttPeer {
             4 | 5 => self.publish(What::Once, ledger),
             6 => {
                 let slot = (choice >> 16) as u8 % SLOTS;
-                self.publish(What::Retained { slot, expires }, ledger);
+                let what = match choice >> 24 & 3 {
+                    0 => What::Cleared { slot },
+                    _ => What::Retained { slot, expires },
+                };
+                self.publish(what, ledger);
             }
             _ if self.retained.is_none() => {
                 self.retained = Some(false);
@@ -174,7 +178,7 @@ impl Peer for MqttPeer {
         }
         let expires = match what {
             What::Expiring => true,
-            What::Lasting | What::Once => false,
+            What::Lasting | What::Once | What::Cleared { .. } => false,
             What::Retained { expires, .. } => expires,
         };
         // 3.1.1 cannot say it.
@@ -188,13 +192,21 @@ impl Peer for MqttPeer {
                 ledger.for_retaining((self.number, slot), expiry),
                 &*format!("x/{}/{slot}", self.number),
             ),
+            What::Cleared { slot } => (
+                ledger.for_clearing((self.number, slot)),
+                &*format!("x/{}/{slot}", self.number),
+            ),
             _ => (
                 ledger.for_topic(self.number, qos == QoS::ExactlyOnce, expiry),
                 "t/mqtt",
             ),
         };
-        let mut packet = Message::new(topic, body(message), qos);
-        packet.retain = matches!(what, What::Retained { .. });
+        let payload = match what {
+            What::Cleared { .. } => Vec::new(),
+            _ => body(message),
+        };
+        let mut packet = Message::new(topic, payload, qos);
+        packet.retain = matches!(what, What::Retained { .. } | What::Cleared { .. });
         if let Some(time) = expiry {
             let seconds = u32::try_from(time.as_secs()).unwrap();
             packet.properties = properties([Property::MessageExpiryInterval(seconds)]);
@@ -337,6 +349,8 @@ pub(super) fn retained(network: &mut Network) -> BTreeMap<Topic, u64> {
 /// has forgotten everything, and what it has subscribed to.
 pub(super) fn session(network: &mut Network, name: Place, version: ProtocolVersion) -> Vec<String> {
     let mut found = Vec::new();
+    // What is sent only now has whatever packet identifier comes next.
+    let mut new = BTreeSet::new();
     for publishes in [false, true] {
         if publishes {
             let connect = Connect::clean(ProtocolVersion::V5_0, utf8("probing"));
@@ -374,13 +388,14 @@ pub(super) fn session(network: &mut Network, name: Place, version: ProtocolVersi
             )),
             // What is retained is looked for again for a new subscription alone.
             ClientEvent::Publish(publish) if !publish.retain => {
+                new.extend(publish.packet_identifier);
                 found.push(format!(
                     "{} q{}",
                     number(publish.payload),
                     publish.qos as u8
                 ));
             }
-            ClientEvent::PubRel(ack) => {
+            ClientEvent::PubRel(ack) if !new.contains(&ack.packet_identifier) => {
                 found.push(format!("released {:?}", ack.packet_identifier));
             }
             _ => {}

@@ -30,6 +30,8 @@ pub(super) trait Peer {
     fn lost(&mut self, ledger: &mut Ledger);
     /// The broker has crashed, and the link is gone with it.
     fn crashed(&mut self, _now: Duration) {}
+    /// Whatever was on its way has arrived, and is stored.
+    fn settled(&self) {}
     /// Everything has arrived: writes down what is certain now.
     fn finish(&mut self, ledger: &mut Ledger);
 }
@@ -43,6 +45,9 @@ struct Link {
     /// When the broker closed it.
     closed_at: Duration,
 }
+
+/// Timeouts in a row that are enough.
+const TIMEOUTS: usize = 10_000;
 
 /// Steps that one call takes at the most.
 const CALL: u64 = 2_000;
@@ -255,7 +260,10 @@ impl Network {
 
     pub(super) fn wait(&mut self, time: Duration) {
         let until = self.now + time;
+        let mut timeouts = 0;
         while let Some(at) = self.broker.poll_timeout().filter(|at| *at <= until) {
+            timeouts += 1;
+            assert!(timeouts < TIMEOUTS, "the broker comes to no end");
             self.now = self.now.max(at);
             self.calls.push(Call::Timeout(self.now));
             let before = self.broker.statistics().steps;

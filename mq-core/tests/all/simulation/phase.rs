@@ -8,18 +8,20 @@ const AMQP: [u8; 2] = [0, 1];
 const EVEN: u8 = 2;
 const ODD: u8 = 3;
 const STOMP: [u8; 2] = [4, 5];
+const STRANGER: u8 = 6;
 const BRIEF: u8 = 7;
 
 /// Exchanges that are enough for a client to connect and subscribe.
-const ENOUGH: u8 = 8;
+pub(super) const ENOUGH: u8 = 8;
 
 /// One of the phases.
 pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
-    match random.below(5) {
+    match random.below(6) {
         0 => crowd(random),
         1 => retain(random),
         2 => leave(random, stores),
         3 => shake_hands(random, stores),
+        4 => vec![Step::Connect { who: STRANGER }, settle()],
         _ => vec![Step::Restart],
     }
 }

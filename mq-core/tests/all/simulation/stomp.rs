@@ -167,7 +167,7 @@ impl Peer for StompPeer {
     }
 
     fn publish(&mut self, what: What, ledger: &mut Ledger) {
-        if self.ready && !matches!(what, What::Retained { .. }) {
+        if self.ready && matches!(what, What::Expiring | What::Lasting | What::Once) {
             let message = ledger.for_topic(self.number, false, None);
             self.send("/topic/t.stomp", message, None);
         }

@@ -55,8 +55,12 @@ impl Peer for StrangerPeer {
         *self = Self::default();
     }
 
-    fn finish(&mut self, _ledger: &mut Ledger) {
+    fn settled(&self) {
         let waits = self.id.is_some() && self.sent;
         assert!(!waits || self.heard, "a CONNECT without an answer");
+    }
+
+    fn finish(&mut self, _ledger: &mut Ledger) {
+        self.settled();
     }
 }
