@@ -7,9 +7,9 @@ use alloc::string::{String, ToString};
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
+use super::budget::SLICE;
 use super::departure::Departure;
 use super::memory::Memory;
-use super::turn::SLICE;
 use super::{Broker, Output};
 use crate::admission::{Authentication, Credentials, Terms};
 use crate::frontend::{self, FrontEnd, Protocol};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::turn::SLICE;
+use super::budget::SLICE;
 use super::{Broker, Output};
 use crate::model::{ConnectionId, Notice};
 

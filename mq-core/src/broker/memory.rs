@@ -1,7 +1,7 @@
 //! The memory that messages take, and the marks above and below which publishers wait and
 //! go on.
 
-use super::turn::TURN;
+use super::budget::TURN;
 use super::{Broker, Output};
 use crate::limits::Limits;
 use crate::model::{ConnectionId, Notice, Shortage};

@@ -1,5 +1,6 @@
 //! The broker: connections, and the model that they share.
 
+mod budget;
 mod connection;
 mod departure;
 mod memory;
@@ -19,13 +20,11 @@ use crate::config::{Config, ConfigError, Store};
 use crate::journal::Journal;
 use crate::model::message::Name;
 use crate::model::{ConnectionId, Model};
+use budget::TIMERS;
 use connection::Connection;
 use memory::Memory;
 pub use port::{Input, Output};
 pub use statistics::ConnectionStatistics;
-
-/// Timers that one call serves.
-const TIMERS: usize = 256;
 
 /// A deterministic message broker: the same inputs at the same times give the
 /// same outputs in the same order.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::turn::SLICE;
+use super::budget::SLICE;
 use super::{Broker, Output};
 use crate::journal::{Admission, Journal, Reader};
 use crate::model::{ConnectionId, Notice, Wait};

@@ -4,17 +4,11 @@
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
+use super::budget::{SLICE, TURN};
 use super::connection::Checks;
 use super::{Broker, Output};
 use crate::frontend::{FrontEnd, Progress};
 use crate::model::{BYTES_PER_STEP, ConnectionId, Notice};
-
-/// Steps that one call does at most before it leaves the rest for later: some
-/// hundred microseconds. What a single event moves is not divided, and comes on top.
-pub(super) const TURN: u64 = 1_000;
-
-/// Steps that one connection's input may take before others have their turn.
-pub(super) const SLICE: u64 = 250;
 
 impl Broker {
     /// Goes on with what earlier calls have left: what is on its way to consumers,

@@ -1,6 +1,7 @@
 //! What outlives the broker, and what waits until it is stored.
 
 mod cleaning;
+mod clock;
 mod flow;
 mod promise;
 mod recovery;
