@@ -42,8 +42,8 @@ fn wait<R: Role>(connection: &Connection<R>, now: Duration) -> Duration {
         .clamp(Duration::from_millis(1), Duration::from_secs(3600))
 }
 
-/// Acts on what was read, so many bytes, 0 at the end of the stream or nothing in time, and
-/// then on the time. `?` is safe here: `drive` sends the goodbye.
+/// Acts on what a read brought, `Some(0)` being the end of the stream and `None` nothing in
+/// time, and then on the time. An error may leave here by `?`: the loop sends the goodbye.
 fn take<R: Role>(
     connection: &mut Connection<R>,
     now: Duration,
