@@ -1,5 +1,6 @@
 //! Bytes that wait to be sent.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -24,10 +25,17 @@ pub(super) struct Transmit {
     before: u64,
     /// How many bytes waited at the most before the memory was last given back.
     usual: usize,
-    /// Parts of bodies, each with the position of the encoded byte that it comes before.
-    bodies: VecDeque<(u64, Bytes)>,
-    /// How many bytes `bodies` have.
-    bodies_len: usize,
+    /// While there are any: most connections have none.
+    bodies: Option<Box<Bodies>>,
+}
+
+/// Large parts of bodies.
+#[derive(Default)]
+struct Bodies {
+    /// Each with the position of the encoded byte that it comes before.
+    parts: VecDeque<(u64, Bytes)>,
+    /// How many bytes `parts` have.
+    len: usize,
 }
 
 impl Transmit {
@@ -46,8 +54,10 @@ impl Transmit {
         if part.len() < SHARED {
             self.buffer().extend_from_slice(&part);
         } else {
-            self.bodies_len += part.len();
-            self.bodies.push_back((self.position(), part));
+            let position = self.position();
+            let bodies = self.bodies.get_or_insert_default();
+            bodies.len += part.len();
+            bodies.parts.push_back((position, part));
         }
     }
 
@@ -70,37 +80,53 @@ impl Transmit {
     /// How many bytes wait.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.taken + self.bodies_len
+        let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.len);
+        self.bytes.len() - self.taken + bodies
     }
 
     /// Moves as many bytes as `out` has room for, and returns how many.
     pub(super) fn poll(&mut self, out: &mut impl BufMut) -> usize {
+        let count = match self.bodies.take() {
+            None => self.poll_encoded(self.bytes.len(), out),
+            Some(bodies) => self.poll_with(bodies, out),
+        };
+        self.forget_taken();
+        count
+    }
+
+    /// Moves as many of the encoded bytes before `end` as there is room for.
+    #[inline]
+    fn poll_encoded(&mut self, end: usize, out: &mut impl BufMut) -> usize {
+        let waiting = self.bytes.get(self.taken..end).unwrap_or_default();
+        let count = waiting.len().min(out.remaining_mut());
+        out.put_slice(waiting.get(..count).unwrap_or_default());
+        self.taken += count;
+        count
+    }
+
+    /// Moves the encoded bytes and the bodies between them.
+    #[inline(never)]
+    fn poll_with(&mut self, mut bodies: Box<Bodies>, out: &mut impl BufMut) -> usize {
         let mut count = 0;
-        loop {
-            let end = self.bodies.front().map_or(self.bytes.len(), |(at, _)| {
-                usize::try_from(at - self.before).unwrap_or(usize::MAX)
-            });
-            let waiting = self.bytes.get(self.taken..end).unwrap_or_default();
-            let fitting = waiting.len().min(out.remaining_mut());
-            out.put_slice(waiting.get(..fitting).unwrap_or_default());
-            self.taken += fitting;
-            count += fitting;
-            let Some((_, body)) = self.bodies.front_mut() else {
-                break;
-            };
+        while let Some((at, body)) = bodies.parts.front_mut() {
+            let end = usize::try_from(*at - self.before).unwrap_or(usize::MAX);
+            count += self.poll_encoded(end, out);
             if self.taken < end {
                 break;
             }
             let fitting = body.len().min(out.remaining_mut());
             out.put(body.split_to(fitting));
-            self.bodies_len -= fitting;
+            bodies.len -= fitting;
             count += fitting;
             if !body.is_empty() {
                 break;
             }
-            self.bodies.pop_front();
+            bodies.parts.pop_front();
         }
-        self.forget_taken();
+        if bodies.parts.is_empty() {
+            return count + self.poll_encoded(self.bytes.len(), out);
+        }
+        self.bodies = Some(bodies);
         count
     }
 
@@ -109,8 +135,9 @@ impl Transmit {
     pub(super) fn poll_slices(&mut self, out: &mut impl Extend<Bytes>) -> usize {
         let count = self.len();
         let mut at = self.before + self.taken as u64;
+        let bodies = self.bodies.take().into_iter();
         let mut encoded = self.take_encoded();
-        for (position, body) in core::mem::take(&mut self.bodies) {
+        for (position, body) in bodies.flat_map(|bodies| bodies.parts) {
             let len = usize::try_from(position - at).unwrap_or(usize::MAX);
             at = position;
             if len > 0 {
@@ -118,7 +145,6 @@ impl Transmit {
             }
             out.extend(Some(body));
         }
-        self.bodies_len = 0;
         if !encoded.is_empty() {
             out.extend(Some(encoded));
         }
