@@ -136,6 +136,14 @@
 //! the time. One that publishes and acknowledges on the same connection has a reserve, so that
 //! its acknowledgements are read. [`Statistics::held`] says how much it is.
 //!
+//! # What a person who runs it sees
+//!
+//! [`Output::Report`] says what happened that is worth a line in a log or a counter: a login
+//! and why one was refused, a peer that breaks a rule or is too late, and each queue, session
+//! or store of retained messages that drops messages because it is full.
+//! [`Broker::statistics`] has the sums of what was counted; [`Broker::queues`],
+//! [`Broker::sessions`] and [`Broker::connections`] say how each of them stands.
+//!
 //! # Replay
 //!
 //! Everything that happens follows from these calls: log the inputs with their
