@@ -136,6 +136,13 @@
 //! the time. One that publishes and acknowledges on the same connection has a reserve, so that
 //! its acknowledgements are read. [`Statistics::held`] says how much it is.
 //!
+//! With a store, bodies leave memory before that ([`Limits::memory_spill`]): of messages that
+//! are stored, and in one queue alone, the latest first, since consumers want those before them
+//! sooner. [`Output::Read`] asks for them again when they are near the head of a queue with
+//! consumers, when one is fetched or becomes a dead letter, and when the log is cleaned;
+//! whoever waits for a body waits for [`Input::Read`]. What a consumer holds unacknowledged has
+//! left memory again. Of each message some hundred bytes stay.
+//!
 //! # What a person who runs it sees
 //!
 //! [`Output::Report`] says what happened that is worth a line in a log or a counter: a login

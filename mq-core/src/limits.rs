@@ -84,6 +84,10 @@ pub struct Limits {
     pub memory_high_water: usize,
     /// Bytes held at which those go on. More than `memory_high_water` counts as that.
     pub memory_low_water: usize,
+    /// Bytes held above which the bodies of stored messages leave memory, those of 256 bytes
+    /// and more, of messages that are in one queue alone. They are read back before consumers
+    /// want them. Only with [`Store::Log`](crate::Store::Log).
+    pub memory_spill: usize,
 }
 
 impl Default for Limits {
@@ -115,6 +119,7 @@ impl Default for Limits {
             store_high_water: 16 << 20,
             memory_high_water: 2 << 30,
             memory_low_water: 3 << 29,
+            memory_spill: 1 << 30,
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::name;
 use crate::places::Place;
 use crate::report::{Reports, Subject, other_protocol};
 use crate::store::Batch;
-use crate::store::writer::Writer;
+use crate::store::writer::{Read, Writer};
 use crate::transport::Established;
 
 /// Commands that may wait for the broker. With reads of at most
@@ -183,7 +183,7 @@ impl BrokerTask {
                 tokio::select! {
                     biased;
                     _ = &mut stopped => return,
-                    open = more_is_durable(&mut self.log) => {
+                    open = news_of(&mut self.log) => {
                         if !open {
                             tracing::error!("the log cannot be written any more: stopping");
                             return;
@@ -221,7 +221,7 @@ impl BrokerTask {
             tokio::select! {
                 _ = self.inbox.recv_many(&mut batch, BATCH) => {}
                 // Some wait for a confirmation, which they get before the end.
-                true = more_is_durable(&mut self.log) => {}
+                true = news_of(&mut self.log) => {}
                 Some(_) = self.writers.join_next() => {}
                 _ = self.readers.join_next() => {}
                 () = sleep_until(wake.into()) => {}
@@ -262,6 +262,10 @@ impl BrokerTask {
         let now = self.start.elapsed();
         if let Some(through) = self.log.as_mut().and_then(Writer::newly_durable) {
             self.broker.handle(now, Input::Durable { through });
+        }
+        let read = self.log.as_mut().map(Writer::newly_read);
+        for (id, bytes) in read.into_iter().flatten() {
+            self.broker.handle(now, Input::Read { id, bytes });
         }
         for command in batch.drain(..) {
             if let Some(input) = self.admit(command) {
@@ -461,6 +465,12 @@ impl BrokerTask {
                         log.trim(before);
                     }
                 }
+                Output::Read { id, position, len } => {
+                    self.hand_on_log();
+                    if let Some(log) = &self.log {
+                        log.read(Read { id, position, len });
+                    }
+                }
                 Output::Report(Report::Dropped(dropped)) => self.reports.write_dropped(&dropped),
                 Output::Report(Report::Peer(report)) => {
                     let connection = &report.connection;
@@ -540,10 +550,11 @@ impl BrokerTask {
     }
 }
 
-/// Resolves when more of the log is durable: to true, or to false if none ever will be.
-async fn more_is_durable(log: &mut Option<Writer>) -> bool {
+/// Resolves when more of the log is durable, or something in it was read: to true, or to
+/// false if none ever will be.
+async fn news_of(log: &mut Option<Writer>) -> bool {
     match log {
-        Some(log) => log.more_is_durable().await,
+        Some(log) => log.has_news().await,
         None => std::future::pending().await,
     }
 }

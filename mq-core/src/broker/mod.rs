@@ -17,7 +17,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError, Store};
-use crate::journal::Journal;
+use crate::journal::{Journal, Wanted};
 use crate::model::message::Name;
 use crate::model::{ConnectionId, Model};
 use budget::TIMERS;
@@ -51,6 +51,9 @@ pub struct Broker {
     /// With a store.
     journal: Option<Box<Journal>>,
     memory: Memory,
+    /// Bodies that are read, and what for.
+    reads: BTreeMap<u64, Wanted>,
+    last_read: u64,
     /// Connections whose input waits for the store, or for memory.
     blocked: BTreeSet<ConnectionId>,
     /// Connections with a backlog that can be taken, in the order of their turns.
@@ -84,13 +87,19 @@ impl Broker {
             Store::Log => {
                 let hosts = config.virtual_hosts.iter();
                 let hosts = hosts.map(|name| Name::from(&**name)).collect();
-                let journal = Journal::new(hosts, config.limits.store_high_water);
+                let journal = Journal::new(
+                    hosts,
+                    config.limits.store_high_water,
+                    config.limits.memory_spill,
+                );
                 Some(Box::new(journal))
             }
         };
         Ok(Self {
             now: config.unix_time,
             memory: Memory::new(&config.limits),
+            reads: BTreeMap::new(),
+            last_read: 0,
             config: Arc::new(config),
             model,
             connections: BTreeMap::new(),
@@ -122,6 +131,7 @@ impl Broker {
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Drained { connection } => self.drained(connection),
             Input::Durable { through } => self.stored(through),
+            Input::Read { id, bytes } => self.body_came(id, bytes),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();
@@ -142,6 +152,7 @@ impl Broker {
             || self.model.has_work()
             || self.has_stored()
             || self.has_unblocked()
+            || self.has_spill()
         {
             Some(self.now)
         } else {

@@ -62,6 +62,14 @@ pub enum Input {
         /// The position after the last byte that is.
         through: u64,
     },
+    /// What [`Output::Read`] asked for.
+    Read {
+        /// Its number.
+        id: u64,
+        /// The bytes; None if they cannot be read and never will be: then the message is
+        /// lost.
+        bytes: Option<Bytes>,
+    },
     /// The broker stops: every peer gets its protocol's goodbye and then
     /// [`Output::Close`], and nobody is let in any more.
     Shutdown,
@@ -95,6 +103,17 @@ pub enum Output {
         connection: ConnectionId,
         /// What it says.
         credentials: Credentials,
+    },
+    /// Read these bytes of the log, which earlier batches have, and hand them in with
+    /// [`Input::Read`]: the body of a message that has left memory, and is wanted soon. It is
+    /// done after the appends and before the trims that came before it or come later.
+    Read {
+        /// A number, to be handed in with them.
+        id: u64,
+        /// How many bytes of the log are before them, ever.
+        position: u64,
+        /// How many they are.
+        len: usize,
     },
     /// Write these bytes, and report them with [`Input::Transmitted`]. There may be several
     /// for one connection, in the order of the stream: good for one vectored write.

@@ -2,15 +2,20 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
 use core::time::Duration;
 
 use super::budget::SLICE;
 use super::{Broker, Output};
-use crate::journal::{Admission, Journal, Reader};
+use crate::journal::{Admission, Journal, Reader, Wanted};
 use crate::model::{ConnectionId, Notice, Wait};
 use crate::names;
 use crate::recovery::RecoveryError;
 use crate::report::Report;
+
+/// Bodies that leave memory in one call, at most.
+const SPILLED: usize = 256;
 
 impl Broker {
     /// The next notice that may go out, unless so many steps have been done before there
@@ -71,7 +76,76 @@ impl Broker {
             self.batches
                 .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
         }
+        self.spill();
         self.memory.set_held(self.model.meter().total());
+    }
+
+    /// Lets bodies leave memory where messages hold much, and asks for those that are wanted.
+    fn spill(&mut self) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        journal.spill(&mut self.model, SPILLED);
+        let mut lost = Vec::new();
+        while let Some((host, queue, position)) = self.model.poll_wanted() {
+            let Some((at, len)) = journal.body_of(host, queue, position) else {
+                lost.push((host, queue, position));
+                continue;
+            };
+            let wanted = Wanted::Message {
+                host,
+                queue,
+                position,
+            };
+            self.last_read += 1;
+            self.reads.insert(self.last_read, wanted);
+            self.outputs.push_back(Output::Read {
+                id: self.last_read,
+                position: at,
+                len,
+            });
+        }
+        while let Some((wanted, position, len)) = journal.poll_wanted() {
+            self.last_read += 1;
+            self.reads.insert(self.last_read, wanted);
+            self.outputs.push_back(Output::Read {
+                id: self.last_read,
+                position,
+                len,
+            });
+        }
+        for (host, queue, position) in lost {
+            self.model.body_came(host, queue, position, None);
+        }
+    }
+
+    /// Whether more bodies can leave memory, and have to.
+    pub(super) fn has_spill(&self) -> bool {
+        let journal = self.journal.as_ref();
+        journal.is_some_and(|journal| journal.has_spill(self.model.meter().total()))
+    }
+
+    /// A body that was asked for has come, or cannot be read.
+    pub(super) fn body_came(&mut self, id: u64, body: Option<Bytes>) {
+        let lost = match self.reads.remove(&id) {
+            None => return,
+            Some(Wanted::Message {
+                host,
+                queue,
+                position,
+            }) => {
+                self.model.body_came(host, queue, position, body);
+                None
+            }
+            Some(Wanted::Record(record)) => {
+                let journal = self.journal.as_mut();
+                journal.and_then(|journal| journal.body_came(record, body))
+            }
+        };
+        if let Some((host, queue, position)) = lost {
+            self.model.body_came(host, queue, position, None);
+        }
+        self.pump(self.spent() + SLICE);
     }
 
     /// What lies before is stored: what has waited for that goes out.

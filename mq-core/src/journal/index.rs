@@ -18,6 +18,9 @@ use crate::model::meter::Meter;
 use crate::model::queue::QueueId;
 use crate::model::session::SessionId;
 
+/// A body with fewer bytes stays in memory.
+const LEAST: usize = 256;
+
 /// The number of a virtual host, in the order of the settings.
 pub(super) type Host = usize;
 
@@ -55,6 +58,12 @@ struct Live {
     host: Host,
     len: u64,
     what: What,
+}
+
+impl Live {
+    fn is_absent(&self) -> bool {
+        matches!(&self.what, What::Message(message) if message.message.is_absent())
+    }
 }
 
 #[derive(Debug)]
@@ -418,6 +427,85 @@ impl Index {
                 }
             }
         }
+    }
+
+    /// Where the body of a message in a queue is in the log, and how long it is.
+    pub(super) fn body_of(&self, host: Host, id: QueueId, position: u64) -> Option<(u64, usize)> {
+        let backlog = BacklogId::from(id);
+        let place = Place {
+            host,
+            backlog,
+            position,
+        };
+        let record = self.places.get(&place)?;
+        self.body_at(*record)
+    }
+
+    /// Where the body of the message of a record is in the log, and how long it is. It is the
+    /// end of the record.
+    fn body_at(&self, record: u64) -> Option<(u64, usize)> {
+        let live = self.order.get(&record)?;
+        match &live.what {
+            What::Message(message) => {
+                let len = message.message.body_len();
+                Some((record + live.len - len as u64, len))
+            }
+            What::Thing(_) => None,
+        }
+    }
+
+    /// The messages of the first records whose bodies are not in memory, among so many: their
+    /// records, and where the bodies are.
+    pub(super) fn first_absent(&self, count: usize) -> impl Iterator<Item = (u64, u64, usize)> {
+        let records = self.order.iter().take(count);
+        records.filter_map(|(record, live)| {
+            let (at, len) = self.body_at(*record)?;
+            live.is_absent().then_some((*record, at, len))
+        })
+    }
+
+    /// Whether the body of the message of a record has left memory.
+    pub(super) fn is_absent(&self, record: u64) -> bool {
+        self.order.get(&record).is_some_and(Live::is_absent)
+    }
+
+    /// The queue that the message of a record is in.
+    pub(super) fn queue_of(&self, record: u64) -> Option<(Host, QueueId, u64)> {
+        let live = self.order.get(&record)?;
+        match &live.what {
+            What::Message(message) => {
+                let target = message.targets.first()?;
+                Some((live.host, QueueId(target.backlog.0), target.position))
+            }
+            What::Thing(_) => None,
+        }
+    }
+
+    /// The first record from a position on, before another.
+    pub(super) fn next_record(&self, from: u64, before: u64) -> Option<u64> {
+        let mut records = self.order.range(from..before);
+        records.next().map(|(record, _)| *record)
+    }
+
+    /// Lets go of the body of the message of a record, if it is in one queue alone and for
+    /// good. Returns what is left of it.
+    pub(super) fn strip(&mut self, record: u64) -> Option<&mut Arc<Message>> {
+        let live = self.order.get_mut(&record)?;
+        let What::Message(message) = &mut live.what else {
+            return None;
+        };
+        let is_of_queue = |target: &Target| target.copy.is_none() && target.backlog.0 != 0;
+        let [target] = &message.targets[..] else {
+            return None;
+        };
+        let is_open = message
+            .transaction
+            .is_some_and(|transaction| self.open.contains_key(&(live.host, transaction)));
+        if is_open || !is_of_queue(target) || message.message.body.len() < LEAST {
+            return None;
+        }
+        message.message = Arc::new(message.message.without_body());
+        Some(&mut message.message)
     }
 
     /// Counts what the messages hold, before anybody else has a share in them.

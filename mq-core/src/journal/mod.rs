@@ -20,6 +20,7 @@ mod message;
 mod record;
 mod recovery;
 mod session;
+mod spill;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,8 @@ use hold::Hold;
 use index::{Host, Index, Written};
 use record::Encoder;
 pub(crate) use recovery::{Reader, Trouble};
+use spill::Spill;
+pub(crate) use spill::Wanted;
 
 /// A log is not cleaned while it has no more bytes than that.
 const SMALL: u64 = 64 << 10;
@@ -73,10 +76,11 @@ pub(crate) struct Journal {
     trim: Option<(u64, u64)>,
     /// Bytes on their way above which publishers wait.
     high_water: u64,
+    spill: Spill,
 }
 
 impl Journal {
-    pub(crate) fn new(hosts: Vec<Name>, high_water: usize) -> Self {
+    pub(crate) fn new(hosts: Vec<Name>, high_water: usize, mark: usize) -> Self {
         Self {
             hosts,
             encoder: Encoder::default(),
@@ -90,6 +94,7 @@ impl Journal {
             trimmed: 0,
             trim: None,
             high_water: high_water as u64,
+            spill: Spill::new(mark),
         }
     }
 
@@ -101,11 +106,18 @@ impl Journal {
     /// Writes down what has changed.
     pub(crate) fn take(&mut self, model: &mut Model) {
         while let Some((host, (transaction, change))) = model.poll_change() {
-            self.write(host, transaction, change);
+            self.write(host, transaction, change, &[]);
         }
     }
 
-    fn write(&mut self, host: Host, transaction: Option<TransactionId>, change: Change) {
+    /// Writes down a change; the body of a message that has left memory is given beside it.
+    fn write(
+        &mut self,
+        host: Host,
+        transaction: Option<TransactionId>,
+        change: Change,
+        absent: &[u8],
+    ) {
         let context = (host, transaction);
         if self.context != Some(context) && !matches!(change, Change::Forgotten { .. }) {
             let name = self.hosts.get(host).map_or("", |name| name);
@@ -113,7 +125,7 @@ impl Journal {
             self.context = Some(context);
         }
         let position = self.end();
-        self.encoder.change(&mut self.batch, &change);
+        self.encoder.change(&mut self.batch, &change, absent);
         let written = Written {
             host,
             transaction,
@@ -153,9 +165,10 @@ impl Journal {
             && let log = self.end() - first
             && log > SMALL
             && log / 2 > self.index.live()
+            && let Some(body) = self.spill.body_ahead(&self.index, first)
             && let Some((host, transaction, change)) = self.index.take_first(self.begin)
         {
-            self.write(host, transaction, change);
+            self.write(host, transaction, change, &body);
         }
     }
 

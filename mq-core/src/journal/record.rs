@@ -141,7 +141,8 @@ impl Encoder {
     }
 
     /// Appends the record of a change. Returns whether it has one.
-    pub(super) fn change(&mut self, out: &mut BytesMut, change: &Change) -> bool {
+    /// A message has the body that it has, or else the one that is given beside it.
+    pub(super) fn change(&mut self, out: &mut BytesMut, change: &Change, absent: &[u8]) -> bool {
         self.fields.clear();
         let fields = &mut self.fields;
         let mut body: &[u8] = &[];
@@ -218,7 +219,11 @@ impl Encoder {
                     put_target(fields, target);
                 }
                 put_message(fields, message);
-                body = &message.body;
+                body = if message.is_absent() {
+                    absent
+                } else {
+                    &message.body
+                };
                 kind::MESSAGE
             }
             Change::Settled { backlog, position } => {

@@ -84,7 +84,11 @@ impl Reader {
                         position: at,
                         len,
                     };
+                    let is_message = matches!(change, Change::Message { .. });
                     self.journal.index.apply(written, change);
+                    if is_message && self.journal.is_large() {
+                        self.journal.strip(at);
+                    }
                 }
                 (Record::Change(_), None) => return Err((at, Trouble::Damaged)),
             }
@@ -195,6 +199,7 @@ impl Reader {
                 vhost.restore_last_id(last);
             }
         }
+        self.journal.set_seen();
         // What was put back is stored already.
         while model.poll_change().is_some() {}
         Ok(self.journal)

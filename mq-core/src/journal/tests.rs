@@ -374,7 +374,7 @@ fn encode(record: &Record) -> Vec<u8> {
     let mut encoder = Encoder::default();
     match record {
         Record::Context(context) => encoder.context(&mut out, &context.host, context.transaction),
-        Record::Change(change) => assert!(encoder.change(&mut out, change)),
+        Record::Change(change) => assert!(encoder.change(&mut out, change, &[])),
     }
     out.to_vec()
 }

@@ -369,7 +369,44 @@ impl Message {
             Origin::Broker => 0,
         };
         let names = self.exchange.len() + self.routing_key.len();
-        self.body.len() + names + origin + self.properties.size()
+        self.body_len() + names + origin + self.properties.size()
+    }
+
+    /// Bytes of its body, which may have left memory.
+    pub(crate) fn body_len(&self) -> usize {
+        self.body.len() + self.counted.absent_len()
+    }
+
+    /// Whether its body has left memory.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.counted.absent_len() > 0
+    }
+
+    /// It without its body, and without a share in the memory that the body came in.
+    pub(crate) fn without_body(&self) -> Self {
+        let mut message = self.clone();
+        message.counted = Counted::absent(self.body.len());
+        message.body = Bytes::new();
+        if let Origin::Amqp(encoded) = &mut message.origin {
+            *encoded = Bytes::copy_from_slice(encoded);
+        }
+        if let Some(id) = &mut message.properties.correlation_id {
+            *id = Bytes::copy_from_slice(id);
+        }
+        for (_, value) in &mut message.properties.headers.0 {
+            if let Value::String(bytes) | Value::Binary(bytes) = value {
+                *bytes = Bytes::copy_from_slice(bytes);
+            }
+        }
+        message
+    }
+
+    /// It with its body.
+    pub(crate) fn with_body(&self, body: Bytes) -> Self {
+        let mut message = self.clone();
+        message.counted = Counted::default();
+        message.body = body;
+        message
     }
 
     /// The message, to be changed: what its publisher's protocol said of it holds no

@@ -22,21 +22,44 @@ impl Meter {
 
     /// Counts a message from here on, unless somebody else has a share in it already.
     pub(crate) fn count(&self, message: &mut Arc<Message>) {
-        let bytes = message.size() + OVERHEAD;
+        let bytes = message.size() - message.counted.absent + OVERHEAD;
         if let Some(message) = Arc::get_mut(message) {
             self.0.fetch_add(bytes, Ordering::Relaxed);
-            message.counted = Counted(Some((self.clone(), bytes)));
+            if let Some((meter, before)) = message.counted.meter.take() {
+                meter.0.fetch_sub(before, Ordering::Relaxed);
+            }
+            message.counted.meter = Some((self.clone(), bytes));
         }
     }
 }
 
-/// That a message is counted, until it is dropped. A copy of it is not.
+/// What the broker keeps about a message, and the message does not say: that it is counted
+/// until it is dropped, and how long a body is that has left memory. A copy of the message
+/// is not counted.
 #[derive(Debug, Default)]
-pub struct Counted(Option<(Meter, usize)>);
+pub struct Counted {
+    meter: Option<(Meter, usize)>,
+    absent: usize,
+}
+
+impl Counted {
+    /// Of a message whose body has left memory, with so many bytes.
+    pub(super) fn absent(len: usize) -> Self {
+        Self {
+            meter: None,
+            absent: len,
+        }
+    }
+
+    /// Bytes of the body that are not here.
+    pub(super) fn absent_len(&self) -> usize {
+        self.absent
+    }
+}
 
 impl Clone for Counted {
     fn clone(&self) -> Self {
-        Self::default()
+        Self::absent(self.absent)
     }
 }
 
@@ -49,7 +72,7 @@ impl PartialEq for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some((meter, bytes)) = self.0.take() {
+        if let Some((meter, bytes)) = self.meter.take() {
             meter.0.fetch_sub(bytes, Ordering::Relaxed);
         }
     }

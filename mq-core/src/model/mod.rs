@@ -100,7 +100,9 @@ pub(crate) mod vhost;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::time::Duration;
 
 use crate::config::{Config, ConfigError, Store};
@@ -249,6 +251,43 @@ impl Model {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Takes a message in a queue of a virtual host whose body is in the log from now on.
+    pub(crate) fn strip(
+        &mut self,
+        host: usize,
+        id: QueueId,
+        position: u64,
+        message: &mut Arc<Message>,
+    ) {
+        self.meter.count(message);
+        if let Some(vhost) = self.vhosts.get_mut(host) {
+            vhost.strip(id, position, message);
+        }
+    }
+
+    /// The next body that is wanted: of the message at a position of a queue of a virtual
+    /// host.
+    pub(crate) fn poll_wanted(&mut self) -> Option<(usize, QueueId, u64)> {
+        let mut vhosts = self.vhosts.iter_mut().enumerate();
+        vhosts.find_map(|(host, vhost)| {
+            let (id, position) = vhost.poll_wanted()?;
+            Some((host, id, position))
+        })
+    }
+
+    /// A body has come, or cannot be read.
+    pub(crate) fn body_came(
+        &mut self,
+        host: usize,
+        id: QueueId,
+        position: u64,
+        body: Option<Bytes>,
+    ) {
+        if let Some(vhost) = self.wake(host) {
+            vhost.body_came(id, position, body);
         }
     }
 

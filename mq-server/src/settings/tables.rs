@@ -195,6 +195,7 @@ limits! {
     store_high_water: usize,
     memory_high_water: usize,
     memory_low_water: usize,
+    memory_spill: usize,
 }
 
 impl Default for Tables {

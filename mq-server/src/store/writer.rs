@@ -9,9 +9,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
 
-use super::{Batch, Store};
+use super::{Batch, Store, StoreError};
 
 /// Bytes that are written at one time, or one batch.
 const GROUP: usize = 16 << 20;
@@ -19,10 +20,26 @@ const GROUP: usize = 16 << 20;
 /// How long to wait after the disk has refused something.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// How often a part of the log is read that the disk refuses.
+const READS: u32 = 20;
+
 enum Request {
     Append(Vec<Batch>),
     Trim(u64),
+    Read(Read),
 }
+
+/// A part of the log to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    /// The broker's number for it.
+    pub(crate) id: u64,
+    pub(crate) position: u64,
+    pub(crate) len: usize,
+}
+
+/// What was read; None: it cannot be, and never will.
+pub(crate) type Reply = (u64, Option<Bytes>);
 
 /// The broker's hand on the thread.
 #[derive(Debug)]
@@ -31,6 +48,10 @@ pub(crate) struct Writer {
     /// The position before which everything is durable.
     durable: watch::Receiver<u64>,
     reported: u64,
+    /// What was read. The broker asks for a bounded amount at one time.
+    replies: mpsc::UnboundedReceiver<Reply>,
+    /// What of it is here.
+    read: Vec<Reply>,
     thread: JoinHandle<()>,
 }
 
@@ -39,13 +60,16 @@ impl Writer {
     pub(crate) fn start(store: Box<dyn Store>, end: u64) -> io::Result<Self> {
         let (requests, inbox) = channel();
         let (report, durable) = watch::channel(end);
+        let (answer, replies) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("mq-store".into())
-            .spawn(move || run(store, &inbox, &report))?;
+            .spawn(move || run(store, &inbox, &report, &answer))?;
         Ok(Self {
             requests,
             durable,
             reported: end,
+            replies,
+            read: Vec::new(),
             thread,
         })
     }
@@ -58,14 +82,34 @@ impl Writer {
         self.send(Request::Trim(before));
     }
 
+    pub(crate) fn read(&self, read: Read) {
+        self.send(Request::Read(read));
+    }
+
     fn send(&self, request: Request) {
         // A thread that is gone has panicked, which `durable` reports.
         let _ = self.requests.send(request);
     }
 
-    /// Waits until more is durable. Returns false if the thread has failed.
-    pub(crate) async fn more_is_durable(&mut self) -> bool {
-        self.durable.changed().await.is_ok()
+    /// Waits until more is durable, or something was read. Returns false if the thread has
+    /// failed.
+    pub(crate) async fn has_news(&mut self) -> bool {
+        tokio::select! {
+            changed = self.durable.changed() => changed.is_ok(),
+            reply = self.replies.recv() => {
+                let came = reply.is_some();
+                self.read.extend(reply);
+                came
+            }
+        }
+    }
+
+    /// What was read and has not been returned yet.
+    pub(crate) fn newly_read(&mut self) -> Vec<Reply> {
+        while let Ok(reply) = self.replies.try_recv() {
+            self.read.push(reply);
+        }
+        std::mem::take(&mut self.read)
     }
 
     /// The position before which everything is durable, if it has not been returned yet.
@@ -86,11 +130,20 @@ impl Writer {
     }
 }
 
-fn run(mut store: Box<dyn Store>, inbox: &Receiver<Request>, report: &watch::Sender<u64>) {
+fn run(
+    mut store: Box<dyn Store>,
+    inbox: &Receiver<Request>,
+    report: &watch::Sender<u64>,
+    answer: &mpsc::UnboundedSender<Reply>,
+) {
     let mut group = Group::default();
     let mut is_failing = false;
     while group.wait(inbox) {
-        match store.append(&group.batches) {
+        let appended = match &group.batches[..] {
+            [] => Ok(()),
+            batches => store.append(batches),
+        };
+        match appended {
             Ok(()) => {
                 if std::mem::take(&mut is_failing) {
                     tracing::info!("the log is written again");
@@ -98,6 +151,7 @@ fn run(mut store: Box<dyn Store>, inbox: &Receiver<Request>, report: &watch::Sen
                 if let Some(last) = group.batches.last() {
                     report.send_replace(last.end());
                 }
+                group.answer(store.as_mut(), answer);
                 group.trim(store.as_mut());
                 group = Group::default();
             }
@@ -116,11 +170,31 @@ fn run(mut store: Box<dyn Store>, inbox: &Receiver<Request>, report: &watch::Sen
     }
 }
 
+/// Reads a part of the log, again where the disk refuses it for the time being.
+fn read_again(store: &mut dyn Store, read: Read) -> Option<Bytes> {
+    for attempt in 1.. {
+        match store.read(read.position, read.len) {
+            Ok(bytes) => return Some(bytes),
+            Err(error @ StoreError::Io { .. }) if attempt < READS => {
+                tracing::warn!(%error, "cannot read the log: trying again");
+                thread::sleep(RETRY);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a message is lost: the log cannot be read");
+                return None;
+            }
+        }
+    }
+    None
+}
+
 /// What is written together.
 #[derive(Debug, Default)]
 struct Group {
     batches: Vec<Batch>,
     bytes: usize,
+    /// Read once the batches are there, and before anything is forgotten.
+    reads: Vec<Read>,
     /// Forgotten once the batches are durable: what is still needed of it is among them.
     trim: Option<u64>,
 }
@@ -133,13 +207,14 @@ impl Group {
                 self.batches.extend(batches);
             }
             Request::Trim(before) => self.trim = self.trim.max(Some(before)),
+            Request::Read(read) => self.reads.push(read),
         }
     }
 
     /// Waits until there is something to be done, and takes all that there is. Returns
     /// whether there is any.
     fn wait(&mut self, inbox: &Receiver<Request>) -> bool {
-        if self.batches.is_empty() && self.trim.is_none() {
+        if self.batches.is_empty() && self.trim.is_none() && self.reads.is_empty() {
             match inbox.recv() {
                 Ok(request) => self.add(request),
                 Err(_) => return false,
@@ -162,6 +237,14 @@ impl Group {
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
+        }
+    }
+
+    fn answer(&self, store: &mut dyn Store, answer: &mpsc::UnboundedSender<Reply>) {
+        for read in &self.reads {
+            let bytes = read_again(store, *read);
+            // Nobody hears it where the server stops.
+            let _ = answer.send((read.id, bytes));
         }
     }
 

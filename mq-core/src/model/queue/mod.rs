@@ -1,5 +1,6 @@
 //! Queues: ready messages, consumers, and what is out unacknowledged.
 
+mod absent;
 mod arguments;
 mod consumer;
 pub(crate) mod dead_letter;
@@ -20,6 +21,7 @@ use crate::model::message::{Headers, Message, Name, Value};
 use crate::model::selector::Selector;
 use crate::model::statistics::QueueStatistics;
 
+use absent::Absent;
 pub(crate) use arguments::{
     LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent,
 };
@@ -101,6 +103,8 @@ pub(crate) struct Queue {
     /// By position.
     pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
     pub(crate) consumers: Consumers,
+    /// What waits for bodies that have left memory.
+    pub(crate) absent: Absent,
     /// What those of them want that have a selector.
     selections: Selections,
     /// Exchanges with bindings to this queue.
@@ -131,6 +135,7 @@ impl Queue {
             settings,
             arguments,
             ready: Ready::default(),
+            absent: Absent::default(),
             selections: Selections::default(),
             unacknowledged: BTreeMap::new(),
             bound_to: BTreeSet::new(),
@@ -284,12 +289,13 @@ impl Queue {
     }
 
     /// Takes the message for the consumer whose turn it is, among those that can take one
-    /// and want one. Counts those that were asked.
+    /// and want one. Counts those that were asked. None also when the body of the message is
+    /// not here: then it is to be [asked for](Absent::take_unasked).
     pub(crate) fn take_next(
         &mut self,
         channels: &mut BTreeMap<ChannelId, Channel>,
         steps: &mut u64,
-    ) -> Option<(&mut Consumer, Entry)> {
+    ) -> Option<(&mut Consumer, Entry, Arc<Message>)> {
         if self.ready.is_empty() {
             return None;
         }
@@ -297,8 +303,17 @@ impl Queue {
         let consumer = self
             .consumers
             .next(channels, |consumer| selections.has(consumer), steps)?;
+        if self.ready.has_absent() {
+            self.absent.ask_ahead(&self.ready);
+            let first = self.selections.first(consumer.id, &self.ready)?;
+            if !self.absent.has(first) {
+                self.absent.ask(first);
+                return None;
+            }
+        }
         let entry = self.selections.take(consumer.id, &mut self.ready)?;
-        Some((consumer, entry))
+        let message = self.absent.whole(&entry);
+        Some((consumer, entry, message))
     }
 
     /// Takes a message that a consumer with a selector would get next, and whose time is
@@ -319,7 +334,35 @@ impl Queue {
     pub(crate) fn take_all(&mut self) -> (Ready, Vec<BTreeSet<Key>>) {
         let ready = core::mem::take(&mut self.ready);
         self.ready.set_keyed(!self.selections.is_empty());
+        self.absent.forget_ready();
         (ready, self.selections.take_found())
+    }
+
+    /// Takes a message whose body is in the log from now on in the place of the same one.
+    pub(crate) fn strip(&mut self, position: u64, message: &Arc<Message>) {
+        if !self.ready.replace(position, message)
+            && let Some(out) = self.unacknowledged.get_mut(&position)
+        {
+            out.entry.message = message.clone();
+        }
+    }
+
+    /// Whether the body of the head is here, or there is no head.
+    pub(crate) fn head_is_here(&self) -> bool {
+        self.ready.front().is_none_or(|head| self.absent.has(head))
+    }
+
+    /// Asks for the body of the head.
+    pub(crate) fn ask_for_head(&mut self) {
+        if let Some(head) = self.ready.front() {
+            self.absent.ask(head);
+        }
+    }
+
+    /// Takes a ready message out, wherever it is.
+    pub(crate) fn take_ready(&mut self, position: u64) -> Option<Entry> {
+        let taken = self.ready.remove(position);
+        self.taken(taken)
     }
 
     /// Takes the head.
@@ -385,7 +428,7 @@ impl Queue {
             delivered: self.counts.delivered,
             acknowledged: self.counts.acknowledged,
             given_up: self.counts.given_up,
-            ready: self.ready.len(),
+            ready: self.ready.len() + self.absent.letters.len(),
             ready_bytes: self.ready.held(),
             unacknowledged: self.unacknowledged.len(),
         }

@@ -35,6 +35,8 @@ pub(crate) struct Ready {
     /// Every message can be taken out by its place, once [`Ready::next_key`] has passed
     /// it.
     keyed: bool,
+    /// Those whose bodies have left memory.
+    absent: usize,
 }
 
 /// Where a ready message stands: priority and position. What is greater is delivered
@@ -69,6 +71,27 @@ impl Level {
             self.returned.first_key_value().map(|(_, entry)| entry)
         } else {
             self.fresh.front()
+        }
+    }
+
+    /// Where in `fresh` a position is.
+    fn index(&self, position: u64) -> Option<usize> {
+        self.fresh
+            .binary_search_by_key(&position, |entry| entry.position)
+            .ok()
+    }
+
+    fn get_mut(&mut self, position: u64) -> Option<&mut Entry> {
+        match self.index(position) {
+            Some(index) => self.fresh.get_mut(index),
+            None => self.returned.get_mut(&position),
+        }
+    }
+
+    fn remove(&mut self, position: u64) -> Option<Entry> {
+        match self.index(position) {
+            Some(index) => self.fresh.remove(index),
+            None => self.returned.remove(&position),
         }
     }
 
@@ -129,11 +152,63 @@ impl Ready {
 
     pub(crate) fn insert(&mut self, priority: u8, entry: Entry) {
         self.len += 1;
-        self.bytes += entry.message.body.len();
+        self.bytes += entry.message.body_len();
         self.held += entry.message.size();
+        self.absent += usize::from(entry.message.is_absent());
         self.expiring += usize::from(entry.expires.is_some());
         let level = self.levels.entry(priority).or_default();
         level.insert(entry, self.keyed);
+    }
+
+    /// Whether bodies of some have left memory.
+    pub(crate) fn has_absent(&self) -> bool {
+        self.absent > 0
+    }
+
+    /// The head: what a consumer gets next.
+    pub(super) fn front(&self) -> Option<&Entry> {
+        self.levels.values().rev().find_map(Level::front)
+    }
+
+    /// About so many of those that are next. The head is among them.
+    pub(super) fn first(&self, count: usize) -> impl Iterator<Item = &Entry> {
+        let levels = self.levels.values().rev();
+        let others = levels.flat_map(move |level| {
+            let returned = level.returned.values().take(count);
+            returned.chain(level.fresh.iter().take(count))
+        });
+        self.front().into_iter().chain(others.take(count))
+    }
+
+    /// One that [`take_at`](Self::take_at) finds.
+    pub(super) fn at(&self, (Reverse(priority), position): Key) -> Option<&Entry> {
+        self.levels.get(&priority)?.returned.get(&position)
+    }
+
+    /// Puts a message in the place of the same one. Returns whether it is there.
+    pub(super) fn replace(&mut self, position: u64, message: &Arc<Message>) -> bool {
+        let entry = self
+            .levels
+            .values_mut()
+            .find_map(|level| level.get_mut(position));
+        let Some(entry) = entry else {
+            return false;
+        };
+        self.absent -= usize::from(entry.message.is_absent());
+        self.absent += usize::from(message.is_absent());
+        entry.message = message.clone();
+        true
+    }
+
+    /// Takes one out, wherever it is, and says where it stood.
+    pub(super) fn remove(&mut self, position: u64) -> Option<(Key, Entry)> {
+        let mut levels = self.levels.iter_mut();
+        let (priority, entry, emptied) = levels.find_map(|(&priority, level)| {
+            let entry = level.remove(position)?;
+            Some((priority, entry, level.is_empty()))
+        })?;
+        self.forget(priority, emptied, &entry);
+        Some(((Reverse(priority), position), entry))
     }
 
     /// Takes the head: what a consumer gets next.
@@ -236,8 +311,9 @@ impl Ready {
         }
         self.expiring -= usize::from(entry.expires.is_some());
         self.len -= 1;
-        self.bytes -= entry.message.body.len();
+        self.bytes -= entry.message.body_len();
         self.held -= entry.message.size();
+        self.absent -= usize::from(entry.message.is_absent());
     }
 }
 

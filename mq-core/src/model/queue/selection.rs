@@ -90,6 +90,14 @@ impl Selections {
         firsts.copied().find(|key| is_over(&key))
     }
 
+    /// The first ready message that a consumer wants.
+    pub(super) fn first<'a>(&self, consumer: ConsumerId, ready: &'a Ready) -> Option<&'a Entry> {
+        match self.0.get(&consumer) {
+            None => ready.front(),
+            Some(wanted) => ready.at(*wanted.found.first()?),
+        }
+    }
+
     /// Takes the first ready message that a consumer wants.
     pub(super) fn take(&mut self, consumer: ConsumerId, ready: &mut Ready) -> Option<Entry> {
         let (key, entry) = match self.0.get_mut(&consumer) {

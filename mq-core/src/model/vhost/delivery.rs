@@ -195,7 +195,7 @@ impl VirtualHost {
         let entry = queue.pop();
         let kept = self.changes.are_kept();
         let fetched = entry.map(|entry| {
-            let message = entry.message.clone();
+            let message = queue.absent.whole(&entry);
             let message = outgoing(queue.arguments.kind, message, entry.returned);
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
@@ -385,17 +385,20 @@ impl VirtualHost {
         let kind = queue.arguments.kind;
         let kept = queue.settings.durable && self.changes.are_kept();
         let steps = &mut self.statistics.steps;
-        let (consumer, entry) = queue.take_next(&mut self.channels, steps)?;
+        let Some((consumer, entry, message)) = queue.take_next(&mut self.channels, steps) else {
+            self.ask_for_bodies(id);
+            return None;
+        };
         let channel = self.channels.get_mut(&consumer.channel)?;
         let (redelivered, returned) = (entry.redelivered, entry.returned);
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         let position = entry.position;
         let kept = kept && entry.message.is_lasting();
         self.statistics.delivered += 1;
-        self.statistics.steps += (entry.message.body.len() / BYTES_PER_STEP) as u64;
-        let (claim, message) = if consumer.no_ack {
+        self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
+        let claim = if consumer.no_ack {
             self.statistics.acknowledged += 1;
-            (Claim::Taken(id), entry.message)
+            Claim::Taken(id)
         } else {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
@@ -409,9 +412,8 @@ impl VirtualHost {
                 entry,
                 consumer: Some(consumer_id),
             };
-            let message = held.entry.message.clone();
             queue.unacknowledged.insert(position, held);
-            (Claim::Leased(lease), message)
+            Claim::Leased(lease)
         };
         queue.counts.delivered += 1;
         queue.counts.acknowledged += u64::from(claim == Claim::Taken(id));
@@ -428,6 +430,7 @@ impl VirtualHost {
             redelivered,
             message: outgoing(kind, message, returned),
         };
+        self.ask_for_bodies(id);
         Some((channel_id.connection, delivery))
     }
 

@@ -3,6 +3,7 @@
 //! Nothing in here knows a protocol. What a front end is to know comes out as a
 //! [`Notice`].
 
+mod absent;
 mod commit;
 mod delivery;
 mod exchanges;
@@ -116,6 +117,8 @@ pub(crate) struct VirtualHost {
     pub(crate) meter: Meter,
     /// What limits have dropped, and nobody was told of yet.
     pub(super) drops: Drops,
+    /// Bodies to ask for.
+    wanted: VecDeque<(QueueId, u64)>,
 }
 
 impl VirtualHost {
@@ -159,6 +162,7 @@ impl VirtualHost {
             statistics: Statistics::default(),
             meter: Meter::default(),
             drops: Drops::default(),
+            wanted: VecDeque::new(),
         }
     }
 
@@ -331,7 +335,7 @@ impl VirtualHost {
     pub(crate) fn count(&self) -> Statistics {
         let mut counts = self.statistics;
         for queue in self.queues.values() {
-            counts.ready += queue.ready.len() as u64;
+            counts.ready += (queue.ready.len() + queue.absent.letters.len()) as u64;
             counts.unacknowledged += queue.unacknowledged.len() as u64;
         }
         counts.ready += self.sessions.pending_count();

@@ -10,7 +10,8 @@ use crate::model::change::Change;
 use crate::model::difference::{Difference, flag};
 use crate::model::message::Name;
 use crate::model::queue::{
-    ChannelId, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready, inequivalent,
+    ChannelId, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready,
+    Unacknowledged, inequivalent,
 };
 use crate::model::refusal::Refusal;
 use crate::model::{ConnectionId, Notice};
@@ -283,6 +284,14 @@ impl VirtualHost {
             && let Some(member) = self.members.get_mut(&owner)
         {
             member.exclusive.remove(&id);
+        }
+        let letters = core::mem::take(&mut queue.absent.letters).into_values();
+        queue.unacknowledged.extend(letters.map(|(entry, _)| {
+            let consumer = None;
+            (entry.position, Unacknowledged { entry, consumer })
+        }));
+        for (channel, _) in core::mem::take(&mut queue.absent.gets) {
+            self.emit(channel.connection, Notice::Fetched(None));
         }
         self.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
         self.unbind_queue(id, core::mem::take(&mut queue.bound_to));

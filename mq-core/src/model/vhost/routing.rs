@@ -176,6 +176,10 @@ impl VirtualHost {
     /// Sends what a queue gives up to the queue's dead-letter exchange, if it
     /// has one.
     pub(super) fn give_up(&mut self, id: QueueId, entry: &Entry, reason: Reason) {
+        self.statistics.steps += 1;
+        if entry.message.is_absent() && !self.has_letter(id, entry, reason) {
+            return;
+        }
         let count = match reason {
             Reason::Expired => &mut self.statistics.expired,
             Reason::MaxLength => &mut self.statistics.overflowed,
@@ -184,7 +188,6 @@ impl VirtualHost {
             }
         };
         *count += 1;
-        self.statistics.steps += 1;
         let cause = match reason {
             Reason::MaxLength => Some(DropCause::Full),
             Reason::DeliveryLimit => Some(DropCause::DeliveryLimit),
@@ -197,7 +200,10 @@ impl VirtualHost {
             queue.counts.given_up += 1;
         }
         self.note_settled(id, entry);
-        self.dead_letter(id, &entry.message, reason);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            let message = queue.absent.whole(entry);
+            self.dead_letter(id, &message, reason);
+        }
     }
 
     /// A queue has nothing more to do with a message.

@@ -136,9 +136,7 @@ impl VirtualHost {
                 no_ack,
             } => self.ask(id(channel), |vhost| {
                 let queue = vhost.queue(&queue, connection)?;
-                let fetched = vhost.get(queue, id(channel), no_ack);
-                // Like a delivery it promises nothing.
-                vhost.emit(connection, Notice::Fetched(fetched.map(Box::new)));
+                vhost.get_or_wait(queue, id(channel), no_ack);
                 Ok(())
             }),
             Request::Settle { lease, settlement } => self.settle(lease, settlement),

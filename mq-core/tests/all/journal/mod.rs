@@ -1,5 +1,6 @@
 //! What outlives the broker, and what waits until it is stored.
 
+mod absent;
 mod cleaning;
 mod clock;
 mod flow;

@@ -199,7 +199,10 @@ impl Simulation {
             Step::Down { who, len } => self.down(at(who), len.into()),
             Step::Cut { who } => self.cut(at(who)),
             Step::Wait { milliseconds } => self.wait(Duration::from_millis(milliseconds.into())),
-            Step::Sync { part } => self.network.sync(part.into()),
+            Step::Sync { part } => {
+                self.network.read(part.into());
+                self.network.sync(part.into());
+            }
             Step::Crash { kept, flipped } => self.crash(kept.into(), flipped),
             Step::Connect { who } => {
                 let peer = &mut self.peers[at(who)];
@@ -221,6 +224,7 @@ impl Simulation {
             Step::Settle { times } => {
                 for _ in 0..times {
                     (0..count).for_each(|who| self.exchange(who));
+                    self.network.read(usize::MAX);
                     self.network.sync(usize::MAX);
                     self.wait(Duration::ZERO);
                 }
@@ -317,6 +321,7 @@ impl Simulation {
     /// Brings everything to an end, and compares what is where with the ledger.
     fn finish(&mut self) {
         self.network.store.is_quick = true;
+        self.network.read(usize::MAX);
         self.network.sync(usize::MAX);
         self.quiesce();
         for peer in &mut self.peers {

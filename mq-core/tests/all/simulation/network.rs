@@ -70,6 +70,8 @@ pub(super) struct Network {
     last: u64,
     calls: Vec<Call>,
     outputs: Vec<Output>,
+    /// Bodies that the broker has asked for, on their way.
+    reads: Vec<(u64, Option<Bytes>)>,
     /// Where the broker appends to, if it does.
     pub(super) store: Log,
     /// What earlier brokers dropped by a limit, and what expired in them.
@@ -90,6 +92,8 @@ fn config(session_messages: usize, stores: bool) -> Config {
     if stores {
         config.store = Store::Log;
         config.limits.store_high_water = 100_000;
+        // Bodies leave memory when a few of them are there.
+        config.limits.memory_spill = 20_000;
     }
     config
 }
@@ -109,6 +113,7 @@ impl Network {
             last: 0,
             calls: Vec::new(),
             outputs: Vec::new(),
+            reads: Vec::new(),
             // Until the clients come.
             store: Log {
                 is_quick: true,
@@ -140,9 +145,19 @@ impl Network {
     /// Everything that is appended is stored, until nothing more is.
     pub(super) fn sync_all(&mut self) {
         self.wait(Duration::ZERO);
-        while self.store.waiting() > 0 {
+        while self.store.waiting() > 0 || !self.reads.is_empty() {
+            self.read(usize::MAX);
             self.sync(usize::MAX);
             self.wait(Duration::ZERO);
+        }
+    }
+
+    /// So many of the bodies that were asked for and one more have been read, the latest
+    /// first.
+    pub(super) fn read(&mut self, part: usize) {
+        let count = self.reads.len().min(part.saturating_add(1));
+        for (id, bytes) in self.reads.split_off(self.reads.len() - count) {
+            self.handle(Input::Read { id, bytes });
         }
     }
 
@@ -156,6 +171,7 @@ impl Network {
             self.damage(position, &bytes, flipped.into());
         }
         self.links.clear();
+        self.reads.clear();
         let statistics = self.broker.statistics();
         self.overflowed += statistics.overflowed;
         self.expired += statistics.expired;
@@ -314,6 +330,10 @@ impl Network {
                     self.store.append(*position, bytes.clone());
                     appended = true;
                 }
+                Output::Read { id, position, len } => {
+                    let bytes = self.store.read(*position, *len);
+                    self.reads.push((*id, bytes));
+                }
                 Output::Trim { before } => self.store.trim(*before),
                 // For whoever keeps a log of what happens.
                 Output::Report(_) => {}
@@ -326,6 +346,9 @@ impl Network {
         }
         if appended && self.store.is_quick {
             self.sync(usize::MAX);
+        }
+        if self.store.is_quick {
+            self.read(usize::MAX);
         }
     }
 

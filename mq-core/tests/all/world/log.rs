@@ -57,6 +57,20 @@ impl Log {
         waiting.count()
     }
 
+    /// Bytes that were appended, which may lie in several batches.
+    pub(crate) fn read(&self, position: u64, len: usize) -> Option<Bytes> {
+        let end = position + len as u64;
+        let mut read = Vec::new();
+        for (start, bytes) in &self.batches {
+            let from = position.max(*start) - start;
+            let to = end.min(start + bytes.len() as u64).saturating_sub(*start);
+            if from < to {
+                read.extend_from_slice(&bytes[from as usize..to as usize]);
+            }
+        }
+        (read.len() == len).then(|| Bytes::from(read))
+    }
+
     /// Bytes that it has.
     pub(crate) fn len(&self) -> usize {
         self.batches.iter().map(|(_, bytes)| bytes.len()).sum()

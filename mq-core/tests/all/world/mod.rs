@@ -39,6 +39,9 @@ pub(crate) struct World {
     pub(crate) piece: usize,
     /// What the broker stores.
     pub(crate) store: Log,
+    /// Bodies that the broker has asked for, while they are read slowly.
+    pub(crate) reads: Vec<(u64, Option<Bytes>)>,
+    pub(crate) reads_slowly: bool,
     /// How often the broker was called because it had left work for later.
     pub(crate) turns: usize,
     /// How often that may be in a row.
@@ -65,6 +68,8 @@ impl World {
             outputs: Vec::new(),
             piece: usize::MAX,
             store: Log::default(),
+            reads: Vec::new(),
+            reads_slowly: false,
             turns: 0,
             most_turns: TURNS,
             terms: Terms::default(),
@@ -174,6 +179,10 @@ impl World {
                     appended = true;
                 }
                 Output::Trim { before } => self.store.trim(*before),
+                Output::Read { id, position, len } => {
+                    let bytes = self.store.read(*position, *len);
+                    self.reads.push((*id, bytes));
+                }
                 // The test answers it.
                 Output::Drain { .. } | Output::Authenticate { .. } => {}
                 // For the operator.
@@ -187,6 +196,21 @@ impl World {
         }
         for (connection, len) in told {
             self.handle_once(Input::Transmitted { connection, len });
+        }
+        if !self.reads_slowly {
+            self.read_once();
+        }
+    }
+
+    /// What was asked for has been read.
+    pub(crate) fn read(&mut self) {
+        self.read_once();
+        self.turn();
+    }
+
+    fn read_once(&mut self) {
+        for (id, bytes) in std::mem::take(&mut self.reads) {
+            self.handle_once(Input::Read { id, bytes });
         }
     }
 }

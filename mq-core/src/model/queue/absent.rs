@@ -1,0 +1,112 @@
+//! Messages of a queue whose bodies have left memory: which were asked for, and who waits
+//! for them.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::dead_letter::Reason;
+use super::{ChannelId, Entry, Ready};
+use crate::model::message::Message;
+
+/// Bodies that are read ahead of the consumers of a queue, at most.
+const AHEAD: usize = 64;
+
+/// Bytes of those from which on no more are asked for.
+const AHEAD_BYTES: usize = 1 << 20;
+
+/// A body that was asked for.
+#[derive(Debug)]
+struct Asked {
+    len: usize,
+    /// From when it has come.
+    body: Option<Bytes>,
+}
+
+/// What waits for bodies.
+#[derive(Debug, Default)]
+pub(crate) struct Absent {
+    /// By position.
+    asked: BTreeMap<u64, Asked>,
+    /// Positions that are still to be asked for.
+    unasked: Vec<u64>,
+    /// Who has fetched the head, and whether without an acknowledgement.
+    pub(crate) gets: VecDeque<(ChannelId, bool)>,
+    /// Messages that were given up and are to go on as letters, by position.
+    pub(crate) letters: BTreeMap<u64, (Entry, Reason)>,
+}
+
+impl Absent {
+    /// Whether the body of a message is here.
+    pub(crate) fn has(&self, entry: &Entry) -> bool {
+        let asked = || self.asked.get(&entry.position);
+        !entry.message.is_absent() || asked().is_some_and(|asked| asked.body.is_some())
+    }
+
+    /// The message with its body, which is here. What has come for it is gone afterwards.
+    pub(crate) fn whole(&mut self, entry: &Entry) -> Arc<Message> {
+        let message = &entry.message;
+        if !message.is_absent() {
+            return message.clone();
+        }
+        let body = self.asked.remove(&entry.position);
+        let body = body.and_then(|asked| asked.body);
+        Arc::new(message.with_body(body.unwrap_or_default()))
+    }
+
+    /// Asks for a body, unless that was done.
+    pub(crate) fn ask(&mut self, entry: &Entry) {
+        if entry.message.is_absent() {
+            let unasked = &mut self.unasked;
+            self.asked.entry(entry.position).or_insert_with(|| {
+                unasked.push(entry.position);
+                let len = entry.message.body_len();
+                Asked { len, body: None }
+            });
+        }
+    }
+
+    /// Asks for the bodies that consumers want next, once few are on their way.
+    pub(crate) fn ask_ahead(&mut self, ready: &Ready) {
+        if self.asked.len() > AHEAD / 2 {
+            return;
+        }
+        let mut bytes: usize = self.asked.values().map(|asked| asked.len).sum();
+        for entry in ready.first(AHEAD) {
+            if self.asked.len() >= AHEAD || bytes >= AHEAD_BYTES {
+                return;
+            }
+            if entry.message.is_absent() && !self.asked.contains_key(&entry.position) {
+                bytes += entry.message.body_len();
+                self.ask(entry);
+            }
+        }
+    }
+
+    /// The positions to ask for.
+    pub(crate) fn take_unasked(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.unasked)
+    }
+
+    /// A body has come. Returns whether anybody wants it.
+    pub(crate) fn came(&mut self, position: u64, body: Bytes) -> bool {
+        let asked = self.asked.get_mut(&position);
+        asked.is_some_and(|asked| {
+            asked.body = Some(body);
+            true
+        })
+    }
+
+    /// Nobody wants a body any more.
+    pub(crate) fn forget(&mut self, position: u64) {
+        self.asked.remove(&position);
+    }
+
+    /// Nobody wants the bodies of ready messages any more.
+    pub(super) fn forget_ready(&mut self) {
+        let letters = &self.letters;
+        self.asked
+            .retain(|position, _| letters.contains_key(position));
+    }
+}
