@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod broken;
+mod commands;
 #[path = "../../src/serve/frame.rs"]
 mod frame;
 mod legal;
