@@ -348,12 +348,13 @@ impl Session {
         quota: bool,
         steps: &mut u64,
     ) -> (Option<Pending>, bool) {
-        for _ in 0..STEPS {
+        let end = *steps + STEPS;
+        while *steps < end {
             let Some(walk) = self.walks.first() else {
                 return (None, false);
             };
             *steps += 1;
-            match retained.step(walk, now) {
+            match retained.step(walk, now, steps) {
                 Step::Found(message) => {
                     let options = walk.options;
                     let qos = message.properties.qos.min(options.qos);

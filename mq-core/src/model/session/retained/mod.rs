@@ -132,15 +132,16 @@ impl Retained {
         now: Duration,
     ) -> Option<Walk> {
         let mut walk = Walk::new(filter, pattern, options, &self.topics, self.last)?;
-        match self.step(&mut walk, now) {
+        match self.step(&mut walk, now, &mut 0) {
             Step::Found(_) | Step::Nothing => Some(walk),
             Step::End => None,
         }
     }
 
-    /// Goes one step on a walk over the messages that match its filter.
-    pub(super) fn step(&self, walk: &mut Walk, now: Duration) -> Step<'_> {
-        walk.step(&self.topics, now)
+    /// Goes on with a walk over the messages that match its filter by one step, or by what is
+    /// added to `more` besides.
+    pub(super) fn step(&self, walk: &mut Walk, now: Duration, more: &mut u64) -> Step<'_> {
+        walk.step(&self.topics, now, more)
     }
 }
 
@@ -172,7 +173,7 @@ mod tests {
         let (mut found, mut steps) = (Vec::new(), 1);
         loop {
             steps += 1;
-            match retained.step(&mut walk, Duration::ZERO) {
+            match retained.step(&mut walk, Duration::ZERO, &mut steps) {
                 Step::Found(message) => {
                     found.push(swap_separators(&message.routing_key));
                     walk.pass();
@@ -180,7 +181,7 @@ mod tests {
                 Step::Nothing => {}
                 Step::End => {
                     found.sort_unstable();
-                    return (found, steps);
+                    return (found, steps as usize);
                 }
             }
         }
@@ -291,7 +292,7 @@ mod tests {
                     Change::Wait => now += Duration::from_secs(1),
                     Change::Step => {
                         let Some(at) = &mut walk else { continue };
-                        match retained.step(at, now) {
+                        match retained.step(at, now, &mut 0) {
                             Step::Found(message) => {
                                 let topic = swap_separators(&message.routing_key);
                                 let body = String::from_utf8(message.body.to_vec()).unwrap();

@@ -120,7 +120,7 @@ impl Topics {
         }
         while let Some((edge, node)) = path.pop() {
             let is_used = self.nodes[node as usize].message.is_some()
-                || self.next_child(node, None).is_some();
+                || self.children(node, None).next().is_some();
             if is_used {
                 return;
             }
@@ -160,15 +160,19 @@ impl Topics {
         self.edges.get(&(node, word)).copied()
     }
 
-    /// The child of a node by the next word after one, or by the first, and that word.
-    pub(super) fn next_child(&self, node: u32, after: Option<u32>) -> Option<(u32, u32)> {
+    /// The children of a node, each after its word, from the next word after one on.
+    pub(super) fn children(
+        &self,
+        node: u32,
+        after: Option<u32>,
+    ) -> impl Iterator<Item = (u32, u32)> + '_ {
         let from = match after {
             None => Bound::Included((node, 0)),
             Some(word) => Bound::Excluded((node, word)),
         };
         let to = Bound::Included((node, u32::MAX));
-        let (&(_, word), &child) = self.edges.range((from, to)).next()?;
-        Some((word, child))
+        let edges = self.edges.range((from, to));
+        edges.map(|(&(_, word), &child)| (word, child))
     }
 
     /// The number of a word that is in a topic.

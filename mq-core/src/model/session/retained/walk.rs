@@ -11,7 +11,11 @@ use crate::model::session::SubscriptionOptions;
 use crate::model::topic::Segment;
 
 /// Steps that a walk takes at one time.
-pub(in crate::model::session) const STEPS: usize = 64;
+pub(in crate::model::session) const STEPS: u64 = 64;
+
+/// Children of a node that are looked at in one step, if they have nothing below that could
+/// match.
+const AT_ONCE: usize = 16;
 
 /// A walk over the messages that match a filter and were there when it began. It goes
 /// down the trie where the filter may match, and can rest anywhere: what comes meanwhile
@@ -97,8 +101,14 @@ impl Walk {
         })
     }
 
-    /// Goes on until a message is found or one node has been looked for.
-    pub(super) fn step<'a>(&mut self, topics: &'a Topics, now: Duration) -> Step<'a> {
+    /// Goes on until a message is found, or one node has been looked for or a few children of
+    /// one: those but the first are added to `more`.
+    pub(super) fn step<'a>(
+        &mut self,
+        topics: &'a Topics,
+        now: Duration,
+        more: &mut u64,
+    ) -> Step<'a> {
         let mut has_looked = false;
         while let Some(place) = self.path.last_mut() {
             let level = self.levels.get(place.level).copied();
@@ -115,35 +125,53 @@ impl Walk {
             if core::mem::replace(&mut has_looked, true) {
                 return Step::Nothing;
             }
-            let after = match place.at {
-                At::Message => None,
-                At::Children(after) => after,
-            };
-            let next = match level {
-                _ if !topics.is_from_before(place.node, self.last) => None,
-                Level::Word(word) => topics.child(place.node, word).map(|child| (word, child)),
-                Level::One | Level::Many => topics.next_child(place.node, after),
-            };
-            let Some((word, child)) = next else {
+            let (last, here) = (self.last, place.level);
+            let was_there = |node: &u32| topics.is_from_before(*node, last);
+            if !was_there(&place.node) {
                 self.path.pop();
                 continue;
-            };
-            let (parent, mut below) = (place.node, place.level + 1);
-            match level {
-                Level::Word(_) => {
+            }
+            let next = match level {
+                Level::Word(word) => {
+                    let child = topics.child(place.node, word);
                     self.path.pop();
+                    child.filter(was_there).map(|child| (child, here + 1))
                 }
-                Level::One => place.at = At::Children(Some(word)),
-                Level::Many => {
-                    place.at = At::Children(Some(word));
-                    below = place.level;
+                Level::One | Level::Many => {
+                    let after = match place.at {
+                        At::Message => None,
+                        At::Children(after) => after,
+                    };
+                    // The levels that a child is for, and the word that must be below it.
+                    let (below, then) = match (level, self.levels.get(here + 1)) {
+                        (Level::Many, _) => (here, None),
+                        (_, Some(Level::Word(word))) => (here + 2, Some(*word)),
+                        _ => (here + 1, None),
+                    };
+                    let mut seen = None;
+                    let mut children = topics.children(place.node, after).take(AT_ONCE);
+                    let found = children.find_map(|(word, child)| {
+                        *more += u64::from(seen.replace(word).is_some());
+                        if place.node == ROOT && topics.is_dollar(word) {
+                            return None;
+                        }
+                        let child = Some(child).filter(was_there)?;
+                        match then {
+                            Some(word) => topics.child(child, word).filter(was_there),
+                            None => Some(child),
+                        }
+                    });
+                    match seen {
+                        Some(word) => place.at = At::Children(Some(word)),
+                        None => {
+                            self.path.pop();
+                        }
+                    }
+                    found.map(|node| (node, below))
                 }
-            }
-            let is_wildcard = !matches!(level, Level::Word(_));
-            let is_hidden = is_wildcard && parent == ROOT && topics.is_dollar(word);
-            if !is_hidden && topics.is_from_before(child, self.last) {
-                self.path.push(Place::new(child, below));
-            }
+            };
+            self.path
+                .extend(next.map(|(node, level)| Place::new(node, level)));
         }
         Step::End
     }
