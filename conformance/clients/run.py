@@ -149,6 +149,8 @@ def ask(mqspec, name, fault):
             run.kill()
             out, trace = run.communicate()
             found = {"said": [], "end": f"hangs for {TIMEOUT} s"}
+        # What the server has to say of it comes a moment later.
+        time.sleep(0.3)
         connections = len({number for e in events for number in re.findall(r" s  client (\d+): ", e)})
         if connections > 1:
             found["end"] += f", {connections} connections"
