@@ -22,7 +22,7 @@ const LINEAR_STEPS: f64 = 1.5;
 const MANY_TICKS: Duration = Duration::from_millis(24);
 
 /// But no more often than that.
-const REPEATS: u32 = 4;
+const REPEATS: u32 = 16;
 
 /// How often the time of a case that seems to grow is looked at again. Whatever disturbs it
 /// only adds to the shortest time, so each try can only make it truer.
@@ -175,7 +175,11 @@ fn growth(case: fn(usize) -> Prepared, n: usize) -> (f64, Option<f64>) {
         let Some((little, much)) = little.time.zip(much.time) else {
             break;
         };
-        if little + much < MANY_TICKS && repeats < REPEATS {
+        if little + much < MANY_TICKS {
+            if repeats == REPEATS {
+                // Too short to be told from a tick: the steps alone count.
+                break;
+            }
             repeats *= 4;
             continue;
         }
