@@ -10,6 +10,7 @@ use crate::world::stomp::Stomp;
 use amqp_codec::FieldValue;
 use amqp_codec::connection::Requeue;
 use mq_core::Protocol;
+use std::time::Duration;
 
 const QUEUES: &[[&str; 2]] = &[["a", "a"], ["a", "b"]];
 
@@ -104,4 +105,32 @@ fn what_a_client_rejects_comes_back() {
         let steps = world.broker.statistics().steps - before.1;
         assert!(world.turns - before.0 < 3 && steps < 50, "{steps}");
     }
+}
+
+/// Work, and a queue in which what was rejected waits until it expires and goes back: a
+/// rejection in the cycle lets it go on.
+#[test]
+fn what_was_rejected_on_the_way_comes_back() {
+    let mut world = world();
+    let mut client = Amqp::connect(&mut world);
+    let letters_to = |key| {
+        [
+            ("x-dead-letter-exchange", text("")),
+            ("x-dead-letter-routing-key", text(key)),
+        ]
+    };
+    client.declare("work", &table(letters_to("retry")));
+    let time = [("x-message-ttl", FieldValue::I32(100))];
+    client.declare("retry", &table(letters_to("work").into_iter().chain(time)));
+    client.publish(1, "", "work", "m");
+    client.consume(1, "work", "c", false);
+    client.seen(&mut world);
+    for round in 1..=3 {
+        assert_eq!(client.contents.len(), round);
+        client.codec.reject(1, round as u64, Requeue::No).unwrap();
+        client.seen(&mut world);
+        world.wait(Duration::from_millis(100));
+        client.seen(&mut world);
+    }
+    assert_eq!(client.contents.len(), 4);
 }
