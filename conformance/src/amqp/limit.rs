@@ -212,9 +212,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "What the alternate exchange cannot route either goes to the alternate of that",
             run: |ctx| {
-                drop(with_alternate(ctx)?);
-                let mut client = Client::with_channel(ctx)?;
-                let queue = client.queue(ctx)?;
+                let (mut client, _, queue, _) = with_alternate(ctx)?;
                 let names = ["last.", "second.", "first."].map(|hint| ctx.name(hint));
                 for (name, kind, alternate) in [
                     (&names[0], "fanout", None),
