@@ -18,10 +18,7 @@ use super::{Batch, Store, StoreError};
 const GROUP: usize = 16 << 20;
 
 /// How long to wait after the disk has refused something.
-const RETRY: Duration = Duration::from_millis(500);
-
-/// How often a part of the log is read that the disk refuses.
-const READS: u32 = 20;
+const RETRY: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 500 });
 
 enum Request {
     Append(Vec<Batch>),
@@ -137,7 +134,7 @@ fn run(
     answer: &mpsc::UnboundedSender<Reply>,
 ) {
     let mut group = Group::default();
-    let mut is_failing = false;
+    let (mut is_failing, mut is_unreadable) = (false, false);
     while group.wait(inbox) {
         let appended = match &group.batches[..] {
             [] => Ok(()),
@@ -151,9 +148,25 @@ fn run(
                 if let Some(last) = group.batches.last() {
                     report.send_replace(last.end());
                 }
-                group.answer(store.as_mut(), answer);
-                group.trim(store.as_mut());
-                group = Group::default();
+                group.forget_batches();
+                match group.answer(store.as_mut(), answer) {
+                    Ok(()) => {
+                        if std::mem::take(&mut is_unreadable) {
+                            tracing::info!("the log can be read again");
+                        }
+                        group.trim(store.as_mut());
+                        group = Group::default();
+                    }
+                    // What is appended meanwhile is not held up.
+                    Err(error) => {
+                        if !std::mem::replace(&mut is_unreadable, true) {
+                            tracing::error!(%error, "messages wait until the log can be read");
+                        }
+                        if !group.wait_for_retry(inbox) {
+                            return;
+                        }
+                    }
+                }
             }
             Err(error) => {
                 // One line when the trouble begins and one when it ends, not one a try.
@@ -168,24 +181,6 @@ fn run(
             }
         }
     }
-}
-
-/// Reads a part of the log, again where the disk refuses it for the time being.
-fn read_again(store: &mut dyn Store, read: Read) -> Option<Bytes> {
-    for attempt in 1.. {
-        match store.read(read.position, read.len) {
-            Ok(bytes) => return Some(bytes),
-            Err(error @ StoreError::Io { .. }) if attempt < READS => {
-                tracing::warn!(%error, "cannot read the log: trying again");
-                thread::sleep(RETRY);
-            }
-            Err(error) => {
-                tracing::error!(%error, "a message is lost: the log cannot be read");
-                return None;
-            }
-        }
-    }
-    None
 }
 
 /// What is written together.
@@ -240,12 +235,36 @@ impl Group {
         }
     }
 
-    fn answer(&self, store: &mut dyn Store, answer: &mpsc::UnboundedSender<Reply>) {
-        for read in &self.reads {
-            let bytes = read_again(store, *read);
+    /// What was appended is durable.
+    fn forget_batches(&mut self) {
+        self.batches.clear();
+        self.bytes = 0;
+    }
+
+    /// Answers what was asked. What the disk refuses for now is left for later.
+    fn answer(
+        &mut self,
+        store: &mut dyn Store,
+        answer: &mpsc::UnboundedSender<Reply>,
+    ) -> Result<(), StoreError> {
+        let mut refused = Ok(());
+        self.reads.retain(|read| {
+            let bytes = match store.read(read.position, read.len) {
+                Ok(bytes) => Some(bytes),
+                Err(error @ StoreError::Io { .. }) => {
+                    refused = Err(error);
+                    return true;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a message is lost: the log is damaged");
+                    None
+                }
+            };
             // Nobody hears it where the server stops.
             let _ = answer.send((read.id, bytes));
-        }
+            false
+        });
+        refused
     }
 
     fn trim(&self, store: &mut dyn Store) {
@@ -255,5 +274,84 @@ impl Group {
             // It is forgotten with the next trim.
             tracing::warn!(%error, "cannot give room back");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Recovered;
+
+    /// A log in memory that refuses the first reads, as a disk does that is gone for a while.
+    #[derive(Debug)]
+    struct Flaky {
+        log: Vec<u8>,
+        refusals: u32,
+    }
+
+    impl Store for Flaky {
+        fn recover(
+            &mut self,
+            _: &mut dyn FnMut(Batch) -> Result<(), StoreError>,
+        ) -> Result<Recovered, StoreError> {
+            unreachable!("it is new")
+        }
+
+        fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+            for batch in batches {
+                self.log.extend_from_slice(&batch.bytes);
+            }
+            Ok(())
+        }
+
+        fn read(&mut self, position: u64, len: usize) -> Result<Bytes, StoreError> {
+            if self.refusals > 0 {
+                self.refusals -= 1;
+                return Err(StoreError::Io {
+                    doing: "read",
+                    path: "the log".into(),
+                    source: io::Error::other("no answer"),
+                });
+            }
+            let position = position as usize;
+            Ok(Bytes::copy_from_slice(&self.log[position..][..len]))
+        }
+
+        fn trim(&mut self, _: u64) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_cannot_be_read_for_a_while_loses_nothing() {
+        let store = Flaky {
+            log: Vec::new(),
+            refusals: 50,
+        };
+        let mut writer = Writer::start(Box::new(store), 0).unwrap();
+        let batch = |position, text: &'static str| Batch {
+            position,
+            bytes: Bytes::from_static(text.as_bytes()),
+        };
+        writer.append(vec![batch(0, "first")]);
+        writer.read(Read {
+            id: 7,
+            position: 0,
+            len: 5,
+        });
+        // It is appended to meanwhile.
+        writer.append(vec![batch(5, "second")]);
+        let mut durable = 0;
+        let mut read = Vec::new();
+        while durable < 11 || read.is_empty() {
+            assert!(writer.has_news().await);
+            if let Some(through) = writer.newly_durable() {
+                assert!(read.is_empty() || durable == 11, "the read has held it up");
+                durable = through;
+            }
+            read.extend(writer.newly_read());
+        }
+        assert_eq!(read, [(7, Some(Bytes::from_static(b"first")))]);
+        writer.finish();
     }
 }
