@@ -368,8 +368,16 @@ impl Network {
 
     /// A network around another broker at the same time, whose store is quick.
     fn around(&self, broker: Broker) -> Self {
+        // Bodies that have left memory are read from there.
+        let batches = self.store.batches.clone();
         Self {
             broker,
+            store: Log {
+                trimmed: batches.first().map_or(0, |(position, _)| *position),
+                durable: self.store.durable,
+                is_quick: true,
+                batches,
+            },
             now: self.now,
             last: self.last,
             ..Self::with(self.config.clone())
