@@ -71,10 +71,10 @@ start() {
     urls
 }
 
-# What mqspec is told of it beside its URLs, a word a line.
+# Further arguments for mqspec, one per line.
 options() { printf '%s\n' --restart-command "$here/$name restart"; }
 
-# Ends it, and starts it again with what it has kept.
+# Stops it, and starts it again on the same data.
 restart() {
     end_all
     rm -f "$state"/pid*

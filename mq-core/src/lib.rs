@@ -130,11 +130,11 @@
 //! # What is held in memory
 //!
 //! [`Limits`] bound every queue, session and connection, and all messages together
-//! ([`Limits::memory_high_water`]). From there on a connection that publishes is read no
-//! further, which an AMQP client that announces `connection.blocked` is told, and
-//! [`Reason::Blocked`] reports; at [`Limits::memory_low_water`] it goes on. Deliveries go on all
-//! the time. One that publishes and acknowledges on the same connection has a reserve, so that
-//! its acknowledgements are read. [`Statistics::held`] says how much it is.
+//! ([`Limits::memory_high_water`]). Above that mark the broker stops reading from connections
+//! that publish. [`Reason::Blocked`] reports each, and an AMQP client that supports
+//! `connection.blocked` receives it. At [`Limits::memory_low_water`] the broker reads them
+//! again. Deliveries never stop. A connection that publishes and also acknowledges has a
+//! reserve, so that its acknowledgements are read. [`Statistics::held`] is how much is held.
 //!
 //! With a store, bodies leave memory before that ([`Limits::memory_spill`]): of messages that
 //! are stored, and in one queue alone, the latest first, since consumers want those before them

@@ -343,6 +343,7 @@ impl BrokerTask {
             }
             Command::Cut { answer } => {
                 let peers = std::mem::take(&mut self.peers);
+                // Who asked may not wait any more.
                 let _ = answer.send(peers.len());
                 let now = self.start.elapsed();
                 for (connection, peer) in peers {

@@ -1,4 +1,4 @@
-//! What a user who may do nothing is told (3.3.5, 3.4.2, 3.9.3).
+//! How a broker answers a user who may do nothing (3.3.5, 3.4.2, 3.9.3).
 
 use super::client::Client;
 use super::play::{Play, Played};

@@ -1,4 +1,4 @@
-//! What a user who may do nothing is told.
+//! How a broker answers a user who may do nothing.
 
 use super::client::{Client, expect_left, queue};
 use super::wire::Version::{self, V11, V12};

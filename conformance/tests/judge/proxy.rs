@@ -50,7 +50,7 @@ pub(crate) fn reference(protocol: Protocol) -> SocketAddr {
     .unwrap()
 }
 
-/// What mqspec is told of it beside its URL.
+/// Further arguments for mqspec, after the URL.
 pub(crate) const BESIDE: [&str; 4] = [
     "--restricted-user",
     "restricted:restricted",

@@ -42,7 +42,7 @@ pub enum DropCause {
     /// retain it.
     Full,
     /// There is no room, and the queue refuses what is published (`x-overflow`). A
-    /// publisher that waits for a confirmation is told.
+    /// publisher that waits for a confirmation receives a refusal.
     Refused,
     /// It came back more often than `x-delivery-limit` allows. It goes to the dead-letter
     /// exchange, if the queue has one.

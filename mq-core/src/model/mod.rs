@@ -297,9 +297,9 @@ impl Model {
     }
 
     /// The next notice, and which connection's front end it is for. Returns None when there
-    /// is nothing more, and also when so many steps have been done before there was one:
-    /// [`has_notices`](Self::has_notices) tells the two apart. A step is about one message
-    /// or binding that was looked at.
+    /// is nothing more, or when it has done that many steps without finding one;
+    /// [`has_notices`](Self::has_notices) says which. A step is about one message or binding
+    /// that was looked at.
     pub fn poll_notice(&mut self, steps: u64) -> Option<Said> {
         if steps == 0 {
             return None;

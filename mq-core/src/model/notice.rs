@@ -28,7 +28,7 @@ pub(crate) enum Wait {
 pub struct Said {
     /// The connection.
     pub to: ConnectionId,
-    /// What its front end is told.
+    /// The notice itself.
     pub notice: Notice,
     /// What has to be before.
     pub(crate) wait: Wait,

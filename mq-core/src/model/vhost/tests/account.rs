@@ -65,6 +65,7 @@ proptest! {
                     m.routing_key = Name::from(NAMES[n]);
                     m.published = v.now;
                     m.properties.expiration = ttl.map(Duration::from_millis);
+                    // The account at the end is what counts, wherever it went.
                     let _ = v.publish(&Arc::new(m), None, Vec::new());
                 }
                 Step::Consume(n, prefetch, no_ack) => {
