@@ -2,22 +2,20 @@
 //! not left.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use super::budget::SLICE;
 use super::departure::Departure;
 use super::memory::Memory;
+use super::shared::Shared;
 use super::{Broker, Output};
-use crate::admission::{Authentication, Credentials, Terms};
+use crate::admission::{Authentication, Terms};
 use crate::frontend::{self, FrontEnd, Protocol};
-use crate::journal::Journal;
-use crate::limits::Limits;
 use crate::model::message::Name;
 use crate::model::request::{self, Identity};
-use crate::model::{ConnectionId, Model, Request, Shortage};
+use crate::model::{ConnectionId, Request, Shortage};
 use crate::report::Login;
 
 /// Bytes that are most likely enough to tell where a frame ends.
@@ -56,29 +54,6 @@ pub(super) struct Connection {
 /// How long an embedder may take to find out who somebody is.
 const CHECK_TIME: Duration = Duration::from_secs(10);
 
-/// Who checks logins, and the way to ask.
-pub(super) struct Checks<'a> {
-    pub(super) by: Authentication,
-    pub(super) outputs: &'a mut VecDeque<Output>,
-}
-
-impl Checks<'_> {
-    fn ask(&mut self, connection: ConnectionId, identity: &Identity) {
-        let password = match identity {
-            Identity::Password(given) => Some(given.password.clone()),
-            _ => None,
-        };
-        let credentials = Credentials {
-            user: identity.user().map(|user| user.to_string()),
-            password,
-        };
-        self.outputs.push_back(Output::Authenticate {
-            connection,
-            credentials,
-        });
-    }
-}
-
 impl Connection {
     /// Bytes on their way to the peer.
     pub(super) fn outbound(&self) -> usize {
@@ -87,56 +62,26 @@ impl Connection {
 
     /// Hands the requests of its front end to the model. Returns whether it is blocked from
     /// here on: it waits before its next message.
-    pub(super) fn pass_requests(
-        &mut self,
-        id: ConnectionId,
-        now: Duration,
-        model: &mut Model,
-        journal: &mut Option<Box<Journal>>,
-        memory: &mut Memory,
-        checks: &mut Checks<'_>,
-    ) -> bool {
+    pub(super) fn pass_requests(&mut self, id: ConnectionId, shared: &mut Shared) -> bool {
         let was_blocked = self.blocked.is_some();
         while self.unverified.is_none()
             && let Some(request) = self.front.poll_request()
         {
             if let Some(reason) = self.login.hear(&request) {
-                let report = self.login.report(id, reason);
-                checks.outputs.push_back(Output::Report(report));
+                shared.report(&self.login, id, reason);
             }
-            let request = match request {
-                Request::Login(login) if checks.by == Authentication::Embedder => {
-                    checks.ask(id, &login.identity);
+            match request {
+                Request::Login(login)
+                    if shared.config.authentication == Authentication::Embedder =>
+                {
+                    shared.ask_who(id, &login.identity);
                     // What follows waits with it.
-                    self.unverified = Some((now.saturating_add(CHECK_TIME), login));
-                    break;
+                    self.unverified = Some((shared.now.saturating_add(CHECK_TIME), login));
                 }
-                request => request,
-            };
-            let publishes = request.publishes();
-            match journal {
-                None => model.handle(now, id, request),
-                Some(journal) => {
-                    if let Request::CloseChannel { channel } = request {
-                        journal.close_channel(id, channel);
+                request => {
+                    if let Some(shortage) = shared.request(id, request) {
+                        self.blocked.get_or_insert(shortage);
                     }
-                    if publishes && journal.is_full() {
-                        journal.take(model);
-                        let end = journal.end();
-                        model.handle(now, id, request);
-                        journal.take(model);
-                        if journal.end() > end {
-                            self.blocked.get_or_insert(Shortage::Store);
-                        }
-                    } else {
-                        model.handle(now, id, request);
-                    }
-                }
-            }
-            if publishes {
-                memory.set_held(model.meter().total());
-                if memory.is_short() {
-                    self.blocked.get_or_insert(Shortage::Memory);
                 }
             }
         }
@@ -162,9 +107,10 @@ impl Connection {
     /// Whether its input waits because its peer does not take what it is sent, or there is no
     /// room for what it publishes. The last input of a connection does not: there is no later
     /// time for it.
-    pub(super) fn is_held(&self, limits: &Limits, memory: &Memory) -> bool {
+    pub(super) fn is_held(&self, shared: &Shared) -> bool {
         let is_last = self.gone || self.departure.is_some();
-        !is_last && (self.is_blocked(memory) || self.outbound() >= limits.transmit_high_water)
+        let high_water = shared.config.limits.transmit_high_water;
+        !is_last && (self.is_blocked(&shared.memory) || self.outbound() >= high_water)
     }
 
     /// Whether its input waits since there is no room for what it publishes. Where a peer has
@@ -198,14 +144,16 @@ impl Broker {
         if self.connections.contains_key(&id) {
             return;
         }
-        let full = self.connections.len() >= self.config.limits.connections;
+        let full = self.connections.len() >= self.shared.config.limits.connections;
         if self.stopping || full {
-            self.outputs.push_back(Output::Close { connection: id });
+            self.shared
+                .outputs
+                .push_back(Output::Close { connection: id });
             return;
         }
         let connection = Connection {
             protocol,
-            front: frontend::new(protocol, &self.config, terms, id, self.now),
+            front: frontend::new(protocol, &self.shared.config, terms, id, self.shared.now),
             backlog: BytesMut::new(),
             unsent: 0,
             held: 0,
@@ -237,7 +185,9 @@ impl Broker {
             Ok(user) => Identity::Verified(Name::from(user)),
             Err(reason) => Identity::Refused(reason),
         };
-        self.model.handle(self.now, id, Request::Login(login));
+        self.shared
+            .model
+            .handle(self.shared.now, id, Request::Login(login));
         self.with(id, |_, _| {});
     }
 
@@ -245,7 +195,7 @@ impl Broker {
     pub(super) fn stop_checking(&mut self, id: ConnectionId) {
         let unverified = self.connections.get(&id).map(|c| &c.unverified);
         if let Some(Some((until, _))) = unverified
-            && *until <= self.now
+            && *until <= self.shared.now
         {
             let reason = String::from("the check of who it is has taken too long");
             self.authenticated(id, Err(reason));
@@ -281,8 +231,8 @@ impl Broker {
     /// Whether the input of a connection waits for something else than the rest of a frame.
     fn has_to_wait(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(&id);
-        connection.is_some_and(|c| c.has_input() || c.is_held(&self.config.limits, &self.memory))
-            || self.model.is_busy(id)
+        connection.is_some_and(|c| c.has_input() || c.is_held(&self.shared))
+            || self.shared.model.is_busy(id)
     }
 
     /// The backlog is the beginning of a frame. Copies no more to it than completes the frame,
@@ -330,7 +280,7 @@ impl Broker {
     /// Stops reading from a connection whose input waits for something else than the
     /// rest of a frame, once there is enough of it, and reads on when half is gone.
     pub(super) fn set_paused(&mut self, id: ConnectionId, waits: bool) {
-        let high_water = self.config.limits.receive_high_water;
+        let high_water = self.shared.config.limits.receive_high_water;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -340,10 +290,14 @@ impl Broker {
         }
         if waits && waiting >= high_water && !connection.paused {
             connection.paused = true;
-            self.outputs.push_back(Output::Pause { connection: id });
+            self.shared
+                .outputs
+                .push_back(Output::Pause { connection: id });
         } else if connection.paused && (!waits || waiting < high_water / 2) {
             connection.paused = false;
-            self.outputs.push_back(Output::Resume { connection: id });
+            self.shared
+                .outputs
+                .push_back(Output::Resume { connection: id });
         }
     }
 
@@ -372,7 +326,7 @@ impl Broker {
         };
         connection.unsent = connection.unsent.saturating_sub(len);
         self.touched.insert(id);
-        if connection.outbound() > self.config.limits.transmit_high_water / 2 {
+        if connection.outbound() > self.shared.config.limits.transmit_high_water / 2 {
             return;
         }
         if !connection.writable {
@@ -395,12 +349,14 @@ impl Broker {
             connection.writable = writable;
         }
         let open = writable;
-        self.model.handle(self.now, id, Request::Flow { open });
+        self.shared
+            .model
+            .handle(self.shared.now, id, Request::Flow { open });
     }
 
     /// Stops deliveries to a connection that has enough on its way.
     pub(super) fn after_sending(&mut self, id: ConnectionId) {
-        let high_water = self.config.limits.transmit_high_water;
+        let high_water = self.shared.config.limits.transmit_high_water;
         let enough = self
             .connections
             .get(&id)
@@ -418,11 +374,11 @@ impl Broker {
         if connection.front.transmit_len() > 0 {
             connection
                 .front
-                .poll_transmit(self.now, &mut self.transmitting);
+                .poll_transmit(self.shared.now, &mut self.transmitting);
             for bytes in self.transmitting.drain(..) {
                 if !connection.gone {
                     connection.unsent += bytes.len();
-                    self.outputs.push_back(Output::Transmit {
+                    self.shared.outputs.push_back(Output::Transmit {
                         connection: id,
                         bytes,
                     });
@@ -434,13 +390,10 @@ impl Broker {
             return;
         }
         // While an answer waits for the store, so does what comes after the question.
-        let waits = connection.waits
-            && self
-                .journal
-                .as_ref()
-                .is_some_and(|journal| journal.holds(id));
-        let reading = !waits && !connection.is_held(&self.config.limits, &self.memory);
-        connection.front.set_reading(self.now, reading);
+        let journal = self.shared.journal.as_ref();
+        let waits = connection.waits && journal.is_some_and(|journal| journal.holds(id));
+        let reading = !waits && !connection.is_held(&self.shared);
+        connection.front.set_reading(self.shared.now, reading);
         let deadline = connection.poll_timeout();
         if deadline != connection.deadline {
             if let Some(old) = connection.deadline {
@@ -458,8 +411,7 @@ impl Broker {
         if let Some(connection) = self.connections.get(&id)
             && let Some(reason) = connection.front.failure()
         {
-            let report = connection.login.report(id, reason);
-            self.outputs.push_back(Output::Report(report));
+            self.shared.report(&connection.login, id, reason);
         }
     }
 
@@ -467,7 +419,9 @@ impl Broker {
     pub(super) fn close(&mut self, id: ConnectionId) {
         self.report_failure(id);
         if self.connections.get(&id).is_some_and(|c| !c.gone) {
-            self.outputs.push_back(Output::Close { connection: id });
+            self.shared
+                .outputs
+                .push_back(Output::Close { connection: id });
         }
         self.remove(id);
     }
@@ -481,10 +435,10 @@ impl Broker {
             self.deadlines.remove(&(at, id));
         }
         self.blocked.remove(&id);
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = &mut self.shared.journal {
             // What it never got it gives back with the rest.
             for notice in journal.take_held(id) {
-                connection.front.notice(self.now, notice);
+                connection.front.notice(self.shared.now, notice);
             }
         }
         connection.front.disconnected();
@@ -492,9 +446,11 @@ impl Broker {
         while connection.unverified.is_none()
             && let Some(request) = connection.front.poll_request()
         {
-            self.model.handle(self.now, id, request);
+            self.shared.model.handle(self.shared.now, id, request);
         }
-        self.model.handle(self.now, id, Request::Leave);
+        self.shared
+            .model
+            .handle(self.shared.now, id, Request::Leave);
         self.pump(self.spent() + SLICE);
     }
 }

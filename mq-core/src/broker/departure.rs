@@ -22,7 +22,7 @@ impl Broker {
     /// Another connection has the client identifier of this one, which has to go. What it
     /// has sent before is taken first: it may say goodbye in there.
     pub(super) fn begin_departure(&mut self, id: ConnectionId) {
-        let until = self.now.saturating_add(DRAIN_TIME);
+        let until = self.shared.now.saturating_add(DRAIN_TIME);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -30,13 +30,15 @@ impl Broker {
             return;
         }
         connection.departure = Some(Departure::Draining { until });
-        let drains = self.config.drain_on_takeover && !connection.gone;
+        let drains = self.shared.config.drain_on_takeover && !connection.gone;
         if !connection.backlog.is_empty() {
             self.put_in_line(id);
         }
         if drains {
             self.touched.insert(id);
-            self.outputs.push_back(Output::Drain { connection: id });
+            self.shared
+                .outputs
+                .push_back(Output::Drain { connection: id });
         } else {
             self.end_draining(id);
         }
@@ -52,7 +54,7 @@ impl Broker {
     /// Gives up an embedder that should have handed in what had arrived by now.
     pub(super) fn stop_draining(&mut self, id: ConnectionId) {
         let is_due = self.connections.get(&id).is_some_and(
-            |c| matches!(c.departure, Some(Departure::Draining { until }) if until <= self.now),
+            |c| matches!(c.departure, Some(Departure::Draining { until }) if until <= self.shared.now),
         );
         if is_due {
             self.drained(id);

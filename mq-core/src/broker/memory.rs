@@ -1,8 +1,8 @@
 //! The memory that messages take, and the marks above and below which publishers wait and
 //! go on.
 
+use super::Broker;
 use super::budget::TURN;
-use super::{Broker, Output};
 use crate::limits::Limits;
 use crate::model::{ConnectionId, Notice, Shortage};
 use crate::report::Reason;
@@ -65,10 +65,11 @@ impl Broker {
             return;
         };
         if let Some(shortage) = connection.blocked {
-            connection.front.notice(self.now, Notice::Blocked(shortage));
+            connection
+                .front
+                .notice(self.shared.now, Notice::Blocked(shortage));
             let reason = Reason::Blocked(shortage.text().into());
-            let report = connection.login.report(id, reason);
-            self.outputs.push_back(Output::Report(report));
+            self.shared.report(&connection.login, id, reason);
         }
     }
 
@@ -82,18 +83,17 @@ impl Broker {
             self.steps += 1;
             if let Some(connection) = self.connections.get_mut(&id) {
                 connection.blocked = None;
-                let report = connection.login.report(id, Reason::Unblocked);
-                self.outputs.push_back(Output::Report(report));
+                self.shared.report(&connection.login, id, Reason::Unblocked);
             }
             self.notify(id, Notice::Unblocked);
             self.take_waiting_input(id);
         }
         while self.spent() < end
-            && let Some(from) = self.memory.next.take()
+            && let Some(from) = self.shared.memory.next.take()
             && let Some(id) = self.blocked.range(from..).next().copied()
         {
             self.steps += 1;
-            self.memory.next = id.0.checked_add(1).map(ConnectionId);
+            self.shared.memory.next = id.0.checked_add(1).map(ConnectionId);
             self.take_waiting_input(id);
         }
     }
@@ -108,13 +108,13 @@ impl Broker {
 
     /// Whether publishers that have waited can go on.
     fn has_room(&self) -> bool {
-        let journal = self.journal.as_ref();
-        !self.memory.is_short() && journal.is_none_or(|journal| journal.has_room())
+        let journal = self.shared.journal.as_ref();
+        !self.shared.memory.is_short() && journal.is_none_or(|journal| journal.has_room())
     }
 
     /// Whether some that have waited can go on.
     pub(super) fn has_unblocked(&self) -> bool {
-        !self.blocked.is_empty() && (self.has_room() || self.memory.next.is_some())
+        !self.blocked.is_empty() && (self.has_room() || self.shared.memory.next.is_some())
     }
 }
 

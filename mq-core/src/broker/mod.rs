@@ -5,6 +5,7 @@ mod connection;
 mod departure;
 mod memory;
 mod port;
+mod shared;
 mod statistics;
 mod store;
 mod turn;
@@ -24,6 +25,7 @@ use budget::TIMERS;
 use connection::Connection;
 use memory::Memory;
 pub use port::{Input, Output};
+use shared::Shared;
 pub use statistics::ConnectionStatistics;
 
 /// A deterministic message broker: the same inputs at the same times give the
@@ -35,22 +37,15 @@ pub use statistics::ConnectionStatistics;
 /// [`poll_timeout`](Self::poll_timeout) says. `now` is the time since an origin
 /// that the embedder chooses; it must not go backwards.
 pub struct Broker {
-    config: Arc<Config>,
-    /// Unix time.
-    now: Duration,
-    model: Model,
+    shared: Shared,
     connections: BTreeMap<ConnectionId, Connection>,
     deadlines: BTreeSet<(Duration, ConnectionId)>,
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
-    outputs: VecDeque<Output>,
     /// What one connection transmits, while it is handed out.
     transmitting: Vec<Bytes>,
     /// Batches, which go before all other outputs.
     batches: VecDeque<Output>,
-    /// With a store.
-    journal: Option<Box<Journal>>,
-    memory: Memory,
     /// Bodies that are read, and what for.
     reads: BTreeMap<u64, Wanted>,
     last_read: u64,
@@ -66,7 +61,7 @@ pub struct Broker {
 impl core::fmt::Debug for Broker {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Broker")
-            .field("now", &self.now)
+            .field("now", &self.shared.now)
             .field("connections", &self.connections.len())
             .field("statistics", &self.statistics())
             .finish_non_exhaustive()
@@ -95,20 +90,23 @@ impl Broker {
                 Some(Box::new(journal))
             }
         };
-        Ok(Self {
+        let shared = Shared {
             now: config.unix_time,
             memory: Memory::new(&config.limits),
-            reads: BTreeMap::new(),
-            last_read: 0,
             config: Arc::new(config),
             model,
+            journal,
+            outputs: VecDeque::new(),
+        };
+        Ok(Self {
+            shared,
             connections: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
-            outputs: VecDeque::new(),
             transmitting: Vec::new(),
             batches: VecDeque::new(),
-            journal,
+            reads: BTreeMap::new(),
+            last_read: 0,
             blocked: BTreeSet::new(),
             line: VecDeque::new(),
             steps: 0,
@@ -141,7 +139,7 @@ impl Broker {
     pub fn poll_output(&mut self) -> Option<Output> {
         self.batches
             .pop_front()
-            .or_else(|| self.outputs.pop_front())
+            .or_else(|| self.shared.outputs.pop_front())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next: at a time that has
@@ -149,18 +147,18 @@ impl Broker {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let at = if !self.line.is_empty()
-            || self.model.has_work()
+            || self.shared.model.has_work()
             || self.has_stored()
             || self.has_unblocked()
             || self.has_spill()
         {
-            Some(self.now)
+            Some(self.shared.now)
         } else {
             let connection = self.deadlines.first().map(|(at, _)| *at);
-            let model = self.model.poll_timeout();
+            let model = self.shared.model.poll_timeout();
             model.into_iter().chain(connection).min()
         };
-        at.map(|at| at.saturating_sub(self.config.unix_time))
+        at.map(|at| at.saturating_sub(self.shared.config.unix_time))
     }
 
     /// Does what is due, and some of the work that earlier calls have left. The call
@@ -168,7 +166,7 @@ impl Broker {
     /// says so by a time that is not later than `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.set_time(now);
-        let now = self.now;
+        let now = self.shared.now;
         for _ in 0..TIMERS {
             let Some(&(at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) else {
                 break;
@@ -182,7 +180,7 @@ impl Broker {
             self.stop_draining(id);
             self.stop_checking(id);
         }
-        self.model.handle_timeout(self.now, TIMERS);
+        self.shared.model.handle_timeout(self.shared.now, TIMERS);
         self.turn();
         self.settle();
     }
@@ -190,9 +188,9 @@ impl Broker {
     /// Everything in here counts Unix time, so that what was written down once means the
     /// same later.
     fn set_time(&mut self, now: Duration) {
-        let now = self.config.unix_time.saturating_add(now);
-        self.now = self.now.max(now);
-        self.model.set_time(self.now);
+        let now = self.shared.config.unix_time.saturating_add(now);
+        self.shared.now = self.shared.now.max(now);
+        self.shared.model.set_time(self.shared.now);
     }
 
     fn shutdown(&mut self) {

@@ -32,7 +32,7 @@ impl Broker {
     /// What was counted, over all virtual hosts.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let mut statistics = self.model.statistics();
+        let mut statistics = self.shared.model.statistics();
         statistics.steps += self.steps;
         statistics
     }
@@ -40,12 +40,12 @@ impl Broker {
     /// What each queue has counted: by virtual host, and in the order in which they were
     /// declared.
     pub fn queues(&self) -> impl Iterator<Item = QueueStatistics> {
-        self.model.queues()
+        self.shared.model.queues()
     }
 
     /// What each MQTT session holds: by virtual host, and in the order in which they began.
     pub fn sessions(&self) -> impl Iterator<Item = SessionStatistics> {
-        self.model.sessions()
+        self.shared.model.sessions()
     }
 
     /// How each connection stands.

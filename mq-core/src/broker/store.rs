@@ -23,8 +23,8 @@ impl Broker {
     pub(super) fn next_notice(&mut self, end: u64) -> Option<(ConnectionId, Notice)> {
         loop {
             let steps = end.saturating_sub(self.spent());
-            let Some(journal) = &mut self.journal else {
-                let said = self.model.poll_notice(steps)?;
+            let Some(journal) = &mut self.shared.journal else {
+                let said = self.shared.model.poll_notice(steps)?;
                 self.steps += 1;
                 return Some((said.to, said.notice));
             };
@@ -37,11 +37,11 @@ impl Broker {
                 }
                 return Some((id, notice));
             }
-            let said = self.model.poll_notice(steps)?;
+            let said = self.shared.model.poll_notice(steps)?;
             self.steps += 1;
             let size = said.notice.size();
             if said.wait == Wait::Stored {
-                journal.take(&mut self.model);
+                journal.take(&mut self.shared.model);
             }
             match journal.admit(said) {
                 Admission::Now(id, notice) => return Some((id, notice)),
@@ -66,28 +66,31 @@ impl Broker {
         while let Some(id) = self.touched.pop_first() {
             self.flush(id);
         }
-        while let Some(dropped) = self.model.poll_dropped() {
-            self.outputs
+        while let Some(dropped) = self.shared.model.poll_dropped() {
+            self.shared
+                .outputs
                 .push_back(Output::Report(Report::Dropped(dropped)));
         }
-        if let Some(journal) = &mut self.journal {
-            journal.take(&mut self.model);
+        if let Some(journal) = &mut self.shared.journal {
+            journal.take(&mut self.shared.model);
             let batch = journal.seal();
             self.batches
                 .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
         }
         self.spill();
-        self.memory.set_held(self.model.meter().total());
+        self.shared
+            .memory
+            .set_held(self.shared.model.meter().total());
     }
 
     /// Lets bodies leave memory where messages hold much, and asks for those that are wanted.
     fn spill(&mut self) {
-        let Some(journal) = &mut self.journal else {
+        let Some(journal) = &mut self.shared.journal else {
             return;
         };
-        journal.spill(&mut self.model, SPILLED);
+        journal.spill(&mut self.shared.model, SPILLED);
         let mut lost = Vec::new();
-        while let Some((host, queue, position)) = self.model.poll_wanted() {
+        while let Some((host, queue, position)) = self.shared.model.poll_wanted() {
             let Some((at, len)) = journal.body_of(host, queue, position) else {
                 lost.push((host, queue, position));
                 continue;
@@ -99,7 +102,7 @@ impl Broker {
             };
             self.last_read += 1;
             self.reads.insert(self.last_read, wanted);
-            self.outputs.push_back(Output::Read {
+            self.shared.outputs.push_back(Output::Read {
                 id: self.last_read,
                 position: at,
                 len,
@@ -108,21 +111,21 @@ impl Broker {
         while let Some((wanted, position, len)) = journal.poll_wanted() {
             self.last_read += 1;
             self.reads.insert(self.last_read, wanted);
-            self.outputs.push_back(Output::Read {
+            self.shared.outputs.push_back(Output::Read {
                 id: self.last_read,
                 position,
                 len,
             });
         }
         for (host, queue, position) in lost {
-            self.model.body_came(host, queue, position, None);
+            self.shared.model.body_came(host, queue, position, None);
         }
     }
 
     /// Whether more bodies can leave memory, and have to.
     pub(super) fn has_spill(&self) -> bool {
-        let journal = self.journal.as_ref();
-        journal.is_some_and(|journal| journal.has_spill(self.model.meter().total()))
+        let journal = self.shared.journal.as_ref();
+        journal.is_some_and(|journal| journal.has_spill(self.shared.model.meter().total()))
     }
 
     /// A body that was asked for has come, or cannot be read.
@@ -134,26 +137,26 @@ impl Broker {
                 queue,
                 position,
             }) => {
-                self.model.body_came(host, queue, position, body);
+                self.shared.model.body_came(host, queue, position, body);
                 None
             }
             Some(Wanted::Record(record)) => {
-                let journal = self.journal.as_mut();
+                let journal = self.shared.journal.as_mut();
                 journal.and_then(|journal| journal.body_came(record, body))
             }
         };
         if let Some((host, queue, position)) = lost {
-            self.model.body_came(host, queue, position, None);
+            self.shared.model.body_came(host, queue, position, None);
         }
         self.pump(self.spent() + SLICE);
     }
 
     /// What lies before is stored: what has waited for that goes out.
     pub(super) fn stored(&mut self, through: u64) {
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = &mut self.shared.journal {
             journal.set_durable(through);
             if let Some(before) = journal.poll_trim() {
-                self.outputs.push_back(Output::Trim { before });
+                self.shared.outputs.push_back(Output::Trim { before });
             }
         }
         self.unblock();
@@ -162,27 +165,27 @@ impl Broker {
 
     /// Whether something waits for nothing more, since it is stored.
     pub(super) fn has_stored(&self) -> bool {
-        let journal = self.journal.as_ref();
+        let journal = self.shared.journal.as_ref();
         journal.is_some_and(|journal| journal.is_ready())
     }
 
     /// Takes the journal out, to be filled.
     pub(crate) fn take_journal(&mut self) -> Option<Journal> {
-        self.journal.take().map(|journal| *journal)
+        self.shared.journal.take().map(|journal| *journal)
     }
 
     /// Takes over what a log says.
     pub(crate) fn recover(&mut self, now: Duration, reader: Reader) -> Result<(), RecoveryError> {
         self.set_time(now);
-        let journal = reader.finish(&mut self.model)?;
+        let journal = reader.finish(&mut self.shared.model)?;
         if journal.end() > 0 {
             // No name is made again.
-            let config = Arc::make_mut(&mut self.config);
+            let config = Arc::make_mut(&mut self.shared.config);
             config.seed = names::reseed(config.seed, journal.end());
-            self.model.reseed(config.seed);
+            self.shared.model.reseed(config.seed);
         }
-        self.journal = Some(Box::new(journal));
-        self.model.resume();
+        self.shared.journal = Some(Box::new(journal));
+        self.shared.model.resume();
         Ok(())
     }
 }

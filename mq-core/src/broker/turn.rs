@@ -4,9 +4,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
+use super::Broker;
 use super::budget::{SLICE, TURN};
-use super::connection::Checks;
-use super::{Broker, Output};
 use crate::frontend::{FrontEnd, Progress};
 use crate::model::{BYTES_PER_STEP, ConnectionId, Notice};
 
@@ -17,7 +16,7 @@ impl Broker {
     pub(super) fn turn(&mut self) {
         self.unblock();
         let delivered = self.pump(self.spent() + TURN);
-        self.model.work(TURN / 2);
+        self.shared.model.work(TURN / 2);
         let share = if delivered { TURN } else { TURN / 4 };
         let end = self.spent() + share;
         for _ in 0..self.line.len() {
@@ -51,25 +50,17 @@ impl Broker {
             if connection.front.is_closed() {
                 return;
             }
-            held = connection.is_held(&self.config.limits, &self.memory);
-            more = self.model.is_busy(id);
+            held = connection.is_held(&self.shared);
+            more = self.shared.model.is_busy(id);
             if held || more {
                 break;
             }
             let before = input.len();
-            let progress = connection.front.receive(self.now, &source, &mut input);
+            let progress = connection
+                .front
+                .receive(self.shared.now, &source, &mut input);
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-            let blocked = connection.pass_requests(
-                id,
-                self.now,
-                &mut self.model,
-                &mut self.journal,
-                &mut self.memory,
-                &mut Checks {
-                    by: self.config.authentication,
-                    outputs: &mut self.outputs,
-                },
-            );
+            let blocked = connection.pass_requests(id, &mut self.shared);
             if blocked {
                 self.block(id);
             }
@@ -129,7 +120,7 @@ impl Broker {
     }
 
     pub(super) fn spent(&self) -> u64 {
-        self.steps + self.model.steps()
+        self.steps + self.shared.model.steps()
     }
 
     /// Hands notices to the front ends until there are none, or until so many steps
@@ -141,8 +132,8 @@ impl Broker {
                 notice => self.notify(id, notice),
             }
         }
-        let journal = self.journal.as_ref();
-        !self.model.has_notices() && !journal.is_some_and(|journal| journal.is_ready())
+        let journal = self.shared.journal.as_ref();
+        !self.shared.model.has_notices() && !journal.is_some_and(|journal| journal.is_ready())
     }
 
     /// Calls a front end outside of receiving, and hands on what comes of it.
@@ -164,20 +155,10 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        call(&mut *connection.front, self.now);
+        call(&mut *connection.front, self.shared.now);
         connection.touched = true;
         self.touched.insert(id);
-        let blocked = connection.pass_requests(
-            id,
-            self.now,
-            &mut self.model,
-            &mut self.journal,
-            &mut self.memory,
-            &mut Checks {
-                by: self.config.authentication,
-                outputs: &mut self.outputs,
-            },
-        );
+        let blocked = connection.pass_requests(id, &mut self.shared);
         if blocked {
             self.block(id);
         }
@@ -190,33 +171,22 @@ impl Broker {
             return;
         };
         if let Some(reason) = connection.login.answered(&notice) {
-            let report = connection.login.report(id, reason);
-            self.outputs.push_back(Output::Report(report));
+            self.shared.report(&connection.login, id, reason);
         }
-        connection.front.notice(self.now, notice);
+        connection.front.notice(self.shared.now, notice);
         if !connection.touched {
             connection.touched = true;
             self.touched.insert(id);
         }
-        let blocked = connection.pass_requests(
-            id,
-            self.now,
-            &mut self.model,
-            &mut self.journal,
-            &mut self.memory,
-            &mut Checks {
-                by: self.config.authentication,
-                outputs: &mut self.outputs,
-            },
-        );
+        let blocked = connection.pass_requests(id, &mut self.shared);
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;
             self.line.push_back(id);
         }
         // A peer that has something to acknowledge now may do so.
-        let reads = connection.blocked.is_some() && !connection.is_blocked(&self.memory);
-        let enough =
-            connection.writable && connection.outbound() >= self.config.limits.transmit_high_water;
+        let reads = connection.blocked.is_some() && !connection.is_blocked(&self.shared.memory);
+        let enough = connection.writable
+            && connection.outbound() >= self.shared.config.limits.transmit_high_water;
         if blocked {
             self.block(id);
         }
