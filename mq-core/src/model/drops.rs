@@ -51,19 +51,19 @@ pub enum DropCause {
 
 /// What a virtual host has dropped since somebody asked.
 #[derive(Debug, Default)]
-pub(super) struct Drops(BTreeMap<(Place, DropCause), u64>);
+pub(crate) struct Drops(BTreeMap<(Place, DropCause), u64>);
 
 impl Drops {
-    pub(super) fn note(&mut self, place: Place, cause: DropCause) {
+    pub(crate) fn note(&mut self, place: Place, cause: DropCause) {
         *self.0.entry((place, cause)).or_default() += 1;
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Takes the first of them.
-    pub(super) fn pop(&mut self, virtual_host: &Name) -> Option<Dropped> {
+    pub(crate) fn pop(&mut self, virtual_host: &Name) -> Option<Dropped> {
         let ((place, cause), count) = self.0.pop_first()?;
         Some(Dropped {
             virtual_host: virtual_host.clone(),

@@ -94,7 +94,9 @@ pub(crate) mod request;
 mod rights;
 pub(crate) mod selector;
 pub(crate) mod session;
+pub(crate) mod shared;
 mod statistics;
+pub(crate) mod timers;
 pub(crate) mod topic;
 pub(crate) mod vhost;
 
@@ -185,7 +187,7 @@ impl Model {
         let meter = Meter::default();
         let vhosts = config.virtual_hosts.iter().map(|name| {
             let mut vhost = VirtualHost::new(name, config.seed, store, config.limits.clone());
-            vhost.meter = meter.clone();
+            vhost.shared.meter = meter.clone();
             vhost
         });
         Ok(Self {
@@ -311,10 +313,10 @@ impl Model {
         while let Some(index) = self.awake.front() {
             let index = *index;
             let vhost = self.vhosts.get_mut(index)?;
-            let before = vhost.statistics.steps;
+            let before = vhost.shared.statistics.steps;
             let said = vhost.poll_notice(steps);
-            self.steps += vhost.statistics.steps - before;
-            if !vhost.drops.is_empty() {
+            self.steps += vhost.shared.statistics.steps - before;
+            if !vhost.shared.drops.is_empty() {
                 self.dropping.insert(index);
             }
             if vhost.has_untaken_changes() {
@@ -339,7 +341,7 @@ impl Model {
     pub fn poll_dropped(&mut self) -> Option<Dropped> {
         while let Some(index) = self.dropping.first() {
             let vhost = self.vhosts.get_mut(*index)?;
-            if let Some(dropped) = vhost.drops.pop(&vhost.name) {
+            if let Some(dropped) = vhost.shared.drops.pop(&vhost.shared.name) {
                 return Some(dropped);
             }
             self.dropping.pop_first();
@@ -351,7 +353,7 @@ impl Model {
     pub(crate) fn poll_change(&mut self) -> Option<(usize, Part)> {
         while let Some(index) = self.changed.front() {
             let vhost = self.vhosts.get_mut(*index)?;
-            if let Some(change) = vhost.changes.pop() {
+            if let Some(change) = vhost.shared.changes.pop() {
                 return Some((*index, change));
             }
             vhost.changing = false;
@@ -363,14 +365,14 @@ impl Model {
     /// Goes on with what was kept, once all of it has been put back.
     pub(crate) fn resume(&mut self) {
         for index in 0..self.vhosts.len() {
-            self.act(index, VirtualHost::resume_sessions);
+            self.act(index, VirtualHost::resume);
         }
     }
 
     /// Makes other names from here on.
     pub(crate) fn reseed(&mut self, seed: u64) {
         for vhost in &mut self.vhosts {
-            vhost.names = Names::new(seed, 0);
+            vhost.shared.names = Names::new(seed, 0);
         }
     }
 
@@ -463,10 +465,10 @@ impl Model {
     /// Does something in a virtual host, and counts its steps.
     fn act(&mut self, index: usize, action: impl FnOnce(&mut VirtualHost)) {
         if let Some(vhost) = self.wake(index) {
-            let before = vhost.statistics.steps;
+            let before = vhost.shared.statistics.steps;
             action(vhost);
-            let steps = vhost.statistics.steps - before;
-            let has_dropped = !vhost.drops.is_empty();
+            let steps = vhost.shared.statistics.steps - before;
+            let has_dropped = !vhost.shared.drops.is_empty();
             self.steps += steps;
             if has_dropped {
                 self.dropping.insert(index);
@@ -488,12 +490,12 @@ impl Model {
     /// A virtual host at the present time, to be polled afterwards.
     fn wake(&mut self, index: usize) -> Option<&mut VirtualHost> {
         let vhost = self.vhosts.get_mut(index)?;
-        vhost.now = self.now;
+        vhost.shared.now = self.now;
         if !vhost.awake {
             vhost.awake = true;
             self.awake.push_back(index);
         }
-        if vhost.changes.are_kept() && !vhost.changing {
+        if vhost.shared.changes.are_kept() && !vhost.changing {
             vhost.changing = true;
             self.changed.push_back(index);
         }
@@ -502,7 +504,9 @@ impl Model {
 
     /// The virtual host of that name, by number.
     fn find(&self, name: &str) -> Option<usize> {
-        self.vhosts.iter().position(|vhost| *vhost.name == *name)
+        self.vhosts
+            .iter()
+            .position(|vhost| *vhost.shared.name == *name)
     }
 
     fn log_in(&mut self, connection: ConnectionId, login: Login) {
@@ -543,7 +547,7 @@ impl Model {
     /// A connection of a user uses a virtual host from here on, if the user may.
     fn enter(&mut self, connection: ConnectionId, user: &str, index: usize) -> Result<(), Refusal> {
         if let Some(vhost) = self.vhosts.get_mut(index) {
-            let grant = self.rights.grant(user, &vhost.name)?;
+            let grant = self.rights.grant(user, &vhost.shared.name)?;
             vhost.set_grant(connection, grant);
             self.places.insert(connection, index);
         }

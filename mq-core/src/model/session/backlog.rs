@@ -75,7 +75,7 @@ impl Backlog {
     }
 
     /// Takes out the first message, with its position.
-    pub(crate) fn pop(&mut self) -> Option<(u64, Pending)> {
+    pub(super) fn pop(&mut self) -> Option<(u64, Pending)> {
         let (number, pending) = self.list.pop_front()?;
         let pending = pending?;
         self.forget(number, &pending);

@@ -6,10 +6,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Pending, Session, SessionId, settled, target};
+use super::{Pending, Session, SessionId, Sessions, settled, target};
 use crate::model::change::{Change, Handshake, Sender, Sent};
 use crate::model::message::Qos;
-use crate::model::vhost::VirtualHost;
+use crate::model::shared::Shared;
 use crate::model::{ConnectionId, Notice, Wait};
 
 /// What was sent to the client under one packet identifier.
@@ -89,20 +89,21 @@ impl Session {
     }
 }
 
-impl VirtualHost {
+impl Sessions {
     /// Keeps a message until the client has settled it, and returns its packet identifier.
     /// With QoS 0 it has settled it at once. `position` is where it has been waiting.
     pub(super) fn lend(
         &mut self,
+        shared: &mut Shared,
         id: SessionId,
         position: Option<u64>,
         pending: &Pending,
     ) -> Option<u16> {
         if pending.qos == Qos::AtMostOnce {
-            self.statistics.acknowledged += 1;
+            shared.statistics.acknowledged += 1;
             return None;
         }
-        let session = self.sessions.all.get_mut(&id)?;
+        let session = self.all.get_mut(&id)?;
         let packet_identifier = session.free_identifier()?;
         session.last_identifier = packet_identifier;
         session.last_number += 1;
@@ -120,31 +121,36 @@ impl VirtualHost {
         session.in_flight.insert(packet_identifier, in_flight);
         if session.is_kept {
             if waited {
-                self.changes.push(Change::InFlight {
+                shared.changes.push(Change::InFlight {
                     session: id,
                     position,
                     sent,
                 });
             } else {
                 let target = target(id, position, pending, Some(sent));
-                self.changes.push_message(&pending.message, vec![target]);
+                shared.changes.push_message(&pending.message, vec![target]);
             }
         }
         Some(packet_identifier)
     }
 
     /// The client has settled what was sent to it: PUBACK, PUBCOMP, or a PUBREC that refuses.
-    pub(crate) fn settle_sent(&mut self, id: SessionId, packet_identifier: u16) {
-        if let Some(session) = self.sessions.all.get_mut(&id)
+    pub(crate) fn settle_sent(
+        &mut self,
+        shared: &mut Shared,
+        id: SessionId,
+        packet_identifier: u16,
+    ) {
+        if let Some(session) = self.all.get_mut(&id)
             && let Some(in_flight) = session.in_flight.remove(&packet_identifier)
         {
             if session.is_kept {
-                self.changes.push(match in_flight.message {
+                shared.changes.push(match in_flight.message {
                     Some(_) => settled(id, in_flight.position),
                     None => Change::HandshakeEnded(of_broker(id, packet_identifier)),
                 });
             }
-            self.statistics.acknowledged += 1;
+            shared.statistics.acknowledged += 1;
             self.announce(id);
         }
     }
@@ -153,34 +159,41 @@ impl VirtualHost {
     /// order of their PUBRECs (MQTT-4.6.0-4).
     pub(crate) fn release_sent(
         &mut self,
+        shared: &mut Shared,
         connection: ConnectionId,
         id: SessionId,
         packet_identifier: u16,
     ) {
-        if let Some(session) = self.sessions.all.get_mut(&id)
+        if let Some(session) = self.all.get_mut(&id)
             && let Some(in_flight) = session.in_flight.get_mut(&packet_identifier)
         {
             if in_flight.message.take().is_some() {
                 session.last_number += 1;
                 in_flight.number = session.last_number;
                 if session.is_kept {
-                    self.changes.push(settled(id, in_flight.position));
-                    self.changes.push(Change::Handshake {
+                    shared.changes.push(settled(id, in_flight.position));
+                    shared.changes.push(Change::Handshake {
                         handshake: of_broker(id, packet_identifier),
                         number: in_flight.number,
                     });
                 }
             }
             let wait = session.wait();
-            self.emit_after(wait, connection, Notice::Release { packet_identifier });
+            shared.emit_after(wait, connection, Notice::Release { packet_identifier });
         }
     }
 
     /// A message has come from the client, and was accepted. With QoS 2 its packet identifier
     /// is that of no other message until the client releases it (MQTT-4.3.3-10). With QoS 1 it
     /// is free, also where a client of 3.x has forgotten that it was not.
-    pub(crate) fn receive(&mut self, id: SessionId, packet_identifier: u16, qos: Qos) {
-        if let Some(session) = self.sessions.all.get_mut(&id) {
+    pub(crate) fn receive(
+        &mut self,
+        shared: &mut Shared,
+        id: SessionId,
+        packet_identifier: u16,
+        qos: Qos,
+    ) {
+        if let Some(session) = self.all.get_mut(&id) {
             let handshake = of_client(id, packet_identifier);
             let (changes, change) = match qos {
                 Qos::ExactlyOnce => {
@@ -194,7 +207,7 @@ impl VirtualHost {
                 }
             };
             if changes && session.is_kept {
-                self.changes.push(change);
+                shared.changes.push(change);
             }
         }
     }
@@ -202,17 +215,18 @@ impl VirtualHost {
     /// The client has released a QoS 2 message: PUBREL. Its packet identifier is free.
     pub(crate) fn complete_received(
         &mut self,
+        shared: &mut Shared,
         connection: ConnectionId,
         id: SessionId,
         packet_identifier: u16,
     ) {
-        if let Some(session) = self.sessions.all.get_mut(&id) {
+        if let Some(session) = self.all.get_mut(&id) {
             if session.received.remove(&packet_identifier) && session.is_kept {
                 let handshake = of_client(id, packet_identifier);
-                self.changes.push(Change::HandshakeEnded(handshake));
+                shared.changes.push(Change::HandshakeEnded(handshake));
             }
             let wait = session.wait();
-            self.emit_after(wait, connection, Notice::Complete { packet_identifier });
+            shared.emit_after(wait, connection, Notice::Complete { packet_identifier });
         }
     }
 }

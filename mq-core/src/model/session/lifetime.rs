@@ -2,17 +2,18 @@
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::backlog::Backlog;
 use super::retained::Walks;
-use super::{Pending, Resumed, Session, SessionId, Will};
-use crate::model::change::{Change, KeptSession};
+use super::{Pending, Resumed, Session, SessionId, Sessions, Will};
+use crate::model::change::{Change, Changes, KeptSession};
 use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{VirtualHost, Work};
+use crate::model::shared::Shared;
+use crate::model::timers::TimerKey;
 use crate::model::{ConnectionId, Notice};
 
 /// A client that connects.
@@ -90,142 +91,166 @@ impl Session {
     }
 }
 
-impl VirtualHost {
-    /// Gives a client its session, once no other connection has it.
-    pub(crate) fn attach(&mut self, connection: ConnectionId, attach: Attach) {
+/// What is left to others when a session has lost its connection, or has ended.
+#[derive(Debug)]
+#[must_use = "the will is to be published, and messages of shares passed on"]
+pub(crate) struct Parting {
+    pub(crate) id: SessionId,
+    /// It is published now.
+    pub(crate) will: Option<Will>,
+    /// The session has ended.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// What a session held that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What was on its way to the client, with its positions.
+    unsettled: Vec<(u64, Pending)>,
+    remains: Remains,
+}
+
+/// What has not been sent to the client of a session that has ended: to be
+/// [passed on](Sessions::pass_on).
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// The session, if it was kept.
+    kept: Option<SessionId>,
+    backlog: Backlog,
+}
+
+impl Sessions {
+    /// Puts a client in line for its session while another connection has that, which is
+    /// told so. Returns what it asks for when none has.
+    pub(crate) fn wait_in_line(
+        &mut self,
+        shared: &mut Shared,
+        connection: ConnectionId,
+        attach: Attach,
+    ) -> Option<Attach> {
         let holder = self
-            .sessions
             .find_client(&attach.client_identifier)
-            .and_then(|id| self.sessions.get(id)?.connection);
+            .and_then(|id| self.get(id)?.connection);
         let Some(holder) = holder else {
-            let changes = self.changes.count();
-            let notice = match self.attach_now(connection, attach) {
-                Ok(attached) => Notice::Attached(Box::new(attached)),
-                Err(refusal) => Notice::Refused(Box::new(refusal)),
-            };
-            let wait = self.wait_since(changes);
-            self.emit_after(wait, connection, notice);
-            return;
+            return Some(attach);
         };
-        let waiting = self.sessions.waiting.entry(holder).or_default();
+        let waiting = self.waiting.entry(holder).or_default();
         waiting.push_back((connection, attach));
         if waiting.len() == 1 {
-            self.emit(holder, Notice::TakenOver);
+            shared.emit(holder, Notice::TakenOver);
         }
+        None
     }
 
-    /// A connection has given its session back, or is gone: who waited for that goes on.
-    pub(crate) fn let_wait_no_longer(&mut self, holder: ConnectionId) {
-        for (connection, attach) in self.sessions.waiting.remove(&holder).unwrap_or_default() {
-            self.attach(connection, attach);
-        }
+    /// A connection has given its session back, or is gone: who has waited for that, in
+    /// the order in which they came.
+    pub(crate) fn take_line(&mut self, holder: ConnectionId) -> VecDeque<(ConnectionId, Attach)> {
+        self.waiting.remove(&holder).unwrap_or_default()
     }
 
     /// Takes a client out of the line for its session.
-    pub(crate) fn wait_no_longer(&mut self, connection: ConnectionId) {
-        for line in self.sessions.waiting.values_mut() {
+    pub(crate) fn leave_line(&mut self, connection: ConnectionId) {
+        for line in self.waiting.values_mut() {
             line.retain(|(waiting, _)| *waiting != connection);
         }
     }
 
-    /// Gives a client the session that it had, or with `clean_start`, or when it had none,
-    /// a new one.
-    pub(crate) fn attach_now(
+    /// Ends the session of a client that wants another one, if it has one.
+    pub(crate) fn start_clean(
         &mut self,
+        shared: &mut Shared,
+        client_identifier: &str,
+    ) -> Option<Parting> {
+        let id = self.find_client(client_identifier)?;
+        self.end(shared, id)
+    }
+
+    /// Gives a client the session that it has had, or else a new one.
+    pub(crate) fn attach(
+        &mut self,
+        shared: &mut Shared,
         connection: ConnectionId,
+        writable: bool,
         attach: Attach,
-    ) -> Result<Attached, Refusal> {
-        let name = attach.client_identifier;
-        self.name_client(connection, &name);
-        let will = attach
-            .will
-            .filter(|will| self.permit_publish(connection, &will.message).is_ok());
-        let mut existing = self.sessions.find_client(&name);
-        if attach.clean_start
-            && let Some(id) = existing.take()
-        {
-            self.end_session(id);
-        }
+    ) -> Result<(SessionId, Attached), Refusal> {
+        let existing = self.find_client(&attach.client_identifier);
         let present = existing.is_some();
         let id = match existing {
             Some(id) => id,
-            None => self.begin_session(name)?,
+            None => self.begin(shared, attach.client_identifier)?,
         };
-        self.members.entry(connection).or_default().session = Some(id);
-        let writable = self.is_writable(connection);
-        self.set_session_timer(id, None);
-        let Some(session) = self.sessions.all.get_mut(&id) else {
+        shared.timers.set(TimerKey::Session(id), None);
+        let Some(session) = self.all.get_mut(&id) else {
             return Err(Refusal::not_found(format_args!("no session")));
         };
         session.connection = Some(connection);
         session.writable = writable;
         session.expiry = attach.expiry;
-        session.will = will;
+        session.will = attach.will;
         session.will_due = None;
         session.ends = None;
         session.credit = attach.credit;
         session.away = None;
         // One that goes with this connection was there before, or need not be known.
-        session.is_kept |= self.changes.are_kept() && attach.expiry != Some(Duration::ZERO);
+        session.is_kept |= shared.changes.are_kept() && attach.expiry != Some(Duration::ZERO);
         let sent = session.resumed();
         let received = session.received.iter().copied().collect();
-        self.note_session(id);
+        self.note(shared, id);
         self.tell_shares(id);
         self.announce(id);
-        Ok(Attached {
+        let attached = Attached {
             present,
             sent,
             received,
-        })
+        };
+        Ok((id, attached))
     }
 
-    fn begin_session(&mut self, name: Name) -> Result<SessionId, Refusal> {
-        let limit = self.limits.sessions;
-        if self.sessions.all.len() >= limit {
+    fn begin(&mut self, shared: &mut Shared, name: Name) -> Result<SessionId, Refusal> {
+        let limit = shared.limits.sessions;
+        if self.all.len() >= limit {
             return Err(Refusal::resource_limit(format_args!(
                 "the limit of {limit} sessions is reached"
             )));
         }
-        let id = SessionId(self.next_id());
-        self.sessions.names.insert(name.clone(), id);
-        self.sessions.all.insert(id, blank(name));
+        let id = SessionId(shared.next_id());
+        self.names.insert(name.clone(), id);
+        self.all.insert(id, blank(name));
         Ok(id)
     }
 
     /// The connection of a session is over. The session ends with it, or goes on.
-    pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving) {
-        let now = self.now;
-        let Some(session) = self.sessions.all.get_mut(&id) else {
-            return;
-        };
+    pub(crate) fn detach(
+        &mut self,
+        shared: &mut Shared,
+        id: SessionId,
+        leaving: Leaving,
+    ) -> Option<Parting> {
+        let session = self.all.get_mut(&id)?;
         session.connection = None;
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
         let discarded = session.pending.retain(|p| p.qos != Qos::AtMostOnce);
-        self.statistics.discarded += discarded as u64;
+        shared.statistics.discarded += discarded as u64;
         if leaving.discard_will {
             session.will = None;
         }
         if session.expiry == Some(Duration::ZERO) {
-            self.end_session(id);
-            return;
+            return self.end(shared, id);
         }
-        session.stay_away(now);
-        self.note_session(id);
+        session.stay_away(shared.now);
+        self.note(shared, id);
         self.tell_shares(id);
-        self.session_timeout(id);
+        self.expire(shared, id)
     }
 
     /// Does what is due for a session without a connection.
-    pub(crate) fn session_timeout(&mut self, id: SessionId) {
-        let now = self.now;
-        let Some(session) = self.sessions.all.get_mut(&id) else {
-            return;
-        };
+    pub(crate) fn expire(&mut self, shared: &mut Shared, id: SessionId) -> Option<Parting> {
+        let now = shared.now;
+        let session = self.all.get_mut(&id)?;
         if session.ends.is_some_and(|at| at <= now) {
-            self.end_session(id);
-            return;
+            return self.end(shared, id);
         }
         let mut will = None;
         if session.will_due.is_some_and(|at| at <= now) {
@@ -233,19 +258,20 @@ impl VirtualHost {
             will = session.will.take();
         }
         let next = session.next_timeout();
-        self.set_session_timer(id, next);
+        shared.timers.set(TimerKey::Session(id), next);
         if will.is_some() {
-            self.note_session(id);
+            self.note(shared, id);
         }
-        self.publish_will(id, will);
+        let ended = None;
+        Some(Parting { id, will, ended })
     }
 
     /// Notes how a session is now, if that is kept.
-    pub(super) fn note_session(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.all.get(&id)
+    pub(super) fn note(&self, shared: &mut Shared, id: SessionId) {
+        if let Some(session) = self.all.get(&id)
             && session.is_kept
         {
-            self.changes.push(Change::Session(Box::new(KeptSession {
+            shared.changes.push(Change::Session(Box::new(KeptSession {
                 id,
                 client_identifier: session.client_identifier.clone(),
                 expiry: session.expiry,
@@ -256,68 +282,80 @@ impl VirtualHost {
     }
 
     /// Ends a session; its will, if not sent yet, is sent now.
-    fn end_session(&mut self, id: SessionId) {
-        self.set_session_timer(id, None);
-        let filters: Vec<Name> = match self.sessions.all.get(&id) {
-            Some(session) => session.subscriptions.keys().cloned().collect(),
-            None => return,
-        };
+    fn end(&mut self, shared: &mut Shared, id: SessionId) -> Option<Parting> {
+        shared.timers.set(TimerKey::Session(id), None);
+        let session = self.all.get(&id)?;
+        let filters: Vec<Name> = session.subscriptions.keys().cloned().collect();
         for filter in filters {
             self.remove_subscription(id, &filter);
         }
-        if let Some(mut session) = self.sessions.all.remove(&id) {
-            self.statistics.discarded += (session.pending.len() + session.in_flight.len()) as u64;
-            self.sessions.names.remove(&session.client_identifier);
-            self.publish_will(id, session.will.take());
-            let kept = session.is_kept.then_some(id);
-            if kept.is_some() {
-                self.changes.push(Change::SessionEnded { id });
-            }
-            // Section 4.8.2. What was sent with QoS 2 must not go to another member
-            // (MQTT-4.8.2-5).
-            for (position, pending) in session.unsettled() {
-                if pending.qos == Qos::AtLeastOnce {
-                    self.pass_on(&pending);
-                }
-                self.note_forgotten(kept, position, &pending);
-            }
-            let backlog = session.pending;
-            self.begin(None, Work::PassOn { kept, backlog });
-        }
+        let mut session = self.all.remove(&id)?;
+        let held = session.pending.len() + session.in_flight.len();
+        shared.statistics.discarded += held as u64;
+        self.names.remove(&session.client_identifier);
+        Some(Parting {
+            id,
+            will: session.will.take(),
+            ended: Some(Ended {
+                unsettled: session.unsettled(),
+                remains: Remains {
+                    kept: session.is_kept.then_some(id),
+                    backlog: session.pending,
+                },
+            }),
+        })
     }
 
-    /// A message of a session that has ended is for another member of its share.
-    pub(crate) fn pass_on(&mut self, pending: &Pending) {
+    /// A session has ended, and its will is published: what was on its way to its client
+    /// is for others. Returns the rest.
+    pub(crate) fn bury(&mut self, shared: &mut Shared, ended: Ended) -> Remains {
+        let Ended { unsettled, remains } = ended;
+        let kept = remains.kept;
+        if let Some(id) = kept {
+            shared.changes.push(Change::SessionEnded { id });
+        }
+        // Section 4.8.2. What was sent with QoS 2 must not go to another member
+        // (MQTT-4.8.2-5).
+        for (position, pending) in unsettled {
+            if pending.qos == Qos::AtLeastOnce {
+                self.pass_on_one(shared, &pending);
+            }
+            note_forgotten(&mut shared.changes, kept, position, &pending);
+        }
+        remains
+    }
+
+    /// Passes on a message that has waited in a session that has ended: to another member
+    /// of the share that it came by, if it did. Returns whether there was one.
+    pub(crate) fn pass_on(&mut self, shared: &mut Shared, remains: &mut Remains) -> bool {
+        let Some((position, pending)) = remains.backlog.pop() else {
+            return false;
+        };
+        self.pass_on_one(shared, &pending);
+        note_forgotten(&mut shared.changes, remains.kept, position, &pending);
+        true
+    }
+
+    fn pass_on_one(&mut self, shared: &mut Shared, pending: &Pending) {
         if let Some(share) = &pending.share {
             let mut targets = Vec::new();
-            self.push_shared(share, &pending.message, &mut targets);
-            self.changes.push_message(&pending.message, targets);
+            self.push_shared(shared, share, &pending.message, &mut targets);
+            shared.changes.push_message(&pending.message, targets);
         }
     }
+}
 
-    /// A session that was kept has ended, and with it this message.
-    pub(crate) fn note_forgotten(
-        &mut self,
-        kept: Option<SessionId>,
-        position: u64,
-        pending: &Pending,
-    ) {
-        if let Some(id) = kept
-            && pending.qos > Qos::AtMostOnce
-        {
-            let backlog = id.into();
-            self.changes.push(Change::Forgotten { backlog, position });
-        }
-    }
-
-    fn publish_will(&mut self, id: SessionId, will: Option<Will>) {
-        if let Some(will) = will {
-            // Its time to live begins when it is published (section 3.1.3.2.4).
-            let mut message = will.message;
-            alloc::sync::Arc::make_mut(&mut message).published = self.now;
-            self.meter.count(&mut message);
-            // Who could be told what became of it is gone.
-            let _ = self.publish_retaining(&message, Some(id));
-        }
+/// A session that was kept has ended, and with it this message.
+fn note_forgotten(
+    changes: &mut Changes,
+    kept: Option<SessionId>,
+    position: u64,
+    pending: &Pending,
+) {
+    if let Some(id) = kept
+        && pending.qos > Qos::AtMostOnce
+    {
+        let backlog = id.into();
+        changes.push(Change::Forgotten { backlog, position });
     }
 }

@@ -21,13 +21,14 @@ use crate::model::change::{BacklogId, Change, Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
-pub(crate) use backlog::Backlog;
+use backlog::Backlog;
 use retained::{Retained, Walks};
 use share::Share;
 
 use handshake::InFlight;
 pub use handshake::Resumed;
 pub use lifetime::{Attach, Attached, Leaving};
+pub(crate) use lifetime::{Parting, Remains};
 pub use pending::Push;
 pub use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
 

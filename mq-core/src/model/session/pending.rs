@@ -7,11 +7,11 @@ use core::time::Duration;
 
 use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
-use super::{Match, Pending, Session, SessionId, SubscriptionOptions, settled, target};
+use super::{Match, Pending, Session, SessionId, Sessions, SubscriptionOptions, settled, target};
 use crate::model::change::{BacklogId, Change, Changes, Target};
 use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name, Qos};
-use crate::model::vhost::{PublishOutcome, VirtualHost};
+use crate::model::shared::Shared;
 use crate::model::{BYTES_PER_STEP, Notice, Said, Wait};
 
 /// A message for the client of a session.
@@ -23,36 +23,24 @@ pub struct Push {
     pub pending: Pending,
 }
 
-impl VirtualHost {
-    /// Publishes what came over MQTT: keeps it if it is to be retained.
-    #[must_use = "the publisher is to be told"]
-    pub(crate) fn publish_retaining(
-        &mut self,
-        message: &Arc<Message>,
-        publisher: Option<SessionId>,
-    ) -> PublishOutcome {
-        let mut targets = Vec::new();
-        let stored = !message.is_retained() || self.retain(message, &mut targets);
-        match self.publish(message, publisher, targets) {
-            PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
-                PublishOutcome::Dropped
-            }
-            outcome => outcome,
-        }
-    }
-
+impl Sessions {
     /// Keeps a message for subscribers to come. Returns whether there was room.
-    fn retain(&mut self, message: &Arc<Message>, targets: &mut Vec<Target>) -> bool {
-        let retained = &mut self.sessions.retained;
-        let stored = retained.store(message, &self.limits, self.now);
+    pub(crate) fn retain(
+        &mut self,
+        shared: &mut Shared,
+        message: &Arc<Message>,
+        targets: &mut Vec<Target>,
+    ) -> bool {
+        let retained = &mut self.retained;
+        let stored = retained.store(message, &shared.limits, shared.now);
         if !stored {
-            self.statistics.not_retained += 1;
-            self.drops.note(Place::Retained, DropCause::Full);
+            shared.statistics.not_retained += 1;
+            shared.drops.note(Place::Retained, DropCause::Full);
         }
-        if self.changes.are_kept() {
+        if shared.changes.are_kept() {
             let backlog = BacklogId::RETAINED;
             for position in retained.take_gone() {
-                self.changes.push(Change::Settled { backlog, position });
+                shared.changes.push(Change::Settled { backlog, position });
             }
             if stored && !message.body.is_empty() {
                 targets.push(Target {
@@ -73,8 +61,9 @@ impl VirtualHost {
     /// shared subscription makes one more, to one of its members. Those that are to
     /// outlive the broker become targets. Returns whether there was a session for it, and
     /// all of them were full.
-    pub(crate) fn deliver_to_sessions(
+    pub(crate) fn deliver(
         &mut self,
+        shared: &mut Shared,
         message: &Arc<Message>,
         matches: Vec<Match>,
         publisher: Option<SessionId>,
@@ -86,10 +75,10 @@ impl VirtualHost {
         if let [Match::Session { id, options }] = *matches {
             // Nothing overlaps.
             let own = options.no_local && publisher == Some(id);
-            return !own && !self.push_pending(id, pending(message, options), targets);
+            return !own && !self.push_pending(shared, id, pending(message, options), targets);
         }
         let mut deliveries: BTreeMap<SessionId, Pending> = BTreeMap::new();
-        let mut shared = Vec::new();
+        let mut shares = Vec::new();
         for found in matches {
             match found {
                 Match::Session { id, options } => {
@@ -108,7 +97,7 @@ impl VirtualHost {
                         }
                     }
                 }
-                Match::Share(name) => shared.push(name),
+                Match::Share(name) => shares.push(name),
             }
         }
         let (mut dropped, mut kept) = (false, false);
@@ -116,11 +105,11 @@ impl VirtualHost {
             dropped |= !is_kept;
             kept |= is_kept;
         };
-        for share in shared {
-            count(self.push_shared(&share, message, targets));
+        for share in shares {
+            count(self.push_shared(shared, &share, message, targets));
         }
         for (id, pending) in deliveries {
-            count(self.push_pending(id, pending, targets));
+            count(self.push_pending(shared, id, pending, targets));
         }
         dropped && !kept
     }
@@ -130,27 +119,27 @@ impl VirtualHost {
     /// dropped, since all are full.
     pub(super) fn push_shared(
         &mut self,
+        shared: &mut Shared,
         share: &Name,
         message: &Arc<Message>,
         targets: &mut Vec<Target>,
     ) -> bool {
         loop {
-            let chosen = self
-                .sessions
-                .shares
-                .get_mut(share)
-                .and_then(Share::choose)
-                .and_then(|(id, side)| {
-                    let session = self.sessions.all.get(&id)?;
-                    Some((id, side, *session.subscriptions.get(share)?))
-                });
+            let chosen =
+                self.shares
+                    .get_mut(share)
+                    .and_then(Share::choose)
+                    .and_then(|(id, side)| {
+                        let session = self.all.get(&id)?;
+                        Some((id, side, *session.subscriptions.get(share)?))
+                    });
             let Some((id, side, options)) = chosen else {
                 return true;
             };
-            if side == Side::Full || self.has_room(id, message) {
+            if side == Side::Full || self.has_room(shared, id, message) {
                 let mut pending = pending(message, options);
                 pending.share = Some(share.clone());
-                return self.push_pending(id, pending, targets);
+                return self.push_pending(shared, id, pending, targets);
             }
             // It is full from now on, so this ends.
         }
@@ -158,13 +147,13 @@ impl VirtualHost {
 
     /// Whether one message more fits into a session. What is expired takes no
     /// room. One that is found full is passed over by its shares from now on.
-    fn has_room(&mut self, id: SessionId, message: &Message) -> bool {
-        let now = self.now;
-        let limits = &self.limits;
-        let Some(session) = self.sessions.all.get_mut(&id) else {
+    fn has_room(&mut self, shared: &mut Shared, id: SessionId, message: &Message) -> bool {
+        let now = shared.now;
+        let limits = &shared.limits;
+        let Some(session) = self.all.get_mut(&id) else {
             return false;
         };
-        self.statistics.expired += session.expire(id, now, &mut self.changes) as u64;
+        shared.statistics.expired += session.expire(id, now, &mut shared.changes) as u64;
         let fits = session.pending.len() < limits.session_messages
             && session.held() + message.size() <= limits.session_bytes;
         if !fits && !session.is_full {
@@ -179,31 +168,32 @@ impl VirtualHost {
     /// returned.
     pub(super) fn push_pending(
         &mut self,
+        shared: &mut Shared,
         id: SessionId,
         pending: Pending,
         targets: &mut Vec<Target>,
     ) -> bool {
-        let Some(session) = self.sessions.all.get(&id) else {
+        let Some(session) = self.all.get(&id) else {
             return true;
         };
-        self.statistics.queued += 1;
+        shared.statistics.queued += 1;
         if session.connection.is_none() && pending.qos == Qos::AtMostOnce {
-            self.statistics.discarded += 1;
+            shared.statistics.discarded += 1;
             return true;
         }
-        if session.connection.is_none() && pending.message.is_expired(self.now) {
-            self.statistics.expired += 1;
+        if session.connection.is_none() && pending.message.is_expired(shared.now) {
+            shared.statistics.expired += 1;
             return true;
         }
-        if !self.has_room(id, &pending.message) {
-            self.statistics.overflowed += 1;
-            if let Some(session) = self.sessions.all.get(&id) {
+        if !self.has_room(shared, id, &pending.message) {
+            shared.statistics.overflowed += 1;
+            if let Some(session) = self.all.get(&id) {
                 let client = session.client_identifier.clone();
-                self.drops.note(Place::Session(client), DropCause::Full);
+                shared.drops.note(Place::Session(client), DropCause::Full);
             }
             return false;
         }
-        if let Some(session) = self.sessions.all.get_mut(&id) {
+        if let Some(session) = self.all.get_mut(&id) {
             if session.keeps(pending.qos) {
                 let position = session.pending.push(pending.clone());
                 targets.push(target(id, position, &pending, None));
@@ -216,8 +206,8 @@ impl VirtualHost {
     }
 
     /// Lets messages come to the client of a session, or not.
-    pub(crate) fn set_session_writable(&mut self, id: SessionId, writable: bool) {
-        if let Some(session) = self.sessions.all.get_mut(&id) {
+    pub(crate) fn set_writable(&mut self, id: SessionId, writable: bool) {
+        if let Some(session) = self.all.get_mut(&id) {
             session.writable = writable;
             self.announce(id);
         }
@@ -225,7 +215,7 @@ impl VirtualHost {
 
     /// Says that a connected session has something pending.
     pub(crate) fn announce(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.all.get_mut(&id) else {
+        let Some(session) = self.all.get_mut(&id) else {
             return;
         };
         if let (Some(_), false, false) = (
@@ -234,7 +224,7 @@ impl VirtualHost {
             session.pending.is_empty() && session.walks.is_empty(),
         ) {
             session.announced = true;
-            self.sessions.ready.push_back(id);
+            self.ready.push_back(id);
         }
     }
 
@@ -242,22 +232,22 @@ impl VirtualHost {
     /// no `quota` only one of QoS 0. Those whose time is over are dropped before.
     pub(crate) fn next_pending(
         &mut self,
+        shared: &mut Shared,
         id: SessionId,
         quota: bool,
     ) -> Option<(Option<u64>, Pending)> {
-        let now = self.now;
-        let session = self.sessions.all.get_mut(&id)?;
+        let now = shared.now;
+        let session = self.all.get_mut(&id)?;
         session.announced = false;
-        self.statistics.steps += 1;
+        shared.statistics.steps += 1;
         // A message that expires at this very moment (an interval of zero) is still
         // offered to a client that is there.
         if let Some(before) = now.checked_sub(Duration::from_nanos(1)) {
-            self.statistics.expired += session.expire(id, before, &mut self.changes) as u64;
+            shared.statistics.expired += session.expire(id, before, &mut shared.changes) as u64;
         }
-        let steps = &mut self.statistics.steps;
-        let (retained, unfinished) =
-            session.next_retained(&self.sessions.retained, now, quota, steps);
-        self.statistics.queued += u64::from(retained.is_some());
+        let steps = &mut shared.statistics.steps;
+        let (retained, unfinished) = session.next_retained(&self.retained, now, quota, steps);
+        shared.statistics.queued += u64::from(retained.is_some());
         let front = session.pending.front();
         let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
         let pending = match retained {
@@ -268,11 +258,11 @@ impl VirtualHost {
             retained => retained.map(|pending| (None, pending)),
         };
         if pending.is_some() {
-            self.statistics.delivered += 1;
+            shared.statistics.delivered += 1;
         }
         if session.is_full
-            && session.pending.len() <= self.limits.session_messages / 2
-            && session.pending.bytes() <= self.limits.session_bytes / 2
+            && session.pending.len() <= shared.limits.session_messages / 2
+            && session.pending.bytes() <= shared.limits.session_bytes / 2
         {
             session.is_full = false;
             self.tell_shares(id);
@@ -285,12 +275,12 @@ impl VirtualHost {
 
     /// The next message for a session that can take one. None also when so many steps
     /// have been done; then sessions are still in line.
-    pub(crate) fn next_push(&mut self, steps: u64) -> Option<Said> {
-        let end = self.statistics.steps.saturating_add(steps);
-        while self.statistics.steps < end
-            && let Some(id) = self.sessions.ready.pop_front()
+    pub(crate) fn next_push(&mut self, shared: &mut Shared, steps: u64) -> Option<Said> {
+        let end = shared.statistics.steps.saturating_add(steps);
+        while shared.statistics.steps < end
+            && let Some(id) = self.ready.pop_front()
         {
-            let Some(session) = self.sessions.all.get_mut(&id) else {
+            let Some(session) = self.all.get_mut(&id) else {
                 continue;
             };
             session.announced = false;
@@ -299,14 +289,14 @@ impl VirtualHost {
             let Some(connection) = connection.filter(|_| session.writable) else {
                 continue;
             };
-            let Some((position, pending)) = self.next_pending(id, quota) else {
+            let Some((position, pending)) = self.next_pending(shared, id, quota) else {
                 continue;
             };
-            self.statistics.steps += (pending.message.body.len() / BYTES_PER_STEP) as u64;
+            shared.statistics.steps += (pending.message.body.len() / BYTES_PER_STEP) as u64;
             // Others have their turn before its next one.
             self.announce(id);
-            let packet_identifier = self.lend(id, position, &pending);
-            let wait = match self.sessions.all.get(&id) {
+            let packet_identifier = self.lend(shared, id, position, &pending);
+            let wait = match self.all.get(&id) {
                 // The client takes the identifier for that of this message from now on.
                 Some(session) if pending.qos == Qos::ExactlyOnce => session.wait(),
                 _ => Wait::Nothing,

@@ -1,18 +1,20 @@
 //! Sessions and retained messages that were kept, put back.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::handshake::InFlight;
 use super::lifetime::blank;
-use super::{Pending, SessionId};
+use super::{Pending, SessionId, Sessions};
 use crate::model::change::{
     BacklogId, Copied, Handshake, KeptSession, KeptSubscription, Sender, Target,
 };
 use crate::model::message::Message;
-use crate::model::vhost::VirtualHost;
+use crate::model::shared::Shared;
+use crate::model::timers::TimerKey;
 
-impl VirtualHost {
-    pub(crate) fn restore_session(&mut self, kept: &KeptSession) {
+impl Sessions {
+    pub(crate) fn restore(&mut self, kept: &KeptSession) {
         let KeptSession {
             id,
             client_identifier,
@@ -25,8 +27,8 @@ impl VirtualHost {
         session.expiry = *expiry;
         session.away = *away;
         session.will = will.clone();
-        self.sessions.names.insert(client_identifier.clone(), *id);
-        self.sessions.all.insert(*id, session);
+        self.names.insert(client_identifier.clone(), *id);
+        self.all.insert(*id, session);
     }
 
     /// Puts a subscription back. Returns whether its session is there.
@@ -37,7 +39,7 @@ impl VirtualHost {
             shared,
             options,
         } = kept;
-        let belongs = self.sessions.all.contains_key(session);
+        let belongs = self.all.contains_key(session);
         if belongs {
             // What is retained was for the subscription when it was new.
             let _ = self.add_subscription(*session, filter.clone(), *shared, *options);
@@ -46,13 +48,18 @@ impl VirtualHost {
     }
 
     /// Puts back what is left of a QoS 2 message. Returns whether its session is there.
-    pub(crate) fn restore_handshake(&mut self, handshake: Handshake, number: u64) -> bool {
+    pub(crate) fn restore_handshake(
+        &mut self,
+        shared: &mut Shared,
+        handshake: Handshake,
+        number: u64,
+    ) -> bool {
         let Handshake {
             session,
             sender,
             packet_identifier,
         } = handshake;
-        let Some(session) = self.sessions.all.get_mut(&session) else {
+        let Some(session) = self.all.get_mut(&session) else {
             return false;
         };
         match sender {
@@ -66,7 +73,7 @@ impl VirtualHost {
                     message: None,
                 };
                 session.restore_in_flight(packet_identifier, in_flight);
-                self.statistics.queued += 1;
+                shared.statistics.queued += 1;
             }
         }
         true
@@ -74,13 +81,18 @@ impl VirtualHost {
 
     /// Puts a message back into a session, or among those retained. Returns whether it
     /// belongs there.
-    pub(crate) fn restore_in_session(&mut self, message: &Arc<Message>, target: &Target) -> bool {
+    pub(crate) fn restore_message(
+        &mut self,
+        shared: &mut Shared,
+        message: &Arc<Message>,
+        target: &Target,
+    ) -> bool {
         if target.backlog == BacklogId::RETAINED {
-            self.sessions.retained.restore(message, target.position);
+            self.retained.restore(message, target.position);
             return true;
         }
         let id = SessionId(target.backlog.0);
-        let (Some(session), Some(copy)) = (self.sessions.all.get_mut(&id), &target.copy) else {
+        let (Some(session), Some(copy)) = (self.all.get_mut(&id), &target.copy) else {
             return false;
         };
         let Copied {
@@ -108,35 +120,35 @@ impl VirtualHost {
                 session.restore_in_flight(sent.packet_identifier, in_flight);
             }
         }
-        self.statistics.queued += 1;
+        shared.statistics.queued += 1;
         true
     }
 
     /// Uses no position of a session, and no number of a retained message, before this one.
-    pub(crate) fn restore_session_position(&mut self, backlog: BacklogId, next: u64) {
+    pub(crate) fn restore_position(&mut self, backlog: BacklogId, next: u64) {
         if backlog == BacklogId::RETAINED {
-            self.sessions.retained.restore_last(next.saturating_sub(1));
-        } else if let Some(session) = self.sessions.all.get_mut(&SessionId(backlog.0)) {
+            self.retained.restore_last(next.saturating_sub(1));
+        } else if let Some(session) = self.all.get_mut(&SessionId(backlog.0)) {
             session.pending.set_next_position(next);
         }
     }
 
     /// Everything has been put back. The connections of sessions are gone since now, and
     /// what became due while the broker was down is due.
-    pub(crate) fn resume_sessions(&mut self) {
-        let now = self.now;
-        let ids: alloc::vec::Vec<SessionId> = self.sessions.all.keys().copied().collect();
+    pub(crate) fn resume(&mut self, shared: &mut Shared) {
+        let now = shared.now;
+        let ids: Vec<SessionId> = self.all.keys().copied().collect();
         for id in ids {
-            let Some(session) = self.sessions.all.get_mut(&id) else {
+            let Some(session) = self.all.get_mut(&id) else {
                 continue;
             };
             let away = session.away;
             session.stay_away(away.unwrap_or(now));
             let next = session.next_timeout();
-            self.set_session_timer(id, next);
+            shared.timers.set(TimerKey::Session(id), next);
             self.tell_shares(id);
             if away.is_none() {
-                self.note_session(id);
+                self.note(shared, id);
             }
         }
     }

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::ops::Bound;
 
 use super::share::Side;
-use super::{Match, SessionId, Subscriber, SubscriberKey, SubscriptionOptions};
+use super::{Match, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
 use crate::model::change::{Change, KeptSubscription};
 use crate::model::message::{Name, Qos};
+use crate::model::shared::Shared;
 use crate::model::topic::{Segment, topic_filter};
-use crate::model::vhost::VirtualHost;
 
 /// Which retained messages a subscription wants (section 3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,16 +68,17 @@ fn pattern(filter: &str) -> (Vec<Segment>, bool) {
     (pattern, wildcard_first)
 }
 
-impl VirtualHost {
+impl Sessions {
     /// Adds a subscription, in place of one with the same filter, and queues
     /// the retained messages that it wants.
     pub(crate) fn subscribe(
         &mut self,
+        shared: &mut Shared,
         id: SessionId,
         request: SubscribeRequest,
     ) -> Result<Qos, SubscribeRefusal> {
-        let limit = self.limits.subscriptions;
-        let Some(session) = self.sessions.all.get(&id) else {
+        let limit = shared.limits.subscriptions;
+        let Some(session) = self.all.get(&id) else {
             return Err(SubscribeRefusal::TooMany);
         };
         let (name, options) = (request.filter, request.options);
@@ -93,7 +94,7 @@ impl VirtualHost {
                 shared: request.shared,
                 options,
             };
-            self.changes.push(Change::Subscribed(Box::new(kept)));
+            shared.changes.push(Change::Subscribed(Box::new(kept)));
         }
         let Some(pattern) = self.add_subscription(id, name.clone(), request.shared, options) else {
             // Retained messages are not for shared subscriptions (section 4.8.2).
@@ -105,10 +106,10 @@ impl VirtualHost {
             RetainHandling::DoNotSend => false,
         };
         if wanted {
-            self.statistics.steps += 1;
-            let retained = &self.sessions.retained;
-            if let Some(walk) = retained.walk(name, &pattern, options, self.now)
-                && let Some(session) = self.sessions.all.get_mut(&id)
+            shared.statistics.steps += 1;
+            let retained = &self.retained;
+            if let Some(walk) = retained.walk(name, &pattern, options, shared.now)
+                && let Some(session) = self.all.get_mut(&id)
             {
                 session.walks.push(walk);
             }
@@ -126,18 +127,17 @@ impl VirtualHost {
         shared: bool,
         options: SubscriptionOptions,
     ) -> Option<Vec<Segment>> {
-        let sessions = &mut self.sessions;
-        let session = sessions.all.get_mut(&id)?;
+        let session = self.all.get_mut(&id)?;
         let filter = &*name;
         session.walks.remove(filter);
         session.subscriptions.insert(name.clone(), options);
         let share = if shared { shared_filter(filter) } else { None };
         if let Some(inner) = share {
-            let share = sessions.shares.entry(name.clone()).or_default();
+            let share = self.shares.entry(name.clone()).or_default();
             if share.is_empty() {
                 let (pattern, wildcard_first) = pattern(inner);
                 let to = Match::Share(name.clone());
-                sessions.filters.insert(
+                self.filters.insert(
                     &pattern,
                     SubscriberKey::Share(name),
                     Subscriber { wildcard_first, to },
@@ -148,7 +148,7 @@ impl VirtualHost {
         }
         let (pattern, wildcard_first) = pattern(filter);
         let to = Match::Session { id, options };
-        sessions.filters.insert(
+        self.filters.insert(
             &pattern,
             SubscriberKey::Session(id),
             Subscriber { wildcard_first, to },
@@ -157,11 +157,11 @@ impl VirtualHost {
     }
 
     /// Removes a subscription, and tells whether it was there.
-    pub(crate) fn unsubscribe(&mut self, id: SessionId, filter: &str) -> bool {
+    pub(crate) fn unsubscribe(&mut self, shared: &mut Shared, id: SessionId, filter: &str) -> bool {
         let found = self.remove_subscription(id, filter);
-        if found && self.sessions.get(id).is_some_and(|session| session.is_kept) {
+        if found && self.get(id).is_some_and(|session| session.is_kept) {
             let filter = Name::from(filter);
-            self.changes.push(Change::Unsubscribed {
+            shared.changes.push(Change::Unsubscribed {
                 session: id,
                 filter,
             });
@@ -170,22 +170,21 @@ impl VirtualHost {
     }
 
     pub(super) fn remove_subscription(&mut self, id: SessionId, filter: &str) -> bool {
-        let sessions = &mut self.sessions;
-        let Some(session) = sessions.all.get_mut(&id) else {
+        let Some(session) = self.all.get_mut(&id) else {
             return false;
         };
         if session.subscriptions.remove(filter).is_none() {
             return false;
         }
         session.walks.remove(filter);
-        if let Some(share) = sessions.shares.get_mut(filter) {
+        if let Some(share) = self.shares.get_mut(filter) {
             let was_member = share.remove(id);
             if share.is_empty() {
-                sessions.shares.remove(filter);
+                self.shares.remove(filter);
                 if let Some(inner) = shared_filter(filter) {
                     let (pattern, _) = pattern(inner);
                     let key = SubscriberKey::Share(Name::from(filter));
-                    sessions.filters.remove(&pattern, &key);
+                    self.filters.remove(&pattern, &key);
                 }
             }
             if was_member {
@@ -194,14 +193,13 @@ impl VirtualHost {
         }
         let (pattern, _) = pattern(filter);
         let key = SubscriberKey::Session(id);
-        sessions.filters.remove(&pattern, &key);
+        self.filters.remove(&pattern, &key);
         true
     }
 
     /// A session has got a connection, or lost it: its shared subscriptions know.
     pub(super) fn tell_shares(&mut self, id: SessionId) {
-        let sessions = &mut self.sessions;
-        let Some(session) = sessions.all.get(&id) else {
+        let Some(session) = self.all.get(&id) else {
             return;
         };
         let side = match (session.is_full, session.connection) {
@@ -215,7 +213,7 @@ impl VirtualHost {
             .range::<str, _>((Bound::Included(SHARE), Bound::Unbounded))
             .take_while(|(filter, _)| filter.starts_with(SHARE));
         for (filter, _) in shared {
-            if let Some(share) = sessions.shares.get_mut(filter) {
+            if let Some(share) = self.shares.get_mut(filter) {
                 share.set_side(id, side);
             }
         }

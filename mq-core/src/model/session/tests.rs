@@ -73,22 +73,32 @@ impl VirtualHost {
         options: SubscriptionOptions,
         retain_handling: RetainHandling,
     ) {
-        self.subscribe(
-            id,
-            SubscribeRequest {
-                filter: Name::from(filter),
-                shared: filter.starts_with("$share/"),
-                options,
-                retain_handling,
-            },
-        )
-        .unwrap();
+        self.sessions
+            .subscribe(
+                &mut self.shared,
+                id,
+                SubscribeRequest {
+                    filter: Name::from(filter),
+                    shared: filter.starts_with("$share/"),
+                    options,
+                    retain_handling,
+                },
+            )
+            .unwrap();
     }
 
     fn say(&mut self, message: Message, from: Option<SessionId>) -> PublishOutcome {
         let mut message = message;
-        message.published = self.now;
+        message.published = self.shared.now;
         self.publish_retaining(&Arc::new(message), from)
+    }
+
+    fn next_pending(&mut self, id: SessionId, quota: bool) -> Option<(Option<u64>, Pending)> {
+        self.sessions.next_pending(&mut self.shared, id, quota)
+    }
+
+    fn unsubscribe(&mut self, id: SessionId, filter: &str) -> bool {
+        self.sessions.unsubscribe(&mut self.shared, id, filter)
     }
 
     fn heard(&mut self, id: SessionId) -> Vec<String> {
@@ -102,7 +112,7 @@ impl VirtualHost {
     }
 
     fn at(&mut self, seconds: u64) {
-        self.now = Duration::from_secs(seconds);
+        self.shared.now = Duration::from_secs(seconds);
         self.expire(usize::MAX);
     }
 }

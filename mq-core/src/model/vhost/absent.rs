@@ -48,7 +48,7 @@ impl VirtualHost {
                 let letter = queue.absent.letters.remove(&position);
                 let lost = letter.map(|(entry, _)| entry);
                 if let Some(entry) = lost.or_else(|| queue.take_ready(position)) {
-                    self.statistics.discarded += 1;
+                    self.shared.statistics.discarded += 1;
                     queue.counts.given_up += 1;
                     self.note_settled(id, &entry);
                 }
@@ -101,7 +101,8 @@ impl VirtualHost {
                 let fetched = self.get(id, channel, no_ack);
                 // Like a delivery it promises nothing.
                 let fetched = fetched.map(Box::new);
-                self.emit(channel.connection, Notice::Fetched(fetched));
+                self.shared
+                    .emit(channel.connection, Notice::Fetched(fetched));
             }
         }
     }

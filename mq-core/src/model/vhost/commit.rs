@@ -91,20 +91,20 @@ impl VirtualHost {
             self.begin_part(&mut commit.id);
             let message = &publish.message;
             let outcome = self.publish_to(message, routes, None, Room::Promised, Vec::new());
-            self.changes.set_transaction(None);
+            self.shared.changes.set_transaction(None);
             self.return_unroutable(id, publish, outcome);
             commit.published += 1;
         } else if let Some((lease, settlement)) = commit.settlements.next() {
             self.begin_part(&mut commit.id);
             self.settle(lease, settlement);
-            self.changes.set_transaction(None);
+            self.shared.changes.set_transaction(None);
         } else {
-            let changed = self.changes.count() > commit.changes;
+            let changed = self.shared.changes.count() > commit.changes;
             if let (true, Some(transaction)) = (changed, commit.id) {
-                self.changes.push(Change::Committed { transaction });
+                self.shared.changes.push(Change::Committed { transaction });
             }
             if self.is_open(id) {
-                let wait = self.wait_since(commit.changes);
+                let wait = self.shared.wait_since(commit.changes);
                 self.accept(id, commit.ticket, PublishOutcome::Routed, wait);
             }
             return false;
@@ -114,12 +114,12 @@ impl VirtualHost {
 
     /// What follows is part of a transaction.
     fn begin_part(&mut self, id: &mut Option<TransactionId>) {
-        if self.changes.are_kept() {
+        if self.shared.changes.are_kept() {
             let id = *id.get_or_insert_with(|| {
-                self.last_id += 1;
-                TransactionId(self.last_id)
+                self.shared.last_id += 1;
+                TransactionId(self.shared.last_id)
             });
-            self.changes.set_transaction(Some(id));
+            self.shared.changes.set_transaction(Some(id));
         }
     }
 
@@ -140,12 +140,12 @@ impl VirtualHost {
             *count += 1;
             *bytes += publish.message.body.len();
             if let Some(queue) = self.queues.get(&id)
-                && queue.refuses(&self.limits, *count, *bytes)
+                && queue.refuses(&self.shared.limits, *count, *bytes)
             {
-                self.statistics.refused += 1;
+                self.shared.statistics.refused += 1;
                 let refusal = Refusal::resource_limit(format_args!(
                     "no part of the transaction is done: queue '{}' in vhost '{}' is full",
-                    queue.name, self.name
+                    queue.name, self.shared.name
                 ));
                 self.count_drop(id, DropCause::Refused);
                 return Err(refusal);

@@ -114,8 +114,8 @@ pub(super) fn settled(queue: QueueId, position: u64) -> Change {
 impl VirtualHost {
     /// Adds a consumer to a queue.
     pub(crate) fn consume(&mut self, request: ConsumeRequest) -> Result<ConsumerId, Refusal> {
-        let limit = self.limits.consumers;
-        let id = ConsumerId(self.last_id + 1);
+        let limit = self.shared.limits.consumers;
+        let id = ConsumerId(self.shared.last_id + 1);
         let (Some(queue), Some(channel)) = (
             self.queues.get_mut(&request.queue),
             self.channels.get_mut(&request.channel),
@@ -128,7 +128,7 @@ impl VirtualHost {
         if taken {
             return Err(Refusal::access_refused(format_args!(
                 "queue '{}' in vhost '{}' in exclusive use",
-                queue.name, self.name
+                queue.name, self.shared.name
             )));
         }
         if channel.consumers.len() >= limit {
@@ -144,7 +144,7 @@ impl VirtualHost {
         consumer.prefetch = request.prefetch;
         let selects = request.selector.is_some();
         queue.add_consumer(consumer, request.selector);
-        self.last_id = id.0;
+        self.shared.last_id = id.0;
         if selects {
             let search = Work::Search {
                 queue: request.queue,
@@ -173,7 +173,7 @@ impl VirtualHost {
         if let Some(consumer) = queue.remove_consumer(consumer) {
             channel.forget(&consumer);
         }
-        queue.used = self.now;
+        queue.used = self.shared.now;
         if queue.settings.auto_delete && queue.consumers.is_empty() {
             self.remove_queue(id);
         } else {
@@ -184,32 +184,34 @@ impl VirtualHost {
 
     /// `basic.get`.
     pub(crate) fn get(&mut self, id: QueueId, channel: ChannelId, no_ack: bool) -> Option<Fetched> {
-        let end = self.statistics.steps + AT_A_TIME;
+        let end = self.shared.statistics.steps + AT_A_TIME;
         if !self.expire_some(id, true, end) {
             // What stands at its head is expired, and goes in turns.
             return None;
         }
-        let now = self.now;
+        let now = self.shared.now;
         let queue = self.queues.get_mut(&id)?;
         queue.used = now;
         let entry = queue.pop();
-        let kept = self.changes.are_kept();
+        let kept = self.shared.changes.are_kept();
         let fetched = entry.map(|entry| {
             let message = queue.absent.whole(&entry);
             let message = outgoing(queue.arguments.kind, message, entry.returned);
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
-            self.statistics.delivered += 1;
+            self.shared.statistics.delivered += 1;
             queue.counts.delivered += 1;
             let kept = kept && queue.keeps(&entry.message);
             if kept && queue.offer(entry.position) {
-                self.changes.push(Change::Queue(Box::new(queue.kept(id))));
+                self.shared
+                    .changes
+                    .push(Change::Queue(Box::new(queue.kept(id))));
             }
             let claim = if no_ack {
-                self.statistics.acknowledged += 1;
+                self.shared.statistics.acknowledged += 1;
                 queue.counts.acknowledged += 1;
                 if kept {
-                    self.changes.push(settled(id, entry.position));
+                    self.shared.changes.push(settled(id, entry.position));
                 }
                 Claim::Taken(id)
             } else {
@@ -262,7 +264,7 @@ impl VirtualHost {
         }
         match settlement {
             Settlement::Acknowledge => {
-                self.statistics.acknowledged += 1;
+                self.shared.statistics.acknowledged += 1;
                 queue.counts.acknowledged += 1;
                 self.note_settled(id, &entry);
             }
@@ -275,18 +277,18 @@ impl VirtualHost {
                 if limit.is_some_and(|limit| entry.returned >= limit) {
                     self.give_up(id, &entry, Reason::DeliveryLimit);
                 } else {
-                    if self.changes.are_kept()
+                    if self.shared.changes.are_kept()
                         && queue.counts_returns()
                         && queue.keeps(&entry.message)
                     {
-                        self.changes.push(Change::Returned {
+                        self.shared.changes.push(Change::Returned {
                             backlog: BacklogId::from(id),
                             position: entry.position,
                             count: entry.returned.saturating_add(1),
                         });
                     }
                     queue.put_back(entry);
-                    self.statistics.requeued += 1;
+                    self.shared.statistics.requeued += 1;
                 }
             }
         }
@@ -300,9 +302,9 @@ impl VirtualHost {
             self.settle(lease, Settlement::Undeliverable);
             return;
         }
-        self.statistics.acknowledged = self.statistics.acknowledged.saturating_sub(1);
-        self.statistics.rejected += 1;
-        self.statistics.steps += 1;
+        self.shared.statistics.acknowledged = self.shared.statistics.acknowledged.saturating_sub(1);
+        self.shared.statistics.rejected += 1;
+        self.shared.statistics.steps += 1;
         if let Some(Claim::Taken(id)) = claim {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.counts.acknowledged = queue.counts.acknowledged.saturating_sub(1);
@@ -316,11 +318,11 @@ impl VirtualHost {
     /// due in the queues that are listed: expiry and overflow. None also when so many
     /// steps have been done; then queues are still listed.
     pub(crate) fn next_delivery(&mut self, steps: u64) -> Option<(ConnectionId, Delivery)> {
-        let end = self.statistics.steps.saturating_add(steps);
-        while self.statistics.steps < end
+        let end = self.shared.statistics.steps.saturating_add(steps);
+        while self.shared.statistics.steps < end
             && let Some(&listed) = self.listed.front()
         {
-            self.statistics.steps += 1;
+            self.shared.statistics.steps += 1;
             let id = match listed {
                 Listed::Queue(id) => id,
                 Listed::Channel(id) => {
@@ -347,7 +349,7 @@ impl VirtualHost {
                 continue;
             };
             queue.listed = false;
-            let is_calm = !queue.has_expiring() && !queue.overflows(&self.limits);
+            let is_calm = !queue.has_expiring() && !queue.overflows(&self.shared.limits);
             let done = expired
                 && (is_calm
                     || (self.expire_some(id, true, end)
@@ -371,7 +373,7 @@ impl VirtualHost {
         };
         channel.listed = false;
         for (consumer, id) in channel.release(IN_A_ROW as usize) {
-            self.statistics.steps += 1;
+            self.shared.statistics.steps += 1;
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.consumers.release(consumer);
                 list(&mut self.listed, queue, id);
@@ -383,8 +385,8 @@ impl VirtualHost {
     fn deliver_from(&mut self, id: QueueId) -> Option<(ConnectionId, Delivery)> {
         let queue = self.queues.get_mut(&id)?;
         let kind = queue.arguments.kind;
-        let kept = queue.settings.durable && self.changes.are_kept();
-        let steps = &mut self.statistics.steps;
+        let kept = queue.settings.durable && self.shared.changes.are_kept();
+        let steps = &mut self.shared.statistics.steps;
         let Some((consumer, entry, message)) = queue.take_next(&mut self.channels, steps) else {
             self.ask_for_bodies(id);
             return None;
@@ -394,10 +396,10 @@ impl VirtualHost {
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         let position = entry.position;
         let kept = kept && entry.message.is_lasting();
-        self.statistics.delivered += 1;
-        self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
+        self.shared.statistics.delivered += 1;
+        self.shared.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
         let claim = if consumer.no_ack {
-            self.statistics.acknowledged += 1;
+            self.shared.statistics.acknowledged += 1;
             Claim::Taken(id)
         } else {
             consumer.unacknowledged += 1;
@@ -418,10 +420,12 @@ impl VirtualHost {
         queue.counts.delivered += 1;
         queue.counts.acknowledged += u64::from(claim == Claim::Taken(id));
         if kept && queue.offer(position) {
-            self.changes.push(Change::Queue(Box::new(queue.kept(id))));
+            self.shared
+                .changes
+                .push(Change::Queue(Box::new(queue.kept(id))));
         }
         if kept && claim == Claim::Taken(id) {
-            self.changes.push(settled(id, position));
+            self.shared.changes.push(settled(id, position));
         }
         let delivery = Delivery {
             channel: channel_id.number,
@@ -436,7 +440,7 @@ impl VirtualHost {
 
     /// Gives up the messages whose time is over.
     pub(super) fn expire_messages(&mut self, id: QueueId, inclusive: bool) {
-        let end = self.statistics.steps + AT_A_TIME;
+        let end = self.shared.statistics.steps + AT_A_TIME;
         self.expire_some(id, inclusive, end);
     }
 
@@ -444,14 +448,14 @@ impl VirtualHost {
     /// Returns whether that were all. A message that expires at this very moment (time
     /// to live zero) is still offered to consumers first.
     fn expire_some(&mut self, id: QueueId, inclusive: bool, end: u64) -> bool {
-        let now = self.now;
+        let now = self.shared.now;
         while let Some(entry) = self
             .queues
             .get_mut(&id)
             .and_then(|q| q.pop_expired(now, inclusive))
         {
             self.give_up(id, &entry, Reason::Expired);
-            if self.statistics.steps >= end {
+            if self.shared.statistics.steps >= end {
                 self.list_queue(id);
                 return false;
             }
@@ -462,16 +466,16 @@ impl VirtualHost {
     /// Gives up the messages that consumers with a selector would get next and whose time
     /// is over, until so many steps have been done. Returns whether that were all.
     fn expire_wanted(&mut self, id: QueueId, end: u64) -> bool {
-        let now = self.now;
+        let now = self.shared.now;
         while let Some(queue) = self.queues.get_mut(&id)
             && queue.selectors() > 0
         {
-            self.statistics.steps += queue.selectors() as u64;
+            self.shared.statistics.steps += queue.selectors() as u64;
             let Some(entry) = queue.pop_wanted_expired(now) else {
                 return true;
             };
             self.give_up(id, &entry, Reason::Expired);
-            if self.statistics.steps >= end {
+            if self.shared.statistics.steps >= end {
                 return false;
             }
         }
@@ -484,10 +488,10 @@ impl VirtualHost {
         while let Some(entry) = self
             .queues
             .get_mut(&id)
-            .and_then(|q| q.pop_overflow(&self.limits))
+            .and_then(|q| q.pop_overflow(&self.shared.limits))
         {
             self.give_up(id, &entry, Reason::MaxLength);
-            if self.statistics.steps >= end {
+            if self.shared.statistics.steps >= end {
                 return false;
             }
         }

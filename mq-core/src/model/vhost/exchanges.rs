@@ -71,7 +71,7 @@ impl VirtualHost {
                 })
             });
             return match difference {
-                Some(difference) => Err(difference.refusal("exchange", name, &self.name)),
+                Some(difference) => Err(difference.refusal("exchange", name, &self.shared.name)),
                 None => Ok(()),
             };
         }
@@ -80,15 +80,15 @@ impl VirtualHost {
                 "exchange name '{name}' contains reserved prefix 'amq.*'"
             )));
         }
-        if self.exchanges.len() >= self.limits.exchanges {
+        if self.exchanges.len() >= self.shared.limits.exchanges {
             return Err(Refusal::precondition_failed(format_args!(
                 "cannot declare exchange '{name}' in vhost '{}': the limit of {} is reached",
-                self.name, self.limits.exchanges
+                self.shared.name, self.shared.limits.exchanges
             )));
         }
         let name = Name::from(name);
-        if settings.durable && self.changes.are_kept() {
-            self.changes.push(Change::Exchange {
+        if settings.durable && self.shared.changes.are_kept() {
+            self.shared.changes.push(Change::Exchange {
                 name: name.clone(),
                 settings: Box::new(settings.clone()),
             });
@@ -103,14 +103,14 @@ impl VirtualHost {
         if name.starts_with("amq.") && self.exchanges.contains_key(name) {
             return Err(Refusal::access_refused(format_args!(
                 "deletion of system exchange '{name}' in vhost '{}' not allowed",
-                self.name
+                self.shared.name
             )));
         }
         if let Some(exchange) = self.exchanges.get(name) {
             if if_unused && !exchange.is_unused() {
                 return Err(Refusal::precondition_failed(format_args!(
                     "exchange '{name}' in vhost '{}' in use",
-                    self.name
+                    self.shared.name
                 )));
             }
             self.remove_exchange(Name::from(name));
@@ -126,12 +126,12 @@ impl VirtualHost {
             let Some(exchange) = self.exchanges.remove(&name) else {
                 continue;
             };
-            self.statistics.steps += 1;
+            self.shared.statistics.steps += 1;
             for id in exchange.kept() {
-                self.changes.push(Change::Unbound { id });
+                self.shared.changes.push(Change::Unbound { id });
             }
             for destination in exchange.destinations() {
-                self.statistics.steps += 1;
+                self.shared.statistics.steps += 1;
                 let bound_to = match destination {
                     Destination::Queue(id) => self.queues.get_mut(id).map(|q| &mut q.bound_to),
                     Destination::Exchange(other) => {
@@ -149,7 +149,7 @@ impl VirtualHost {
                 }
             }
             if exchange.settings.durable {
-                self.changes.push(Change::ExchangeDeleted { name });
+                self.shared.changes.push(Change::ExchangeDeleted { name });
             }
         }
     }
@@ -166,13 +166,13 @@ impl VirtualHost {
     /// Removes the bindings of one exchange to a destination that is gone. Returns
     /// whether the exchange goes with them.
     fn unbind_from(&mut self, source: &Name, destination: &Destination) -> bool {
-        self.statistics.steps += 1;
+        self.shared.statistics.steps += 1;
         let Some(exchange) = self.exchanges.get_mut(source) else {
             return false;
         };
         exchange.unbind_all(destination);
         for id in exchange.take_gone() {
-            self.changes.push(Change::Unbound { id });
+            self.shared.changes.push(Change::Unbound { id });
         }
         exchange.is_left()
     }
@@ -183,7 +183,7 @@ impl VirtualHost {
             let exchange = self.exchanges.get(name);
             exchange.is_some_and(|exchange| exchange.settings.durable)
         };
-        self.changes.are_kept()
+        self.shared.changes.are_kept()
             && exchange(source)
             && match destination {
                 Destination::Queue(id) => self.queues.get(id).is_some_and(|q| q.settings.durable),
@@ -194,9 +194,9 @@ impl VirtualHost {
     /// `queue.bind` and `exchange.bind`.
     pub(crate) fn bind(&mut self, request: BindRequest<'_>) -> Result<(), Refusal> {
         self.check_binding(&request)?;
-        let limit = self.limits.bindings;
+        let limit = self.shared.limits.bindings;
         let kept = self.keeps_binding(request.source, &request.destination);
-        let id = kept.then_some(BindingId(self.last_id + 1));
+        let id = kept.then_some(BindingId(self.shared.last_id + 1));
         let exchange = self.exchange(request.source)?;
         if exchange.binding_count() >= limit {
             return Err(Refusal::precondition_failed(format_args!(
@@ -212,8 +212,8 @@ impl VirtualHost {
             arguments: request.arguments.clone(),
         });
         if let (true, Some(binding)) = (self.add_binding(request, id)?, binding) {
-            self.last_id = binding.id.0;
-            self.changes.push(Change::Bound(Box::new(binding)));
+            self.shared.last_id = binding.id.0;
+            self.shared.changes.push(Change::Bound(Box::new(binding)));
         }
         Ok(())
     }
@@ -258,7 +258,7 @@ impl VirtualHost {
             &request.arguments,
         );
         for id in exchange.take_gone() {
-            self.changes.push(Change::Unbound { id });
+            self.shared.changes.push(Change::Unbound { id });
         }
         if gone && exchange.is_left() {
             self.remove_exchange(Name::from(request.source));

@@ -4,6 +4,7 @@
 //! [`Notice`].
 
 mod absent;
+mod client;
 mod commit;
 mod delivery;
 mod exchanges;
@@ -15,7 +16,6 @@ mod routing;
 mod serve;
 #[cfg(test)]
 mod tests;
-mod timers;
 mod work;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,25 +25,23 @@ use core::time::Duration;
 
 use crate::config::Store;
 use crate::limits::Limits;
-use crate::model::change::Changes;
-use crate::model::drops::{DropCause, Drops, Place};
+use crate::model::drops::{DropCause, Place};
 use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
 use crate::model::message::Name;
-use crate::model::meter::Meter;
 use crate::model::permission::Grant;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
 use crate::model::request::ChannelNumber;
 use crate::model::session::{Leaving, SessionId, Sessions};
+use crate::model::shared::Shared;
 use crate::model::statistics::{QueueStatistics, SessionStatistics, Statistics};
+use crate::model::timers::TimerKey;
 use crate::model::{ConnectionId, Notice, Said, Wait};
-use crate::names::Names;
 
 pub(crate) use delivery::ConsumeRequest;
 pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
 pub(crate) use exchanges::BindRequest;
 pub(crate) use reply::REPLY_QUEUE;
 pub use routing::PublishOutcome;
-use timers::{TimerKey, Timers};
 pub(crate) use work::Work;
 use work::Works;
 
@@ -81,13 +79,7 @@ enum Listed {
 /// A virtual host.
 #[derive(Debug)]
 pub(crate) struct VirtualHost {
-    pub(crate) name: Name,
-    pub(crate) limits: Limits,
-    /// The time of the step that is being done: Unix time.
-    pub(crate) now: Duration,
-    pub(crate) names: Names,
-    /// The last identifier given out, to whatever it was.
-    last_id: u64,
+    pub(crate) shared: Shared,
     pub(crate) exchanges: BTreeMap<Name, Exchange>,
     pub(crate) queues: BTreeMap<QueueId, Queue>,
     queue_names: BTreeMap<Name, QueueId>,
@@ -103,20 +95,12 @@ pub(crate) struct VirtualHost {
     /// Deliveries in a row from the queue that is listed first.
     in_a_row: u32,
     work: Works,
-    notices: VecDeque<Said>,
-    /// What changed of what outlives the broker.
-    pub(crate) changes: Changes,
     /// Waiting in the model's list of virtual hosts with changes.
     pub(super) changing: bool,
     /// Sessions have the next turn.
     sessions_first: bool,
     /// Waiting in the model's list of virtual hosts to poll.
     pub(super) awake: bool,
-    timers: Timers,
-    pub(crate) statistics: Statistics,
-    pub(crate) meter: Meter,
-    /// What limits have dropped, and nobody was told of yet.
-    pub(super) drops: Drops,
     /// Bodies to ask for.
     wanted: VecDeque<(QueueId, u64)>,
 }
@@ -137,11 +121,7 @@ impl VirtualHost {
             })
             .collect();
         Self {
-            name: Name::from(name),
-            limits,
-            now: Duration::ZERO,
-            names: Names::new(seed, 0),
-            last_id: 0,
+            shared: Shared::new(name, seed, store, limits),
             exchanges,
             queues: BTreeMap::new(),
             queue_names: BTreeMap::new(),
@@ -153,28 +133,17 @@ impl VirtualHost {
             listed: VecDeque::new(),
             in_a_row: 0,
             work: Works::default(),
-            notices: VecDeque::new(),
-            changes: Changes::new(store != Store::None),
             changing: false,
             sessions_first: false,
             awake: false,
-            timers: Timers::default(),
-            statistics: Statistics::default(),
-            meter: Meter::default(),
-            drops: Drops::default(),
             wanted: VecDeque::new(),
         }
-    }
-
-    pub(crate) fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
     }
 
     /// The next notice, and for which connection, unless so many steps have been done
     /// before there is one.
     pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<Said> {
-        if let Some(said) = self.notices.pop_front() {
+        if let Some(said) = self.shared.notices.pop_front() {
             return Some(said);
         }
         // Queues and sessions have their turns one after the other.
@@ -186,6 +155,10 @@ impl VirtualHost {
         }
     }
 
+    fn next_push(&mut self, steps: u64) -> Option<Said> {
+        self.sessions.next_push(&mut self.shared, steps)
+    }
+
     fn deliver(&mut self, steps: u64) -> Option<Said> {
         let (to, delivery) = self.next_delivery(steps)?;
         let (notice, wait) = (Notice::Deliver(delivery), Wait::Nothing);
@@ -195,29 +168,21 @@ impl VirtualHost {
     /// Whether there are changes, and the model does not have it in its list for that.
     /// It is to be put there.
     pub(crate) fn has_untaken_changes(&mut self) -> bool {
-        let new = !self.changing && !self.changes.is_empty();
+        let new = !self.changing && !self.shared.changes.is_empty();
         self.changing |= new;
         new
     }
 
     /// Whether there may be a notice.
     pub(crate) fn has_notices(&self) -> bool {
-        !self.notices.is_empty() || !self.listed.is_empty() || self.sessions.has_ready()
-    }
-
-    pub(crate) fn emit(&mut self, connection: ConnectionId, notice: Notice) {
-        self.emit_after(Wait::Nothing, connection, notice);
-    }
-
-    pub(crate) fn emit_after(&mut self, wait: Wait, to: ConnectionId, notice: Notice) {
-        self.notices.push_back(Said { to, notice, wait });
+        !self.shared.notices.is_empty() || !self.listed.is_empty() || self.sessions.has_ready()
     }
 
     // Channels
 
     pub(crate) fn open_channel(&mut self, id: ChannelId) {
         let writable = self.is_writable(id.connection);
-        let channel = Channel::new(writable, self.limits.unacknowledged);
+        let channel = Channel::new(writable, self.shared.limits.unacknowledged);
         self.channels.insert(id, channel);
     }
 
@@ -251,7 +216,7 @@ impl VirtualHost {
         let member = self.members.entry(connection).or_default();
         member.writable = writable;
         if let Some(session) = member.session {
-            self.set_session_writable(session, writable);
+            self.sessions.set_writable(session, writable);
         }
         let channels: Vec<ChannelId> = self.channels_of(connection).collect();
         for id in channels {
@@ -278,31 +243,34 @@ impl VirtualHost {
         for id in channels {
             self.close_channel(id);
         }
-        self.wait_no_longer(connection);
+        self.sessions.leave_line(connection);
         let member = self.members.remove(&connection).unwrap_or_default();
         if let Some(session) = member.session {
             self.detach(session, Leaving::default());
         }
-        self.let_wait_no_longer(connection);
+        self.admit_next(connection);
         self.begin(None, Work::RemoveQueues(member.exclusive));
     }
 
     // Time
 
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
-        self.timers.next()
+        self.shared.timers.next()
     }
 
-    /// Does what is due at `self.now`, so many things at most.
+    /// Does what is due at `self.shared.now`, so many things at most.
     pub(crate) fn expire(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(key) = self.timers.pop_due(self.now) else {
+            let Some(key) = self.shared.timers.pop_due(self.shared.now) else {
                 return;
             };
-            self.statistics.steps += 1;
+            self.shared.statistics.steps += 1;
             match key {
                 TimerKey::Queue(id) => self.queue_timeout(id),
-                TimerKey::Session(id) => self.session_timeout(id),
+                TimerKey::Session(id) => {
+                    let parting = self.sessions.expire(&mut self.shared, id);
+                    self.carry_out(parting);
+                }
             }
         }
     }
@@ -315,7 +283,8 @@ impl VirtualHost {
         let unused_since = queue.used;
         match queue.arguments.expires {
             Some(after)
-                if queue.consumers.is_empty() && unused_since.saturating_add(after) <= self.now =>
+                if queue.consumers.is_empty()
+                    && unused_since.saturating_add(after) <= self.shared.now =>
             {
                 self.remove_queue(id);
             }
@@ -323,17 +292,9 @@ impl VirtualHost {
         }
     }
 
-    pub(crate) fn set_session_timer(
-        &mut self,
-        id: crate::model::session::SessionId,
-        at: Option<Duration>,
-    ) {
-        self.timers.set(TimerKey::Session(id), at);
-    }
-
     /// Counts, with what is in the queues now.
     pub(crate) fn count(&self) -> Statistics {
-        let mut counts = self.statistics;
+        let mut counts = self.shared.statistics;
         for queue in self.queues.values() {
             counts.ready += (queue.ready.len() + queue.absent.letters.len()) as u64;
             counts.unacknowledged += queue.unacknowledged.len() as u64;
@@ -345,18 +306,22 @@ impl VirtualHost {
 
     /// What each queue has counted.
     pub(crate) fn queue_statistics(&self) -> impl Iterator<Item = QueueStatistics> {
-        self.queues.values().map(|queue| queue.count(&self.name))
+        self.queues
+            .values()
+            .map(|queue| queue.count(&self.shared.name))
     }
 
     /// What each session holds.
     pub(crate) fn session_statistics(&self) -> impl Iterator<Item = SessionStatistics> {
-        self.sessions.count(&self.name)
+        self.sessions.count(&self.shared.name)
     }
 
     /// A limit has dropped a message of a queue.
     pub(super) fn count_drop(&mut self, id: QueueId, cause: DropCause) {
         if let Some(queue) = self.queues.get(&id) {
-            self.drops.note(Place::Queue(queue.name.clone()), cause);
+            self.shared
+                .drops
+                .note(Place::Queue(queue.name.clone()), cause);
         }
     }
 
@@ -369,7 +334,7 @@ impl VirtualHost {
     pub(crate) fn not_found(&self, what: &str, name: &str) -> crate::model::refusal::Refusal {
         crate::model::refusal::Refusal::not_found(format_args!(
             "no {what} '{name}' in vhost '{}'",
-            self.name
+            self.shared.name
         ))
     }
 }

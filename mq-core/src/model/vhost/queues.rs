@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::timers::TimerKey;
 use super::{VirtualHost, Work};
 use crate::model::change::Change;
 use crate::model::difference::{Difference, flag};
@@ -14,6 +13,7 @@ use crate::model::queue::{
     Unacknowledged, inequivalent,
 };
 use crate::model::refusal::Refusal;
+use crate::model::timers::TimerKey;
 use crate::model::{ConnectionId, Notice};
 
 /// Longest name of a queue: one that AMQP can say in a short string.
@@ -68,7 +68,7 @@ impl VirtualHost {
             "cannot obtain exclusive access to locked queue '{name}' in vhost '{}'. It could \
              be originally declared on another connection or the exclusive property value \
              does not match that of the original declaration.",
-            self.name
+            self.shared.name
         ))
     }
 
@@ -124,7 +124,7 @@ impl VirtualHost {
                 )
             });
             if let Some(difference) = difference {
-                return Err(difference.refusal("queue", name, &self.name));
+                return Err(difference.refusal("queue", name, &self.shared.name));
             }
             let id = self.queue_names.get(name).copied();
             return self.touch(id).ok_or_else(|| self.not_found("queue", name));
@@ -140,7 +140,7 @@ impl VirtualHost {
     /// Marks a queue as used, and tells its state.
     fn touch(&mut self, id: Option<QueueId>) -> Option<QueueState> {
         let id = id?;
-        self.queues.get_mut(&id)?.used = self.now;
+        self.queues.get_mut(&id)?.used = self.shared.now;
         self.update_queue_timer(id);
         self.queue_state(id)
     }
@@ -155,28 +155,30 @@ impl VirtualHost {
                 "a queue name has at most {NAME_LEN} bytes"
             )));
         }
-        let arguments = QueueArguments::parse(name, &self.name, &settings.arguments)?;
+        let arguments = QueueArguments::parse(name, &self.shared.name, &settings.arguments)?;
         self.check_kind(name, &settings, &arguments)?;
-        if self.queue_names.len() >= self.limits.queues {
+        if self.queue_names.len() >= self.shared.limits.queues {
             return Err(Refusal::precondition_failed(format_args!(
                 "cannot declare queue '{name}': queue limit in vhost '{}' ({}) is reached",
-                self.name, self.limits.queues
+                self.shared.name, self.shared.limits.queues
             )));
         }
         let name = if name.is_empty() {
-            Name::from(self.names.next("amq.gen-"))
+            Name::from(self.shared.names.next("amq.gen-"))
         } else {
             Name::from(name)
         };
         settings.durable &= settings.exclusive.is_none();
-        let id = QueueId(self.next_id());
+        let id = QueueId(self.shared.next_id());
         if let Some(owner) = settings.exclusive {
             let member = self.members.entry(owner).or_default();
             member.exclusive.insert(id);
         }
-        let queue = Queue::new(name.clone(), settings, arguments, self.now);
-        if queue.settings.durable && self.changes.are_kept() {
-            self.changes.push(Change::Queue(Box::new(queue.kept(id))));
+        let queue = Queue::new(name.clone(), settings, arguments, self.shared.now);
+        if queue.settings.durable && self.shared.changes.are_kept() {
+            self.shared
+                .changes
+                .push(Change::Queue(Box::new(queue.kept(id))));
         }
         self.insert_queue(id, queue);
         Ok(QueueState {
@@ -212,7 +214,7 @@ impl VirtualHost {
         if let Some((property, _)) = checks.iter().find(|(_, wrong)| *wrong) {
             return Err(Refusal::precondition_failed(format_args!(
                 "invalid property '{property}' for queue '{name}' in vhost '{}'",
-                self.name
+                self.shared.name
             )));
         }
         if arguments.kind == QueueKind::Stream {
@@ -263,7 +265,7 @@ impl VirtualHost {
         if let Some(what) = failed {
             return Err(Refusal::precondition_failed(format_args!(
                 "queue '{name}' in vhost '{}' {what}",
-                self.name
+                self.shared.name
             )));
         }
         let messages = queue.ready.len();
@@ -279,7 +281,7 @@ impl VirtualHost {
         self.selective -= usize::from(queue.arguments.selector.is_some());
         self.queue_names.remove(&queue.name);
         self.replies.remove(&queue.name);
-        self.timers.set(TimerKey::Queue(id), None);
+        self.shared.timers.set(TimerKey::Queue(id), None);
         if let Some(owner) = queue.settings.exclusive
             && let Some(member) = self.members.get_mut(&owner)
         {
@@ -291,9 +293,9 @@ impl VirtualHost {
             (entry.position, Unacknowledged { entry, consumer })
         }));
         for (channel, _) in core::mem::take(&mut queue.absent.gets) {
-            self.emit(channel.connection, Notice::Fetched(None));
+            self.shared.emit(channel.connection, Notice::Fetched(None));
         }
-        self.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
+        self.shared.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
         self.unbind_queue(id, core::mem::take(&mut queue.bound_to));
         for consumer in queue.consumers.iter() {
             if let Some(channel) = self.channels.get_mut(&consumer.channel)
@@ -303,11 +305,12 @@ impl VirtualHost {
                 let ChannelId { connection, number } = consumer.channel;
                 let consumer = consumer.id;
                 let channel = number;
-                self.emit(connection, Notice::Cancelled { channel, consumer });
+                self.shared
+                    .emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
         if queue.settings.durable {
-            self.changes.push(Change::QueueDeleted { id });
+            self.shared.changes.push(Change::QueueDeleted { id });
         }
         let (ready, wanted) = queue.take_all();
         let work = Work::Drop {
@@ -328,7 +331,7 @@ impl VirtualHost {
         let id = self.queue(name, connection)?;
         let queue = self.queues.get_mut(&id);
         let (ready, wanted) = queue.map(Queue::take_all).unwrap_or_default();
-        self.statistics.discarded += ready.len() as u64;
+        self.shared.statistics.discarded += ready.len() as u64;
         self.update_queue_timer(id);
         Ok(Purged {
             queue: id,
@@ -344,7 +347,7 @@ impl VirtualHost {
             && queue.deadline != at
         {
             queue.deadline = at;
-            self.timers.set(TimerKey::Queue(id), at);
+            self.shared.timers.set(TimerKey::Queue(id), at);
         }
     }
 }

@@ -21,8 +21,8 @@ impl VirtualHost {
     /// answers reach it. The name is gone when the consumer is
     /// [cancelled](Self::cancel).
     pub(crate) fn open_reply(&mut self, channel: ChannelId) -> Result<(Name, ConsumerId), Refusal> {
-        let name = Name::from(self.names.next("amq.rabbitmq.reply-to."));
-        let id = QueueId(self.next_id());
+        let name = Name::from(self.shared.names.next("amq.rabbitmq.reply-to."));
+        let id = QueueId(self.shared.next_id());
         let settings = QueueSettings {
             durable: false,
             exclusive: None,
@@ -34,7 +34,7 @@ impl VirtualHost {
             overflow: Overflow::RejectPublish,
             ..QueueArguments::default()
         };
-        let queue = Queue::new(name.clone(), settings, arguments, self.now);
+        let queue = Queue::new(name.clone(), settings, arguments, self.shared.now);
         self.queues.insert(id, queue);
         self.replies.insert(name.clone(), id);
         let request = ConsumeRequest {

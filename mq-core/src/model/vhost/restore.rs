@@ -24,12 +24,16 @@ impl VirtualHost {
             Change::Queue(queue) => self.restore_queue(queue).map(|()| true),
             Change::Bound(binding) => self.restore_binding(binding),
             Change::Session(session) => {
-                self.restore_session(session);
+                self.sessions.restore(session);
                 Ok(true)
             }
-            Change::Subscribed(subscription) => Ok(self.restore_subscription(subscription)),
+            Change::Subscribed(subscription) => {
+                Ok(self.sessions.restore_subscription(subscription))
+            }
             Change::Handshake { handshake, number } => {
-                Ok(self.restore_handshake(*handshake, *number))
+                Ok(self
+                    .sessions
+                    .restore_handshake(&mut self.shared, *handshake, *number))
             }
             // Not things.
             _ => Ok(false),
@@ -37,7 +41,7 @@ impl VirtualHost {
     }
 
     fn restore_queue(&mut self, kept: &KeptQueue) -> Result<(), Refusal> {
-        let arguments = QueueArguments::parse(&kept.name, &self.name, &kept.arguments)?;
+        let arguments = QueueArguments::parse(&kept.name, &self.shared.name, &kept.arguments)?;
         let settings = QueueSettings {
             durable: true,
             exclusive: None,
@@ -45,7 +49,7 @@ impl VirtualHost {
             arguments: kept.arguments.clone(),
         };
         // Its time without use begins anew.
-        let mut queue = Queue::new(kept.name.clone(), settings, arguments, self.now);
+        let mut queue = Queue::new(kept.name.clone(), settings, arguments, self.shared.now);
         queue.set_offered(kept.offered);
         self.insert_queue(kept.id, queue);
         Ok(())
@@ -75,10 +79,12 @@ impl VirtualHost {
     pub(crate) fn restore_message(&mut self, message: &Arc<Message>, target: &Target) -> bool {
         let id = QueueId(target.backlog.0);
         let Some(queue) = self.queues.get_mut(&id) else {
-            return self.restore_in_session(message, target);
+            return self
+                .sessions
+                .restore_message(&mut self.shared, message, target);
         };
         queue.restore(message.clone(), target);
-        self.statistics.queued += 1;
+        self.shared.statistics.queued += 1;
         self.list_queue(id);
         true
     }
@@ -88,12 +94,17 @@ impl VirtualHost {
         if let Some(queue) = self.queues.get_mut(&QueueId(backlog.0)) {
             queue.set_next_position(next);
         } else {
-            self.restore_session_position(backlog, next);
+            self.sessions.restore_position(backlog, next);
         }
+    }
+
+    /// Everything has been put back.
+    pub(crate) fn resume(&mut self) {
+        self.sessions.resume(&mut self.shared);
     }
 
     /// Gives out no number that has been given out.
     pub(crate) fn restore_last_id(&mut self, last: u64) {
-        self.last_id = self.last_id.max(last);
+        self.shared.last_id = self.shared.last_id.max(last);
     }
 }

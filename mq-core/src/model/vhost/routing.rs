@@ -76,7 +76,7 @@ impl VirtualHost {
         if self.exchange(exchange)?.settings.internal {
             return Err(Refusal::access_refused(format_args!(
                 "cannot publish to internal exchange '{exchange}' in vhost '{}'",
-                self.name
+                self.shared.name
             )));
         }
         Ok(())
@@ -88,7 +88,7 @@ impl VirtualHost {
         let is_full = |host: &Self| {
             host.queues
                 .get(&id)
-                .is_some_and(|q| q.refuses(&host.limits, 1, message.body.len()))
+                .is_some_and(|q| q.refuses(&host.shared.limits, 1, message.body.len()))
         };
         if !is_full(self) {
             return false;
@@ -119,10 +119,10 @@ impl VirtualHost {
         room: Room,
         mut targets: Vec<Target>,
     ) -> PublishOutcome {
-        self.statistics.published += 1;
+        self.shared.statistics.published += 1;
         if routes.is_empty() {
-            self.changes.push_message(message, targets);
-            self.statistics.unroutable += 1;
+            self.shared.changes.push_message(message, targets);
+            self.shared.statistics.unroutable += 1;
             return PublishOutcome::Unroutable;
         }
         let in_queue = !routes.queues.is_empty();
@@ -136,10 +136,16 @@ impl VirtualHost {
                 self.enqueue(id, message, &mut targets);
             }
         }
-        let dropped = self.deliver_to_sessions(message, routes.sessions, publisher, &mut targets);
-        self.changes.push_message(message, targets);
+        let dropped = self.sessions.deliver(
+            &mut self.shared,
+            message,
+            routes.sessions,
+            publisher,
+            &mut targets,
+        );
+        self.shared.changes.push_message(message, targets);
         if refused {
-            self.statistics.refused += 1;
+            self.shared.statistics.refused += 1;
             PublishOutcome::Refused
         } else if dropped && !in_queue {
             PublishOutcome::Dropped
@@ -153,14 +159,14 @@ impl VirtualHost {
     /// Puts a message into one queue, which becomes one of the targets if the message
     /// outlives the broker in there.
     fn enqueue(&mut self, id: QueueId, message: &Arc<Message>, targets: &mut Vec<Target>) {
-        let now = self.now;
+        let now = self.shared.now;
         if let Some(queue) = self.queues.get_mut(&id) {
             let expires = queue.push(message.clone(), now);
-            self.statistics.steps += queue.selectors() as u64;
-            if self.changes.are_kept() && queue.keeps(message) {
+            self.shared.statistics.steps += queue.selectors() as u64;
+            if self.shared.changes.are_kept() && queue.keeps(message) {
                 targets.push(queue.last_target(id, expires));
             }
-            self.statistics.queued += 1;
+            self.shared.statistics.queued += 1;
             self.list_queue(id);
         }
     }
@@ -176,15 +182,15 @@ impl VirtualHost {
     /// Sends what a queue gives up to the queue's dead-letter exchange, if it
     /// has one.
     pub(super) fn give_up(&mut self, id: QueueId, entry: &Entry, reason: Reason) {
-        self.statistics.steps += 1;
+        self.shared.statistics.steps += 1;
         if entry.message.is_absent() && !self.has_letter(id, entry, reason) {
             return;
         }
         let count = match reason {
-            Reason::Expired => &mut self.statistics.expired,
-            Reason::MaxLength => &mut self.statistics.overflowed,
+            Reason::Expired => &mut self.shared.statistics.expired,
+            Reason::MaxLength => &mut self.shared.statistics.overflowed,
             Reason::Rejected | Reason::DeliveryLimit | Reason::Undeliverable => {
-                &mut self.statistics.rejected
+                &mut self.shared.statistics.rejected
             }
         };
         *count += 1;
@@ -208,11 +214,11 @@ impl VirtualHost {
 
     /// A queue has nothing more to do with a message.
     pub(super) fn note_settled(&mut self, id: QueueId, entry: &Entry) {
-        if self.changes.are_kept()
+        if self.shared.changes.are_kept()
             && let Some(queue) = self.queues.get(&id)
             && queue.keeps(&entry.message)
         {
-            self.changes.push(settled(id, entry.position));
+            self.shared.changes.push(settled(id, entry.position));
         }
     }
 
@@ -223,9 +229,9 @@ impl VirtualHost {
         let Some(target) = queue.arguments.dead_letter.clone() else {
             return;
         };
-        let letter = letter(message, &queue.name, reason, &target, self.now);
+        let letter = letter(message, &queue.name, reason, &target, self.shared.now);
         let mut letter = Arc::new(letter);
-        self.meter.count(&mut letter);
+        self.shared.meter.count(&mut letter);
         let mut routes = self.route(&letter);
         routes.queues.retain(|id| {
             self.queues
@@ -235,23 +241,29 @@ impl VirtualHost {
         if routes.is_empty() {
             return;
         }
-        self.statistics.dead_lettered += 1;
+        self.shared.statistics.dead_lettered += 1;
         let mut targets = Vec::new();
         for id in routes.queues {
             // A letter to a full queue that refuses is gone, and nobody to tell.
             let full = self
                 .queues
                 .get(&id)
-                .is_some_and(|q| q.refuses(&self.limits, 1, letter.body.len()));
+                .is_some_and(|q| q.refuses(&self.shared.limits, 1, letter.body.len()));
             if full {
-                self.statistics.refused += 1;
+                self.shared.statistics.refused += 1;
                 self.count_drop(id, DropCause::Refused);
             } else {
                 self.enqueue(id, &letter, &mut targets);
             }
         }
-        self.deliver_to_sessions(&letter, routes.sessions, None, &mut targets);
-        self.changes.push_message(&letter, targets);
+        self.sessions.deliver(
+            &mut self.shared,
+            &letter,
+            routes.sessions,
+            None,
+            &mut targets,
+        );
+        self.shared.changes.push_message(&letter, targets);
     }
 
     /// Finds where a message goes, through bindings between exchanges and to
@@ -307,7 +319,7 @@ impl VirtualHost {
             }
         }
         steps += routes.queues.len() + routes.sessions.len();
-        self.statistics.steps += steps as u64;
+        self.shared.statistics.steps += steps as u64;
         routes.queues.sort_unstable();
         routes.queues.dedup();
         if self.selective > 0 {

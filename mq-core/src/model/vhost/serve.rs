@@ -31,8 +31,8 @@ impl VirtualHost {
             Request::Login(_) | Request::Open { .. } => {}
             Request::Leave => self.leave(connection),
             Request::CountRefused => {
-                self.statistics.published += 1;
-                self.statistics.refused += 1;
+                self.shared.statistics.published += 1;
+                self.shared.statistics.refused += 1;
             }
             Request::Flow { open } => self.set_writable(connection, open),
             Request::OpenChannel { channel } => self.open_channel(id(channel)),
@@ -104,7 +104,7 @@ impl VirtualHost {
                 });
             }
             Request::PurgeQueue { channel, queue } => self.ask(id(channel), |vhost| {
-                let changes = vhost.changes.count();
+                let changes = vhost.shared.changes.count();
                 let purged = vhost.purge(&queue, connection)?;
                 let channel = id(channel);
                 let work = Work::Purge {
@@ -148,7 +148,7 @@ impl VirtualHost {
                 settlement,
                 asked,
             } => {
-                let changes = self.changes.count();
+                let changes = self.shared.changes.count();
                 let asked = asked.map(|(number, ticket)| Asked {
                     channel: id(number),
                     ticket,
@@ -182,45 +182,60 @@ impl VirtualHost {
                 if let Some(session) = self.take_session(connection) {
                     self.detach(session, leaving);
                 }
-                self.let_wait_no_longer(connection);
+                self.admit_next(connection);
             }
             Request::Settled { packet_identifier } => {
                 if let Some(session) = self.session(connection) {
-                    self.settle_sent(session, packet_identifier);
+                    self.sessions
+                        .settle_sent(&mut self.shared, session, packet_identifier);
                 }
             }
             Request::Received { packet_identifier } => {
                 if let Some(session) = self.session(connection) {
-                    self.release_sent(connection, session, packet_identifier);
+                    self.sessions.release_sent(
+                        &mut self.shared,
+                        connection,
+                        session,
+                        packet_identifier,
+                    );
                 }
             }
             Request::Released { packet_identifier } => {
                 if let Some(session) = self.session(connection) {
-                    self.complete_received(connection, session, packet_identifier);
+                    self.sessions.complete_received(
+                        &mut self.shared,
+                        connection,
+                        session,
+                        packet_identifier,
+                    );
                 }
             }
             Request::Subscribe(filters) => {
-                let changes = self.changes.count();
+                let changes = self.shared.changes.count();
                 let session = self.session(connection);
                 let subscribe = |request: SubscribeRequest| match session {
                     Some(_) if !self.may_subscribe(connection, request.topic_filter()) => {
                         Err(SubscribeRefusal::NotAuthorized)
                     }
-                    Some(session) => self.subscribe(session, request),
+                    Some(session) => self.sessions.subscribe(&mut self.shared, session, request),
                     None => Err(SubscribeRefusal::TooMany),
                 };
                 let results = filters.into_iter().map(subscribe).collect();
-                let wait = self.wait_since(changes);
-                self.emit_after(wait, connection, Notice::Subscribed(results));
+                let wait = self.shared.wait_since(changes);
+                self.shared
+                    .emit_after(wait, connection, Notice::Subscribed(results));
             }
             Request::Unsubscribe(filters) => {
-                let changes = self.changes.count();
+                let changes = self.shared.changes.count();
                 let session = self.session(connection);
-                let unsubscribe =
-                    |filter: &Name| session.is_some_and(|id| self.unsubscribe(id, filter));
+                let unsubscribe = |filter: &Name| {
+                    session
+                        .is_some_and(|id| self.sessions.unsubscribe(&mut self.shared, id, filter))
+                };
                 let results = filters.iter().map(unsubscribe).collect();
-                let wait = self.wait_since(changes);
-                self.emit_after(wait, connection, Notice::Unsubscribed(results));
+                let wait = self.shared.wait_since(changes);
+                self.shared
+                    .emit_after(wait, connection, Notice::Unsubscribed(results));
             }
             Request::CheckPublish { channel, exchange } => {
                 let allowed = self
@@ -242,7 +257,7 @@ impl VirtualHost {
                 ticket,
             } => {
                 if self.is_open(id(channel)) {
-                    let changes = self.changes.count();
+                    let changes = self.shared.changes.count();
                     let commit = Commit::new(id(channel), ticket, operations, changes);
                     self.begin(Some(connection), Work::Commit(Box::new(commit)));
                 }
@@ -281,25 +296,15 @@ impl VirtualHost {
         ask: impl FnOnce(&mut Self) -> Result<Notice, Refusal>,
     ) {
         self.ask(id, |vhost| {
-            let changes = vhost.changes.count();
+            let changes = vhost.shared.changes.count();
             let notice = ask(vhost)?;
             let wait = match durable {
                 true => Wait::Stored,
-                false => vhost.wait_since(changes),
+                false => vhost.shared.wait_since(changes),
             };
-            vhost.emit_after(wait, id.connection, notice);
+            vhost.shared.emit_after(wait, id.connection, notice);
             Ok(())
         });
-    }
-
-    /// What a notice waits for that is about what was done since there were so many
-    /// changes.
-    pub(crate) fn wait_since(&self, changes: u64) -> Wait {
-        if self.changes.count() > changes {
-            Wait::Stored
-        } else {
-            Wait::Nothing
-        }
     }
 
     fn is_durable(&self, queue: &str) -> bool {
@@ -319,7 +324,8 @@ impl VirtualHost {
         };
         if let Err(refusal) = result {
             self.fail_channel(id);
-            self.emit(id.connection, Notice::Refused(Box::new(refusal)));
+            self.shared
+                .emit(id.connection, Notice::Refused(Box::new(refusal)));
         }
     }
 
@@ -339,7 +345,7 @@ impl VirtualHost {
                 session => session,
             },
         };
-        let changes = self.changes.count();
+        let changes = self.shared.changes.count();
         if let Err(refusal) = self.prepare(id.connection, publish) {
             self.refuse_publish(id, answer.ticket(), refusal);
             return;
@@ -351,9 +357,14 @@ impl VirtualHost {
                 && outcome.is_accepted()
                 && let Ok(packet_identifier) = u16::try_from(ticket)
             {
-                self.receive(session, packet_identifier, publish.message.properties.qos);
+                self.sessions.receive(
+                    &mut self.shared,
+                    session,
+                    packet_identifier,
+                    publish.message.properties.qos,
+                );
             }
-            let wait = match self.wait_since(changes) {
+            let wait = match self.shared.wait_since(changes) {
                 // PUBACK and PUBREC come in the order of the PUBLISH (MQTT-4.6.0-2, -3).
                 Wait::Nothing if publisher.is_some() => Wait::Earlier,
                 wait => wait,
@@ -397,7 +408,7 @@ impl VirtualHost {
 
     /// What was to be settled is.
     pub(super) fn accept_settled(&mut self, asked: &Asked) {
-        let wait = self.wait_since(asked.changes);
+        let wait = self.shared.wait_since(asked.changes);
         self.accept(asked.channel, asked.ticket, PublishOutcome::Routed, wait);
     }
 
@@ -415,7 +426,7 @@ impl VirtualHost {
             ticket,
             outcome,
         };
-        self.emit_after(wait, connection, notice);
+        self.shared.emit_after(wait, connection, notice);
     }
 
     pub(super) fn refuse_publish(
@@ -430,7 +441,7 @@ impl VirtualHost {
             ticket,
             refusal: Box::new(refusal),
         };
-        self.emit(id.connection, notice);
+        self.shared.emit(id.connection, notice);
     }
 
     /// Returns a mandatory message that belongs nowhere.
@@ -447,7 +458,8 @@ impl VirtualHost {
         if nowhere && matches!(publish.unrouted, Unrouted::Return) {
             let message = publish.message.clone();
             let channel = id.number;
-            self.emit(id.connection, Notice::Returned { channel, message });
+            self.shared
+                .emit(id.connection, Notice::Returned { channel, message });
         }
     }
 

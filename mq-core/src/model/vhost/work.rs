@@ -12,7 +12,7 @@ use super::{Lease, Settlement, VirtualHost};
 use crate::model::change::{BacklogId, Change};
 use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, QueueId, Ready, Unacknowledged};
 use crate::model::request::Ticket;
-use crate::model::session::{Backlog, SessionId};
+use crate::model::session::Remains;
 use crate::model::{ConnectionId, Notice};
 
 /// Steps that are done at once. What is no more than that is never left for later.
@@ -56,11 +56,7 @@ pub(crate) enum Work {
     },
     /// Messages of a session that has ended: those of its shares are for others, and
     /// the rest is counted as gone.
-    PassOn {
-        /// The session, if it was kept.
-        kept: Option<SessionId>,
-        backlog: Backlog,
-    },
+    PassOn(Remains),
 }
 
 /// What is accepted when work is done.
@@ -93,7 +89,7 @@ impl VirtualHost {
     /// Does what is little at once, and leaves what is much for later turns. The
     /// connection that has asked for it asks for nothing else until it is done.
     pub(crate) fn begin(&mut self, asked: Option<ConnectionId>, mut work: Work) {
-        let end = self.statistics.steps + AT_ONCE;
+        let end = self.shared.statistics.steps + AT_ONCE;
         if self.advance(&mut work, end) {
             return;
         }
@@ -105,11 +101,11 @@ impl VirtualHost {
 
     /// Goes on with the work that is left, in turns, for so many steps.
     pub(crate) fn do_work(&mut self, steps: u64) {
-        let end = self.statistics.steps + steps;
-        while self.statistics.steps < end
+        let end = self.shared.statistics.steps + steps;
+        while self.shared.statistics.steps < end
             && let Some((asked, mut work)) = self.work.line.pop_front()
         {
-            let slice = self.statistics.steps + AT_ONCE;
+            let slice = self.shared.statistics.steps + AT_ONCE;
             if !self.advance(&mut work, slice.min(end)) {
                 self.work.line.push_back((asked, work));
             } else if let Some(connection) = asked
@@ -126,8 +122,8 @@ impl VirtualHost {
     /// Does some work until so many steps have been done in all. Returns whether
     /// nothing of it is left.
     fn advance(&mut self, work: &mut Work, end: u64) -> bool {
-        while self.statistics.steps < end {
-            self.statistics.steps += 1;
+        while self.shared.statistics.steps < end {
+            self.shared.statistics.steps += 1;
             let more = match work {
                 Work::Settle {
                     leases,
@@ -157,8 +153,12 @@ impl VirtualHost {
                     None if drop_wanted(&mut purged.wanted) => true,
                     None => {
                         let messages = purged.messages;
-                        let wait = self.wait_since(*changes);
-                        self.emit_after(wait, channel.connection, Notice::Removed { messages });
+                        let wait = self.shared.wait_since(*changes);
+                        self.shared.emit_after(
+                            wait,
+                            channel.connection,
+                            Notice::Removed { messages },
+                        );
                         false
                     }
                 },
@@ -199,15 +199,7 @@ impl VirtualHost {
                     }
                     after.is_some()
                 }
-                Work::PassOn { kept, backlog } => match backlog.pop() {
-                    Some((position, pending)) => {
-                        let kept = *kept;
-                        self.pass_on(&pending);
-                        self.note_forgotten(kept, position, &pending);
-                        true
-                    }
-                    None => false,
-                },
+                Work::PassOn(remains) => self.sessions.pass_on(&mut self.shared, remains),
             };
             if !more {
                 return true;
@@ -219,10 +211,10 @@ impl VirtualHost {
     /// A durable queue is gone, and with it this message.
     fn note_dropped(&mut self, kept: Option<QueueId>, entry: &Entry) {
         if let Some(queue) = kept
-            && self.changes.are_kept()
+            && self.shared.changes.are_kept()
             && entry.message.is_lasting()
         {
-            self.changes.push(Change::Forgotten {
+            self.shared.changes.push(Change::Forgotten {
                 backlog: BacklogId::from(queue),
                 position: entry.position,
             });

@@ -63,7 +63,7 @@ proptest! {
                 Step::Publish(n, ttl) => {
                     let mut m = message("m");
                     m.routing_key = Name::from(NAMES[n]);
-                    m.published = v.now;
+                    m.published = v.shared.now;
                     m.properties.expiration = ttl.map(Duration::from_millis);
                     // The account at the end is what counts, wherever it went.
                     let _ = v.publish(&Arc::new(m), None, Vec::new());
@@ -99,12 +99,12 @@ proptest! {
                 _ => {}
             }
             held.extend(v.deliveries().iter().filter_map(|d| d.claim.lease()));
-            v.notices.clear();
+            v.shared.notices.clear();
             let c = v.count();
             let gone = c.acknowledged + c.expired + c.overflowed + c.rejected + c.discarded;
             prop_assert_eq!(c.queued, gone + c.ready + c.unacknowledged);
             prop_assert!(c.unacknowledged as usize <= held.len());
-            prop_assert!(v.next_timeout().is_none_or(|at| at > v.now));
+            prop_assert!(v.next_timeout().is_none_or(|at| at > v.shared.now));
         }
     }
 }

@@ -126,7 +126,7 @@ fn a_refusal_ends_its_channel() {
     for request in [check("none"), publish(), check("amq.direct")] {
         v.serve(ME, request);
     }
-    let notices: Vec<Notice> = v.notices.drain(..).map(|said| said.notice).collect();
+    let notices: Vec<Notice> = v.shared.notices.drain(..).map(|said| said.notice).collect();
     assert!(
         matches!(notices[..], [Notice::Refused(_), Notice::Refused(_)]),
         "{notices:?}"
@@ -135,7 +135,7 @@ fn a_refusal_ends_its_channel() {
     v.serve(ME, Request::OpenChannel { channel });
     v.serve(ME, publish());
     assert!(matches!(
-        v.notices.pop_front(),
+        v.shared.notices.pop_front(),
         Some(Said {
             to: ME,
             notice: Notice::Accepted { ticket: 7, .. },

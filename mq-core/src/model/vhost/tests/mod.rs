@@ -62,7 +62,7 @@ impl VirtualHost {
         let mut message = message(body);
         message.exchange = Name::from(exchange);
         message.routing_key = Name::from(key);
-        message.published = self.now;
+        message.published = self.shared.now;
         change(&mut message);
         let outcome = self.publish(&Arc::new(message), None, Vec::new());
         self.settle_down();
@@ -70,7 +70,7 @@ impl VirtualHost {
     }
 
     fn channel(&mut self, connection: ConnectionId) -> ChannelId {
-        let number = self.next_id() as u16;
+        let number = self.shared.next_id() as u16;
         let id = ChannelId { connection, number };
         self.open_channel(id);
         id
@@ -109,7 +109,7 @@ impl VirtualHost {
     }
 
     fn pass(&mut self, seconds: f64) {
-        self.now += Duration::from_secs_f64(seconds);
+        self.shared.now += Duration::from_secs_f64(seconds);
         self.expire(usize::MAX);
     }
 }

@@ -8,20 +8,20 @@ use crate::model::session::SessionId;
 
 /// Whose deadline it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum TimerKey {
+pub(crate) enum TimerKey {
     Queue(QueueId),
     Session(SessionId),
 }
 
 /// At most one deadline for each key, the next one at hand.
 #[derive(Debug, Default)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     order: BTreeSet<(Duration, TimerKey)>,
     set: BTreeMap<TimerKey, Duration>,
 }
 
 impl Timers {
-    pub(super) fn set(&mut self, key: TimerKey, at: Option<Duration>) {
+    pub(crate) fn set(&mut self, key: TimerKey, at: Option<Duration>) {
         let old = match at {
             Some(at) => self.set.insert(key, at),
             None => self.set.remove(&key),
@@ -37,12 +37,12 @@ impl Timers {
         }
     }
 
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         self.order.first().map(|(at, _)| *at)
     }
 
     /// Takes a deadline that is not later than `now`.
-    pub(super) fn pop_due(&mut self, now: Duration) -> Option<TimerKey> {
+    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<TimerKey> {
         let &(at, key) = self.order.first()?;
         if at > now {
             return None;

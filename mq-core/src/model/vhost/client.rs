@@ -1,0 +1,102 @@
+//! Clients of MQTT: who gets which session, and what comes of one for others.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{PublishOutcome, VirtualHost, Work};
+use crate::model::message::Message;
+use crate::model::refusal::Refusal;
+use crate::model::session::{Attach, Attached, Leaving, Parting, SessionId};
+use crate::model::{ConnectionId, Notice};
+
+impl VirtualHost {
+    /// Gives a client its session, once no other connection has it.
+    pub(super) fn attach(&mut self, connection: ConnectionId, attach: Attach) {
+        let shared = &mut self.shared;
+        let Some(attach) = self.sessions.wait_in_line(shared, connection, attach) else {
+            return;
+        };
+        let changes = shared.changes.count();
+        let notice = match self.attach_now(connection, attach) {
+            Ok(attached) => Notice::Attached(Box::new(attached)),
+            Err(refusal) => Notice::Refused(Box::new(refusal)),
+        };
+        let wait = self.shared.wait_since(changes);
+        self.shared.emit_after(wait, connection, notice);
+    }
+
+    /// A connection has given its session back, or is gone: who waited for that goes on.
+    pub(super) fn admit_next(&mut self, holder: ConnectionId) {
+        for (connection, attach) in self.sessions.take_line(holder) {
+            self.attach(connection, attach);
+        }
+    }
+
+    /// Gives a client the session that it had, or with `clean_start`, or when it had none,
+    /// a new one.
+    pub(crate) fn attach_now(
+        &mut self,
+        connection: ConnectionId,
+        mut attach: Attach,
+    ) -> Result<Attached, Refusal> {
+        self.name_client(connection, &attach.client_identifier);
+        let may_publish = |message: &Arc<Message>| self.permit_publish(connection, message).is_ok();
+        attach.will = attach.will.filter(|will| may_publish(&will.message));
+        if attach.clean_start {
+            let name = &attach.client_identifier;
+            let parting = self.sessions.start_clean(&mut self.shared, name);
+            self.carry_out(parting);
+        }
+        let writable = self.is_writable(connection);
+        let shared = &mut self.shared;
+        let (id, attached) = self.sessions.attach(shared, connection, writable, attach)?;
+        self.members.entry(connection).or_default().session = Some(id);
+        Ok(attached)
+    }
+
+    /// The connection of a session is over.
+    pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving) {
+        let parting = self.sessions.detach(&mut self.shared, id, leaving);
+        self.carry_out(parting);
+    }
+
+    /// Publishes the will of a session, and passes on what it leaves to others.
+    pub(super) fn carry_out(&mut self, parting: Option<Parting>) {
+        let Some(Parting { id, will, ended }) = parting else {
+            return;
+        };
+        if let Some(will) = will {
+            // Its time to live begins when it is published (section 3.1.3.2.4).
+            let mut message = will.message;
+            Arc::make_mut(&mut message).published = self.shared.now;
+            self.shared.meter.count(&mut message);
+            // Who could be told what became of it is gone.
+            let _ = self.publish_retaining(&message, Some(id));
+        }
+        if let Some(ended) = ended {
+            let remains = self.sessions.bury(&mut self.shared, ended);
+            self.begin(None, Work::PassOn(remains));
+        }
+    }
+
+    /// Publishes what came over MQTT: keeps it if it is to be retained.
+    #[must_use = "the publisher is to be told"]
+    pub(crate) fn publish_retaining(
+        &mut self,
+        message: &Arc<Message>,
+        publisher: Option<SessionId>,
+    ) -> PublishOutcome {
+        let mut targets = Vec::new();
+        let stored = !message.is_retained()
+            || self
+                .sessions
+                .retain(&mut self.shared, message, &mut targets);
+        match self.publish(message, publisher, targets) {
+            PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
+                PublishOutcome::Dropped
+            }
+            outcome => outcome,
+        }
+    }
+}
