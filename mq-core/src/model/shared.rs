@@ -8,6 +8,7 @@ use super::change::Changes;
 use super::drops::Drops;
 use super::message::Name;
 use super::meter::Meter;
+use super::refusal::Refusal;
 use super::statistics::Statistics;
 use super::timers::Timers;
 use super::{ConnectionId, Notice, Said, Wait};
@@ -75,5 +76,9 @@ impl Shared {
         } else {
             Wait::Nothing
         }
+    }
+
+    pub(crate) fn not_found(&self, what: &str, name: &str) -> Refusal {
+        Refusal::not_found(format_args!("no {what} '{name}' in vhost '{}'", self.name))
     }
 }

@@ -1,5 +1,6 @@
 //! Exchanges: which destinations a message goes to (AMQP 0-9-1 section 3.1.3).
 
+mod exchanges;
 mod headers;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use crate::model::message::{Headers, Name, Value};
 use crate::model::queue::QueueId;
 use crate::model::refusal::Refusal;
 use crate::model::topic::{Trie, binding_key, words};
+pub(crate) use exchanges::{BindRequest, Exchanges, refuse_default_exchange};
 use headers::HeadersMatch;
 
 /// The four types that AMQP 0-9-1 section 3.1.3 defines.
@@ -116,8 +118,6 @@ pub(crate) struct Exchange {
     /// Bindings that were kept and are gone, for whoever keeps them.
     gone: Vec<BindingId>,
     table: Table,
-    /// Exchanges with bindings to this one.
-    pub(crate) bound_to: BTreeSet<Name>,
 }
 
 /// What a binding has besides its destination and its key.
@@ -153,7 +153,6 @@ impl Exchange {
             count: 0,
             gone: Vec::new(),
             table,
-            bound_to: BTreeSet::new(),
         }
     }
 

@@ -107,8 +107,6 @@ pub(crate) struct Queue {
     pub(crate) absent: Absent,
     /// What those of them want that have a selector.
     selections: Selections,
-    /// Exchanges with bindings to this queue.
-    pub(crate) bound_to: BTreeSet<Name>,
     /// When it was last declared, asked for a message, or left by its last
     /// consumer: `x-expires` counts from there.
     pub(crate) used: Duration,
@@ -138,7 +136,6 @@ impl Queue {
             absent: Absent::default(),
             selections: Selections::default(),
             unacknowledged: BTreeMap::new(),
-            bound_to: BTreeSet::new(),
             used: now,
             listed: false,
             counts: Counts::default(),

@@ -7,7 +7,6 @@ mod absent;
 mod client;
 mod commit;
 mod delivery;
-mod exchanges;
 mod permission;
 mod queues;
 mod reply;
@@ -26,7 +25,7 @@ use core::time::Duration;
 use crate::config::Store;
 use crate::limits::Limits;
 use crate::model::drops::{DropCause, Place};
-use crate::model::exchange::{Exchange, ExchangeSettings, PREDECLARED};
+use crate::model::exchange::Exchanges;
 use crate::model::message::Name;
 use crate::model::permission::Grant;
 use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
@@ -39,7 +38,6 @@ use crate::model::{ConnectionId, Notice, Said, Wait};
 
 pub(crate) use delivery::ConsumeRequest;
 pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
-pub(crate) use exchanges::BindRequest;
 pub(crate) use reply::REPLY_QUEUE;
 pub use routing::PublishOutcome;
 pub(crate) use work::Work;
@@ -80,7 +78,7 @@ enum Listed {
 #[derive(Debug)]
 pub(crate) struct VirtualHost {
     pub(crate) shared: Shared,
-    pub(crate) exchanges: BTreeMap<Name, Exchange>,
+    pub(crate) exchanges: Exchanges,
     pub(crate) queues: BTreeMap<QueueId, Queue>,
     queue_names: BTreeMap<Name, QueueId>,
     /// Queues that take only some of the messages that are routed to them.
@@ -107,22 +105,9 @@ pub(crate) struct VirtualHost {
 
 impl VirtualHost {
     pub(crate) fn new(name: &str, seed: u64, store: Store, limits: Limits) -> Self {
-        let exchanges = PREDECLARED
-            .iter()
-            .map(|(name, kind)| {
-                let settings = ExchangeSettings {
-                    kind: *kind,
-                    durable: true,
-                    auto_delete: false,
-                    internal: false,
-                    alternate: None,
-                };
-                (Name::from(*name), Exchange::new(settings))
-            })
-            .collect();
         Self {
             shared: Shared::new(name, seed, store, limits),
-            exchanges,
+            exchanges: Exchanges::new(),
             queues: BTreeMap::new(),
             queue_names: BTreeMap::new(),
             selective: 0,
@@ -329,13 +314,6 @@ impl VirtualHost {
         if let Some(queue) = self.queues.get_mut(&id) {
             list(&mut self.listed, queue, id);
         }
-    }
-
-    pub(crate) fn not_found(&self, what: &str, name: &str) -> crate::model::refusal::Refusal {
-        crate::model::refusal::Refusal::not_found(format_args!(
-            "no {what} '{name}' in vhost '{}'",
-            self.shared.name
-        ))
     }
 }
 

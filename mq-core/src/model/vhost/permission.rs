@@ -21,7 +21,7 @@ use alloc::sync::Arc;
 
 use super::VirtualHost;
 use crate::model::ConnectionId;
-use crate::model::exchange::{ExchangeType, TOPIC_EXCHANGE};
+use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Message, Value, swap_separators};
 use crate::model::permission::{Access, Grant, Resource};
 use crate::model::refusal::Refusal;
@@ -88,7 +88,7 @@ impl VirtualHost {
         let exchange = Resource::Exchange(&declare.name);
         grant.check(Access::Configure, exchange)?;
         if let Some(alternate) = &declare.settings.alternate
-            && !self.exchanges.contains_key(&declare.name)
+            && !self.exchanges.has(&declare.name)
         {
             grant.check(Access::Read, exchange)?;
             grant.check(Access::Write, Resource::Exchange(alternate))?;
@@ -121,7 +121,7 @@ impl VirtualHost {
         };
         grant.check(Access::Write, destination)?;
         grant.check(Access::Read, Resource::Exchange(&binding.source))?;
-        if self.has_topics(&binding.source) {
+        if self.exchanges.has_topics(&binding.source) {
             grant.check_topic(Access::Read, &binding.source, &binding.routing_key)?;
         }
         Ok(())
@@ -137,7 +137,7 @@ impl VirtualHost {
             return Ok(());
         };
         self.permit_write(connection, &message.exchange)?;
-        if self.has_topics(&message.exchange) {
+        if self.exchanges.has_topics(&message.exchange) {
             grant.check_topic(Access::Write, &message.exchange, &message.routing_key)?;
         }
         Ok(())
@@ -178,11 +178,5 @@ impl VirtualHost {
             .check(Access::Read, Resource::Exchange(TOPIC_EXCHANGE))
             .and_then(|()| grant.check_topic(Access::Read, TOPIC_EXCHANGE, &key))
             .is_ok()
-    }
-
-    fn has_topics(&self, exchange: &str) -> bool {
-        self.exchanges
-            .get(exchange)
-            .is_some_and(|exchange| exchange.settings.kind == ExchangeType::Topic)
     }
 }

@@ -56,7 +56,7 @@ impl VirtualHost {
         let id = *self
             .queue_names
             .get(name)
-            .ok_or_else(|| self.not_found("queue", name))?;
+            .ok_or_else(|| self.shared.not_found("queue", name))?;
         match self.queues.get(&id).and_then(|q| q.settings.exclusive) {
             Some(owner) if owner != connection => Err(self.locked(name)),
             _ => Ok(id),
@@ -127,7 +127,9 @@ impl VirtualHost {
                 return Err(difference.refusal("queue", name, &self.shared.name));
             }
             let id = self.queue_names.get(name).copied();
-            return self.touch(id).ok_or_else(|| self.not_found("queue", name));
+            return self
+                .touch(id)
+                .ok_or_else(|| self.shared.not_found("queue", name));
         }
         if name.starts_with("amq.") {
             return Err(Refusal::access_refused(format_args!(
@@ -233,7 +235,7 @@ impl VirtualHost {
     ) -> Result<QueueState, Refusal> {
         let id = self.queue(name, connection)?;
         self.touch(Some(id))
-            .ok_or_else(|| self.not_found("queue", name))
+            .ok_or_else(|| self.shared.not_found("queue", name))
     }
 
     /// `queue.delete`; one that does not exist counts as deleted. Says how many
@@ -296,7 +298,7 @@ impl VirtualHost {
             self.shared.emit(channel.connection, Notice::Fetched(None));
         }
         self.shared.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
-        self.unbind_queue(id, core::mem::take(&mut queue.bound_to));
+        self.exchanges.unbind_queue(&mut self.shared, id);
         for consumer in queue.consumers.iter() {
             if let Some(channel) = self.channels.get_mut(&consumer.channel)
                 && channel.consumers.remove(&consumer.id).is_some()

@@ -2,9 +2,9 @@
 
 use alloc::sync::Arc;
 
-use super::{BindRequest, VirtualHost};
+use super::VirtualHost;
 use crate::model::change::{BacklogId, Change, KeptBinding, KeptQueue, Target};
-use crate::model::exchange::{Exchange, ExchangeSettings};
+use crate::model::exchange::BindRequest;
 use crate::model::message::Message;
 use crate::model::queue::{Queue, QueueArguments, QueueId, QueueSettings};
 use crate::model::refusal::Refusal;
@@ -17,8 +17,7 @@ impl VirtualHost {
     pub(crate) fn restore(&mut self, change: &Change) -> Result<bool, Refusal> {
         match change {
             Change::Exchange { name, settings } => {
-                let exchange = Exchange::new(ExchangeSettings::clone(settings));
-                self.exchanges.insert(name.clone(), exchange);
+                self.exchanges.restore(name, settings);
                 Ok(true)
             }
             Change::Queue(queue) => self.restore_queue(queue).map(|()| true),
@@ -63,16 +62,14 @@ impl VirtualHost {
             routing_key,
             arguments,
         } = kept;
-        if !self.keeps_binding(source, destination) {
-            return Ok(false);
-        }
         let request = BindRequest {
             source,
             destination: destination.clone(),
+            lasting: self.is_lasting(destination),
             routing_key,
             arguments: arguments.clone(),
         };
-        self.add_binding(request, Some(*id))
+        self.exchanges.restore_binding(&self.shared, request, *id)
     }
 
     /// Puts a message back into a backlog. Returns whether that is there.

@@ -1,6 +1,5 @@
 //! Routing a message to queues and sessions.
 
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -8,11 +7,10 @@ use super::VirtualHost;
 use super::delivery::settled;
 use crate::model::change::Target;
 use crate::model::drops::DropCause;
-use crate::model::exchange::{Destination, TOPIC_EXCHANGE};
-use crate::model::message::{Message, Name};
+use crate::model::exchange::TOPIC_EXCHANGE;
+use crate::model::message::Message;
 use crate::model::queue::dead_letter::{Reason, is_cycle, letter};
 use crate::model::queue::{Entry, Overflow, QueueId};
-use crate::model::refusal::Refusal;
 use crate::model::session::{Match, SessionId};
 
 /// What became of a published message.
@@ -68,20 +66,6 @@ impl Routes {
 }
 
 impl VirtualHost {
-    /// Whether a client may publish to the exchange.
-    pub(crate) fn check_publish(&self, exchange: &str) -> Result<(), Refusal> {
-        if exchange.is_empty() {
-            return Ok(());
-        }
-        if self.exchange(exchange)?.settings.internal {
-            return Err(Refusal::access_refused(format_args!(
-                "cannot publish to internal exchange '{exchange}' in vhost '{}'",
-                self.shared.name
-            )));
-        }
-        Ok(())
-    }
-
     /// Whether a queue has no room for a message, and refuses it. What is expired
     /// takes no room.
     fn refuses(&mut self, id: QueueId, message: &Message) -> bool {
@@ -291,32 +275,22 @@ impl VirtualHost {
                     .extend(queue.or_else(|| self.reply_queue(key)));
             }
         } else {
-            let mut exchanges = Visited::from(&message.exchange);
-            while let Some(name) = exchanges.next() {
-                steps += 1;
-                let Some(exchange) = self.exchanges.get(&name) else {
-                    continue;
-                };
-                let mut found = false;
-                steps += exchange.route(keys, &message.properties.headers, |destination| {
-                    found = true;
-                    match destination {
-                        Destination::Queue(id) => routes.queues.push(*id),
-                        Destination::Exchange(name) => exchanges.add(name),
-                    }
-                });
+            let mut more = 0;
+            steps += self.exchanges.route(
+                message,
+                keys,
+                |id| routes.queues.push(id),
                 // A PUBLISH has one topic, and it must match the filter
                 // (MQTT-3.3.2-3): CC and BCC do not count for sessions.
-                if &*name == TOPIC_EXCHANGE {
-                    steps += self
-                        .sessions
-                        .find(&message.routing_key, &mut routes.sessions);
-                    found |= !routes.sessions.is_empty();
-                }
-                if let (false, Some(alternate)) = (found, &exchange.settings.alternate) {
-                    exchanges.add(alternate);
-                }
-            }
+                |exchange| {
+                    exchange == TOPIC_EXCHANGE && {
+                        let (topic, found) = (&message.routing_key, &mut routes.sessions);
+                        more += self.sessions.find(topic, found);
+                        !found.is_empty()
+                    }
+                },
+            );
+            steps += more;
         }
         steps += routes.queues.len() + routes.sessions.len();
         self.shared.statistics.steps += steps as u64;
@@ -333,41 +307,5 @@ impl VirtualHost {
             });
         }
         routes
-    }
-}
-
-/// The exchanges that a message comes to, each once, in the order in which they
-/// were found.
-struct Visited {
-    first: Name,
-    /// Those that come more than one hop from the first; most messages have none.
-    order: Vec<Name>,
-    known: BTreeSet<Name>,
-    next: usize,
-}
-
-impl Visited {
-    fn from(first: &Name) -> Self {
-        Self {
-            first: first.clone(),
-            order: Vec::new(),
-            known: BTreeSet::new(),
-            next: 0,
-        }
-    }
-
-    fn add(&mut self, name: &Name) {
-        if *name != self.first && self.known.insert(name.clone()) {
-            self.order.push(name.clone());
-        }
-    }
-
-    fn next(&mut self) -> Option<Name> {
-        let name = match self.next.checked_sub(1) {
-            None => &self.first,
-            Some(index) => self.order.get(index)?,
-        };
-        self.next += 1;
-        Some(name.clone())
     }
 }

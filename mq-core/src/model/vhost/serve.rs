@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 
 use super::commit::Commit;
 use super::work::Asked;
-use super::{BindRequest, ConsumeRequest, VirtualHost, Work};
-use crate::model::exchange::Destination;
+use super::{ConsumeRequest, VirtualHost, Work};
+use crate::model::exchange::{BindRequest, Destination, refuse_default_exchange};
 use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, QueueSettings};
 use crate::model::refusal::{Refusal, RefusalKind};
@@ -43,17 +43,16 @@ impl VirtualHost {
             Request::DeclareExchange(r) => {
                 let durable = r.settings.durable;
                 self.answer_about(durable, id(r.channel), |vhost| {
-                    vhost.declare_exchange(&r.name, r.settings)?;
+                    vhost
+                        .exchanges
+                        .declare(&mut vhost.shared, &r.name, r.settings)?;
                     Ok(Notice::Done)
                 });
             }
             Request::CheckExchange { channel, name } => {
-                let durable = self
-                    .exchanges
-                    .get(&name)
-                    .is_some_and(|x| x.settings.durable);
+                let durable = self.exchanges.is_durable(&name);
                 self.answer_about(durable, id(channel), |vhost| {
-                    vhost.check_exchange(&name)?;
+                    vhost.exchanges.check(&vhost.shared, &name)?;
                     Ok(Notice::Done)
                 });
             }
@@ -62,16 +61,18 @@ impl VirtualHost {
                 name,
                 if_unused,
             } => self.answer(id(channel), |vhost| {
-                vhost.delete_exchange(&name, if_unused)?;
+                vhost
+                    .exchanges
+                    .delete(&mut vhost.shared, &name, if_unused)?;
                 Ok(Notice::Done)
             }),
             Request::Bind(r) => {
                 let durable = self
                     .binding(connection, &r)
-                    .is_ok_and(|binding| self.keeps_binding(binding.source, &binding.destination));
+                    .is_ok_and(|binding| self.exchanges.keeps(&self.shared, &binding));
                 self.answer_about(durable, id(r.channel), |vhost| {
                     let binding = vhost.binding(connection, &r)?;
-                    vhost.bind(binding)?;
+                    vhost.exchanges.bind(&mut vhost.shared, binding)?;
                     Ok(Notice::Done)
                 });
             }
@@ -169,7 +170,7 @@ impl VirtualHost {
                 if vhost.reply_exists(&name) {
                     Ok(Notice::Done)
                 } else {
-                    Err(vhost.not_found("queue", &name))
+                    Err(vhost.shared.not_found("queue", &name))
                 }
             }),
             Request::Publish {
@@ -240,7 +241,7 @@ impl VirtualHost {
             Request::CheckPublish { channel, exchange } => {
                 let allowed = self
                     .permit_write(connection, &exchange)
-                    .and_then(|()| self.check_publish(&exchange));
+                    .and_then(|()| self.exchanges.check_publish(&self.shared, &exchange));
                 if self.is_open(id(channel))
                     && let Err(refusal) = allowed
                 {
@@ -385,7 +386,7 @@ impl VirtualHost {
             ..
         } = &*publish.message;
         self.permit_publish(connection, &publish.message)?;
-        self.check_publish(exchange)?;
+        self.exchanges.check_publish(&self.shared, exchange)?;
         match &publish.unrouted {
             Unrouted::Refuse => {
                 self.queue(routing_key, connection)?;
@@ -466,11 +467,19 @@ impl VirtualHost {
     /// Undoes a binding. What is not there, binding, exchange or queue, counts as
     /// unbound, as in RabbitMQ: clients undo what a deletion has undone already.
     fn unbind_named(&mut self, connection: ConnectionId, r: &Binding) -> Result<(), Refusal> {
-        Self::refuse_default_exchange(&r.source)?;
+        refuse_default_exchange(&r.source)?;
         match self.binding(connection, r) {
-            Ok(binding) => self.unbind(&binding),
+            Ok(binding) => self.exchanges.unbind(&mut self.shared, &binding),
             Err(refusal) if refusal.kind == RefusalKind::NotFound => Ok(()),
             Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whether what a binding leads to outlives the broker.
+    pub(super) fn is_lasting(&self, destination: &Destination) -> bool {
+        match destination {
+            Destination::Queue(id) => self.queues.get(id).is_some_and(|q| q.settings.durable),
+            Destination::Exchange(name) => self.exchanges.is_durable(name),
         }
     }
 
@@ -485,6 +494,7 @@ impl VirtualHost {
         };
         Ok(BindRequest {
             source: &binding.source,
+            lasting: self.is_lasting(&destination),
             destination,
             routing_key: &binding.routing_key,
             arguments: binding.arguments.clone(),

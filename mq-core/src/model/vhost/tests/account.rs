@@ -56,7 +56,7 @@ proptest! {
         for step in steps {
             for (n, name) in NAMES.iter().enumerate() {
                 let id = v.make(name, &arguments(n));
-                v.bind(binding("amq.fanout", Destination::Queue(id), "")).unwrap();
+                v.exchanges.bind(&mut v.shared, binding("amq.fanout", Destination::Queue(id), "")).unwrap();
             }
             let id = |v: &VirtualHost, n: usize| v.queue_id(NAMES[n]).unwrap();
             match step {

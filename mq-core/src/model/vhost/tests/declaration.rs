@@ -105,85 +105,116 @@ fn what_is_not_allowed_with_exchanges() {
     let q = Destination::Queue(v.make("q", &[]));
     let mut internal = exchange(ExchangeType::Direct);
     internal.internal = true;
-    v.declare_exchange("internal", internal).unwrap();
-    v.declare_exchange("x", exchange(ExchangeType::Direct))
+    v.exchanges
+        .declare(&mut v.shared, "internal", internal)
         .unwrap();
-    v.bind(binding("x", q.clone(), "")).unwrap();
+    v.exchanges
+        .declare(&mut v.shared, "x", exchange(ExchangeType::Direct))
+        .unwrap();
+    v.exchanges
+        .bind(&mut v.shared, binding("x", q.clone(), ""))
+        .unwrap();
     let mut direct = exchange(ExchangeType::Direct);
     direct.durable = true;
     let fanout = exchange(ExchangeType::Fanout);
     let x = |name: &str| Destination::Exchange(Name::from(name));
     let cases: [(&str, Result<(), Refusal>, Option<RefusalKind>); 20] = [
-        ("same", v.declare_exchange("amq.direct", direct), None),
+        (
+            "same",
+            v.exchanges.declare(&mut v.shared, "amq.direct", direct),
+            None,
+        ),
         (
             "default",
-            v.declare_exchange("", fanout.clone()),
+            v.exchanges.declare(&mut v.shared, "", fanout.clone()),
             Some(AccessRefused),
         ),
         (
             "reserved",
-            v.declare_exchange("amq.x", fanout.clone()),
+            v.exchanges.declare(&mut v.shared, "amq.x", fanout.clone()),
             Some(AccessRefused),
         ),
         (
             "type",
-            v.declare_exchange("x", fanout),
+            v.exchanges.declare(&mut v.shared, "x", fanout),
             Some(PreconditionFailed),
         ),
-        ("passive", v.check_exchange("y"), Some(NotFound)),
-        ("passive default", v.check_exchange(""), Some(AccessRefused)),
-        ("delete missing", v.delete_exchange("y", false), None),
+        ("passive", v.exchanges.check(&v.shared, "y"), Some(NotFound)),
+        (
+            "passive default",
+            v.exchanges.check(&v.shared, ""),
+            Some(AccessRefused),
+        ),
+        (
+            "delete missing",
+            v.exchanges.delete(&mut v.shared, "y", false),
+            None,
+        ),
         (
             "delete amq",
-            v.delete_exchange("amq.direct", false),
+            v.exchanges.delete(&mut v.shared, "amq.direct", false),
             Some(AccessRefused),
         ),
         (
             "delete default",
-            v.delete_exchange("", false),
+            v.exchanges.delete(&mut v.shared, "", false),
             Some(AccessRefused),
         ),
         (
             "in use",
-            v.delete_exchange("x", true),
+            v.exchanges.delete(&mut v.shared, "x", true),
             Some(PreconditionFailed),
         ),
-        ("publish", v.check_publish("y"), Some(NotFound)),
+        (
+            "publish",
+            v.exchanges.check_publish(&v.shared, "y"),
+            Some(NotFound),
+        ),
         (
             "publish internal",
-            v.check_publish("internal"),
+            v.exchanges.check_publish(&v.shared, "internal"),
             Some(AccessRefused),
         ),
-        ("publish default", v.check_publish(""), None),
+        (
+            "publish default",
+            v.exchanges.check_publish(&v.shared, ""),
+            None,
+        ),
         (
             "bind default",
-            v.bind(binding("", q.clone(), "")),
+            v.exchanges.bind(&mut v.shared, binding("", q.clone(), "")),
             Some(AccessRefused),
         ),
         (
             "bind missing",
-            v.bind(binding("y", q.clone(), "")),
+            v.exchanges.bind(&mut v.shared, binding("y", q.clone(), "")),
             Some(NotFound),
         ),
         (
             "bind to default",
-            v.bind(binding("x", x(""), "")),
+            v.exchanges.bind(&mut v.shared, binding("x", x(""), "")),
             Some(AccessRefused),
         ),
         (
             "bind to missing",
-            v.bind(binding("x", x("y"), "")),
+            v.exchanges.bind(&mut v.shared, binding("x", x("y"), "")),
             Some(NotFound),
         ),
-        ("bind itself", v.bind(binding("x", x("x"), "")), None),
+        (
+            "bind itself",
+            v.exchanges.bind(&mut v.shared, binding("x", x("x"), "")),
+            None,
+        ),
         (
             "unbind none",
-            v.unbind(&binding("x", q.clone(), "nope")),
+            v.exchanges
+                .unbind(&mut v.shared, &binding("x", q.clone(), "nope")),
             None,
         ),
         (
             "unbind missing",
-            v.unbind(&binding("y", q.clone(), "")),
+            v.exchanges
+                .unbind(&mut v.shared, &binding("y", q.clone(), "")),
             None,
         ),
     ];

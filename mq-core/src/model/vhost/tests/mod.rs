@@ -8,7 +8,7 @@ mod routing;
 
 use super::queues::DeclareQueue;
 use super::*;
-use crate::model::exchange::{Destination, ExchangeType};
+use crate::model::exchange::{BindRequest, Destination, ExchangeSettings, ExchangeType};
 use crate::model::message::{Headers, Message, Value};
 use crate::model::queue::tests::message;
 use crate::model::queue::{ConsumerId, QueueSettings};
@@ -130,6 +130,7 @@ fn binding<'a>(source: &'a str, destination: Destination, key: &'a str) -> BindR
     BindRequest {
         source,
         destination,
+        lasting: false,
         routing_key: key,
         arguments: Headers::default(),
     }

@@ -7,18 +7,27 @@ fn exchanges_lead_on_and_loops_end() {
     let mut v = vhost();
     let q = v.make("q", &[]);
     for name in ["a", "b"] {
-        v.declare_exchange(name, exchange(ExchangeType::Fanout))
+        v.exchanges
+            .declare(&mut v.shared, name, exchange(ExchangeType::Fanout))
             .unwrap();
     }
     for (from, to) in [("a", "b"), ("b", "a")] {
-        v.bind(binding(from, Destination::Exchange(Name::from(to)), ""))
+        v.exchanges
+            .bind(
+                &mut v.shared,
+                binding(from, Destination::Exchange(Name::from(to)), ""),
+            )
             .unwrap();
     }
-    v.bind(binding("a", Destination::Queue(q), "")).unwrap();
-    v.bind(binding("b", Destination::Queue(q), "")).unwrap();
+    v.exchanges
+        .bind(&mut v.shared, binding("a", Destination::Queue(q), ""))
+        .unwrap();
+    v.exchanges
+        .bind(&mut v.shared, binding("b", Destination::Queue(q), ""))
+        .unwrap();
     assert_eq!(v.send("a", "k", "once"), PublishOutcome::Routed);
     assert_eq!(v.bodies(q), ["once"]);
-    v.delete_exchange("b", false).unwrap();
+    v.exchanges.delete(&mut v.shared, "b", false).unwrap();
     v.send("a", "k", "still");
     assert_eq!(v.bodies(q), ["still"]);
 }
@@ -28,14 +37,19 @@ fn the_alternate_exchange_takes_what_is_not_routed() {
     let mut v = vhost();
     let q = v.make("q", &[]);
     let r = v.make("r", &[]);
-    v.declare_exchange("other", exchange(ExchangeType::Fanout))
+    v.exchanges
+        .declare(&mut v.shared, "other", exchange(ExchangeType::Fanout))
         .unwrap();
     let mut settings = exchange(ExchangeType::Direct);
     settings.alternate = Some(Name::from("other"));
-    v.declare_exchange("x", settings).unwrap();
-    v.bind(binding("x", Destination::Queue(q), "k")).unwrap();
+    v.exchanges.declare(&mut v.shared, "x", settings).unwrap();
+    v.exchanges
+        .bind(&mut v.shared, binding("x", Destination::Queue(q), "k"))
+        .unwrap();
     assert_eq!(v.send("x", "l", "0"), PublishOutcome::Unroutable);
-    v.bind(binding("other", Destination::Queue(r), "")).unwrap();
+    v.exchanges
+        .bind(&mut v.shared, binding("other", Destination::Queue(r), ""))
+        .unwrap();
     assert_eq!(v.send("x", "k", "1"), PublishOutcome::Routed);
     assert_eq!(v.send("x", "l", "2"), PublishOutcome::Routed);
     assert_eq!(v.bodies(q), ["1"]);
@@ -47,17 +61,23 @@ fn auto_delete_exchanges_go_with_their_last_binding() {
     let mut v = vhost();
     let mut settings = exchange(ExchangeType::Fanout);
     settings.auto_delete = true;
-    v.declare_exchange("x", settings).unwrap();
+    v.exchanges.declare(&mut v.shared, "x", settings).unwrap();
     let q = v.make("q", &[]);
     v.make("r", &[]);
     let r = v.queue_id("r").unwrap();
-    assert!(v.check_exchange("x").is_ok());
-    v.bind(binding("x", Destination::Queue(q), "")).unwrap();
-    v.bind(binding("x", Destination::Queue(r), "")).unwrap();
-    v.unbind(&binding("x", Destination::Queue(q), "")).unwrap();
-    assert!(v.check_exchange("x").is_ok());
+    assert!(v.exchanges.check(&v.shared, "x").is_ok());
+    v.exchanges
+        .bind(&mut v.shared, binding("x", Destination::Queue(q), ""))
+        .unwrap();
+    v.exchanges
+        .bind(&mut v.shared, binding("x", Destination::Queue(r), ""))
+        .unwrap();
+    v.exchanges
+        .unbind(&mut v.shared, &binding("x", Destination::Queue(q), ""))
+        .unwrap();
+    assert!(v.exchanges.check(&v.shared, "x").is_ok());
     v.delete_queue("r", ME, false, false).unwrap();
-    assert!(v.check_exchange("x").is_err());
+    assert!(v.exchanges.check(&v.shared, "x").is_err());
 }
 
 #[test]
