@@ -119,8 +119,8 @@ pub use exchange::{ExchangeSettings, ExchangeType};
 pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value};
 pub use meter::Counted;
 pub(crate) use notice::Wait;
-pub use notice::{Notice, Said, Shortage};
-pub use queue::{ConsumerId, QueueId, QueueSettings};
+pub use notice::{Notice, PublishOutcome, Said, Shortage};
+pub use queue::{Claim, ConsumerId, Delivery, Fetched, Lease, QueueId, QueueSettings, Settlement};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
     Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
@@ -132,7 +132,6 @@ pub use session::{
     SubscribeRequest, SubscriptionOptions, Will,
 };
 pub use statistics::{QueueStatistics, SessionStatistics, Statistics};
-pub use vhost::{Claim, Delivery, Fetched, Lease, PublishOutcome, Settlement};
 
 /// A step is done for each event and each delivery, and one more for so many bytes in it.
 pub(crate) const BYTES_PER_STEP: usize = 4096;
@@ -266,7 +265,7 @@ impl Model {
     ) {
         self.meter.count(message);
         if let Some(vhost) = self.vhosts.get_mut(host) {
-            vhost.strip(id, position, message);
+            vhost.queues.strip(id, position, message);
         }
     }
 
@@ -275,7 +274,7 @@ impl Model {
     pub(crate) fn poll_wanted(&mut self) -> Option<(usize, QueueId, u64)> {
         let mut vhosts = self.vhosts.iter_mut().enumerate();
         vhosts.find_map(|(host, vhost)| {
-            let (id, position) = vhost.poll_wanted()?;
+            let (id, position) = vhost.queues.poll_wanted()?;
             Some((host, id, position))
         })
     }

@@ -6,11 +6,10 @@ use alloc::vec::Vec;
 
 use super::ConnectionId;
 use super::message::{Message, Name, Qos};
-use super::queue::ConsumerId;
+use super::queue::{ConsumerId, Delivery, Fetched};
 use super::refusal::Refusal;
 use super::request::{ChannelNumber, Ticket};
 use super::session::{Attached, Push, SubscribeRefusal};
-use super::vhost::{Delivery, Fetched, PublishOutcome};
 
 /// What has to be before a notice may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +40,34 @@ pub enum Shortage {
     Store,
     /// Messages hold as much memory as they may.
     Memory,
+}
+
+/// What became of a published message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishOutcome {
+    /// It is in every queue and session that it was routed to.
+    Routed,
+    /// Nothing is bound for it.
+    Unroutable,
+    /// It is a direct reply, and in no other queue. The queue of direct replies does
+    /// not count: a mandatory message is returned all the same, as RabbitMQ documents
+    /// it.
+    Replied,
+    /// A queue was full and refuses publishes then.
+    Refused,
+    /// A limit left nothing of it: every session that it was for is full, or it
+    /// could not be retained.
+    Dropped,
+}
+
+impl PublishOutcome {
+    /// Whether the publisher has nothing more to do with the message.
+    pub(crate) fn is_accepted(self) -> bool {
+        match self {
+            Self::Routed | Self::Unroutable | Self::Replied => true,
+            Self::Refused | Self::Dropped => false,
+        }
+    }
 }
 
 /// One message from the model to the front end of a connection.

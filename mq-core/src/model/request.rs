@@ -6,11 +6,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::PublishOutcome;
 use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
+use super::queue::{Claim, Lease, Settlement};
 use super::queue::{ConsumerId, QueueSettings};
 use super::session::{Attach, Leaving, SubscribeRequest};
-use super::vhost::{Claim, Lease, PublishOutcome, Settlement};
 
 /// The number that a front end gives to a channel of its connection: a group of
 /// consumers and publishes that share limits and fail together. An AMQP channel has its

@@ -9,9 +9,10 @@ use core::time::Duration;
 use super::super::give_back;
 use super::channel::ReplyConsumer;
 use super::{AmqpFrontEnd, reply, send_message};
+use crate::model::PublishOutcome;
 use crate::model::message::Name;
+use crate::model::queue::Claim;
 use crate::model::refusal::Refusal;
-use crate::model::vhost::{Claim, PublishOutcome};
 use crate::model::{Notice, Request};
 
 /// What the model was asked.

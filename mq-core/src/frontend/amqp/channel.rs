@@ -14,8 +14,8 @@ use crate::frontend::{Link, settle};
 use crate::model::Request as Ask;
 use crate::model::message::Name;
 use crate::model::queue::ConsumerId;
+use crate::model::queue::{Lease, Settlement};
 use crate::model::request::{self, Publish};
-use crate::model::vhost::{Lease, Settlement};
 
 /// How publishes and acknowledgements count.
 pub(super) enum Mode {

@@ -13,9 +13,9 @@ use crate::frontend::settle;
 use crate::model::Request;
 use crate::model::message::Name;
 use crate::model::queue::SELECTOR;
+use crate::model::queue::{REPLY_QUEUE, Settlement};
 use crate::model::refusal::Refusal;
 use crate::model::request::Consume;
-use crate::model::vhost::{REPLY_QUEUE, Settlement};
 
 /// Messages that AMQP cannot say, which one `basic.get` gives up at most before it
 /// answers that there is none. The next one goes on from there.

@@ -13,8 +13,8 @@ use super::{AmqpFrontEnd, Answer, Serving, content};
 use crate::frontend::body::{Assembly, Source};
 use crate::model::Request;
 use crate::model::message::Text;
+use crate::model::queue::REPLY_QUEUE;
 use crate::model::request::{self, Publish, Unrouted};
-use crate::model::vhost::REPLY_QUEUE;
 
 /// A publish as the codec hands it out, with its body or before that.
 pub(super) struct Inbound {

@@ -12,9 +12,9 @@ use super::{Answer, Serving, Trouble};
 use crate::model::Request;
 use crate::model::exchange::{ExchangeSettings, ExchangeType};
 use crate::model::message::Name;
+use crate::model::queue::REPLY_QUEUE;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Binding, BindingTarget, DeclareExchange, DeclareQueue};
-use crate::model::vhost::REPLY_QUEUE;
 
 /// The name that a method of these classes means: as in RabbitMQ without its line
 /// ends. A method of another class, and purge, take a name as it is.

@@ -9,11 +9,11 @@ use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
 
 use super::connect::Answer;
 use super::{MqttFrontEnd, properties};
+use crate::model::PublishOutcome;
 use crate::model::message::Message;
 use crate::model::refusal::RefusalKind;
 use crate::model::request::Ticket;
 use crate::model::session::{Attached, Push, Resumed, SubscribeRefusal};
-use crate::model::vhost::PublishOutcome;
 use crate::model::{Notice, Request};
 
 /// What the model was asked.

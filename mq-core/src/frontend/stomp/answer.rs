@@ -7,10 +7,11 @@ use stomp_codec::connection::{Accept, Goodbye, SendError, Subscription};
 use super::super::give_back;
 use super::{Failure, Receiver, SERVER, Session, StompFrontEnd, destination, headers};
 use crate::frontend::body::LARGE;
+use crate::model::PublishOutcome;
 use crate::model::message::Name;
+use crate::model::queue::{Claim, Delivery};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::Ticket;
-use crate::model::vhost::{Claim, Delivery, PublishOutcome};
 use crate::model::{Notice, Request};
 use core::time::Duration;
 

@@ -2,9 +2,14 @@
 
 mod absent;
 mod arguments;
+mod body;
 mod consumer;
 pub(crate) mod dead_letter;
+pub(crate) mod declaration;
+mod delivery;
+mod queues;
 mod ready;
+mod reply;
 mod selection;
 
 use alloc::boxed::Box;
@@ -27,7 +32,11 @@ pub(crate) use arguments::{
 };
 pub use consumer::ConsumerId;
 pub(crate) use consumer::{Channel, ChannelId, Consumer, Consumers};
+pub(crate) use delivery::ConsumeRequest;
+pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
+pub(crate) use queues::{Left, Queues};
 pub(crate) use ready::{Entry, Key, Ready};
+pub(crate) use reply::REPLY_QUEUE;
 use selection::Selections;
 
 /// Positions at one time of which it is noted that they may have been delivered.

@@ -3,9 +3,10 @@
 use super::*;
 use crate::config::Store;
 use crate::limits::Limits;
+use crate::model::PublishOutcome;
 use crate::model::message::{Name, Origin, swap_separators};
 use crate::model::queue::tests::message;
-use crate::model::vhost::{PublishOutcome, VirtualHost};
+use crate::model::vhost::VirtualHost;
 use crate::model::{Notice, Said};
 use alloc::string::{String, ToString};
 

@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{PublishOutcome, VirtualHost, Work};
+use super::{VirtualHost, Work};
+use crate::model::PublishOutcome;
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
 use crate::model::session::{Attach, Attached, Leaving, Parting, SessionId};

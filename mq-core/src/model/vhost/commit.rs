@@ -17,14 +17,14 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::VirtualHost;
 use super::routing::Room;
-use super::{Lease, Settlement, VirtualHost};
+use crate::model::PublishOutcome;
 use crate::model::change::{Change, TransactionId};
 use crate::model::drops::DropCause;
-use crate::model::queue::{ChannelId, QueueId};
+use crate::model::queue::{ChannelId, Lease, QueueId, Settlement};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Operation, Publish, Ticket};
-use crate::model::vhost::PublishOutcome;
 
 /// A transaction that is being committed.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl VirtualHost {
             let (count, bytes) = more.entry(id).or_default();
             *count += 1;
             *bytes += publish.message.body.len();
-            if let Some(queue) = self.queues.get(&id)
+            if let Some(queue) = self.queues.get(id)
                 && queue.refuses(&self.shared.limits, *count, *bytes)
             {
                 self.shared.statistics.refused += 1;
@@ -147,7 +147,8 @@ impl VirtualHost {
                     "no part of the transaction is done: queue '{}' in vhost '{}' is full",
                     queue.name, self.shared.name
                 ));
-                self.count_drop(id, DropCause::Refused);
+                self.queues
+                    .count_drop(&mut self.shared, id, DropCause::Refused);
                 return Err(refusal);
             }
         }

@@ -3,13 +3,10 @@
 //! Nothing in here knows a protocol. What a front end is to know comes out as a
 //! [`Notice`].
 
-mod absent;
 mod client;
 mod commit;
-mod delivery;
+mod passing;
 mod permission;
-mod queues;
-mod reply;
 mod restore;
 mod routing;
 mod serve;
@@ -17,29 +14,21 @@ mod serve;
 mod tests;
 mod work;
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::Store;
 use crate::limits::Limits;
-use crate::model::drops::{DropCause, Place};
 use crate::model::exchange::Exchanges;
-use crate::model::message::Name;
 use crate::model::permission::Grant;
-use crate::model::queue::{Channel, ChannelId, Queue, QueueId};
-use crate::model::request::ChannelNumber;
+use crate::model::queue::Queues;
 use crate::model::session::{Leaving, SessionId, Sessions};
 use crate::model::shared::Shared;
 use crate::model::statistics::{QueueStatistics, SessionStatistics, Statistics};
 use crate::model::timers::TimerKey;
 use crate::model::{ConnectionId, Notice, Said, Wait};
 
-pub(crate) use delivery::ConsumeRequest;
-pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
-pub(crate) use reply::REPLY_QUEUE;
-pub use routing::PublishOutcome;
 pub(crate) use work::Work;
 use work::Works;
 
@@ -48,8 +37,6 @@ use work::Works;
 pub(crate) struct Member {
     /// It takes deliveries.
     writable: bool,
-    /// Queues that go with it.
-    exclusive: BTreeSet<QueueId>,
     pub(crate) session: Option<SessionId>,
     /// What it may do; None: everything.
     grant: Option<Arc<Grant>>,
@@ -59,19 +46,10 @@ impl Default for Member {
     fn default() -> Self {
         Self {
             writable: true,
-            exclusive: BTreeSet::new(),
             session: None,
             grant: None,
         }
     }
-}
-
-/// What is to be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Listed {
-    Queue(QueueId),
-    /// Some of its consumers have waited for it, and may take messages again.
-    Channel(ChannelId),
 }
 
 /// A virtual host.
@@ -79,19 +57,9 @@ enum Listed {
 pub(crate) struct VirtualHost {
     pub(crate) shared: Shared,
     pub(crate) exchanges: Exchanges,
-    pub(crate) queues: BTreeMap<QueueId, Queue>,
-    queue_names: BTreeMap<Name, QueueId>,
-    /// Queues that take only some of the messages that are routed to them.
-    selective: usize,
-    pub(crate) members: BTreeMap<ConnectionId, Member>,
-    pub(crate) channels: BTreeMap<ChannelId, Channel>,
-    /// Names of direct reply-to, and the queue behind each.
-    replies: BTreeMap<Name, QueueId>,
+    pub(crate) queues: Queues,
     pub(crate) sessions: Sessions,
-    /// What to look at: something arrived, or someone can take more.
-    listed: VecDeque<Listed>,
-    /// Deliveries in a row from the queue that is listed first.
-    in_a_row: u32,
+    pub(crate) members: BTreeMap<ConnectionId, Member>,
     work: Works,
     /// Waiting in the model's list of virtual hosts with changes.
     pub(super) changing: bool,
@@ -99,8 +67,6 @@ pub(crate) struct VirtualHost {
     sessions_first: bool,
     /// Waiting in the model's list of virtual hosts to poll.
     pub(super) awake: bool,
-    /// Bodies to ask for.
-    wanted: VecDeque<(QueueId, u64)>,
 }
 
 impl VirtualHost {
@@ -108,20 +74,13 @@ impl VirtualHost {
         Self {
             shared: Shared::new(name, seed, store, limits),
             exchanges: Exchanges::new(),
-            queues: BTreeMap::new(),
-            queue_names: BTreeMap::new(),
-            selective: 0,
-            members: BTreeMap::new(),
-            channels: BTreeMap::new(),
-            replies: BTreeMap::new(),
+            queues: Queues::default(),
             sessions: Sessions::default(),
-            listed: VecDeque::new(),
-            in_a_row: 0,
+            members: BTreeMap::new(),
             work: Works::default(),
             changing: false,
             sessions_first: false,
             awake: false,
-            wanted: VecDeque::new(),
         }
     }
 
@@ -160,41 +119,10 @@ impl VirtualHost {
 
     /// Whether there may be a notice.
     pub(crate) fn has_notices(&self) -> bool {
-        !self.shared.notices.is_empty() || !self.listed.is_empty() || self.sessions.has_ready()
+        !self.shared.notices.is_empty() || self.queues.has_listed() || self.sessions.has_ready()
     }
 
-    // Channels
-
-    pub(crate) fn open_channel(&mut self, id: ChannelId) {
-        let writable = self.is_writable(id.connection);
-        let channel = Channel::new(writable, self.shared.limits.unacknowledged);
-        self.channels.insert(id, channel);
-    }
-
-    /// Cancels the channel's consumers. What they hold has to be given back
-    /// before, by whoever holds the leases.
-    pub(crate) fn close_channel(&mut self, id: ChannelId) {
-        while let Some(consumer) = self
-            .channels
-            .get(&id)
-            .and_then(|c| c.consumers.keys().next().copied())
-        {
-            self.cancel(id, consumer);
-        }
-        self.channels.remove(&id);
-    }
-
-    /// Changes what a channel can take, and looks at those that have waited for it.
-    pub(crate) fn update_channel(&mut self, id: ChannelId, change: impl FnOnce(&mut Channel)) {
-        let Some(channel) = self.channels.get_mut(&id) else {
-            return;
-        };
-        change(channel);
-        if channel.has_release() && !channel.listed {
-            channel.listed = true;
-            self.listed.push_back(Listed::Channel(id));
-        }
-    }
+    // Connections
 
     /// Lets deliveries come to a connection, or not.
     pub(crate) fn set_writable(&mut self, connection: ConnectionId, writable: bool) {
@@ -203,10 +131,7 @@ impl VirtualHost {
         if let Some(session) = member.session {
             self.sessions.set_writable(session, writable);
         }
-        let channels: Vec<ChannelId> = self.channels_of(connection).collect();
-        for id in channels {
-            self.update_channel(id, |c| c.writable = writable);
-        }
+        self.queues.set_writable(connection, writable);
     }
 
     /// Whether a connection takes deliveries.
@@ -214,27 +139,18 @@ impl VirtualHost {
         self.members.get(&connection).is_none_or(|m| m.writable)
     }
 
-    fn channels_of(&self, connection: ConnectionId) -> impl Iterator<Item = ChannelId> {
-        let id = |number| ChannelId { connection, number };
-        self.channels
-            .range(id(ChannelNumber::MIN)..=id(ChannelNumber::MAX))
-            .map(|(id, _)| *id)
-    }
-
     /// Closes the channels of a connection that is gone, and deletes its exclusive
     /// queues.
     pub(crate) fn leave(&mut self, connection: ConnectionId) {
-        let channels: Vec<ChannelId> = self.channels_of(connection).collect();
-        for id in channels {
-            self.close_channel(id);
-        }
+        let queues = self.queues.leave(&mut self.shared, connection);
+        self.pass_on();
         self.sessions.leave_line(connection);
         let member = self.members.remove(&connection).unwrap_or_default();
         if let Some(session) = member.session {
             self.detach(session, Leaving::default());
         }
         self.admit_next(connection);
-        self.begin(None, Work::RemoveQueues(member.exclusive));
+        self.begin(None, Work::RemoveQueues(queues));
     }
 
     // Time
@@ -251,7 +167,10 @@ impl VirtualHost {
             };
             self.shared.statistics.steps += 1;
             match key {
-                TimerKey::Queue(id) => self.queue_timeout(id),
+                TimerKey::Queue(id) => {
+                    self.queues.timeout(&mut self.shared, id);
+                    self.pass_on();
+                }
                 TimerKey::Session(id) => {
                     let parting = self.sessions.expire(&mut self.shared, id);
                     self.carry_out(parting);
@@ -260,30 +179,10 @@ impl VirtualHost {
         }
     }
 
-    fn queue_timeout(&mut self, id: QueueId) {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
-        queue.deadline = None;
-        let unused_since = queue.used;
-        match queue.arguments.expires {
-            Some(after)
-                if queue.consumers.is_empty()
-                    && unused_since.saturating_add(after) <= self.shared.now =>
-            {
-                self.remove_queue(id);
-            }
-            _ => self.list_queue(id),
-        }
-    }
-
     /// Counts, with what is in the queues now.
     pub(crate) fn count(&self) -> Statistics {
         let mut counts = self.shared.statistics;
-        for queue in self.queues.values() {
-            counts.ready += (queue.ready.len() + queue.absent.letters.len()) as u64;
-            counts.unacknowledged += queue.unacknowledged.len() as u64;
-        }
+        self.queues.count(&mut counts);
         counts.ready += self.sessions.pending_count();
         counts.unacknowledged += self.sessions.in_flight_count();
         counts
@@ -291,36 +190,11 @@ impl VirtualHost {
 
     /// What each queue has counted.
     pub(crate) fn queue_statistics(&self) -> impl Iterator<Item = QueueStatistics> {
-        self.queues
-            .values()
-            .map(|queue| queue.count(&self.shared.name))
+        self.queues.statistics(&self.shared.name)
     }
 
     /// What each session holds.
     pub(crate) fn session_statistics(&self) -> impl Iterator<Item = SessionStatistics> {
         self.sessions.count(&self.shared.name)
-    }
-
-    /// A limit has dropped a message of a queue.
-    pub(super) fn count_drop(&mut self, id: QueueId, cause: DropCause) {
-        if let Some(queue) = self.queues.get(&id) {
-            self.shared
-                .drops
-                .note(Place::Queue(queue.name.clone()), cause);
-        }
-    }
-
-    pub(crate) fn list_queue(&mut self, id: QueueId) {
-        if let Some(queue) = self.queues.get_mut(&id) {
-            list(&mut self.listed, queue, id);
-        }
-    }
-}
-
-/// Adds a queue to those to look at, unless it is there.
-fn list(listed: &mut VecDeque<Listed>, queue: &mut Queue, id: QueueId) {
-    if !queue.listed {
-        queue.listed = true;
-        listed.push_back(Listed::Queue(id));
     }
 }

@@ -102,7 +102,7 @@ impl VirtualHost {
         } else {
             &*declare.name
         };
-        let is_new = self.queue_id(&declare.name).is_none();
+        let is_new = self.queues.id_of(&declare.name).is_none();
         grant.check(Access::Configure, Resource::Queue(name))?;
         let target = declare.arguments.get("x-dead-letter-exchange");
         if let Some(target) = target.and_then(Value::as_str)

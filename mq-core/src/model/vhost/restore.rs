@@ -3,10 +3,9 @@
 use alloc::sync::Arc;
 
 use super::VirtualHost;
-use crate::model::change::{BacklogId, Change, KeptBinding, KeptQueue, Target};
+use crate::model::change::{BacklogId, Change, KeptBinding, Target};
 use crate::model::exchange::BindRequest;
 use crate::model::message::Message;
-use crate::model::queue::{Queue, QueueArguments, QueueId, QueueSettings};
 use crate::model::refusal::Refusal;
 
 impl VirtualHost {
@@ -20,7 +19,7 @@ impl VirtualHost {
                 self.exchanges.restore(name, settings);
                 Ok(true)
             }
-            Change::Queue(queue) => self.restore_queue(queue).map(|()| true),
+            Change::Queue(queue) => self.queues.restore(&mut self.shared, queue).map(|()| true),
             Change::Bound(binding) => self.restore_binding(binding),
             Change::Session(session) => {
                 self.sessions.restore(session);
@@ -37,21 +36,6 @@ impl VirtualHost {
             // Not things.
             _ => Ok(false),
         }
-    }
-
-    fn restore_queue(&mut self, kept: &KeptQueue) -> Result<(), Refusal> {
-        let arguments = QueueArguments::parse(&kept.name, &self.shared.name, &kept.arguments)?;
-        let settings = QueueSettings {
-            durable: true,
-            exclusive: None,
-            auto_delete: kept.auto_delete,
-            arguments: kept.arguments.clone(),
-        };
-        // Its time without use begins anew.
-        let mut queue = Queue::new(kept.name.clone(), settings, arguments, self.shared.now);
-        queue.set_offered(kept.offered);
-        self.insert_queue(kept.id, queue);
-        Ok(())
     }
 
     fn restore_binding(&mut self, kept: &KeptBinding) -> Result<bool, Refusal> {
@@ -74,23 +58,14 @@ impl VirtualHost {
 
     /// Puts a message back into a backlog. Returns whether that is there.
     pub(crate) fn restore_message(&mut self, message: &Arc<Message>, target: &Target) -> bool {
-        let id = QueueId(target.backlog.0);
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return self
-                .sessions
-                .restore_message(&mut self.shared, message, target);
-        };
-        queue.restore(message.clone(), target);
-        self.shared.statistics.queued += 1;
-        self.list_queue(id);
-        true
+        let shared = &mut self.shared;
+        self.queues.restore_message(shared, message, target)
+            || self.sessions.restore_message(shared, message, target)
     }
 
     /// Uses no position of a backlog before this one, since the ones before have been used.
     pub(crate) fn restore_position(&mut self, backlog: BacklogId, next: u64) {
-        if let Some(queue) = self.queues.get_mut(&QueueId(backlog.0)) {
-            queue.set_next_position(next);
-        } else {
+        if !self.queues.restore_position(backlog, next) {
             self.sessions.restore_position(backlog, next);
         }
     }

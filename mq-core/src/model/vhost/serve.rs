@@ -5,17 +5,17 @@ use alloc::boxed::Box;
 
 use super::commit::Commit;
 use super::work::Asked;
-use super::{ConsumeRequest, VirtualHost, Work};
+use super::{VirtualHost, Work};
+use crate::model::PublishOutcome;
 use crate::model::exchange::{BindRequest, Destination, refuse_default_exchange};
 use crate::model::message::{Message, Name};
-use crate::model::queue::{ChannelId, QueueSettings};
+use crate::model::queue::{ChannelId, ConsumeRequest, QueueSettings, declaration};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
     Answer, Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket, Unrouted,
 };
 use crate::model::selector::Selector;
 use crate::model::session::{SessionId, SubscribeRefusal, SubscribeRequest};
-use crate::model::vhost::{PublishOutcome, queues};
 use crate::model::{ConnectionId, Notice, Wait};
 
 impl VirtualHost {
@@ -38,7 +38,8 @@ impl VirtualHost {
             Request::OpenChannel { channel } => self.open_channel(id(channel)),
             Request::CloseChannel { channel } => self.close_channel(id(channel)),
             Request::Prefetch { channel, count } => {
-                self.update_channel(id(channel), |c| c.prefetch = count);
+                self.queues
+                    .update_channel(id(channel), |c| c.prefetch = count);
             }
             Request::DeclareExchange(r) => {
                 let durable = r.settings.durable;
@@ -81,32 +82,38 @@ impl VirtualHost {
                 Ok(Notice::Done)
             }),
             Request::DeclareQueue(r) => {
-                let durable = self.is_durable(&r.name);
+                let durable = self.queues.is_durable(&r.name);
                 self.answer_about(durable, id(r.channel), |vhost| {
                     vhost
-                        .declare_queue(declaration(connection, &r))
+                        .queues
+                        .declare(&mut vhost.shared, declaration(connection, &r))
                         .map(Notice::from)
                 });
             }
             Request::MakeQueue(r) => {
-                let durable = self.is_durable(&r.name);
+                let durable = self.queues.is_durable(&r.name);
                 self.answer_about(durable, id(r.channel), |vhost| {
-                    let made = match vhost.queue_id(&r.name) {
-                        Some(_) => vhost.check_queue(&r.name, connection),
-                        None => vhost.declare_queue(declaration(connection, &r)),
+                    let made = match vhost.queues.id_of(&r.name) {
+                        Some(_) => vhost.queues.check(&mut vhost.shared, &r.name, connection),
+                        None => vhost
+                            .queues
+                            .declare(&mut vhost.shared, declaration(connection, &r)),
                     };
                     made.map(Notice::from)
                 });
             }
             Request::CheckQueue { channel, queue } => {
-                let durable = self.is_durable(&queue);
+                let durable = self.queues.is_durable(&queue);
                 self.answer_about(durable, id(channel), |vhost| {
-                    vhost.check_queue(&queue, connection).map(Notice::from)
+                    vhost
+                        .queues
+                        .check(&mut vhost.shared, &queue, connection)
+                        .map(Notice::from)
                 });
             }
             Request::PurgeQueue { channel, queue } => self.ask(id(channel), |vhost| {
                 let changes = vhost.shared.changes.count();
-                let purged = vhost.purge(&queue, connection)?;
+                let purged = vhost.queues.purge(&mut vhost.shared, &queue, connection)?;
                 let channel = id(channel);
                 let work = Work::Purge {
                     channel,
@@ -126,7 +133,7 @@ impl VirtualHost {
                 Ok(Notice::Removed { messages })
             }),
             Request::Consume(r) => self.answer(id(r.channel), |vhost| {
-                let queue = vhost.queue(&r.queue, connection)?;
+                let queue = vhost.queues.find(&vhost.shared, &r.queue, connection)?;
                 let consumer = vhost.consume(consumption(queue, id(r.channel), &r)?)?;
                 Ok(Notice::Consumed { consumer })
             }),
@@ -136,7 +143,7 @@ impl VirtualHost {
                 queue,
                 no_ack,
             } => self.ask(id(channel), |vhost| {
-                let queue = vhost.queue(&queue, connection)?;
+                let queue = vhost.queues.find(&vhost.shared, &queue, connection)?;
                 vhost.get_or_wait(queue, id(channel), no_ack);
                 Ok(())
             }),
@@ -167,7 +174,7 @@ impl VirtualHost {
                 Ok(Notice::RepliesOpened { name, consumer })
             }),
             Request::CheckReplies { channel, name } => self.answer(id(channel), |vhost| {
-                if vhost.reply_exists(&name) {
+                if vhost.queues.reply_exists(&name) {
                     Ok(Notice::Done)
                 } else {
                     Err(vhost.shared.not_found("queue", &name))
@@ -268,7 +275,7 @@ impl VirtualHost {
 
     /// Whether something may be done on the channel.
     pub(super) fn is_open(&self, id: ChannelId) -> bool {
-        match self.channels.get(&id) {
+        match self.queues.channel(id) {
             Some(channel) => !channel.failed,
             None => self.session(id.connection).is_some(),
         }
@@ -308,11 +315,6 @@ impl VirtualHost {
         });
     }
 
-    fn is_durable(&self, queue: &str) -> bool {
-        let queue = self.queue_id(queue).and_then(|id| self.queues.get(&id));
-        queue.is_some_and(|queue| queue.settings.durable)
-    }
-
     /// Asks something on a channel. What is refused ends the channel.
     fn ask(&mut self, id: ChannelId, ask: impl FnOnce(&mut Self) -> Result<(), Refusal>) {
         let result = if self.is_open(id) {
@@ -324,21 +326,15 @@ impl VirtualHost {
             )))
         };
         if let Err(refusal) = result {
-            self.fail_channel(id);
+            self.queues.fail_channel(id);
             self.shared
                 .emit(id.connection, Notice::Refused(Box::new(refusal)));
         }
     }
 
-    fn fail_channel(&mut self, id: ChannelId) {
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.failed = true;
-        }
-    }
-
     /// Publishes, and says what became of it; does nothing on a channel that is over.
     fn publish_on(&mut self, id: ChannelId, publish: &Publish, answer: Answer) {
-        let publisher = match self.channels.get(&id) {
+        let publisher = match self.queues.channel(id) {
             Some(channel) if channel.failed => return,
             Some(_) => None,
             None => match self.session(id.connection) {
@@ -389,18 +385,21 @@ impl VirtualHost {
         self.exchanges.check_publish(&self.shared, exchange)?;
         match &publish.unrouted {
             Unrouted::Refuse => {
-                self.queue(routing_key, connection)?;
+                self.queues.find(&self.shared, routing_key, connection)?;
             }
-            Unrouted::MakeQueue(settings) if self.queue_id(routing_key).is_none() => {
+            Unrouted::MakeQueue(settings) if self.queues.id_of(routing_key).is_none() => {
                 self.permit_made_queue(connection, routing_key)?;
-                self.declare_queue(queues::DeclareQueue {
-                    name: routing_key,
-                    settings: match settings {
-                        Some(settings) => QueueSettings::clone(settings),
-                        None => QueueSettings::durable(),
+                self.queues.declare(
+                    &mut self.shared,
+                    declaration::DeclareQueue {
+                        name: routing_key,
+                        settings: match settings {
+                            Some(settings) => QueueSettings::clone(settings),
+                            None => QueueSettings::durable(),
+                        },
+                        connection,
                     },
-                    connection,
-                })?;
+                )?;
             }
             Unrouted::MakeQueue(_) | Unrouted::Drop | Unrouted::Return => {}
         }
@@ -436,7 +435,7 @@ impl VirtualHost {
         ticket: Option<Ticket>,
         refusal: Refusal,
     ) {
-        self.fail_channel(id);
+        self.queues.fail_channel(id);
         let notice = Notice::PublishRefused {
             channel: id.number,
             ticket,
@@ -478,7 +477,7 @@ impl VirtualHost {
     /// Whether what a binding leads to outlives the broker.
     pub(super) fn is_lasting(&self, destination: &Destination) -> bool {
         match destination {
-            Destination::Queue(id) => self.queues.get(id).is_some_and(|q| q.settings.durable),
+            Destination::Queue(id) => self.queues.get(*id).is_some_and(|q| q.settings.durable),
             Destination::Exchange(name) => self.exchanges.is_durable(name),
         }
     }
@@ -489,7 +488,9 @@ impl VirtualHost {
         binding: &'a Binding,
     ) -> Result<BindRequest<'a>, Refusal> {
         let destination = match &binding.destination {
-            BindingTarget::Queue(name) => Destination::Queue(self.queue(name, connection)?),
+            BindingTarget::Queue(name) => {
+                Destination::Queue(self.queues.find(&self.shared, name, connection)?)
+            }
             BindingTarget::Exchange(name) => Destination::Exchange(name.clone()),
         };
         Ok(BindRequest {
@@ -502,8 +503,8 @@ impl VirtualHost {
     }
 }
 
-fn declaration(connection: ConnectionId, r: &DeclareQueue) -> queues::DeclareQueue<'_> {
-    queues::DeclareQueue {
+fn declaration(connection: ConnectionId, r: &DeclareQueue) -> declaration::DeclareQueue<'_> {
+    declaration::DeclareQueue {
         name: &r.name,
         settings: QueueSettings {
             durable: r.durable,
@@ -535,8 +536,8 @@ fn consumption(
     })
 }
 
-impl From<queues::QueueState> for Notice {
-    fn from(state: queues::QueueState) -> Self {
+impl From<declaration::QueueState> for Notice {
+    fn from(state: declaration::QueueState) -> Self {
         Self::QueueDeclared {
             queue: state.name,
             messages: state.messages,

@@ -6,11 +6,11 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::VirtualHost;
 use super::commit::Commit;
-use super::queues::Purged;
-use super::{Lease, Settlement, VirtualHost};
 use crate::model::change::{BacklogId, Change};
-use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, QueueId, Ready, Unacknowledged};
+use crate::model::queue::declaration::{Purged, Removed};
+use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, Lease, QueueId, Settlement};
 use crate::model::request::Ticket;
 use crate::model::session::Remains;
 use crate::model::{ConnectionId, Notice};
@@ -40,14 +40,7 @@ pub(crate) enum Work {
     /// Queues that went with their connection.
     RemoveQueues(BTreeSet<QueueId>),
     /// Messages of a queue that is gone with them.
-    Drop {
-        /// The queue, if it was durable.
-        kept: Option<QueueId>,
-        ready: Ready,
-        unacknowledged: BTreeMap<u64, Unacknowledged>,
-        /// Which of them each consumer with a selector wanted.
-        wanted: Vec<BTreeSet<Key>>,
-    },
+    Drop(Removed),
     /// A new consumer with a selector looks through what is ready.
     Search {
         queue: QueueId,
@@ -147,7 +140,8 @@ impl VirtualHost {
                     changes,
                 } => match purged.ready.pop() {
                     Some(entry) => {
-                        self.note_settled(purged.queue, &entry);
+                        self.queues
+                            .note_settled(&mut self.shared, purged.queue, &entry);
                         true
                     }
                     None if drop_wanted(&mut purged.wanted) => true,
@@ -170,19 +164,15 @@ impl VirtualHost {
                     }
                     None => false,
                 },
-                Work::Drop {
-                    kept,
-                    ready,
-                    unacknowledged,
-                    wanted,
-                } => {
-                    let unacknowledged = || Some(unacknowledged.pop_first()?.1.entry);
-                    match ready.pop().or_else(unacknowledged) {
+                Work::Drop(removed) => {
+                    let unacknowledged = || Some(removed.unacknowledged.pop_first()?.1.entry);
+                    match removed.ready.pop().or_else(unacknowledged) {
                         Some(entry) => {
-                            self.note_dropped(*kept, &entry);
+                            let kept = removed.kept.then_some(removed.id);
+                            self.note_dropped(kept, &entry);
                             true
                         }
-                        None => drop_wanted(wanted),
+                        None => drop_wanted(&mut removed.wanted),
                     }
                 }
                 Work::Search {
@@ -190,13 +180,7 @@ impl VirtualHost {
                     consumer,
                     after,
                 } => {
-                    *after = self
-                        .queues
-                        .get_mut(id)
-                        .and_then(|queue| queue.search(*consumer, *after));
-                    if after.is_none() {
-                        self.list_queue(*id);
-                    }
+                    *after = self.queues.search(*id, *consumer, *after);
                     after.is_some()
                 }
                 Work::PassOn(remains) => self.sessions.pass_on(&mut self.shared, remains),

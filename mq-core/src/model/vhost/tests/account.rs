@@ -58,7 +58,7 @@ proptest! {
                 let id = v.make(name, &arguments(n));
                 v.exchanges.bind(&mut v.shared, binding("amq.fanout", Destination::Queue(id), "")).unwrap();
             }
-            let id = |v: &VirtualHost, n: usize| v.queue_id(NAMES[n]).unwrap();
+            let id = |v: &VirtualHost, n: usize| v.queues.id_of(NAMES[n]).unwrap();
             match step {
                 Step::Publish(n, ttl) => {
                     let mut m = message("m");
@@ -90,7 +90,7 @@ proptest! {
                     held.extend(v.get(queue, channel, no_ack).and_then(|f| f.claim.lease()));
                 }
                 Step::Purge(n) => {
-                    v.purge(NAMES[n], ME).unwrap();
+                    v.queues.purge(&mut v.shared, NAMES[n], ME).unwrap();
                 }
                 Step::Delete(n) => {
                     v.delete_queue(NAMES[n], ME, false, false).unwrap();

@@ -16,7 +16,7 @@ fn prefetch_of_consumer_and_channel() {
     v.consumer(q, channel, 3);
     assert_eq!(v.deliveries().len(), 3);
     // The channel's own limit counts what is out already.
-    v.update_channel(channel, |c| c.prefetch = 5);
+    v.queues.update_channel(channel, |c| c.prefetch = 5);
     v.settle(first[0].claim.lease().unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 1);
     v.set_writable(ME, false);
@@ -101,7 +101,7 @@ fn deleting_a_queue_tells_its_consumers() {
     ));
     // The acknowledgement that was under way settles nothing, and harms nothing.
     v.settle(held[0].claim.lease().unwrap(), Settlement::Acknowledge);
-    assert_eq!(v.channels[&channel].unacknowledged, 0);
+    assert_eq!(v.queues.channel(channel).unwrap().unacknowledged, 0);
 }
 
 /// What a front end has sent on before it knew of the refusal does nothing.

@@ -44,11 +44,14 @@ fn declaring_again_must_agree() {
         ),
     ];
     for (name, settings, connection, expected) in cases {
-        let declared = v.declare_queue(DeclareQueue {
-            name,
-            settings: settings.clone(),
-            connection,
-        });
+        let declared = v.queues.declare(
+            &mut v.shared,
+            DeclareQueue {
+                name,
+                settings: settings.clone(),
+                connection,
+            },
+        );
         assert_eq!(kind(declared), expected, "{name} {settings:?}");
     }
 }
@@ -57,15 +60,18 @@ fn declaring_again_must_agree() {
 fn exclusive_queues_are_locked_and_go_with_their_connection() {
     let mut v = vhost();
     let declare = |v: &mut VirtualHost, connection, durable| {
-        v.declare_queue(DeclareQueue {
-            name: "q",
-            settings: QueueSettings {
-                exclusive: Some(connection),
-                durable,
-                ..settings(&[])
+        v.queues.declare(
+            &mut v.shared,
+            DeclareQueue {
+                name: "q",
+                settings: QueueSettings {
+                    exclusive: Some(connection),
+                    durable,
+                    ..settings(&[])
+                },
+                connection,
             },
-            connection,
-        })
+        )
     };
     // Durable and exclusive is transient (errata 30), so these are the same.
     declare(&mut v, ME, true).unwrap();
@@ -73,14 +79,17 @@ fn exclusive_queues_are_locked_and_go_with_their_connection() {
     declare(&mut v, ME, true).unwrap();
     let locked = Some(RefusalKind::ResourceLocked);
     assert_eq!(kind(declare(&mut v, OTHER, false)), locked);
-    assert_eq!(kind(v.check_queue("q", OTHER)), locked);
-    assert_eq!(kind(v.purge("q", OTHER)), locked);
+    assert_eq!(kind(v.queues.check(&mut v.shared, "q", OTHER)), locked);
+    assert_eq!(kind(v.queues.purge(&mut v.shared, "q", OTHER)), locked);
     assert_eq!(kind(v.delete_queue("q", OTHER, false, false)), locked);
-    assert_eq!(kind(v.queue("q", OTHER)), locked);
+    assert_eq!(kind(v.queues.find(&v.shared, "q", OTHER)), locked);
     v.leave(OTHER);
-    assert!(v.queue("q", ME).is_ok());
+    assert!(v.queues.find(&v.shared, "q", ME).is_ok());
     v.leave(ME);
-    assert_eq!(kind(v.queue("q", ME)), Some(RefusalKind::NotFound));
+    assert_eq!(
+        kind(v.queues.find(&v.shared, "q", ME)),
+        Some(RefusalKind::NotFound)
+    );
 }
 
 #[test]
@@ -90,7 +99,7 @@ fn made_up_names_differ_and_repeat_with_the_seed() {
         (0..=n)
             .map(|_| v.make("", &[]))
             .last()
-            .map(|id| v.queues[&id].name.clone())
+            .map(|id| v.queues.get(id).unwrap().name.clone())
     };
     assert_eq!(name(1, 0), name(1, 0));
     assert_ne!(name(1, 0), name(2, 0));

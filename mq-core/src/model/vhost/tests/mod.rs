@@ -6,12 +6,16 @@ mod declaration;
 mod queue;
 mod routing;
 
-use super::queues::DeclareQueue;
 use super::*;
+use crate::model::PublishOutcome;
 use crate::model::exchange::{BindRequest, Destination, ExchangeSettings, ExchangeType};
-use crate::model::message::{Headers, Message, Value};
+use crate::model::message::{Headers, Message, Name, Value};
+use crate::model::queue::declaration::DeclareQueue;
 use crate::model::queue::tests::message;
-use crate::model::queue::{ConsumerId, QueueSettings};
+use crate::model::queue::{
+    ChannelId, ConsumeRequest, ConsumerId, Delivery, Fetched, Lease, QueueId, QueueSettings,
+    Settlement,
+};
 use crate::model::refusal::{Refusal, RefusalKind};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -39,13 +43,17 @@ fn settings(arguments: &[(&str, Value)]) -> QueueSettings {
 
 impl VirtualHost {
     fn make(&mut self, name: &str, arguments: &[(&str, Value)]) -> QueueId {
-        self.declare_queue(DeclareQueue {
-            name,
-            settings: settings(arguments),
-            connection: ME,
-        })
-        .unwrap()
-        .id
+        self.queues
+            .declare(
+                &mut self.shared,
+                DeclareQueue {
+                    name,
+                    settings: settings(arguments),
+                    connection: ME,
+                },
+            )
+            .unwrap()
+            .id
     }
 
     fn send(&mut self, exchange: &str, key: &str, body: &'static str) -> PublishOutcome {
@@ -92,6 +100,12 @@ impl VirtualHost {
             selector: None,
         })
         .unwrap()
+    }
+
+    fn get(&mut self, queue: QueueId, channel: ChannelId, no_ack: bool) -> Option<Fetched> {
+        let fetched = self.queues.fetch(&mut self.shared, queue, channel, no_ack);
+        self.pass_on();
+        fetched
     }
 
     fn deliveries(&mut self) -> Vec<Delivery> {

@@ -189,11 +189,15 @@ fn delivery_limit() {
     ]);
     s.durable = true;
     let q = v
-        .declare_queue(DeclareQueue {
-            name: "q",
-            settings: s,
-            connection: ME,
-        })
+        .queues
+        .declare(
+            &mut v.shared,
+            DeclareQueue {
+                name: "q",
+                settings: s,
+                connection: ME,
+            },
+        )
         .unwrap()
         .id;
     v.send("", "q", "poison");
@@ -211,32 +215,36 @@ fn delivery_limit() {
 #[test]
 fn auto_delete_and_expiry_of_queues() {
     let mut v = vhost();
-    v.declare_queue(DeclareQueue {
-        name: "auto",
-        settings: QueueSettings {
-            auto_delete: true,
-            ..settings(&[])
-        },
-        connection: ME,
-    })
-    .unwrap();
+    v.queues
+        .declare(
+            &mut v.shared,
+            DeclareQueue {
+                name: "auto",
+                settings: QueueSettings {
+                    auto_delete: true,
+                    ..settings(&[])
+                },
+                connection: ME,
+            },
+        )
+        .unwrap();
     v.make("expires", &[("x-expires", Value::long(1000))]);
     let channel = v.channel(ME);
     // Fetching is no consuming: the queue stays (errata 5).
-    let auto = v.queue_id("auto").unwrap();
+    let auto = v.queues.id_of("auto").unwrap();
     v.get(auto, channel, true);
     let consumer = v.consumer(auto, channel, 0);
     v.cancel(channel, consumer);
-    assert!(v.queue_id("auto").is_none());
-    let expires = v.queue_id("expires").unwrap();
+    assert!(v.queues.id_of("auto").is_none());
+    let expires = v.queues.id_of("expires").unwrap();
     let consumer = v.consumer(expires, channel, 0);
     v.pass(5.0);
-    assert!(v.queue_id("expires").is_some());
+    assert!(v.queues.id_of("expires").is_some());
     v.cancel(channel, consumer);
     v.pass(0.9);
-    v.check_queue("expires", ME).unwrap();
+    v.queues.check(&mut v.shared, "expires", ME).unwrap();
     v.pass(0.9);
-    assert!(v.queue_id("expires").is_some());
+    assert!(v.queues.id_of("expires").is_some());
     v.pass(0.1);
-    assert!(v.queue_id("expires").is_none());
+    assert!(v.queues.id_of("expires").is_none());
 }

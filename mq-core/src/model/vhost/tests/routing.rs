@@ -64,7 +64,7 @@ fn auto_delete_exchanges_go_with_their_last_binding() {
     v.exchanges.declare(&mut v.shared, "x", settings).unwrap();
     let q = v.make("q", &[]);
     v.make("r", &[]);
-    let r = v.queue_id("r").unwrap();
+    let r = v.queues.id_of("r").unwrap();
     assert!(v.exchanges.check(&v.shared, "x").is_ok());
     v.exchanges
         .bind(&mut v.shared, binding("x", Destination::Queue(q), ""))
@@ -99,7 +99,7 @@ fn direct_replies() {
     let mut v = vhost();
     let channel = v.channel(OTHER);
     let (name, consumer) = v.open_reply(channel).unwrap();
-    assert!(v.reply_exists(&name));
+    assert!(v.queues.reply_exists(&name));
     let reply = Arc::new(Message {
         routing_key: name.clone(),
         ..message("reply")

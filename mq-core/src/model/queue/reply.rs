@@ -5,24 +5,28 @@
 //! consumer, so that answers wait for a requester that reads slowly and are held
 //! to the limits of a queue.
 
-use super::{ConsumeRequest, VirtualHost};
+use super::delivery::ConsumeRequest;
+use super::queues::Queues;
+use super::{ChannelId, ConsumerId, Overflow, Queue, QueueArguments, QueueId, QueueSettings};
 use crate::model::message::{Headers, Name};
-use crate::model::queue::{
-    ChannelId, ConsumerId, Overflow, Queue, QueueArguments, QueueId, QueueSettings,
-};
 use crate::model::refusal::Refusal;
+use crate::model::shared::Shared;
 
 /// The pseudo-queue of direct reply-to. A consumer of it has no queue that
 /// others see; its requests carry this name, a dot and a token as their reply-to.
 pub(crate) const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
 
-impl VirtualHost {
+impl Queues {
     /// Adds a consumer of answers to a channel. Returns the name under which
     /// answers reach it. The name is gone when the consumer is
     /// [cancelled](Self::cancel).
-    pub(crate) fn open_reply(&mut self, channel: ChannelId) -> Result<(Name, ConsumerId), Refusal> {
-        let name = Name::from(self.shared.names.next("amq.rabbitmq.reply-to."));
-        let id = QueueId(self.shared.next_id());
+    pub(crate) fn open_reply(
+        &mut self,
+        shared: &mut Shared,
+        channel: ChannelId,
+    ) -> Result<(Name, ConsumerId), Refusal> {
+        let name = Name::from(shared.names.next("amq.rabbitmq.reply-to."));
+        let id = QueueId(shared.next_id());
         let settings = QueueSettings {
             durable: false,
             exclusive: None,
@@ -34,8 +38,8 @@ impl VirtualHost {
             overflow: Overflow::RejectPublish,
             ..QueueArguments::default()
         };
-        let queue = Queue::new(name.clone(), settings, arguments, self.shared.now);
-        self.queues.insert(id, queue);
+        let queue = Queue::new(name.clone(), settings, arguments, shared.now);
+        self.all.insert(id, queue);
         self.replies.insert(name.clone(), id);
         let request = ConsumeRequest {
             queue: id,
@@ -46,10 +50,10 @@ impl VirtualHost {
             prefetch: 0,
             selector: None,
         };
-        match self.consume(request) {
+        match self.consume(shared, request) {
             Ok(consumer) => Ok((name, consumer)),
             Err(refusal) => {
-                self.remove_queue(id);
+                self.remove(shared, id);
                 Err(refusal)
             }
         }
@@ -61,7 +65,7 @@ impl VirtualHost {
     }
 
     /// The queue behind a name of direct reply-to.
-    pub(super) fn reply_queue(&self, name: &str) -> Option<QueueId> {
+    pub(crate) fn reply(&self, name: &str) -> Option<QueueId> {
         self.replies.get(name).copied()
     }
 }

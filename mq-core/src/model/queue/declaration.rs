@@ -1,18 +1,19 @@
 //! Declaring, deleting and purging queues.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::{VirtualHost, Work};
-use crate::model::change::Change;
-use crate::model::difference::{Difference, flag};
-use crate::model::message::Name;
-use crate::model::queue::{
+use super::queues::{Left, Queues};
+use super::{
     ChannelId, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready,
     Unacknowledged, inequivalent,
 };
+use crate::model::change::Change;
+use crate::model::difference::{Difference, flag};
+use crate::model::message::Name;
 use crate::model::refusal::Refusal;
+use crate::model::shared::Shared;
 use crate::model::timers::TimerKey;
 use crate::model::{ConnectionId, Notice};
 
@@ -29,6 +30,18 @@ pub(crate) struct DeclareQueue<'a> {
     pub(crate) connection: ConnectionId,
 }
 
+/// What was in a queue that is gone.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    pub(crate) id: QueueId,
+    /// It was durable.
+    pub(crate) kept: bool,
+    pub(crate) ready: Ready,
+    pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
+    /// Which of them each consumer with a selector wanted.
+    pub(crate) wanted: Vec<BTreeSet<Key>>,
+}
+
 /// What `queue.declare-ok` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueueState {
@@ -41,43 +54,44 @@ pub(crate) struct QueueState {
 /// What a purge has taken out of a queue.
 #[derive(Debug)]
 pub(crate) struct Purged {
-    pub(super) queue: QueueId,
+    pub(crate) queue: QueueId,
     /// How many messages it was.
-    pub(super) messages: usize,
+    pub(crate) messages: usize,
     /// Those that are not settled yet.
-    pub(super) ready: Ready,
+    pub(crate) ready: Ready,
     /// Which of them each consumer with a selector wanted.
-    pub(super) wanted: Vec<BTreeSet<Key>>,
+    pub(crate) wanted: Vec<BTreeSet<Key>>,
 }
 
-impl VirtualHost {
+impl Queues {
     /// Finds a queue that the connection may use (errata 7).
-    pub(crate) fn queue(&self, name: &str, connection: ConnectionId) -> Result<QueueId, Refusal> {
+    pub(crate) fn find(
+        &self,
+        shared: &Shared,
+        name: &str,
+        connection: ConnectionId,
+    ) -> Result<QueueId, Refusal> {
         let id = *self
-            .queue_names
+            .names
             .get(name)
-            .ok_or_else(|| self.shared.not_found("queue", name))?;
-        match self.queues.get(&id).and_then(|q| q.settings.exclusive) {
-            Some(owner) if owner != connection => Err(self.locked(name)),
+            .ok_or_else(|| shared.not_found("queue", name))?;
+        match self.all.get(&id).and_then(|q| q.settings.exclusive) {
+            Some(owner) if owner != connection => Err(self.locked(shared, name)),
             _ => Ok(id),
         }
     }
 
-    fn locked(&self, name: &str) -> Refusal {
+    fn locked(&self, shared: &Shared, name: &str) -> Refusal {
         Refusal::resource_locked(format_args!(
             "cannot obtain exclusive access to locked queue '{name}' in vhost '{}'. It could \
              be originally declared on another connection or the exclusive property value \
              does not match that of the original declaration.",
-            self.shared.name
+            shared.name
         ))
     }
 
-    pub(crate) fn queue_id(&self, name: &str) -> Option<QueueId> {
-        self.queue_names.get(name).copied()
-    }
-
-    pub(crate) fn queue_state(&self, id: QueueId) -> Option<QueueState> {
-        let queue = self.queues.get(&id)?;
+    pub(crate) fn state(&self, id: QueueId) -> Option<QueueState> {
+        let queue = self.all.get(&id)?;
         Some(QueueState {
             id,
             name: queue.name.clone(),
@@ -87,8 +101,9 @@ impl VirtualHost {
     }
 
     /// `queue.declare`: makes it, or checks that it is like that.
-    pub(crate) fn declare_queue(
+    pub(crate) fn declare(
         &mut self,
+        shared: &mut Shared,
         request: DeclareQueue<'_>,
     ) -> Result<QueueState, Refusal> {
         let DeclareQueue {
@@ -97,8 +112,8 @@ impl VirtualHost {
             connection,
         } = request;
         // Exclusivity is looked at before everything else (errata 8).
-        let existing = match self.queue(name, connection) {
-            Ok(id) => self.queues.get(&id),
+        let existing = match self.find(shared, name, connection) {
+            Ok(id) => self.all.get(&id),
             Err(refusal) if refusal.kind == crate::model::refusal::RefusalKind::NotFound => None,
             Err(refusal) => return Err(refusal),
         };
@@ -106,7 +121,7 @@ impl VirtualHost {
             let current = &queue.settings;
             if settings.exclusive != current.exclusive {
                 // A shared queue cannot be had exclusively, nor the reverse.
-                return Err(self.locked(name));
+                return Err(self.locked(shared, name));
             }
             // An exclusive queue is transient whatever was asked (errata 30).
             let durable = settings.durable && settings.exclusive.is_none();
@@ -124,31 +139,32 @@ impl VirtualHost {
                 )
             });
             if let Some(difference) = difference {
-                return Err(difference.refusal("queue", name, &self.shared.name));
+                return Err(difference.refusal("queue", name, &shared.name));
             }
-            let id = self.queue_names.get(name).copied();
+            let id = self.names.get(name).copied();
             return self
-                .touch(id)
-                .ok_or_else(|| self.shared.not_found("queue", name));
+                .touch(shared, id)
+                .ok_or_else(|| shared.not_found("queue", name));
         }
         if name.starts_with("amq.") {
             return Err(Refusal::access_refused(format_args!(
                 "queue name '{name}' contains reserved prefix 'amq.*'"
             )));
         }
-        self.create_queue(name, settings)
+        self.create(shared, name, settings)
     }
 
     /// Marks a queue as used, and tells its state.
-    fn touch(&mut self, id: Option<QueueId>) -> Option<QueueState> {
+    fn touch(&mut self, shared: &mut Shared, id: Option<QueueId>) -> Option<QueueState> {
         let id = id?;
-        self.queues.get_mut(&id)?.used = self.shared.now;
-        self.update_queue_timer(id);
-        self.queue_state(id)
+        self.all.get_mut(&id)?.used = shared.now;
+        self.update_timer(shared, id);
+        self.state(id)
     }
 
-    fn create_queue(
+    fn create(
         &mut self,
+        shared: &mut Shared,
         name: &str,
         mut settings: QueueSettings,
     ) -> Result<QueueState, Refusal> {
@@ -157,32 +173,29 @@ impl VirtualHost {
                 "a queue name has at most {NAME_LEN} bytes"
             )));
         }
-        let arguments = QueueArguments::parse(name, &self.shared.name, &settings.arguments)?;
-        self.check_kind(name, &settings, &arguments)?;
-        if self.queue_names.len() >= self.shared.limits.queues {
+        let arguments = QueueArguments::parse(name, &shared.name, &settings.arguments)?;
+        self.check_kind(shared, name, &settings, &arguments)?;
+        if self.names.len() >= shared.limits.queues {
             return Err(Refusal::precondition_failed(format_args!(
                 "cannot declare queue '{name}': queue limit in vhost '{}' ({}) is reached",
-                self.shared.name, self.shared.limits.queues
+                shared.name, shared.limits.queues
             )));
         }
         let name = if name.is_empty() {
-            Name::from(self.shared.names.next("amq.gen-"))
+            Name::from(shared.names.next("amq.gen-"))
         } else {
             Name::from(name)
         };
         settings.durable &= settings.exclusive.is_none();
-        let id = QueueId(self.shared.next_id());
+        let id = QueueId(shared.next_id());
         if let Some(owner) = settings.exclusive {
-            let member = self.members.entry(owner).or_default();
-            member.exclusive.insert(id);
+            self.exclusive.entry(owner).or_default().insert(id);
         }
-        let queue = Queue::new(name.clone(), settings, arguments, self.shared.now);
-        if queue.settings.durable && self.shared.changes.are_kept() {
-            self.shared
-                .changes
-                .push(Change::Queue(Box::new(queue.kept(id))));
+        let queue = Queue::new(name.clone(), settings, arguments, shared.now);
+        if queue.settings.durable && shared.changes.are_kept() {
+            shared.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }
-        self.insert_queue(id, queue);
+        self.insert(shared, id, queue);
         Ok(QueueState {
             id,
             name,
@@ -191,16 +204,17 @@ impl VirtualHost {
         })
     }
 
-    pub(super) fn insert_queue(&mut self, id: QueueId, queue: Queue) {
+    pub(crate) fn insert(&mut self, shared: &mut Shared, id: QueueId, queue: Queue) {
         self.selective += usize::from(queue.arguments.selector.is_some());
-        self.queue_names.insert(queue.name.clone(), id);
-        self.queues.insert(id, queue);
-        self.update_queue_timer(id);
+        self.names.insert(queue.name.clone(), id);
+        self.all.insert(id, queue);
+        self.update_timer(shared, id);
     }
 
     /// What RabbitMQ requires of the replicated kinds of queue.
     fn check_kind(
         &self,
+        shared: &Shared,
         name: &str,
         settings: &QueueSettings,
         arguments: &QueueArguments,
@@ -216,7 +230,7 @@ impl VirtualHost {
         if let Some((property, _)) = checks.iter().find(|(_, wrong)| *wrong) {
             return Err(Refusal::precondition_failed(format_args!(
                 "invalid property '{property}' for queue '{name}' in vhost '{}'",
-                self.shared.name
+                shared.name
             )));
         }
         if arguments.kind == QueueKind::Stream {
@@ -228,33 +242,35 @@ impl VirtualHost {
     }
 
     /// `queue.declare` with passive set: the queue as it is.
-    pub(crate) fn check_queue(
+    pub(crate) fn check(
         &mut self,
+        shared: &mut Shared,
         name: &str,
         connection: ConnectionId,
     ) -> Result<QueueState, Refusal> {
-        let id = self.queue(name, connection)?;
-        self.touch(Some(id))
-            .ok_or_else(|| self.shared.not_found("queue", name))
+        let id = self.find(shared, name, connection)?;
+        self.touch(shared, Some(id))
+            .ok_or_else(|| shared.not_found("queue", name))
     }
 
     /// `queue.delete`; one that does not exist counts as deleted. Says how many
     /// ready messages went with it.
-    pub(crate) fn delete_queue(
+    pub(crate) fn delete(
         &mut self,
+        shared: &mut Shared,
         name: &str,
         connection: ConnectionId,
         if_unused: bool,
         if_empty: bool,
     ) -> Result<usize, Refusal> {
-        let id = match self.queue(name, connection) {
+        let id = match self.find(shared, name, connection) {
             Ok(id) => id,
             Err(refusal) if refusal.kind == crate::model::refusal::RefusalKind::NotFound => {
                 return Ok(0);
             }
             Err(refusal) => return Err(refusal),
         };
-        let Some(queue) = self.queues.get(&id) else {
+        let Some(queue) = self.all.get(&id) else {
             return Ok(0);
         };
         let failed = if if_unused && !queue.consumers.is_empty() {
@@ -267,27 +283,27 @@ impl VirtualHost {
         if let Some(what) = failed {
             return Err(Refusal::precondition_failed(format_args!(
                 "queue '{name}' in vhost '{}' {what}",
-                self.shared.name
+                shared.name
             )));
         }
         let messages = queue.ready.len();
-        self.remove_queue(id);
+        self.remove(shared, id);
         Ok(messages)
     }
 
     /// Deletes a queue, its bindings and its consumers.
-    pub(crate) fn remove_queue(&mut self, id: QueueId) {
-        let Some(mut queue) = self.queues.remove(&id) else {
+    pub(crate) fn remove(&mut self, shared: &mut Shared, id: QueueId) {
+        let Some(mut queue) = self.all.remove(&id) else {
             return;
         };
         self.selective -= usize::from(queue.arguments.selector.is_some());
-        self.queue_names.remove(&queue.name);
+        self.names.remove(&queue.name);
         self.replies.remove(&queue.name);
-        self.shared.timers.set(TimerKey::Queue(id), None);
+        shared.timers.set(TimerKey::Queue(id), None);
         if let Some(owner) = queue.settings.exclusive
-            && let Some(member) = self.members.get_mut(&owner)
+            && let Some(queues) = self.exclusive.get_mut(&owner)
         {
-            member.exclusive.remove(&id);
+            queues.remove(&id);
         }
         let letters = core::mem::take(&mut queue.absent.letters).into_values();
         queue.unacknowledged.extend(letters.map(|(entry, _)| {
@@ -295,10 +311,9 @@ impl VirtualHost {
             (entry.position, Unacknowledged { entry, consumer })
         }));
         for (channel, _) in core::mem::take(&mut queue.absent.gets) {
-            self.shared.emit(channel.connection, Notice::Fetched(None));
+            shared.emit(channel.connection, Notice::Fetched(None));
         }
-        self.shared.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
-        self.exchanges.unbind_queue(&mut self.shared, id);
+        shared.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
         for consumer in queue.consumers.iter() {
             if let Some(channel) = self.channels.get_mut(&consumer.channel)
                 && channel.consumers.remove(&consumer.id).is_some()
@@ -307,34 +322,31 @@ impl VirtualHost {
                 let ChannelId { connection, number } = consumer.channel;
                 let consumer = consumer.id;
                 let channel = number;
-                self.shared
-                    .emit(connection, Notice::Cancelled { channel, consumer });
+                shared.emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
-        if queue.settings.durable {
-            self.shared.changes.push(Change::QueueDeleted { id });
-        }
         let (ready, wanted) = queue.take_all();
-        let work = Work::Drop {
-            kept: queue.settings.durable.then_some(id),
+        self.left.push_back(Left::Removed(Removed {
+            id,
+            kept: queue.settings.durable,
             ready,
             unacknowledged: queue.unacknowledged,
             wanted,
-        };
-        self.begin(None, work);
+        }));
     }
 
     /// `queue.purge`: takes out the ready messages, which are then to be settled.
     pub(crate) fn purge(
         &mut self,
+        shared: &mut Shared,
         name: &str,
         connection: ConnectionId,
     ) -> Result<Purged, Refusal> {
-        let id = self.queue(name, connection)?;
-        let queue = self.queues.get_mut(&id);
+        let id = self.find(shared, name, connection)?;
+        let queue = self.all.get_mut(&id);
         let (ready, wanted) = queue.map(Queue::take_all).unwrap_or_default();
-        self.shared.statistics.discarded += ready.len() as u64;
-        self.update_queue_timer(id);
+        shared.statistics.discarded += ready.len() as u64;
+        self.update_timer(shared, id);
         Ok(Purged {
             queue: id,
             messages: ready.len(),
@@ -343,13 +355,13 @@ impl VirtualHost {
         })
     }
 
-    pub(super) fn update_queue_timer(&mut self, id: QueueId) {
-        if let Some(queue) = self.queues.get_mut(&id)
+    pub(crate) fn update_timer(&mut self, shared: &mut Shared, id: QueueId) {
+        if let Some(queue) = self.all.get_mut(&id)
             && let at = queue.next_deadline()
             && queue.deadline != at
         {
             queue.deadline = at;
-            self.shared.timers.set(TimerKey::Queue(id), at);
+            shared.timers.set(TimerKey::Queue(id), at);
         }
     }
 }

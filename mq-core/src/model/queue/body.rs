@@ -4,16 +4,17 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
 
-use super::VirtualHost;
+use super::dead_letter::Reason;
+use super::queues::Queues;
+use super::{ChannelId, Entry, QueueId};
 use crate::model::Notice;
 use crate::model::message::Message;
-use crate::model::queue::dead_letter::Reason;
-use crate::model::queue::{ChannelId, Entry, QueueId};
+use crate::model::shared::Shared;
 
-impl VirtualHost {
+impl Queues {
     /// Takes a message in a queue whose body is in the log from now on.
     pub(crate) fn strip(&mut self, id: QueueId, position: u64, message: &Arc<Message>) {
-        if let Some(queue) = self.queues.get_mut(&id) {
+        if let Some(queue) = self.all.get_mut(&id) {
             queue.strip(position, message);
         }
     }
@@ -25,15 +26,21 @@ impl VirtualHost {
 
     /// Asks for what a queue wants.
     pub(super) fn ask_for_bodies(&mut self, id: QueueId) {
-        if let Some(queue) = self.queues.get_mut(&id) {
+        if let Some(queue) = self.all.get_mut(&id) {
             let unasked = queue.absent.take_unasked().into_iter();
             self.wanted.extend(unasked.map(|position| (id, position)));
         }
     }
 
     /// A body has come, or cannot be read: then the message is lost.
-    pub(crate) fn body_came(&mut self, id: QueueId, position: u64, body: Option<Bytes>) {
-        let Some(queue) = self.queues.get_mut(&id) else {
+    pub(crate) fn body_came(
+        &mut self,
+        shared: &mut Shared,
+        id: QueueId,
+        position: u64,
+        body: Option<Bytes>,
+    ) {
+        let Some(queue) = self.all.get_mut(&id) else {
             return;
         };
         let letter = match body {
@@ -48,23 +55,23 @@ impl VirtualHost {
                 let letter = queue.absent.letters.remove(&position);
                 let lost = letter.map(|(entry, _)| entry);
                 if let Some(entry) = lost.or_else(|| queue.take_ready(position)) {
-                    self.shared.statistics.discarded += 1;
+                    shared.statistics.discarded += 1;
                     queue.counts.given_up += 1;
-                    self.note_settled(id, &entry);
+                    self.note_settled(shared, id, &entry);
                 }
                 None
             }
         };
         if let Some((entry, reason)) = letter {
-            self.give_up(id, &entry, reason);
+            self.give_up(shared, id, &entry, reason);
         }
-        self.serve_gets(id);
-        self.list_queue(id);
+        self.serve_gets(shared, id);
+        self.list(id);
     }
 
     /// A message is given up whose body has to be there first. Returns whether it is.
     pub(super) fn has_letter(&mut self, id: QueueId, entry: &Entry, reason: Reason) -> bool {
-        let Some(queue) = self.queues.get_mut(&id) else {
+        let Some(queue) = self.all.get_mut(&id) else {
             return true;
         };
         if queue.arguments.dead_letter.is_none() || queue.absent.has(entry) {
@@ -78,17 +85,22 @@ impl VirtualHost {
     }
 
     /// `basic.get`: the answer comes when the body is there.
-    pub(crate) fn get_or_wait(&mut self, id: QueueId, channel: ChannelId, no_ack: bool) {
-        self.expire_messages(id, true);
-        if let Some(queue) = self.queues.get_mut(&id) {
+    pub(crate) fn get_or_wait(
+        &mut self,
+        shared: &mut Shared,
+        id: QueueId,
+        channel: ChannelId,
+        no_ack: bool,
+    ) {
+        if let Some(queue) = self.all.get_mut(&id) {
             queue.absent.gets.push_back((channel, no_ack));
         }
-        self.serve_gets(id);
+        self.serve_gets(shared, id);
     }
 
     /// Answers those who have fetched from a queue, as far as there are bodies.
-    fn serve_gets(&mut self, id: QueueId) {
-        while let Some(queue) = self.queues.get_mut(&id)
+    fn serve_gets(&mut self, shared: &mut Shared, id: QueueId) {
+        while let Some(queue) = self.all.get_mut(&id)
             && let Some(&(channel, no_ack)) = queue.absent.gets.front()
         {
             if !queue.head_is_here() {
@@ -97,12 +109,11 @@ impl VirtualHost {
                 return;
             }
             queue.absent.gets.pop_front();
-            if self.is_open(channel) {
-                let fetched = self.get(id, channel, no_ack);
+            if self.channels.get(&channel).is_some_and(|c| !c.failed) {
+                let fetched = self.fetch(shared, id, channel, no_ack);
                 // Like a delivery it promises nothing.
                 let fetched = fetched.map(Box::new);
-                self.shared
-                    .emit(channel.connection, Notice::Fetched(fetched));
+                shared.emit(channel.connection, Notice::Fetched(fetched));
             }
         }
     }

@@ -3,16 +3,15 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{Listed, VirtualHost, Work, list};
+use super::dead_letter::Reason;
+use super::queues::{Left, Listed, Queues, list, settled};
+use super::{ChannelId, Consumer, ConsumerId, Queue, QueueId, Unacknowledged, outgoing};
 use crate::model::change::{BacklogId, Change};
 use crate::model::message::Message;
-use crate::model::queue::dead_letter::Reason;
-use crate::model::queue::{
-    ChannelId, Consumer, ConsumerId, Queue, QueueId, Unacknowledged, outgoing,
-};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 use crate::model::selector::Selector;
+use crate::model::shared::Shared;
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
@@ -105,19 +104,17 @@ const IN_A_ROW: u32 = 32;
 /// Steps of one look at a queue from outside of its turn.
 const AT_A_TIME: u64 = 256;
 
-/// A queue has nothing more to do with a message.
-pub(super) fn settled(queue: QueueId, position: u64) -> Change {
-    let backlog = BacklogId::from(queue);
-    Change::Settled { backlog, position }
-}
-
-impl VirtualHost {
+impl Queues {
     /// Adds a consumer to a queue.
-    pub(crate) fn consume(&mut self, request: ConsumeRequest) -> Result<ConsumerId, Refusal> {
-        let limit = self.shared.limits.consumers;
-        let id = ConsumerId(self.shared.last_id + 1);
+    pub(crate) fn consume(
+        &mut self,
+        shared: &mut Shared,
+        request: ConsumeRequest,
+    ) -> Result<ConsumerId, Refusal> {
+        let limit = shared.limits.consumers;
+        let id = ConsumerId(shared.last_id + 1);
         let (Some(queue), Some(channel)) = (
-            self.queues.get_mut(&request.queue),
+            self.all.get_mut(&request.queue),
             self.channels.get_mut(&request.channel),
         ) else {
             return Err(Refusal::not_found(format_args!("no such queue")));
@@ -128,7 +125,7 @@ impl VirtualHost {
         if taken {
             return Err(Refusal::access_refused(format_args!(
                 "queue '{}' in vhost '{}' in exclusive use",
-                queue.name, self.shared.name
+                queue.name, shared.name
             )));
         }
         if channel.consumers.len() >= limit {
@@ -144,74 +141,73 @@ impl VirtualHost {
         consumer.prefetch = request.prefetch;
         let selects = request.selector.is_some();
         queue.add_consumer(consumer, request.selector);
-        self.shared.last_id = id.0;
+        shared.last_id = id.0;
         if selects {
-            let search = Work::Search {
-                queue: request.queue,
-                consumer: id,
-                after: None,
-            };
-            self.begin(None, search);
+            self.left.push_back(Left::Search(request.queue, id));
         }
-        self.update_queue_timer(request.queue);
-        self.list_queue(request.queue);
+        self.update_timer(shared, request.queue);
+        self.list(request.queue);
         Ok(id)
     }
 
     /// Removes a consumer. What it holds it keeps; an auto-delete queue goes
     /// with its last consumer.
-    pub(crate) fn cancel(&mut self, channel: ChannelId, consumer: ConsumerId) {
+    pub(crate) fn cancel(&mut self, shared: &mut Shared, channel: ChannelId, consumer: ConsumerId) {
         let Some(channel) = self.channels.get_mut(&channel) else {
             return;
         };
         let Some(id) = channel.consumers.remove(&consumer) else {
             return;
         };
-        let Some(queue) = self.queues.get_mut(&id) else {
+        let Some(queue) = self.all.get_mut(&id) else {
             return;
         };
         if let Some(consumer) = queue.remove_consumer(consumer) {
             channel.forget(&consumer);
         }
-        queue.used = self.shared.now;
+        queue.used = shared.now;
         if queue.settings.auto_delete && queue.consumers.is_empty() {
-            self.remove_queue(id);
+            self.remove(shared, id);
         } else {
-            self.update_queue_timer(id);
-            self.list_queue(id);
+            self.update_timer(shared, id);
+            self.list(id);
         }
     }
 
     /// `basic.get`.
-    pub(crate) fn get(&mut self, id: QueueId, channel: ChannelId, no_ack: bool) -> Option<Fetched> {
-        let end = self.shared.statistics.steps + AT_A_TIME;
-        if !self.expire_some(id, true, end) {
+    pub(crate) fn fetch(
+        &mut self,
+        shared: &mut Shared,
+        id: QueueId,
+        channel: ChannelId,
+        no_ack: bool,
+    ) -> Option<Fetched> {
+        let end = shared.statistics.steps + AT_A_TIME;
+        if !self.expire_some(shared, id, true, end) {
             // What stands at its head is expired, and goes in turns.
             return None;
         }
-        let now = self.shared.now;
-        let queue = self.queues.get_mut(&id)?;
+        let now = shared.now;
+        let queue = self.all.get_mut(&id)?;
         queue.used = now;
         let entry = queue.pop();
-        let kept = self.shared.changes.are_kept();
+        let kept = shared.changes.are_kept();
         let fetched = entry.map(|entry| {
             let message = queue.absent.whole(&entry);
             let message = outgoing(queue.arguments.kind, message, entry.returned);
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
-            self.shared.statistics.delivered += 1;
+            shared.statistics.delivered += 1;
             queue.counts.delivered += 1;
             let kept = kept && queue.keeps(&entry.message);
             if kept && queue.offer(entry.position) {
-                self.shared
-                    .changes
-                    .push(Change::Queue(Box::new(queue.kept(id))));
+                shared.changes.push(Change::Queue(Box::new(queue.kept(id))));
             }
             let claim = if no_ack {
-                self.shared.statistics.acknowledged += 1;
+                shared.statistics.acknowledged += 1;
                 queue.counts.acknowledged += 1;
                 if kept {
-                    self.shared.changes.push(settled(id, entry.position));
+                    shared.changes.push(settled(id, entry.position));
                 }
                 Claim::Taken(id)
             } else {
@@ -235,12 +231,12 @@ impl VirtualHost {
             }
         });
         // What stands behind may be due.
-        self.list_queue(id);
+        self.list(id);
         fetched
     }
 
     /// Settles a delivery. That of a queue which is gone settles nothing.
-    pub(crate) fn settle(&mut self, lease: Lease, settlement: Settlement) {
+    pub(crate) fn settle(&mut self, shared: &mut Shared, lease: Lease, settlement: Settlement) {
         let Lease {
             queue: id,
             position,
@@ -252,7 +248,7 @@ impl VirtualHost {
                 channel.unacknowledged = channel.unacknowledged.saturating_sub(1);
             });
         }
-        let Some(queue) = self.queues.get_mut(&id) else {
+        let Some(queue) = self.all.get_mut(&id) else {
             return;
         };
         let Some(Unacknowledged { entry, consumer }) = queue.unacknowledged.remove(&position)
@@ -264,78 +260,89 @@ impl VirtualHost {
         }
         match settlement {
             Settlement::Acknowledge => {
-                self.shared.statistics.acknowledged += 1;
+                shared.statistics.acknowledged += 1;
                 queue.counts.acknowledged += 1;
-                self.note_settled(id, &entry);
+                self.note_settled(shared, id, &entry);
             }
-            Settlement::Reject => self.give_up(id, &entry, Reason::Rejected),
+            Settlement::Reject => self.give_up(shared, id, &entry, Reason::Rejected),
             Settlement::Undeliverable => {
-                self.give_up(id, &entry, Reason::Undeliverable);
+                self.give_up(shared, id, &entry, Reason::Undeliverable);
             }
             Settlement::Requeue => {
                 let limit = queue.arguments.delivery_limit;
                 if limit.is_some_and(|limit| entry.returned >= limit) {
-                    self.give_up(id, &entry, Reason::DeliveryLimit);
+                    self.give_up(shared, id, &entry, Reason::DeliveryLimit);
                 } else {
-                    if self.shared.changes.are_kept()
+                    if shared.changes.are_kept()
                         && queue.counts_returns()
                         && queue.keeps(&entry.message)
                     {
-                        self.shared.changes.push(Change::Returned {
+                        shared.changes.push(Change::Returned {
                             backlog: BacklogId::from(id),
                             position: entry.position,
                             count: entry.returned.saturating_add(1),
                         });
                     }
                     queue.put_back(entry);
-                    self.shared.statistics.requeued += 1;
+                    shared.statistics.requeued += 1;
                 }
             }
         }
-        self.list_queue(id);
+        self.list(id);
     }
 
     /// Gives up a message that its consumer's protocol has no words for. Without a claim
     /// it was for the client of a session, which counts as having it.
-    pub(crate) fn give_up_undeliverable(&mut self, claim: Option<Claim>, message: &Message) {
+    pub(crate) fn give_up_undeliverable(
+        &mut self,
+        shared: &mut Shared,
+        claim: Option<Claim>,
+        message: &Message,
+    ) {
         if let Some(Claim::Leased(lease)) = claim {
-            self.settle(lease, Settlement::Undeliverable);
+            self.settle(shared, lease, Settlement::Undeliverable);
             return;
         }
-        self.shared.statistics.acknowledged = self.shared.statistics.acknowledged.saturating_sub(1);
-        self.shared.statistics.rejected += 1;
-        self.shared.statistics.steps += 1;
+        shared.statistics.acknowledged = shared.statistics.acknowledged.saturating_sub(1);
+        shared.statistics.rejected += 1;
+        shared.statistics.steps += 1;
         if let Some(Claim::Taken(id)) = claim {
-            if let Some(queue) = self.queues.get_mut(&id) {
+            if let Some(queue) = self.all.get_mut(&id) {
                 queue.counts.acknowledged = queue.counts.acknowledged.saturating_sub(1);
                 queue.counts.given_up += 1;
             }
-            self.dead_letter(id, message, Reason::Undeliverable);
+            self.post(shared, id, message, Reason::Undeliverable);
         }
     }
 
     /// The next message for a consumer that can take one, after doing what is
     /// due in the queues that are listed: expiry and overflow. None also when so many
-    /// steps have been done; then queues are still listed.
-    pub(crate) fn next_delivery(&mut self, steps: u64) -> Option<(ConnectionId, Delivery)> {
-        let end = self.shared.statistics.steps.saturating_add(steps);
-        while self.shared.statistics.steps < end
+    /// steps have been done in all, or letters are to be passed on first; then queues are
+    /// still listed.
+    pub(crate) fn next_delivery(
+        &mut self,
+        shared: &mut Shared,
+        end: u64,
+    ) -> Option<(ConnectionId, Delivery)> {
+        while shared.statistics.steps < end
+            && !self.is_crowded()
             && let Some(&listed) = self.listed.front()
         {
-            self.shared.statistics.steps += 1;
+            shared.statistics.steps += 1;
             let id = match listed {
                 Listed::Queue(id) => id,
                 Listed::Channel(id) => {
                     self.listed.pop_front();
-                    self.release_consumers(id);
+                    self.release_consumers(shared, id);
                     continue;
                 }
             };
             // Most queues hold nothing whose time can be over.
-            let expires = self.queues.get(&id).is_some_and(Queue::has_expiring);
-            let expired =
-                !expires || (self.expire_some(id, false, end) && self.expire_wanted(id, end));
-            if expired && let Some(delivery) = self.deliver_from(id) {
+            let expires = self.all.get(&id).is_some_and(Queue::has_expiring);
+            let expired = !expires
+                || (self.expire_some(shared, id, false, end)
+                    && self.expire_wanted(shared, id, end));
+            if expired && let Some(delivery) = self.deliver_from(shared, id) {
                 self.in_a_row += 1;
                 if self.in_a_row >= IN_A_ROW {
                     self.in_a_row = 0;
@@ -345,21 +352,21 @@ impl VirtualHost {
             }
             self.in_a_row = 0;
             self.listed.pop_front();
-            let Some(queue) = self.queues.get_mut(&id) else {
+            let Some(queue) = self.all.get_mut(&id) else {
                 continue;
             };
             queue.listed = false;
-            let is_calm = !queue.has_expiring() && !queue.overflows(&self.shared.limits);
+            let is_calm = !queue.has_expiring() && !queue.overflows(&shared.limits);
             let done = expired
                 && (is_calm
-                    || (self.expire_some(id, true, end)
-                        && self.drop_overflow(id, end)
+                    || (self.expire_some(shared, id, true, end)
+                        && self.drop_overflow(shared, id, end)
                         // What was dropped may have stood before something that is due.
-                        && self.expire_some(id, true, end)));
+                        && self.expire_some(shared, id, true, end)));
             if done {
-                self.update_queue_timer(id);
+                self.update_timer(shared, id);
             } else {
-                self.list_queue(id);
+                self.list(id);
             }
         }
         None
@@ -367,14 +374,14 @@ impl VirtualHost {
 
     /// Lets consumers that have waited for their channel be asked again: some, and if
     /// there is room for more when their queues have had their turn, others.
-    fn release_consumers(&mut self, id: ChannelId) {
+    fn release_consumers(&mut self, shared: &mut Shared, id: ChannelId) {
         let Some(channel) = self.channels.get_mut(&id) else {
             return;
         };
         channel.listed = false;
         for (consumer, id) in channel.release(IN_A_ROW as usize) {
-            self.shared.statistics.steps += 1;
-            if let Some(queue) = self.queues.get_mut(&id) {
+            shared.statistics.steps += 1;
+            if let Some(queue) = self.all.get_mut(&id) {
                 queue.consumers.release(consumer);
                 list(&mut self.listed, queue, id);
             }
@@ -382,11 +389,15 @@ impl VirtualHost {
         self.update_channel(id, |_| {});
     }
 
-    fn deliver_from(&mut self, id: QueueId) -> Option<(ConnectionId, Delivery)> {
-        let queue = self.queues.get_mut(&id)?;
+    fn deliver_from(
+        &mut self,
+        shared: &mut Shared,
+        id: QueueId,
+    ) -> Option<(ConnectionId, Delivery)> {
+        let queue = self.all.get_mut(&id)?;
         let kind = queue.arguments.kind;
-        let kept = queue.settings.durable && self.shared.changes.are_kept();
-        let steps = &mut self.shared.statistics.steps;
+        let kept = queue.settings.durable && shared.changes.are_kept();
+        let steps = &mut shared.statistics.steps;
         let Some((consumer, entry, message)) = queue.take_next(&mut self.channels, steps) else {
             self.ask_for_bodies(id);
             return None;
@@ -396,10 +407,10 @@ impl VirtualHost {
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         let position = entry.position;
         let kept = kept && entry.message.is_lasting();
-        self.shared.statistics.delivered += 1;
-        self.shared.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
+        shared.statistics.delivered += 1;
+        shared.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
         let claim = if consumer.no_ack {
-            self.shared.statistics.acknowledged += 1;
+            shared.statistics.acknowledged += 1;
             Claim::Taken(id)
         } else {
             consumer.unacknowledged += 1;
@@ -420,12 +431,10 @@ impl VirtualHost {
         queue.counts.delivered += 1;
         queue.counts.acknowledged += u64::from(claim == Claim::Taken(id));
         if kept && queue.offer(position) {
-            self.shared
-                .changes
-                .push(Change::Queue(Box::new(queue.kept(id))));
+            shared.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }
         if kept && claim == Claim::Taken(id) {
-            self.shared.changes.push(settled(id, position));
+            shared.changes.push(settled(id, position));
         }
         let delivery = Delivery {
             channel: channel_id.number,
@@ -438,25 +447,25 @@ impl VirtualHost {
         Some((channel_id.connection, delivery))
     }
 
-    /// Gives up the messages whose time is over.
-    pub(super) fn expire_messages(&mut self, id: QueueId, inclusive: bool) {
-        let end = self.shared.statistics.steps + AT_A_TIME;
-        self.expire_some(id, inclusive, end);
-    }
-
     /// Gives up messages whose time is over, until so many steps have been done.
     /// Returns whether that were all. A message that expires at this very moment (time
     /// to live zero) is still offered to consumers first.
-    fn expire_some(&mut self, id: QueueId, inclusive: bool, end: u64) -> bool {
-        let now = self.shared.now;
+    pub(crate) fn expire_some(
+        &mut self,
+        shared: &mut Shared,
+        id: QueueId,
+        inclusive: bool,
+        end: u64,
+    ) -> bool {
+        let now = shared.now;
         while let Some(entry) = self
-            .queues
+            .all
             .get_mut(&id)
             .and_then(|q| q.pop_expired(now, inclusive))
         {
-            self.give_up(id, &entry, Reason::Expired);
-            if self.shared.statistics.steps >= end {
-                self.list_queue(id);
+            self.give_up(shared, id, &entry, Reason::Expired);
+            if shared.statistics.steps >= end || self.is_crowded() {
+                self.list(id);
                 return false;
             }
         }
@@ -465,17 +474,17 @@ impl VirtualHost {
 
     /// Gives up the messages that consumers with a selector would get next and whose time
     /// is over, until so many steps have been done. Returns whether that were all.
-    fn expire_wanted(&mut self, id: QueueId, end: u64) -> bool {
-        let now = self.shared.now;
-        while let Some(queue) = self.queues.get_mut(&id)
+    fn expire_wanted(&mut self, shared: &mut Shared, id: QueueId, end: u64) -> bool {
+        let now = shared.now;
+        while let Some(queue) = self.all.get_mut(&id)
             && queue.selectors() > 0
         {
-            self.shared.statistics.steps += queue.selectors() as u64;
+            shared.statistics.steps += queue.selectors() as u64;
             let Some(entry) = queue.pop_wanted_expired(now) else {
                 return true;
             };
-            self.give_up(id, &entry, Reason::Expired);
-            if self.shared.statistics.steps >= end {
+            self.give_up(shared, id, &entry, Reason::Expired);
+            if shared.statistics.steps >= end || self.is_crowded() {
                 return false;
             }
         }
@@ -484,14 +493,14 @@ impl VirtualHost {
 
     /// Gives up what a queue has too much of, until so many steps have been done.
     /// Returns whether that were all.
-    fn drop_overflow(&mut self, id: QueueId, end: u64) -> bool {
+    fn drop_overflow(&mut self, shared: &mut Shared, id: QueueId, end: u64) -> bool {
         while let Some(entry) = self
-            .queues
+            .all
             .get_mut(&id)
-            .and_then(|q| q.pop_overflow(&self.shared.limits))
+            .and_then(|q| q.pop_overflow(&shared.limits))
         {
-            self.give_up(id, &entry, Reason::MaxLength);
-            if self.shared.statistics.steps >= end {
+            self.give_up(shared, id, &entry, Reason::MaxLength);
+            if shared.statistics.steps >= end || self.is_crowded() {
                 return false;
             }
         }
