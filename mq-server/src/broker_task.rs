@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Report, Terms};
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::authenticator::{Attempt, Authenticator, Verdict};
-use crate::connection::{self, Gate, Outgoing, Reading};
+use crate::connection::{Connection, Writing};
 use crate::hand::{Inventory, Snapshot};
+use crate::link::{Link, Reading};
 use crate::listener::Peer as Origin;
 use crate::live::Live;
 use crate::name;
@@ -59,8 +60,6 @@ pub(crate) enum Command {
     Received {
         connection: ConnectionId,
         bytes: Bytes,
-        /// Held until the broker has taken them: a connection has few in the inbox.
-        room: OwnedSemaphorePermit,
     },
     Transmitted {
         connection: ConnectionId,
@@ -98,10 +97,9 @@ struct Peer {
     subject: Subject,
     /// Nothing has come from it yet.
     is_new: bool,
-    /// What the broker has said since the last flush.
-    outgoing: Vec<Bytes>,
-    writer: Arc<Outgoing>,
-    gate: Arc<Gate>,
+    /// It was handed something to write, and does not know yet.
+    is_unflushed: bool,
+    link: Arc<Link>,
 }
 
 pub(crate) struct BrokerTask {
@@ -112,15 +110,18 @@ pub(crate) struct BrokerTask {
     appended: Vec<Batch>,
     /// The origin of the broker's time.
     start: Instant,
-    peers: BTreeMap<ConnectionId, Peer>,
+    peers: BTreeMap<ConnectionId, Box<Peer>>,
     /// Those that are gone in this turn, for what there may be to say about them.
     leaving: BTreeMap<ConnectionId, Subject>,
     reports: Reports,
-    /// Those with something in `outgoing`, in the order of their first chunk.
+    /// Those that were handed something to write, in the order of their first chunk.
     unflushed: Vec<ConnectionId>,
     /// Of connections that are closing too.
-    readers: JoinSet<()>,
-    writers: JoinSet<()>,
+    connections: JoinSet<()>,
+    /// Each of them that may have something to write has a clone, and the receiver hears when
+    /// all are dropped.
+    writing: Writing,
+    written: mpsc::Receiver<()>,
     last_id: u64,
     live: Live,
     authenticator: Option<Arc<dyn Authenticator>>,
@@ -140,6 +141,7 @@ impl BrokerTask {
         commands: mpsc::Sender<Command>,
         inbox: mpsc::Receiver<Command>,
     ) -> Self {
+        let (writing, written) = mpsc::channel(1);
         Self {
             broker,
             log,
@@ -149,8 +151,9 @@ impl BrokerTask {
             leaving: BTreeMap::new(),
             reports: Reports::default(),
             unflushed: Vec::new(),
-            readers: JoinSet::new(),
-            writers: JoinSet::new(),
+            connections: JoinSet::new(),
+            writing,
+            written,
             last_id: 0,
             live,
             authenticator,
@@ -210,26 +213,25 @@ impl BrokerTask {
         self.broker.handle(self.start.elapsed(), Input::Shutdown);
         self.carry_out();
         let mut batch = Vec::with_capacity(BATCH);
+        // Only those that write have one from here on.
+        self.writing = mpsc::channel(1).0;
         // When the last goodbye has been written.
         let mut written = None;
-        while !self.readers.is_empty() {
-            if self.writers.is_empty() {
-                written.get_or_insert_with(Instant::now);
-            }
+        while !self.connections.is_empty() {
             let until = written.map_or(deadline, |at| deadline.min(at + LAST_LINGER));
             let wake = self.wake_at().min(until);
             tokio::select! {
                 _ = self.inbox.recv_many(&mut batch, BATCH) => {}
                 // Some wait for a confirmation, which they get before the end.
                 true = news_of(&mut self.log) => {}
-                Some(_) = self.writers.join_next() => {}
-                _ = self.readers.join_next() => {}
+                _ = self.written.recv(), if written.is_none() => written = Some(Instant::now()),
+                _ = self.connections.join_next() => {}
                 () = sleep_until(wake.into()) => {}
             }
             if Instant::now() >= until {
-                if !self.writers.is_empty() {
+                if written.is_none() {
                     tracing::warn!(
-                        connections = self.writers.len(),
+                        connections = self.connections.len(),
                         "the grace period is over; closing what is left"
                     );
                 }
@@ -237,8 +239,7 @@ impl BrokerTask {
             }
             self.turn(&mut batch);
         }
-        self.writers.shutdown().await;
-        self.readers.shutdown().await;
+        self.connections.shutdown().await;
     }
 
     /// Waits until the log is written to its end, or cannot be.
@@ -252,7 +253,7 @@ impl BrokerTask {
     /// One turn of the loop: the batch, the timers, the outputs.
     fn turn(&mut self, batch: &mut Vec<Command>) {
         // Ended tasks are only remembered until somebody asks.
-        for tasks in [&mut self.readers, &mut self.writers, &mut self.checks] {
+        for tasks in [&mut self.connections, &mut self.checks] {
             while let Some(ended) = tasks.try_join_next() {
                 if let Err(error) = ended {
                     tracing::error!(%error, "a task of a connection failed");
@@ -285,14 +286,10 @@ impl BrokerTask {
     /// has closed are not its business any more.
     fn admit(&mut self, command: Command) -> Option<Input> {
         match command {
-            Command::Received {
-                connection,
-                bytes,
-                room,
-            } => {
-                // The next one may come in while this one is handled.
-                drop(room);
+            Command::Received { connection, bytes } => {
                 let peer = self.peers.get_mut(&connection)?;
+                // The next one may come in while this one is handled.
+                peer.link.taken();
                 if std::mem::take(&mut peer.is_new) {
                     peer.subject.speaks = other_protocol(&bytes, peer.subject.protocol);
                 }
@@ -320,7 +317,7 @@ impl BrokerTask {
                     protocol = name(peer.subject.protocol),
                     "disconnected"
                 );
-                peer.gate.set(Reading::Over);
+                peer.link.set_reading(Reading::Over);
                 self.leaving.insert(connection, peer.subject.clone());
                 Some(Input::Disconnected { connection })
             }
@@ -347,7 +344,7 @@ impl BrokerTask {
                 let _ = answer.send(peers.len());
                 let now = self.start.elapsed();
                 for (connection, peer) in peers {
-                    peer.gate.set(Reading::Over);
+                    peer.link.set_reading(Reading::Over);
                     self.broker.handle(now, Input::Disconnected { connection });
                 }
                 None
@@ -373,48 +370,34 @@ impl BrokerTask {
     fn open(&mut self, established: Established, peer: Origin, place: Place) -> ConnectionId {
         let Established {
             protocol,
-            reader,
-            writer,
+            carrier,
             source: _,
             identity: _,
         } = established;
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
         tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
-        let gate = Arc::new(Gate::new());
-        let outgoing = Arc::new(Outgoing::default());
-        let place = Arc::new(place);
-        let values = self.live.get();
-        self.readers.spawn(connection::read(
+        let link = Arc::new(Link::new());
+        self.connections.spawn(Connection::new(
             id,
-            reader,
-            Arc::clone(&gate),
+            carrier,
+            Arc::clone(&link),
             self.commands.clone(),
-            values.linger,
-            Arc::clone(&place),
-        ));
-        self.writers.spawn(connection::write(
-            id,
-            writer,
-            Arc::clone(&outgoing),
-            self.commands.clone(),
-            values.write_timeout,
+            self.live.get(),
+            self.writing.clone(),
             place,
         ));
-        self.peers.insert(
-            id,
-            Peer {
-                subject: Subject {
-                    protocol,
-                    peer,
-                    speaks: None,
-                },
-                is_new: true,
-                outgoing: Vec::new(),
-                writer: outgoing,
-                gate,
+        let peer = Peer {
+            subject: Subject {
+                protocol,
+                peer,
+                speaks: None,
             },
-        );
+            is_new: true,
+            is_unflushed: false,
+            link,
+        };
+        self.peers.insert(id, Box::new(peer));
         id
     }
 
@@ -427,30 +410,29 @@ impl BrokerTask {
                         if bytes.is_empty() {
                             continue;
                         }
-                        if peer.outgoing.is_empty() {
+                        if !std::mem::replace(&mut peer.is_unflushed, true) {
                             self.unflushed.push(connection);
                         }
-                        peer.outgoing.push(bytes);
+                        peer.link.push(bytes);
                     }
                 }
                 Output::Pause { connection } => self.set_reading(connection, Reading::Paused),
                 Output::Resume { connection } => self.set_reading(connection, Reading::On),
                 Output::Drain { connection } => {
                     if let Some(peer) = self.peers.get(&connection) {
-                        peer.gate.drain();
+                        peer.link.drain();
                     }
                 }
                 Output::Close { connection } => {
-                    if let Some(mut peer) = self.peers.remove(&connection) {
+                    if let Some(peer) = self.peers.remove(&connection) {
                         tracing::debug!(
                             id = connection.0,
                             protocol = name(peer.subject.protocol),
                             "closed"
                         );
-                        peer.flush();
-                        // The writer ends, and sends FIN, when it has written
-                        // what it has; the reader waits for the peer's FIN.
-                        peer.gate.set(Reading::Over);
+                        // It ends, and sends FIN, when it has written what it has, and
+                        // waits for the peer's FIN.
+                        peer.link.set_reading(Reading::Over);
                     }
                 }
                 Output::Authenticate {
@@ -487,7 +469,8 @@ impl BrokerTask {
         self.hand_on_log();
         for connection in self.unflushed.drain(..) {
             if let Some(peer) = self.peers.get_mut(&connection) {
-                peer.flush();
+                peer.is_unflushed = false;
+                peer.link.wake();
             }
         }
     }
@@ -528,7 +511,7 @@ impl BrokerTask {
 
     fn set_reading(&self, connection: ConnectionId, reading: Reading) {
         if let Some(peer) = self.peers.get(&connection) {
-            peer.gate.set(reading);
+            peer.link.set_reading(reading);
         }
     }
 
@@ -560,17 +543,9 @@ async fn news_of(log: &mut Option<Writer>) -> bool {
     }
 }
 
-impl Peer {
-    fn flush(&mut self) {
-        if !self.outgoing.is_empty() {
-            self.writer.push(&mut self.outgoing);
-        }
-    }
-}
-
 impl Drop for Peer {
-    /// The writer ends when it has written what there is.
+    /// The connection ends when it has written what there is.
     fn drop(&mut self) {
-        self.writer.end();
+        self.link.end();
     }
 }

@@ -1,26 +1,31 @@
-//! The two tasks of one connection: one reads, one writes.
+//! The task of one connection: it reads and it writes.
+//!
+//! It is a future that is written by hand, for its weight: most connections are idle most of
+//! the time, and hold no buffer and no timer then.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt::Display;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mq_core::ConnectionId;
-use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::sync::mpsc::error::{SendError, TrySendError};
+use tokio::sync::mpsc::{OwnedPermit, Sender};
+use tokio::time::{Sleep, sleep};
 
 use crate::broker_task::Command;
+use crate::link::{Link, Orders, Reading};
+use crate::live::Values;
 use crate::places::Place;
-use crate::transport::{Reader, SMALL, Writer};
+use crate::transport::{Carrier, SMALL};
 
 /// Read sizes adapt between [`SMALL`] and this: an idle connection holds no buffer, a busy
 /// one needs few calls.
 pub(crate) const LARGEST_READ: usize = 64 * 1024;
-
-/// Reads of one connection that wait for the broker at most, so that one that floods
-/// leaves the inbox to the others.
-const READS_WAITING: usize = 2;
 
 /// A socket is taken for empty when it had nothing for so long. That this timer
 /// fires shows that the runtime has looked at the socket meanwhile.
@@ -29,273 +34,361 @@ const EMPTY_AFTER: Duration = Duration::from_millis(1);
 /// What is read of a socket at most when it is to be emptied.
 const LARGEST_DRAIN: usize = 8 << 20;
 
-/// Chunks for which an idle connection keeps room.
-const FEW: usize = 4;
-
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
 
-/// Whether the broker wants to hear from a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Reading {
-    On,
-    Paused,
-    /// What still comes is thrown away.
+/// It ends when both directions have.
+pub(crate) struct Connection {
+    id: ConnectionId,
+    carrier: Carrier,
+    link: Arc<Link>,
+    inbox: Inbox,
+    values: Arc<Values>,
+    input: Input,
+    /// How much is read at one time.
+    size: usize,
+    buffer: BytesMut,
+    drain: Option<Box<Drain>>,
+    output: Output,
+    queue: VecDeque<Bytes>,
+    /// Written, and not yet reported to the broker.
+    unreported: usize,
+    is_flushed: bool,
+    /// The peer takes no bytes, until then.
+    stuck: Option<Timer>,
+    /// Dropped when there is nothing more to write.
+    writing: Option<Writing>,
+    /// Dropped when the socket is closed.
+    _place: Place,
+}
+
+type Timer = Pin<Box<Sleep>>;
+
+/// Held by those that have something to write, or may have. They are counted by what is
+/// left of its clones.
+pub(crate) type Writing = Sender<()>;
+
+/// The direction from the peer.
+enum Input {
+    /// It reads, as the broker allows.
+    Open,
+    /// What is in the buffer was read, and is to be handed in.
+    Read,
+    /// The socket is empty, as the broker wanted to know.
+    Empty,
+    /// The peer has ended it, which is to be said.
+    Ended,
+    /// What still comes is thrown away, until then. Closing a socket with unread bytes in it
+    /// resets the connection, and a reset can take from the peer the goodbye that it has not
+    /// read yet.
+    Discards(Timer),
     Over,
 }
 
-/// The broker task's hand on a reader.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    reading: AtomicU8,
-    drain: AtomicBool,
-    changed: Notify,
-    /// What may be read ahead of the broker.
-    room: Arc<Semaphore>,
+/// What is read before the broker hears that the socket is empty.
+struct Drain {
+    left: usize,
+    /// It is empty then, unless something comes.
+    empty: Option<Timer>,
 }
 
-impl Gate {
-    pub(crate) fn new() -> Self {
-        Self {
-            reading: AtomicU8::new(Reading::On as u8),
-            drain: AtomicBool::new(false),
-            changed: Notify::new(),
-            room: Arc::new(Semaphore::new(READS_WAITING)),
-        }
-    }
-
-    pub(crate) fn set(&self, reading: Reading) {
-        self.reading.store(reading as u8, Ordering::Release);
-        // There is one reader, and a permit that it does not wait for yet is
-        // kept for it.
-        self.changed.notify_one();
-    }
-
-    /// Has the reader hand in what has arrived, paused or not, and say so.
-    pub(crate) fn drain(&self) {
-        self.drain.store(true, Ordering::Release);
-        self.changed.notify_one();
-    }
-
-    fn takes_drain(&self) -> bool {
-        self.drain.swap(false, Ordering::AcqRel)
-    }
-
-    fn get(&self) -> Reading {
-        const ON: u8 = Reading::On as u8;
-        const PAUSED: u8 = Reading::Paused as u8;
-        match self.reading.load(Ordering::Acquire) {
-            ON => Reading::On,
-            PAUSED => Reading::Paused,
-            _ => Reading::Over,
-        }
-    }
+/// The direction to the peer.
+enum Output {
+    Open,
+    /// The peer takes nothing more, which is to be said.
+    Failed,
+    /// Everything is written.
+    Closing,
+    Over,
 }
 
-/// Reads until the peer has closed its side or the connection is over.
-pub(crate) async fn read(
-    connection: ConnectionId,
-    mut socket: Reader,
-    gate: Arc<Gate>,
-    commands: mpsc::Sender<Command>,
-    linger: Duration,
-    _place: Arc<Place>,
-) {
-    let mut buffer = BytesMut::new();
-    let mut size = SMALL;
-    // What is read before the broker hears that the socket is empty.
-    let mut drain = None;
-    loop {
-        if gate.takes_drain() {
-            drain = Some(LARGEST_DRAIN);
-        }
-        match (gate.get(), drain) {
-            (Reading::Over, _) => break,
-            (_, Some(_)) | (Reading::On, None) => {}
-            (Reading::Paused, None) => {
-                gate.changed.notified().await;
-                continue;
-            }
-        }
-        if size == SMALL {
-            buffer = BytesMut::new();
-        } else if buffer.capacity() < size / 4 {
-            // What is left of the last buffer is used up first.
-            buffer.reserve(size);
-        }
-        let room = buffer.capacity().max(SMALL);
-        let read = tokio::select! {
-            biased;
-            read = socket.read(&mut buffer) => read,
-            () = sleep(EMPTY_AFTER), if drain.is_some() => {
-                drain = None;
-                if commands.send(Command::Drained { connection }).await.is_err() {
-                    return;
+/// The broker is gone.
+struct Closed;
+
+/// The way to the broker.
+struct Inbox {
+    commands: Sender<Command>,
+    /// While it is full.
+    room: Option<Room>,
+}
+
+type Room = Pin<Box<dyn Future<Output = Result<OwnedPermit<Command>, SendError<()>>> + Send>>;
+
+impl Inbox {
+    /// Sends a command when there is room for it. Only then is it made.
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        command: impl FnOnce() -> Command,
+    ) -> Poll<Result<(), Closed>> {
+        if self.room.is_none() {
+            match self.commands.try_reserve() {
+                Ok(permit) => {
+                    permit.send(command());
+                    return Poll::Ready(Ok(()));
                 }
-                continue;
+                Err(TrySendError::Closed(())) => return Poll::Ready(Err(Closed)),
+                Err(TrySendError::Full(())) => {}
             }
-            () = gate.changed.notified() => continue,
+        }
+        let room = self
+            .room
+            .get_or_insert_with(|| Box::pin(self.commands.clone().reserve_owned()));
+        let permit = ready!(room.as_mut().poll(context));
+        self.room = None;
+        permit.map_err(|SendError(())| Closed)?.send(command());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        id: ConnectionId,
+        carrier: Carrier,
+        link: Arc<Link>,
+        commands: Sender<Command>,
+        values: Arc<Values>,
+        writing: Writing,
+        place: Place,
+    ) -> Self {
+        Self {
+            id,
+            carrier,
+            link,
+            inbox: Inbox {
+                commands,
+                room: None,
+            },
+            values,
+            input: Input::Open,
+            size: SMALL,
+            buffer: BytesMut::new(),
+            drain: None,
+            output: Output::Open,
+            queue: VecDeque::new(),
+            unreported: 0,
+            is_flushed: true,
+            stuck: None,
+            writing: Some(writing),
+            _place: place,
+        }
+    }
+
+    /// Reads until the peer has closed its side or the connection is over. An error: the
+    /// broker is gone.
+    fn poll_input(
+        &mut self,
+        context: &mut Context<'_>,
+        reading: Reading,
+    ) -> Poll<Result<(), Closed>> {
+        let connection = self.id;
+        loop {
+            if reading == Reading::Over
+                && matches!(self.input, Input::Open | Input::Read | Input::Empty)
+            {
+                self.drain = None;
+                self.input = Input::Discards(Box::pin(sleep(self.values.linger)));
+            }
+            match &mut self.input {
+                Input::Open => ready!(self.poll_read(context, reading)),
+                Input::Read => {
+                    let buffer = &mut self.buffer;
+                    let received = || Command::Received {
+                        connection,
+                        bytes: buffer.split().freeze(),
+                    };
+                    ready!(self.inbox.poll_send(context, received))?;
+                    self.input = match self.drain.as_ref().is_some_and(|drain| drain.left == 0) {
+                        true => Input::Empty,
+                        false => Input::Open,
+                    };
+                }
+                Input::Empty => {
+                    let drained = || Command::Drained { connection };
+                    ready!(self.inbox.poll_send(context, drained))?;
+                    self.drain = None;
+                    self.input = Input::Open;
+                }
+                Input::Ended => {
+                    let gone = || Command::Gone { connection };
+                    ready!(self.inbox.poll_send(context, gone))?;
+                    // The writer still has what the broker said before this.
+                    self.input = Input::Over;
+                }
+                Input::Discards(until) => {
+                    let is_late = until.as_mut().poll(context).is_ready();
+                    self.buffer.clear();
+                    let read = self.carrier.poll_read(context, &mut self.buffer);
+                    if is_late || matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+                        self.input = Input::Over;
+                    } else if read.is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Input::Over => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Reads once. Ready: the state of the input has changed.
+    fn poll_read(&mut self, context: &mut Context<'_>, reading: Reading) -> Poll<()> {
+        let may_read = reading == Reading::On || self.drain.is_some();
+        if !may_read || !self.link.has_room() {
+            return Poll::Pending;
+        }
+        if self.size == SMALL {
+            self.buffer = BytesMut::new();
+        } else if self.buffer.capacity() < self.size / 4 {
+            // What is left of the last buffer is used up first.
+            self.buffer.reserve(self.size);
+        }
+        let room = self.buffer.capacity().max(SMALL);
+        let Poll::Ready(read) = self.carrier.poll_read(context, &mut self.buffer) else {
+            if let Some(drain) = &mut self.drain {
+                let empty = drain
+                    .empty
+                    .get_or_insert_with(|| Box::pin(sleep(EMPTY_AFTER)));
+                ready!(empty.as_mut().poll(context));
+                self.input = Input::Empty;
+                return Poll::Ready(());
+            }
+            return Poll::Pending;
         };
-        match read {
-            Ok(0) => {
-                let _ = commands.send(Command::Gone { connection }).await;
-                // The writer still has what the broker said before this.
-                return;
-            }
+        self.input = match read {
+            Ok(0) => Input::Ended,
             Ok(len) => {
                 if len == room {
-                    size = (size * 2).min(LARGEST_READ);
-                } else if len < size / 8 {
-                    size = (size / 2).max(SMALL);
+                    self.size = (self.size * 2).min(LARGEST_READ);
+                } else if len < self.size / 8 {
+                    self.size = (self.size / 2).max(SMALL);
                 }
-                let bytes = buffer.split().freeze();
-                // It is never closed: there is room again when the broker has taken
-                // what waits.
-                let Ok(room) = Arc::clone(&gate.room).acquire_owned().await else {
-                    return;
-                };
-                let received = Command::Received {
-                    connection,
-                    bytes,
-                    room,
-                };
-                if commands.send(received).await.is_err() {
-                    return;
+                if let Some(drain) = &mut self.drain {
+                    drain.left = drain.left.saturating_sub(len);
+                    drain.empty = None;
                 }
-                drain = drain.map(|left: usize| left.saturating_sub(len));
-                if drain == Some(0) {
-                    drain = None;
-                    if commands
-                        .send(Command::Drained { connection })
-                        .await
-                        .is_err()
-                    {
-                        return;
-                    }
-                }
+                self.link.reads();
+                Input::Read
             }
             Err(error) => {
-                tracing::debug!(id = connection.0, %error, "cannot read");
-                let _ = commands.send(Command::Gone { connection }).await;
-                return;
+                tracing::debug!(id = self.id.0, %error, "cannot read");
+                Input::Ended
             }
-        }
-    }
-    // Closing a socket with unread bytes in it resets the connection, and a
-    // reset can take from the peer the goodbye that it has not read yet.
-    let _ = timeout(linger, discard(socket, buffer)).await;
-}
-
-async fn discard(mut socket: Reader, mut buffer: BytesMut) {
-    loop {
-        buffer.clear();
-        match socket.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
-}
-
-/// What the broker transmits to one connection. It is bounded by the broker, which holds
-/// back while what it transmitted has not been reported to have left.
-#[derive(Debug, Default)]
-pub(crate) struct Outgoing {
-    waiting: Mutex<Waiting>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    chunks: Vec<Bytes>,
-    is_over: bool,
-}
-
-impl Outgoing {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        };
+        Poll::Ready(())
     }
 
-    /// Hands over chunks, which are taken out of `chunks`.
-    pub(crate) fn push(&self, chunks: &mut Vec<Bytes>) {
-        self.waiting().chunks.append(chunks);
-        self.changed.notify_one();
-    }
-
-    /// Nothing more comes.
-    pub(crate) fn end(&self) {
-        self.waiting().is_over = true;
-        self.changed.notify_one();
-    }
-
-    /// Takes what there is. Returns whether more may come.
-    fn take(&self, queue: &mut VecDeque<Bytes>) -> bool {
-        let mut waiting = self.waiting();
-        queue.extend(waiting.chunks.drain(..));
-        waiting.chunks.shrink_to(FEW);
-        !waiting.is_over
-    }
-
-    /// Waits until there is something, and takes it. Returns false if nothing more comes.
-    async fn more(&self, queue: &mut VecDeque<Bytes>) -> bool {
+    /// Writes what the broker transmits, until it transmits no more, and closes the sending
+    /// side then. An error: the broker is gone.
+    fn poll_output(
+        &mut self,
+        context: &mut Context<'_>,
+        is_over: bool,
+    ) -> Poll<Result<(), Closed>> {
+        let connection = self.id;
         loop {
-            let is_open = self.take(queue);
-            if !queue.is_empty() {
-                return true;
+            let is_written = self.queue.is_empty() && self.is_flushed;
+            match self.output {
+                Output::Open
+                    if self.unreported >= REPORT || (self.unreported > 0 && is_written) =>
+                {
+                    let len = self.unreported;
+                    let transmitted = || Command::Transmitted { connection, len };
+                    ready!(self.inbox.poll_send(context, transmitted))?;
+                    self.unreported = 0;
+                }
+                Output::Open if !is_written => match self.poll_write(context) {
+                    Poll::Ready(Ok(())) => self.stuck = None,
+                    Poll::Ready(Err(error)) => {
+                        tracing::debug!(id = self.id.0, %error, "cannot write");
+                        self.output = Output::Failed;
+                    }
+                    Poll::Pending => {
+                        ready!(self.poll_stuck(context));
+                        tracing::info!(
+                            id = self.id.0,
+                            timeout = ?self.values.write_timeout,
+                            "the peer takes no bytes: given up"
+                        );
+                        self.output = Output::Failed;
+                    }
+                },
+                Output::Open if is_over => self.output = Output::Closing,
+                Output::Open => return Poll::Pending,
+                Output::Failed => {
+                    self.queue = VecDeque::new();
+                    let gone = || Command::Gone { connection };
+                    ready!(self.inbox.poll_send(context, gone))?;
+                    self.output = Output::Over;
+                }
+                Output::Closing => {
+                    match self.carrier.poll_close(context) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => self.say_unclosed(&error),
+                        Poll::Pending => {
+                            ready!(self.poll_stuck(context));
+                            self.say_unclosed(&"the peer takes no bytes");
+                        }
+                    }
+                    self.output = Output::Over;
+                }
+                Output::Over => {
+                    self.stuck = None;
+                    self.writing = None;
+                    return Poll::Ready(Ok(()));
+                }
             }
-            if !is_open {
-                return false;
-            }
-            queue.shrink_to(FEW);
-            self.changed.notified().await;
         }
+    }
+
+    /// Writes some of what there is, or has it leave.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.queue.is_empty() {
+            ready!(self.carrier.poll_flush(context))?;
+            self.is_flushed = true;
+            // An idle connection keeps no room.
+            self.queue = VecDeque::new();
+        } else {
+            self.unreported += ready!(self.carrier.poll_write(context, &mut self.queue))?;
+            self.is_flushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the peer has taken nothing for too long.
+    fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.values.write_timeout;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        stuck.as_mut().poll(context)
+    }
+
+    fn say_unclosed(&self, error: &dyn Display) {
+        tracing::debug!(id = self.id.0, %error, "cannot end the sending side");
     }
 }
 
-/// Writes what the broker transmits, until it transmits no more. The end of
-/// this task closes the connection's sending side.
-pub(crate) async fn write(
-    connection: ConnectionId,
-    mut socket: Writer,
-    outgoing: Arc<Outgoing>,
-    commands: mpsc::Sender<Command>,
-    write_timeout: Duration,
-    _place: Arc<Place>,
-) {
-    let mut queue = VecDeque::new();
-    // Reported in sums: written, but not yet told to the broker.
-    let mut unreported = 0;
-    while outgoing.more(&mut queue).await {
-        while !queue.is_empty() {
-            outgoing.take(&mut queue);
-            let written = match timeout(write_timeout, socket.write(&mut queue)).await {
-                Ok(Ok(written)) => written,
-                stuck => {
-                    match stuck {
-                        Ok(Err(error)) => {
-                            tracing::debug!(id = connection.0, %error, "cannot write");
-                        }
-                        _ => tracing::info!(
-                            id = connection.0,
-                            timeout = ?write_timeout,
-                            "the peer takes no bytes: given up"
-                        ),
-                    }
-                    let _ = commands.send(Command::Gone { connection }).await;
-                    return;
-                }
-            };
-            unreported += written;
-            if unreported >= REPORT || queue.is_empty() {
-                let len = std::mem::take(&mut unreported);
-                let transmitted = Command::Transmitted { connection, len };
-                if commands.send(transmitted).await.is_err() {
-                    return;
-                }
-            }
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let Orders {
+            reading,
+            drain,
+            is_over,
+        } = this.link.orders(context.waker(), &mut this.queue);
+        if drain {
+            this.drain = Some(Box::new(Drain {
+                left: LARGEST_DRAIN,
+                empty: None,
+            }));
         }
-    }
-    if let Ok(Err(error)) = timeout(write_timeout, socket.close()).await {
-        tracing::debug!(id = connection.0, %error, "cannot end the sending side");
+        let output = this.poll_output(context, is_over);
+        let input = this.poll_input(context, reading);
+        match (input, output) {
+            // Without the broker, nothing is left to do.
+            (Poll::Ready(Err(Closed)), _) | (_, Poll::Ready(Err(Closed))) => Poll::Ready(()),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
     }
 }

@@ -67,6 +67,7 @@ mod config;
 mod connection;
 mod error;
 mod hand;
+mod link;
 mod listener;
 mod live;
 mod places;

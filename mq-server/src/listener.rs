@@ -21,7 +21,7 @@ use crate::broker_task::{Accepted, Command};
 use crate::live::Live;
 use crate::places::{Claim, Place, Places};
 use crate::throttle::{Line, Throttle};
-use crate::transport::{Acceptor, Address, Arrival, Endpoint, establish};
+use crate::transport::{Acceptor, Address, Arrival, Endpoint, Established, Speaks, establish};
 
 /// How long to leave a listener alone when the process or the machine has run
 /// out of something. The connections wait in the kernel's backlog meanwhile.
@@ -51,6 +51,29 @@ impl Reception {
         if let Some(Line { left_out }) = self.throttle.line(Instant::now()) {
             tracing::info!(%endpoint, %peer, left_out, "refused: {reason}");
         }
+    }
+
+    /// Hands a connection of which the protocol begins to the broker.
+    async fn hand_on(
+        &self,
+        mut established: Established,
+        peer: Peer,
+        place: Place,
+        endpoint: &Endpoint,
+    ) {
+        let terms = Terms {
+            identity: established.identity.take(),
+            allow_anonymous: endpoint.allow_anonymous,
+            virtual_host: endpoint.virtual_host.clone(),
+        };
+        let accepted = Box::new(Accepted {
+            established,
+            terms,
+            peer,
+            place,
+        });
+        // If the broker is gone, so is the need for this connection.
+        let _ = self.commands.send(Command::Accepted(accepted)).await;
     }
 }
 
@@ -216,14 +239,16 @@ pub(crate) async fn accept(number: usize, listener: Listener, reception: Recepti
                 continue;
             }
         };
-        let arrived = receive(
-            arrival,
-            peer,
-            place,
-            Arc::clone(&endpoint),
-            reception.clone(),
-        );
-        handshakes.spawn(arrived);
+        match endpoint.speaks {
+            Speaks::Only(protocol) if !endpoint.tls && !endpoint.proxy => {
+                let established = arrival.plain(protocol);
+                reception.hand_on(established, peer, place, &endpoint).await;
+            }
+            _ => {
+                let (endpoint, reception) = (Arc::clone(&endpoint), reception.clone());
+                handshakes.spawn(receive(arrival, peer, place, endpoint, reception));
+            }
+        }
     }
 }
 
@@ -238,7 +263,7 @@ async fn receive(
     let values = reception.live.get();
     let tls = reception.tls.as_ref();
     let handshake = establish(arrival, &endpoint, tls, reception.message_size);
-    let mut established = match timeout(values.handshake_timeout, handshake).await {
+    let established = match timeout(values.handshake_timeout, handshake).await {
         Ok(Ok(established)) => established,
         Ok(Err(error)) => return reception.turn_away(&endpoint, &peer, &error),
         Err(_) => {
@@ -253,22 +278,7 @@ async fn receive(
             return reception.turn_away(&endpoint, &peer, &full);
         }
     }
-    let terms = Terms {
-        identity: established.identity.take(),
-        allow_anonymous: endpoint.allow_anonymous,
-        virtual_host: endpoint.virtual_host.clone(),
-    };
-    let accepted = Accepted {
-        peer,
-        established,
-        terms,
-        place,
-    };
-    // If the broker is gone, so is the need for this connection.
-    let _ = reception
-        .commands
-        .send(Command::Accepted(Box::new(accepted)))
-        .await;
+    reception.hand_on(established, peer, place, &endpoint).await;
 }
 
 /// Errors that accept(2) reports about the one connection it took from the

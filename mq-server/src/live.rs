@@ -7,7 +7,7 @@ use crate::Config;
 
 /// Shared by all listeners and the broker's task. Clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Live(Arc<RwLock<Values>>);
+pub(crate) struct Live(Arc<RwLock<Arc<Values>>>);
 
 /// They hold for what happens from now on: a connection keeps those with which it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +22,15 @@ pub(crate) struct Values {
 
 impl Live {
     pub(crate) fn new(config: &Config) -> Self {
-        Self(Arc::new(RwLock::new(config.into())))
+        Self(Arc::new(RwLock::new(Arc::new(config.into()))))
     }
 
-    pub(crate) fn get(&self) -> Values {
-        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn get(&self) -> Arc<Values> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn set(&self, config: &Config) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config.into();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.into());
     }
 }
 

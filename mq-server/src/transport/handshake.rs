@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::rewind::Rewind;
-use super::{Acceptor, BoxSocket, Endpoint, Reader, Speaks, Writer, halves, proxy, websocket};
+use super::{Acceptor, BoxSocket, Carrier, Endpoint, Speaks, proxy, websocket};
 
 /// A socket that was accepted.
 pub(crate) enum Arrival {
@@ -23,8 +23,7 @@ pub(crate) enum Arrival {
 /// A connection of which the protocol is known.
 pub(crate) struct Established {
     pub(crate) protocol: Protocol,
-    pub(crate) reader: Reader,
-    pub(crate) writer: Writer,
+    pub(crate) carrier: Carrier,
     /// Where a proxy says that it came from.
     pub(crate) source: Option<SocketAddr>,
     /// The user in the client's certificate, where that is asked for.
@@ -39,18 +38,6 @@ pub(crate) async fn establish(
     tls: Option<&Acceptor>,
     message_size: usize,
 ) -> io::Result<Established> {
-    // The common case keeps halves that share nothing.
-    if let (Speaks::Only(protocol), false, false) = (endpoint.speaks, endpoint.tls, endpoint.proxy)
-    {
-        let (reader, writer) = arrival.into_halves();
-        return Ok(Established {
-            protocol,
-            reader,
-            writer,
-            source: None,
-            identity: None,
-        });
-    }
     let mut socket = arrival.into_socket();
     let source = match endpoint.proxy {
         true => proxy::read(&mut socket).await?,
@@ -72,40 +59,34 @@ pub(crate) async fn establish(
         }
         known => known,
     };
-    let (protocol, (reader, writer)) = match speaks {
-        Speaks::Only(protocol) => (protocol, split(socket)),
+    let (protocol, carrier) = match speaks {
+        Speaks::Only(protocol) => (protocol, Carrier::Bytes(socket)),
         Speaks::WebSocket | Speaks::Anything => {
             let (stream, protocol) = websocket::accept(socket, message_size).await?;
-            (protocol, halves::messages(stream, protocol))
+            (protocol, Carrier::messages(stream, protocol))
         }
     };
     Ok(Established {
         protocol,
-        reader,
-        writer,
+        carrier,
         source,
         identity,
     })
 }
 
 impl Arrival {
-    fn into_halves(self) -> (Reader, Writer) {
-        match self {
-            Self::Tcp(stream) => {
-                let (reader, writer) = stream.into_split();
-                (
-                    Reader::Bytes(Box::new(reader)),
-                    Writer::Bytes(Box::new(writer)),
-                )
-            }
+    /// The connection, where the protocol begins with the first byte.
+    pub(crate) fn plain(self, protocol: Protocol) -> Established {
+        let carrier = match self {
+            Self::Tcp(stream) => Carrier::Tcp(stream),
             #[cfg(unix)]
-            Self::Unix(stream) => {
-                let (reader, writer) = stream.into_split();
-                (
-                    Reader::Bytes(Box::new(reader)),
-                    Writer::Bytes(Box::new(writer)),
-                )
-            }
+            Self::Unix(stream) => Carrier::Bytes(Box::new(stream)),
+        };
+        Established {
+            protocol,
+            carrier,
+            source: None,
+            identity: None,
         }
     }
 
@@ -116,14 +97,6 @@ impl Arrival {
             Self::Unix(stream) => Box::new(stream),
         }
     }
-}
-
-fn split(socket: BoxSocket) -> (Reader, Writer) {
-    let (reader, writer) = tokio::io::split(socket);
-    (
-        Reader::Bytes(Box::new(reader)),
-        Writer::Bytes(Box::new(writer)),
-    )
 }
 
 /// A socket with TLS on it, and the user in the client's certificate.

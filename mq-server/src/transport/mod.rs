@@ -1,8 +1,8 @@
 //! What lies between a socket and the broker's bytes: the PROXY protocol, TLS,
 //! WebSocket, and finding out which protocol a peer speaks.
 
+mod carrier;
 mod endpoint;
-mod halves;
 mod handshake;
 mod identity;
 mod proxy;
@@ -13,7 +13,7 @@ mod websocket;
 pub use endpoint::{Address, Endpoint, EndpointError, IdentityFrom, Speaks};
 pub use tls::{TlsError, TlsFiles};
 
-pub(crate) use halves::{Reader, SMALL, Writer};
+pub(crate) use carrier::{Carrier, SMALL};
 pub(crate) use handshake::{Arrival, Established, establish};
 pub(crate) use tls::Acceptor;
 

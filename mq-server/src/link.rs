@@ -1,0 +1,140 @@
+//! What the broker's task and the task of one connection share.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bytes::Bytes;
+
+/// Reads of one connection that wait for the broker at most, so that one that floods
+/// leaves the inbox to the others.
+const READS_WAITING: usize = 2;
+
+/// Whether the broker wants to hear from a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    On,
+    Paused,
+    /// What still comes is thrown away.
+    Over,
+}
+
+/// The broker's orders to a connection. What it transmits is bounded by the broker, which
+/// holds back while what it transmitted has not been reported to have left.
+#[derive(Debug)]
+pub(crate) struct Link {
+    desk: Mutex<Desk>,
+    /// What was read ahead of the broker.
+    reads: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Desk {
+    /// To be written.
+    chunks: VecDeque<Bytes>,
+    /// Nothing more comes.
+    is_over: bool,
+    reading: Reading,
+    drain: bool,
+    /// Of the connection's task.
+    waker: Option<Waker>,
+}
+
+/// What the broker wants of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orders {
+    pub(crate) reading: Reading,
+    /// To hand in what has arrived, paused or not, and to say so.
+    pub(crate) drain: bool,
+    /// Nothing more is to be written after what there is.
+    pub(crate) is_over: bool,
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self {
+            desk: Mutex::new(Desk {
+                chunks: VecDeque::new(),
+                is_over: false,
+                reading: Reading::On,
+                drain: false,
+                waker: None,
+            }),
+            reads: AtomicUsize::new(0),
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Desk)) {
+        let mut desk = self.desk();
+        change(&mut desk);
+        if let Some(waker) = &desk.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Hands over what is to be written. [`wake`](Self::wake) has it noticed.
+    pub(crate) fn push(&self, bytes: Bytes) {
+        self.desk().chunks.push_back(bytes);
+    }
+
+    /// Has the connection look at what it was handed.
+    pub(crate) fn wake(&self) {
+        self.change(|_| {});
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&self) {
+        self.change(|desk| desk.is_over = true);
+    }
+
+    pub(crate) fn set_reading(&self, reading: Reading) {
+        self.change(|desk| desk.reading = reading);
+    }
+
+    /// Has the connection hand in what has arrived, paused or not, and say so.
+    pub(crate) fn drain(&self) {
+        self.change(|desk| desk.drain = true);
+    }
+
+    /// The broker has taken in what a read brought.
+    pub(crate) fn taken(&self) {
+        if self.reads.fetch_sub(1, Ordering::AcqRel) == READS_WAITING {
+            self.wake();
+        }
+    }
+
+    /// What the connection's task has to do now. It is woken when there is something new.
+    pub(crate) fn orders(&self, waker: &Waker, queue: &mut VecDeque<Bytes>) -> Orders {
+        let mut desk = self.desk();
+        if queue.is_empty() {
+            // No copy, and no room that is kept by an idle connection.
+            *queue = std::mem::take(&mut desk.chunks);
+        } else {
+            queue.append(&mut desk.chunks);
+        }
+        match &mut desk.waker {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        Orders {
+            reading: desk.reading,
+            drain: std::mem::take(&mut desk.drain),
+            is_over: desk.is_over,
+        }
+    }
+
+    /// Whether more may be read ahead of the broker. If not, the task is woken when it may.
+    pub(crate) fn has_room(&self) -> bool {
+        self.reads.load(Ordering::Acquire) < READS_WAITING
+    }
+
+    /// What a read brought is handed in.
+    pub(crate) fn reads(&self) {
+        self.reads.fetch_add(1, Ordering::AcqRel);
+    }
+}
