@@ -1,13 +1,13 @@
 //! What the embedder decides before the broker starts.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::admission::Authentication;
 use crate::limits::Limits;
-use crate::model::Rights;
+use crate::pattern::{Keys, compile};
 
 /// The settings of a [`Broker`](crate::Broker).
 ///
@@ -233,6 +233,15 @@ pub enum ConfigError {
     NoStore,
 }
 
+impl ConfigError {
+    pub(crate) fn pattern(user: &str, error: &regex::Error) -> Self {
+        Self::PermissionPattern {
+            user: user.into(),
+            reason: error.to_string(),
+        }
+    }
+}
+
 impl Config {
     /// Whether a user name counts as none, since anybody may come under any name.
     pub(crate) fn is_stranger(&self, user: &str) -> bool {
@@ -259,13 +268,41 @@ impl Config {
                 return Err(ConfigError::DuplicateVirtualHost(name.clone()));
             }
         }
-        // Compiled, and looked at.
-        Rights::new(self)?;
+        self.check_permissions()?;
         if self.frame_max < 4096 {
             return Err(ConfigError::FrameMax(self.frame_max));
         }
         if self.receive_maximum == 0 {
             return Err(ConfigError::ReceiveMaximum);
+        }
+        Ok(())
+    }
+
+    fn check_permissions(&self) -> Result<(), ConfigError> {
+        let mut known = BTreeSet::new();
+        for permission in &self.permissions {
+            if !self.virtual_hosts.contains(&permission.virtual_host) {
+                return Err(ConfigError::PermissionHost {
+                    user: permission.user.clone(),
+                    virtual_host: permission.virtual_host.clone(),
+                });
+            }
+            for pattern in [&permission.configure, &permission.write, &permission.read] {
+                compile(pattern).map_err(|error| ConfigError::pattern(&permission.user, &error))?;
+            }
+            known.insert((&permission.user, &permission.virtual_host));
+        }
+        for permission in &self.topic_permissions {
+            if !known.contains(&(&permission.user, &permission.virtual_host)) {
+                return Err(ConfigError::TopicPermission {
+                    user: permission.user.clone(),
+                    virtual_host: permission.virtual_host.clone(),
+                });
+            }
+            for pattern in [&permission.write, &permission.read] {
+                Keys::new(pattern, permission)
+                    .map_err(|error| ConfigError::pattern(&permission.user, &error))?;
+            }
         }
         Ok(())
     }

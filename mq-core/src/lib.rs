@@ -204,6 +204,7 @@ mod journal;
 mod limits;
 pub mod model;
 mod names;
+mod pattern;
 mod recovery;
 mod report;
 

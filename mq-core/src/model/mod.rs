@@ -111,6 +111,7 @@ use crate::config::{Config, ConfigError, Store};
 use crate::names::Names;
 use change::Part;
 use meter::Meter;
+use rights::Rights;
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
@@ -126,7 +127,6 @@ pub use request::{
     Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
     DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Ticket, Unrouted,
 };
-pub(crate) use rights::Rights;
 pub use session::{
     Attach, Attached, Leaving, Pending, Push, Resumed, RetainHandling, SubscribeRefusal,
     SubscribeRequest, SubscriptionOptions, Will,

@@ -2,14 +2,12 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::message::Name;
 use super::refusal::Refusal;
 use crate::config::{Permission, TopicPermission};
-
-/// Most memory that one regular expression may take, compiled.
-const LARGEST: usize = 1 << 20;
+use crate::pattern::{Keys, compile};
 
 /// The name under which the default exchange is held against a permission.
 const DEFAULT_EXCHANGE: &str = "amq.default";
@@ -49,53 +47,6 @@ pub(crate) struct Grant {
 struct Topics {
     write: Keys,
     read: Keys,
-}
-
-#[derive(Debug, Clone)]
-enum Keys {
-    Matching(Regex),
-    /// It names the client, who is not known yet.
-    OfClient(String),
-}
-
-/// Compiles a pattern of the configuration. It matches anywhere in a name; an empty one
-/// matches the empty name alone, as in RabbitMQ.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    let pattern = if pattern.is_empty() { "^$" } else { pattern };
-    RegexBuilder::new(pattern).size_limit(LARGEST).build()
-}
-
-/// What stands for the client identifier of an MQTT client.
-const CLIENT: &str = "{client_id}";
-
-impl Keys {
-    /// A pattern in which `{username}` and `{vhost}` stand for themselves.
-    fn new(pattern: &str, permission: &TopicPermission) -> Result<Self, regex::Error> {
-        let pattern = pattern
-            .replace("{username}", &regex::escape(&permission.user))
-            .replace("{vhost}", &regex::escape(&permission.virtual_host));
-        if pattern.contains(CLIENT) {
-            // Whether it is one is seen now.
-            compile(&pattern.replace(CLIENT, "client"))?;
-            return Ok(Self::OfClient(pattern));
-        }
-        compile(&pattern).map(Keys::Matching)
-    }
-
-    fn name(&mut self, client: &str) {
-        if let Self::OfClient(pattern) = self
-            && let Ok(regex) = compile(&pattern.replace(CLIENT, &regex::escape(client)))
-        {
-            *self = Self::Matching(regex);
-        }
-    }
-
-    fn allow(&self, key: &str) -> bool {
-        match self {
-            Self::Matching(regex) => regex.is_match(key),
-            Self::OfClient(_) => false,
-        }
-    }
 }
 
 impl Grant {

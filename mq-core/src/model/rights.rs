@@ -1,7 +1,7 @@
 //! Users, and who may come in.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 
 use super::message::Name;
@@ -80,34 +80,22 @@ impl Rights {
     }
 }
 
+/// What the settings, which are checked, say that users may do.
 fn grants(config: &Config) -> Result<BTreeMap<String, BTreeMap<String, Arc<Grant>>>, ConfigError> {
     let mut grants: BTreeMap<String, BTreeMap<String, Grant>> = BTreeMap::new();
-    let wrong = |user: &str, error: &regex::Error| ConfigError::PermissionPattern {
-        user: user.into(),
-        reason: error.to_string(),
-    };
     for permission in &config.permissions {
-        if !config.virtual_hosts.contains(&permission.virtual_host) {
-            return Err(ConfigError::PermissionHost {
-                user: permission.user.clone(),
-                virtual_host: permission.virtual_host.clone(),
-            });
-        }
-        let grant = Grant::new(permission).map_err(|error| wrong(&permission.user, &error))?;
         let hosts = grants.entry(permission.user.clone()).or_default();
+        let grant = Grant::new(permission)
+            .map_err(|error| ConfigError::pattern(&permission.user, &error))?;
         hosts.insert(permission.virtual_host.clone(), grant);
     }
     for permission in &config.topic_permissions {
         let hosts = grants.get_mut(&permission.user);
-        let Some(grant) = hosts.and_then(|hosts| hosts.get_mut(&permission.virtual_host)) else {
-            return Err(ConfigError::TopicPermission {
-                user: permission.user.clone(),
-                virtual_host: permission.virtual_host.clone(),
-            });
-        };
-        grant
-            .restrict(permission)
-            .map_err(|error| wrong(&permission.user, &error))?;
+        if let Some(grant) = hosts.and_then(|hosts| hosts.get_mut(&permission.virtual_host)) {
+            grant
+                .restrict(permission)
+                .map_err(|error| ConfigError::pattern(&permission.user, &error))?;
+        }
     }
     let shared = |hosts: BTreeMap<String, Grant>| {
         let hosts = hosts.into_iter();

@@ -1,4 +1,4 @@
-//! What the model was asked, and what its notices lead to.
+//! What the notices of the model lead to.
 
 use alloc::string::ToString;
 use amqp_codec::connection::{ReplyError, SendError, ServerConnection, Tags};
@@ -7,53 +7,13 @@ use amqp_codec::{MethodId, ReplyCode};
 use core::time::Duration;
 
 use super::super::give_back;
+use super::asked::{Asked, Next};
 use super::channel::ReplyConsumer;
 use super::{AmqpFrontEnd, reply, send_message};
 use crate::model::PublishOutcome;
-use crate::model::message::Name;
 use crate::model::queue::Claim;
 use crate::model::refusal::Refusal;
 use crate::model::{Notice, Request};
-
-/// What the model was asked.
-pub(super) enum Asked {
-    Login {
-        mechanism: Name,
-    },
-    Open,
-    Channel {
-        number: u16,
-        /// The method that the answer answers.
-        method: MethodId,
-        next: Next,
-    },
-}
-
-/// What the client gets when the answer has come.
-pub(super) enum Next {
-    /// A method that says no more than that it is done.
-    Ok(fn(&mut ServerConnection, u16) -> Result<(), SendError>),
-    QueueDeclareOk,
-    /// The same for a name of direct reply-to.
-    ReplyDeclareOk {
-        name: Name,
-    },
-    QueuePurgeOk,
-    QueueDeleteOk,
-    ConsumeOk {
-        tag: Name,
-    },
-    ReplyConsumeOk {
-        tag: Name,
-    },
-    GetOk {
-        queue: Name,
-        no_ack: bool,
-        /// Messages that may be fetched.
-        tries: usize,
-    },
-    TxCommitOk,
-}
 
 /// A count as the wire has it.
 fn count(n: usize) -> u32 {

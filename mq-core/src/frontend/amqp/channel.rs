@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
-use amqp_codec::connection::{Request, Tags, Unacknowledged};
+use amqp_codec::connection::{Content, Request, Tags, Unacknowledged};
 use amqp_codec::method::channel;
 
-use super::answer::{Asked, Next};
-use super::publish::Incoming;
+use super::asked::{Asked, Next};
 use super::{Answer, Serving};
+use crate::frontend::body::Assembly;
 use crate::frontend::{Link, settle};
 use crate::model::Request as Ask;
 use crate::model::message::Name;
@@ -49,6 +49,20 @@ pub(super) struct ReplyConsumer {
     pub(super) consumer: ConsumerId,
     /// Where replies go, instead of the pseudo-queue.
     pub(super) name: Name,
+}
+
+/// A publish as the codec hands it out, with its body or before that.
+pub(super) struct Inbound {
+    pub(super) publish_tag: Option<u64>,
+    pub(super) mandatory: bool,
+    pub(super) immediate: bool,
+    pub(super) content: Content,
+}
+
+/// A publish whose body is coming in parts.
+pub(super) struct Incoming {
+    pub(super) inbound: Inbound,
+    pub(super) body: Assembly,
 }
 
 /// A channel that is open.

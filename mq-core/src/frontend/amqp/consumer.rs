@@ -6,7 +6,7 @@ use amqp_codec::ReplyCode;
 use amqp_codec::connection::{ReplyError, Tags};
 use amqp_codec::method::basic;
 
-use super::answer::Next;
+use super::asked::Next;
 use super::channel::{Channel, Mode, Operation, TOO_LARGE};
 use super::{Answer, Serving};
 use crate::frontend::settle;

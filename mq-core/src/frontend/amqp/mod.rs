@@ -1,6 +1,7 @@
 //! AMQP 0-9-1, with RabbitMQ's extensions.
 
 mod answer;
+mod asked;
 mod channel;
 mod consumer;
 mod content;
@@ -34,9 +35,9 @@ use crate::model::request::{Credentials, Host, Identity, Login};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
 use crate::report::Reason;
-use answer::{Asked, Next};
+use asked::{Asked, Next};
 use channel::Channel;
-use publish::Inbound;
+use channel::Inbound;
 
 /// Bytes of contents that are not whole for which there is room whatever the settings say.
 const LEAST_HELD: u64 = 1 << 20;

@@ -3,32 +3,18 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use amqp_codec::ReplyCode;
-use amqp_codec::connection::{Content, ReplyError};
+use amqp_codec::connection::ReplyError;
 use amqp_codec::method::basic;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::channel::{Channel, Mode};
+use super::channel::{Channel, Inbound, Incoming, Mode};
 use super::{AmqpFrontEnd, Answer, Serving, content};
 use crate::frontend::body::{Assembly, Source};
 use crate::model::Request;
 use crate::model::message::Text;
 use crate::model::queue::REPLY_QUEUE;
 use crate::model::request::{self, Publish, Unrouted};
-
-/// A publish as the codec hands it out, with its body or before that.
-pub(super) struct Inbound {
-    pub(super) publish_tag: Option<u64>,
-    pub(super) mandatory: bool,
-    pub(super) immediate: bool,
-    pub(super) content: Content,
-}
-
-/// A publish whose body is coming in parts.
-pub(super) struct Incoming {
-    inbound: Inbound,
-    body: Assembly,
-}
 
 impl AmqpFrontEnd {
     /// A publish has come. It is served when its body has come too.

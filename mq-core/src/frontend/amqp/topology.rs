@@ -6,7 +6,7 @@ use amqp_codec::connection::ServerConnection;
 use amqp_codec::method::{exchange, queue};
 use amqp_codec::{ReplyCode, Table};
 
-use super::answer::Next;
+use super::asked::Next;
 use super::channel::Channel;
 use super::{Answer, Serving, Trouble};
 use crate::model::Request;

@@ -4,13 +4,12 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
-use mqtt_codec::connection::{InFlight, Received, SendError, ServerConnection, Session};
+use mqtt_codec::connection::{Accept, InFlight, Received, SendError, ServerConnection, Session};
 use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
 
-use super::connect::Answer;
 use super::{MqttFrontEnd, properties};
 use crate::model::PublishOutcome;
-use crate::model::message::Message;
+use crate::model::message::{Message, Name};
 use crate::model::refusal::RefusalKind;
 use crate::model::request::Ticket;
 use crate::model::session::{Attached, Push, Resumed, SubscribeRefusal};
@@ -25,6 +24,26 @@ pub(super) enum Asked {
     Attach(Answer),
     Subscribe(PacketIdentifier),
     Unsubscribe(PacketIdentifier),
+}
+
+/// What the CONNACK will say, besides whether the session was there.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The client has no identifier of its own, and is told this one.
+    pub(super) assigned: Option<Name>,
+    /// The session expiry interval in seconds, where it is not what the client asked for.
+    pub(super) expiry: Option<u32>,
+}
+
+impl Answer {
+    pub(super) fn accept(&self, session_present: bool) -> Accept<'_> {
+        Accept {
+            session_present,
+            assigned_client_identifier: self.assigned.as_deref(),
+            session_expiry_interval: self.expiry,
+            ..Accept::default()
+        }
+    }
 }
 
 impl MqttFrontEnd {

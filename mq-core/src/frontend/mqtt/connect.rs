@@ -4,11 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::time::Duration;
-use mqtt_codec::connection::Accept;
 use mqtt_codec::{Connect, Properties, ProtocolVersion, ReasonCode, Will as WireWill};
 
 use super::MqttFrontEnd;
-use super::answer::Asked;
+use super::answer::{Answer, Asked};
 use super::properties::{self, Inbound};
 use crate::config::Config;
 use crate::frontend::last_name::LastTopic;
@@ -104,26 +103,6 @@ impl MqttFrontEnd {
     /// connection ends without one.
     pub(super) fn refuse(&mut self, now: Duration, reason: ReasonCode) {
         self.failed |= self.codec.refuse(now, reason, Properties::EMPTY).is_err();
-    }
-}
-
-/// What the CONNACK will say, besides whether the session was there.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// The client has no identifier of its own, and is told this one.
-    assigned: Option<Name>,
-    /// The session expiry interval in seconds, where it is not what the client asked for.
-    expiry: Option<u32>,
-}
-
-impl Answer {
-    pub(super) fn accept(&self, session_present: bool) -> Accept<'_> {
-        Accept {
-            session_present,
-            assigned_client_identifier: self.assigned.as_deref(),
-            session_expiry_interval: self.expiry,
-            ..Accept::default()
-        }
     }
 }
 
