@@ -300,7 +300,7 @@ impl Config {
                 });
             }
             for pattern in [&permission.write, &permission.read] {
-                Keys::new(pattern, permission)
+                Keys::new(pattern, &permission.user, &permission.virtual_host)
                     .map_err(|error| ConfigError::pattern(&permission.user, &error))?;
             }
         }

@@ -3,8 +3,6 @@
 use alloc::string::String;
 use regex::{Regex, RegexBuilder};
 
-use crate::config::TopicPermission;
-
 /// Most memory that one regular expression may take, compiled.
 const LARGEST: usize = 1 << 20;
 
@@ -27,11 +25,11 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    /// A pattern in which `{username}` and `{vhost}` stand for themselves.
-    pub(crate) fn new(pattern: &str, permission: &TopicPermission) -> Result<Self, regex::Error> {
+    /// A pattern in which `{username}` and `{vhost}` stand for the user and the virtual host.
+    pub(crate) fn new(pattern: &str, user: &str, host: &str) -> Result<Self, regex::Error> {
         let pattern = pattern
-            .replace("{username}", &regex::escape(&permission.user))
-            .replace("{vhost}", &regex::escape(&permission.virtual_host));
+            .replace("{username}", &regex::escape(user))
+            .replace("{vhost}", &regex::escape(host));
         if pattern.contains(CLIENT) {
             // Whether it is one is seen now.
             compile(&pattern.replace(CLIENT, "client"))?;

@@ -11,39 +11,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::exchange::{Destination, ExchangeSettings};
+pub(crate) use super::id::{BacklogId, BindingId, TransactionId};
+use super::id::{QueueId, SessionId};
 use super::message::{Headers, Message, Name, Qos};
-use super::queue::QueueId;
-use super::session::{SessionId, SubscriptionOptions, Will};
-
-/// Names what keeps messages: a durable queue, a lasting session, or what is retained. Its
-/// number is never given to another thing of the virtual host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BacklogId(pub(crate) u64);
-
-impl BacklogId {
-    /// The retained messages of the virtual host.
-    pub(crate) const RETAINED: Self = Self(0);
-}
-
-impl From<SessionId> for BacklogId {
-    fn from(SessionId(id): SessionId) -> Self {
-        Self(id)
-    }
-}
-
-impl From<QueueId> for BacklogId {
-    fn from(QueueId(id): QueueId) -> Self {
-        Self(id)
-    }
-}
-
-/// Names a binding that is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BindingId(pub(crate) u64);
-
-/// Names a transaction that is being committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TransactionId(pub(crate) u64);
+use super::session::options::{SubscriptionOptions, Will};
 
 /// One thing that happened in a virtual host.
 ///

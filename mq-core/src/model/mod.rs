@@ -84,6 +84,7 @@ mod connection;
 pub(crate) mod difference;
 mod drops;
 pub(crate) mod exchange;
+pub(crate) mod id;
 pub(crate) mod message;
 pub(crate) mod meter;
 mod notice;

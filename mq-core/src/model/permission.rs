@@ -63,9 +63,10 @@ impl Grant {
 
     /// Restricts the routing keys of an exchange.
     pub(crate) fn restrict(&mut self, permission: &TopicPermission) -> Result<(), regex::Error> {
+        let keys = |pattern: &str| Keys::new(pattern, &permission.user, &permission.virtual_host);
         let topics = Topics {
-            write: Keys::new(&permission.write, permission)?,
-            read: Keys::new(&permission.read, permission)?,
+            write: keys(&permission.write)?,
+            read: keys(&permission.read)?,
         };
         self.topics.insert(permission.exchange.clone(), topics);
         Ok(())

@@ -13,10 +13,7 @@ use super::queue::{Claim, Lease, Settlement};
 use super::queue::{ConsumerId, QueueSettings};
 use super::session::{Attach, Leaving, SubscribeRequest};
 
-/// The number that a front end gives to a channel of its connection: a group of
-/// consumers and publishes that share limits and fail together. An AMQP channel has its
-/// own number; a STOMP or MQTT connection is one channel, number 0.
-pub type ChannelNumber = u16;
+pub use super::id::ChannelNumber;
 
 /// Names a publish or a commit of one connection: [`Notice::Accepted`] names it again. That
 /// of an MQTT message is its packet identifier.

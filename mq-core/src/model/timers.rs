@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-use crate::model::queue::QueueId;
-use crate::model::session::SessionId;
+use crate::model::id::QueueId;
+use crate::model::id::SessionId;
 
 /// Whose deadline it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use super::{Destination, Exchange, ExchangeSettings, ExchangeType, PREDECLARED};
 use crate::model::change::{BindingId, Change, KeptBinding};
 use crate::model::difference::{Difference, flag};
+use crate::model::id::QueueId;
 use crate::model::message::{Headers, Message, Name, Value};
-use crate::model::queue::QueueId;
 use crate::model::refusal::Refusal;
 use crate::model::shared::Shared;
 

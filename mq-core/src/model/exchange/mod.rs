@@ -6,9 +6,8 @@ mod headers;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::model::change::BindingId;
+use crate::model::id::{BindingId, QueueId};
 use crate::model::message::{Headers, Name, Value};
-use crate::model::queue::QueueId;
 use crate::model::refusal::Refusal;
 use crate::model::topic::{Trie, binding_key, words};
 pub(crate) use exchanges::{BindRequest, Exchanges, refuse_default_exchange};

@@ -3,21 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::cmp::Reverse;
 
-use super::QueueId;
-use crate::model::ConnectionId;
-use crate::model::request::ChannelNumber;
-
-/// A consumer, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConsumerId(pub(crate) u64);
-
-/// A group of consumers that share a limit: an AMQP channel, a STOMP
-/// connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ChannelId {
-    pub(crate) connection: ConnectionId,
-    pub(crate) number: ChannelNumber,
-}
+use crate::model::id::{ChannelId, ConsumerId, QueueId};
 
 /// What a channel can take.
 #[derive(Debug)]
@@ -325,6 +311,7 @@ impl Consumers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ConnectionId;
     use alloc::vec::Vec;
 
     const CHANNEL: ChannelId = ChannelId {

@@ -1,10 +1,10 @@
 //! Declaring, deleting and purging queues.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::queues::{Left, Queues};
+use super::queues::{Left, Queues, Removed};
 use super::{
     ChannelId, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready,
     Unacknowledged, inequivalent,
@@ -28,18 +28,6 @@ pub(crate) struct DeclareQueue<'a> {
     pub(crate) settings: QueueSettings,
     /// Who asks.
     pub(crate) connection: ConnectionId,
-}
-
-/// What was in a queue that is gone.
-#[derive(Debug)]
-pub(crate) struct Removed {
-    pub(crate) id: QueueId,
-    /// It was durable.
-    pub(crate) kept: bool,
-    pub(crate) ready: Ready,
-    pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
-    /// Which of them each consumer with a selector wanted.
-    pub(crate) wanted: Vec<BTreeSet<Key>>,
 }
 
 /// What `queue.declare-ok` tells.

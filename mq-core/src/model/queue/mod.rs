@@ -21,20 +21,22 @@ use core::time::Duration;
 
 use crate::limits::Limits;
 use crate::model::ConnectionId;
-use crate::model::change::{BacklogId, KeptQueue, Target};
+use crate::model::change::{KeptQueue, Target};
+use crate::model::id::BacklogId;
 use crate::model::message::{Headers, Message, Name, Value};
 use crate::model::selector::Selector;
 use crate::model::statistics::QueueStatistics;
 
+pub(crate) use crate::model::id::ChannelId;
+pub use crate::model::id::{ConsumerId, QueueId};
 use absent::Absent;
 pub(crate) use arguments::{
     LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent,
 };
-pub use consumer::ConsumerId;
-pub(crate) use consumer::{Channel, ChannelId, Consumer, Consumers};
+pub(crate) use consumer::{Channel, Consumer, Consumers};
 pub(crate) use delivery::ConsumeRequest;
 pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
-pub(crate) use queues::{Left, Queues};
+pub(crate) use queues::{Left, Queues, Removed};
 pub(crate) use ready::{Entry, Key, Ready};
 pub(crate) use reply::REPLY_QUEUE;
 use selection::Selections;
@@ -44,10 +46,6 @@ const OFFERED: u64 = 1024;
 
 /// Tells a consumer of a quorum queue how often a message came back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
-
-/// A queue, during its life. A queue of the same name declared later is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QueueId(pub(crate) u64);
 
 /// What `queue.declare` says about a queue.
 #[derive(Debug, Clone)]

@@ -5,10 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::dead_letter::{Reason, is_cycle, letter};
-use super::declaration::Removed;
 use super::{
     Channel, ChannelId, ConsumerId, Entry, Key, Overflow, Queue, QueueArguments, QueueId,
-    QueueSettings,
+    QueueSettings, Ready, Unacknowledged,
 };
 use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, Change, KeptQueue, Target};
@@ -37,6 +36,18 @@ pub(crate) enum Left {
     Removed(Removed),
     /// A new consumer with a selector looks through what is ready.
     Search(QueueId, ConsumerId),
+}
+
+/// What was in a queue that is gone.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    pub(crate) id: QueueId,
+    /// It was durable.
+    pub(crate) kept: bool,
+    pub(crate) ready: Ready,
+    pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
+    /// Which of them each consumer with a selector wanted.
+    pub(crate) wanted: Vec<BTreeSet<Key>>,
 }
 
 /// Letters that lie there at one time, at most: they have to be passed on before more are

@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
-use super::consumer::ConsumerId;
 use super::ready::{Entry, Key, Ready};
+use crate::model::id::ConsumerId;
 use crate::model::selector::Selector;
 
 /// What one consumer wants.

@@ -4,6 +4,7 @@
 mod backlog;
 mod handshake;
 mod lifetime;
+pub(crate) mod options;
 mod pending;
 mod restore;
 mod retained;
@@ -17,7 +18,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::model::ConnectionId;
-use crate::model::change::{BacklogId, Change, Copied, Sent, Target};
+use crate::model::change::{Change, Copied, Sent, Target};
+use crate::model::id::BacklogId;
 use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
@@ -25,30 +27,14 @@ use backlog::Backlog;
 use retained::{Retained, Walks};
 use share::Share;
 
+pub(crate) use crate::model::id::SessionId;
 use handshake::InFlight;
 pub use handshake::Resumed;
 pub use lifetime::{Attach, Attached, Leaving};
 pub(crate) use lifetime::{Parting, Remains};
+pub use options::{SubscriptionOptions, Will};
 pub use pending::Push;
 pub use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
-
-/// A session during its life. One that begins anew under the same client
-/// identifier is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SessionId(pub(crate) u64);
-
-/// What a subscription asks for (MQTT 5.0 section 3.8.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscriptionOptions {
-    /// The QoS of its messages at most.
-    pub qos: Qos,
-    /// Without what this client publishes.
-    pub no_local: bool,
-    /// RETAIN stays as the publisher set it.
-    pub retain_as_published: bool,
-    /// Its subscription identifier, which goes out with each message.
-    pub identifier: Option<u32>,
-}
 
 /// A message that waits for the client of a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,15 +49,6 @@ pub struct Pending {
     pub identifiers: Vec<u32>,
     /// The shared subscription that it came by, as its whole filter.
     pub share: Option<Name>,
-}
-
-/// A will message, and how long after the end of the connection it is due.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Will {
-    /// The message.
-    pub message: Arc<Message>,
-    /// How long.
-    pub delay: Duration,
 }
 
 /// A session.
