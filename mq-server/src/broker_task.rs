@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Report, Terms};
+use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Protocol, Report, Terms};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep_until};
 use crate::authenticator::{Attempt, Authenticator, Verdict};
 use crate::connection::{Connection, Writing};
 use crate::hand::{Inventory, Snapshot};
-use crate::link::{Link, Reading};
+use crate::link::{End, Link, Reading};
 use crate::listener::Peer as Origin;
 use crate::live::Live;
 use crate::name;
@@ -546,6 +546,9 @@ async fn news_of(log: &mut Option<Writer>) -> bool {
 impl Drop for Peer {
     /// The connection ends when it has written what there is.
     fn drop(&mut self) {
-        self.link.end();
+        self.link.end(match self.subject.protocol {
+            Protocol::Amqp => End::AfterPeer,
+            _ => End::Now,
+        });
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::time::{Sleep, sleep};
 
 use crate::broker_task::Command;
-use crate::link::{Link, Orders, Reading};
+use crate::link::{End, Link, Orders, Reading};
 use crate::live::Values;
 use crate::places::Place;
 use crate::transport::{Carrier, SMALL};
@@ -33,6 +33,9 @@ const EMPTY_AFTER: Duration = Duration::from_millis(1);
 
 /// What is read of a socket at most when it is to be emptied.
 const LARGEST_DRAIN: usize = 8 << 20;
+
+/// How long a peer has to close its socket where it is to do so first.
+const CLOSES_FIRST: Duration = Duration::from_millis(100);
 
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
@@ -97,7 +100,8 @@ enum Output {
     Open,
     /// The peer takes nothing more, which is to be said.
     Failed,
-    /// Everything is written.
+    /// Everything is written. The peer is to close its side first, if it does so in time.
+    Parting(Timer),
     Closing,
     Over,
 }
@@ -282,7 +286,7 @@ impl Connection {
     fn poll_output(
         &mut self,
         context: &mut Context<'_>,
-        is_over: bool,
+        end: Option<End>,
     ) -> Poll<Result<(), Closed>> {
         let connection = self.id;
         loop {
@@ -312,13 +316,25 @@ impl Connection {
                         self.output = Output::Failed;
                     }
                 },
-                Output::Open if is_over => self.output = Output::Closing,
-                Output::Open => return Poll::Pending,
+                Output::Open => {
+                    self.output = match end {
+                        Some(End::AfterPeer) => Output::Parting(Box::pin(sleep(CLOSES_FIRST))),
+                        Some(End::Now) => Output::Closing,
+                        None => return Poll::Pending,
+                    };
+                }
                 Output::Failed => {
                     self.queue = VecDeque::new();
                     let gone = || Command::Gone { connection };
                     ready!(self.inbox.poll_send(context, gone))?;
                     self.output = Output::Over;
+                }
+                Output::Parting(_) if matches!(self.input, Input::Ended | Input::Over) => {
+                    self.output = Output::Closing;
+                }
+                Output::Parting(ref mut until) => {
+                    ready!(until.as_mut().poll(context));
+                    self.output = Output::Closing;
                 }
                 Output::Closing => {
                     match self.carrier.poll_close(context) {
@@ -374,7 +390,7 @@ impl Future for Connection {
         let Orders {
             reading,
             drain,
-            is_over,
+            end,
         } = this.link.orders(context.waker(), &mut this.queue);
         if drain {
             this.drain = Some(Box::new(Drain {
@@ -382,8 +398,12 @@ impl Future for Connection {
                 empty: None,
             }));
         }
-        let output = this.poll_output(context, is_over);
+        let mut output = this.poll_output(context, end);
         let input = this.poll_input(context, reading);
+        if input.is_ready() && matches!(this.output, Output::Parting(_)) {
+            // The peer has closed its side.
+            output = this.poll_output(context, end);
+        }
         match (input, output) {
             // Without the broker, nothing is left to do.
             (Poll::Ready(Err(Closed)), _) | (_, Poll::Ready(Err(Closed))) => Poll::Ready(()),

@@ -20,6 +20,16 @@ pub(crate) enum Reading {
     Over,
 }
 
+/// When the sending side of a socket is closed, once everything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Now,
+    /// When the peer has closed its side, or some time has passed. Close-ok of AMQP tells its
+    /// recipient that it may close the socket (section 1.4.2.9), and a client that is about
+    /// to do so reports a socket that ends before as a failure.
+    AfterPeer,
+}
+
 /// The broker's orders to a connection. What it transmits is bounded by the broker, which
 /// holds back while what it transmitted has not been reported to have left.
 #[derive(Debug)]
@@ -34,7 +44,7 @@ struct Desk {
     /// To be written.
     chunks: VecDeque<Bytes>,
     /// Nothing more comes.
-    is_over: bool,
+    end: Option<End>,
     reading: Reading,
     drain: bool,
     /// Of the connection's task.
@@ -48,7 +58,7 @@ pub(crate) struct Orders {
     /// To hand in what has arrived, paused or not, and to say so.
     pub(crate) drain: bool,
     /// Nothing more is to be written after what there is.
-    pub(crate) is_over: bool,
+    pub(crate) end: Option<End>,
 }
 
 impl Link {
@@ -56,7 +66,7 @@ impl Link {
         Self {
             desk: Mutex::new(Desk {
                 chunks: VecDeque::new(),
-                is_over: false,
+                end: None,
                 reading: Reading::On,
                 drain: false,
                 waker: None,
@@ -88,8 +98,8 @@ impl Link {
     }
 
     /// Nothing more comes.
-    pub(crate) fn end(&self) {
-        self.change(|desk| desk.is_over = true);
+    pub(crate) fn end(&self, end: End) {
+        self.change(|desk| desk.end = Some(end));
     }
 
     pub(crate) fn set_reading(&self, reading: Reading) {
@@ -124,7 +134,7 @@ impl Link {
         Orders {
             reading: desk.reading,
             drain: std::mem::take(&mut desk.drain),
-            is_over: desk.is_over,
+            end: desk.end,
         }
     }
 

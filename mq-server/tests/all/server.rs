@@ -184,6 +184,27 @@ fn close_ok_is_read_by_a_client_that_goes_on_sending() {
     }
 }
 
+/// AMQP 0-9-1 section 1.4.2.9: close-ok tells its recipient that it may close the socket, so
+/// that is who closes it first. The test suite of RabbitMQ's client for Go has connections
+/// that are closed by many threads at once, and those find no end of the stream meanwhile. A
+/// peer that does not close is not waited for.
+#[test]
+fn a_client_closes_its_socket_before_the_server_does() {
+    let server = start();
+    let mut peer = amqp_opened(&server);
+    peer.write_all(&amqp_method(0, [10, 50], &[0, 200, 0, 0, 0, 0, 0]))
+        .unwrap();
+    let close_ok = amqp_method(0, [10, 51], &[]);
+    assert_eq!(read(&mut peer, close_ok.len()), close_ok);
+    peer.set_read_timeout(Some(Duration::from_millis(30)))
+        .unwrap();
+    let early = peer.read(&mut [0]).unwrap_err();
+    assert_eq!(early.kind(), ErrorKind::WouldBlock);
+    peer.set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    assert_eq!(read_to_end(&mut peer), b"");
+}
+
 #[test]
 fn shutdown_says_goodbye_and_frees_the_ports() {
     let server = start();
