@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::admission::Authentication;
 use crate::limits::Limits;
 use crate::pattern::{Keys, compile};
+use crate::policy::{self, Policy};
 
 /// The settings of a [`Broker`](crate::Broker).
 ///
@@ -35,6 +36,10 @@ pub struct Config {
     /// an exchange may use all. MQTT publishes and subscribes through `amq.topic`, with
     /// `.` for `/`.
     pub topic_permissions: Vec<TopicPermission>,
+    /// Policies: arguments for queues and exchanges by name, as in RabbitMQ.
+    pub policies: Vec<Policy>,
+    /// Policies that limit what users say.
+    pub operator_policies: Vec<Policy>,
     /// Virtual hosts. The first is the default: MQTT, and a STOMP peer whose
     /// `host` names no virtual host, use it. Default: `/`.
     pub virtual_hosts: Vec<String>,
@@ -127,6 +132,8 @@ impl Default for Config {
             authentication: Authentication::Users,
             permissions: Vec::new(),
             topic_permissions: Vec::new(),
+            policies: Vec::new(),
+            operator_policies: Vec::new(),
             virtual_hosts: Vec::from([String::from("/")]),
             stomp_host_fallback: true,
             stomp_host_required: false,
@@ -222,6 +229,14 @@ pub enum ConfigError {
         /// The virtual host that it names.
         virtual_host: String,
     },
+    /// A policy cannot be used.
+    #[error("policy {name:?} cannot be used: {reason}")]
+    Policy {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// AMQP 0-9-1 fixes the smallest `frame_max` at 4096 (`frame-min-size`).
     #[error("frame_max is {0}, and AMQP requires at least 4096")]
     FrameMax(u32),
@@ -269,6 +284,8 @@ impl Config {
             }
         }
         self.check_permissions()?;
+        policy::check(&self.virtual_hosts, &self.policies, &self.operator_policies)
+            .map_err(|(name, reason)| ConfigError::Policy { name, reason })?;
         if self.frame_max < 4096 {
             return Err(ConfigError::FrameMax(self.frame_max));
         }

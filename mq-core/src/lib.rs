@@ -196,6 +196,7 @@
 
 extern crate alloc;
 
+mod administration;
 mod admission;
 mod broker;
 mod config;
@@ -205,9 +206,11 @@ mod limits;
 pub mod model;
 mod names;
 mod pattern;
+mod policy;
 mod recovery;
 mod report;
 
+pub use administration::Administration;
 pub use admission::{Authentication, Credentials, Terms};
 pub use broker::{Broker, ConnectionStatistics, Input, Output};
 pub use config::{Config, ConfigError, Permission, Store, TopicPermission};
@@ -216,5 +219,6 @@ pub use limits::Limits;
 pub use model::{
     ConnectionId, DropCause, Dropped, Place, QueueStatistics, SessionStatistics, Statistics,
 };
+pub use policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
 pub use recovery::{Recovery, RecoveryError};
 pub use report::{PeerReport, Reason, Report};

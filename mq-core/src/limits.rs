@@ -56,6 +56,9 @@ pub struct Limits {
     /// Bytes of retained messages, with their properties and the levels of their topics;
     /// same policy.
     pub retained_bytes: usize,
+    /// Messages that wait for their time in one virtual host, of all exchanges that delay
+    /// them. One more is refused as one to a full queue is.
+    pub delayed_messages: usize,
     /// Levels of an MQTT topic name or filter. More are refused as invalid.
     pub topic_levels: usize,
     /// Operations held by one open transaction. One more is refused (AMQP:
@@ -110,6 +113,7 @@ impl Default for Limits {
             topic_filters: 10_000,
             retained_messages: 100_000,
             retained_bytes: 256 << 20,
+            delayed_messages: 1_000_000,
             topic_levels: 200,
             transaction_operations: 100_000,
             transaction_bytes: 64 << 20,

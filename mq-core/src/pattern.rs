@@ -9,7 +9,11 @@ const LARGEST: usize = 1 << 20;
 /// Compiles a pattern of the configuration. It matches anywhere in a name; an empty one
 /// matches the empty name alone, as in RabbitMQ.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    let pattern = if pattern.is_empty() { "^$" } else { pattern };
+    search(if pattern.is_empty() { "^$" } else { pattern })
+}
+
+/// Compiles a pattern that matches anywhere in a name, an empty one in every name.
+pub(crate) fn search(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(LARGEST).build()
 }
 

@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mq_core::Administration;
 use tokio::sync::oneshot;
 
-use crate::hand::{Hand, Inventory, Snapshot};
+use crate::hand::{AdministerError, Hand, Inventory, Snapshot};
 use crate::{Config, Endpoint, Listen, Server, StartError};
 
 /// How often it is looked at what is waited for.
@@ -107,6 +108,20 @@ impl BlockingServer {
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         self.hand.inventory_blocking()
+    }
+
+    /// Changes what may be changed while the server runs, and waits until it is done and,
+    /// where it is to be, stored.
+    ///
+    /// # Errors
+    ///
+    /// Why not; then nothing has changed. Or the server has ended.
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context.
+    pub fn administer(&self, action: Administration) -> Result<(), AdministerError> {
+        self.hand.administer_blocking(action)
     }
 
     /// Waits until a snapshot passes a test, for at most so long. Returns whether one did.

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mq_core::{Broker, ConnectionId, Credentials, Input, Output, Protocol, Report, Terms};
+use mq_core::model::Refusal;
+use mq_core::{
+    Administration, Broker, ConnectionId, Credentials, Input, Output, Protocol, Report, Terms,
+};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -86,6 +89,11 @@ pub(crate) enum Command {
     Inventory {
         answer: oneshot::Sender<Inventory>,
     },
+    /// It changes something.
+    Administer {
+        action: Box<Administration>,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
     /// It cuts all connections, and asks how many there were.
     Cut {
         answer: oneshot::Sender<usize>,
@@ -123,6 +131,8 @@ pub(crate) struct BrokerTask {
     writing: Writing,
     written: mpsc::Receiver<()>,
     last_id: u64,
+    /// Who waits for what came of a change.
+    administering: BTreeMap<u64, oneshot::Sender<Result<(), Refusal>>>,
     live: Live,
     authenticator: Option<Arc<dyn Authenticator>>,
     /// Of who peers are.
@@ -155,6 +165,7 @@ impl BrokerTask {
             writing,
             written,
             last_id: 0,
+            administering: BTreeMap::new(),
             live,
             authenticator,
             checks: JoinSet::new(),
@@ -338,6 +349,12 @@ impl BrokerTask {
                 });
                 None
             }
+            Command::Administer { action, answer } => {
+                self.last_id += 1;
+                let id = self.last_id;
+                self.administering.insert(id, answer);
+                Some(Input::Administer { id, action })
+            }
             Command::Cut { answer } => {
                 let peers = std::mem::take(&mut self.peers);
                 // Who asked may not wait any more.
@@ -452,6 +469,12 @@ impl BrokerTask {
                     self.hand_on_log();
                     if let Some(log) = &self.log {
                         log.read(Read { id, position, len });
+                    }
+                }
+                Output::Administered { id, result } => {
+                    if let Some(answer) = self.administering.remove(&id) {
+                        // Who asked may not wait any more.
+                        let _ = answer.send(result);
                     }
                 }
                 Output::Report(Report::Dropped(dropped)) => self.reports.write_dropped(&dropped),

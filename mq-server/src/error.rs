@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::config::ConfigError;
+use crate::hand::AdministerError;
 use crate::store::StoreError;
 use crate::transport::{Endpoint, TlsError};
 
@@ -27,6 +28,9 @@ pub enum StartError {
     /// TLS is wanted, and cannot be offered.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The settings were read again, and cannot be taken over.
+    #[error(transparent)]
+    Reload(#[from] AdministerError),
     /// The runtime or its thread could not be made.
     #[error("cannot start the server's runtime: {0}")]
     Runtime(#[source] io::Error),

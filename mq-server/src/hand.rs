@@ -1,6 +1,9 @@
 //! What a program can ask of the server in it.
 
-use mq_core::{ConnectionStatistics, QueueStatistics, SessionStatistics, Statistics};
+use mq_core::model::Refusal;
+use mq_core::{
+    Administration, ConnectionStatistics, QueueStatistics, SessionStatistics, Statistics,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::broker_task::Command;
@@ -27,6 +30,21 @@ pub struct Inventory {
     pub connections: Vec<ConnectionStatistics>,
 }
 
+/// Why something could not be changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdministerError {
+    /// It cannot be, and nothing has changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The server has ended.
+    #[error("the server has ended")]
+    Ended,
+}
+
+/// What came of a change.
+pub(crate) type Administered = Result<(), AdministerError>;
+
 /// A hand on the broker's task.
 #[derive(Clone, Debug)]
 pub(crate) struct Hand(pub(crate) mpsc::Sender<Command>);
@@ -49,7 +67,29 @@ fn cut() -> Question<usize> {
     (Command::Cut { answer }, answered)
 }
 
+fn administer(action: Administration) -> Question<Result<(), Refusal>> {
+    let (answer, answered) = oneshot::channel();
+    let action = Box::new(action);
+    (Command::Administer { action, answer }, answered)
+}
+
 impl Hand {
+    pub(crate) async fn administer(&self, action: Administration) -> Administered {
+        let (command, answered) = administer(action);
+        let sent = self.0.send(command).await;
+        sent.map_err(|_| AdministerError::Ended)?;
+        Ok(answered.await.map_err(|_| AdministerError::Ended)??)
+    }
+
+    pub(crate) fn administer_blocking(&self, action: Administration) -> Administered {
+        let (command, answered) = administer(action);
+        let sent = self.0.blocking_send(command);
+        sent.map_err(|_| AdministerError::Ended)?;
+        Ok(answered
+            .blocking_recv()
+            .map_err(|_| AdministerError::Ended)??)
+    }
+
     async fn ask<T: Default>(&self, (command, answered): Question<T>) -> T {
         // A server that has ended has nothing.
         match self.0.send(command).await {

@@ -82,7 +82,7 @@ pub use authenticator::{Attempt, Authenticator, Verdict};
 pub use blocking::BlockingServer;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
-pub use hand::{Inventory, Snapshot};
+pub use hand::{AdministerError, Inventory, Snapshot};
 pub use mq_core::{
     ConnectionId, ConnectionStatistics, Credentials, Protocol, QueueStatistics, SessionStatistics,
     Statistics,

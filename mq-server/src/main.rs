@@ -137,7 +137,7 @@ async fn serve(settings: Settings, source: &Source, level: &Level) -> ExitCode {
                     tracing::info!(signal, "stopping");
                     break;
                 }
-                Request::Reload => reload(&server, source, &tables, level),
+                Request::Reload => reload(&server, source, &tables, level).await,
             },
             () = server.stopped() => return ExitCode::FAILURE,
         }
@@ -162,17 +162,17 @@ async fn serve(settings: Settings, source: &Source, level: &Level) -> ExitCode {
 }
 
 /// What a SIGHUP asks for.
-fn reload(server: &Server, source: &Source, started_with: &Tables, level: &Level) {
-    let reloaded = source.load().map_err(|error| error.to_string());
-    let reloaded = reloaded.and_then(|settings| {
-        server
-            .reload(&settings.config)
-            .map_err(|error| error.to_string())?;
-        level
-            .set(&settings.log)
-            .map_err(|error| error.to_string())?;
+async fn reload(server: &Server, source: &Source, started_with: &Tables, level: &Level) {
+    let take_over = async |settings: Settings| -> Result<Settings, Box<dyn std::error::Error>> {
+        server.reload(&settings.config).await?;
+        level.set(&settings.log)?;
         Ok(settings)
-    });
+    };
+    let reloaded = match source.load() {
+        Ok(settings) => take_over(settings).await,
+        Err(error) => Err(error.into()),
+    };
+    let reloaded = reloaded.map_err(|error| error.to_string());
     match reloaded {
         Ok(settings) => {
             tracing::info!("SIGHUP: settings and certificates were read again");

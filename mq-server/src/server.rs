@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use mq_core::Authentication;
+use mq_core::{Administration, Authentication};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
-use crate::hand::{Hand, Inventory, Snapshot};
+use crate::hand::{AdministerError, Hand, Inventory, Snapshot};
 use crate::listener::{self, Listener, Reception};
 use crate::live::Live;
 use crate::places::Places;
@@ -138,21 +138,36 @@ impl Server {
         &self.endpoints
     }
 
-    /// Takes over, for the connections from now on, what can change while the server runs:
-    /// the limits of connections, the timeouts and the content of the files of
-    /// [`Config::tls`], which are those that the server has started with. The rest of
-    /// `config` is not looked at.
+    /// Takes over what can change while the server runs: for the connections from now on the
+    /// limits of connections, the timeouts and the content of the files of [`Config::tls`],
+    /// which are those that the server has started with; and at once the policies. The rest
+    /// of `config` is not looked at.
     ///
     /// # Errors
     ///
     /// What is wrong with it; then all stays as it is.
-    pub fn reload(&self, config: &Config) -> Result<(), StartError> {
+    pub async fn reload(&self, config: &Config) -> Result<(), StartError> {
         config.check()?;
         if let Some(tls) = &self.tls {
             tls.reload()?;
         }
+        let policies = Administration::ReplacePolicies {
+            policies: config.broker.policies.clone(),
+            operator_policies: config.broker.operator_policies.clone(),
+        };
+        self.administer(policies).await?;
         self.live.set(config);
         Ok(())
+    }
+
+    /// Changes what may be changed while the server runs, and waits until it is done and,
+    /// where it is to be, stored.
+    ///
+    /// # Errors
+    ///
+    /// Why not; then nothing has changed. Or the server has ended.
+    pub async fn administer(&self, action: Administration) -> Result<(), AdministerError> {
+        self.hand.administer(action).await
     }
 
     /// What there is in the server now.

@@ -1,5 +1,6 @@
 //! The broker: connections, and the model that they share.
 
+mod administration;
 mod budget;
 mod connection;
 mod departure;
@@ -21,6 +22,7 @@ use crate::config::{Config, ConfigError, Store};
 use crate::journal::{Journal, Wanted};
 use crate::model::message::Name;
 use crate::model::{ConnectionId, Model};
+use administration::Administered;
 use budget::TIMERS;
 use connection::Connection;
 use memory::Memory;
@@ -51,6 +53,7 @@ pub struct Broker {
     last_read: u64,
     /// Connections whose input waits for the store, or for memory.
     blocked: BTreeSet<ConnectionId>,
+    administered: Administered,
     /// Connections with a backlog that can be taken, in the order of their turns.
     line: VecDeque<ConnectionId>,
     /// Steps done in here. The model counts its own.
@@ -108,6 +111,7 @@ impl Broker {
             reads: BTreeMap::new(),
             last_read: 0,
             blocked: BTreeSet::new(),
+            administered: Administered::default(),
             line: VecDeque::new(),
             steps: 0,
             stopping: false,
@@ -130,6 +134,7 @@ impl Broker {
             Input::Drained { connection } => self.drained(connection),
             Input::Durable { through } => self.stored(through),
             Input::Read { id, bytes } => self.body_came(id, bytes),
+            Input::Administer { id, action } => self.administer(id, *action),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();

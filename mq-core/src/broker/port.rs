@@ -1,11 +1,13 @@
 //! What passes between the broker and its embedder.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use bytes::Bytes;
 
+use crate::administration::Administration;
 use crate::admission::{Credentials, Terms};
 use crate::frontend::Protocol;
-use crate::model::ConnectionId;
+use crate::model::{ConnectionId, Refusal};
 use crate::report::Report;
 
 /// What happened outside.
@@ -69,6 +71,13 @@ pub enum Input {
         /// The bytes; None if they cannot be read and never will be: then the message is
         /// lost.
         bytes: Option<Bytes>,
+    },
+    /// Somebody who runs the broker changes something. [`Output::Administered`] is the answer.
+    Administer {
+        /// A number, to name the answer by.
+        id: u64,
+        /// What is to be changed.
+        action: Box<Administration>,
     },
     /// The broker stops: every peer gets its protocol's goodbye and then
     /// [`Output::Close`], and nobody is let in any more.
@@ -142,6 +151,14 @@ pub enum Output {
     Drain {
         /// Which one.
         connection: ConnectionId,
+    },
+    /// What came of [`Input::Administer`]: it is done, and stored where it is to be; or why
+    /// it is not, and then nothing has changed. Answers come in the order of the questions.
+    Administered {
+        /// The number of the question.
+        id: u64,
+        /// Done, or why not.
+        result: Result<(), Refusal>,
     },
     /// Something to log or to count. It asks for nothing.
     Report(Report),

@@ -77,6 +77,7 @@ impl Broker {
             self.batches
                 .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
         }
+        self.answer_administration();
         self.spill();
         self.shared
             .memory

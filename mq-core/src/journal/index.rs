@@ -17,6 +17,7 @@ use crate::model::message::{Message, Name};
 use crate::model::meter::Meter;
 use crate::model::queue::QueueId;
 use crate::model::session::SessionId;
+use crate::policy::PolicyKind;
 
 /// A body with fewer bytes stays in memory.
 const LEAST: usize = 256;
@@ -27,6 +28,7 @@ pub(super) type Host = usize;
 /// Names a thing in its virtual host. What belongs to another stands after it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
+    Policy(PolicyKind, Name),
     Exchange(Name),
     Queue(QueueId),
     Binding(BindingId),
@@ -114,6 +116,10 @@ fn effect(change: &Change) -> Effect {
     match change {
         Change::Exchange { name, .. } => Effect::Makes(Key::Exchange(name.clone())),
         Change::ExchangeDeleted { name } => Effect::Ends(Key::Exchange(name.clone())),
+        Change::Policy(kept) => {
+            Effect::Makes(Key::Policy(kept.kind, Name::from(&*kept.policy.name)))
+        }
+        Change::PolicyCleared { kind, name } => Effect::Ends(Key::Policy(*kind, name.clone())),
         Change::Queue(queue) => Effect::Makes(Key::Queue(queue.id)),
         Change::QueueDeleted { id } => Effect::Ends(Key::Queue(*id)),
         Change::Bound(binding) => Effect::Makes(Key::Binding(binding.id)),
@@ -494,7 +500,11 @@ impl Index {
         let What::Message(message) = &mut live.what else {
             return None;
         };
-        let is_of_queue = |target: &Target| target.copy.is_none() && target.backlog.0 != 0;
+        let is_of_queue = |target: &Target| {
+            target.copy.is_none()
+                && target.backlog != BacklogId::RETAINED
+                && target.backlog != BacklogId::DELAYED
+        };
         let [target] = &message.targets[..] else {
             return None;
         };

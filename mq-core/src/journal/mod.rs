@@ -17,6 +17,7 @@ mod field;
 mod hold;
 mod index;
 mod message;
+mod policy;
 mod record;
 mod recovery;
 mod session;
@@ -182,6 +183,11 @@ impl Journal {
     /// All that lies before is stored.
     pub(crate) fn set_durable(&mut self, through: u64) {
         self.durable = self.durable.max(through.min(self.begin));
+    }
+
+    /// Whether all that lies before is stored.
+    pub(crate) fn has_stored(&self, end: u64) -> bool {
+        end <= self.durable
     }
 
     /// What may be forgotten now: all that lies before.

@@ -26,6 +26,9 @@
 //! | 15 | 1 | in flight | session and position as numbers, sent |
 //! | 16 | 1 | handshake | handshake, number |
 //! | 17 | 1 | handshake ended | handshake |
+//! | 18 | 1 | policy | whether it is the operator's as a flag, virtual host, name, pattern, and what it is for as texts, priority as 8 bytes, definition as a table |
+//! | 19 | 1 | policy cleared | whether it is the operator's as a flag, name |
+//! | 20 | 1 | exchange with more | the fields of an exchange, whether it lets messages wait as a flag, and what it takes a hash of: a byte that is 0 for the routing key, 1 for a header and 2 for a property, and after 1 and 2 the name as text |
 //!
 //! A destination is a byte, and after 0 the number of a queue, after 1 the name of an
 //! exchange. A target is backlog and position as numbers, the time at which its time in
@@ -53,14 +56,16 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::field::{Fields, Malformed, put_flag, put_number, put_option, put_text, put_time};
 use super::message::{put_headers, put_message};
+use super::policy::put_policy;
 use super::session::{put_copy, put_handshake, put_sent, put_session, put_subscription};
 use crate::model::change::{
     BacklogId, BindingId, Change, KeptBinding, KeptQueue, Target, TransactionId,
 };
-use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
+use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType, HashOn};
 use crate::model::message::Name;
 use crate::model::queue::QueueId;
 use crate::model::session::SessionId;
+use crate::policy::PolicyKind;
 
 /// Which virtual host the records after it are about, and which transaction they are
 /// part of.
@@ -111,6 +116,9 @@ mod kind {
     pub(super) const IN_FLIGHT: u8 = 15;
     pub(super) const HANDSHAKE: u8 = 16;
     pub(super) const HANDSHAKE_ENDED: u8 = 17;
+    pub(super) const POLICY: u8 = 18;
+    pub(super) const POLICY_CLEARED: u8 = 19;
+    pub(super) const EXCHANGE_WITH_MORE: u8 = 20;
 }
 
 /// The layout in which every kind is written.
@@ -154,13 +162,21 @@ impl Encoder {
                     auto_delete,
                     internal,
                     alternate,
+                    delayed,
+                    hash_on,
                 } = &**settings;
                 put_text(fields, name);
                 put_text(fields, kind.name());
                 put_flag(fields, *auto_delete);
                 put_flag(fields, *internal);
                 put_option(fields, alternate.as_deref(), put_text);
-                kind::EXCHANGE
+                if *delayed || *kind == ExchangeType::ConsistentHash {
+                    put_flag(fields, *delayed);
+                    put_hash_on(fields, hash_on);
+                    kind::EXCHANGE_WITH_MORE
+                } else {
+                    kind::EXCHANGE
+                }
             }
             Change::ExchangeDeleted { name } => {
                 put_text(fields, name);
@@ -283,6 +299,15 @@ impl Encoder {
                 put_handshake(fields, *handshake);
                 kind::HANDSHAKE_ENDED
             }
+            Change::Policy(kept) => {
+                put_policy(fields, kept);
+                kind::POLICY
+            }
+            Change::PolicyCleared { kind, name } => {
+                put_flag(fields, *kind == PolicyKind::Operator);
+                put_text(fields, name);
+                kind::POLICY_CLEARED
+            }
         };
         self.finish(out, kind, body);
         true
@@ -295,6 +320,20 @@ impl Encoder {
         put_number(out, len as u64);
         out.put_slice(&self.fields);
         out.put_slice(body);
+    }
+}
+
+fn put_hash_on(out: &mut Vec<u8>, hash_on: &HashOn) {
+    match hash_on {
+        HashOn::RoutingKey => out.push(0),
+        HashOn::Header(name) => {
+            out.push(1);
+            put_text(out, name);
+        }
+        HashOn::Property(name) => {
+            out.push(2);
+            put_text(out, name);
+        }
     }
 }
 
@@ -356,19 +395,39 @@ impl Fields {
         })
     }
 
+    fn exchange(&mut self) -> Result<ExchangeSettings, Malformed> {
+        let kind = ExchangeType::parse(&self.text()?).ok_or(Malformed)?;
+        Ok(ExchangeSettings {
+            durable: true,
+            auto_delete: self.flag()?,
+            internal: self.flag()?,
+            alternate: self.option(Self::text)?,
+            ..ExchangeSettings::of(kind)
+        })
+    }
+
+    fn hash_on(&mut self) -> Result<HashOn, Malformed> {
+        Ok(match self.byte()? {
+            0 => HashOn::RoutingKey,
+            1 => HashOn::Header(self.text()?),
+            2 => HashOn::Property(self.text()?),
+            _ => return Err(Malformed),
+        })
+    }
+
     /// A change of the given kind, if there is such a kind.
     fn change(&mut self, kind: u8) -> Result<Option<Change>, Malformed> {
         Ok(Some(match kind {
-            kind::EXCHANGE => Change::Exchange {
-                name: self.text()?,
-                settings: Box::new(ExchangeSettings {
-                    kind: ExchangeType::parse(&self.text()?).ok_or(Malformed)?,
-                    durable: true,
-                    auto_delete: self.flag()?,
-                    internal: self.flag()?,
-                    alternate: self.option(Self::text)?,
-                }),
-            },
+            kind::EXCHANGE | kind::EXCHANGE_WITH_MORE => {
+                let name = self.text()?;
+                let mut settings = self.exchange()?;
+                if kind == kind::EXCHANGE_WITH_MORE {
+                    settings.delayed = self.flag()?;
+                    settings.hash_on = self.hash_on()?;
+                }
+                let settings = Box::new(settings);
+                Change::Exchange { name, settings }
+            }
             kind::EXCHANGE_DELETED => Change::ExchangeDeleted { name: self.text()? },
             kind::QUEUE => Change::Queue(Box::new(KeptQueue {
                 id: QueueId(self.count()?),
@@ -429,6 +488,11 @@ impl Fields {
                 number: self.count()?,
             },
             kind::HANDSHAKE_ENDED => Change::HandshakeEnded(self.handshake()?),
+            kind::POLICY => Change::Policy(Box::new(self.policy()?)),
+            kind::POLICY_CLEARED => Change::PolicyCleared {
+                kind: self.policy_kind()?,
+                name: self.text()?,
+            },
             _ => return Ok(None),
         }))
     }

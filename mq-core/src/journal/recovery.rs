@@ -118,7 +118,9 @@ impl Reader {
 
     /// A place has been used.
     fn see_place(&mut self, host: Host, backlog: BacklogId, position: u64) {
-        self.see_id(host, backlog.0);
+        if backlog != BacklogId::DELAYED {
+            self.see_id(host, backlog.0);
+        }
         let last = self.positions.entry((host, backlog)).or_default();
         *last = position.max(*last);
     }
@@ -126,7 +128,10 @@ impl Reader {
     /// Numbers and places that a change names are not used again.
     fn see(&mut self, host: Host, change: &Change) {
         match change {
-            Change::Exchange { .. } | Change::ExchangeDeleted { .. } => {}
+            Change::Exchange { .. }
+            | Change::ExchangeDeleted { .. }
+            | Change::Policy(_)
+            | Change::PolicyCleared { .. } => {}
             Change::Queue(queue) => self.see_id(host, queue.id.0),
             Change::QueueDeleted { id } => self.see_id(host, id.0),
             Change::Bound(binding) => self.see_id(host, binding.id.0),

@@ -2,17 +2,19 @@
 
 use super::record::{Context, Encoder, Record, Unreadable, decode};
 use crate::model::change::{
-    BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptQueue, KeptSession,
-    KeptSubscription, Sender, Sent, Target, TransactionId,
+    BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptPolicy, KeptQueue,
+    KeptSession, KeptSubscription, Sender, Sent, Target, TransactionId,
 };
-use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType};
+use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType, HashOn};
 use crate::model::message::{
     Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value,
 };
 use crate::model::meter::Counted;
 use crate::model::queue::QueueId;
 use crate::model::session::{SessionId, SubscriptionOptions, Will};
+use crate::policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
@@ -159,6 +161,19 @@ fn version_1() -> Vec<(&'static str, Record)> {
                 auto_delete: true,
                 internal: false,
                 alternate: alternate.map(Name::from),
+                delayed: false,
+                hash_on: HashOn::RoutingKey,
+            }),
+        })
+    };
+    let with_more = |kind, delayed, hash_on| {
+        Record::Change(Change::Exchange {
+            name: Name::from("x"),
+            settings: Box::new(ExchangeSettings {
+                durable: true,
+                delayed,
+                hash_on,
+                ..ExchangeSettings::of(kind)
             }),
         })
     };
@@ -354,6 +369,43 @@ fn version_1() -> Vec<(&'static str, Record)> {
         (
             "110103 07 01 09",
             Record::Change(Change::HandshakeEnded(handshake(Sender::Broker))),
+        ),
+        (
+            "120139 01 012f 0170 025e71 06717565756573 ffffffffffffffff \
+             02 036d617808 0000000000000003 086f766572666c6f77 0c 09 64726f702d68656164",
+            Record::Change(Change::Policy(Box::new(KeptPolicy {
+                kind: PolicyKind::Operator,
+                policy: Policy {
+                    virtual_host: "/".into(),
+                    name: "p".into(),
+                    pattern: "^q".into(),
+                    apply_to: ApplyTo::Queues,
+                    priority: -1,
+                    definition: BTreeMap::from([
+                        ("max".into(), PolicyValue::Number(3)),
+                        ("overflow".into(), PolicyValue::from("drop-head")),
+                    ]),
+                },
+            }))),
+        ),
+        (
+            "14010d 0178 05746f706963 00 00 00 01 00",
+            with_more(ExchangeType::Topic, true, HashOn::RoutingKey),
+        ),
+        (
+            "14011b 0178 11782d636f6e73697374656e742d68617368 00 00 00 00 01 0168",
+            with_more(
+                ExchangeType::ConsistentHash,
+                false,
+                HashOn::Header(Name::from("h")),
+            ),
+        ),
+        (
+            "130103 00 0170",
+            Record::Change(Change::PolicyCleared {
+                kind: PolicyKind::Ordinary,
+                name: Name::from("p"),
+            }),
         ),
     ])
 }

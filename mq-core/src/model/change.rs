@@ -15,12 +15,14 @@ pub(crate) use super::id::{BacklogId, BindingId, TransactionId};
 use super::id::{QueueId, SessionId};
 use super::message::{Headers, Message, Name, Qos};
 use super::session::options::{SubscriptionOptions, Will};
+use crate::policy::{Policy, PolicyKind};
 
 /// One thing that happened in a virtual host.
 ///
 /// | change | comes when |
 /// |---|---|
 /// | `Exchange`, `ExchangeDeleted` | a durable exchange is made, is gone |
+/// | `Policy`, `PolicyCleared` | a policy is set while the broker runs, is cleared |
 /// | `Queue`, `QueueDeleted` | a durable queue is made, or has delivered more than it said; is gone with all that it holds |
 /// | `Bound`, `Unbound` | a durable exchange is bound to something durable, no longer is |
 /// | `Message` | a lasting message is put into durable backlogs |
@@ -40,6 +42,11 @@ pub(crate) enum Change {
         settings: Box<ExchangeSettings>,
     },
     ExchangeDeleted {
+        name: Name,
+    },
+    Policy(Box<KeptPolicy>),
+    PolicyCleared {
+        kind: PolicyKind,
         name: Name,
     },
     Queue(Box<KeptQueue>),
@@ -91,6 +98,13 @@ pub(crate) enum Change {
         number: u64,
     },
     HandshakeEnded(Handshake),
+}
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptPolicy {
+    pub(crate) kind: PolicyKind,
+    pub(crate) policy: Policy,
 }
 
 /// A durable queue.

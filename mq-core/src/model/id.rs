@@ -36,6 +36,8 @@ pub(crate) struct BacklogId(pub(crate) u64);
 impl BacklogId {
     /// The retained messages of the virtual host.
     pub(crate) const RETAINED: Self = Self(0);
+    /// The messages that wait for their time. It is no number that is ever given out.
+    pub(crate) const DELAYED: Self = Self(u64::MAX >> 1);
 }
 
 impl From<SessionId> for BacklogId {

@@ -81,6 +81,7 @@
 
 pub(crate) mod change;
 mod connection;
+pub(crate) mod delay;
 pub(crate) mod difference;
 mod drops;
 pub(crate) mod exchange;
@@ -89,6 +90,7 @@ pub(crate) mod message;
 pub(crate) mod meter;
 mod notice;
 mod permission;
+pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod refusal;
 pub(crate) mod request;
@@ -108,16 +110,19 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
+use crate::administration::Administration;
 use crate::config::{Config, ConfigError, Store};
 use crate::names::Names;
+use crate::policy::{Policy, PolicyKind};
 use change::Part;
 use meter::Meter;
+use policy::Configured;
 use rights::Rights;
 use vhost::VirtualHost;
 
 pub use connection::ConnectionId;
 pub use drops::{DropCause, Dropped, Place};
-pub use exchange::{ExchangeSettings, ExchangeType};
+pub use exchange::{ExchangeSettings, ExchangeType, HashOn};
 pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value};
 pub use meter::Counted;
 pub(crate) use notice::Wait;
@@ -190,12 +195,22 @@ impl Model {
             vhost.shared.meter = meter.clone();
             vhost
         });
+        let mut vhosts: Vec<VirtualHost> = vhosts.collect();
+        for vhost in &mut vhosts {
+            let (policies, operators) = (&config.policies, &config.operator_policies);
+            let configured = Configured::new(&vhost.shared.name, policies, operators);
+            let configured = configured.map_err(|(name, refusal)| ConfigError::Policy {
+                name,
+                reason: refusal.text,
+            })?;
+            vhost.replace_policies(configured);
+        }
         Ok(Self {
             now: Duration::ZERO,
             steps: 0,
             rights: Rights::new(config)?,
             users: BTreeMap::new(),
-            vhosts: vhosts.collect(),
+            vhosts,
             meter,
             places: BTreeMap::new(),
             notices: VecDeque::new(),
@@ -239,6 +254,64 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// Changes what those who run the broker may change. What comes of it is for
+    /// [`poll_notice`](Self::poll_notice).
+    ///
+    /// # Errors
+    ///
+    /// Why not; then nothing has changed.
+    pub fn administer(&mut self, now: Duration, action: Administration) -> Result<(), Refusal> {
+        self.now = self.now.max(now);
+        match action {
+            Administration::SetPolicy { kind, policy } => {
+                let index = self.host(&policy.virtual_host)?;
+                self.try_act(index, |vhost| vhost.set_policy(kind, policy))
+            }
+            Administration::ClearPolicy {
+                kind,
+                virtual_host,
+                name,
+            } => {
+                let index = self.host(&virtual_host)?;
+                self.try_act(index, |vhost| vhost.clear_policy(kind, &name))
+            }
+            Administration::ReplacePolicies {
+                policies,
+                operator_policies,
+            } => self.replace_policies(&policies, &operator_policies),
+        }
+    }
+
+    fn replace_policies(
+        &mut self,
+        policies: &[Policy],
+        operators: &[Policy],
+    ) -> Result<(), Refusal> {
+        let all = policies.iter().chain(operators);
+        for policy in all {
+            self.host(&policy.virtual_host)?;
+        }
+        let hosts = self.vhosts.iter();
+        let configured =
+            hosts.map(|vhost| Configured::new(&vhost.shared.name, policies, operators));
+        let configured = configured.collect::<Result<Vec<_>, _>>();
+        let configured = configured.map_err(|(_, refusal)| refusal)?;
+        for (index, configured) in configured.into_iter().enumerate() {
+            self.act(index, |vhost| vhost.replace_policies(configured));
+        }
+        Ok(())
+    }
+
+    /// The policies of one kind of a virtual host, by name; none where there is no such host.
+    pub fn policies(&self, virtual_host: &str, kind: PolicyKind) -> impl Iterator<Item = &Policy> {
+        let vhost = self
+            .find(virtual_host)
+            .and_then(|index| self.vhosts.get(index));
+        vhost
+            .into_iter()
+            .flat_map(move |vhost| vhost.shared.policies.iter(kind))
     }
 
     /// The messages in a request are held from here on.
@@ -474,6 +547,17 @@ impl Model {
                 self.dropping.insert(index);
             }
         }
+    }
+
+    /// Tries something in a virtual host.
+    fn try_act(
+        &mut self,
+        index: usize,
+        action: impl FnOnce(&mut VirtualHost) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let mut result = Ok(());
+        self.act(index, |vhost| result = action(vhost));
+        result
     }
 
     /// What each queue has counted: by virtual host, and in the order in which they were

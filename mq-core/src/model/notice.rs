@@ -53,6 +53,9 @@ pub enum PublishOutcome {
     /// not count: a mandatory message is returned all the same, as RabbitMQ documents
     /// it.
     Replied,
+    /// It waits for its time, and it is not known yet where it goes. A mandatory message is
+    /// returned all the same, as with RabbitMQ's plugin, which does not support the flag.
+    Delayed,
     /// A queue was full and refuses publishes then.
     Refused,
     /// A limit left nothing of it: every session that it was for is full, or it
@@ -64,7 +67,7 @@ impl PublishOutcome {
     /// Whether the publisher has nothing more to do with the message.
     pub(crate) fn is_accepted(self) -> bool {
         match self {
-            Self::Routed | Self::Unroutable | Self::Replied => true,
+            Self::Routed | Self::Unroutable | Self::Replied | Self::Delayed => true,
             Self::Refused | Self::Dropped => false,
         }
     }

@@ -8,6 +8,7 @@ use super::change::Changes;
 use super::drops::Drops;
 use super::message::Name;
 use super::meter::Meter;
+use super::policy::Policies;
 use super::refusal::Refusal;
 use super::statistics::Statistics;
 use super::timers::Timers;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     /// The time of the step that is being done: Unix time.
     pub(crate) now: Duration,
     pub(crate) names: Names,
+    /// What is in force for queues and exchanges by their names.
+    pub(crate) policies: Policies,
     /// The last identifier given out, to whatever it was.
     pub(crate) last_id: u64,
     pub(crate) notices: VecDeque<Said>,
@@ -44,6 +47,7 @@ impl Shared {
             limits,
             now: Duration::ZERO,
             names: Names::new(seed, 0),
+            policies: Policies::default(),
             last_id: 0,
             notices: VecDeque::new(),
             changes: Changes::new(store != Store::None),

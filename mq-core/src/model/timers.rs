@@ -11,6 +11,8 @@ use crate::model::id::SessionId;
 pub(crate) enum TimerKey {
     Queue(QueueId),
     Session(SessionId),
+    /// The next message that waits for its time.
+    Delays,
 }
 
 /// At most one deadline for each key, the next one at hand.

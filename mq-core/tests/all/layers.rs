@@ -31,6 +31,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("limits.rs", ABOVE_SETTINGS),
     ("admission.rs", ABOVE_SETTINGS),
     ("pattern.rs", ABOVE_SETTINGS),
+    ("policy.rs", ABOVE_SETTINGS),
     ("names.rs", ABOVE_SETTINGS),
     (
         "model/shared.rs",

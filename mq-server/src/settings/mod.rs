@@ -4,6 +4,7 @@
 //! a complaint names where it comes from. Laid over each other they are read once.
 
 mod layer;
+mod policy;
 mod tables;
 
 use std::collections::BTreeMap;

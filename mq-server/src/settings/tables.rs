@@ -14,6 +14,7 @@ use mq_server::store::{Directory, Storage};
 use mq_server::{Config, Endpoint, Listen, TlsFiles};
 use serde::{Deserialize, Serialize};
 
+use super::policy::PolicyTable;
 use super::{Log, Settings, SettingsError};
 use crate::cli::{Address, LogFormat};
 
@@ -28,6 +29,8 @@ pub(crate) struct Tables {
     any_user: bool,
     permissions: Vec<PermissionTable>,
     topic_permissions: Vec<TopicPermissionTable>,
+    policies: Vec<PolicyTable>,
+    operator_policies: Vec<PolicyTable>,
     virtual_hosts: Vec<String>,
     stomp_host_fallback: bool,
     stomp_host_required: bool,
@@ -186,6 +189,7 @@ limits! {
     topic_filters: usize,
     retained_messages: usize,
     retained_bytes: usize,
+    delayed_messages: usize,
     topic_levels: usize,
     transaction_operations: usize,
     transaction_bytes: usize,
@@ -221,6 +225,8 @@ impl Default for Tables {
             authentication: _, // by a hook, or not
             permissions,
             topic_permissions,
+            policies,
+            operator_policies,
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -255,6 +261,8 @@ impl Default for Tables {
             any_user,
             permissions: permissions.into_iter().map(Into::into).collect(),
             topic_permissions: topic_permissions.into_iter().map(Into::into).collect(),
+            policies: policies.into_iter().map(Into::into).collect(),
+            operator_policies: operator_policies.into_iter().map(Into::into).collect(),
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -304,12 +312,14 @@ impl Default for Tables {
 }
 
 /// Settings that are taken over while the server runs.
-const CHANGEABLE: [&str; 7] = [
+const CHANGEABLE: [&str; 9] = [
     "handshake_timeout_seconds",
     "linger_seconds",
     "log.level",
     "max_connections",
     "max_connections_per_address",
+    "operator_policies",
+    "policies",
     "shutdown_grace_seconds",
     "write_timeout_seconds",
 ];
@@ -345,6 +355,8 @@ impl Tables {
             any_user,
             permissions,
             topic_permissions,
+            policies,
+            operator_policies,
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -371,6 +383,8 @@ impl Tables {
             any_user,
             permissions: permissions.into_iter().map(Into::into).collect(),
             topic_permissions: topic_permissions.into_iter().map(Into::into).collect(),
+            policies: policies.into_iter().map(Into::into).collect(),
+            operator_policies: operator_policies.into_iter().map(Into::into).collect(),
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,

@@ -258,6 +258,53 @@ fn sighup_reads_the_settings_again() {
     assert!(running.child.try_wait().unwrap().is_none());
 }
 
+/// A policy of the file is in force for a queue that is there when SIGHUP has it read again.
+#[cfg(unix)]
+#[test]
+fn sighup_changes_policies() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mq.toml");
+    std::fs::write(&path, "policies = []").unwrap();
+    let flag = format!("--config={}", path.display());
+    let mut running = Running::start(&[
+        "--ephemeral",
+        "--amqp=off",
+        "--mqtt=off",
+        "--stomp=127.0.0.1:0",
+        &flag,
+    ]);
+    let line = running.line();
+    let mut peer = TcpStream::connect(line.rsplit(' ').next().unwrap()).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut ask = |frame: &str| {
+        peer.write_all(frame.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\0") && !answer.ends_with(b"\0\n") {
+            let mut byte = [0];
+            peer.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    let send = "SEND\ndestination:/queue/q\nreceipt:s\n\nm\0";
+    assert!(ask("CONNECT\naccept-version:1.2\nhost:/\n\n\0").contains("CONNECTED"));
+    assert!(ask(send).contains("RECEIPT"));
+    let policy = r#"{ name = "none", virtual_host = "/", pattern = "^q$", apply_to = "queues", definition = { max-length = 0, overflow = "reject-publish" } }"#;
+    std::fs::write(&path, format!("policies = [{policy}]")).unwrap();
+    running.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let answer = ask(send);
+        if answer.contains("ERROR") {
+            break;
+        }
+        assert!(answer.contains("RECEIPT"), "{answer}");
+        assert!(Instant::now() < deadline, "the policy is not in force");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// The first line of the log says where messages are kept.
 #[test]
 fn the_first_line_says_where_the_log_is() {

@@ -219,11 +219,11 @@ async fn certificates_change_while_serving() {
     for name in ["server.pem", "server.key"] {
         std::fs::copy(new.file(name), old.file(name)).unwrap();
     }
-    server.reload(&Config::ephemeral()).unwrap();
+    server.reload(&Config::ephemeral()).await.unwrap();
     greets(new.connect(tcp(&server, 0).await).await, MQTT).await;
     // What cannot be used changes nothing.
     std::fs::write(old.file("server.pem"), "nonsense").unwrap();
-    assert!(server.reload(&Config::ephemeral()).is_err());
+    assert!(server.reload(&Config::ephemeral()).await.is_err());
     greets(new.connect(tcp(&server, 0).await).await, MQTT).await;
     server.shutdown().await;
 }

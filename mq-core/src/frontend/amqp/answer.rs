@@ -73,9 +73,10 @@ impl AmqpFrontEnd {
             PublishOutcome::Refused | PublishOutcome::Dropped => {
                 codec.nack(channel, Tags::One(ticket))
             }
-            PublishOutcome::Routed | PublishOutcome::Unroutable | PublishOutcome::Replied => {
-                codec.ack(channel, Tags::One(ticket))
-            }
+            PublishOutcome::Routed
+            | PublishOutcome::Unroutable
+            | PublishOutcome::Replied
+            | PublishOutcome::Delayed => codec.ack(channel, Tags::One(ticket)),
         });
     }
 

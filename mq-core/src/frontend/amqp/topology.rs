@@ -10,7 +10,7 @@ use super::asked::Next;
 use super::channel::Channel;
 use super::{Answer, Serving, Trouble};
 use crate::model::Request;
-use crate::model::exchange::{ExchangeSettings, ExchangeType};
+use crate::model::exchange::ExchangeSettings;
 use crate::model::message::Name;
 use crate::model::queue::REPLY_QUEUE;
 use crate::model::refusal::Refusal;
@@ -48,14 +48,14 @@ impl Channel {
         let question = if m.passive {
             Request::CheckExchange { channel, name }
         } else {
-            let Some(kind) = ExchangeType::parse(m.r#type) else {
+            let settings = ExchangeSettings::parse(&name, m.r#type, &s.headers(m.arguments)?)
+                .map_err(|refusal| s.refuse(refusal))?;
+            let Some(settings) = settings else {
                 return Err(s.fail(
                     ReplyCode::CommandInvalid,
                     alloc::format!("unknown exchange type '{}'", m.r#type),
                 ));
             };
-            let settings = ExchangeSettings::new(&name, kind, &s.headers(m.arguments)?)
-                .map_err(|refusal| s.refuse(refusal))?;
             Request::DeclareExchange(Box::new(DeclareExchange {
                 channel,
                 name,

@@ -189,7 +189,9 @@ impl MqttFrontEnd {
             return;
         };
         let reason = match outcome {
-            PublishOutcome::Routed | PublishOutcome::Replied => ReasonCode::Success,
+            PublishOutcome::Routed | PublishOutcome::Replied | PublishOutcome::Delayed => {
+                ReasonCode::Success
+            }
             PublishOutcome::Unroutable => ReasonCode::NoMatchingSubscribers,
             PublishOutcome::Refused => ReasonCode::QuotaExceeded,
             PublishOutcome::Dropped if self.is_5() => ReasonCode::QuotaExceeded,

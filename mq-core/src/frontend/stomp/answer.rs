@@ -171,6 +171,7 @@ impl StompFrontEnd {
             // somebody who subscribed to it and stays away.
             PublishOutcome::Routed
             | PublishOutcome::Replied
+            | PublishOutcome::Delayed
             | PublishOutcome::Unroutable
             | PublishOutcome::Dropped => {
                 self.receipt(receipt.as_deref());

@@ -4,9 +4,11 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Bound::{Excluded, Unbounded};
 
 use super::{Destination, Exchange, ExchangeSettings, ExchangeType, PREDECLARED};
 use crate::model::change::{BindingId, Change, KeptBinding};
+use crate::model::delay::delay_of;
 use crate::model::difference::{Difference, flag};
 use crate::model::id::QueueId;
 use crate::model::message::{Headers, Message, Name, Value};
@@ -47,11 +49,8 @@ impl Exchanges {
     pub(crate) fn new() -> Self {
         let predeclared = PREDECLARED.iter().map(|(name, kind)| {
             let settings = ExchangeSettings {
-                kind: *kind,
                 durable: true,
-                auto_delete: false,
-                internal: false,
-                alternate: None,
+                ..ExchangeSettings::of(*kind)
             };
             (Name::from(*name), Exchange::new(settings))
         });
@@ -103,9 +102,28 @@ impl Exchanges {
     }
 
     /// Puts one back that was kept.
-    pub(crate) fn restore(&mut self, name: &Name, settings: &ExchangeSettings) {
-        let exchange = Exchange::new(settings.clone());
-        self.all.insert(name.clone(), exchange);
+    pub(crate) fn restore(&mut self, shared: &Shared, name: &Name, settings: &ExchangeSettings) {
+        self.insert(shared, name.clone(), settings.clone());
+    }
+
+    fn insert(&mut self, shared: &Shared, name: Name, settings: ExchangeSettings) {
+        let mut exchange = Exchange::new(settings);
+        exchange.apply_policies(&shared.policies, &name);
+        self.all.insert(name, exchange);
+    }
+
+    /// Puts policies that have changed in force for the first exchange after another one.
+    /// Returns which one that is.
+    pub(crate) fn apply_policies(
+        &mut self,
+        shared: &mut Shared,
+        after: Option<&Name>,
+    ) -> Option<Name> {
+        let after = (after.map_or(Unbounded, Excluded), Unbounded);
+        let (name, exchange) = self.all.range_mut::<Name, _>(after).next()?;
+        shared.statistics.steps += shared.policies.len() as u64;
+        exchange.apply_policies(&shared.policies, name);
+        Some(name.clone())
     }
 
     /// `exchange.declare`: makes it, or checks that it is like that.
@@ -119,7 +137,7 @@ impl Exchanges {
         if let Some(exchange) = self.all.get(name) {
             let current = &exchange.settings;
             let attributes = [
-                ("type", settings.kind.name(), current.kind.name()),
+                ("type", settings.type_name(), current.type_name()),
                 ("durable", flag(settings.durable), flag(current.durable)),
                 (
                     "auto_delete",
@@ -159,7 +177,7 @@ impl Exchanges {
                 settings: Box::new(settings.clone()),
             });
         }
-        self.all.insert(name, Exchange::new(settings));
+        self.insert(shared, name, settings);
         Ok(())
     }
 
@@ -369,7 +387,8 @@ impl Exchanges {
 
     /// Finds where a message goes from the exchange that it is published to, through
     /// bindings between exchanges and to alternate exchanges: calls `queue` for each queue,
-    /// which may come more than once. Each exchange is asked once, so loops end; for each
+    /// which may come more than once, and `delays` for each exchange in which it waits for
+    /// its time. Each exchange is asked once, so loops end; for each
     /// `others` says whether somebody else takes the message there. Returns how many
     /// exchanges, bindings and nodes were looked at.
     pub(crate) fn route(
@@ -378,6 +397,7 @@ impl Exchanges {
         keys: &[&str],
         mut queue: impl FnMut(QueueId),
         mut others: impl FnMut(&str) -> bool,
+        mut delays: impl FnMut(&Name),
     ) -> usize {
         let mut steps = 0;
         let mut exchanges = Visited::from(&message.exchange);
@@ -386,8 +406,12 @@ impl Exchanges {
             let Some(exchange) = self.all.get(&name) else {
                 continue;
             };
+            if exchange.settings.delayed && delay_of(message).is_some() {
+                delays(&name);
+                continue;
+            }
             let mut found = false;
-            steps += exchange.route(keys, &message.properties.headers, |destination| {
+            steps += exchange.route(keys, &message.properties, |destination| {
                 found = true;
                 match destination {
                     Destination::Queue(id) => queue(*id),
@@ -395,7 +419,7 @@ impl Exchanges {
                 }
             });
             found |= others(&name);
-            if let (false, Some(alternate)) = (found, &exchange.settings.alternate) {
+            if let (false, Some(alternate)) = (found, &exchange.alternate) {
                 exchanges.add(alternate);
             }
         }

@@ -2,18 +2,21 @@
 
 mod exchanges;
 mod headers;
+mod ring;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::model::id::{BindingId, QueueId};
-use crate::model::message::{Headers, Name, Value};
+use crate::model::message::{Headers, Name, Properties, Value};
+use crate::model::policy::Policies;
 use crate::model::refusal::Refusal;
 use crate::model::topic::{Trie, binding_key, words};
 pub(crate) use exchanges::{BindRequest, Exchanges, refuse_default_exchange};
 use headers::HeadersMatch;
+use ring::Ring;
 
-/// The four types that AMQP 0-9-1 section 3.1.3 defines.
+/// The four types that AMQP 0-9-1 section 3.1.3 defines, and one of RabbitMQ's plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeType {
     /// By the key itself.
@@ -24,6 +27,21 @@ pub enum ExchangeType {
     Topic,
     /// By headers.
     Headers,
+    /// To one of those that are bound, by a hash; binding keys are their weights. RabbitMQ's
+    /// `x-consistent-hash`.
+    ConsistentHash,
+}
+
+/// What an exchange of type [`ExchangeType::ConsistentHash`] takes the hash of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum HashOn {
+    /// The routing key.
+    #[default]
+    RoutingKey,
+    /// Argument `hash-header`: the header of that name.
+    Header(Name),
+    /// Argument `hash-property`: `correlation_id`, `message_id` or `timestamp`.
+    Property(Name),
 }
 
 /// Every type by its name on the wire.
@@ -32,7 +50,15 @@ const TYPES: &[(&str, ExchangeType)] = &[
     ("fanout", ExchangeType::Fanout),
     ("topic", ExchangeType::Topic),
     ("headers", ExchangeType::Headers),
+    ("x-consistent-hash", ExchangeType::ConsistentHash),
 ];
+
+/// The type of an exchange that lets messages wait, as RabbitMQ's plugin has it: how it routes
+/// them then is what argument `x-delayed-type` says.
+const DELAYED: &str = "x-delayed-message";
+
+/// What `hash-property` may say.
+const HASH_PROPERTIES: &[&str] = &["correlation_id", "message_id", "timestamp"];
 
 /// The exchanges that exist before anything is declared. `amq.match` is the
 /// specification's name of the headers exchange, `amq.headers` RabbitMQ's.
@@ -80,10 +106,65 @@ pub struct ExchangeSettings {
     pub internal: bool,
     /// Argument `alternate-exchange`: takes what nothing is bound for.
     pub alternate: Option<Name>,
+    /// Type `x-delayed-message`: a message with the header `x-delay` waits for so many
+    /// milliseconds before it is routed.
+    pub delayed: bool,
+    /// What a hash is taken of, where it routes by one.
+    pub hash_on: HashOn,
 }
 
 impl ExchangeSettings {
-    /// Reads the argument that has a meaning; others are ignored.
+    /// One that does not outlive the broker, and has no arguments.
+    pub(crate) fn of(kind: ExchangeType) -> Self {
+        Self {
+            kind,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            alternate: None,
+            delayed: false,
+            hash_on: HashOn::default(),
+        }
+    }
+
+    /// The name of its type on the wire.
+    pub(crate) fn type_name(&self) -> &'static str {
+        if self.delayed {
+            DELAYED
+        } else {
+            self.kind.name()
+        }
+    }
+
+    /// Reads the name of a type, if there is such a type, and the arguments that have a
+    /// meaning; others are ignored.
+    pub(crate) fn parse(
+        name: &str,
+        type_name: &str,
+        arguments: &Headers,
+    ) -> Result<Option<Self>, Refusal> {
+        let delayed = type_name == DELAYED;
+        let kind = if delayed {
+            let inner = arguments.get("x-delayed-type").and_then(Value::as_str);
+            let inner = inner.and_then(ExchangeType::parse);
+            Some(inner.ok_or_else(|| {
+                Refusal::precondition_failed(format_args!(
+                    "Invalid argument, 'x-delayed-type' must be an existing exchange type"
+                ))
+            })?)
+        } else {
+            ExchangeType::parse(type_name)
+        };
+        let Some(kind) = kind else {
+            return Ok(None);
+        };
+        let settings = Self::new(name, kind, arguments)?;
+        Ok(Some(Self {
+            delayed,
+            ..settings
+        }))
+    }
+
     pub(crate) fn new(
         name: &str,
         kind: ExchangeType,
@@ -97,13 +178,73 @@ impl ExchangeSettings {
                 ))
             })?)),
         };
+        let hash_on = match kind {
+            ExchangeType::ConsistentHash => HashOn::parse(arguments)?,
+            _ => HashOn::default(),
+        };
         Ok(Self {
-            kind,
-            durable: false,
-            auto_delete: false,
-            internal: false,
             alternate,
+            hash_on,
+            ..Self::of(kind)
         })
+    }
+}
+
+impl HashOn {
+    fn parse(arguments: &Headers) -> Result<Self, Refusal> {
+        let text = |name| arguments.get(name).and_then(Value::as_str);
+        match (text("hash-header"), text("hash-property")) {
+            (None, None) => Ok(Self::RoutingKey),
+            (Some(header), None) => Ok(Self::Header(Name::from(header))),
+            (None, Some(property)) if HASH_PROPERTIES.contains(&property) => {
+                Ok(Self::Property(Name::from(property)))
+            }
+            (None, Some(property)) => Err(Refusal::precondition_failed(format_args!(
+                "Unsupported property: {property}"
+            ))),
+            (Some(_), Some(_)) => Err(Refusal::precondition_failed(format_args!(
+                "hash-header and hash-property are mutually exclusive"
+            ))),
+        }
+    }
+
+    /// The hash of a message that is routed by these keys. What the message does not have
+    /// counts as empty.
+    fn hash(&self, keys: &[&str], properties: &Properties) -> u64 {
+        match self {
+            Self::RoutingKey => ring::hash(keys),
+            Self::Header(name) => match properties.headers.get(&**name) {
+                Some(Value::String(bytes) | Value::Binary(bytes)) => ring::hash(&[bytes]),
+                Some(value) => ring::hash(&[&*value.as_text().unwrap_or_default()]),
+                None => ring::hash::<&str>(&[]),
+            },
+            Self::Property(name) => match &**name {
+                "correlation_id" => ring::hash(properties.correlation_id.as_slice()),
+                "message_id" => ring::hash(properties.message_id.as_slice()),
+                _ => ring::hash(&[properties.timestamp.unwrap_or_default().to_be_bytes()]),
+            },
+        }
+    }
+}
+
+/// The weight that a binding key says, in RabbitMQ's words where it says none.
+fn weight(key: &str) -> Result<u64, Refusal> {
+    let invalid =
+        |text: core::fmt::Arguments<'_>| Refusal::precondition_failed(format_args!("{text}"));
+    let number: i128 = key.parse().map_err(|_| {
+        invalid(format_args!(
+            "The binding key must be an integer: <<\"{key}\">>"
+        ))
+    })?;
+    match u64::try_from(number) {
+        Ok(0) | Err(_) if number < 1 => Err(invalid(format_args!(
+            "The binding key must be greater than 0"
+        ))),
+        Ok(weight) if weight <= ring::HEAVIEST => Ok(weight),
+        _ => Err(invalid(format_args!(
+            "The binding key must be at most {}",
+            ring::HEAVIEST
+        ))),
     }
 }
 
@@ -111,6 +252,8 @@ impl ExchangeSettings {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) settings: ExchangeSettings,
+    /// Takes what nothing is bound for: by the settings or by a policy.
+    pub(crate) alternate: Option<Name>,
     /// By destination and binding key.
     bindings: BTreeMap<Destination, BTreeMap<Name, Vec<Binding>>>,
     count: usize,
@@ -136,6 +279,7 @@ enum Table {
     Fanout(BTreeMap<Destination, usize>),
     Topic(Trie<Destination, ()>),
     Headers(BTreeMap<Destination, Vec<HeadersMatch>>),
+    Hash(Ring),
 }
 
 impl Exchange {
@@ -145,14 +289,22 @@ impl Exchange {
             ExchangeType::Fanout => Table::Fanout(BTreeMap::new()),
             ExchangeType::Topic => Table::Topic(Trie::default()),
             ExchangeType::Headers => Table::Headers(BTreeMap::new()),
+            ExchangeType::ConsistentHash => Table::Hash(Ring::default()),
         };
         Self {
+            alternate: settings.alternate.clone(),
             settings,
             bindings: BTreeMap::new(),
             count: 0,
             gone: Vec::new(),
             table,
         }
+    }
+
+    /// Its alternate, if it is not declared, is what policies say.
+    fn apply_policies(&mut self, policies: &Policies, name: &str) {
+        let declared = self.settings.alternate.as_ref();
+        self.alternate = policies.alternate(name, declared);
     }
 
     pub(crate) fn is_unused(&self) -> bool {
@@ -197,6 +349,10 @@ impl Exchange {
             ExchangeType::Headers => Some(HeadersMatch::parse(&arguments)?),
             _ => None,
         };
+        let weight = match self.settings.kind {
+            ExchangeType::ConsistentHash => weight(key)?,
+            _ => 0,
+        };
         let keys = self.bindings.entry(destination.clone()).or_default();
         let key = Name::from(key);
         let same_key = keys.entry(key.clone()).or_default();
@@ -218,6 +374,7 @@ impl Exchange {
             (Table::Topic(trie), _) if first => {
                 trie.insert(&binding_key(&key), destination.clone(), ());
             }
+            (Table::Hash(ring), _) => ring.insert(destination, weight),
             _ => {}
         }
         Ok(true)
@@ -268,6 +425,7 @@ impl Exchange {
             Table::Headers(table) => {
                 table.remove(destination);
             }
+            Table::Hash(ring) => ring.remove(destination),
             Table::Direct(_) | Table::Topic(_) => {
                 for key in keys.keys() {
                     self.forget(destination, key, &Headers::default(), true);
@@ -311,6 +469,17 @@ impl Exchange {
                     table.remove(destination);
                 }
             }
+            Table::Hash(ring) if last => {
+                ring.remove(destination);
+                // Another binding of it counts from now on.
+                let other = self
+                    .bindings
+                    .get(destination)
+                    .and_then(|keys| keys.keys().next());
+                if let Some(Ok(weight)) = other.map(|key| weight(key)) {
+                    ring.insert(destination, weight);
+                }
+            }
             _ => {}
         }
     }
@@ -321,7 +490,7 @@ impl Exchange {
     pub(crate) fn route(
         &self,
         keys: &[&str],
-        headers: &Headers,
+        properties: &Properties,
         mut found: impl FnMut(&Destination),
     ) -> usize {
         match &self.table {
@@ -340,11 +509,19 @@ impl Exchange {
             }
             Table::Headers(table) => {
                 for (destination, patterns) in table {
+                    let headers = &properties.headers;
                     if patterns.iter().any(|pattern| pattern.matches(headers)) {
                         found(destination);
                     }
                 }
                 self.count
+            }
+            Table::Hash(ring) => {
+                let hash = self.settings.hash_on.hash(keys, properties);
+                if let Some(destination) = ring.find(hash) {
+                    found(destination);
+                }
+                1
             }
         }
     }
@@ -405,7 +582,7 @@ mod tests {
 
     fn routed(exchange: &Exchange, key: &str) -> Vec<Destination> {
         let mut all = Vec::new();
-        exchange.route(&[key], &Headers::default(), |d| all.push(d.clone()));
+        exchange.route(&[key], &Properties::default(), |d| all.push(d.clone()));
         all
     }
 

@@ -6,9 +6,13 @@ use core::time::Duration;
 use crate::model::message::{Headers, Name, Value};
 use crate::model::refusal::Refusal;
 use crate::model::selector::Selector;
+pub(crate) use crate::policy::LONGEST_MILLIS;
 
 /// The argument of a queue, or of a consumer, with a selector.
 pub(crate) const SELECTOR: &str = "x-selector";
+
+/// The argument of a queue that says how long a delivery may be out unacknowledged.
+pub(crate) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 
 /// What happens to a message for which there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +43,8 @@ pub(crate) struct QueueArguments {
     pub(crate) dead_letter: Option<DeadLetterTarget>,
     pub(crate) single_active_consumer: bool,
     pub(crate) delivery_limit: Option<u32>,
+    /// How long a delivery may be out unacknowledged.
+    pub(crate) consumer_timeout: Option<Duration>,
     /// The queue takes only messages of which it is true.
     pub(crate) selector: Option<Arc<Selector>>,
     /// A replicated kind has to be durable and shared. One node keeps it like any
@@ -54,9 +60,6 @@ enum Rule {
     AnyString,
     Boolean,
 }
-
-/// Longest time that RabbitMQ takes, in milliseconds: ten years of 365 days.
-pub(crate) const LONGEST_MILLIS: i64 = 315_360_000_000;
 
 const NOT_NEGATIVE: Rule = Rule::Integer {
     from: 0,
@@ -141,6 +144,14 @@ const RULES: &[(&str, Rule, &[QueueKind])] = &[
     ("x-queue-version", Rule::Integer { from: 1, to: 2 }, CLASSIC),
     ("x-queue-master-locator", Rule::AnyString, CLASSIC),
     ("x-queue-leader-locator", Rule::AnyString, NOT_CLASSIC),
+    (
+        CONSUMER_TIMEOUT,
+        Rule::Integer {
+            from: 0,
+            to: LONGEST_MILLIS,
+        },
+        NOT_STREAM,
+    ),
     ("x-delivery-limit", NOT_NEGATIVE, QUORUM),
     ("x-quorum-initial-group-size", POSITIVE, QUORUM),
     ("x-max-in-memory-length", NOT_NEGATIVE, QUORUM),
@@ -187,33 +198,51 @@ impl QueueArguments {
                 return Err(invalid(name));
             }
         }
+        let has = |name| arguments.get(name).is_some();
+        if has("x-dead-letter-routing-key") && !has("x-dead-letter-exchange") {
+            // A key for an exchange that is not given.
+            return Err(invalid("x-dead-letter-routing-key"));
+        }
+        let selector = match arguments.get(SELECTOR).and_then(Value::as_str) {
+            Some(text) => Selector::parse(text)?.map(Arc::new),
+            None => None,
+        };
+        Ok(Self {
+            selector,
+            kind,
+            ..Self::read(kind, arguments)
+        })
+    }
+
+    /// The same queue with other arguments, which need no check.
+    pub(crate) fn with(&self, arguments: &Headers) -> Self {
+        Self {
+            selector: self.selector.clone(),
+            ..Self::read(self.kind, arguments)
+        }
+    }
+
+    fn read(kind: QueueKind, arguments: &Headers) -> Self {
         let int = |name| arguments.get(name).and_then(Value::as_int);
         let text = |name| arguments.get(name).and_then(Value::as_str);
         let millis =
             |name| int(name).map(|n| Duration::from_millis(u64::try_from(n).unwrap_or_default()));
         let size = |name| int(name).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        let routing_key = text("x-dead-letter-routing-key").map(Name::from);
-        let dead_letter = match (text("x-dead-letter-exchange"), routing_key) {
-            (Some(exchange), routing_key) => Some(DeadLetterTarget {
-                exchange: Name::from(exchange),
-                routing_key,
-            }),
-            // A key for an exchange that is not given.
-            (None, Some(_)) => return Err(invalid("x-dead-letter-routing-key")),
-            (None, None) => None,
-        };
-        let selector = match text(SELECTOR) {
-            Some(text) => Selector::parse(text)?.map(Arc::new),
-            None => None,
-        };
-        Ok(Self {
+        let dead_letter = text("x-dead-letter-exchange").map(|exchange| DeadLetterTarget {
+            exchange: Name::from(exchange),
+            routing_key: text("x-dead-letter-routing-key").map(Name::from),
+        });
+        Self {
             message_ttl: millis("x-message-ttl"),
             expires: millis("x-expires"),
             max_length: size("x-max-length"),
             max_length_bytes: size("x-max-length-bytes"),
             overflow: match text("x-overflow") {
                 Some("reject-publish") => Overflow::RejectPublish,
-                Some("reject-publish-dlx") => Overflow::RejectPublishDeadLetter,
+                // A quorum queue cannot, and drops its head then.
+                Some("reject-publish-dlx") if kind == QueueKind::Classic => {
+                    Overflow::RejectPublishDeadLetter
+                }
                 _ => Overflow::DropHead,
             },
             max_priority: int("x-max-priority")
@@ -224,11 +253,22 @@ impl QueueArguments {
                 arguments.get("x-single-active-consumer"),
                 Some(Value::Bool(true))
             ),
-            delivery_limit: int("x-delivery-limit").map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
-            selector,
+            // A negative one is no limit.
+            delivery_limit: int("x-delivery-limit")
+                .filter(|n| *n >= 0)
+                .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
+            consumer_timeout: millis(CONSUMER_TIMEOUT),
+            selector: None,
             kind,
-        })
+        }
     }
+}
+
+/// Whether queues of a kind have an argument of that name.
+pub(crate) fn takes_argument(kind: QueueKind, argument: &str) -> bool {
+    RULES
+        .iter()
+        .any(|(name, _, kinds)| *name == argument && kinds.contains(&kind))
 }
 
 /// The first argument in which two declarations do not agree, with what the first

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::cmp::Reverse;
+use core::ops::Bound;
 
 use crate::model::id::{ChannelId, ConsumerId, QueueId};
 
@@ -182,6 +183,10 @@ pub(crate) struct Consumers {
     active: Option<ConsumerId>,
 }
 
+/// Consumers that are passed over in search of one that has not returned the message, at
+/// most.
+const PASSED: u32 = 64;
+
 /// Where a consumer stands: priority, turn, and its name.
 type Place = (Reverse<i64>, u64, ConsumerId);
 
@@ -271,11 +276,13 @@ impl Consumers {
     }
 
     /// Whose turn it is, among those that can take a message and want one: that one then
-    /// goes behind the others of its priority. Counts those that were asked.
+    /// goes behind the others of its priority. One that `avoids` the message gets it when
+    /// no other can take it. Counts those that were asked.
     pub(crate) fn next(
         &mut self,
         channels: &mut BTreeMap<ChannelId, Channel>,
         wants: impl Fn(ConsumerId) -> bool,
+        avoids: impl Fn(&Consumer) -> bool,
         steps: &mut u64,
     ) -> Option<&mut Consumer> {
         let mut can_take =
@@ -284,27 +291,56 @@ impl Consumers {
             let (consumer, _) = self.all.get_mut(&self.active?)?;
             return can_take(consumer).then_some(consumer);
         }
-        while let Some(&(priority, _, id)) = self.asked.first() {
+        let mut last_resort = None;
+        let mut passed = None;
+        let mut count = 0;
+        while let Some(place) = self.place_after(passed) {
             *steps += 1;
-            let consumer = self.all.get_mut(&id);
-            let takes = consumer.is_some_and(|(consumer, _)| can_take(consumer));
-            // The only one is first and last.
-            let moves = takes && self.asked.len() > 1;
-            if moves || !takes {
-                self.asked.pop_first();
-            }
-            if moves {
-                let place = self.last_place(priority.0, id);
-                self.asked.insert(place);
-                if let Some((_, old)) = self.all.get_mut(&id) {
-                    *old = place;
+            let (_, _, id) = place;
+            let consumer = self.all.get_mut(&id).map(|(consumer, _)| consumer);
+            match consumer.map(|consumer| (can_take(consumer), avoids(consumer))) {
+                Some((true, false)) => return self.serve(place),
+                Some((true, true)) => {}
+                Some((false, _)) | None => {
+                    self.asked.remove(&place);
+                    continue;
                 }
             }
-            if takes {
-                return self.all.get_mut(&id).map(|(consumer, _)| consumer);
+            last_resort.get_or_insert(place);
+            passed = Some(place);
+            count += 1;
+            if count == PASSED {
+                break;
             }
         }
-        None
+        self.serve(last_resort?)
+    }
+
+    /// The first place to ask, or the one after another.
+    fn place_after(&self, passed: Option<Place>) -> Option<Place> {
+        match passed {
+            None => self.asked.first().copied(),
+            Some(place) => {
+                let after = (Bound::Excluded(place), Bound::Unbounded);
+                self.asked.range(after).next().copied()
+            }
+        }
+    }
+
+    /// The consumer in that place gets a message, and goes behind the others of its
+    /// priority.
+    fn serve(&mut self, place: Place) -> Option<&mut Consumer> {
+        let (Reverse(priority), _, id) = place;
+        // The only one is first and last.
+        if self.asked.len() == 1 {
+            return self.all.get_mut(&id).map(|(consumer, _)| consumer);
+        }
+        self.asked.remove(&place);
+        let last = self.last_place(priority, id);
+        self.asked.insert(last);
+        let (consumer, place) = self.all.get_mut(&id)?;
+        *place = last;
+        Some(consumer)
     }
 }
 
@@ -335,7 +371,7 @@ mod tests {
         let mut channels = channels();
         (0..count)
             .filter_map(|_| {
-                let consumer = consumers.next(&mut channels, |_| true, &mut 0)?;
+                let consumer = consumers.next(&mut channels, |_| true, |_| false, &mut 0)?;
                 consumer.unacknowledged += 1;
                 Some(consumer.id.0)
             })
@@ -388,7 +424,7 @@ mod tests {
             channel.unacknowledged = unacknowledged;
             channel.failed = failed;
             let mut channels = BTreeMap::from([(CHANNEL, channel)]);
-            let next = consumers.next(&mut channels, |_| true, &mut 0);
+            let next = consumers.next(&mut channels, |_| true, |_| false, &mut 0);
             assert_eq!(next.is_some(), takes);
             let channel = channels.get_mut(&CHANNEL).unwrap();
             assert!(!channel.has_release());
@@ -400,7 +436,11 @@ mod tests {
             if !takes {
                 consumers.release(ConsumerId(1));
             }
-            assert!(consumers.next(&mut channels, |_| true, &mut 0).is_some());
+            assert!(
+                consumers
+                    .next(&mut channels, |_| true, |_| false, &mut 0)
+                    .is_some()
+            );
         }
     }
 
@@ -421,14 +461,18 @@ mod tests {
         let mut channels = BTreeMap::from([(CHANNEL, channel)]);
         assert_eq!(
             consumers
-                .next(&mut channels, |_| true, &mut 0)
+                .next(&mut channels, |_| true, |_| false, &mut 0)
                 .unwrap()
                 .id
                 .0,
             4
         );
         channels.get_mut(&CHANNEL).unwrap().writable = false;
-        assert!(consumers.next(&mut channels, |_| true, &mut 0).is_none());
+        assert!(
+            consumers
+                .next(&mut channels, |_| true, |_| false, &mut 0)
+                .is_none()
+        );
         let channel = channels.get_mut(&CHANNEL).unwrap();
         channel.writable = true;
         let mut released = |unacknowledged, most| {

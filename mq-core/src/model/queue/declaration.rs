@@ -196,7 +196,11 @@ impl Queues {
         self.selective += usize::from(queue.arguments.selector.is_some());
         self.names.insert(queue.name.clone(), id);
         self.all.insert(id, queue);
-        self.update_timer(shared, id);
+        if shared.policies.is_empty() {
+            self.update_timer(shared, id);
+        } else {
+            self.apply_policies_to(shared, id);
+        }
     }
 
     /// What RabbitMQ requires of the replicated kinds of queue.

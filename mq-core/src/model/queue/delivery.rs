@@ -216,6 +216,7 @@ impl Queues {
                 queue
                     .unacknowledged
                     .insert(position, Unacknowledged { entry, consumer });
+                queue.note_delivered(position, now, channel);
                 Claim::Leased(Lease {
                     queue: id,
                     position,
@@ -251,8 +252,7 @@ impl Queues {
         let Some(queue) = self.all.get_mut(&id) else {
             return;
         };
-        let Some(Unacknowledged { entry, consumer }) = queue.unacknowledged.remove(&position)
-        else {
+        let Some(Unacknowledged { entry, consumer }) = queue.take_unacknowledged(position) else {
             return;
         };
         if let Some(consumer) = consumer {
@@ -283,7 +283,7 @@ impl Queues {
                             count: entry.returned.saturating_add(1),
                         });
                     }
-                    queue.put_back(entry);
+                    queue.put_back(entry, channel_id);
                     shared.statistics.requeued += 1;
                 }
             }
@@ -426,6 +426,7 @@ impl Queues {
                 consumer: Some(consumer_id),
             };
             queue.unacknowledged.insert(position, held);
+            queue.note_delivered(position, shared.now, channel_id);
             Claim::Leased(lease)
         };
         queue.counts.delivered += 1;

@@ -7,6 +7,7 @@ mod consumer;
 pub(crate) mod dead_letter;
 pub(crate) mod declaration;
 mod delivery;
+mod outstanding;
 mod queues;
 mod ready;
 mod reply;
@@ -31,11 +32,12 @@ pub(crate) use crate::model::id::ChannelId;
 pub use crate::model::id::{ConsumerId, QueueId};
 use absent::Absent;
 pub(crate) use arguments::{
-    LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent,
+    LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent, takes_argument,
 };
 pub(crate) use consumer::{Channel, Consumer, Consumers};
 pub(crate) use delivery::ConsumeRequest;
 pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
+use outstanding::Outstanding;
 pub(crate) use queues::{Left, Queues, Removed};
 pub(crate) use ready::{Entry, Key, Ready};
 pub(crate) use reply::REPLY_QUEUE;
@@ -109,9 +111,13 @@ pub(crate) struct Queue {
     pub(crate) ready: Ready,
     /// By position.
     pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
+    /// Those of them that are to be settled in time.
+    outstanding: Outstanding,
     pub(crate) consumers: Consumers,
     /// What waits for bodies that have left memory.
     pub(crate) absent: Absent,
+    /// Who has returned a ready message, by its position: others come first.
+    returned_by: BTreeMap<u64, ChannelId>,
     /// What those of them want that have a selector.
     selections: Selections,
     /// When it was last declared, asked for a message, or left by its last
@@ -141,8 +147,10 @@ impl Queue {
             arguments,
             ready: Ready::default(),
             absent: Absent::default(),
+            returned_by: BTreeMap::new(),
             selections: Selections::default(),
             unacknowledged: BTreeMap::new(),
+            outstanding: Outstanding::default(),
             used: now,
             listed: false,
             counts: Counts::default(),
@@ -237,8 +245,36 @@ impl Queue {
         expires
     }
 
-    /// Puts a message back where it was.
-    pub(crate) fn put_back(&mut self, mut entry: Entry) {
+    /// Notes since when a delivery is out, where that is limited.
+    pub(crate) fn note_delivered(&mut self, position: u64, now: Duration, channel: ChannelId) {
+        if self.arguments.consumer_timeout.is_some() {
+            self.outstanding.add(position, now, channel);
+        }
+    }
+
+    /// Takes back a delivery that is settled.
+    pub(crate) fn take_unacknowledged(&mut self, position: u64) -> Option<Unacknowledged> {
+        self.outstanding.remove(position);
+        self.unacknowledged.remove(&position)
+    }
+
+    /// The channel that holds a delivery for too long, and for how long it may.
+    pub(crate) fn pop_overdue(&mut self, now: Duration) -> Option<(ChannelId, Duration)> {
+        let timeout = self.arguments.consumer_timeout?;
+        let since = self.outstanding.first()?;
+        if since.saturating_add(timeout) > now {
+            return None;
+        }
+        self.outstanding.pop().map(|channel| (channel, timeout))
+    }
+
+    /// Puts a message back where it was. Consumers of other channels come before those of
+    /// the one that returns it (AMQP 0-9-1, `basic.reject`, rule 01 of `requeue`).
+    pub(crate) fn put_back(&mut self, mut entry: Entry, channel: ChannelId) {
+        // With one consumer there is no choice.
+        if self.consumers.len() > 1 {
+            self.returned_by.insert(entry.position, channel);
+        }
         entry.redelivered = true;
         entry.returned = entry.returned.saturating_add(1);
         self.insert(entry);
@@ -303,10 +339,17 @@ impl Queue {
         if self.ready.is_empty() {
             return None;
         }
-        let selections = &self.selections;
-        let consumer = self
-            .consumers
-            .next(channels, |consumer| selections.has(consumer), steps)?;
+        let (selections, ready, returned_by) = (&self.selections, &self.ready, &self.returned_by);
+        let avoids = |consumer: &Consumer| {
+            !returned_by.is_empty()
+                && selections
+                    .first(consumer.id, ready)
+                    .and_then(|first| returned_by.get(&first.position))
+                    == Some(&consumer.channel)
+        };
+        let consumer =
+            self.consumers
+                .next(channels, |consumer| selections.has(consumer), avoids, steps)?;
         if self.ready.has_absent() {
             self.absent.ask_ahead(&self.ready);
             let first = self.selections.first(consumer.id, &self.ready)?;
@@ -316,6 +359,7 @@ impl Queue {
             }
         }
         let entry = self.selections.take(consumer.id, &mut self.ready)?;
+        self.returned_by.remove(&entry.position);
         let message = self.absent.whole(&entry);
         Some((consumer, entry, message))
     }
@@ -325,8 +369,7 @@ impl Queue {
     pub(crate) fn pop_wanted_expired(&mut self, now: Duration) -> Option<Entry> {
         let key = self.selections.first_expired(&self.ready, now)?;
         let entry = self.ready.take_at(key)?;
-        self.selections.forget(key);
-        Some(entry)
+        self.taken(Some((key, entry)))
     }
 
     /// Whether the time of any ready message can be over.
@@ -339,6 +382,7 @@ impl Queue {
         let ready = core::mem::take(&mut self.ready);
         self.ready.set_keyed(!self.selections.is_empty());
         self.absent.forget_ready();
+        self.returned_by.clear();
         (ready, self.selections.take_found())
     }
 
@@ -385,6 +429,7 @@ impl Queue {
     fn taken(&mut self, taken: Option<(Key, Entry)>) -> Option<Entry> {
         let (key, entry) = taken?;
         self.selections.forget(key);
+        self.returned_by.remove(&entry.position);
         Some(entry)
     }
 
@@ -444,10 +489,12 @@ impl Queue {
             Some(after) if self.consumers.is_empty() => Some(self.used.saturating_add(after)),
             _ => None,
         };
-        match (expiry, self.ready.next_expiry()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let overdue = self.arguments.consumer_timeout.and_then(|timeout| {
+            let since = self.outstanding.first()?;
+            Some(since.saturating_add(timeout))
+        });
+        let all = [expiry, self.ready.next_expiry(), overdue];
+        all.into_iter().flatten().min()
     }
 }
 

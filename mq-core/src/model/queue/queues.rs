@@ -1,15 +1,17 @@
 //! All queues of a virtual host, with their consumers and the channels of these.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound::{Excluded, Unbounded};
+use core::time::Duration;
 
 use super::dead_letter::{Reason, is_cycle, letter};
 use super::{
     Channel, ChannelId, ConsumerId, Entry, Key, Overflow, Queue, QueueArguments, QueueId,
     QueueSettings, Ready, Unacknowledged,
 };
-use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, Change, KeptQueue, Target};
 use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name};
@@ -17,6 +19,7 @@ use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 use crate::model::shared::Shared;
 use crate::model::statistics::{QueueStatistics, Statistics};
+use crate::model::{ConnectionId, Notice};
 
 /// What is to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -349,6 +352,11 @@ impl Queues {
             return;
         };
         queue.deadline = None;
+        if let Some((channel, timeout)) = queue.pop_overdue(shared.now) {
+            self.end_overdue(shared, channel, timeout);
+            self.update_timer(shared, id);
+            return;
+        }
         let unused_since = queue.used;
         match queue.arguments.expires {
             Some(after)
@@ -359,6 +367,26 @@ impl Queues {
             }
             _ => self.list(id),
         }
+    }
+
+    /// A consumer has not settled in time: its channel is over, in the words of RabbitMQ.
+    fn end_overdue(&mut self, shared: &mut Shared, id: ChannelId, timeout: Duration) {
+        if self.channel(id).is_none_or(|channel| channel.failed) {
+            return;
+        }
+        self.fail_channel(id);
+        let refusal = Refusal::precondition_failed(format_args!(
+            "delivery acknowledgement on channel {} timed out. Timeout value used: {} ms. This \
+             timeout value can be configured, see consumers doc guide to learn more",
+            id.number,
+            timeout.as_millis()
+        ));
+        let notice = Notice::PublishRefused {
+            channel: id.number,
+            ticket: None,
+            refusal: Box::new(refusal),
+        };
+        shared.emit(id.connection, notice);
     }
 
     /// Adds what is in the queues now.
@@ -372,6 +400,41 @@ impl Queues {
     /// What each has counted.
     pub(crate) fn statistics(&self, host: &Name) -> impl Iterator<Item = QueueStatistics> {
         self.all.values().map(|queue| queue.count(host))
+    }
+
+    // Policies
+
+    /// Puts policies that have changed in force for the first queue after another one.
+    /// Returns which one that is.
+    pub(crate) fn apply_policies(
+        &mut self,
+        shared: &mut Shared,
+        after: Option<QueueId>,
+    ) -> Option<QueueId> {
+        let after = (after.map_or(Unbounded, Excluded), Unbounded);
+        let (&id, _) = self.all.range(after).next()?;
+        self.apply_policies_to(shared, id);
+        // It may be too long now, or have room.
+        self.list(id);
+        Some(id)
+    }
+
+    /// Puts in force what the policies say of a queue.
+    pub(super) fn apply_policies_to(&mut self, shared: &mut Shared, id: QueueId) {
+        shared.statistics.steps += shared.policies.len() as u64;
+        let Some(queue) = self.all.get_mut(&id) else {
+            return;
+        };
+        let declared = &queue.settings.arguments;
+        let kind = queue.arguments.kind;
+        let in_force = shared.policies.for_queue(&queue.name, kind, declared);
+        let arguments = queue.arguments.with(in_force.as_ref().unwrap_or(declared));
+        if arguments.expires != queue.arguments.expires {
+            // The time without use begins anew, as in RabbitMQ.
+            queue.used = shared.now;
+        }
+        queue.arguments = arguments;
+        self.update_timer(shared, id);
     }
 
     // What was kept, put back

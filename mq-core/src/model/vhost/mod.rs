@@ -5,8 +5,10 @@
 
 mod client;
 mod commit;
+mod delayed;
 mod passing;
 mod permission;
+mod policies;
 mod restore;
 mod routing;
 mod serve;
@@ -20,6 +22,7 @@ use core::time::Duration;
 
 use crate::config::Store;
 use crate::limits::Limits;
+use crate::model::delay::Delays;
 use crate::model::exchange::Exchanges;
 use crate::model::permission::Grant;
 use crate::model::queue::Queues;
@@ -59,6 +62,7 @@ pub(crate) struct VirtualHost {
     pub(crate) exchanges: Exchanges,
     pub(crate) queues: Queues,
     pub(crate) sessions: Sessions,
+    pub(crate) delays: Delays,
     pub(crate) members: BTreeMap<ConnectionId, Member>,
     work: Works,
     /// Waiting in the model's list of virtual hosts with changes.
@@ -76,6 +80,7 @@ impl VirtualHost {
             exchanges: Exchanges::new(),
             queues: Queues::default(),
             sessions: Sessions::default(),
+            delays: Delays::default(),
             members: BTreeMap::new(),
             work: Works::default(),
             changing: false,
@@ -167,6 +172,7 @@ impl VirtualHost {
             };
             self.shared.statistics.steps += 1;
             match key {
+                TimerKey::Delays => self.release_delayed(),
                 TimerKey::Queue(id) => {
                     self.queues.timeout(&mut self.shared, id);
                     self.pass_on();

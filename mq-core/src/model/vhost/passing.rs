@@ -59,6 +59,9 @@ impl VirtualHost {
         }
         self.shared.statistics.dead_lettered += 1;
         let mut targets = Vec::new();
+        if !self.delay(&letter, &routes.delayed, &mut targets) {
+            self.shared.statistics.refused += 1;
+        }
         for id in routes.queues {
             let shared = &mut self.shared;
             self.queues

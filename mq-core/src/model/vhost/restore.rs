@@ -16,7 +16,11 @@ impl VirtualHost {
     pub(crate) fn restore(&mut self, change: &Change) -> Result<bool, Refusal> {
         match change {
             Change::Exchange { name, settings } => {
-                self.exchanges.restore(name, settings);
+                self.exchanges.restore(&self.shared, name, settings);
+                Ok(true)
+            }
+            Change::Policy(kept) => {
+                self.shared.policies.set(kept.kind, kept.policy.clone())?;
                 Ok(true)
             }
             Change::Queue(queue) => self.queues.restore(&mut self.shared, queue).map(|()| true),
@@ -59,13 +63,19 @@ impl VirtualHost {
     /// Puts a message back into a backlog. Returns whether that is there.
     pub(crate) fn restore_message(&mut self, message: &Arc<Message>, target: &Target) -> bool {
         let shared = &mut self.shared;
+        if target.backlog == BacklogId::DELAYED {
+            self.delays.restore(shared, message, target);
+            return true;
+        }
         self.queues.restore_message(shared, message, target)
             || self.sessions.restore_message(shared, message, target)
     }
 
     /// Uses no position of a backlog before this one, since the ones before have been used.
     pub(crate) fn restore_position(&mut self, backlog: BacklogId, next: u64) {
-        if !self.queues.restore_position(backlog, next) {
+        if backlog == BacklogId::DELAYED {
+            self.delays.set_next_position(next);
+        } else if !self.queues.restore_position(backlog, next) {
             self.sessions.restore_position(backlog, next);
         }
     }

@@ -7,7 +7,7 @@ use super::VirtualHost;
 use crate::model::PublishOutcome;
 use crate::model::change::Target;
 use crate::model::exchange::TOPIC_EXCHANGE;
-use crate::model::message::Message;
+use crate::model::message::{Message, Name};
 use crate::model::queue::QueueId;
 use crate::model::session::{Match, SessionId};
 
@@ -25,13 +25,15 @@ pub(super) enum Room {
 pub(super) struct Routes {
     pub(super) queues: Vec<QueueId>,
     pub(super) sessions: Vec<Match>,
+    /// Exchanges in which it waits for its time.
+    pub(super) delayed: Vec<Name>,
     /// The queues are those of direct replies alone.
     replies: bool,
 }
 
 impl Routes {
     pub(super) fn is_empty(&self) -> bool {
-        self.queues.is_empty() && self.sessions.is_empty()
+        self.queues.is_empty() && self.sessions.is_empty() && self.delayed.is_empty()
     }
 }
 
@@ -75,7 +77,8 @@ impl VirtualHost {
             return PublishOutcome::Unroutable;
         }
         let in_queue = !routes.queues.is_empty();
-        let mut refused = false;
+        let waits = !in_queue && routes.sessions.is_empty();
+        let mut refused = !self.delay(message, &routes.delayed, &mut targets);
         for id in routes.queues {
             if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
@@ -97,6 +100,8 @@ impl VirtualHost {
         if refused {
             self.shared.statistics.refused += 1;
             PublishOutcome::Refused
+        } else if waits {
+            PublishOutcome::Delayed
         } else if dropped && !in_queue {
             PublishOutcome::Dropped
         } else if routes.replies {
@@ -145,6 +150,7 @@ impl VirtualHost {
                         !found.is_empty()
                     }
                 },
+                |exchange| routes.delayed.push(exchange.clone()),
             );
             steps += more;
         }

@@ -128,9 +128,16 @@ impl VirtualHost {
                 queue,
                 if_unused,
                 if_empty,
-            } => self.answer(id(channel), |vhost| {
+            } => self.ask(id(channel), |vhost| {
+                let (changes, first) = (vhost.shared.changes.count(), vhost.shared.notices.len());
                 let messages = vhost.delete_queue(&queue, connection, if_unused, if_empty)?;
-                Ok(Notice::Removed { messages })
+                // The answer comes before its consumers are cancelled, as in RabbitMQ.
+                let cancelled = vhost.shared.notices.split_off(first);
+                let wait = vhost.shared.wait_since(changes);
+                let answer = Notice::Removed { messages };
+                vhost.shared.emit_after(wait, connection, answer);
+                vhost.shared.notices.extend(cancelled);
+                Ok(())
             }),
             Request::Consume(r) => self.answer(id(r.channel), |vhost| {
                 let queue = vhost.queues.find(&vhost.shared, &r.queue, connection)?;
@@ -453,7 +460,7 @@ impl VirtualHost {
     ) {
         let nowhere = matches!(
             outcome,
-            PublishOutcome::Unroutable | PublishOutcome::Replied
+            PublishOutcome::Unroutable | PublishOutcome::Replied | PublishOutcome::Delayed
         );
         if nowhere && matches!(publish.unrouted, Unrouted::Return) {
             let message = publish.message.clone();

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::VirtualHost;
 use super::commit::Commit;
+use super::policies::Applied;
 use crate::model::change::{BacklogId, Change};
 use crate::model::queue::declaration::Purged;
 use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, Lease, QueueId, Removed, Settlement};
@@ -47,6 +48,8 @@ pub(crate) enum Work {
         consumer: ConsumerId,
         after: Option<Key>,
     },
+    /// Policies have changed.
+    ApplyPolicies(Applied),
     /// Messages of a session that has ended: those of its shares are for others, and
     /// the rest is counted as gone.
     PassOn(Remains),
@@ -183,6 +186,7 @@ impl VirtualHost {
                     *after = self.queues.search(*id, *consumer, *after);
                     after.is_some()
                 }
+                Work::ApplyPolicies(applied) => self.advance_policies(applied),
                 Work::PassOn(remains) => self.sessions.pass_on(&mut self.shared, remains),
             };
             if !more {

@@ -7,7 +7,7 @@ pub(crate) mod stomp;
 
 use bytes::Bytes;
 use log::Log;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Terms};
+use mq_core::{Administration, Broker, Config, ConnectionId, Input, Output, Protocol, Terms};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -125,6 +125,19 @@ impl World {
         self.drain();
     }
 
+    /// Changes something, and returns what came of it, if that is said.
+    pub(crate) fn administer(&mut self, action: Administration) -> Option<Result<(), String>> {
+        self.last += 1;
+        let (id, action) = (self.last, Box::new(action));
+        self.handle(Input::Administer { id, action });
+        self.outputs.iter().rev().find_map(|output| match output {
+            Output::Administered { id: of, result } if *of == id => {
+                Some(result.clone().map_err(|refusal| refusal.text))
+            }
+            _ => None,
+        })
+    }
+
     /// Lets the broker do what it has left for later.
     pub(crate) fn turn(&mut self) {
         let begin = self.turns;
@@ -186,7 +199,7 @@ impl World {
                 // The test answers it.
                 Output::Drain { .. } | Output::Authenticate { .. } => {}
                 // For the operator.
-                Output::Report(_) => {}
+                Output::Report(_) | Output::Administered { .. } => {}
                 other => panic!("{other:?}"),
             }
             self.outputs.push(output);

@@ -1,0 +1,69 @@
+//! Messages that wait for their time: held, and routed when it has come.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::VirtualHost;
+use super::routing::Room;
+use crate::model::change::{BacklogId, Change, Target};
+use crate::model::delay::{delay_of, released};
+use crate::model::message::{Message, Name};
+
+impl VirtualHost {
+    /// Lets a message wait in the exchanges that delay it: once in each. Where it has come to
+    /// one by a binding, it goes on from there. Returns whether there was room.
+    pub(super) fn delay(
+        &mut self,
+        message: &Arc<Message>,
+        exchanges: &[Name],
+        targets: &mut Vec<Target>,
+    ) -> bool {
+        let Some(delay) = delay_of(message) else {
+            return true;
+        };
+        let until = self.shared.now.saturating_add(delay);
+        let mut all = true;
+        for exchange in exchanges {
+            if self.delays.len() >= self.shared.limits.delayed_messages {
+                all = false;
+                continue;
+            }
+            let durable = self.exchanges.is_durable(exchange);
+            let shared = &mut self.shared;
+            if *exchange == message.exchange {
+                self.delays.hold(shared, message, until, durable, targets);
+                continue;
+            }
+            let mut copy = Message::clone(message).into_edited();
+            copy.exchange = exchange.clone();
+            let mut copy = Arc::new(copy);
+            shared.meter.count(&mut copy);
+            let mut targets = Vec::new();
+            self.delays
+                .hold(shared, &copy, until, durable, &mut targets);
+            self.shared.changes.push_message(&copy, targets);
+        }
+        all
+    }
+
+    /// Routes the next message whose time has come. The publisher has been answered: a queue
+    /// that is full refuses it without telling anybody, and what belongs nowhere is gone.
+    pub(super) fn release_delayed(&mut self) {
+        let Some(due) = self.delays.pop_due(&mut self.shared) else {
+            return;
+        };
+        let mut message = released(due.message);
+        self.shared.meter.count(&mut message);
+        let routes = self.route(&message);
+        // Nobody is to be told what becomes of it now.
+        let _ = self.publish_to(&message, routes, None, Room::Asked, Vec::new());
+        // It was counted when it was published.
+        self.shared.statistics.published -= 1;
+        if let Some(position) = due.kept {
+            let backlog = BacklogId::DELAYED;
+            self.shared
+                .changes
+                .push(Change::Settled { backlog, position });
+        }
+    }
+}
