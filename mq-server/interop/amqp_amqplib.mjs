@@ -71,6 +71,40 @@ check.add("publisher confirms", async (closing) => {
   equal(await depth(ch, name), 100);
 });
 
+check.add("a delayed message comes when its time has come", async (closing) => {
+  const ch = await channel(closing);
+  const [exchange, name] = [unique("delayed"), await queue(ch)];
+  const options = { autoDelete: true, durable: false, arguments: { "x-delayed-type": "topic" } };
+  await ch.assertExchange(exchange, "x-delayed-message", options);
+  await ch.bindQueue(name, exchange, "#");
+  const inbox = await consume(ch, name, { noAck: true });
+  const begin = Date.now();
+  for (const delay of [600, 300]) ch.publish(exchange, "k", Buffer.from(`${delay}`), { headers: { "x-delay": delay } });
+  for (const delay of [300, 600]) {
+    const message = await inbox.next();
+    equal([text(message), message.properties.headers["x-delay"]], [`${delay}`, -delay]);
+    assert.ok(Date.now() - begin > delay - 20);
+  }
+});
+
+check.add("a consistent-hash exchange keeps what has one key together", async (closing) => {
+  const ch = await channel(closing);
+  const exchange = unique("hash");
+  const names = [await queue(ch), await queue(ch)];
+  await ch.assertExchange(exchange, "x-consistent-hash", { autoDelete: true, durable: false });
+  for (const name of names) await ch.bindQueue(name, exchange, "1");
+  for (let i = 0; i < 100; i++) ch.publish(exchange, `${i % 20}`, Buffer.from(`${i % 20}`));
+  await ch.checkExchange(exchange);
+  const found = [];
+  for (const name of names) {
+    const keys = [];
+    for (let message; (message = await ch.get(name, { noAck: true })); ) keys.push(text(message));
+    found.push(keys);
+  }
+  equal(found[0].length + found[1].length, 100);
+  equal(found[0].filter((key) => found[1].includes(key)), []);
+});
+
 check.add("a mandatory message without a queue comes back", async (closing) => {
   const ch = await channel(closing);
   const returned = new Inbox();

@@ -505,6 +505,67 @@ def _():
         equal(depth(channels[0], name), 50)
 
 
+@check("a retry topology: three rounds of work, wait and work again, and then the parking place")
+def _():
+    with channel() as ch:
+        work, wait, dead = (unique(name) for name in ("work", "wait", "dead"))
+        to = lambda name: {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": name}
+        queue_of = lambda name, arguments: ch.queue_declare(name, exclusive=True, arguments=arguments)
+        queue_of(work, to(wait))
+        queue_of(wait, {"x-message-ttl": 50, **to(work)})
+        queue_of(dead, None)
+        ch.basic_publish("", work, b"job")
+        rounds = []
+        for method, properties, body in ch.consume(work, inactivity_timeout=5):
+            deaths = (properties and properties.headers or {}).get("x-death", [])
+            rounds.append([death["count"] for death in deaths if death["queue"] == work])
+            if len(rounds) <= 3:
+                ch.basic_reject(method.delivery_tag, requeue=False)
+                continue
+            ch.basic_publish("", dead, body)
+            ch.basic_ack(method.delivery_tag)
+            break
+        ch.cancel()
+        equal(rounds, [[], [1], [2], [3]])
+        equal(arrived(ch, dead), [b"job"])
+
+
+@check("a delayed message comes when its time has come, with the negative of its delay")
+def _():
+    with channel() as ch:
+        exchange, name = unique("delayed"), queue(ch)
+        arguments = {"x-delayed-type": "direct"}
+        ch.exchange_declare(exchange, "x-delayed-message", auto_delete=True, arguments=arguments)
+        ch.queue_bind(name, exchange, "k")
+        begin = time.monotonic()
+        for delay in (600, 300):
+            properties = pika.BasicProperties(headers={"x-delay": delay})
+            ch.basic_publish(exchange, "k", str(delay).encode(), properties)
+        seen = []
+        for method, properties, body in ch.consume(name, auto_ack=True, inactivity_timeout=5):
+            seen.append((body, properties.headers["x-delay"]))
+            early = int(body) / 1000 - (time.monotonic() - begin)
+            equal(early > 0.02, False)
+            if len(seen) == 2:
+                break
+        ch.cancel()
+        equal(seen, [(b"300", -300), (b"600", -600)])
+
+
+@check("a consistent-hash exchange spreads messages over its queues")
+def _():
+    with channel() as ch:
+        exchange = unique("hash")
+        ch.exchange_declare(exchange, "x-consistent-hash", auto_delete=True)
+        names = [queue(ch) for _ in range(2)]
+        for name in names:
+            ch.queue_bind(name, exchange, "10")
+        for number in range(200):
+            ch.basic_publish(exchange, str(number), b"%d" % number)
+        counts = [len(arrived(ch, name)) for name in names]
+        equal((sum(counts), min(counts) > 50), (200, True))
+
+
 @check("a thousand confirmed messages in a burst")
 def _():
     with channel() as ch:
