@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::ledger::{
-    Ledger, Outcome, Place, QUEUES, REPLIES, SHORT_LIFE, TIME_TO_LIVE, What, body, number,
+    Ledger, Outcome, Place, QUEUES, RANKS, REPLIES, SHORT_LIFE, TIME_TO_LIVE, What, body, number,
 };
 use super::network::{Network, Peer};
 use crate::world::amqp::{table, text};
@@ -71,6 +71,7 @@ impl AmqpPeer {
             delivery_mode: Some(2),
             headers: Some(headers.as_table()),
             expiration: expiration.as_deref().map(Into::into),
+            priority: (key == "ranked").then_some((message % RANKS) as u8),
             reply_to: (key == "requests").then_some("amq.rabbitmq.reply-to".into()),
             ..PropertyFields::default()
         }
@@ -104,6 +105,12 @@ impl AmqpPeer {
             ledger.settled(place, message);
             self.acknowledged.push((place, message));
         }
+    }
+
+    fn commit(&mut self) {
+        let codec = self.codec.as_mut().unwrap();
+        codec.tx_commit(TRANSACTION, &tx::Commit {}).unwrap();
+        self.committing.push_back(std::mem::take(&mut self.open));
     }
 
     /// What an acknowledgement of this tag is about.
@@ -205,10 +212,13 @@ impl AmqpPeer {
                 let publisher = ledger.delivered(place, message);
                 if let Some(publisher) = publisher
                     && !redelivered
-                    && !["dead", "cycle"].contains(&place)
+                    && !["dead", "cycle", "ranked"].contains(&place)
                 {
                     let last = self.order.insert((place, publisher), message);
                     assert!(last < Some(message), "{place}: {message} after {last:?}");
+                }
+                if place == "single" {
+                    ledger.active(self.number);
                 }
                 if place == "requests" {
                     let to = content.properties().fields().reply_to.unwrap_or_default();
@@ -246,7 +256,8 @@ impl Peer for AmqpPeer {
         let queue = QUEUES[(choice >> 8) as usize % QUEUES.len()];
         match choice % 16 {
             0..4 if queue == "bound" => {
-                self.publish(What::Lasting, ledger);
+                let what = [What::Lasting, What::Shared][(choice >> 16) as usize % 2];
+                self.publish(what, ledger);
             }
             0..4 if queue == "requests" => {
                 let message = ledger.request(self.number);
@@ -265,14 +276,7 @@ impl Peer for AmqpPeer {
                     self.send(TRANSACTION, "", queue, message);
                 }
             }
-            6 => {
-                self.codec
-                    .as_mut()
-                    .unwrap()
-                    .tx_commit(TRANSACTION, &tx::Commit {})
-                    .unwrap();
-                self.committing.push_back(std::mem::take(&mut self.open));
-            }
+            6 => self.commit(),
             7 => {
                 self.codec
                     .as_mut()
@@ -339,7 +343,20 @@ impl Peer for AmqpPeer {
         let expiry = match what {
             What::Expiring => Some(SHORT_LIFE),
             What::Lasting | What::Once => None,
-            What::Retained { .. } | What::Cleared { .. } => return,
+            What::Shared if self.ready => {
+                let message = ledger.for_share(self.number);
+                self.send(CONFIRM, "amq.topic", "s.amqp", message);
+                return;
+            }
+            What::Together if self.ready => {
+                for _ in 0..2 {
+                    let message = ledger.for_queue(self.number + 100, "plain");
+                    self.send(TRANSACTION, "", "plain", message);
+                }
+                self.commit();
+                return;
+            }
+            What::Shared | What::Together | What::Retained { .. } | What::Cleared { .. } => return,
         };
         if self.ready {
             let message = ledger.for_topic(self.number, false, expiry);
@@ -376,6 +393,10 @@ impl Peer for AmqpPeer {
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    fn closed(&self, _since: Duration, ledger: &mut Ledger) {
+        ledger.inactive(self.number);
     }
 
     fn lost(&mut self, ledger: &mut Ledger) {
@@ -433,7 +454,9 @@ fn converse(
 
 /// Declares the queues: `plain` has no policy; `short` drops its oldest and `strict` refuses
 /// when three are in it; what dies in `dying`, by a consumer or after a second, goes
-/// to `dead`; what a consumer rejects in `cycle` comes back to it; `bound` takes what is published under the topics `t/..`.
+/// to `dead`; what a consumer rejects in `cycle` comes back to it; `bound` takes
+/// what is published under the topics `t/..`; `ranked` has priorities, and `single` one active
+/// consumer.
 pub(super) fn declare(network: &mut Network) {
     let number = FieldValue::I32;
     let arguments = |queue| match queue {
@@ -447,6 +470,8 @@ pub(super) fn declare(network: &mut Network) {
             ("x-dead-letter-exchange", text("")),
             ("x-dead-letter-routing-key", text("dead")),
         ]),
+        "ranked" => table([("x-max-priority", number(RANKS as i32 - 1))]),
+        "single" => table([("x-single-active-consumer", FieldValue::Boolean(true))]),
         "cycle" => table([
             ("x-dead-letter-exchange", text("")),
             ("x-dead-letter-routing-key", text("cycle")),

@@ -29,12 +29,12 @@ pub(super) struct BriefPeer {
 }
 
 impl BriefPeer {
-    fn connected(&self, is_present: bool, now: Duration) {
+    fn connected(&self, is_present: bool, ledger: &Ledger) {
         let Some((earliest, latest)) = self.left else {
             return;
         };
         // The broker took the CONNECT between `since` and now.
-        if now < earliest + LIFE {
+        if ledger.latest() < earliest + LIFE {
             assert!(is_present, "a session ended before its time");
         }
         if self.since > latest + LIFE {
@@ -50,7 +50,7 @@ impl Peer for BriefPeer {
 
     fn connect(&mut self, network: &mut Network) {
         self.id = Some(network.open(Protocol::Mqtt));
-        self.since = network.now;
+        self.since = network.clock(network.now);
         let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(LIFE.as_secs() as u32)]);
         let connect = Connect {
@@ -72,7 +72,7 @@ impl Peer for BriefPeer {
         out
     }
 
-    fn receive(&mut self, now: Duration, bytes: &[u8], _ledger: &mut Ledger) {
+    fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.extend_from_slice(bytes);
         let mut input = &buffer[..];
@@ -82,7 +82,7 @@ impl Peer for BriefPeer {
                 Some(ClientEvent::ConnAck(connack)) => {
                     assert!(!connack.reason_code.is_error(), "{connack:?}");
                     let is_present = connack.session_present;
-                    self.connected(is_present, now);
+                    self.connected(is_present, ledger);
                     self.ready = true;
                 }
                 Some(ClientEvent::Disconnect(_)) => self.over = true,
@@ -114,9 +114,11 @@ impl Peer for BriefPeer {
         };
     }
 
-    fn crashed(&mut self, now: Duration) {
+    fn crashed(&mut self, now: Duration, _ledger: &mut Ledger) {
         // That it was left may not be stored: then it counts from here on.
-        self.left = self.left.map(|(earliest, _)| (earliest, now));
+        self.left = self
+            .left
+            .map(|(earliest, latest)| (earliest.min(now), latest.max(now)));
     }
 
     fn finish(&mut self, _ledger: &mut Ledger) {}

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use super::ledger::{Place, QUEUES, Topic};
 use super::network::Network;
-use super::{amqp, brief, mqtt};
+use super::{amqp, brief, mqtt, share};
 
 /// The sessions of a simulation.
-const SESSIONS: [(Place, ProtocolVersion); 3] = [
+const SESSIONS: [(Place, ProtocolVersion); 5] = [
     ("even", ProtocolVersion::V5_0),
     ("odd", ProtocolVersion::V3_1_1),
     (brief::NAME, ProtocolVersion::V5_0),
+    (share::NAMES[0], ProtocolVersion::V5_0),
+    (share::NAMES[1], ProtocolVersion::V5_0),
 ];
 
 /// What a broker holds.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The queues of a simulation: see [`super::amqp::declare`].
-pub(super) const QUEUES: [&str; 8] = [
-    "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests",
+pub(super) const QUEUES: [&str; 10] = [
+    "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests", "ranked", "single",
 ];
 
 /// How long a message lives in the queue `dying`.
@@ -13,6 +13,18 @@ pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
 /// The consumers of direct replies, together.
 pub(super) const REPLIES: Place = "replies";
+
+/// The members of the shared subscription, together.
+pub(super) const SHARED: Place = "shared";
+
+/// The highest priority in the queue `ranked`.
+pub(super) const RANKS: u64 = 4;
+
+/// The publisher of wills.
+const WILLS: u8 = 250;
+
+/// How long after the end of a connection its will is due.
+pub(super) const WILL_DELAY: Duration = Duration::from_secs(1);
 
 /// Retained messages that are there from the beginning.
 pub(super) const RETAINED: u64 = 20;
@@ -32,6 +44,10 @@ pub(super) enum What {
     Lasting,
     /// The same with QoS 2, where the protocol has that.
     Once,
+    /// A message for a member of the shared subscription.
+    Shared,
+    /// Two messages in a transaction, which is committed.
+    Together,
     /// A message to be retained under one of the publisher's topics.
     Retained { slot: u8, expires: bool },
     /// That nothing is to be retained under that topic any more.
@@ -85,6 +101,10 @@ struct Sent {
     clears: bool,
     /// There may have been no room to retain it.
     is_beyond: bool,
+    /// It is a will, which is not published before that.
+    due: Option<Duration>,
+    /// The member of the shared subscription that has it.
+    member: Option<u8>,
 }
 
 /// A copy of a message in one place, as its consumers saw it.
@@ -108,7 +128,10 @@ enum Settled {
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    pub(super) now: Duration,
+    /// What the clock says.
+    now: Duration,
+    /// The latest that it has said: it may have jumped back since.
+    latest: Duration,
     /// Counts what happens.
     tick: u64,
     /// How many messages wait in one session at the most.
@@ -128,9 +151,74 @@ pub(super) struct Ledger {
     topics: BTreeMap<Topic, Vec<u64>>,
     /// When the connection that was lost last was over for the broker.
     pub(super) left: Duration,
+    /// Whether the shared subscription has a member.
+    has_members: bool,
+    /// The client that the queue `single` delivers to.
+    active: Option<u8>,
 }
 
 impl Ledger {
+    pub(super) fn set_time(&mut self, now: Duration) {
+        self.now = now;
+        self.latest = self.latest.max(now);
+    }
+
+    /// The latest time that there has been.
+    pub(super) fn latest(&self) -> Duration {
+        self.latest
+    }
+
+    /// A member of the shared subscription has its subscription.
+    pub(super) fn joined(&mut self) {
+        // Which session was full is not followed here.
+        self.has_members = self.session_messages >= 100_000;
+    }
+
+    /// A new message for a member of the shared subscription.
+    pub(super) fn for_share(&mut self, publisher: u8) -> u64 {
+        let places = self.has_members.then_some(SHARED);
+        self.publish(publisher, places.into_iter().collect())
+    }
+
+    /// A message came to a member of the shared subscription: no other has it.
+    pub(super) fn shared(&mut self, number: u64, member: u8) {
+        let sent = self.sent.get_mut(&number).unwrap();
+        let first = *sent.member.get_or_insert(member);
+        let is_one = first == member || sent.again > 0;
+        assert!(is_one, "{number} is for {first}, and {member} has it too");
+    }
+
+    /// The queue with a single active consumer delivers to a client.
+    pub(super) fn active(&mut self, client: u8) {
+        let active = *self.active.get_or_insert(client);
+        assert_eq!(active, client, "the queue has another active consumer");
+    }
+
+    /// The connection of a client is over for the broker: others become active.
+    pub(super) fn inactive(&mut self, client: u8) {
+        self.active.take_if(|active| *active == client);
+    }
+
+    /// A new will. It is published when its connection is gone for long enough.
+    pub(super) fn will(&mut self) -> u64 {
+        let number = self.publish(WILLS, vec!["bound"]);
+        self.sent.get_mut(&number).unwrap().due = Some(Duration::MAX);
+        number
+    }
+
+    /// The connection of a will is gone since then, or later.
+    pub(super) fn will_left(&mut self, number: u64, earliest: Duration) {
+        let due = earliest.saturating_add(WILL_DELAY);
+        let sent = self.sent.get_mut(&number).unwrap();
+        sent.due = sent.due.min(Some(due));
+    }
+
+    /// What is ready in the queue `ranked` comes by priority.
+    pub(super) fn check_ranks(found: &[u64]) {
+        let is_sorted = found.is_sorted_by(|a, b| a % RANKS >= b % RANKS);
+        assert!(is_sorted, "{found:?} do not come by priority");
+    }
+
     /// A new message for one queue; its number.
     pub(super) fn for_queue(&mut self, publisher: u8, queue: Place) -> u64 {
         self.publish(publisher, vec![queue])
@@ -211,6 +299,8 @@ impl Ledger {
             // One that was sent again may have come after the last.
             let is_sure = numbers.iter().all(|number| self.sent[number].again == 0);
             let age = |since| self.now.saturating_sub(since);
+            // It may have been over before the clock jumped back.
+            let oldest = self.latest.saturating_sub(sent.published);
             match found.get(topic) {
                 Some(number) => {
                     assert!(
@@ -223,7 +313,7 @@ impl Ledger {
                     assert!(!over, "{number} is retained beyond its time");
                 }
                 None => {
-                    let over = sent.expiry.is_some_and(|time| age(sent.published) >= time);
+                    let over = sent.expiry.is_some_and(|time| oldest >= time);
                     let excused = over || !is_sure || sent.is_beyond || sent.clears;
                     assert!(
                         excused || sent.outcome != Outcome::Confirmed,
@@ -300,6 +390,7 @@ impl Ledger {
 
     /// A client's connection is gone, and direct replies on their way to it.
     pub(super) fn disconnected(&mut self, client: u8) {
+        self.inactive(client);
         *self.lost.entry(client).or_default() += 1;
     }
 
@@ -337,6 +428,8 @@ impl Ledger {
             topic: None,
             clears: false,
             is_beyond: false,
+            due: None,
+            member: None,
         };
         self.sent.insert(number, sent);
         number
@@ -345,6 +438,7 @@ impl Ledger {
     /// The broker has crashed. What is retained was for the subscriptions when they were new,
     /// and what of it had not been sent is not sent any more.
     pub(super) fn crashed(&mut self) {
+        self.active = None;
         for sent in self.sent.values_mut().take(RETAINED as usize) {
             sent.places.clear();
         }
@@ -390,7 +484,7 @@ impl Ledger {
             return;
         }
         let line = (sent.publisher, self.is_once(session, number));
-        let now = self.now;
+        let now = self.latest;
         let exactly_once = &self.exactly_once;
         for (earlier, sent) in self.sent.range_mut(..number).rev() {
             let over = sent.published + sent.expiry.unwrap_or_default();
@@ -419,8 +513,10 @@ impl Ledger {
         assert_ne!(sent.outcome, Outcome::Refused, "{place} has {number}");
         let early = place == "dead"
             && !self.rejected.contains(&("dying", number))
-            && self.now < sent.published + TIME_TO_LIVE;
+            && self.latest < sent.published + TIME_TO_LIVE;
         assert!(!early, "{number} died before its time");
+        let early = sent.due.is_some_and(|due| self.latest < due);
+        assert!(!early, "the will {number} was published before its time");
         self.tick += 1;
         let copy = self.copies.entry((place, number)).or_default();
         if copy.deliveries == 0 {

@@ -1,7 +1,7 @@
 //! A broker among clients of all three protocols, over links that are slow,
 //! cut bytes anywhere and break, and a ledger that knows what must be where. With a store,
 //! which is slow too, the broker crashes at times: what the store has not said to be stored
-//! is lost, and clients go on with what they know. Among random steps there are [phases](phase)
+//! is lost, the clock jumps, and clients go on with what they know. Among random steps there are [phases](phase)
 //! as an adversary makes them.
 //!
 //! Everything follows from a list of steps, and the list from a seed. A list that
@@ -20,8 +20,10 @@ mod ledger;
 mod mqtt;
 mod network;
 mod phase;
+mod share;
 mod stomp;
 mod stranger;
+mod will;
 
 use amqp::AmqpPeer;
 use brief::BriefPeer;
@@ -29,12 +31,14 @@ use contents::Contents;
 use ledger::{Ledger, QUEUES, What};
 use mqtt::MqttPeer;
 use network::{Network, Peer};
+use share::SharePeer;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::time::Duration;
 use stomp::StompPeer;
 use stranger::StrangerPeer;
+use will::WillPeer;
 
 /// Seeds of a run that does not say how many.
 const SEEDS: u64 = 60;
@@ -43,7 +47,7 @@ const STEPS: usize = 600;
 /// Phases among them.
 const PHASES: usize = 5;
 /// How many clients there are.
-const PEERS: u64 = 8;
+const PEERS: u64 = 11;
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +65,12 @@ enum Step {
     /// Some of what was appended is stored.
     Sync { part: u8 },
     /// The broker is gone, and with it most of what is not stored. With `flipped` a bit of
-    /// what was being stored is turned round.
-    Crash { kept: u8, flipped: Option<u16> },
+    /// what was being stored is turned round. The clock jumps by so many seconds meanwhile.
+    Crash {
+        kept: u8,
+        flipped: Option<u16>,
+        jump: i32,
+    },
     /// A client connects, if it is not connected.
     Connect { who: u8 },
     /// A client publishes.
@@ -122,6 +130,7 @@ fn script(seed: u64) -> Script {
                         return Step::Crash {
                             kept: part,
                             flipped,
+                            jump: phase::jump(&mut random),
                         };
                     }
                     _ => {}
@@ -161,8 +170,12 @@ struct Simulation {
 
 impl Simulation {
     fn new(session_messages: usize, stores: bool) -> Self {
+        let network = Network::new(session_messages, stores);
+        let mut ledger = Ledger::default();
+        ledger.set_time(network.clock(network.now));
+        ledger.session_messages = session_messages;
         let mut simulation = Self {
-            network: Network::new(session_messages, stores),
+            network,
             peers: vec![
                 Box::new(AmqpPeer::new(0)),
                 Box::new(AmqpPeer::new(1)),
@@ -173,12 +186,16 @@ impl Simulation {
                 Box::new(StrangerPeer::default()),
                 Box::new(BriefPeer::default()),
             ],
-            ledger: Ledger::default(),
+            ledger,
         };
-        simulation.ledger.session_messages = session_messages;
         amqp::declare(&mut simulation.network);
         mqtt::retain(&mut simulation.network, &mut simulation.ledger);
         simulation.network.store.is_quick = false;
+        let will = WillPeer::new(&mut simulation.ledger);
+        simulation.peers.push(Box::new(will));
+        for member in [0, 1] {
+            simulation.peers.push(Box::new(SharePeer::new(member)));
+        }
         simulation
     }
 
@@ -203,7 +220,11 @@ impl Simulation {
                 self.network.read(part.into());
                 self.network.sync(part.into());
             }
-            Step::Crash { kept, flipped } => self.crash(kept.into(), flipped),
+            Step::Crash {
+                kept,
+                flipped,
+                jump,
+            } => self.crash(kept.into(), flipped, jump),
             Step::Connect { who } => {
                 let peer = &mut self.peers[at(who)];
                 if peer.connection().is_none() {
@@ -249,6 +270,12 @@ impl Simulation {
 
     /// Bytes go from the broker to a client.
     fn down(&mut self, who: usize, len: usize) {
+        for peer in &self.peers {
+            let closed = peer.connection().and_then(|id| self.network.closed(id));
+            if let Some(since) = closed {
+                peer.closed(since, &mut self.ledger);
+            }
+        }
         let peer = &mut self.peers[who];
         let Some(id) = peer.connection() else { return };
         let bytes = self.network.receive(id, len);
@@ -266,26 +293,30 @@ impl Simulation {
 
     fn cut(&mut self, who: usize) {
         if let Some(id) = self.peers[who].connection() {
-            self.ledger.left = self.network.cut(id);
+            let left = self.network.cut(id);
+            self.ledger.left = self.network.clock(left);
             self.peers[who].lost(&mut self.ledger);
         }
     }
 
-    fn crash(&mut self, kept: usize, flipped: Option<u16>) {
-        self.network.crash(kept, flipped);
+    fn crash(&mut self, kept: usize, flipped: Option<u16>, jump: i32) {
+        self.network.crash(kept, flipped, jump);
+        let clock = self.network.clock(self.network.now);
         self.ledger.crashed();
-        self.ledger.left = self.network.now;
+        self.ledger.set_time(clock);
+        self.ledger.left = clock;
         for peer in &mut self.peers {
             if peer.connection().is_some() {
                 peer.lost(&mut self.ledger);
             }
-            peer.crashed(self.network.now);
+            peer.crashed(clock, &mut self.ledger);
         }
     }
 
     fn wait(&mut self, time: Duration) {
         self.network.wait(time);
-        self.ledger.now = self.network.now;
+        let clock = self.network.clock(self.network.now);
+        self.ledger.set_time(clock);
         for who in 0..self.peers.len() {
             if self.peers[who].connection().is_some()
                 && !self.peers[who].handle_timeout(self.network.now)
@@ -334,11 +365,15 @@ impl Simulation {
         }
         let retained = mqtt::retained(&mut self.network);
         self.ledger.check_retained(&retained);
-        // The time to live of the queue `dying` passes.
-        self.wait(Duration::from_secs(2));
+        // The time to live of the queue `dying` passes, by whatever clock it began.
+        let back = self.ledger.latest() - self.network.clock(self.network.now);
+        self.wait(back + Duration::from_secs(2));
         self.network.check();
         for queue in QUEUES {
             let present = amqp::empty(&mut self.network, queue);
+            if queue == "ranked" {
+                Ledger::check_ranks(&present);
+            }
             self.ledger.audit(queue, &present);
         }
         let (overflowed, expired) = self.network.dropped();
@@ -355,7 +390,7 @@ impl Simulation {
         self.network.sync_all();
         let [left, recovered] = self.network.twins().map(|mut twin| Contents::of(&mut twin));
         assert_eq!(recovered, left, "recovered");
-        self.crash(0, None);
+        self.crash(0, None, 0);
     }
 }
 

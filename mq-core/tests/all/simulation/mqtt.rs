@@ -125,7 +125,7 @@ impl Peer for MqttPeer {
 
     fn connect(&mut self, network: &mut Network) {
         self.id = Some(network.open(Protocol::Mqtt));
-        self.since = network.now;
+        self.since = network.clock(network.now);
         let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(100_000)]);
         let (version, properties) = match self.number % 2 {
@@ -178,6 +178,7 @@ impl Peer for MqttPeer {
         }
         let expires = match what {
             What::Expiring => true,
+            What::Shared | What::Together => return,
             What::Lasting | What::Once | What::Cleared { .. } => false,
             What::Retained { expires, .. } => expires,
         };
@@ -261,7 +262,7 @@ impl Peer for MqttPeer {
         self.retained = self.retained.filter(|answered| *answered);
     }
 
-    fn crashed(&mut self, _now: Duration) {
+    fn crashed(&mut self, _now: Duration, _ledger: &mut Ledger) {
         // What was sent with QoS 1 may come again, as if for the first time.
         self.order
             .retain(|(_, qos), _| *qos == QoS::ExactlyOnce as u8);

@@ -26,10 +26,12 @@ pub(super) trait Peer {
     }
     /// Whether the client is done with this connection.
     fn is_over(&self) -> bool;
+    /// The broker has closed the link since then, and the client may not know.
+    fn closed(&self, _since: Duration, _ledger: &mut Ledger) {}
     /// The link is gone.
     fn lost(&mut self, ledger: &mut Ledger);
     /// The broker has crashed, and the link is gone with it.
-    fn crashed(&mut self, _now: Duration) {}
+    fn crashed(&mut self, _now: Duration, _ledger: &mut Ledger) {}
     /// Whatever was on its way has arrived, and is stored.
     fn settled(&self) {}
     /// Everything has arrived: writes down what is certain now.
@@ -56,8 +58,9 @@ const CALL: u64 = 2_000;
 enum Call {
     Handle(Duration, Input),
     Timeout(Duration),
-    /// The broker is gone, and another one is made of these batches.
-    Crash(Duration, Vec<(u64, Bytes)>),
+    /// The broker is gone, and another one is made of these batches, whose origin of time is
+    /// that Unix time.
+    Crash(Duration, Duration, Vec<(u64, Bytes)>),
 }
 
 pub(super) struct Network {
@@ -79,9 +82,13 @@ pub(super) struct Network {
     expired: u64,
 }
 
+/// Unix time of the beginning.
+const BEGIN: Duration = Duration::from_secs(1_000_000);
+
 fn config(session_messages: usize, stores: bool) -> Config {
     let mut config = Config {
         drain_on_takeover: true,
+        unix_time: BEGIN,
         ..Config::default()
     };
     // Small, so that slow links are felt.
@@ -124,6 +131,17 @@ impl Network {
         }
     }
 
+    /// What the clock says at a time of the simulation.
+    pub(super) fn clock(&self, at: Duration) -> Duration {
+        self.config.unix_time + at
+    }
+
+    /// What the clock said when the broker closed the link, if it has.
+    pub(super) fn closed(&self, connection: ConnectionId) -> Option<Duration> {
+        let link = self.links.get(&connection)?;
+        link.closed.then(|| self.clock(link.closed_at))
+    }
+
     /// Whether the broker outlives its crashes.
     pub(super) fn stores(&self) -> bool {
         self.config.store == Store::Log
@@ -163,8 +181,8 @@ impl Network {
 
     /// The broker is gone with all links, and with the batches that were not stored, but for
     /// some of the oldest. With `flipped` the first that is lost is there, with that bit
-    /// turned round.
-    pub(super) fn crash(&mut self, kept: usize, flipped: Option<u16>) {
+    /// turned round. The clock jumps by so many seconds before the broker is there again.
+    pub(super) fn crash(&mut self, kept: usize, flipped: Option<u16>, jump: i32) {
         let kept = kept % (self.store.waiting() + 1);
         let lost = self.store.lose(kept);
         if let (Some(flipped), Some((position, bytes))) = (flipped, lost) {
@@ -176,7 +194,14 @@ impl Network {
         self.overflowed += statistics.overflowed;
         self.expired += statistics.expired;
         let batches = self.store.batches.clone();
-        self.calls.push(Call::Crash(self.now, batches.clone()));
+        let by = Duration::from_secs(jump.unsigned_abs().into());
+        let clock = &mut self.config.unix_time;
+        *clock = match jump < 0 {
+            true => clock.checked_sub(by).unwrap(),
+            false => *clock + by,
+        };
+        let call = Call::Crash(self.now, *clock, batches.clone());
+        self.calls.push(call);
         self.broker = recover(self.config.clone(), batches, self.now).unwrap();
     }
 
@@ -394,14 +419,17 @@ impl Network {
 
     /// The same calls to another broker give the same outputs.
     pub(super) fn replay(&self) -> Broker {
-        let mut broker = Broker::new(self.config.clone()).unwrap();
+        let mut config = self.config.clone();
+        config.unix_time = BEGIN;
+        let mut broker = Broker::new(config.clone()).unwrap();
         let mut outputs = self.outputs.iter();
         for call in &self.calls {
             match call {
                 Call::Handle(now, input) => broker.handle(*now, input.clone()),
                 Call::Timeout(now) => broker.handle_timeout(*now),
-                Call::Crash(now, batches) => {
-                    broker = recover(self.config.clone(), batches.clone(), *now).unwrap();
+                Call::Crash(now, unix_time, batches) => {
+                    config.unix_time = *unix_time;
+                    broker = recover(config.clone(), batches.clone(), *now).unwrap();
                 }
             }
             while let Some(output) = broker.poll_output() {

@@ -10,18 +10,24 @@ const ODD: u8 = 3;
 const STOMP: [u8; 2] = [4, 5];
 const STRANGER: u8 = 6;
 const BRIEF: u8 = 7;
+const WILL: u8 = 8;
+const SHARE: [u8; 2] = [9, 10];
 
 /// Exchanges that are enough for a client to connect and subscribe.
 pub(super) const ENOUGH: u8 = 8;
 
 /// One of the phases.
 pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
-    match random.below(6) {
+    match random.below(10) {
         0 => crowd(random),
         1 => retain(random),
         2 => leave(random, stores),
         3 => shake_hands(random, stores),
-        4 => vec![Step::Connect { who: STRANGER }, settle()],
+        4 => clear(random),
+        5 => transact(random),
+        6 => die(random, stores),
+        7 => share(random),
+        8 => vec![Step::Connect { who: STRANGER }, settle()],
         _ => vec![Step::Restart],
     }
 }
@@ -87,11 +93,98 @@ fn leave(random: &mut Random, stores: bool) -> Vec<Step> {
     steps.push(Step::Cut { who: BRIEF });
     if stores && random.below(2) == 0 {
         let (kept, flipped) = (random.below(4) as u8, None);
-        steps.push(Step::Crash { kept, flipped });
+        let jump = jump(random);
+        steps.push(Step::Crash {
+            kept,
+            flipped,
+            jump,
+        });
     }
     let milliseconds = [200, 1_800, 2_200][random.below(3) as usize];
     steps.push(Step::Wait { milliseconds });
     steps.extend(here);
+    steps
+}
+
+/// By how many seconds the clock jumps while the broker is down.
+pub(super) fn jump(random: &mut Random) -> i32 {
+    [0, 1, 3, 3_600, -1, -3, -3_600][random.below(7) as usize]
+}
+
+/// A topic gets a message to be retained, which is cleared. Then the broker starts anew.
+fn clear(random: &mut Random) -> Vec<Step> {
+    let who = one(random, &[EVEN, ODD]);
+    let slot = random.below(5) as u8;
+    let retained = What::Retained {
+        slot,
+        expires: false,
+    };
+    let publish = |what| Step::Publish { who, what };
+    vec![
+        Step::Connect { who },
+        settle(),
+        publish(retained),
+        settle(),
+        publish(What::Cleared { slot }),
+        settle(),
+        Step::Restart,
+    ]
+}
+
+/// A transaction is committed, and the broker starts anew.
+fn transact(random: &mut Random) -> Vec<Step> {
+    let who = one(random, &AMQP);
+    let what = What::Together;
+    vec![
+        Step::Connect { who },
+        settle(),
+        Step::Publish { who, what },
+        settle(),
+        Step::Restart,
+    ]
+}
+
+/// A client with a will goes and may come back before that is due.
+fn die(random: &mut Random, stores: bool) -> Vec<Step> {
+    let here = [Step::Connect { who: WILL }, settle()];
+    let mut steps = Vec::from(here);
+    steps.push(Step::Cut { who: WILL });
+    if random.below(2) == 0 {
+        steps.push(wait(random));
+    }
+    if stores && random.below(2) == 0 {
+        let (kept, flipped) = (random.below(4) as u8, None);
+        let jump = jump(random);
+        steps.push(Step::Crash {
+            kept,
+            flipped,
+            jump,
+        });
+    }
+    if random.below(2) == 0 {
+        steps.push(wait(random));
+    }
+    steps.extend(here);
+    steps
+}
+
+/// Messages for a shared subscription, while a member of it goes.
+fn share(random: &mut Random) -> Vec<Step> {
+    let who = one(random, &AMQP);
+    let mut steps = Vec::from([who, SHARE[0], SHARE[1]].map(|who| Step::Connect { who }));
+    steps.push(settle());
+    let what = What::Shared;
+    steps.extend(vec![Step::Publish { who, what }; 3]);
+    for _ in 0..random.below(4) {
+        let who = one(random, &[who, SHARE[0], SHARE[1]]);
+        steps.push(Step::Exchange { who, times: 1 });
+    }
+    let gone = one(random, &SHARE);
+    steps.extend([
+        Step::Cut { who: gone },
+        Step::Publish { who, what },
+        settle(),
+    ]);
     steps
 }
 
@@ -114,7 +207,11 @@ fn shake_hands(random: &mut Random, stores: bool) -> Vec<Step> {
     let kept = random.below(3) as u8;
     let flipped = (random.below(2) == 0).then(|| random.next() as u16);
     steps.push(match stores {
-        true => Step::Crash { kept, flipped },
+        true => Step::Crash {
+            kept,
+            flipped,
+            jump: 0,
+        },
         false => Step::Cut {
             who: one(random, &[EVEN, ODD]),
         },
