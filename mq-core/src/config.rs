@@ -87,6 +87,10 @@ pub struct Config {
     /// Whether MQTT clients may publish to topics that begin with `$` (MQTT 5.0 section
     /// 4.7.2). To `$SYS` they never may, as in Mosquitto. Default: yes.
     pub dollar_topics: bool,
+    /// How often what the broker says of itself under `$SYS` is said anew, with Mosquitto's
+    /// names, to the MQTT clients of the first virtual host. Only what has changed is. Zero,
+    /// the default: there is no `$SYS`.
+    pub sys_interval: Duration,
     /// `product` and `version` in AMQP's server-properties. Clients are steered by them:
     /// kombu, and Celery with it, takes every product but `RabbitMQ` from 3.3 on for one
     /// whose `basic.qos` with `global` has the meaning of the specification, and the amqp
@@ -149,6 +153,7 @@ impl Default for Config {
             maximum_in_flight: 64,
             topic_alias_maximum: 64,
             dollar_topics: true,
+            sys_interval: Duration::ZERO,
             amqp_product: String::from("RabbitMQ"),
             amqp_version: String::from("3.10.8"),
             drain_on_takeover: false,

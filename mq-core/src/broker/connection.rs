@@ -170,6 +170,9 @@ impl Broker {
             unverified: None,
         };
         self.connections.insert(id, connection);
+        if let Some(system) = &mut self.system {
+            system.connected();
+        }
         self.touched.insert(id);
     }
 
@@ -384,6 +387,9 @@ impl Broker {
                     });
                 }
             }
+        }
+        if let Some(system) = &mut self.system {
+            system.add(connection.front.take_traffic());
         }
         if connection.front.is_closed() {
             self.close(id);

@@ -9,6 +9,7 @@ mod port;
 mod shared;
 mod statistics;
 mod store;
+mod system;
 mod turn;
 
 use alloc::boxed::Box;
@@ -29,6 +30,7 @@ use memory::Memory;
 pub use port::{Input, Output};
 use shared::Shared;
 pub use statistics::ConnectionStatistics;
+use system::System;
 
 /// A deterministic message broker: the same inputs at the same times give the
 /// same outputs in the same order.
@@ -48,6 +50,8 @@ pub struct Broker {
     transmitting: Vec<Bytes>,
     /// Batches, which go before all other outputs.
     batches: VecDeque<Output>,
+    /// What is said under `$SYS`.
+    system: Option<Box<System>>,
     /// Bodies that are read, and what for.
     reads: BTreeMap<u64, Wanted>,
     last_read: u64,
@@ -93,6 +97,7 @@ impl Broker {
                 Some(Box::new(journal))
             }
         };
+        let system = System::new(config.sys_interval, config.unix_time);
         let shared = Shared {
             now: config.unix_time,
             memory: Memory::new(&config.limits),
@@ -108,6 +113,7 @@ impl Broker {
             touched: BTreeSet::new(),
             transmitting: Vec::new(),
             batches: VecDeque::new(),
+            system,
             reads: BTreeMap::new(),
             last_read: 0,
             blocked: BTreeSet::new(),
@@ -161,7 +167,8 @@ impl Broker {
         } else {
             let connection = self.deadlines.first().map(|(at, _)| *at);
             let model = self.shared.model.poll_timeout();
-            model.into_iter().chain(connection).min()
+            let system = self.system.as_ref().map(|system| system.poll_timeout());
+            model.into_iter().chain(connection).chain(system).min()
         };
         at.map(|at| at.saturating_sub(self.shared.config.unix_time))
     }
@@ -186,6 +193,7 @@ impl Broker {
             self.stop_checking(id);
         }
         self.shared.model.handle_timeout(self.shared.now, TIMERS);
+        self.say();
         self.turn();
         self.settle();
     }

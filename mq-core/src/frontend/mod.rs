@@ -48,6 +48,7 @@ mod last_name;
 mod link;
 mod mqtt;
 mod stomp;
+mod traffic;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -63,6 +64,7 @@ use crate::model::request::{Credentials, Identity};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
 use link::Link;
+pub use traffic::{Passed, Traffic};
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -173,6 +175,12 @@ pub trait FrontEnd {
 
     /// Whether the peer has deliveries that it is to acknowledge.
     fn has_unacknowledged(&self) -> bool;
+
+    /// What has passed the connection since the last call, where that is counted: of MQTT
+    /// while there is a [`sys_interval`](crate::Config::sys_interval).
+    fn take_traffic(&mut self) -> Traffic {
+        Traffic::default()
+    }
 
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);

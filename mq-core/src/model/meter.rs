@@ -12,21 +12,38 @@ const OVERHEAD: usize = size_of::<Message>() + 256;
 /// Counts the bytes of all messages that were given to it and are not dropped yet. One that
 /// is in many queues and sessions counts once.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Meter(Arc<AtomicUsize>);
+pub(crate) struct Meter(Arc<Totals>);
+
+#[derive(Debug, Default)]
+struct Totals {
+    bytes: AtomicUsize,
+    messages: AtomicUsize,
+}
 
 impl Meter {
     /// Bytes that the messages hold.
     pub(crate) fn total(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many messages there are.
+    pub(crate) fn messages(&self) -> usize {
+        self.0.messages.load(Ordering::Relaxed)
+    }
+
+    fn forget(&self, bytes: usize) {
+        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.0.messages.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Counts a message from here on, unless somebody else has a share in it already.
     pub(crate) fn count(&self, message: &mut Arc<Message>) {
         let bytes = message.size() - message.counted.absent + OVERHEAD;
         if let Some(message) = Arc::get_mut(message) {
-            self.0.fetch_add(bytes, Ordering::Relaxed);
+            self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.0.messages.fetch_add(1, Ordering::Relaxed);
             if let Some((meter, before)) = message.counted.meter.take() {
-                meter.0.fetch_sub(before, Ordering::Relaxed);
+                meter.forget(before);
             }
             message.counted.meter = Some((self.clone(), bytes));
         }
@@ -73,7 +90,7 @@ impl PartialEq for Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         if let Some((meter, bytes)) = self.meter.take() {
-            meter.0.fetch_sub(bytes, Ordering::Relaxed);
+            meter.forget(bytes);
         }
     }
 }
@@ -98,12 +115,13 @@ mod tests {
         assert_eq!(meter.total(), 2 * total);
         meter.count(&mut copy);
         assert_eq!(meter.total(), 2 * total);
+        assert_eq!(meter.messages(), 2);
         drop(first);
         assert_eq!(meter.total(), 2 * total);
         drop(shared);
         assert_eq!(meter.total(), total);
         drop(Message::clone(&copy).into_edited());
         drop(copy);
-        assert_eq!(meter.total(), 0);
+        assert_eq!((meter.total(), meter.messages()), (0, 0));
     }
 }

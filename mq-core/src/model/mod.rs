@@ -133,6 +133,7 @@ pub use request::{
     Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
     DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Ticket, Unrouted,
 };
+pub(crate) use session::Census;
 pub use session::{
     Attach, Attached, Leaving, Pending, Push, Resumed, RetainHandling, SubscribeRefusal,
     SubscribeRequest, SubscriptionOptions, Will,
@@ -533,6 +534,19 @@ impl Model {
             .iter()
             .map(VirtualHost::count)
             .fold(nothing, Statistics::plus)
+    }
+
+    /// What there is of sessions and retained messages, over all virtual hosts.
+    pub(crate) fn census(&self) -> Census {
+        let hosts = self.vhosts.iter().map(VirtualHost::census);
+        hosts.fold(Census::default(), Census::plus)
+    }
+
+    /// Says something under `$SYS`, to the MQTT clients of the first virtual host.
+    pub(crate) fn publish_system(&mut self, topic: &str, value: &str) {
+        self.act(0, |vhost| {
+            vhost.sessions.say(&mut vhost.shared, topic, value);
+        });
     }
 
     /// Does something in a virtual host, and counts its steps.

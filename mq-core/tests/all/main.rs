@@ -46,6 +46,7 @@ mod simulation;
 mod statistics;
 mod stomp;
 mod stomp_queue;
+mod system_tree;
 mod takeover;
 mod transient_to_session;
 mod undeliverable;

@@ -98,6 +98,7 @@ table!(MqttTable in mqtt {
     maximum_in_flight: u16,
     topic_alias_maximum: u16,
     dollar_topics: bool,
+    sys_interval_seconds: u64,
 });
 
 table!(StompTable in stomp {
@@ -241,6 +242,7 @@ impl Default for Tables {
             maximum_in_flight,
             topic_alias_maximum,
             dollar_topics,
+            sys_interval: _, // 10 s in a process, as in Mosquitto
             amqp_product,
             amqp_version,
             drain_on_takeover: _,
@@ -298,6 +300,7 @@ impl Default for Tables {
                 maximum_in_flight,
                 topic_alias_maximum,
                 dollar_topics,
+                sys_interval_seconds: 10,
             },
             stomp: StompTable {
                 heart_beat_milliseconds: stomp_heart_beat.as_millis() as u64,
@@ -399,6 +402,7 @@ impl Tables {
             maximum_in_flight: mqtt.maximum_in_flight,
             topic_alias_maximum: mqtt.topic_alias_maximum,
             dollar_topics: mqtt.dollar_topics,
+            sys_interval: Duration::from_secs(mqtt.sys_interval_seconds),
             amqp_product: amqp.product,
             amqp_version: amqp.version,
             limits: limits.into(),

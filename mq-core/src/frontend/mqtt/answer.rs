@@ -218,6 +218,7 @@ impl MqttFrontEnd {
             // It is the next connection's, or gone with the session.
             return;
         }
+        self.count(|packets| packets.pushed(pending.message.body.len()));
         let message = properties::outbound(pending, self.is_5(), now);
         let Some(id) = packet_identifier.and_then(PacketIdentifier::new) else {
             // Larger than the client takes counts as sent (MQTT-3.1.2-25), and is settled.

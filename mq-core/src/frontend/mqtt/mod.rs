@@ -2,6 +2,7 @@
 
 mod answer;
 mod connect;
+mod packets;
 mod properties;
 
 use alloc::boxed::Box;
@@ -23,12 +24,14 @@ use super::last_name::LastTopic;
 use super::{FrontEnd, Link, Progress};
 use crate::admission::Terms;
 use crate::config::Config;
+use crate::frontend::Traffic;
 use crate::model::message::Name;
 use crate::model::request::{Answer, ChannelNumber, Publish, Unrouted};
 use crate::model::session::{Leaving, RetainHandling, SubscribeRequest, SubscriptionOptions};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
 use answer::Asked;
+use packets::Packets;
 use properties::Inbound;
 
 /// Bytes of a packet besides its payload that are allowed for.
@@ -54,6 +57,8 @@ pub(super) struct MqttFrontEnd {
     leaving: Leaving,
     /// Messages that it is to acknowledge.
     unacknowledged: usize,
+    /// What has passed, where that is counted.
+    packets: Option<Box<Packets>>,
     /// The codec could not answer, so there is no way to go on.
     failed: bool,
 }
@@ -88,6 +93,7 @@ impl MqttFrontEnd {
         codec.topic_alias_maximum = config.topic_alias_maximum;
         Self {
             codec: ServerConnection::new(now, codec),
+            packets: (!config.sys_interval.is_zero()).then(Box::default),
             config,
             terms: Some(Box::new(terms)),
             connection,
@@ -107,7 +113,10 @@ impl MqttFrontEnd {
 
     fn event(&mut self, now: Duration, source: Source<'_>, event: ServerEvent<'_>) {
         match event {
-            ServerEvent::Connect(connect) => self.connect(now, &connect),
+            ServerEvent::Connect(connect) => {
+                self.count(Packets::login);
+                self.connect(now, &connect);
+            }
             // No method was agreed upon, so this cannot be right.
             ServerEvent::Auth(_) => self.close(now, ReasonCode::ProtocolError),
             ServerEvent::Publish(publish) => self.publish(now, source, &publish),
@@ -134,6 +143,7 @@ impl MqttFrontEnd {
     }
 
     fn publish(&mut self, now: Duration, source: Source<'_>, publish: &InboundPublish<'_>) {
+        self.count(|packets| packets.published(publish.payload.len()));
         let limits = &self.config.limits;
         if publish.payload.len() > limits.message_size
             || publish.properties.user_properties().count() > limits.headers
@@ -164,6 +174,13 @@ impl MqttFrontEnd {
                 None => Answer::Never,
             },
         });
+    }
+
+    /// Counts what passes, if that is counted.
+    fn count(&mut self, count: impl FnOnce(&mut Packets)) {
+        if let Some(packets) = &mut self.packets {
+            count(packets);
+        }
     }
 
     /// Answers a PUBLISH to a topic that is not for this client.
@@ -251,7 +268,12 @@ impl FrontEnd for MqttFrontEnd {
         if self.link.is_waiting() {
             return Progress::Waiting;
         }
-        match self.codec.receive(now, input) {
+        let before = *input;
+        let received = self.codec.receive(now, input);
+        if let Some(packets) = &mut self.packets {
+            packets.received(&before[..before.len() - input.len()]);
+        }
+        match received {
             Ok(Some(event)) => {
                 self.event(now, Source(source), event);
                 Progress::Event
@@ -285,7 +307,11 @@ impl FrontEnd for MqttFrontEnd {
     }
 
     fn poll_transmit(&mut self, now: Duration, out: &mut Vec<Bytes>) {
+        let before = out.len();
         self.codec.poll_transmit_slices(now, out);
+        if let Some(packets) = &mut self.packets {
+            packets.sent(&out[before..]);
+        }
     }
 
     fn transmit_len(&self) -> usize {
@@ -317,6 +343,11 @@ impl FrontEnd for MqttFrontEnd {
 
     fn has_unacknowledged(&self) -> bool {
         self.unacknowledged > 0
+    }
+
+    fn take_traffic(&mut self) -> Traffic {
+        let packets = self.packets.as_mut();
+        packets.map(|packets| packets.take()).unwrap_or_default()
     }
 
     fn shutdown(&mut self, now: Duration) {

@@ -184,6 +184,7 @@ impl Sessions {
             return Err(Refusal::not_found(format_args!("no session")));
         };
         session.connection = Some(connection);
+        self.census.connected += 1;
         session.writable = writable;
         session.expiry = attach.expiry;
         session.will = attach.will;
@@ -227,7 +228,9 @@ impl Sessions {
         leaving: Leaving,
     ) -> Option<Parting> {
         let session = self.all.get_mut(&id)?;
-        session.connection = None;
+        if session.connection.take().is_some() {
+            self.census.connected -= 1;
+        }
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
@@ -250,6 +253,7 @@ impl Sessions {
         let now = shared.now;
         let session = self.all.get_mut(&id)?;
         if session.ends.is_some_and(|at| at <= now) {
+            self.census.expired += 1;
             return self.end(shared, id);
         }
         let mut will = None;

@@ -10,6 +10,7 @@ mod restore;
 mod retained;
 mod share;
 mod subscription;
+mod system;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +36,7 @@ pub(crate) use lifetime::{Parting, Remains};
 pub use options::{SubscriptionOptions, Will};
 pub use pending::Push;
 pub use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
+pub(crate) use system::Census;
 
 /// A message that waits for the client of a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,6 +167,8 @@ pub(crate) struct Sessions {
     /// Clients that wait until a connection has given their session back.
     waiting: BTreeMap<ConnectionId, VecDeque<(ConnectionId, Attach)>>,
     retained: Retained,
+    /// Counted as they change.
+    census: Census,
 }
 
 impl Sessions {

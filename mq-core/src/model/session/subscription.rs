@@ -130,7 +130,10 @@ impl Sessions {
         let session = self.all.get_mut(&id)?;
         let filter = &*name;
         session.walks.remove(filter);
-        session.subscriptions.insert(name.clone(), options);
+        let is_new = session
+            .subscriptions
+            .insert(name.clone(), options)
+            .is_none();
         let share = if shared { shared_filter(filter) } else { None };
         if let Some(inner) = share {
             let share = self.shares.entry(name.clone()).or_default();
@@ -144,8 +147,10 @@ impl Sessions {
                 );
             }
             share.add(id);
+            self.census.shared += usize::from(is_new);
             return None;
         }
+        self.census.subscriptions += usize::from(is_new);
         let (pattern, wildcard_first) = pattern(filter);
         let to = Match::Session { id, options };
         self.filters.insert(
@@ -188,9 +193,12 @@ impl Sessions {
                 }
             }
             if was_member {
+                // A client of 3.x may have begun it, which has no shares.
+                self.census.shared = self.census.shared.saturating_sub(1);
                 return true;
             }
         }
+        self.census.subscriptions = self.census.subscriptions.saturating_sub(1);
         let (pattern, _) = pattern(filter);
         let key = SubscriberKey::Session(id);
         self.filters.remove(&pattern, &key);

@@ -8,10 +8,18 @@ use super::{VirtualHost, Work};
 use crate::model::PublishOutcome;
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
-use crate::model::session::{Attach, Attached, Leaving, Parting, SessionId};
+use crate::model::session::{Attach, Attached, Census, Leaving, Parting, SessionId};
 use crate::model::{ConnectionId, Notice};
 
 impl VirtualHost {
+    /// What there is of sessions and retained messages.
+    pub(crate) fn census(&self) -> Census {
+        Census {
+            dropped: self.shared.statistics.overflowed,
+            ..self.sessions.census()
+        }
+    }
+
     /// Gives a client its session, once no other connection has it.
     pub(super) fn attach(&mut self, connection: ConnectionId, attach: Attach) {
         let shared = &mut self.shared;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::SubscriptionOptions;
+use super::system::is_system;
 use crate::limits::Limits;
 use crate::model::message::{Message, Name};
 use crate::model::topic::Segment;
@@ -73,6 +74,11 @@ impl Retained {
         self.last = self.last.max(number);
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// The number of the last that was stored.
     pub(super) fn last(&self) -> u64 {
         self.last
@@ -113,7 +119,10 @@ impl Retained {
     /// Takes the message out of a node.
     fn take(&mut self, node: u32) -> Option<Arc<Message>> {
         let (message, number) = self.topics.take(node)?;
-        self.gone.push(number);
+        // What the broker says itself was never stored.
+        if !is_system(&message.routing_key) {
+            self.gone.push(number);
+        }
         self.count -= 1;
         self.bytes -= message.size();
         if let Some(at) = message.expiry() {
