@@ -54,6 +54,37 @@ pub enum Authentication {
     Embedder,
 }
 
+/// What an embedder says to a step by which an MQTT client proves who it is.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proving {
+    /// The client is to take another step, in answer to these bytes.
+    Continue(Bytes),
+    /// It is this user.
+    Proven {
+        /// The name of the user, by which permissions go.
+        user: String,
+        /// What proves to the client who the server is, if the method has that.
+        data: Option<Bytes>,
+    },
+    /// It is not who it says; why is for the operator, and not for the client.
+    Refused(String),
+    /// There is no such method.
+    UnknownMethod,
+}
+
+impl core::fmt::Debug for Proving {
+    /// Without what passes between client and server.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Continue(_) => f.write_str("Continue"),
+            Self::Proven { user, .. } => f.debug_tuple("Proven").field(user).finish(),
+            Self::Refused(reason) => f.debug_tuple("Refused").field(reason).finish(),
+            Self::UnknownMethod => f.write_str("UnknownMethod"),
+        }
+    }
+}
+
 /// What a peer says to be let in.
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]

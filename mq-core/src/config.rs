@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::admission::Authentication;
+use crate::dialect::StompDialect;
 use crate::limits::Limits;
+use crate::offer::Offer;
 use crate::pattern::{Keys, compile};
 use crate::policy::{self, Policy};
 
@@ -26,7 +28,8 @@ pub struct Config {
     /// that is there has to be right all the same. Default: no.
     pub any_user: bool,
     /// Who checks what peers say about themselves. Default: the broker, by
-    /// [`users`](Self::users).
+    /// [`users`](Self::users), also where an MQTT client of 5.0 proves its password with
+    /// `SCRAM-SHA-256` or `SCRAM-SHA-1`.
     pub authentication: Authentication,
     /// What users may do, as in RabbitMQ: one entry for each user and virtual host. With
     /// none at all, which is the default, every user may do everything everywhere. With
@@ -52,7 +55,9 @@ pub struct Config {
     pub stomp_host_required: bool,
     /// Mixed into the names that the broker makes up (`amq.gen-…`, assigned
     /// client identifiers, reply-to tokens): give a secret where those names
-    /// must not be guessed. Two brokers with the same seed make the same names.
+    /// must not be guessed. Two brokers with the same seed make the same names. The nonces and
+    /// salts of SCRAM are made of it as well, with the time: it has to be a secret, and another
+    /// one at each start, where clients use that.
     pub seed: u64,
     /// Unix time at the embedder's origin of `now`. It is seen in time stamps such as
     /// those of the `x-death` header, and with a [`store`](Self::store) it is what times
@@ -70,6 +75,8 @@ pub struct Config {
     /// where a client offers them; the slower side's interval holds. Zero turns
     /// them off.
     pub stomp_heart_beat: Duration,
+    /// Whose words STOMP's destinations and headers are. Default: RabbitMQ's.
+    pub stomp_dialect: StompDialect,
     /// Largest number of AMQP channels on one connection.
     pub channel_max: u16,
     /// Largest AMQP frame, in bytes (at least 4096).
@@ -101,6 +108,8 @@ pub struct Config {
     pub amqp_product: String,
     /// See [`amqp_product`](Self::amqp_product): numbers with dots.
     pub amqp_version: String,
+    /// What MQTT clients may do, and what they are told.
+    pub offer: Offer,
     /// Whether the embedder reads what has arrived on a socket when
     /// [`Output::Drain`](crate::Output::Drain) asks for it. Off by default: what has not
     /// been handed in when another connection takes over the client identifier does not
@@ -146,6 +155,7 @@ impl Default for Config {
             session_expiry_maximum: u32::MAX,
             heartbeat: 60,
             stomp_heart_beat: Duration::from_millis(500),
+            stomp_dialect: StompDialect::RabbitMq,
             channel_max: 2047,
             frame_max: 131_072,
             receive_maximum: 1024,
@@ -156,6 +166,7 @@ impl Default for Config {
             sys_interval: Duration::ZERO,
             amqp_product: String::from("RabbitMQ"),
             amqp_version: String::from("3.10.8"),
+            offer: Offer::default(),
             drain_on_takeover: false,
             store: Store::None,
             limits: Limits::default(),
@@ -248,6 +259,9 @@ pub enum ConfigError {
     /// MQTT 5.0 section 3.2.2.3.3: zero is a protocol error.
     #[error("receive_maximum is 0, and MQTT requires at least 1")]
     ReceiveMaximum,
+    /// MQTT knows three qualities of service.
+    #[error("offer.maximum_qos is {0}, and MQTT knows 0, 1 and 2")]
+    MaximumQos(u8),
     /// [`Recovery`](crate::Recovery) without [`Store::Log`].
     #[error("store is None, so that there is nothing to recover from")]
     NoStore,
@@ -296,6 +310,9 @@ impl Config {
         }
         if self.receive_maximum == 0 {
             return Err(ConfigError::ReceiveMaximum);
+        }
+        if self.offer.maximum_qos > 2 {
+            return Err(ConfigError::MaximumQos(self.offer.maximum_qos));
         }
         Ok(())
     }

@@ -37,6 +37,18 @@
 //! queues they may configure, write to and read from, and with which routing keys
 //! ([`Config::topic_permissions`]).
 //!
+//! An MQTT client of 5.0 can prove its password by `SCRAM-SHA-256` or `SCRAM-SHA-1` in place of
+//! saying it, or by a method of the embedder's ([`Output::Prove`]), at the beginning and again
+//! later. [`Offer`] is what MQTT clients may do and are told.
+//!
+//! With a [`Config::sys_interval`] MQTT clients read under `$SYS/broker/`, with Mosquitto's
+//! names, what the broker counts.
+//!
+//! STOMP's destinations and headers are RabbitMQ's, or ActiveMQ's with
+//! [`Config::stomp_dialect`]. Whatever that is, a header or a destination asks for message
+//! groups (`JMSXGroupID`), exclusive consumers (`activemq.exclusive`), browsing (`browser`),
+//! virtual topics and composite destinations.
+//!
 //! # The way of one message
 //!
 //! A PUBLISH of MQTT comes in, and a `basic.deliver` of AMQP goes out:
@@ -200,25 +212,30 @@ mod administration;
 mod admission;
 mod broker;
 mod config;
+mod dialect;
 pub mod frontend;
 mod journal;
 mod limits;
 pub mod model;
 mod names;
+mod offer;
 mod pattern;
 mod policy;
 mod recovery;
 mod report;
+mod scram;
 
 pub use administration::Administration;
-pub use admission::{Authentication, Credentials, Terms};
+pub use admission::{Authentication, Credentials, Proving, Terms};
 pub use broker::{Broker, ConnectionStatistics, Input, Output};
 pub use config::{Config, ConfigError, Permission, Store, TopicPermission};
+pub use dialect::StompDialect;
 pub use frontend::Protocol;
 pub use limits::Limits;
 pub use model::{
     ConnectionId, DropCause, Dropped, Place, QueueStatistics, SessionStatistics, Statistics,
 };
+pub use offer::Offer;
 pub use policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
 pub use recovery::{Recovery, RecoveryError};
 pub use report::{PeerReport, Reason, Report};

@@ -91,7 +91,7 @@ impl Login {
             Request::Attach(attach) => {
                 self.client_identifier = attach.client_identifier.clone();
             }
-            Request::Open { .. } => {}
+            Request::Open { .. } | Request::Prove(_) => {}
             _ => return None,
         }
         self.asked += 1;
@@ -106,7 +106,10 @@ impl Login {
                 self.asked = self.asked.saturating_sub(1);
                 Some(Reason::LoggedIn)
             }
-            Notice::Opened | Notice::Attached(_) => {
+            Notice::Opened
+            | Notice::Attached(_)
+            | Notice::Challenge { .. }
+            | Notice::Proven { .. } => {
                 self.asked = self.asked.saturating_sub(1);
                 None
             }

@@ -1,5 +1,7 @@
 // mqtt, the Node client for MQTT 3.1, 3.1.1 and 5.0 ("MQTT.js").
 import assert from "node:assert/strict";
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import { createConnection } from "node:net";
 import mqtt from "mqtt";
 import { Checks, HOST, Inbox, MQTT_PORT, equal, sleep, unique } from "./checks.mjs";
 
@@ -240,6 +242,84 @@ check.add("5.0: no local and shared subscriptions", async (closing) => {
   await sleep(300);
   equal(one.inbox.length + two.inbox.length, 10);
   assert.ok(one.inbox.length > 0 && two.inbox.length > 0, "all went to one member");
+});
+
+/** What a SCRAM-SHA-256 client answers to the server's first message, and what it expects then. */
+function scram(bare, challenge, password) {
+  const part = (name) => challenge.split(",").find((p) => p.startsWith(name)).slice(2);
+  const mac = (key, text) => createHmac("sha256", key).update(text).digest();
+  const salted = pbkdf2Sync(password, Buffer.from(part("s="), "base64"), Number(part("i=")), 32, "sha256");
+  const client = mac(salted, "Client Key");
+  const withoutProof = `c=biws,r=${part("r=")}`;
+  const signed = `${bare},${challenge},${withoutProof}`;
+  const signature = mac(createHash("sha256").update(client).digest(), signed);
+  const proof = Buffer.from(client.map((byte, i) => byte ^ signature[i])).toString("base64");
+  const expected = `v=${mac(mac(salted, "Server Key"), signed).toString("base64")}`;
+  return { last: `${withoutProof},p=${proof}`, expected };
+}
+
+for (const [password, comesIn] of [["guest", true], ["wrong", false]]) {
+  check.add(`5.0: SCRAM-SHA-256 with ${comesIn ? "the right" : "a wrong"} password`, async (closing) => {
+    const bare = "n=guest,r=fyko+d2lbbFgONRv9qkxdawL";
+    const method = "SCRAM-SHA-256";
+    let expected;
+    class Scram extends mqtt.MqttClient {
+      handleAuth(packet, callback) {
+        const answer = scram(bare, `${packet.properties.authenticationData}`, password);
+        expected = answer.expected;
+        const authenticationData = Buffer.from(answer.last);
+        callback(null, {
+          cmd: "auth",
+          reasonCode: 0x18,
+          properties: { authenticationMethod: method, authenticationData },
+        });
+      }
+    }
+    const options = {
+      protocolVersion: 5,
+      clientId: unique("scram").slice(-23),
+      reconnectPeriod: 0,
+      properties: { authenticationMethod: method, authenticationData: Buffer.from(`n,,${bare}`) },
+    };
+    const client = new Scram(() => createConnection(MQTT_PORT, HOST), options);
+    closing(() => client.endAsync(true));
+    const connected = new Promise((resolve, reject) => {
+      client.once("connect", resolve);
+      client.once("error", reject);
+      client.once("close", () => reject(new Error("closed")));
+    });
+    client.on("error", () => {});
+    if (!comesIn) return void (await assert.rejects(connected));
+    const connack = await connected;
+    equal(`${connack.properties.authenticationData}`, expected);
+    equal(connack.properties.authenticationMethod, method);
+    const topic = unique("scram");
+    await client.subscribeAsync(topic, { qos: 1 });
+    await client.publishAsync(topic, "in", { qos: 1 });
+  });
+}
+
+check.add("5.0: topic aliases from the server", async (closing) => {
+  const sub = await connect(closing, 5, { properties: { topicAliasMaximum: 2 } });
+  const topic = unique("alias");
+  await sub.client.subscribeAsync(`${topic}/+`, { qos: 1 });
+  const aliases = [];
+  sub.client.on("packetreceive", (packet) => {
+    if (packet.cmd === "publish") aliases.push(packet.properties?.topicAlias);
+  });
+  const pub = await connect(closing, 5);
+  for (const end of ["a", "b", "c", "a"]) await pub.client.publishAsync(`${topic}/${end}`, end, { qos: 1 });
+  const topics = (await sub.inbox.take(4)).map((message) => message.topic.slice(-1));
+  equal(topics, ["a", "b", "c", "a"]);
+  equal(aliases, [1, 2, undefined, 1]);
+});
+
+forVersions("$SYS is for those who name it", async (closing, version) => {
+  const { client, inbox } = await connect(closing, version);
+  await client.subscribeAsync("$SYS/broker/uptime", { qos: 0 });
+  const { payload, packet } = await inbox.next();
+  assert.match(payload, /^\d+ seconds$/);
+  equal(packet.retain, true);
 });
 
 await check.run();

@@ -448,5 +448,26 @@ def _():
             sub.expect_nothing(2.5)
 
 
+@for_versions(EVERY, "$SYS has what Mosquitto has")
+def _(version):
+    with connected(version) as client:
+        client.subscribe("$SYS/broker/clients/#", 0)
+        names = {client.next().topic.rsplit("/", 1)[-1] for _ in range(7)}
+        expected = "total connected active disconnected inactive maximum expired"
+        equal(names, set(expected.split()))
+
+
+@check("5.0: no method but the server's")
+def _():
+    properties = Properties(PacketTypes.CONNECT)
+    properties.AuthenticationMethod = "GS2-KRB5"
+    try:
+        Client(V5).connect(properties=properties)
+    except Refused as refused:
+        equal(refused.args[0].value, 0x8C)
+    else:
+        raise AssertionError("it was let in")
+
+
 if __name__ == "__main__":
     check.run()

@@ -223,4 +223,19 @@ check.add("1.2: 2000 messages keep their order", async (closing) => {
   await receipted(client, (receipt) => messages.at(-1).ack({ receipt }));
 });
 
+check.add("1.2: message groups, browsing and several destinations", async (closing) => {
+  const { client } = await connect(closing, "1.2");
+  const other = await connect(closing, "1.2");
+  const [one, two] = [`/queue/${unique("one")}`, `/queue/${unique("two")}`];
+  await send(client, `${one},${two}`, "both");
+  const browsed = await subscribe(client, one, { browser: "true" });
+  equal((await browsed.inbox.take(2)).map((m) => [m.body, m.headers.browser]), [["both", undefined], ["", "end"]]);
+  const inboxes = [await subscribe(client, two), await subscribe(other.client, two)];
+  const first = inboxes.findIndex(({ inbox }) => inbox.length > 0);
+  equal((await inboxes[Math.max(first, 0)].inbox.next()).body, "both");
+  for (let i = 0; i < 6; i++) await send(client, two, `${i}`, { JMSXGroupID: "g" });
+  await sleep(300);
+  equal(inboxes.map(({ inbox }) => inbox.length).sort(), [0, 6]);
+});
+
 await check.run();

@@ -398,5 +398,66 @@ def _(version):
     client.gone.get(timeout=10)
 
 
+LATE = ("1.1", "1.2")
+
+
+@for_versions(LATE, "message groups stay with a consumer")
+def _(version):
+    destination = "/queue/" + unique("group")
+    with connected(version) as one, connected(version) as two, connected(version) as sender:
+        for client in (one, two):
+            client.subscribe(destination)
+        for n in range(4):
+            for group in "xy":
+                sender.send(destination, f"{group}{n}", JMSXGroupID=group)
+        seen = sorted(client.bodies(4) for client in (one, two))
+        equal(seen, [["x0", "x1", "x2", "x3"], ["y0", "y1", "y2", "y3"]])
+
+
+@for_versions(LATE, "an exclusive consumer has everything until it leaves")
+def _(version):
+    destination = "/queue/" + unique("exclusive")
+    with connected(version) as plain, connected(version) as sender:
+        plain.subscribe(destination)
+        leader = connected(version)
+        leader.subscribe(destination, **{"activemq.exclusive": "true"})
+        for body in "ab":
+            sender.send(destination, body)
+        equal(leader.bodies(2), ["a", "b"])
+        leader.close()
+        sender.send(destination, "c")
+        equal(plain.bodies(1), ["c"])
+
+
+@for_versions(LATE, "browsing takes nothing, and says when it ends")
+def _(version):
+    destination = "/queue/" + unique("browse")
+    with connected(version) as client:
+        for body in "abc":
+            client.send(destination, body)
+        client.subscribe(destination, browser="true")
+        frames = [client.next() for _ in range(4)]
+        equal([frame.body for frame in frames], ["a", "b", "c", ""])
+        equal(frames[3].headers["browser"], "end")
+        client.subscribe(destination)
+        equal(client.bodies(3), ["a", "b", "c"])
+
+
+@for_versions(LATE, "virtual topics and composite destinations")
+def _(version):
+    name = unique("Orders")
+    with connected(version) as client:
+        queue_a = f"/queue/Consumer.A.VirtualTopic.{name}"
+        queue_b = f"/queue/Consumer.B.VirtualTopic.{name}"
+        client.subscribe(f"{queue_a},{queue_b}")
+        client.send(f"/topic/VirtualTopic.{name}", "copied")
+        equal(client.bodies(2), ["copied", "copied"])
+        one, two = ("/queue/" + unique("part") for _ in range(2))
+        client.send(f"{one},{two}", "both")
+        client.subscribe(two)
+        client.subscribe(one)
+        equal(client.bodies(2), ["both", "both"])
+
+
 if __name__ == "__main__":
     check.run()

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use mq_core::{Credentials, Protocol};
+use mq_core::model::Step;
+use mq_core::{ConnectionId, Credentials, Protocol, Proving};
 
 /// What is known of a peer that wants to come in.
 #[derive(Clone, Debug)]
@@ -16,6 +17,19 @@ pub struct Attempt {
     pub address: Option<SocketAddr>,
     /// What it says to be let in.
     pub credentials: Credentials,
+}
+
+/// A step by which an MQTT client of 5.0 proves who it is (section 4.12).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StepAttempt {
+    /// Whose step it is, by which the earlier ones are found again. No two connections of a
+    /// server have the same.
+    pub connection: ConnectionId,
+    /// Where it comes from; None on a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// The step itself.
+    pub step: Step,
 }
 
 /// The answer to an [`Attempt`]: the name of the user, by which permissions go; or why the
@@ -57,4 +71,11 @@ pub type Verdict = Result<String, String>;
 pub trait Authenticator: fmt::Debug + Send + Sync {
     /// Finds out who it is. The future is dropped when the server ends.
     fn authenticate(&self, attempt: Attempt) -> Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+    /// Looks at a step of enhanced authentication. Default: there is no such method. The
+    /// future is dropped when the server ends.
+    fn prove(&self, attempt: StepAttempt) -> Pin<Box<dyn Future<Output = Proving> + Send>> {
+        tracing::debug!(id = attempt.connection.0, method = %attempt.step.method, "unknown method");
+        Box::pin(std::future::ready(Proving::UnknownMethod))
+    }
 }

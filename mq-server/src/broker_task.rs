@@ -9,16 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mq_core::model::Refusal;
+use mq_core::model::{Refusal, Step};
 use mq_core::{
-    Administration, Broker, ConnectionId, Credentials, Input, Output, Protocol, Report, Terms,
+    Administration, Broker, ConnectionId, Credentials, Input, Output, Protocol, Proving, Report,
+    Terms,
 };
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
-use crate::authenticator::{Attempt, Authenticator, Verdict};
+use crate::authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
 use crate::connection::{Connection, Writing};
 use crate::hand::{Inventory, Snapshot};
 use crate::link::{End, Link, Reading};
@@ -80,6 +81,11 @@ pub(crate) enum Command {
     Authenticated {
         connection: ConnectionId,
         verdict: Verdict,
+    },
+    /// It is known what a step of a peer proves.
+    Proving {
+        connection: ConnectionId,
+        answer: Proving,
     },
     /// The program that has the server in it asks what there is.
     Snapshot {
@@ -321,6 +327,7 @@ impl BrokerTask {
                 connection,
                 user: verdict,
             }),
+            Command::Proving { connection, answer } => Some(Input::Proving { connection, answer }),
             Command::Gone { connection } => {
                 let peer = self.peers.remove(&connection)?;
                 tracing::debug!(
@@ -456,6 +463,7 @@ impl BrokerTask {
                     connection,
                     credentials,
                 } => self.check(connection, credentials),
+                Output::Prove { connection, step } => self.prove(connection, step),
                 Output::Append { position, bytes } => {
                     self.appended.push(Batch { position, bytes });
                 }
@@ -519,6 +527,29 @@ impl BrokerTask {
                 connection,
                 verdict,
             };
+            // If the broker is gone, so is the need for this answer.
+            let _ = commands.send(answer).await;
+        });
+    }
+
+    /// Has it look at a step of a peer.
+    fn prove(&mut self, connection: ConnectionId, step: Step) {
+        // The broker only asks where there is somebody to answer.
+        let Some(authenticator) = &self.authenticator else {
+            return;
+        };
+        let Some(peer) = self.peers.get(&connection) else {
+            return;
+        };
+        let proving = authenticator.prove(StepAttempt {
+            connection,
+            address: peer.subject.peer.socket_address(),
+            step,
+        });
+        let commands = self.commands.clone();
+        self.checks.spawn(async move {
+            let answer = proving.await;
+            let answer = Command::Proving { connection, answer };
             // If the broker is gone, so is the need for this answer.
             let _ = commands.send(answer).await;
         });

@@ -78,7 +78,7 @@ pub mod store;
 mod throttle;
 mod transport;
 
-pub use authenticator::{Attempt, Authenticator, Verdict};
+pub use authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
 pub use blocking::BlockingServer;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;

@@ -11,11 +11,12 @@ use super::departure::Departure;
 use super::memory::Memory;
 use super::shared::Shared;
 use super::{Broker, Output};
-use crate::admission::{Authentication, Terms};
+use crate::admission::{Authentication, Proving, Terms};
 use crate::frontend::{self, FrontEnd, Protocol};
 use crate::model::message::Name;
+use crate::model::refusal::Refusal;
 use crate::model::request::{self, Identity};
-use crate::model::{ConnectionId, Request, Shortage};
+use crate::model::{ConnectionId, Notice, Request, Shortage};
 use crate::report::Login;
 
 /// Bytes that are most likely enough to tell where a frame ends.
@@ -48,7 +49,15 @@ pub(super) struct Connection {
     pub(super) deadline: Option<Duration>,
     pub(super) login: Box<Login>,
     /// What the embedder is asked to check, and until when.
-    pub(super) unverified: Option<(Duration, Box<request::Login>)>,
+    pub(super) unverified: Option<(Duration, Unverified)>,
+}
+
+/// What an embedder is asked about a peer.
+pub(super) enum Unverified {
+    /// Who it is.
+    Login(Box<request::Login>),
+    /// What its step proves.
+    Step,
 }
 
 /// How long an embedder may take to find out who somebody is.
@@ -72,11 +81,21 @@ impl Connection {
             }
             match request {
                 Request::Login(login)
-                    if shared.config.authentication == Authentication::Embedder =>
+                    if shared.config.authentication == Authentication::Embedder
+                        && !matches!(login.identity, Identity::Verified(_)) =>
                 {
                     shared.ask_who(id, &login.identity);
                     // What follows waits with it.
-                    self.unverified = Some((shared.now.saturating_add(CHECK_TIME), login));
+                    let until = shared.now.saturating_add(CHECK_TIME);
+                    self.unverified = Some((until, Unverified::Login(login)));
+                }
+                Request::Prove(step)
+                    if shared.config.authentication == Authentication::Embedder =>
+                {
+                    let (connection, step) = (id, *step);
+                    shared.outputs.push_back(Output::Prove { connection, step });
+                    let until = shared.now.saturating_add(CHECK_TIME);
+                    self.unverified = Some((until, Unverified::Step));
                 }
                 request => {
                     if let Some(shortage) = shared.request(id, request) {
@@ -181,8 +200,12 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let Some((_, mut login)) = connection.unverified.take() else {
-            return;
+        let mut login = match connection.unverified.take() {
+            Some((_, Unverified::Login(login))) => login,
+            other => {
+                connection.unverified = other;
+                return;
+            }
         };
         login.identity = match user {
             Ok(user) => Identity::Verified(Name::from(user)),
@@ -194,14 +217,44 @@ impl Broker {
         self.with(id, |_, _| {});
     }
 
+    /// The embedder has looked at a step of a connection's client.
+    pub(super) fn step_answered(&mut self, id: ConnectionId, answer: Proving) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        match connection.unverified {
+            Some((_, Unverified::Step)) => connection.unverified = None,
+            _ => return,
+        }
+        let notice = match answer {
+            Proving::Continue(data) => Notice::Challenge { data },
+            Proving::Proven { user, data } => Notice::Proven {
+                user: Name::from(user),
+                virtual_host: None,
+                data,
+            },
+            Proving::Refused(reason) => {
+                Notice::Refused(Box::new(Refusal::access_refused(format_args!("{reason}"))))
+            }
+            Proving::UnknownMethod => Notice::Refused(Box::new(Refusal::not_implemented(
+                format_args!("the authentication method is not known"),
+            ))),
+        };
+        self.notify(id, notice);
+        self.with(id, |_, _| {});
+    }
+
     /// Refuses a peer that the embedder should have known by now.
     pub(super) fn stop_checking(&mut self, id: ConnectionId) {
-        let unverified = self.connections.get(&id).map(|c| &c.unverified);
-        if let Some(Some((until, _))) = unverified
-            && *until <= self.shared.now
-        {
-            let reason = String::from("the check of who it is has taken too long");
-            self.authenticated(id, Err(reason));
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let reason = || String::from("the check of who it is has taken too long");
+        match &connection.unverified {
+            Some((until, _)) if *until > self.shared.now => {}
+            Some((_, Unverified::Login(_))) => self.authenticated(id, Err(reason())),
+            Some((_, Unverified::Step)) => self.step_answered(id, Proving::Refused(reason())),
+            None => {}
         }
     }
 
@@ -449,7 +502,7 @@ impl Broker {
         }
         connection.front.disconnected();
         // The model has never heard of one that was not let in.
-        while connection.unverified.is_none()
+        while !matches!(connection.unverified, Some((_, Unverified::Login(_))))
             && let Some(request) = connection.front.poll_request()
         {
             self.shared.model.handle(self.shared.now, id, request);

@@ -134,6 +134,7 @@ impl Broker {
                 terms,
             } => self.connect(connection, protocol, terms),
             Input::Authenticated { connection, user } => self.authenticated(connection, user),
+            Input::Proving { connection, answer } => self.step_answered(connection, answer),
             Input::Received { connection, bytes } => self.receive(connection, bytes),
             Input::Transmitted { connection, len } => self.transmitted(connection, len),
             Input::Disconnected { connection } => self.disconnect(connection),

@@ -5,9 +5,9 @@ use alloc::string::String;
 use bytes::Bytes;
 
 use crate::administration::Administration;
-use crate::admission::{Credentials, Terms};
+use crate::admission::{Credentials, Proving, Terms};
 use crate::frontend::Protocol;
-use crate::model::{ConnectionId, Refusal};
+use crate::model::{ConnectionId, Refusal, Step};
 use crate::report::Report;
 
 /// What happened outside.
@@ -30,6 +30,13 @@ pub enum Input {
         /// The name of the user, by which permissions go; or why the peer is refused,
         /// which it does not learn, and [`Reason::LoginRefused`](crate::Reason) reports.
         user: Result<String, String>,
+    },
+    /// The answer to [`Output::Prove`].
+    Proving {
+        /// Whose answer.
+        connection: ConnectionId,
+        /// The answer itself.
+        answer: Proving,
     },
     /// Bytes came in, cut anywhere.
     Received {
@@ -112,6 +119,16 @@ pub enum Output {
         connection: ConnectionId,
         /// What it says.
         credentials: Credentials,
+    },
+    /// A step by which an MQTT client of 5.0 proves who it is, at the beginning or again later
+    /// (section 4.12): answer it with [`Input::Proving`]. It only comes with
+    /// [`Authentication::Embedder`](crate::Authentication::Embedder), and a client is refused
+    /// when no answer has come within ten seconds.
+    Prove {
+        /// Whose step.
+        connection: ConnectionId,
+        /// The step itself.
+        step: Step,
     },
     /// Read these bytes of the log, which earlier batches have, and hand them in with
     /// [`Input::Read`]: the body of a message that has left memory, and is wanted soon. It is

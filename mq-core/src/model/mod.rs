@@ -59,6 +59,7 @@
 //!     queue,
 //!     no_ack: false,
 //!     exclusive: false,
+//!     leads: false,
 //!     priority: 0,
 //!     prefetch: 1,
 //!     selector: None,
@@ -79,6 +80,7 @@
 //! # Ok::<(), mq_core::ConfigError>(())
 //! ```
 
+mod authentication;
 pub(crate) mod change;
 mod connection;
 pub(crate) mod delay;
@@ -114,6 +116,7 @@ use crate::administration::Administration;
 use crate::config::{Config, ConfigError, Store};
 use crate::names::Names;
 use crate::policy::{Policy, PolicyKind};
+use authentication::Proofs;
 use change::Part;
 use meter::Meter;
 use policy::Configured;
@@ -130,8 +133,8 @@ pub use notice::{Notice, PublishOutcome, Said, Shortage};
 pub use queue::{Claim, ConsumerId, Delivery, Fetched, Lease, QueueId, QueueSettings, Settlement};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
-    Answer, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
-    DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Ticket, Unrouted,
+    Answer, BROWSED, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
+    DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Step, Ticket, Unrouted,
 };
 pub(crate) use session::Census;
 pub use session::{
@@ -158,6 +161,7 @@ pub struct Model {
     /// Steps that were done in all virtual hosts.
     steps: u64,
     rights: Rights,
+    proofs: Proofs,
     /// What all messages hold.
     meter: Meter,
     /// Who has logged in and not named a virtual host yet.
@@ -210,6 +214,7 @@ impl Model {
             now: Duration::ZERO,
             steps: 0,
             rights: Rights::new(config)?,
+            proofs: Proofs::new(config.seed),
             users: BTreeMap::new(),
             vhosts,
             meter,
@@ -236,11 +241,13 @@ impl Model {
         self.count(&mut request);
         match request {
             Request::Login(login) => self.log_in(connection, *login),
+            Request::Prove(step) => self.prove(connection, &step),
             Request::Open { virtual_host } => self.open(connection, &virtual_host),
             request => {
                 let index = match request {
                     Request::Leave => {
                         self.users.remove(&connection);
+                        self.proofs.forget(connection);
                         self.places.remove(&connection)
                     }
                     _ => self.places.get(&connection).copied(),

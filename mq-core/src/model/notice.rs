@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 use super::ConnectionId;
 use super::message::{Message, Name, Qos};
@@ -81,7 +82,7 @@ impl PublishOutcome {
 ///
 /// | notice | comes |
 /// |---|---|
-/// | `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Fetched`, `RepliesOpened`, `Attached`, `Subscribed`, `Unsubscribed`, `Refused` | as the answer to a question, in the order of the questions |
+/// | `Challenge`, `Proven`, `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Browsed`, `Fetched`, `RepliesOpened`, `Attached`, `Subscribed`, `Unsubscribed`, `Refused` | as the answer to a question, in the order of the questions |
 /// | `Accepted` | once for each publish that asks for it and each commit, when the model answers for the message: at once, or when it is stored |
 /// | `Returned` | before the `Accepted` of its publish |
 /// | `PublishRefused` | in place of `Accepted`, and also where nobody asks for `Accepted` |
@@ -99,6 +100,20 @@ pub enum Notice {
     LoggedIn {
         /// The name of the user.
         user: Name,
+    },
+    /// The client is to take another step.
+    Challenge {
+        /// In answer to these bytes.
+        data: Bytes,
+    },
+    /// The client has proven who it is. It is not logged in by that.
+    Proven {
+        /// The name of the user.
+        user: Name,
+        /// The virtual host that it has named with it.
+        virtual_host: Option<Name>,
+        /// What proves to the client who the server is.
+        data: Option<Bytes>,
     },
     /// The virtual host is there and may be used.
     Opened,
@@ -123,6 +138,8 @@ pub enum Notice {
         /// Names it from here on.
         consumer: ConsumerId,
     },
+    /// Messages that are in a queue, and stay there.
+    Browsed(Vec<Arc<Message>>),
     /// A message, or that there is none.
     Fetched(Option<Box<Fetched>>),
     /// The name under which direct replies come, and their consumer.

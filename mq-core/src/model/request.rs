@@ -21,6 +21,9 @@ pub use super::id::ChannelNumber;
 /// [`Notice::Accepted`]: super::Notice::Accepted
 pub type Ticket = u64;
 
+/// Messages of a queue that are shown at one time: ActiveMQ's `maxBrowsePageSize`.
+pub const BROWSED: usize = 400;
+
 /// One message from a front end to the model.
 ///
 /// A *question* is answered by exactly one notice, the one named with it or [`Refused`];
@@ -32,6 +35,7 @@ pub type Ticket = u64;
 /// | request | sent by the front end of | answered by |
 /// |---|---|---|
 /// | [`Login`](Self::Login) | all, first | `LoggedIn` |
+/// | [`Prove`](Self::Prove) | MQTT, before `Login` and any time later | `Challenge` or `Proven` |
 /// | [`Open`](Self::Open) | AMQP, after a login for [`Host::Later`] | `Opened` |
 /// | [`OpenChannel`](Self::OpenChannel) | AMQP; STOMP once, after `LoggedIn` | |
 /// | [`Prefetch`](Self::Prefetch) | AMQP | |
@@ -44,6 +48,7 @@ pub type Ticket = u64;
 /// | [`PurgeQueue`](Self::PurgeQueue) | AMQP | `Removed` |
 /// | [`DeleteQueue`](Self::DeleteQueue) | AMQP, STOMP | `Removed` |
 /// | [`Consume`](Self::Consume) | AMQP, STOMP | `Consumed` |
+/// | [`Browse`](Self::Browse) | STOMP | `Browsed` |
 /// | [`Cancel`](Self::Cancel) | AMQP, STOMP | |
 /// | [`Get`](Self::Get) | AMQP | `Fetched` |
 /// | [`Settle`](Self::Settle) | AMQP, STOMP | |
@@ -77,6 +82,8 @@ pub enum Request {
     /// Question: checks who it is and, where the protocol names it in the same breath,
     /// the virtual host.
     Login(Box<Login>),
+    /// Question: a step by which a client proves who it is.
+    Prove(Box<Step>),
     /// Question: uses this virtual host from here on.
     Open {
         /// Its name.
@@ -163,6 +170,16 @@ pub enum Request {
     },
     /// Question: a new consumer.
     Consume(Box<Consume>),
+    /// Question: the messages that would be delivered next, [as many](BROWSED) as are shown at
+    /// one time, in their order. They stay.
+    Browse {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// The name of the queue.
+        queue: Name,
+        /// The text of a selector: only messages of which it is true are shown.
+        selector: Option<Name>,
+    },
     /// The consumer is over. What it holds it keeps.
     Cancel {
         /// The channel that it is about.
@@ -293,9 +310,31 @@ impl Request {
             Self::DeleteExchange { channel, .. }
             | Self::DeleteQueue { channel, .. }
             | Self::PurgeQueue { channel, .. }
+            | Self::Browse { channel, .. }
             | Self::Get { channel, .. } => Some(*channel),
             _ => None,
         }
+    }
+}
+
+/// A step of a client that proves who it is (MQTT 5.0 section 4.12).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The method, which all steps of a connection have in common.
+    pub method: Name,
+    /// It is the first one, of the first time or another.
+    pub begins: bool,
+    /// What the client says; None: nothing.
+    pub data: Option<Bytes>,
+}
+
+impl core::fmt::Debug for Step {
+    /// Without what the client says.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Step")
+            .field("method", &self.method)
+            .field("begins", &self.begins)
+            .finish_non_exhaustive()
     }
 }
 
@@ -432,6 +471,9 @@ pub struct Consume {
     pub no_ack: bool,
     /// It is to be the only consumer of the queue.
     pub exclusive: bool,
+    /// While it is there it is served alone, unless another one that leads has a higher
+    /// priority or was there before.
+    pub leads: bool,
     /// Higher is served first.
     pub priority: i64,
     /// Deliveries that may be out unacknowledged; 0 is no limit.

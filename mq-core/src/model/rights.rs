@@ -72,6 +72,11 @@ impl Rights {
         Err(Refusal::access_refused(format_args!("{refused}")))
     }
 
+    /// The password of a user, if there is such a user.
+    pub(super) fn password(&self, user: &str) -> Option<&str> {
+        self.passwords.get(user).map(|password| &**password)
+    }
+
     /// Whether the password is the user's.
     pub(crate) fn accepts(&self, user: &str, password: &[u8]) -> bool {
         self.passwords

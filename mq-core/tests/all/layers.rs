@@ -30,6 +30,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("config.rs", ABOVE_SETTINGS),
     ("limits.rs", ABOVE_SETTINGS),
     ("admission.rs", ABOVE_SETTINGS),
+    ("dialect.rs", ABOVE_SETTINGS),
+    ("offer.rs", ABOVE_SETTINGS),
     ("pattern.rs", ABOVE_SETTINGS),
     ("policy.rs", ABOVE_SETTINGS),
     ("names.rs", ABOVE_SETTINGS),

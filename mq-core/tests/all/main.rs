@@ -1,5 +1,6 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
+mod activemq;
 mod admission;
 mod adversary;
 mod amqp;
@@ -17,6 +18,7 @@ mod delayed;
 mod delete_consumed;
 mod direct_reply;
 mod drops;
+mod enhanced_authentication;
 mod exchange_chain;
 mod fairness;
 mod flow;
@@ -34,6 +36,7 @@ mod long_topic;
 mod memory;
 mod mqtt;
 mod mqtt_topic;
+mod offer;
 mod permission;
 mod policy;
 mod replay;

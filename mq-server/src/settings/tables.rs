@@ -99,10 +99,20 @@ table!(MqttTable in mqtt {
     topic_alias_maximum: u16,
     dollar_topics: bool,
     sys_interval_seconds: u64,
+    maximum_qos: u8,
+    retain_available: bool,
+    wildcard_subscription_available: bool,
+    subscription_identifiers_available: bool,
+    shared_subscription_available: bool,
+    maximum_keep_alive_seconds: u16,
+    outbound_topic_alias_maximum: u16,
+    response_information: String,
+    server_reference: String,
 });
 
 table!(StompTable in stomp {
     heart_beat_milliseconds: u64,
+    dialect: Dialect,
 });
 
 table!(LogTable in log {
@@ -236,6 +246,7 @@ impl Default for Tables {
             session_expiry_maximum,
             heartbeat,
             stomp_heart_beat,
+            stomp_dialect: _, // RabbitMQ's
             channel_max,
             frame_max,
             receive_maximum,
@@ -245,10 +256,22 @@ impl Default for Tables {
             sys_interval: _, // 10 s in a process, as in Mosquitto
             amqp_product,
             amqp_version,
+            offer,
             drain_on_takeover: _,
             store: _,
             limits,
         } = broker;
+        let mq_core::Offer {
+            maximum_qos,
+            retain_available,
+            wildcard_subscription_available,
+            subscription_identifiers_available,
+            shared_subscription_available,
+            maximum_keep_alive,
+            outbound_topic_alias_maximum,
+            response_information,
+            server_reference,
+        } = offer;
         let address = |address: Option<SocketAddr>| {
             address.map_or(Address::Off, |at| {
                 Address::On(at.ip().to_string(), at.port())
@@ -301,15 +324,42 @@ impl Default for Tables {
                 topic_alias_maximum,
                 dollar_topics,
                 sys_interval_seconds: 10,
+                maximum_qos,
+                retain_available,
+                wildcard_subscription_available,
+                subscription_identifiers_available,
+                shared_subscription_available,
+                maximum_keep_alive_seconds: maximum_keep_alive,
+                outbound_topic_alias_maximum,
+                response_information,
+                server_reference,
             },
             stomp: StompTable {
                 heart_beat_milliseconds: stomp_heart_beat.as_millis() as u64,
+                dialect: Dialect::Rabbitmq,
             },
             limits: limits.into(),
             log: LogTable {
                 level: "info".to_owned(),
                 format: LogFormat::Text,
             },
+        }
+    }
+}
+
+/// Whose words STOMP's destinations and headers are.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Dialect {
+    Rabbitmq,
+    Activemq,
+}
+
+impl From<Dialect> for mq_core::StompDialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Rabbitmq => Self::RabbitMq,
+            Dialect::Activemq => Self::ActiveMq,
         }
     }
 }
@@ -396,6 +446,7 @@ impl Tables {
             session_expiry_maximum: mqtt.session_expiry_maximum_seconds,
             heartbeat: amqp.heartbeat_seconds,
             stomp_heart_beat: Duration::from_millis(stomp.heart_beat_milliseconds),
+            stomp_dialect: stomp.dialect.into(),
             channel_max: amqp.channel_max,
             frame_max: amqp.frame_max,
             receive_maximum: mqtt.receive_maximum,
@@ -403,6 +454,17 @@ impl Tables {
             topic_alias_maximum: mqtt.topic_alias_maximum,
             dollar_topics: mqtt.dollar_topics,
             sys_interval: Duration::from_secs(mqtt.sys_interval_seconds),
+            offer: mq_core::Offer {
+                maximum_qos: mqtt.maximum_qos,
+                retain_available: mqtt.retain_available,
+                wildcard_subscription_available: mqtt.wildcard_subscription_available,
+                subscription_identifiers_available: mqtt.subscription_identifiers_available,
+                shared_subscription_available: mqtt.shared_subscription_available,
+                maximum_keep_alive: mqtt.maximum_keep_alive_seconds,
+                outbound_topic_alias_maximum: mqtt.outbound_topic_alias_maximum,
+                response_information: mqtt.response_information,
+                server_reference: mqtt.server_reference,
+            },
             amqp_product: amqp.product,
             amqp_version: amqp.version,
             limits: limits.into(),

@@ -77,6 +77,7 @@ impl Channel {
             queue: name,
             no_ack: m.no_ack,
             exclusive: m.exclusive,
+            leads: false,
             priority,
             prefetch: self.prefetch,
             selector,

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use mqtt_codec::connection::{Accept, InFlight, Received, SendError, ServerConnection, Session};
-use mqtt_codec::{PacketIdentifier, Properties, ReasonCode};
+use mqtt_codec::{PacketIdentifier, Properties, PropertiesBuilder, Property, ReasonCode};
 
 use super::{MqttFrontEnd, properties};
 use crate::model::PublishOutcome;
@@ -16,8 +16,9 @@ use crate::model::session::{Attached, Push, Resumed, SubscribeRefusal};
 use crate::model::{Notice, Request};
 
 /// What the model was asked.
-#[derive(Debug)]
 pub(super) enum Asked {
+    /// What its step proves.
+    Step,
     /// Who it is.
     Login,
     /// Its session.
@@ -27,24 +28,37 @@ pub(super) enum Asked {
 }
 
 /// What the CONNACK will say, besides whether the session was there.
-#[derive(Debug)]
 pub(super) struct Answer {
     /// The client has no identifier of its own, and is told this one.
     pub(super) assigned: Option<Name>,
     /// The session expiry interval in seconds, where it is not what the client asked for.
     pub(super) expiry: Option<u32>,
+    /// The keep alive in seconds, where it is not what the client asked for.
+    pub(super) keep_alive: Option<u16>,
+    /// What else there is to say.
+    pub(super) properties: PropertiesBuilder,
 }
 
 impl Answer {
+    /// Says something more. Returns whether it can be said.
+    pub(super) fn add(&mut self, property: Property<'_>) -> bool {
+        self.properties.push(property).is_ok()
+    }
+
     pub(super) fn accept(&self, session_present: bool) -> Accept<'_> {
         Accept {
             session_present,
             assigned_client_identifier: self.assigned.as_deref(),
             session_expiry_interval: self.expiry,
-            ..Accept::default()
+            server_keep_alive: self.keep_alive,
+            properties: self.properties.as_properties(),
         }
     }
 }
+
+/// What the answer to a PUBLISH says beside its reason code.
+const NOT_FOR_USER: &str = "the topic is not for this user";
+const NO_ROOM: &str = "there is no room for the message";
 
 impl MqttFrontEnd {
     pub(super) fn take_notice(&mut self, now: Duration, notice: Notice) {
@@ -80,6 +94,16 @@ impl MqttFrontEnd {
             (Asked::Attach(answer), Notice::Attached(attached)) => {
                 self.welcome(now, &answer, *attached);
             }
+            (Asked::Step, Notice::Challenge { data }) => self.challenge(now, &data),
+            (
+                Asked::Step,
+                Notice::Proven {
+                    user,
+                    virtual_host,
+                    data,
+                },
+            ) => self.proven(now, user, virtual_host, data),
+            (Asked::Step, Notice::Refused(refusal)) => self.not_proven(now, refusal.kind),
             (Asked::Login, Notice::Refused(refusal)) => {
                 self.turn_away(now, refusal.kind);
             }
@@ -92,6 +116,9 @@ impl MqttFrontEnd {
                     Ok(qos) => ReasonCode::granted(properties::wire_qos(qos)),
                     Err(SubscribeRefusal::TooMany) => ReasonCode::QuotaExceeded,
                     Err(SubscribeRefusal::NotAuthorized) => ReasonCode::NotAuthorized,
+                    Err(SubscribeRefusal::NotAvailable) => {
+                        ReasonCode::WildcardSubscriptionsNotSupported
+                    }
                 };
                 let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
                 // A codec that cannot answer ends the connection itself, with 0x95.
@@ -113,7 +140,7 @@ impl MqttFrontEnd {
 
     fn turn_away(&mut self, now: Duration, kind: RefusalKind) {
         let reason = match kind {
-            RefusalKind::ResourceLimit => ReasonCode::QuotaExceeded,
+            RefusalKind::ResourceLimit => return self.refuse_for_room(now),
             RefusalKind::NotAllowed => ReasonCode::NotAuthorized,
             _ if self.named => ReasonCode::BadUserNameOrPassword,
             _ => ReasonCode::NotAuthorized,
@@ -203,9 +230,27 @@ impl MqttFrontEnd {
             // 3.x has no word for it, and a PUBACK would be a lie.
             self.close(now, reason);
         } else {
-            // The identifier waits for this answer, which is no larger than any other.
-            let _ = self.codec.acknowledge(id, reason, Properties::EMPTY);
+            self.acknowledge(id, reason);
         }
+    }
+
+    /// Answers a PUBLISH, with the reason in words where it is refused. The codec leaves them
+    /// out where the client does not want them, or takes no packet so large.
+    pub(super) fn acknowledge(&mut self, id: PacketIdentifier, reason: ReasonCode) {
+        let mut properties = PropertiesBuilder::new();
+        let why = match reason {
+            ReasonCode::NotAuthorized => Some(NOT_FOR_USER),
+            ReasonCode::QuotaExceeded => Some(NO_ROOM),
+            _ => None,
+        };
+        if let Some(why) = why {
+            // These texts can be said.
+            let _ = properties.push(Property::ReasonString(why));
+        }
+        // The identifier waits for this answer, which is no larger than any other.
+        let _ = self
+            .codec
+            .acknowledge(id, reason, properties.as_properties());
     }
 
     /// Sends a message.

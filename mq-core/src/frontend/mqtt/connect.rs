@@ -4,7 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::time::Duration;
-use mqtt_codec::{Connect, Properties, ProtocolVersion, ReasonCode, Will as WireWill};
+use mqtt_codec::{
+    Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
+    Will as WireWill,
+};
 
 use super::MqttFrontEnd;
 use super::answer::{Answer, Asked};
@@ -40,8 +43,7 @@ fn will(will: &WireWill<'_>, now: Duration) -> Will {
 }
 
 impl MqttFrontEnd {
-    /// Asks who it is and for its session at once. Where the first is refused, so is the
-    /// second.
+    /// Finds out who it is, and what it is to have.
     pub(super) fn connect(&mut self, now: Duration, connect: &Connect<'_>) {
         if let Err(reason) = check(connect, &self.config) {
             self.refuse(now, reason);
@@ -59,31 +61,28 @@ impl MqttFrontEnd {
             (false, false) => u32::MAX,
         };
         let granted = asked.min(self.config.session_expiry_maximum);
-        // Some clients send a user name always: an empty one without a password is none.
-        let user = connect.user_name.map_or("", |user| user.as_str());
-        let password = connect.password.unwrap_or_default();
-        self.named = !user.is_empty() || !password.is_empty();
         let terms = core::mem::take(&mut self.terms).unwrap_or_default();
-        let login = Request::Login(Box::new(Login {
-            identity: crate::frontend::identity(&self.config, &terms, user, password),
-            host: Host::InUserName(terms.virtual_host.map(Name::from)),
-        }));
         let assigned = connect.client_identifier.is_empty();
         let client_identifier = if assigned {
             Name::from(Names::new(self.config.seed, self.connection.0).next("mqtt-"))
         } else {
             Name::from(connect.client_identifier.as_str())
         };
-        let answer = Answer {
+        let offer = &self.config.offer;
+        let longest = offer.maximum_keep_alive;
+        let is_longer = longest > 0 && !(1..=longest).contains(&connect.keep_alive);
+        let mut answer = Answer {
             assigned: assigned.then(|| client_identifier.clone()),
             expiry: (is_5 && granted != asked).then_some(granted),
+            keep_alive: (is_5 && is_longer).then_some(longest),
+            properties: PropertiesBuilder::new(),
         };
-        // Before anything is taken from anybody, the client is known to take the answer.
-        if self.codec.check_accept(&answer.accept(false)).is_err() {
-            self.refuse(now, ReasonCode::PacketTooLarge);
-            return;
+        if connect.properties.request_response_information() == Some(true)
+            && let Some(text) = offer.response_information(&client_identifier)
+        {
+            // What cannot be said is left out.
+            answer.add(Property::ResponseInformation(&text));
         }
-        self.link.ask(login, Asked::Login);
         let attach = Attach {
             client_identifier,
             clean_start: connect.clean_start,
@@ -95,8 +94,50 @@ impl MqttFrontEnd {
                 .map(|w| will(w, now)),
             credit: credit(&self.config, connect),
         };
+        let arrival = Arrival {
+            answer,
+            attach,
+            virtual_host: terms.virtual_host.as_deref().map(Name::from),
+        };
+        if let Some(method) = connect.properties.authentication_method() {
+            self.begin_proof(connect, method, arrival);
+            return;
+        }
+        // Some clients send a user name always: an empty one without a password is none.
+        let user = connect.user_name.map_or("", |user| user.as_str());
+        let password = connect.password.unwrap_or_default();
+        self.named = !user.is_empty() || !password.is_empty();
+        let login = Login {
+            identity: crate::frontend::identity(&self.config, &terms, user, password),
+            host: Host::InUserName(arrival.virtual_host.clone()),
+        };
+        self.enter(now, login, arrival);
+    }
+
+    /// Asks who it is and for its session at once. Where the first is refused, so is the
+    /// second.
+    pub(super) fn enter(&mut self, now: Duration, login: Login, arrival: Arrival) {
+        let Arrival { answer, attach, .. } = arrival;
+        // Before anything is taken from anybody, the client is known to take the answer.
+        if self.codec.check_accept(&answer.accept(false)).is_err() {
+            self.refuse(now, ReasonCode::PacketTooLarge);
+            return;
+        }
+        self.link.ask(Request::Login(Box::new(login)), Asked::Login);
         let attach = Request::Attach(Box::new(attach));
         self.link.ask(attach, Asked::Attach(answer));
+    }
+
+    /// Refuses a client that there is no room for, and says where it may go.
+    pub(super) fn refuse_for_room(&mut self, now: Duration) {
+        match server_reference(&self.config) {
+            None => self.refuse(now, ReasonCode::QuotaExceeded),
+            Some(reference) => {
+                let reference = reference.as_properties();
+                let reason = ReasonCode::UseAnotherServer;
+                self.failed |= self.codec.refuse(now, reason, reference).is_err();
+            }
+        }
     }
 
     /// Refuses the client. Where the codec has no answer that it could send, the
@@ -106,12 +147,36 @@ impl MqttFrontEnd {
     }
 }
 
+/// The highest QoS that clients may publish with.
+pub(super) fn maximum_qos(config: &Config) -> QoS {
+    match config.offer.maximum_qos {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+/// What is said of another server, if there is one.
+pub(super) fn server_reference(config: &Config) -> Option<PropertiesBuilder> {
+    let reference = &config.offer.server_reference;
+    let mut properties = PropertiesBuilder::new();
+    let said = properties
+        .push(Property::ServerReference(reference))
+        .is_ok();
+    (said && !reference.is_empty()).then_some(properties)
+}
+
+/// What a client is to have, once it is known who it is.
+pub(super) struct Arrival {
+    pub(super) answer: Answer,
+    attach: Attach,
+    /// That of the listener.
+    pub(super) virtual_host: Option<Name>,
+}
+
 /// Whether the client may connect, as far as its CONNECT says.
 fn check(connect: &Connect<'_>, config: &Config) -> Result<(), ReasonCode> {
     let limits = &config.limits;
-    if connect.properties.authentication_method().is_some() {
-        return Err(ReasonCode::BadAuthenticationMethod);
-    }
     // A will is a message like any other.
     if connect.will.as_ref().is_some_and(|will| {
         will.payload.len() > limits.message_size
@@ -122,6 +187,11 @@ fn check(connect: &Connect<'_>, config: &Config) -> Result<(), ReasonCode> {
     let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
     if connect.client_identifier.is_empty() && !is_5 && !connect.clean_start {
         // 3.1.1, MQTT-3.1.3-8.
+        return Err(ReasonCode::ClientIdentifierNotValid);
+    }
+    let longest = config.offer.maximum_keep_alive;
+    if !is_5 && longest > 0 && !(1..=longest).contains(&connect.keep_alive) {
+        // It has no Server Keep Alive. This is what Mosquitto says.
         return Err(ReasonCode::ClientIdentifierNotValid);
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! MQTT 3.1, 3.1.1 and 5.0.
 
 mod answer;
+mod authentication;
 mod connect;
 mod packets;
 mod properties;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use mqtt_codec::connection::{
     Handshakes, InboundPublish, Reading, ServerConfig, ServerConnection, ServerEvent,
+    TopicAliasPolicy,
 };
 use mqtt_codec::{
     Disconnect, PacketIdentifier, Properties, ProtocolVersion, ReasonCode,
@@ -31,6 +33,7 @@ use crate::model::session::{Leaving, RetainHandling, SubscribeRequest, Subscript
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
 use answer::Asked;
+use authentication::Proof;
 use packets::Packets;
 use properties::Inbound;
 
@@ -51,6 +54,8 @@ pub(super) struct MqttFrontEnd {
     last_topic: LastTopic,
     /// The client has its session: from CONNACK on.
     attached: bool,
+    /// With an authentication method.
+    proof: Option<Box<Proof>>,
     /// Its CONNECT had a user name or a password.
     named: bool,
     /// How the client said that it leaves.
@@ -91,6 +96,14 @@ impl MqttFrontEnd {
         codec.receive_maximum = config.receive_maximum;
         codec.maximum_in_flight = config.maximum_in_flight;
         codec.topic_alias_maximum = config.topic_alias_maximum;
+        let offer = &config.offer;
+        codec.maximum_qos = connect::maximum_qos(&config);
+        codec.retain_available = offer.retain_available;
+        codec.wildcard_subscription_available = offer.wildcard_subscription_available;
+        codec.subscription_identifiers_available = offer.subscription_identifiers_available;
+        codec.shared_subscription_available = offer.shared_subscription_available;
+        codec.topic_alias_policy = TopicAliasPolicy::UntilFull;
+        codec.outbound_topic_alias_maximum = offer.outbound_topic_alias_maximum;
         Self {
             codec: ServerConnection::new(now, codec),
             packets: (!config.sys_interval.is_zero()).then(Box::default),
@@ -100,6 +113,7 @@ impl MqttFrontEnd {
             link: Link::default(),
             last_topic: LastTopic::default(),
             attached: false,
+            proof: None,
             named: false,
             leaving: Leaving::default(),
             unacknowledged: 0,
@@ -117,8 +131,7 @@ impl MqttFrontEnd {
                 self.count(Packets::login);
                 self.connect(now, &connect);
             }
-            // No method was agreed upon, so this cannot be right.
-            ServerEvent::Auth(_) => self.close(now, ReasonCode::ProtocolError),
+            ServerEvent::Auth(auth) => self.auth(&auth),
             ServerEvent::Publish(publish) => self.publish(now, source, &publish),
             ServerEvent::PubAck(ack) | ServerEvent::PubComp(ack) => {
                 self.settled(ack.packet_identifier);
@@ -195,23 +208,28 @@ impl MqttFrontEnd {
         } else {
             ReasonCode::Success
         };
-        // The identifier waits for this answer, which is no larger than any other.
-        let _ = self.codec.acknowledge(id, reason, Properties::EMPTY);
+        self.acknowledge(id, reason);
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
         let identifier = subscribe.properties.subscription_identifiers().next();
         let shared = self.is_5();
+        let offer = &self.config.offer;
+        let maximum_qos = properties::qos(connect::maximum_qos(&self.config));
+        let wildcards = shared || offer.wildcard_subscription_available;
         let filters = subscribe
             .subscriptions
             .iter()
             .map(|subscription| {
                 let options = subscription.options;
+                let filter = Name::from(subscription.topic_filter);
                 SubscribeRequest {
-                    filter: Name::from(subscription.topic_filter),
+                    // The codec has looked at those of 5.0.
+                    available: wildcards || !filter.contains(['+', '#']),
+                    filter,
                     shared,
                     options: SubscriptionOptions {
-                        qos: properties::qos(options.maximum_qos),
+                        qos: properties::qos(options.maximum_qos).min(maximum_qos),
                         no_local: options.no_local,
                         retain_as_published: options.retain_as_published,
                         identifier,
@@ -256,6 +274,18 @@ impl MqttFrontEnd {
             self.link.tell(Request::Detach(self.leaving));
         }
     }
+    /// Ends the connection because the broker stops, and says where the client may go.
+    fn close_elsewhere(&mut self, now: Duration) {
+        match connect::server_reference(&self.config) {
+            None => self.close(now, ReasonCode::ServerShuttingDown),
+            Some(reference) => {
+                let (reason, reference) = (ReasonCode::UseAnotherServer, reference.as_properties());
+                // It is refused only if the connection has ended already.
+                let _ = self.codec.close(now, reason, reference);
+            }
+        }
+    }
+
     /// Ends the connection, in the words of its version.
     fn close(&mut self, now: Duration, reason: ReasonCode) {
         // It is refused only if the connection has ended already.
@@ -351,7 +381,7 @@ impl FrontEnd for MqttFrontEnd {
     }
 
     fn shutdown(&mut self, now: Duration) {
-        self.close(now, ReasonCode::ServerShuttingDown);
+        self.close_elsewhere(now);
     }
 
     fn disconnected(&mut self) {

@@ -1,14 +1,15 @@
 //! What the model was asked, and what its notices lead to.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
-use stomp_codec::Command;
 use stomp_codec::connection::{Accept, Goodbye, SendError, Subscription};
+use stomp_codec::{Command, Version};
 
 use super::super::give_back;
 use super::{Failure, Receiver, SERVER, Session, StompFrontEnd, destination, headers};
 use crate::frontend::body::LARGE;
 use crate::model::PublishOutcome;
-use crate::model::message::Name;
+use crate::model::message::{Message, Name};
 use crate::model::queue::{Claim, Delivery};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::Ticket;
@@ -26,6 +27,14 @@ pub(super) enum Asked {
     /// The last step of a SUBSCRIBE.
     Subscribe {
         subscription: Subscription,
+        /// The destination, where it is one of this connection alone.
+        own: Option<Name>,
+        receipt: Option<String>,
+    },
+    /// What is in a queue.
+    Browse {
+        subscription: Subscription,
+        destination: Name,
         receipt: Option<String>,
     },
     /// The last step of an UNSUBSCRIBE that forgets a durable subscription.
@@ -55,7 +64,7 @@ impl StompFrontEnd {
                 let Some(session) = &mut self.session else {
                     return;
                 };
-                if let Some(Receiver::Subscription(subscription)) =
+                if let Some(Receiver::Subscription(subscription) | Receiver::Own(subscription, _)) =
                     session.consumers.remove(&consumer)
                 {
                     session.by_subscription.remove(&subscription);
@@ -86,7 +95,9 @@ impl StompFrontEnd {
                 self.turn_away(now, &host, &refusal);
             }
             (
-                Asked::Subscribe { receipt, .. } | Asked::Unsubscribe { receipt },
+                Asked::Subscribe { receipt, .. }
+                | Asked::Browse { receipt, .. }
+                | Asked::Unsubscribe { receipt },
                 Notice::Refused(refusal),
             ) => {
                 self.fail(now, receipt.as_deref(), &Failure::from(*refusal));
@@ -94,7 +105,9 @@ impl StompFrontEnd {
             (_, Notice::Refused(refusal)) => {
                 // Only the last step of a SUBSCRIBE knows its receipt, and it is refused too.
                 let receipt = self.link.last().and_then(|asked| match asked {
-                    Asked::Subscribe { receipt, .. } => receipt.clone(),
+                    Asked::Subscribe { receipt, .. } | Asked::Browse { receipt, .. } => {
+                        receipt.clone()
+                    }
                     _ => None,
                 });
                 self.fail(now, receipt.as_deref(), &Failure::from(*refusal));
@@ -102,16 +115,36 @@ impl StompFrontEnd {
             (
                 Asked::Subscribe {
                     subscription,
+                    own,
                     receipt,
                 },
                 Notice::Consumed { consumer },
             ) => {
                 if let Some(session) = &mut self.session {
-                    let receiver = Receiver::Subscription(subscription);
+                    let receiver = match own {
+                        Some(destination) => Receiver::Own(subscription, destination),
+                        None => Receiver::Subscription(subscription),
+                    };
                     session.consumers.insert(consumer, receiver);
-                    session.by_subscription.insert(subscription, consumer);
+                    let consumers = session.by_subscription.entry(subscription);
+                    consumers.or_default().push(consumer);
                 }
                 self.receipt(receipt.as_deref());
+            }
+            (
+                Asked::Browse {
+                    subscription,
+                    destination,
+                    receipt,
+                },
+                Notice::Browsed(messages),
+            ) => {
+                self.receipt(receipt.as_deref());
+                for message in &messages {
+                    // What cannot be said in this version is passed over: it stays there.
+                    let _ = self.show(subscription, None, message, false);
+                }
+                self.end_browsing(subscription, &destination);
             }
             (Asked::Unsubscribe { receipt }, _) => self.receipt(receipt.as_deref()),
             (Asked::Temporary { name }, Notice::Consumed { consumer }) => {
@@ -230,39 +263,94 @@ impl StompFrontEnd {
 
     /// Sends a MESSAGE, if there is a subscription for it.
     fn send_message(&mut self, delivery: &Delivery) -> Option<Result<(), SendError>> {
-        let session = self.session.as_mut()?;
-        let receiver = session.consumers.get(&delivery.consumer)?;
-        let version = self.codec.version()?;
-        session.last_delivery += 1;
-        let number = session.last_delivery;
-        let message = &delivery.message;
-        let destination = destination::of(message, version);
-        let headers = headers::of(message, delivery.redelivered);
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            // What this version cannot carry stays behind.
-            .filter(|(name, value)| version.check_header(Command::Message, name, value).is_ok());
-        let sent = match receiver {
-            Receiver::Subscription(subscription) if message.body.len() < LARGE => self
-                .codec
-                .deliver(*subscription, number, &destination, headers, &message.body),
+        let session = self.session.as_ref()?;
+        let (message, redelivered) = (&delivery.message, delivery.redelivered);
+        let sent = match session.consumers.get(&delivery.consumer)? {
             Receiver::Subscription(subscription) => {
-                let body_size = message.body.len() as u64;
-                let codec = &mut self.codec;
-                codec
-                    .begin_deliver(*subscription, number, &destination, headers, body_size)
-                    .and_then(|()| codec.send_shared_body(message.body.clone()))
-                    .map(|_remaining| ())
+                let subscription = *subscription;
+                self.show(subscription, None, message, redelivered)
+            }
+            Receiver::Own(subscription, destination) => {
+                let (subscription, destination) = (*subscription, destination.clone());
+                self.show(subscription, Some(&destination), message, redelivered)
             }
             Receiver::Temporary(name) => {
-                self.codec
-                    .deliver_unsubscribed(name, &destination, headers, &message.body)
+                let name = name.clone();
+                self.bring(&name, message, redelivered)
             }
         };
-        if let (Ok(()), Claim::Leased(lease)) = (&sent, delivery.claim) {
-            session.held.insert(number, lease);
+        if let (Ok(()), Claim::Leased(lease), Some(session)) =
+            (&sent, delivery.claim, &mut self.session)
+        {
+            session.held.insert(session.last_delivery, lease);
         }
         Some(sent)
     }
+
+    /// Sends a MESSAGE to a subscription, under the next number, with the destination that it
+    /// is published to or another.
+    fn show(
+        &mut self,
+        subscription: Subscription,
+        destination: Option<&str>,
+        message: &Message,
+        redelivered: bool,
+    ) -> Result<(), SendError> {
+        let (Some(version), Some(session)) = (self.codec.version(), &mut self.session) else {
+            return Err(SendError::NotOpen);
+        };
+        session.last_delivery += 1;
+        let number = session.last_delivery;
+        let destination = match destination {
+            Some(destination) => Cow::Borrowed(destination),
+            None => destination::of(message, version),
+        };
+        let headers = headers::of(message, redelivered, self.config.stomp_dialect);
+        let headers = said(&headers, version);
+        if message.body.len() < LARGE {
+            return self
+                .codec
+                .deliver(subscription, number, &destination, headers, &message.body);
+        }
+        let body_size = message.body.len() as u64;
+        let codec = &mut self.codec;
+        codec
+            .begin_deliver(subscription, number, &destination, headers, body_size)
+            .and_then(|()| codec.send_shared_body(message.body.clone()))
+            .map(|_remaining| ())
+    }
+
+    /// Sends a MESSAGE that nothing was subscribed to.
+    fn bring(&mut self, name: &str, message: &Message, redelivered: bool) -> Result<(), SendError> {
+        let Some(version) = self.codec.version() else {
+            return Err(SendError::NotOpen);
+        };
+        let destination = destination::of(message, version);
+        let headers = headers::of(message, redelivered, self.config.stomp_dialect);
+        let headers = said(&headers, version);
+        self.codec
+            .deliver_unsubscribed(name, &destination, headers, &message.body)
+    }
+
+    /// Says that a browser has seen all (ActiveMQ).
+    fn end_browsing(&mut self, subscription: Subscription, destination: &str) {
+        if let Some(session) = &mut self.session {
+            session.last_delivery += 1;
+            let number = session.last_delivery;
+            let end = [("browser", "end")];
+            // The subscription is there, and every version can carry this.
+            let _ = self
+                .codec
+                .deliver(subscription, number, destination, end, b"");
+        }
+    }
+}
+
+/// The headers that a version can carry. The others stay behind.
+fn said<'a>(
+    headers: &'a [(Cow<'_, str>, Cow<'_, str>)],
+    version: Version,
+) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+    let headers = headers.iter().map(|(name, value)| (&**name, &**value));
+    headers.filter(move |(name, value)| version.check_header(Command::Message, name, value).is_ok())
 }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::Frame;
 
+use crate::dialect::StompDialect;
 use crate::model::message::{Headers, Integer, Message, PERSISTENT, Properties, Qos, Text, Value};
+use crate::model::queue::MAKE_DEAD_LETTER_QUEUE;
 
 /// The value of a header that is true or false. Python's clients write `True` and
 /// `False`, which RabbitMQ accepts.
@@ -53,7 +55,7 @@ impl QueueShape {
     }
 }
 
-fn flag(frame: &Frame<'_>, name: &str) -> Option<bool> {
+pub(super) fn flag(frame: &Frame<'_>, name: &str) -> Option<bool> {
     boolean(&frame.header(name)?)
 }
 
@@ -96,10 +98,57 @@ fn take(properties: &mut Properties, name: &str, value: &str) -> bool {
     true
 }
 
+/// The same in ActiveMQ's words (`FrameTranslator`, `LegacyFrameTranslator`). The JMS names
+/// say the same as the short ones.
+fn take_jms(properties: &mut Properties, name: &str, value: &str, now: Duration) -> bool {
+    match name {
+        // The broker makes its own, and these are nobody else's to say.
+        "message-id" | "redelivered" | "subscription" | "JMSXUserID" | "JMSRedelivered"
+        | "JMSMessageID" => true,
+        "expires" | "JMSExpiration" => {
+            if let Ok(at @ 1..) = value.parse::<u64>() {
+                let left = Duration::from_millis(at).saturating_sub(now);
+                properties.expiration = Some(left);
+            }
+            true
+        }
+        "timestamp" | "JMSTimestamp" => match value.parse::<u64>() {
+            Ok(millis) => {
+                properties.timestamp = Some(millis / 1000);
+                true
+            }
+            Err(_) => false,
+        },
+        "priority" | "JMSPriority" => match value.parse::<u8>() {
+            Ok(priority) => {
+                properties.priority = Some(priority.min(HIGHEST));
+                true
+            }
+            Err(_) => false,
+        },
+        "JMSDeliveryMode" => {
+            if value.eq_ignore_ascii_case("persistent") || value == "2" {
+                properties.delivery_mode = Some(PERSISTENT);
+            }
+            true
+        }
+        "JMSCorrelationID" => take(properties, "correlation-id", value),
+        "JMSType" => take(properties, "type", value),
+        "JMSReplyTo" => take(properties, "reply-to", value),
+        name => take(properties, name, value),
+    }
+}
+
+/// The highest priority of JMS, and the one of a message that says none.
+const HIGHEST: u8 = 9;
+const ORDINARY: u8 = 4;
+
 /// The properties that the headers of a SEND say. Of a repeated header the
 /// first counts (STOMP 1.2, "Repeated Header Entries").
 pub(super) fn properties<'a>(
     headers: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    dialect: StompDialect,
+    now: Duration,
 ) -> Properties {
     let mut properties = Properties {
         qos: Qos::AtLeastOnce,
@@ -110,7 +159,11 @@ pub(super) fn properties<'a>(
         if seen.contains(&name) {
             continue;
         }
-        if !take(&mut properties, &name, &value) {
+        let taken = match dialect {
+            StompDialect::RabbitMq => take(&mut properties, &name, &value),
+            StompDialect::ActiveMq => take_jms(&mut properties, &name, &value, now),
+        };
+        if !taken {
             properties.headers.push(&name, Value::string(&value));
         }
         seen.insert(name);
@@ -123,7 +176,11 @@ pub(super) fn properties<'a>(
 const VOUCHED_FOR: &[&str] = &["redelivered", "user-id"];
 
 /// The headers of a MESSAGE, without those that the protocol itself gives it.
-pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+pub(super) fn of(
+    message: &Message,
+    redelivered: bool,
+    dialect: StompDialect,
+) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     let p = &message.properties;
     let mut headers: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     let texts = [
@@ -156,6 +213,20 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
     {
         headers.push(("correlation-id".into(), id.into()));
     }
+    if dialect == StompDialect::ActiveMq {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let sent = p.timestamp.map(|seconds| seconds.saturating_mul(1000));
+        for (name, number) in [
+            ("expires", message.expiry().map_or(0, millis)),
+            (
+                "timestamp",
+                sent.unwrap_or_else(|| millis(message.published)),
+            ),
+            ("priority", p.priority.unwrap_or(ORDINARY).into()),
+        ] {
+            headers.push((name.into(), number.to_string().into()));
+        }
+    }
     let numbers = [
         ("priority", p.priority.map(u64::from)),
         ("timestamp", p.timestamp),
@@ -166,7 +237,7 @@ pub(super) fn of(message: &Message, redelivered: bool) -> Vec<(Cow<'_, str>, Cow
         ),
     ];
     for (name, number) in numbers {
-        if let Some(number) = number {
+        if let Some(number) = number.filter(|_| dialect == StompDialect::RabbitMq) {
             headers.push((name.into(), number.to_string().into()));
         }
     }
@@ -199,6 +270,10 @@ const QUEUE_ARGUMENTS: &[(&str, bool)] = &[
     ("x-max-length", true),
     ("x-max-length-bytes", true),
     ("x-max-priority", true),
+    ("x-maximum-redeliveries", true),
+    ("x-redelivery-delay", true),
+    ("x-redelivery-multiplier", true),
+    ("x-maximum-redelivery-delay", true),
 ];
 
 /// The headers of SUBSCRIBE or SEND that shape the queue.
@@ -207,6 +282,32 @@ const QUEUE_SHAPE: &[&str] = &["durable", "exclusive", "auto-delete"];
 /// Whether a header may say something of the queue that a SEND names first.
 pub(super) fn is_of_queue(name: &Text) -> bool {
     name.starts_with(b"x-") || QUEUE_SHAPE.iter().any(|shape| name == *shape)
+}
+
+/// The queue of what ActiveMQ's queues give up.
+pub(super) const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
+
+/// How often a message is delivered again (ActiveMQ: `maximumRedeliveries`).
+const REDELIVERIES: i64 = 6;
+
+/// The arguments of a queue that a frame names first. In ActiveMQ's words it gives up to
+/// [`DEAD_LETTERS`] what a frame does not send elsewhere.
+pub(super) fn arguments_of_queue(frame: &Frame<'_>, queue: &str, dialect: StompDialect) -> Headers {
+    let mut arguments = queue_arguments(|name| frame.header(name));
+    let says = |name: &str| frame.header(name).is_some();
+    if dialect == StompDialect::ActiveMq
+        && queue != DEAD_LETTERS
+        && !says("x-dead-letter-exchange")
+        && !says("x-dead-letter-routing-key")
+    {
+        arguments.push("x-dead-letter-exchange", Value::string(""));
+        arguments.push("x-dead-letter-routing-key", Value::string(DEAD_LETTERS));
+        arguments.push(MAKE_DEAD_LETTER_QUEUE, Value::Bool(true));
+        if !says("x-maximum-redeliveries") {
+            arguments.push("x-maximum-redeliveries", Value::long(REDELIVERIES));
+        }
+    }
+    arguments
 }
 
 /// The arguments of a queue that a frame's headers ask for.

@@ -24,6 +24,7 @@ use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, Link, Progress, settle};
 use crate::admission::Terms;
 use crate::config::Config;
+use crate::dialect::StompDialect;
 use crate::model::message::{Message, Name, Origin, Text};
 use crate::model::meter::Counted;
 use crate::model::queue::{ConsumerId, QueueSettings};
@@ -44,6 +45,9 @@ const SERVER: &str = concat!("mq-core/", env!("CARGO_PKG_VERSION"));
 enum Receiver {
     /// To a subscription of the client.
     Subscription(Subscription),
+    /// The same, with the destination that it has subscribed to in place of the one that a
+    /// publisher has named.
+    Own(Subscription, Name),
     /// To a temporary queue, under its own name.
     Temporary(Name),
 }
@@ -75,11 +79,14 @@ pub(super) struct StompFrontEnd {
 #[derive(Default)]
 struct Session {
     consumers: BTreeMap<ConsumerId, Receiver>,
-    by_subscription: BTreeMap<Subscription, ConsumerId>,
+    /// A subscription to several destinations has as many.
+    by_subscription: BTreeMap<Subscription, Vec<ConsumerId>>,
     /// The queues of durable subscriptions, which stay when the client goes.
     durable: BTreeMap<Subscription, Name>,
     /// Queues that replies come to, by the client's name for them.
     temporary: BTreeMap<String, Name>,
+    /// What the names of its temporary topics begin with.
+    temporary_topics: Option<Name>,
     /// What the client holds, by the number that the codec knows it by.
     held: BTreeMap<u64, Lease>,
     last_delivery: u64,
@@ -240,7 +247,8 @@ impl StompFrontEnd {
                 return;
             }
             ServerEvent::Nack(nack) => {
-                let settlement = refused(nack.frame.header("requeue").as_deref());
+                let requeue = nack.frame.header("requeue");
+                let settlement = refused(requeue.as_deref(), self.config.stomp_dialect);
                 self.settle(&nack.deliveries, settlement, nack.receipt.as_deref());
                 return;
             }
@@ -280,7 +288,13 @@ impl StompFrontEnd {
         source: Source<'_>,
         send: &InboundSend<'_>,
     ) -> Result<(), Failure> {
-        let publish = self.publish(send, source.keep(send.body()), now)?;
+        let body = source.keep(send.body());
+        let dialect = self.config.stomp_dialect;
+        if destination::is_composite(&send.destination, dialect) {
+            return self.send_to_all(now, send, &body);
+        }
+        let destination = parse(&send.destination, dialect)?;
+        let publish = self.publish(send, destination, body, now)?;
         let ticket = self.ticket(send.receipt.as_deref());
         // An ERROR says what is refused, whether there is a receipt or not.
         let answer = match send.receipt {
@@ -292,6 +306,40 @@ impl StompFrontEnd {
             publish,
             answer,
         });
+        Ok(())
+    }
+
+    /// SEND to several destinations: to all of them, or to none.
+    fn send_to_all(
+        &mut self,
+        now: Duration,
+        send: &InboundSend<'_>,
+        body: &Bytes,
+    ) -> Result<(), Failure> {
+        let mut operations = Vec::new();
+        self.publish_to_all(send, body, now, &mut operations)?;
+        let ticket = self.ticket(send.receipt.as_deref());
+        self.link.tell(Request::Commit {
+            channel: CHANNEL,
+            operations,
+            ticket,
+        });
+        Ok(())
+    }
+
+    fn publish_to_all(
+        &mut self,
+        send: &InboundSend<'_>,
+        body: &Bytes,
+        now: Duration,
+        operations: &mut Vec<request::Operation>,
+    ) -> Result<(), Failure> {
+        let all = destination::parse_all(&send.destination, self.config.stomp_dialect)
+            .ok_or_else(|| invalid(&send.destination))?;
+        for destination in all {
+            let publish = self.publish(send, destination, body.clone(), now)?;
+            operations.push(request::Operation::Publish(publish));
+        }
         Ok(())
     }
 
@@ -307,8 +355,7 @@ impl StompFrontEnd {
             let (deliveries, settlement) = match operation {
                 Operation::Send(held) => {
                     let body = held.frame().body().clone();
-                    let publish = self.publish(&held.as_send(), body, now)?;
-                    steps.push(request::Operation::Publish(publish));
+                    self.publish_to_all(&held.as_send(), &body, now, &mut steps)?;
                     continue;
                 }
                 Operation::Ack { deliveries, .. } => (deliveries, Settlement::Acknowledge),
@@ -316,7 +363,8 @@ impl StompFrontEnd {
                     deliveries, frame, ..
                 } => {
                     let requeue = frame.as_frame().header("requeue");
-                    (deliveries, refused(requeue.as_deref()))
+                    let dialect = self.config.stomp_dialect;
+                    (deliveries, refused(requeue.as_deref(), dialect))
                 }
                 _ => continue,
             };
@@ -358,15 +406,17 @@ impl StompFrontEnd {
     fn publish(
         &mut self,
         send: &InboundSend<'_>,
+        destination: Destination<'_>,
         body: Bytes,
         now: Duration,
     ) -> Result<Publish, Failure> {
-        let destination = parse(&send.destination)?;
+        let destination = self.resolve(destination);
         let Some((exchange, routing_key)) = destination.route() else {
             return Err(invalid(&send.destination));
         };
         let headers = send.user_headers().map(|h| (h.name, h.value));
-        let mut properties = headers::properties(headers);
+        let dialect = self.config.stomp_dialect;
+        let mut properties = headers::properties(headers, dialect, now);
         if let Some(claimed) = properties.user_id.as_ref().filter(|id| **id != *self.user) {
             return Err(Failure::from(Refusal::precondition_failed(format_args!(
                 "user_id property set to '{}' but authenticated user was '{}'",
@@ -374,12 +424,22 @@ impl StompFrontEnd {
                 self.user
             ))));
         }
-        if let Some(reply_to) = &mut properties.reply_to
-            && let Some(Destination::TemporaryQueue(name)) =
-                reply_to.as_str().and_then(Destination::parse)
-        {
-            let name = name.into_owned();
-            *reply_to = Text::from(&*self.temporary_queue(&name));
+        if let Some(reply_to) = &mut properties.reply_to {
+            let destination = reply_to
+                .as_str()
+                .and_then(|text| Destination::parse(text, dialect));
+            match destination {
+                Some(Destination::TemporaryQueue(name)) => {
+                    let name = name.into_owned();
+                    let consumes = dialect == StompDialect::RabbitMq;
+                    *reply_to = Text::from(&*self.temporary_queue(&name, consumes));
+                }
+                Some(Destination::TemporaryTopic(name)) => {
+                    let key = self.temporary_topic(&name);
+                    *reply_to = Text::from(&alloc::format!("/topic/{key}"));
+                }
+                _ => {}
+            }
         }
         let message = Message {
             exchange: self.last_route.exchange.of(exchange),
@@ -396,14 +456,16 @@ impl StompFrontEnd {
             Destination::Queue(_) => {
                 // Most messages say nothing of the queue.
                 let named = &message.properties.headers.0;
-                let asked = named.iter().any(|(name, _)| headers::is_of_queue(name));
+                let asked = dialect == StompDialect::ActiveMq
+                    || named.iter().any(|(name, _)| headers::is_of_queue(name));
                 Unrouted::MakeQueue(asked.then(|| {
                     let shape = headers::QueueShape::of_queue(&send.frame);
+                    let name = &message.routing_key;
                     Box::new(QueueSettings {
                         durable: shape.durable,
                         exclusive: shape.exclusive.then_some(self.connection),
                         auto_delete: shape.auto_delete,
-                        arguments: headers::queue_arguments(|name| send.frame.header(name)),
+                        arguments: headers::arguments_of_queue(&send.frame, name, dialect),
                     })
                 }))
             }
@@ -442,11 +504,13 @@ impl StompFrontEnd {
     }
 }
 
-/// NACK: back to the queue, unless the header says otherwise.
-fn refused(requeue: Option<&str>) -> Settlement {
-    match requeue.and_then(headers::boolean) {
-        Some(false) => Settlement::Reject,
-        Some(true) | None => Settlement::Requeue,
+/// NACK: back to the queue as in RabbitMQ, or to its dead letters as in ActiveMQ, unless the
+/// header says otherwise.
+fn refused(requeue: Option<&str>, dialect: StompDialect) -> Settlement {
+    let by_default = dialect == StompDialect::RabbitMq;
+    match requeue.and_then(headers::boolean).unwrap_or(by_default) {
+        false => Settlement::Reject,
+        true => Settlement::Requeue,
     }
 }
 
@@ -474,7 +538,11 @@ impl Session {
 
     /// Ends a subscription. Returns the queue of a durable one.
     fn unsubscribe(&mut self, link: &mut Link<Asked>, subscription: Subscription) -> Option<Name> {
-        if let Some(consumer) = self.by_subscription.remove(&subscription) {
+        for consumer in self
+            .by_subscription
+            .remove(&subscription)
+            .unwrap_or_default()
+        {
             self.consumers.remove(&consumer);
             link.tell(Request::Cancel {
                 channel: CHANNEL,
@@ -485,8 +553,8 @@ impl Session {
     }
 }
 
-fn parse(text: &str) -> Result<Destination<'_>, Failure> {
-    Destination::parse(text).ok_or_else(|| invalid(text))
+fn parse(text: &str, dialect: StompDialect) -> Result<Destination<'_>, Failure> {
+    Destination::parse(text, dialect).ok_or_else(|| invalid(text))
 }
 
 fn invalid(destination: &str) -> Failure {

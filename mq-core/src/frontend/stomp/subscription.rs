@@ -1,12 +1,17 @@
 //! SUBSCRIBE: which queue a subscription consumes from.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use stomp_codec::Version;
 use stomp_codec::connection::{AckMode, Subscribe};
 
 use super::answer::Asked;
-use super::headers::QueueShape;
-use super::{CHANNEL, Destination, Failure, StompFrontEnd, invalid, parse};
+use super::destination::{self, pattern, virtual_topic};
+use super::headers::{self, QueueShape, flag};
+use super::{CHANNEL, Destination, Failure, StompFrontEnd, invalid};
+use crate::dialect::StompDialect;
 use crate::model::Request;
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Headers, Name, Value};
@@ -23,42 +28,99 @@ enum Selects {
 
 impl StompFrontEnd {
     pub(super) fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), Failure> {
-        let prefetch = match subscribe.frame.header("prefetch-count") {
+        let all = destination::parse_all(&subscribe.destination, self.config.stomp_dialect)
+            .ok_or_else(|| invalid(&subscribe.destination))?;
+        if flag(&subscribe.frame, "browser") == Some(true) {
+            return self.browse(subscribe, all);
+        }
+        let prefetch = match prefetch(subscribe) {
             None => 0,
-            Some(count) => count
-                .parse()
-                .map_err(|_| Failure::new("Invalid header", "prefetch-count has to be a number"))?,
+            Some(count) => count.parse().map_err(|_| {
+                Failure::new("Invalid header", "the prefetch count has to be a number")
+            })?,
         };
-        let (queue, selects) = self.source(subscribe)?;
-        let selector = match selects {
-            Selects::Consumer => subscribe.frame.header("selector"),
-            Selects::Queue => None,
+        let count = all.len();
+        for (index, destination) in all.into_iter().enumerate() {
+            let own = matches!(
+                destination,
+                Destination::TemporaryQueue(_) | Destination::TemporaryTopic(_)
+            );
+            let (queue, selects) = self.source(subscribe, destination)?;
+            let selector = match selects {
+                Selects::Consumer => subscribe.frame.header("selector"),
+                Selects::Queue => None,
+            };
+            let question = Request::Consume(Box::new(Consume {
+                channel: CHANNEL,
+                queue,
+                no_ack: subscribe.ack == AckMode::Auto,
+                // `exclusive` is said of the queue.
+                exclusive: false,
+                leads: flag(&subscribe.frame, "activemq.exclusive") == Some(true),
+                priority: priority(subscribe),
+                prefetch,
+                selector: selector.map(Name::from),
+            }));
+            let is_last = index + 1 == count;
+            let receipt = subscribe.receipt.as_deref().map(String::from);
+            let asked = Asked::Subscribe {
+                subscription: subscribe.subscription,
+                own: own.then(|| Name::from(&*subscribe.destination)),
+                receipt: receipt.filter(|_| is_last),
+            };
+            self.link.ask(question, asked);
+        }
+        Ok(())
+    }
+
+    /// SUBSCRIBE with `browser:true` (ActiveMQ): what is in a queue, and it stays there.
+    fn browse(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        all: Vec<Destination<'_>>,
+    ) -> Result<(), Failure> {
+        if self.codec.version() == Some(Version::V1_0) {
+            let why = "Queue Browser feature only valid for Stomp v1.1+ clients!";
+            return Err(Failure::new("Invalid header", why));
+        }
+        let [Destination::Queue(_) | Destination::ExistingQueue(_)] = &all[..] else {
+            return Err(Failure::new(
+                "Invalid header",
+                "only a queue can be browsed, and one at a time",
+            ));
         };
-        let question = Request::Consume(Box::new(Consume {
-            channel: CHANNEL,
-            queue,
-            no_ack: subscribe.ack == AckMode::Auto,
-            // `exclusive` is said of the queue.
-            exclusive: false,
-            priority: subscribe
-                .frame
-                .header("x-priority")
-                .and_then(|priority| priority.parse().ok())
-                .unwrap_or_default(),
-            prefetch,
-            selector: selector.map(Name::from),
-        }));
-        let asked = Asked::Subscribe {
-            subscription: subscribe.subscription,
-            receipt: subscribe.receipt.as_deref().map(String::from),
-        };
-        self.link.ask(question, asked);
+        for destination in all {
+            let (queue, _) = self.source(subscribe, destination)?;
+            let question = Request::Browse {
+                channel: CHANNEL,
+                queue,
+                selector: subscribe.frame.header("selector").map(Name::from),
+            };
+            let asked = Asked::Browse {
+                subscription: subscribe.subscription,
+                destination: Name::from(&*subscribe.destination),
+                receipt: subscribe.receipt.as_deref().map(String::from),
+            };
+            self.link.ask(question, asked);
+        }
         Ok(())
     }
 
     /// The queue that the messages of a destination come from.
-    fn source(&mut self, subscribe: &Subscribe<'_>) -> Result<(Name, Selects), Failure> {
-        match parse(&subscribe.destination)? {
+    fn source(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        destination: Destination<'_>,
+    ) -> Result<(Name, Selects), Failure> {
+        let dialect = self.config.stomp_dialect;
+        if let Destination::TemporaryQueue(name) = &destination {
+            // RabbitMQ consumes from it without a SUBSCRIBE.
+            if dialect == StompDialect::RabbitMq {
+                return Err(invalid(&subscribe.destination));
+            }
+            return Ok((self.temporary_queue(name, false), Selects::Consumer));
+        }
+        match self.resolve(destination) {
             Destination::Queue(name) => {
                 let name = Name::from(name);
                 let shape = QueueShape::of_queue(&subscribe.frame);
@@ -68,18 +130,53 @@ impl StompFrontEnd {
                     durable: shape.durable,
                     exclusive: shape.exclusive,
                     auto_delete: shape.auto_delete,
-                    arguments: arguments(subscribe),
+                    arguments: headers::arguments_of_queue(&subscribe.frame, &name, dialect),
                 }));
                 self.link.ask(question, Asked::Preparation);
+                if let Some(topic) = virtual_topic(&name) {
+                    let topic = pattern(topic, dialect);
+                    self.link
+                        .ask(bind(TOPIC_EXCHANGE, &name, &topic), Asked::Preparation);
+                }
                 Ok((name, Selects::Consumer))
             }
             Destination::ExistingQueue(name) => Ok((Name::from(name), Selects::Consumer)),
-            Destination::Topic(key) => self.bound(subscribe, TOPIC_EXCHANGE, &key),
-            Destination::Exchange(exchange, key) => self.bound(subscribe, &exchange, &key),
-            Destination::TemporaryQueue(_) | Destination::ReplyQueue(_) => {
-                Err(invalid(&subscribe.destination))
+            Destination::Topic(key) => {
+                self.bound(subscribe, TOPIC_EXCHANGE, &pattern(&key, dialect))
             }
+            Destination::Exchange(exchange, key) => self.bound(subscribe, &exchange, &key),
+            Destination::TemporaryQueue(_)
+            | Destination::TemporaryTopic(_)
+            | Destination::ReplyQueue(_) => Err(invalid(&subscribe.destination)),
         }
+    }
+
+    /// A destination of this connection alone, by the name that others know it by.
+    pub(super) fn resolve<'a>(&mut self, destination: Destination<'a>) -> Destination<'a> {
+        match destination {
+            Destination::TemporaryTopic(name) => {
+                Destination::Topic(Cow::Owned(self.temporary_topic(&name)))
+            }
+            Destination::TemporaryQueue(name)
+                if self.config.stomp_dialect == StompDialect::ActiveMq =>
+            {
+                let queue = self.temporary_queue(&name, false);
+                Destination::ReplyQueue(Cow::Owned(String::from(&*queue)))
+            }
+            other => other,
+        }
+    }
+
+    /// The routing key of `/temp-topic/N`.
+    pub(super) fn temporary_topic(&mut self, name: &str) -> String {
+        let names = &mut self.names;
+        let Some(session) = &mut self.session else {
+            return String::new();
+        };
+        let first = session
+            .temporary_topics
+            .get_or_insert_with(|| Name::from(names.next("stomp-temporary-topic-")));
+        alloc::format!("{first}.{name}")
     }
 
     /// A queue bound to an exchange: of this subscription alone, or a durable
@@ -105,7 +202,7 @@ impl StompFrontEnd {
             }
         };
         let (source, queue) = (Name::from(exchange), Name::from(queue));
-        let mut arguments = arguments(subscribe);
+        let mut arguments = headers::queue_arguments(|name| subscribe.frame.header(name));
         if let Some(selector) = subscribe.frame.header("selector") {
             arguments.push(SELECTOR, Value::string(&selector));
         }
@@ -123,13 +220,7 @@ impl StompFrontEnd {
                 auto_delete: shape.auto_delete,
                 arguments,
             })),
-            Request::Bind(Box::new(Binding {
-                channel: CHANNEL,
-                source,
-                destination: BindingTarget::Queue(queue.clone()),
-                routing_key: Name::from(key),
-                arguments: Headers::default(),
-            })),
+            bind(&source, &queue, key),
         ];
         for question in questions {
             self.link.ask(question, Asked::Preparation);
@@ -142,9 +233,9 @@ impl StompFrontEnd {
         Ok((queue, Selects::Queue))
     }
 
-    /// The queue of `/temp-queue/N`, made when it is first named. Its messages
-    /// come to the client without a SUBSCRIBE.
-    pub(super) fn temporary_queue(&mut self, name: &str) -> Name {
+    /// The queue of `/temp-queue/N`, made when it is first named. Its messages come to the
+    /// client without a SUBSCRIBE, as in RabbitMQ, or with one.
+    pub(super) fn temporary_queue(&mut self, name: &str, consumes: bool) -> Name {
         let Some(session) = &mut self.session else {
             return Name::default();
         };
@@ -161,23 +252,48 @@ impl StompFrontEnd {
             auto_delete: true,
             arguments: Headers::default(),
         }));
-        let consume = Request::Consume(Box::new(Consume {
-            channel: CHANNEL,
-            queue: queue.clone(),
-            no_ack: true,
-            exclusive: true,
-            priority: 0,
-            prefetch: 0,
-            selector: None,
-        }));
-        let name = Name::from(alloc::format!("/temp-queue/{name}"));
         self.link.ask(declare, Asked::Preparation);
-        self.link.ask(consume, Asked::Temporary { name });
+        if consumes {
+            let consume = Request::Consume(Box::new(Consume {
+                channel: CHANNEL,
+                queue: queue.clone(),
+                no_ack: true,
+                exclusive: true,
+                leads: false,
+                priority: 0,
+                prefetch: 0,
+                selector: None,
+            }));
+            let name = Name::from(alloc::format!("/temp-queue/{name}"));
+            self.link.ask(consume, Asked::Temporary { name });
+        }
         queue
     }
 }
 
-/// The arguments of the queue that a SUBSCRIBE asks for.
-fn arguments(subscribe: &Subscribe<'_>) -> Headers {
-    super::headers::queue_arguments(|name| subscribe.frame.header(name))
+/// A binding of a queue.
+fn bind(source: &str, queue: &Name, key: &str) -> Request {
+    Request::Bind(Box::new(Binding {
+        channel: CHANNEL,
+        source: Name::from(source),
+        destination: BindingTarget::Queue(queue.clone()),
+        routing_key: Name::from(key),
+        arguments: Headers::default(),
+    }))
+}
+
+/// Deliveries that may be out unacknowledged, in RabbitMQ's words or ActiveMQ's.
+fn prefetch<'a>(subscribe: &'a Subscribe<'_>) -> Option<Cow<'a, str>> {
+    let frame = &subscribe.frame;
+    let count = frame.header("prefetch-count");
+    count.or_else(|| frame.header("activemq.prefetchSize"))
+}
+
+/// In RabbitMQ's words or ActiveMQ's: higher is served first.
+fn priority(subscribe: &Subscribe<'_>) -> i64 {
+    let frame = &subscribe.frame;
+    let priority = frame.header("x-priority");
+    let priority = priority.or_else(|| frame.header("activemq.priority"));
+    let priority = priority.and_then(|priority| priority.parse().ok());
+    priority.unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use super::redelivery::{self, Redelivery};
 use crate::model::message::{Headers, Name, Value};
 use crate::model::refusal::Refusal;
 use crate::model::selector::Selector;
@@ -13,6 +14,9 @@ pub(crate) const SELECTOR: &str = "x-selector";
 
 /// The argument of a queue that says how long a delivery may be out unacknowledged.
 pub(crate) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
+
+/// The argument of a queue that gives up to another queue, which is made when it is not there.
+pub(crate) const MAKE_DEAD_LETTER_QUEUE: &str = "x-dead-letter-make-queue";
 
 /// What happens to a message for which there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +33,8 @@ pub(crate) struct DeadLetterTarget {
     pub(crate) exchange: Name,
     /// In place of the message's own routing keys.
     pub(crate) routing_key: Option<Name>,
+    /// The key names a queue, which is made when it is not there.
+    pub(crate) makes: bool,
 }
 
 /// The arguments that have a meaning, read and checked.
@@ -45,6 +51,7 @@ pub(crate) struct QueueArguments {
     pub(crate) delivery_limit: Option<u32>,
     /// How long a delivery may be out unacknowledged.
     pub(crate) consumer_timeout: Option<Duration>,
+    pub(crate) redelivery: Option<Redelivery>,
     /// The queue takes only messages of which it is true.
     pub(crate) selector: Option<Arc<Selector>>,
     /// A replicated kind has to be durable and shared. One node keeps it like any
@@ -135,6 +142,11 @@ const RULES: &[(&str, Rule, &[QueueKind])] = &[
     ("x-single-active-consumer", Rule::Boolean, NOT_STREAM),
     // Of this broker alone.
     (SELECTOR, Rule::AnyString, NOT_STREAM),
+    (redelivery::MOST, NOT_NEGATIVE, NOT_STREAM),
+    (redelivery::DELAY, NOT_NEGATIVE, NOT_STREAM),
+    (redelivery::MULTIPLIER, POSITIVE, NOT_STREAM),
+    (redelivery::LONGEST, NOT_NEGATIVE, NOT_STREAM),
+    (MAKE_DEAD_LETTER_QUEUE, Rule::Boolean, NOT_STREAM),
     (
         "x-queue-type",
         Rule::String(&["classic", "quorum", "stream"]),
@@ -231,6 +243,11 @@ impl QueueArguments {
         let dead_letter = text("x-dead-letter-exchange").map(|exchange| DeadLetterTarget {
             exchange: Name::from(exchange),
             routing_key: text("x-dead-letter-routing-key").map(Name::from),
+            makes: exchange.is_empty()
+                && matches!(
+                    arguments.get(MAKE_DEAD_LETTER_QUEUE),
+                    Some(Value::Bool(true))
+                ),
         });
         Self {
             message_ttl: millis("x-message-ttl"),
@@ -258,6 +275,7 @@ impl QueueArguments {
                 .filter(|n| *n >= 0)
                 .map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
             consumer_timeout: millis(CONSUMER_TIMEOUT),
+            redelivery: Redelivery::parse(arguments),
             selector: None,
             kind,
         }

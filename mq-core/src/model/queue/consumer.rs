@@ -131,6 +131,8 @@ pub(crate) struct Consumer {
     /// Deliveries count as acknowledged when they are sent.
     pub(crate) no_ack: bool,
     pub(crate) exclusive: bool,
+    /// Of those that do, the first alone is served (ActiveMQ: exclusive consumer).
+    pub(crate) leads: bool,
     /// Argument `x-priority`: higher is served first.
     pub(crate) priority: i64,
     /// Deliveries that may be out unacknowledged; zero is no limit.
@@ -147,6 +149,7 @@ impl Consumer {
             channel,
             no_ack: false,
             exclusive: false,
+            leads: false,
             priority: 0,
             prefetch: 0,
             unacknowledged: 0,
@@ -181,6 +184,8 @@ pub(crate) struct Consumers {
     /// With single active consumer: the one that is served, until it leaves.
     single: bool,
     active: Option<ConsumerId>,
+    /// Those that lead: the highest priority first, then the oldest.
+    leaders: BTreeSet<(Reverse<i64>, ConsumerId)>,
 }
 
 /// Consumers that are passed over in search of one that has not returned the message, at
@@ -199,6 +204,7 @@ impl Consumers {
             exclusive: 0,
             single,
             active: None,
+            leaders: BTreeSet::new(),
         }
     }
 
@@ -224,6 +230,10 @@ impl Consumers {
             self.active = Some(consumer.id);
         }
         self.exclusive += usize::from(consumer.exclusive);
+        if consumer.leads {
+            let place = (Reverse(consumer.priority), consumer.id);
+            self.leaders.insert(place);
+        }
         let place = self.last_place(consumer.priority, consumer.id);
         self.asked.insert(place);
         self.all.insert(consumer.id, (consumer, place));
@@ -239,6 +249,7 @@ impl Consumers {
         let (removed, place) = self.all.remove(&id)?;
         self.asked.remove(&place);
         self.exclusive -= usize::from(removed.exclusive);
+        self.leaders.remove(&(Reverse(removed.priority), id));
         if self.active == Some(id) {
             // In order of registration: ids are given in that order.
             self.active = self.all.keys().next().copied();
@@ -276,20 +287,23 @@ impl Consumers {
     }
 
     /// Whose turn it is, among those that can take a message and want one: that one then
-    /// goes behind the others of its priority. One that `avoids` the message gets it when
-    /// no other can take it. Counts those that were asked.
+    /// goes behind the others of its priority. `look` says None of one that wants nothing, and
+    /// whether another is to come first: one that avoids the message gets it when no other can
+    /// take it. Counts those that were asked.
     pub(crate) fn next(
         &mut self,
         channels: &mut BTreeMap<ChannelId, Channel>,
-        wants: impl Fn(ConsumerId) -> bool,
-        avoids: impl Fn(&Consumer) -> bool,
+        mut look: impl FnMut(&Consumer) -> Option<bool>,
         steps: &mut u64,
     ) -> Option<&mut Consumer> {
-        let mut can_take =
-            |consumer: &mut Consumer| wants(consumer.id) && consumer.can_take(channels);
-        if self.single {
-            let (consumer, _) = self.all.get_mut(&self.active?)?;
-            return can_take(consumer).then_some(consumer);
+        let mut can_take = |consumer: &mut Consumer| {
+            let avoids = look(consumer)?;
+            consumer.can_take(channels).then_some(avoids)
+        };
+        let leader = self.leaders.first().map(|(_, id)| *id);
+        if self.single || leader.is_some() {
+            let (consumer, _) = self.all.get_mut(&leader.or(self.active)?)?;
+            return can_take(consumer).map(|_| consumer);
         }
         let mut last_resort = None;
         let mut passed = None;
@@ -298,10 +312,10 @@ impl Consumers {
             *steps += 1;
             let (_, _, id) = place;
             let consumer = self.all.get_mut(&id).map(|(consumer, _)| consumer);
-            match consumer.map(|consumer| (can_take(consumer), avoids(consumer))) {
-                Some((true, false)) => return self.serve(place),
-                Some((true, true)) => {}
-                Some((false, _)) | None => {
+            match consumer.and_then(&mut can_take) {
+                Some(false) => return self.serve(place),
+                Some(true) => {}
+                None => {
                     self.asked.remove(&place);
                     continue;
                 }
@@ -371,7 +385,7 @@ mod tests {
         let mut channels = channels();
         (0..count)
             .filter_map(|_| {
-                let consumer = consumers.next(&mut channels, |_| true, |_| false, &mut 0)?;
+                let consumer = consumers.next(&mut channels, |_| Some(false), &mut 0)?;
                 consumer.unacknowledged += 1;
                 Some(consumer.id.0)
             })
@@ -424,7 +438,7 @@ mod tests {
             channel.unacknowledged = unacknowledged;
             channel.failed = failed;
             let mut channels = BTreeMap::from([(CHANNEL, channel)]);
-            let next = consumers.next(&mut channels, |_| true, |_| false, &mut 0);
+            let next = consumers.next(&mut channels, |_| Some(false), &mut 0);
             assert_eq!(next.is_some(), takes);
             let channel = channels.get_mut(&CHANNEL).unwrap();
             assert!(!channel.has_release());
@@ -438,7 +452,7 @@ mod tests {
             }
             assert!(
                 consumers
-                    .next(&mut channels, |_| true, |_| false, &mut 0)
+                    .next(&mut channels, |_| Some(false), &mut 0)
                     .is_some()
             );
         }
@@ -461,7 +475,7 @@ mod tests {
         let mut channels = BTreeMap::from([(CHANNEL, channel)]);
         assert_eq!(
             consumers
-                .next(&mut channels, |_| true, |_| false, &mut 0)
+                .next(&mut channels, |_| Some(false), &mut 0)
                 .unwrap()
                 .id
                 .0,
@@ -470,7 +484,7 @@ mod tests {
         channels.get_mut(&CHANNEL).unwrap().writable = false;
         assert!(
             consumers
-                .next(&mut channels, |_| true, |_| false, &mut 0)
+                .next(&mut channels, |_| Some(false), &mut 0)
                 .is_none()
         );
         let channel = channels.get_mut(&CHANNEL).unwrap();

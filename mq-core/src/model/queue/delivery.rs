@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::dead_letter::Reason;
-use super::queues::{Left, Listed, Queues, list, settled};
+use super::queues::{Listed, Queues, list, settled};
 use super::{ChannelId, Consumer, ConsumerId, Queue, QueueId, Unacknowledged, outgoing};
 use crate::model::change::{BacklogId, Change};
 use crate::model::message::Message;
@@ -21,6 +21,7 @@ pub(crate) struct ConsumeRequest {
     pub(crate) channel: ChannelId,
     pub(crate) no_ack: bool,
     pub(crate) exclusive: bool,
+    pub(crate) leads: bool,
     pub(crate) priority: i64,
     pub(crate) prefetch: u32,
     /// None: it wants every message.
@@ -137,14 +138,12 @@ impl Queues {
         let mut consumer = Consumer::new(id, request.channel);
         consumer.no_ack = request.no_ack;
         consumer.exclusive = request.exclusive;
+        consumer.leads = request.leads;
         consumer.priority = request.priority;
         consumer.prefetch = request.prefetch;
-        let selects = request.selector.is_some();
         queue.add_consumer(consumer, request.selector);
         shared.last_id = id.0;
-        if selects {
-            self.left.push_back(Left::Search(request.queue, id));
-        }
+        self.leave_searches(request.queue);
         self.update_timer(shared, request.queue);
         self.list(request.queue);
         Ok(id)
@@ -269,7 +268,8 @@ impl Queues {
                 self.give_up(shared, id, &entry, Reason::Undeliverable);
             }
             Settlement::Requeue => {
-                let limit = queue.arguments.delivery_limit;
+                let most = queue.arguments.redelivery.and_then(|r| r.most);
+                let limit = queue.arguments.delivery_limit.or(most);
                 if limit.is_some_and(|limit| entry.returned >= limit) {
                     self.give_up(shared, id, &entry, Reason::DeliveryLimit);
                 } else {
@@ -283,7 +283,8 @@ impl Queues {
                             count: entry.returned.saturating_add(1),
                         });
                     }
-                    queue.put_back(entry, channel_id);
+                    queue.give_back(entry, channel_id, shared.now);
+                    self.update_timer(shared, id);
                     shared.statistics.requeued += 1;
                 }
             }
@@ -337,6 +338,7 @@ impl Queues {
                     continue;
                 }
             };
+            self.leave_searches(id);
             // Most queues hold nothing whose time can be over.
             let expires = self.all.get(&id).is_some_and(Queue::has_expiring);
             let expired = !expires

@@ -7,9 +7,11 @@ mod consumer;
 pub(crate) mod dead_letter;
 pub(crate) mod declaration;
 mod delivery;
+mod group;
 mod outstanding;
 mod queues;
 mod ready;
+mod redelivery;
 mod reply;
 mod selection;
 
@@ -32,7 +34,8 @@ pub(crate) use crate::model::id::ChannelId;
 pub use crate::model::id::{ConsumerId, QueueId};
 use absent::Absent;
 pub(crate) use arguments::{
-    LONGEST_MILLIS, Overflow, QueueArguments, QueueKind, SELECTOR, inequivalent, takes_argument,
+    LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments, QueueKind, SELECTOR,
+    inequivalent, takes_argument,
 };
 pub(crate) use consumer::{Channel, Consumer, Consumers};
 pub(crate) use delivery::ConsumeRequest;
@@ -120,6 +123,11 @@ pub(crate) struct Queue {
     returned_by: BTreeMap<u64, ChannelId>,
     /// What those of them want that have a selector.
     selections: Selections,
+    /// Consumers that are to look through what is ready.
+    unsearched: Vec<ConsumerId>,
+    /// When messages come back that rest, with their positions. Until then they count as
+    /// unacknowledged.
+    resting: BTreeSet<(Duration, u64)>,
     /// When it was last declared, asked for a message, or left by its last
     /// consumer: `x-expires` counts from there.
     pub(crate) used: Duration,
@@ -149,6 +157,8 @@ impl Queue {
             absent: Absent::default(),
             returned_by: BTreeMap::new(),
             selections: Selections::default(),
+            unsearched: Vec::new(),
+            resting: BTreeSet::new(),
             unacknowledged: BTreeMap::new(),
             outstanding: Outstanding::default(),
             used: now,
@@ -167,7 +177,7 @@ impl Queue {
 
     /// Whether it counts how often a message came back.
     pub(crate) fn counts_returns(&self) -> bool {
-        self.arguments.kind == QueueKind::Quorum
+        self.arguments.kind == QueueKind::Quorum || self.arguments.redelivery.is_some()
     }
 
     /// It as a durable queue.
@@ -288,6 +298,9 @@ impl Queue {
             (Some(max), Some(priority)) => priority.min(max),
             _ => 0,
         };
+        if !self.selections.is_grouped() && group::membership(&entry.message).is_some() {
+            self.begin_groups();
+        }
         if !self.selections.is_empty() {
             let key = (Reverse(priority), entry.position);
             let consumers = &mut self.consumers;
@@ -302,20 +315,39 @@ impl Queue {
         self.selections.len()
     }
 
-    /// Adds a consumer. One with a selector gets nothing before its
-    /// [search](Self::search) is done.
+    /// The first message of a group has come: from now on each consumer gets what is for it.
+    fn begin_groups(&mut self) {
+        self.selections.begin_groups();
+        let consumers: Vec<ConsumerId> = self.consumers.iter().map(|c| c.id).collect();
+        for consumer in consumers {
+            self.selections.add(consumer, None);
+            self.unsearched.push(consumer);
+        }
+        self.ready.set_keyed(!self.selections.is_empty());
+    }
+
+    /// Adds a consumer. One with a selector gets nothing before its [search](Self::search) is
+    /// done, nor does any in a queue with groups.
     pub(crate) fn add_consumer(&mut self, consumer: Consumer, selector: Option<Box<Selector>>) {
-        if let Some(selector) = selector {
+        if selector.is_some() || self.selections.is_grouped() {
             self.selections.add(consumer.id, selector);
             self.ready.set_keyed(true);
+            self.unsearched.push(consumer.id);
         }
         self.consumers.add(consumer);
     }
 
     pub(crate) fn remove_consumer(&mut self, consumer: ConsumerId) -> Option<Consumer> {
-        self.selections.remove(consumer);
+        if self.selections.remove(consumer) {
+            self.unsearched.extend(self.selections.consumers());
+        }
         self.ready.set_keyed(!self.selections.is_empty());
         self.consumers.remove(consumer)
+    }
+
+    /// Consumers that are to [search](Self::search).
+    pub(crate) fn take_unsearched(&mut self) -> Vec<ConsumerId> {
+        core::mem::take(&mut self.unsearched)
     }
 
     /// Goes on with the search of a new consumer for what it wants, by one message.
@@ -339,17 +371,20 @@ impl Queue {
         if self.ready.is_empty() {
             return None;
         }
-        let (selections, ready, returned_by) = (&self.selections, &self.ready, &self.returned_by);
-        let avoids = |consumer: &Consumer| {
-            !returned_by.is_empty()
+        let (selections, ready, returned_by) =
+            (&mut self.selections, &self.ready, &self.returned_by);
+        let look = |consumer: &Consumer| {
+            if !selections.has(consumer.id, ready) {
+                return None;
+            }
+            let avoids = !returned_by.is_empty()
                 && selections
                     .first(consumer.id, ready)
                     .and_then(|first| returned_by.get(&first.position))
-                    == Some(&consumer.channel)
+                    == Some(&consumer.channel);
+            Some(avoids)
         };
-        let consumer =
-            self.consumers
-                .next(channels, |consumer| selections.has(consumer), avoids, steps)?;
+        let consumer = self.consumers.next(channels, look, steps)?;
         if self.ready.has_absent() {
             self.absent.ask_ahead(&self.ready);
             let first = self.selections.first(consumer.id, &self.ready)?;
@@ -360,7 +395,13 @@ impl Queue {
         }
         let entry = self.selections.take(consumer.id, &mut self.ready)?;
         self.returned_by.remove(&entry.position);
-        let message = self.absent.whole(&entry);
+        let mut message = self.absent.whole(&entry);
+        if self.selections.deliver(consumer.id, &message) {
+            let mut first = Arc::unwrap_or_clone(message).into_edited();
+            let headers = &mut first.properties.headers;
+            headers.set(group::FIRST, Value::Bool(true));
+            message = Arc::new(first);
+        }
         Some((consumer, entry, message))
     }
 
@@ -493,8 +534,20 @@ impl Queue {
             let since = self.outstanding.first()?;
             Some(since.saturating_add(timeout))
         });
-        let all = [expiry, self.ready.next_expiry(), overdue];
+        let resting = self.resting.first().map(|(at, _)| *at);
+        let all = [expiry, self.ready.next_expiry(), overdue, resting];
         all.into_iter().flatten().min()
+    }
+
+    /// Messages that would be delivered next, in their order, and that a selector takes: so
+    /// many at most, and those alone whose bodies are here. They stay.
+    pub(crate) fn browse(&self, most: usize, selector: Option<&Selector>) -> Vec<Arc<Message>> {
+        let ready = self.ready.in_order(most);
+        let here = ready.filter(|entry| !entry.message.is_absent());
+        let messages = here.map(|entry| &entry.message);
+        let wanted =
+            messages.filter(|message| selector.is_none_or(|selector| selector.matches(message)));
+        wanted.cloned().collect()
     }
 }
 

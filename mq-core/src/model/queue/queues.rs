@@ -35,6 +35,8 @@ pub(super) enum Listed {
 pub(crate) enum Left {
     /// A message for a dead-letter exchange, and why it was given up.
     Letter(Arc<Message>, Reason),
+    /// A durable queue is to be there, for the letter that comes next.
+    Make(Name),
     /// A queue is gone.
     Removed(Removed),
     /// A new consumer with a selector looks through what is ready.
@@ -136,6 +138,15 @@ impl Queues {
             self.list(id);
         }
         next
+    }
+
+    /// Consumers of a queue that are to look through what is ready do so.
+    pub(super) fn leave_searches(&mut self, id: QueueId) {
+        if let Some(queue) = self.all.get_mut(&id) {
+            let consumers = queue.take_unsearched().into_iter();
+            self.left
+                .extend(consumers.map(|consumer| Left::Search(id, consumer)));
+        }
     }
 
     // Channels
@@ -293,6 +304,12 @@ impl Queues {
         if let Some(queue) = self.all.get(&id)
             && let Some(target) = &queue.arguments.dead_letter
         {
+            if target.makes
+                && let Some(name) = &target.routing_key
+                && !self.names.contains_key(name)
+            {
+                self.left.push_back(Left::Make(name.clone()));
+            }
             let letter = letter(message, &queue.name, reason, target, shared.now);
             self.left.push_back(Left::Letter(Arc::new(letter), reason));
         }
@@ -352,6 +369,7 @@ impl Queues {
             return;
         };
         queue.deadline = None;
+        queue.wake(shared.now);
         if let Some((channel, timeout)) = queue.pop_overdue(shared.now) {
             self.end_overdue(shared, channel, timeout);
             self.update_timer(shared, id);

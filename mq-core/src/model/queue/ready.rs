@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Bound;
 use core::time::Duration;
@@ -180,6 +181,17 @@ impl Ready {
         self.front().into_iter().chain(others.take(count))
     }
 
+    /// The first so many, in the order of delivery.
+    pub(super) fn in_order(&self, count: usize) -> impl Iterator<Item = &Entry> {
+        let levels = self.levels.values().rev().flat_map(move |level| {
+            let returned = level.returned.values().take(count);
+            let mut both: Vec<&Entry> = returned.chain(level.fresh.iter().take(count)).collect();
+            both.sort_unstable_by_key(|entry| entry.position);
+            both
+        });
+        levels.take(count)
+    }
+
     /// One that [`take_at`](Self::take_at) finds.
     pub(super) fn at(&self, (Reverse(priority), position): Key) -> Option<&Entry> {
         self.levels.get(&priority)?.returned.get(&position)
@@ -321,7 +333,6 @@ impl Ready {
 mod tests {
     use super::*;
     use crate::model::queue::tests::entry;
-    use alloc::vec::Vec;
 
     fn positions(mut ready: Ready) -> Vec<u64> {
         core::iter::from_fn(|| ready.pop().map(|e| e.position)).collect()

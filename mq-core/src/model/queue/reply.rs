@@ -42,6 +42,7 @@ impl Queues {
         self.all.insert(id, queue);
         self.replies.insert(name.clone(), id);
         let request = ConsumeRequest {
+            leads: false,
             queue: id,
             channel,
             no_ack: true,

@@ -29,6 +29,8 @@ pub struct SubscribeRequest {
     pub filter: Name,
     /// `$share/` has its meaning (from MQTT 5.0 on).
     pub shared: bool,
+    /// Where it is not, the filter is one that this broker does not serve.
+    pub available: bool,
     /// What it asks for.
     pub options: SubscriptionOptions,
     /// Which retained messages it wants.
@@ -50,6 +52,8 @@ pub enum SubscribeRefusal {
     TooMany,
     /// The filter is not for this user.
     NotAuthorized,
+    /// The filter is not one that this broker serves.
+    NotAvailable,
 }
 
 /// What the filter of a shared subscription begins with.

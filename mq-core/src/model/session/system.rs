@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::Sessions;
-use crate::model::change::{BacklogId, Change};
+use crate::model::change::Change;
 use crate::model::exchange::TOPIC_EXCHANGE;
+use crate::model::id::BacklogId;
 use crate::model::message::{Message, Name, Origin, Properties, Qos, swap_separators};
 use crate::model::meter::Counted;
 use crate::model::shared::Shared;

@@ -79,6 +79,7 @@ impl VirtualHost {
                 &mut self.shared,
                 id,
                 SubscribeRequest {
+                    available: true,
                     filter: Name::from(filter),
                     shared: filter.starts_with("$share/"),
                     options,

@@ -13,8 +13,10 @@ use crate::model::ConnectionId;
 use crate::model::change::Change;
 use crate::model::message::{Message, Name};
 use crate::model::queue::dead_letter::Reason;
+use crate::model::queue::declaration::DeclareQueue;
 use crate::model::queue::{
-    ChannelId, Claim, ConsumeRequest, ConsumerId, Delivery, Lease, Left, QueueId, Settlement,
+    ChannelId, Claim, ConsumeRequest, ConsumerId, Delivery, Lease, Left, QueueId, QueueSettings,
+    Settlement,
 };
 use crate::model::refusal::Refusal;
 
@@ -26,6 +28,16 @@ impl VirtualHost {
             any = true;
             match left {
                 Left::Letter(letter, reason) => self.send_letter(letter, reason),
+                Left::Make(name) => {
+                    let declare = DeclareQueue {
+                        name: &name,
+                        settings: QueueSettings::durable(),
+                        // It is nobody's.
+                        connection: ConnectionId(0),
+                    };
+                    // Without it the letter is lost, as one that nothing is bound for.
+                    let _ = self.queues.declare(&mut self.shared, declare);
+                }
                 Left::Removed(removed) => {
                     let id = removed.id;
                     self.exchanges.unbind_queue(&mut self.shared, id);

@@ -7,7 +7,7 @@
 //! | .. anew, with a dead-letter exchange | | that exchange | the queue |
 //! | a queue is deleted | the queue | | |
 //! | a queue is bound or unbound | | the queue | the exchange, and its topics |
-//! | a queue is purged, asked or consumed from | | | the queue |
+//! | a queue is purged, browsed, asked or consumed from | | | the queue |
 //! | an exchange is declared or deleted | the exchange | | |
 //! | .. declared anew, with an alternate exchange | | that exchange | the exchange |
 //! | an exchange is bound or unbound | | the destination | the source, and its topics |
@@ -76,9 +76,9 @@ impl VirtualHost {
             Request::DeleteQueue { queue, .. } => {
                 grant.check(Access::Configure, Resource::Queue(queue))
             }
-            Request::PurgeQueue { queue, .. } | Request::Get { queue, .. } => {
-                grant.check(Access::Read, Resource::Queue(queue))
-            }
+            Request::PurgeQueue { queue, .. }
+            | Request::Get { queue, .. }
+            | Request::Browse { queue, .. } => grant.check(Access::Read, Resource::Queue(queue)),
             Request::Consume(consume) => grant.check(Access::Read, Resource::Queue(&consume.queue)),
             _ => Ok(()),
         }

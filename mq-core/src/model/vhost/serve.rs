@@ -12,7 +12,8 @@ use crate::model::message::{Message, Name};
 use crate::model::queue::{ChannelId, ConsumeRequest, QueueSettings, declaration};
 use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::{
-    Answer, Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket, Unrouted,
+    Answer, BROWSED, Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket,
+    Unrouted,
 };
 use crate::model::selector::Selector;
 use crate::model::session::{SessionId, SubscribeRefusal, SubscribeRequest};
@@ -28,7 +29,7 @@ impl VirtualHost {
             return;
         }
         match request {
-            Request::Login(_) | Request::Open { .. } => {}
+            Request::Login(_) | Request::Prove(_) | Request::Open { .. } => {}
             Request::Leave => self.leave(connection),
             Request::CountRefused => {
                 self.shared.statistics.published += 1;
@@ -144,6 +145,21 @@ impl VirtualHost {
                 let consumer = vhost.consume(consumption(queue, id(r.channel), &r)?)?;
                 Ok(Notice::Consumed { consumer })
             }),
+            Request::Browse {
+                channel,
+                queue,
+                selector,
+            } => self.answer(id(channel), |vhost| {
+                let queue = vhost.queues.find(&vhost.shared, &queue, connection)?;
+                let selector = match &selector {
+                    Some(text) => Selector::parse(text)?,
+                    None => None,
+                };
+                let queue = vhost.queues.get(queue);
+                let messages = queue.map(|queue| queue.browse(BROWSED, selector.as_ref()));
+                vhost.shared.statistics.steps += BROWSED as u64;
+                Ok(Notice::Browsed(messages.unwrap_or_default()))
+            }),
             Request::Cancel { channel, consumer } => self.cancel(id(channel), consumer),
             Request::Get {
                 channel,
@@ -229,6 +245,7 @@ impl VirtualHost {
                 let changes = self.shared.changes.count();
                 let session = self.session(connection);
                 let subscribe = |request: SubscribeRequest| match session {
+                    Some(_) if !request.available => Err(SubscribeRefusal::NotAvailable),
                     Some(_) if !self.may_subscribe(connection, request.topic_filter()) => {
                         Err(SubscribeRefusal::NotAuthorized)
                     }
@@ -537,6 +554,7 @@ fn consumption(
         channel,
         no_ack: r.no_ack,
         exclusive: r.exclusive,
+        leads: r.leads,
         priority: r.priority,
         prefetch: r.prefetch,
         selector,

@@ -197,7 +197,7 @@ impl World {
                     self.reads.push((*id, bytes));
                 }
                 // The test answers it.
-                Output::Drain { .. } | Output::Authenticate { .. } => {}
+                Output::Drain { .. } | Output::Authenticate { .. } | Output::Prove { .. } => {}
                 // For the operator.
                 Output::Report(_) | Output::Administered { .. } => {}
                 other => panic!("{other:?}"),

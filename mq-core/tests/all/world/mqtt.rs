@@ -15,6 +15,8 @@ pub(crate) struct Mqtt {
     pub(crate) codec: ClientConnection,
     buffer: ReadBuffer,
     events: Vec<String>,
+    /// Authentication data of CONNACK and AUTH, in words.
+    pub(crate) data: Vec<String>,
     /// Of all messages that came.
     pub(crate) messages: Vec<Message>,
 }
@@ -74,6 +76,7 @@ impl Mqtt {
             codec,
             buffer: ReadBuffer::new(),
             events: Vec::new(),
+            data: Vec::new(),
             messages: Vec::new(),
         }
     }
@@ -90,6 +93,7 @@ impl Mqtt {
             self.buffer.extend_from_slice(&received);
             let mut input = self.buffer.input();
             while let Some(event) = self.codec.receive(world.now, &mut input).unwrap() {
+                self.data.extend(data(&event));
                 let (text, message) = describe(event);
                 self.events.push(text);
                 self.messages.extend(message);
@@ -133,6 +137,17 @@ impl Mqtt {
             .unwrap();
         self.seen(world);
     }
+}
+
+/// The authentication data of an event, in words.
+fn data(event: &ClientEvent<'_>) -> Option<String> {
+    let properties = match event {
+        ClientEvent::ConnAck(ack) => ack.properties,
+        ClientEvent::Auth(auth) => auth.properties,
+        _ => return None,
+    };
+    let data = properties.authentication_data()?;
+    Some(String::from_utf8_lossy(data).into_owned())
 }
 
 /// An event in words, and the message that came with it.
@@ -180,6 +195,7 @@ fn describe(event: ClientEvent<'_>) -> (String, Option<Message>) {
         ClientEvent::Disconnect(disconnect) => {
             (format!("disconnect {:?}", disconnect.reason_code), None)
         }
+        ClientEvent::Auth(auth) => (format!("auth {:?}", auth.reason_code), None),
         other => (format!("{other:?}"), None),
     }
 }

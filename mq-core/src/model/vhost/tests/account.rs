@@ -71,7 +71,7 @@ proptest! {
                 Step::Consume(n, prefetch, no_ack) => {
                     let queue = id(&v, n);
                     let request = ConsumeRequest {
-                        queue, channel, no_ack, exclusive: false, priority: 0, prefetch,
+                        queue, channel, no_ack, exclusive: false, leads: false, priority: 0, prefetch,
                         selector: None,
                     };
                     consumers.push(v.consume(request).unwrap());

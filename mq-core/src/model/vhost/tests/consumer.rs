@@ -65,6 +65,7 @@ fn exclusive_and_single_active_consumers() {
     let single = v.make("s", &[("x-single-active-consumer", Value::Bool(true))]);
     let channel = v.channel(ME);
     let request = |queue, exclusive| ConsumeRequest {
+        leads: false,
         queue,
         channel,
         no_ack: true,

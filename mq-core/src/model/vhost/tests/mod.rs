@@ -95,6 +95,7 @@ impl VirtualHost {
             channel,
             no_ack: false,
             exclusive: false,
+            leads: false,
             priority: 0,
             prefetch,
             selector: None,
