@@ -19,6 +19,7 @@ use crate::report;
 use crate::report::document::{Document, DocumentError};
 use crate::requirement::asked;
 use crate::runner::{self, Answer, Observer, Question, Rules, Run};
+use crate::scram::Credentials;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeArgs, ServeError, serve};
 use crate::soak::Load;
@@ -199,6 +200,10 @@ struct Reach {
     /// A user who may log in and may do nothing else, for the cases about rights
     #[arg(long, value_name = "USER:PASSWORD")]
     restricted_user: Option<String>,
+    /// A method that the broker has for the authentication of MQTT 5.0 by AUTH, and who
+    /// may use it: SCRAM-SHA-1, SCRAM-SHA-256 or SCRAM-SHA-512
+    #[arg(long, value_name = "METHOD:USER:PASSWORD", value_parser = Credentials::from_str)]
+    authentication: Option<Credentials>,
 }
 
 impl Reach {
@@ -221,6 +226,7 @@ impl Reach {
                     .ok_or_else(|| TargetError::NoPassword(user.clone()))
             })
             .transpose()?;
+        target.authentication.clone_from(&self.authentication);
         Ok(target)
     }
 }

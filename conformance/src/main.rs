@@ -33,6 +33,7 @@ mod report;
 mod requirement;
 mod restart;
 mod runner;
+mod scram;
 mod selection;
 mod serve;
 mod soak;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::case::{Context, Windows};
 use crate::target::{Profile, Protocol, Target};
 use crate::transcript::Transcript;
+use crate::verdict::Stop;
 
 /// How long a broker may take for one answer of the preflight, whatever the
 /// cases are given.
@@ -35,7 +36,7 @@ pub(crate) fn preflight(
         ..*windows
     };
     let ctx = Context::new(target, &windows, unique.into(), Transcript::new(), "");
-    match target.protocol {
+    let profile = match target.protocol {
         Protocol::Amqp => crate::amqp::preflight(&ctx),
         Protocol::Mqtt => crate::mqtt::preflight(&ctx),
         Protocol::Stomp => crate::stomp::preflight(&ctx),
@@ -43,10 +44,30 @@ pub(crate) fn preflight(
     .map_err(|why| PreflightError {
         target: target.to_string(),
         why: printable(&why),
+    })?;
+    let known = Target {
+        profile,
+        ..target.clone()
+    };
+    let carries = carries(&ctx.to(&known)).is_ok();
+    Ok(Profile {
+        carries,
+        ..known.profile
     })
 }
 
-/// Whether the broker still lets a client in and answers it.
+/// Sends a message through the broker and takes it again, as far as that leaves nothing behind:
+/// STOMP has no frame that removes a queue.
+fn carries(ctx: &Context<'_>) -> Result<(), Stop> {
+    match ctx.target.protocol {
+        Protocol::Amqp => crate::amqp::carries(ctx),
+        Protocol::Mqtt => crate::mqtt::carries(ctx),
+        Protocol::Stomp => Ok(()),
+    }
+}
+
+/// Whether the broker still lets a client in and answers it, and a message goes round if one did
+/// before the first case.
 ///
 /// # Errors
 ///
@@ -58,6 +79,10 @@ pub(crate) fn alive(target: &Target, windows: &Windows, unique: &str) -> Result<
         Protocol::Mqtt => crate::mqtt::alive(&ctx),
         Protocol::Stomp => crate::stomp::alive(&ctx),
     }
+    .and_then(|()| match target.profile.carries {
+        true => carries(&ctx),
+        false => Ok(()),
+    })
     .map_err(|stop| printable(&stop.to_string()))
 }
 

@@ -3,8 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::scram::Credentials;
 use crate::target::{Profile, Protocol, Target};
 
 /// Why a file is none.
@@ -26,6 +29,8 @@ pub(crate) enum ProfileError {
         name: String,
         protocol: Protocol,
     },
+    #[error("{}: authentication {why}", .path.display())]
+    Authentication { path: PathBuf, why: String },
     #[error("the profile cannot be written: {0}")]
     Write(#[from] toml::ser::Error),
 }
@@ -48,6 +53,9 @@ struct Broker {
     /// `USER:PASSWORD`.
     #[serde(skip_serializing_if = "Option::is_none")]
     restricted_user: Option<String>,
+    /// `METHOD:USER:PASSWORD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     product: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +64,8 @@ struct Broker {
     says: Vec<String>,
     #[serde(default)]
     keep_alive: u16,
+    #[serde(default)]
+    carries: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,10 +116,19 @@ impl Profiles {
                     .restricted
                     .as_ref()
                     .map(|(user, password)| format!("{user}:{password}")),
+                authentication: target.authentication.as_ref().map(|credentials| {
+                    let Credentials {
+                        method,
+                        user,
+                        password,
+                    } = credentials;
+                    format!("{method}:{user}:{password}")
+                }),
                 product: profile.product,
                 version: profile.version,
                 says: profile.says,
                 keep_alive: profile.keep_alive,
+                carries: profile.carries,
                 host: profile.host,
                 maximum_qos: profile
                     .maximum_qos
@@ -174,12 +193,24 @@ impl Profiles {
                 .maximum_qos
                 .as_ref()
                 .map(|maximum| (maximum.qos, maximum.because.clone())),
+            carries: broker.carries,
             host: broker.host.clone(),
         };
         if target.other_virtual_host.is_none() {
             target
                 .other_virtual_host
                 .clone_from(&broker.other_virtual_host);
+        }
+        if target.authentication.is_none() {
+            target.authentication = broker
+                .authentication
+                .as_deref()
+                .map(Credentials::from_str)
+                .transpose()
+                .map_err(|why| ProfileError::Authentication {
+                    path: path.to_owned(),
+                    why,
+                })?;
         }
         if target.restricted.is_none() {
             target.restricted = broker
@@ -202,6 +233,7 @@ impl Profiles {
 # that stands here. Where a URL has PASSWORD in it, that is to be put in. Each broker may have
 #   other_virtual_host = \"NAME\"           another virtual host that the user may use
 #   restricted_user = \"USER:PASSWORD\"     a user who may log in and do nothing else
+#   authentication = \"METHOD:USER:PASSWORD\"    how a client of MQTT 5.0 may authenticate by AUTH
 
 ";
         Ok(format!("{head}{}", toml::to_string(self)?))
@@ -215,6 +247,7 @@ mod tests {
     #[test]
     fn what_was_found_is_read_again() {
         let mut found: Target = "mqtt://me:secret@h:1".parse().unwrap();
+        found.authentication = Some("SCRAM-SHA-1:me:secret".parse().unwrap());
         found.restricted = Some(("nobody".into(), "x".into()));
         found.profile = Profile {
             product: Some("\"x\" \n".into()),
@@ -223,6 +256,7 @@ mod tests {
             lacks: vec![("mqtt31", "CONNACK [20 02 00 01]".into())],
             keep_alive: 60,
             maximum_qos: Some((1, "closes".into())),
+            carries: true,
             host: None,
         };
         let text = Profiles::of(std::slice::from_ref(&found)).text().unwrap();
@@ -232,6 +266,11 @@ mod tests {
         let mut again: Target = "mqtt://me:secret@h:1".parse().unwrap();
         assert!(read.fill(&mut again, Path::new("p")).unwrap());
         assert_eq!(format!("{found:?}"), format!("{again:?}"));
+        assert_eq!(found.authentication, again.authentication);
+        let wrong = text.replace("SCRAM-SHA-1", "X");
+        let wrong: Profiles = toml::from_str(&wrong).unwrap();
+        again.authentication = None;
+        assert!(wrong.fill(&mut again, Path::new("p")).is_err());
         let mut other: Target = "mqtt://h:2".parse().unwrap();
         assert!(!read.fill(&mut other, Path::new("p")).unwrap());
         // A version of another protocol.

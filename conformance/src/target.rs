@@ -8,6 +8,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use crate::scram::Credentials;
 use crate::tls::{Tls, TlsArgs, TlsError};
 
 /// A family of cases, told by the scheme of the URL.
@@ -172,6 +173,8 @@ pub(crate) struct Target {
     pub(crate) other_virtual_host: Option<String>,
     /// The name and password of a user who may log in, and do nothing else.
     pub(crate) restricted: Option<(String, String)>,
+    /// How a client of MQTT 5.0 may authenticate by AUTH.
+    pub(crate) authentication: Option<Credentials>,
     /// What has been found out about it before it is judged.
     pub(crate) profile: Profile,
 }
@@ -194,6 +197,9 @@ pub(crate) struct Profile {
     /// The QoS above which an MQTT broker closes although it has not announced a
     /// maximum, and what it did.
     pub(crate) maximum_qos: Option<(u8, String)>,
+    /// Whether a message went round before the first case: what a broker could do then shows
+    /// afterwards whether it still serves.
+    pub(crate) carries: bool,
     /// The `host` header of STOMP, when the virtual host of the URL is not taken.
     pub(crate) host: Option<String>,
 }
@@ -369,6 +375,7 @@ impl Target {
             tls: None,
             other_virtual_host: None,
             restricted: None,
+            authentication: None,
             profile: Profile::default(),
         }
     }

@@ -36,7 +36,7 @@ use crate::case::Section;
 pub(crate) use bytes::method_name;
 pub(crate) use describe::describe;
 pub(crate) use leftover::{Made, made, remove};
-pub(crate) use preflight::{alive, preflight};
+pub(crate) use preflight::{alive, carries, preflight};
 pub(crate) use soak::LANES;
 
 /// By the order of the specification.

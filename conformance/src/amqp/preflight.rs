@@ -92,3 +92,18 @@ pub(crate) fn alive(ctx: &Context<'_>) -> Result<(), Stop> {
     client.send(0, CONNECTION_CLOSE, super::client::close_args());
     Ok(())
 }
+
+/// Sends a message to a queue of this connection alone, and takes it: with as little as that
+/// takes, since a broker is not to die of it.
+///
+/// # Errors
+///
+/// What came instead.
+pub(crate) fn carries(ctx: &Context<'_>) -> Result<(), Stop> {
+    let mut client = Client::with_channel(ctx)?;
+    let queue = client.queue(ctx)?;
+    client.publish("", &queue, b"round");
+    client.expect_get(&queue, b"round")?;
+    client.delete_queue(&queue)?;
+    client.close()
+}

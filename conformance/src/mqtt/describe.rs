@@ -1,14 +1,15 @@
 //! MQTT packets in words.
 
 use super::property::{FORMS, Form, read_string, take};
-use super::wire::{CONNACK, DISCONNECT, PUBLISH, Packet, SUBACK, UNSUBACK, name, parse_packet};
+use super::wire::{
+    AUTH, CONNACK, DISCONNECT, PUBLISH, Packet, SUBACK, UNSUBACK, name, parse_packet,
+};
 use crate::describe::quoted;
 use crate::wire::Parsed;
 
 const CONNECT: u8 = 1;
 const SUBSCRIBE: u8 = 8;
 const UNSUBSCRIBE: u8 = 10;
-const AUTH: u8 = 15;
 
 /// Says what the packet at the front is, in version 5.0 or before it.
 pub(crate) fn describe(v5: bool, bytes: &[u8]) -> Parsed<String> {

@@ -28,6 +28,7 @@ macro_rules! cases {
 
 mod announced;
 mod auth;
+mod authentication;
 mod client;
 mod client_limits;
 mod connect;
@@ -59,7 +60,7 @@ use crate::case::{Context, Section};
 pub(crate) use describe::describe;
 pub(crate) use leftover::{Made, made, remove};
 use play::{Play, Played};
-pub(crate) use preflight::{alive, preflight};
+pub(crate) use preflight::{alive, carries, preflight};
 pub(crate) use soak::LANES;
 
 /// By the order of the specification.
@@ -82,6 +83,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &client_limits::SECTION,
     &malformed::SECTION,
     &auth::SECTION,
+    &authentication::SECTION,
     &right::SECTION,
     &web_socket::SECTION,
     &durable::SECTION,

@@ -232,6 +232,22 @@ pub(crate) fn alive(ctx: &Context<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Sends a message to itself.
+///
+/// # Errors
+///
+/// What came instead.
+pub(crate) fn carries(ctx: &Context<'_>) -> Result<(), Stop> {
+    let play = Play::new(ctx, newest(ctx));
+    let topic = play.name("t");
+    let mut client = play.client()?;
+    client.subscribe(&topic, 0)?;
+    client.publish(&play.publish(&topic, b"round"))?;
+    client.take(&topic, b"round")?;
+    client.wire.send(GOODBYE);
+    Ok(())
+}
+
 /// The newest version that the broker offers.
 pub(super) fn newest(ctx: &Context<'_>) -> Version {
     VERSIONS

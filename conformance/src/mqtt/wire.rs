@@ -17,6 +17,7 @@ pub(super) const SUBACK: u8 = 9;
 pub(super) const UNSUBACK: u8 = 11;
 pub(super) const PINGRESP: u8 = 13;
 pub(super) const DISCONNECT: u8 = 14;
+pub(super) const AUTH: u8 = 15;
 
 pub(super) const PING: &[u8] = &[0xC0, 0x00];
 /// A normal disconnection, in every version.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::proxy::{Between, Clear, Protocol, reference, through};
+use crate::proxy::{Between, Clear, Protocol, Rewrite, reference, through};
 use crate::relay::relay;
 use crate::{assert_exit, mqspec, stderr, stdout};
 
@@ -263,6 +263,60 @@ fn a_broker_that_dies_is_one_finding_and_no_refusal() {
         cases.iter().all(|case| case["verdict"] != "fail"),
         "{value}"
     );
+}
+
+/// One that lets clients in and has queues no more is as good as dead: what it does not answer
+/// then breaks no rule.
+#[test]
+fn a_broker_that_is_wedged_is_one_finding() {
+    static WEDGED: AtomicBool = AtomicBool::new(false);
+    let url = through(Protocol::Amqp, || {
+        let unchanged = |frame| frame;
+        Box::new(
+            Rewrite::new(Protocol::Amqp.framing(), unchanged).up(|frame| {
+                // A queue.purge wedges everything of the class queue (50).
+                let class = frame.get(7..9);
+                let is_of_queue = frame.first() == Some(&1) && class == Some(&[0, 50]);
+                if is_of_queue && frame.get(9..11) == Some(&[0, 30]) {
+                    WEDGED.store(true, Ordering::SeqCst);
+                }
+                if is_of_queue && WEDGED.load(Ordering::SeqCst) {
+                    Vec::new()
+                } else {
+                    frame
+                }
+            }),
+        )
+    });
+    let cases = [
+        "--case",
+        "amqp/queue.*/not-found",
+        "--case",
+        "amqp/queue.declare/passive-not-found",
+    ];
+    let how = ["--jobs", "1", "--timeout", "1", "--format", "json", &url];
+    let output = mqspec(&[&cases[..], &how].concat());
+    assert_exit(&output, 1);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let verdicts: Vec<_> = value["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| {
+            (
+                case["id"].as_str().unwrap(),
+                case["verdict"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        verdicts,
+        [
+            ("amqp/queue.declare/passive-not-found", "pass"),
+            ("amqp/queue.purge/not-found", "crash"),
+        ]
+    );
+    assert_eq!(value["findings"].as_array().unwrap().len(), 1, "{value}");
 }
 
 #[test]
