@@ -29,43 +29,21 @@ pub(super) const SECTION: Section = Section {
             rule: "extension x-message-ttl",
             level: May,
             title: "With an x-message-ttl of 0 a message goes to a consumer at once, or is gone",
-            run: |ctx| {
-                let arguments = fields().int("x-message-ttl", 0);
-                let (mut client, queue) = with_argument(ctx, "x-message-ttl", &arguments)?;
-                client.publish("", &queue, b"nobody");
-                client.expect_empty(&queue, "no message that found no consumer")?;
-                client.consume(&queue, "c", NO_ACK)?;
-                client.publish("", &queue, b"at once");
-                client.expect_delivery(b"at once").map(drop)
-            },
+            run: |ctx| only_to_a_consumer(ctx, "x-message-ttl"),
         },
         Case {
             id: "amqp/x-message-ttl/shorter-expiration",
             rule: "extension x-message-ttl; extension expiration",
             level: May,
             title: "Of x-message-ttl and a message's expiration the shorter one counts",
-            run: |ctx| {
-                knows_property(ctx, "expiration", &expiration("soon"))?;
-                let arguments = fields().int("x-message-ttl", 60_000);
-                let (mut client, queue) = with_argument(ctx, "x-message-ttl", &arguments)?;
-                client.publish_with(1, "", &queue, 0, &expiration("200"), b"late");
-                ctx.sleep(EXPIRED)?;
-                client.expect_empty(&queue, "no message that has expired")
-            },
+            run: |ctx| expires(ctx, 60_000, "200"),
         },
         Case {
             id: "amqp/x-message-ttl/longer-expiration",
             rule: "extension x-message-ttl; extension expiration",
             level: May,
             title: "A message's expiration does not outlast x-message-ttl",
-            run: |ctx| {
-                knows_property(ctx, "expiration", &expiration("soon"))?;
-                let arguments = fields().int("x-message-ttl", 200);
-                let (mut client, queue) = with_argument(ctx, "x-message-ttl", &arguments)?;
-                client.publish_with(1, "", &queue, 0, &expiration("60000"), b"late");
-                ctx.sleep(EXPIRED)?;
-                client.expect_empty(&queue, "no message that has expired")
-            },
+            run: |ctx| expires(ctx, 200, "60000"),
         },
         Case {
             id: "amqp/x-max-length/unacknowledged",
@@ -86,15 +64,7 @@ pub(super) const SECTION: Section = Section {
             rule: "extension x-max-length",
             level: May,
             title: "With an x-max-length of 0 a message goes to a consumer at once, or is gone",
-            run: |ctx| {
-                let arguments = fields().int("x-max-length", 0);
-                let (mut client, queue) = with_argument(ctx, "x-max-length", &arguments)?;
-                client.publish("", &queue, b"nobody");
-                client.expect_empty(&queue, "no message that found no consumer")?;
-                client.consume(&queue, "c", NO_ACK)?;
-                client.publish("", &queue, b"at once");
-                client.expect_delivery(b"at once").map(drop)
-            },
+            run: |ctx| only_to_a_consumer(ctx, "x-max-length"),
         },
         Case {
             id: "amqp/x-expires/redeclared",
@@ -253,4 +223,24 @@ fn reply_address_is_there(ctx: &Context<'_>) -> Result<(), Stop> {
     client.close()?;
     other.send(1, QUEUE_DECLARE, declare_args(&address, PASSIVE, &fields()));
     other.expect_channel_close(1, &[404], "a reply address whose consumer has gone")
+}
+
+/// A queue where an argument of 0 leaves no message room or time to wait for a consumer.
+fn only_to_a_consumer(ctx: &Context<'_>, argument: &str) -> Result<(), Stop> {
+    let (mut client, queue) = with_argument(ctx, argument, &fields().int(argument, 0))?;
+    client.publish("", &queue, b"nobody");
+    client.expect_empty(&queue, "no message that found no consumer")?;
+    client.consume(&queue, "c", NO_ACK)?;
+    client.publish("", &queue, b"at once");
+    client.expect_delivery(b"at once").map(drop)
+}
+
+/// A message in a queue with this x-message-ttl, in milliseconds, which has this expiration.
+fn expires(ctx: &Context<'_>, ttl: i32, own: &str) -> Result<(), Stop> {
+    knows_property(ctx, "expiration", &expiration("soon"))?;
+    let arguments = fields().int("x-message-ttl", ttl);
+    let (mut client, queue) = with_argument(ctx, "x-message-ttl", &arguments)?;
+    client.publish_with(1, "", &queue, 0, &expiration(own), b"late");
+    ctx.sleep(EXPIRED)?;
+    client.expect_empty(&queue, "no message that has expired")
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 use crate::frame::{Cutter, body, command, method, packet, varint};
 use crate::proxy::Protocol::{Amqp, Mqtt, Stomp};
 use crate::proxy::{BESIDE, Between, Pace, Protocol, Rewrite, through};
-use crate::{figure, mqspec};
+use crate::{figure, mqspec, unusual};
 
 type Make = fn() -> Box<dyn Between>;
 
+/// A name, the protocol, and the place that does it.
+pub(crate) type Variant = (&'static str, Protocol, Make);
+
 /// Changes that the specifications allow, with the place that does.
-const VARIANTS: &[(&str, Protocol, Make)] = &[
+const VARIANTS: &[Variant] = &[
     // TCP has no messages.
     ("octet by octet", Amqp, || paced(0, true)),
     ("octet by octet", Mqtt, || paced(0, true)),
@@ -153,7 +156,7 @@ const VARIANTS: &[(&str, Protocol, Make)] = &[
 
 #[test]
 fn what_a_broker_may_do_fails_no_case() {
-    let next = Mutex::new(VARIANTS.iter());
+    let next = Mutex::new(VARIANTS.iter().chain(unusual::VARIANTS));
     let found = Mutex::new((0, Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..6 {
@@ -173,7 +176,7 @@ fn what_a_broker_may_do_fails_no_case() {
     let (asked, wrong) = found.into_inner().unwrap();
     figure(&format!(
         "{} legal variants, {asked} cases asked, {} judged wrongly",
-        VARIANTS.len(),
+        VARIANTS.len() + unusual::VARIANTS.len(),
         wrong.len()
     ));
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -188,7 +191,7 @@ const OF_ANNOUNCEMENTS: [&str; 3] = [
 ];
 
 /// How many cases were asked, and which failed without a reason.
-fn failures(&(name, protocol, make): &(&str, Protocol, Make)) -> (usize, Vec<String>) {
+fn failures(&(name, protocol, make): &Variant) -> (usize, Vec<String>) {
     let url = through(protocol, make);
     let expect = concat!(env!("CARGO_MANIFEST_DIR"), "/expect/reference.toml");
     let mut args = vec!["--jobs", "64", "--format", "json", "--expect", expect, &url];
@@ -428,7 +431,7 @@ fn tune(at: usize, bytes: &'static [u8]) -> Box<dyn Between> {
 }
 
 /// With one header more.
-fn header(frame: &[u8], line: &str) -> Vec<u8> {
+pub(crate) fn header(frame: &[u8], line: &str) -> Vec<u8> {
     match frame.windows(2).position(|two| two == b"\n\n") {
         Some(head) => [&frame[..=head], line.as_bytes(), b"\n", &frame[head + 1..]].concat(),
         None => frame.to_vec(),

@@ -13,9 +13,11 @@ mod mutation;
 mod proxy;
 #[path = "../../src/serve/relay.rs"]
 mod relay;
+mod restarted;
 mod run;
 mod tools;
 mod transport;
+mod unusual;
 mod watch;
 
 use std::io::Write;

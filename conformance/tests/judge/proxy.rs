@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use mq_core::Permission;
-use mq_server::{BlockingServer, Config};
+use mq_server::{Address, BlockingServer, Config, Speaks};
 
 use crate::frame::{self, Cutter, Framing, body};
 use crate::relay::relay;
@@ -18,6 +18,8 @@ pub(crate) enum Protocol {
     Amqp,
     Mqtt,
     Stomp,
+    /// MQTT, in frames of WebSocket that are seen as they are.
+    WebSocket,
 }
 
 impl Protocol {
@@ -26,6 +28,15 @@ impl Protocol {
             Self::Amqp => "amqp",
             Self::Mqtt => "mqtt",
             Self::Stomp => "stomp",
+            Self::WebSocket => "ws",
+        }
+    }
+
+    /// What the ids of its cases begin with.
+    pub(crate) fn of_cases(self) -> &'static str {
+        match self {
+            Self::WebSocket => Self::Mqtt.scheme(),
+            other => other.scheme(),
         }
     }
 
@@ -34,6 +45,7 @@ impl Protocol {
             Self::Amqp => frame::amqp,
             Self::Mqtt => frame::mqtt,
             Self::Stomp => frame::stomp,
+            Self::WebSocket => |bytes| (!bytes.is_empty()).then_some(bytes.len()),
         }
     }
 }
@@ -46,6 +58,15 @@ pub(crate) fn reference(protocol: Protocol) -> SocketAddr {
         Protocol::Amqp => server.amqp_addr(),
         Protocol::Mqtt => server.mqtt_addr(),
         Protocol::Stomp => server.stomp_addr(),
+        Protocol::WebSocket => server.endpoints().iter().find_map(|endpoint| {
+            let is_web_socket = endpoint.speaks == Speaks::WebSocket;
+            match endpoint.address {
+                Address::Tcp(_, port) if is_web_socket => {
+                    Some(SocketAddr::from(([127, 0, 0, 1], port)))
+                }
+                _ => None,
+            }
+        }),
     }
     .unwrap()
 }
@@ -61,6 +82,7 @@ pub(crate) const BESIDE: [&str; 4] = [
 /// A user who may do nothing, and a second virtual host.
 fn config() -> Config {
     let mut config = Config::ephemeral();
+    config.endpoints = vec!["ws://127.0.0.1:0".parse().unwrap()];
     let broker = &mut config.broker;
     broker.virtual_hosts = vec!["/".into(), "other".into()];
     broker

@@ -8,6 +8,7 @@ mod mqtt;
 mod mqtt5;
 mod mqtt_client;
 mod stomp;
+mod web_socket;
 
 use crate::mutation::Row;
 use crate::proxy::{Between, Protocol, Rewrite};
@@ -22,6 +23,7 @@ pub(crate) const ROWS: &[&[Row]] = &[
     stomp::CLIENT_ROWS,
     announced::ROWS,
     delivery::ROWS,
+    web_socket::ROWS,
 ];
 
 /// Every frame of the broker's that `of` names is changed.
