@@ -14,7 +14,7 @@ use crate::expectation::Expectation;
 use crate::interrupt;
 use crate::preflight;
 use crate::restart::Restart;
-use crate::target::Target;
+use crate::target::{Protocol, Target};
 use crate::transcript::Transcript;
 use crate::verdict::{Kind, Outcome, Stop, Verdict, inconclusive, judge, not_applicable};
 
@@ -517,6 +517,10 @@ fn ask<'a>(
     // A mistake in one case must not take the verdicts of the others with it.
     let played = catch_unwind(AssertUnwindSafe(|| (question.case.run)(&context)))
         .unwrap_or_else(|_| Err(inconclusive("the case itself panicked")));
+    let played = match question.target.protocol {
+        Protocol::Stomp => crate::stomp::with_control(&context, played),
+        Protocol::Amqp | Protocol::Mqtt => played,
+    };
     answer(question, rules, played, start.elapsed(), transcript)
 }
 

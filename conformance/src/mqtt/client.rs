@@ -520,6 +520,27 @@ impl Client {
         Ok(())
     }
 
+    /// Sends a PUBREL in a session that goes on, and sees its PUBCOMP. A broker may say
+    /// PUBREC once more before it: no rule forbids that.
+    pub(super) fn complete(&mut self, id: u16) -> Played {
+        self.wire.send(&ack(0x62, id));
+        let expected = format!("PUBCOMP of the packet identifier {id}");
+        loop {
+            match self.read(None)? {
+                Seen::Frame(packet) if packet.kind() == PUBREC && packet.id() == Some(id) => {}
+                Seen::Frame(packet) if packet.kind() == PUBLISH => self.early.push_back(packet),
+                Seen::Frame(packet)
+                    if packet.kind() == PUBCOMP
+                        && packet.id() == Some(id)
+                        && self.ack_code(&packet)? < 0x80 =>
+                {
+                    return Ok(());
+                }
+                other => return Err(fail(expected, other.to_string())),
+            }
+        }
+    }
+
     /// The reason code of a PUBACK, PUBREC, PUBREL or PUBCOMP.
     pub(super) fn ack_code(&self, packet: &Packet) -> Played<u8> {
         let kind = packet.kind();

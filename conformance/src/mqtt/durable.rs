@@ -4,7 +4,7 @@
 
 use super::client::Client;
 use super::play::{Play, Played};
-use super::wire::{Connect, PUBCOMP, PUBREC, Publish, ack};
+use super::wire::{Connect, PUBREC, Publish};
 use crate::case::{AFTER_A_RESTART, Section};
 use crate::target::Protocol;
 use crate::verdict::{Setup, fail};
@@ -113,8 +113,7 @@ fn qos2_in(p: &Play<'_>) -> Played {
     };
     sender.wire.send(&again.bytes());
     sender.expect_ack(PUBREC, 1)?;
-    sender.wire.send(&ack(0x62, 1));
-    sender.expect_ack(PUBCOMP, 1)?;
+    sender.complete(1)?;
     sender.disconnect()?;
     let mut client = p.join(&receiver)?;
     client.take(&p.name("t"), b"once")?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::play::{Play, Played};
 use super::property::{SESSION_EXPIRY_INTERVAL, four_byte};
-use super::wire::{Connect, PUBCOMP, PUBREC, PUBREL, Publish, ack, packet};
+use super::wire::{Connect, PUBREC, PUBREL, Publish, ack, packet};
 use crate::case::Section;
 use crate::target::Protocol;
 use crate::verdict::{Setup, fail};
@@ -369,8 +369,7 @@ fn qos2_in_survives(p: &Play<'_>) -> Played {
     };
     client.wire.send(&again.bytes());
     client.expect_ack(PUBREC, 9)?;
-    client.wire.send(&ack(0x62, 9));
-    client.expect_ack(PUBCOMP, 9)?;
+    client.complete(9)?;
     client.publish(&Publish {
         qos: 2,
         ..p.publish(&topic, b"end")
@@ -397,8 +396,7 @@ fn pubrel_in_survives(p: &Play<'_>) -> Played {
     client.expect_ack(PUBREC, 9)?;
     client.sever()?;
     let mut client = p.join(&session)?;
-    client.wire.send(&ack(0x62, 9));
-    client.expect_ack(PUBCOMP, 9)?;
+    client.complete(9)?;
     subscriber.take(&topic, b"once")?;
     client.disconnect()?;
     p.forget(&session)

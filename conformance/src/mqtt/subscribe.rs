@@ -8,7 +8,7 @@ use super::wire::{
 };
 use crate::case::Section;
 use crate::target::Protocol;
-use crate::verdict::fail;
+use crate::verdict::{Setup, fail};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
@@ -355,7 +355,9 @@ fn unsubscribe_by_character(p: &Play<'_>) -> Played {
     let id = client.new_id();
     let all = format!("{root}/#");
     let filters = [topic.as_bytes(), all.as_bytes()];
-    let unsuback = client.request(&unsubscribe(p.version, id, &filters), UNSUBACK)?;
+    let unsuback = client
+        .request(&unsubscribe(p.version, id, &filters), UNSUBACK)
+        .setup("unsubscribing from what there is no subscription to")?;
     client.codes(&unsuback)?;
     client.publish(&p.publish(&topic, b"x"))?;
     client.take(&topic, b"x").map(drop)

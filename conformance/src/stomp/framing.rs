@@ -5,8 +5,8 @@ use super::wire::Version::{V10, V11, V12};
 use super::wire::{Frame, Version, frame};
 use crate::case::Level::{Leniency, May, Must};
 use crate::case::{Case, Context, Section};
-use crate::target::Protocol;
-use crate::verdict::{Stop, fail};
+use crate::target::{Protocol, Transport};
+use crate::verdict::{Stop, fail, not_applicable};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
@@ -358,7 +358,18 @@ fn split_anywhere(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Stops where frames go in the messages of WebSocket: how they lie in those no rule says.
+fn over_a_stream(ctx: &Context<'_>) -> Result<(), Stop> {
+    match ctx.target.transport {
+        Transport::Stream => Ok(()),
+        Transport::WebSocket => Err(not_applicable(
+            "over WebSocket there are messages, and no segments",
+        )),
+    }
+}
+
 fn octet_by_octet(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
+    over_a_stream(ctx)?;
     let destination = queue(ctx, "o");
     let mut client = Client::new(ctx, version)?;
     for octet in frame("CONNECT", &connect_headers(ctx, version), b"") {
@@ -387,6 +398,7 @@ fn octet_by_octet(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
 }
 
 fn many_in_one_segment(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
+    over_a_stream(ctx)?;
     let destination = queue(ctx, "m");
     let mut client = Client::connected(ctx, version)?;
     client.subscribe("1", &destination, "auto")?;

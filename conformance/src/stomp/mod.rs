@@ -18,6 +18,7 @@ mod acknowledge;
 mod body;
 mod client;
 mod connect;
+mod control;
 mod describe;
 mod encoding;
 mod error;
@@ -36,6 +37,7 @@ mod transaction;
 mod wire;
 
 use crate::case::Section;
+pub(crate) use control::with_control;
 pub(crate) use describe::describe;
 pub(crate) use leftover::{made, remove};
 pub(crate) use preflight::{alive, preflight};
