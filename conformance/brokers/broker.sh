@@ -105,15 +105,18 @@ end_all() {
     done
 }
 
+# A script may set how many seconds the broker has to end in.
 end() {
-    local tries=0
+    local tries=0 seconds=${patience:-20}
     kill "$1" 2>/dev/null || return 0
     while kill -0 "$1" 2>/dev/null; do
-        if [ $((tries += 1)) -eq 200 ]; then
-            say "$1 does not end within 20 s; killing it"
+        tries=$((tries + 1))
+        if [ $tries -eq $((seconds * 10)) ]; then
+            say "$1 does not end within $seconds s; killing it"
             kill -KILL "$1" 2>/dev/null || true
-            return 0
         fi
+        # What was killed has its ports until it is gone.
+        [ $tries -lt $((seconds * 10 + 50)) ] || return 0
         sleep 0.1
     done
 }
