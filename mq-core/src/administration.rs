@@ -1,9 +1,11 @@
 //! What those who run the broker change while it runs.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::policy::{Policy, PolicyKind};
+use crate::quota::{UserLimits, VirtualHostLimits};
 
 /// One change, for [`Input::Administer`](crate::Input::Administer).
 ///
@@ -37,5 +39,24 @@ pub enum Administration {
         policies: Vec<Policy>,
         /// Those of the operator.
         operator_policies: Vec<Policy>,
+    },
+    /// These limits are those of the settings from now on, for who comes then:
+    /// [`Config::user_limits`](crate::Config::user_limits) and
+    /// [`Config::virtual_host_limits`](crate::Config::virtual_host_limits) were read again.
+    ReplaceLimits {
+        /// By the name of the user.
+        users: BTreeMap<String, UserLimits>,
+        /// By the name of the virtual host.
+        virtual_hosts: BTreeMap<String, VirtualHostLimits>,
+    },
+    /// Every message that is published or delivered in a virtual host is copied to the exchange
+    /// `amq.rabbitmq.trace` from now on, or no longer: RabbitMQ's firehose. Its key is
+    /// `publish.EXCHANGE` or `deliver.QUEUE`, and its headers tell of the message. It costs
+    /// much. It is off when the broker begins.
+    SetTracing {
+        /// The name of the virtual host.
+        virtual_host: String,
+        /// Whether they are.
+        on: bool,
     },
 }

@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::offer::Offer;
 use crate::pattern::{Keys, compile};
 use crate::policy::{self, Policy};
+use crate::quota::{UserLimits, VirtualHostLimits};
 
 /// The settings of a [`Broker`](crate::Broker).
 ///
@@ -43,6 +44,10 @@ pub struct Config {
     pub policies: Vec<Policy>,
     /// Policies that limit what users say.
     pub operator_policies: Vec<Policy>,
+    /// Limits of users, by name. A user without an entry has none.
+    pub user_limits: BTreeMap<String, UserLimits>,
+    /// Limits of virtual hosts, by name. One without an entry has none.
+    pub virtual_host_limits: BTreeMap<String, VirtualHostLimits>,
     /// Virtual hosts. The first is the default: MQTT, and a STOMP peer whose
     /// `host` names no virtual host, use it. Default: `/`.
     pub virtual_hosts: Vec<String>,
@@ -147,6 +152,8 @@ impl Default for Config {
             topic_permissions: Vec::new(),
             policies: Vec::new(),
             operator_policies: Vec::new(),
+            user_limits: BTreeMap::new(),
+            virtual_host_limits: BTreeMap::new(),
             virtual_hosts: Vec::from([String::from("/")]),
             stomp_host_fallback: true,
             stomp_host_required: false,

@@ -37,6 +37,9 @@
 //! queues they may configure, write to and read from, and with which routing keys
 //! ([`Config::topic_permissions`]).
 //!
+//! [`Config::policies`] gives queues and exchanges arguments by their names, and
+//! [`Input::Administer`] changes that and more while the broker runs.
+//!
 //! An MQTT client of 5.0 can prove its password by `SCRAM-SHA-256` or `SCRAM-SHA-1` in place of
 //! saying it, or by a method of the embedder's ([`Output::Prove`]), at the beginning and again
 //! later. [`Offer`] is what MQTT clients may do and are told.
@@ -221,6 +224,7 @@ mod names;
 mod offer;
 mod pattern;
 mod policy;
+mod quota;
 mod recovery;
 mod report;
 mod scram;
@@ -237,5 +241,6 @@ pub use model::{
 };
 pub use offer::Offer;
 pub use policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
+pub use quota::{UserLimits, VirtualHostLimits};
 pub use recovery::{Recovery, RecoveryError};
 pub use report::{PeerReport, Reason, Report};

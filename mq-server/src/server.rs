@@ -155,7 +155,12 @@ impl Server {
             policies: config.broker.policies.clone(),
             operator_policies: config.broker.operator_policies.clone(),
         };
+        let limits = Administration::ReplaceLimits {
+            users: config.broker.user_limits.clone(),
+            virtual_hosts: config.broker.virtual_host_limits.clone(),
+        };
         self.administer(policies).await?;
+        self.administer(limits).await?;
         self.live.set(config);
         Ok(())
     }

@@ -80,6 +80,7 @@
 //! # Ok::<(), mq_core::ConfigError>(())
 //! ```
 
+mod attendance;
 mod authentication;
 pub(crate) mod change;
 mod connection;
@@ -116,6 +117,7 @@ use crate::administration::Administration;
 use crate::config::{Config, ConfigError, Store};
 use crate::names::Names;
 use crate::policy::{Policy, PolicyKind};
+use attendance::Attendance;
 use authentication::Proofs;
 use change::Part;
 use meter::Meter;
@@ -164,11 +166,13 @@ pub struct Model {
     proofs: Proofs,
     /// What all messages hold.
     meter: Meter,
+    /// Queues in one virtual host, whatever its own limit says.
+    queues: usize,
     /// Who has logged in and not named a virtual host yet.
     users: BTreeMap<ConnectionId, Name>,
     vhosts: Vec<VirtualHost>,
-    /// The virtual host that each connection uses.
-    places: BTreeMap<ConnectionId, usize>,
+    /// Who uses which virtual host.
+    attendance: Attendance,
     /// Answers that no virtual host gives.
     notices: VecDeque<(ConnectionId, Notice)>,
     /// Virtual hosts that may have a notice.
@@ -201,7 +205,11 @@ impl Model {
             vhost
         });
         let mut vhosts: Vec<VirtualHost> = vhosts.collect();
+        let (users, hosts) = (&config.user_limits, &config.virtual_host_limits);
+        let attendance = Attendance::new(users.clone(), hosts.clone());
         for vhost in &mut vhosts {
+            let limits = &mut vhost.shared.limits;
+            limits.queues = attendance.queues(&vhost.shared.name, config.limits.queues);
             let (policies, operators) = (&config.policies, &config.operator_policies);
             let configured = Configured::new(&vhost.shared.name, policies, operators);
             let configured = configured.map_err(|(name, refusal)| ConfigError::Policy {
@@ -218,7 +226,8 @@ impl Model {
             users: BTreeMap::new(),
             vhosts,
             meter,
-            places: BTreeMap::new(),
+            queues: config.limits.queues,
+            attendance,
             notices: VecDeque::new(),
             awake: VecDeque::new(),
             dropping: BTreeSet::new(),
@@ -248,9 +257,20 @@ impl Model {
                     Request::Leave => {
                         self.users.remove(&connection);
                         self.proofs.forget(connection);
-                        self.places.remove(&connection)
+                        self.attendance.leave(connection)
                     }
-                    _ => self.places.get(&connection).copied(),
+                    Request::OpenChannel { channel } => {
+                        if let Err(refusal) = self.attendance.open_channel(connection) {
+                            self.refuse_channel(connection, channel, refusal);
+                            return;
+                        }
+                        self.attendance.host_of(connection)
+                    }
+                    Request::CloseChannel { .. } => {
+                        self.attendance.close_channel(connection);
+                        self.attendance.host_of(connection)
+                    }
+                    _ => self.attendance.host_of(connection),
                 };
                 match index {
                     Some(index) => self.act(index, |vhost| vhost.serve(connection, request)),
@@ -262,6 +282,16 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// A user has too many channels, and its connection ends for that.
+    fn refuse_channel(&mut self, to: ConnectionId, channel: ChannelNumber, refusal: Refusal) {
+        let notice = Notice::PublishRefused {
+            channel,
+            ticket: None,
+            refusal: Box::new(refusal),
+        };
+        self.notices.push_back((to, notice));
     }
 
     /// Changes what those who run the broker may change. What comes of it is for
@@ -289,6 +319,22 @@ impl Model {
                 policies,
                 operator_policies,
             } => self.replace_policies(&policies, &operator_policies),
+            Administration::ReplaceLimits {
+                users,
+                virtual_hosts,
+            } => {
+                self.attendance.set_limits(users, virtual_hosts);
+                for vhost in &mut self.vhosts {
+                    let shared = &mut vhost.shared;
+                    shared.limits.queues = self.attendance.queues(&shared.name, self.queues);
+                }
+                Ok(())
+            }
+            Administration::SetTracing { virtual_host, on } => {
+                let index = self.host(&virtual_host)?;
+                self.act(index, |vhost| vhost.set_tracing(on));
+                Ok(())
+            }
         }
     }
 
@@ -496,10 +542,10 @@ impl Model {
     /// it is to ask for nothing else.
     #[must_use]
     pub fn is_busy(&self, connection: ConnectionId) -> bool {
-        match self.places.get(&connection) {
+        match self.attendance.host_of(connection) {
             Some(index) => self
                 .vhosts
-                .get(*index)
+                .get(index)
                 .is_some_and(|vhost| vhost.is_busy(connection)),
             // It has left, and may have asked for something before.
             None => self.vhosts.iter().any(|vhost| vhost.is_busy(connection)),
@@ -650,11 +696,18 @@ impl Model {
     }
 
     /// A connection of a user uses a virtual host from here on, if the user may.
-    fn enter(&mut self, connection: ConnectionId, user: &str, index: usize) -> Result<(), Refusal> {
+    fn enter(
+        &mut self,
+        connection: ConnectionId,
+        user: &Name,
+        index: usize,
+    ) -> Result<(), Refusal> {
         if let Some(vhost) = self.vhosts.get_mut(index) {
             let grant = self.rights.grant(user, &vhost.shared.name)?;
+            let name = &vhost.shared.name;
+            self.attendance.enter(connection, user, index, name)?;
+            vhost.set_user(connection, user);
             vhost.set_grant(connection, grant);
-            self.places.insert(connection, index);
         }
         Ok(())
     }
@@ -691,7 +744,8 @@ impl Model {
     }
 
     fn open(&mut self, connection: ConnectionId, name: &str) {
-        let user = self.users.remove(&connection).unwrap_or_default();
+        let user = self.users.remove(&connection);
+        let user = user.unwrap_or_else(|| Name::from(""));
         let entered = self
             .host(name)
             .and_then(|index| self.enter(connection, &user, index));

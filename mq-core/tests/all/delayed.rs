@@ -8,6 +8,7 @@ use crate::world::log::storing;
 use amqp_codec::method::{confirm, exchange, queue};
 use amqp_codec::{FieldValue, PropertyFields, TableBuf};
 use mq_core::{Config, Limits};
+use proptest::prelude::*;
 use std::time::Duration;
 
 fn declare(c: &mut Amqp, arguments: &TableBuf) {
@@ -188,6 +189,44 @@ fn no_more_wait_than_may() {
     assert_eq!(c.seen(&mut world), ["ack 3-3"]);
 }
 
+/// A transaction in which too many would wait is not done at all.
+#[test]
+fn no_more_wait_by_a_transaction() {
+    let limits = Limits {
+        delayed_messages: 1,
+        ..Limits::default()
+    };
+    let mut world = World::with(Config {
+        limits,
+        ..Config::default()
+    });
+    let mut c = owner(&mut world, "direct");
+    c.codec
+        .tx_select(1, &amqp_codec::method::tx::Select::default())
+        .unwrap();
+    publish(&mut c, millis(1000), "a", false);
+    publish(&mut c, millis(1000), "b", false);
+    c.codec
+        .tx_commit(1, &amqp_codec::method::tx::Commit::default())
+        .unwrap();
+    let answer = c.answer(&mut world);
+    assert!(
+        answer.starts_with("channel.close 406") && answer.contains("no part of the transaction"),
+        "{answer}"
+    );
+    world.wait(seconds(2));
+    c.codec
+        .get(
+            2,
+            &amqp_codec::method::basic::Get {
+                queue: "q",
+                no_ack: true,
+            },
+        )
+        .unwrap();
+    assert_eq!(c.answer(&mut world), "basic.get-empty");
+}
+
 #[test]
 fn what_is_refused() {
     for arguments in [
@@ -233,4 +272,68 @@ fn delays_outlive_the_broker() {
     world.wait(seconds(9));
     c.get("q", true);
     assert_eq!(c.seen(&mut world), ["basic.get-empty"]);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish { delay: u16, persistent: bool },
+    Wait(u16),
+    Crash,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..40_u16, any::<bool>())
+            .prop_map(|(delay, persistent)| Step::Publish { delay, persistent }),
+        3 => (0..30_u16).prop_map(Step::Wait),
+        1 => Just(Step::Crash),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A list of what waits, sorted by its time and then by its number, is what the exchange
+    /// does: each message comes once, at its time, in that order, and a crash loses those that
+    /// are not persistent.
+    #[test]
+    fn it_is_a_sorted_list(steps in prop::collection::vec(step(), 1..40)) {
+        let mut world = World::stored();
+        let mut c = owner(&mut world, "direct");
+        let mut list: Vec<(Duration, usize, bool)> = Vec::new();
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Publish { delay, persistent } => {
+                    let headers = table([("x-delay", millis(delay.into()))]);
+                    let fields = PropertyFields {
+                        headers: Some(headers.as_table()),
+                        delivery_mode: Some(if persistent { 2 } else { 1 }),
+                        ..Default::default()
+                    };
+                    c.publish_with(1, "x", "k", &number.to_string(), false, &fields);
+                    c.seen(&mut world);
+                    let due = world.now + Duration::from_millis(delay.into());
+                    list.push((due, number, persistent));
+                }
+                Step::Wait(time) => world.wait(Duration::from_millis(time.into())),
+                Step::Crash => {
+                    world.crash_with(storing());
+                    world.turn();
+                    c = Amqp::connect(&mut world);
+                    list.retain(|(_, _, persistent)| *persistent);
+                }
+            }
+            list.sort();
+            let due = list.iter().take_while(|(due, ..)| *due <= world.now).count();
+            let due: Vec<_> = list.drain(..due).collect();
+            for (_, number, _) in due {
+                c.get("q", true);
+                let answer = c.answer(&mut world);
+                let body = format!(" {number} +");
+                prop_assert!(answer.contains(&body), "{number}: {answer}");
+            }
+            c.get("q", true);
+            prop_assert_eq!(c.answer(&mut world), "basic.get-empty");
+        }
+    }
 }

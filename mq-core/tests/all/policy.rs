@@ -505,6 +505,12 @@ fn policies_outlive_the_broker() {
     );
     world.store.is_quick = true;
     world.sync();
+    let alternate = [("alternate-exchange", PolicyValue::from("amq.fanout"))];
+    set(
+        &mut world,
+        PolicyKind::Ordinary,
+        policy("x", "^amq.direct$", &alternate),
+    );
     set(&mut world, PolicyKind::Ordinary, limit("gone", 1));
     clear(&mut world, PolicyKind::Ordinary, "gone").unwrap();
     let mut c = Amqp::connect(&mut world);
@@ -518,7 +524,16 @@ fn policies_outlive_the_broker() {
     world.crash();
     let policies: Vec<_> = world.broker.policies("/", PolicyKind::Operator).collect();
     assert_eq!(policies, [&limit("p", 2)]);
-    assert_eq!(world.broker.policies("/", PolicyKind::Ordinary).count(), 0);
+    let mut other = Amqp::connect(&mut world);
+    other.declare("fan", &NONE);
+    other.bind("fan", "amq.fanout", "");
+    other.publish_with(1, "amq.direct", "k", "m", true, &PropertyFields::default());
+    assert_eq!(
+        other.answer(&mut world),
+        "queue.bind-ok",
+        "it is not returned: a predeclared exchange has its alternate again"
+    );
+    assert_eq!(world.broker.policies("/", PolicyKind::Ordinary).count(), 1);
     let mut c = Amqp::connect(&mut world);
     for _ in 0..5 {
         c.publish(1, "", "q", "m");

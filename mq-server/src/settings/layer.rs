@@ -11,7 +11,7 @@ use crate::cli::{Assignment, Flags};
 const PREFIX: &str = "MQ_SERVER__";
 
 /// Tables of names that a later layer replaces as a whole.
-const REPLACED: [&str; 1] = ["users"];
+const REPLACED: [&str; 3] = ["users", "user_limits", "virtual_host_limits"];
 
 #[derive(Debug, Default)]
 pub(super) struct Layer(pub(super) Table);

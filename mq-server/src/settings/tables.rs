@@ -31,6 +31,8 @@ pub(crate) struct Tables {
     topic_permissions: Vec<TopicPermissionTable>,
     policies: Vec<PolicyTable>,
     operator_policies: Vec<PolicyTable>,
+    user_limits: BTreeMap<String, UserLimitsTable>,
+    virtual_host_limits: BTreeMap<String, VirtualHostLimitsTable>,
     virtual_hosts: Vec<String>,
     stomp_host_fallback: bool,
     stomp_host_required: bool,
@@ -161,6 +163,50 @@ same!(TopicPermissionTable as TopicPermission {
     read,
 });
 
+/// A table of numbers that are not set without a limit, with the same fields as a type of the
+/// broker.
+macro_rules! numbers {
+    ($table:ident as $original:ident { $($name:ident,)+ }) => {
+        #[derive(Clone, Debug, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields)]
+        struct $table {
+            $(
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                $name: Option<u32>,
+            )+
+        }
+
+        impl From<mq_core::$original> for $table {
+            fn from(original: mq_core::$original) -> Self {
+                let mq_core::$original { $($name,)+ } = original;
+                Self { $($name,)+ }
+            }
+        }
+
+        impl From<$table> for mq_core::$original {
+            fn from(table: $table) -> Self {
+                let $table { $($name,)+ } = table;
+                Self { $($name,)+ }
+            }
+        }
+    };
+}
+
+numbers!(UserLimitsTable as UserLimits {
+    max_connections,
+    max_channels,
+});
+
+numbers!(VirtualHostLimitsTable as VirtualHostLimits {
+    max_connections,
+    max_queues,
+});
+
+fn converted<T: Into<U>, U>(tables: BTreeMap<String, T>) -> BTreeMap<String, U> {
+    let tables = tables.into_iter();
+    tables.map(|(name, table)| (name, table.into())).collect()
+}
+
 /// The table of limits has the names of [`mq_core::Limits`].
 macro_rules! limits {
     ($($name:ident: $type:ty,)+) => {
@@ -238,6 +284,8 @@ impl Default for Tables {
             topic_permissions,
             policies,
             operator_policies,
+            user_limits,
+            virtual_host_limits,
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -288,6 +336,8 @@ impl Default for Tables {
             topic_permissions: topic_permissions.into_iter().map(Into::into).collect(),
             policies: policies.into_iter().map(Into::into).collect(),
             operator_policies: operator_policies.into_iter().map(Into::into).collect(),
+            user_limits: converted(user_limits),
+            virtual_host_limits: converted(virtual_host_limits),
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -377,6 +427,9 @@ const CHANGEABLE: [&str; 9] = [
     "write_timeout_seconds",
 ];
 
+/// Tables of names, of which all are.
+const CHANGEABLE_TABLES: [&str; 2] = ["user_limits.", "virtual_host_limits."];
+
 impl Tables {
     /// The names of settings that differ, and that only a restart takes over.
     pub(crate) fn that_need_a_restart(&self, new: &Self) -> Vec<String> {
@@ -393,6 +446,11 @@ impl Tables {
         names
             .filter(differs)
             .filter(|name| !CHANGEABLE.contains(&name.as_str()))
+            .filter(|name| {
+                !CHANGEABLE_TABLES
+                    .iter()
+                    .any(|table| name.starts_with(table))
+            })
             .cloned()
             .collect()
     }
@@ -410,6 +468,8 @@ impl Tables {
             topic_permissions,
             policies,
             operator_policies,
+            user_limits,
+            virtual_host_limits,
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,
@@ -438,6 +498,8 @@ impl Tables {
             topic_permissions: topic_permissions.into_iter().map(Into::into).collect(),
             policies: policies.into_iter().map(Into::into).collect(),
             operator_policies: operator_policies.into_iter().map(Into::into).collect(),
+            user_limits: converted(user_limits),
+            virtual_host_limits: converted(virtual_host_limits),
             virtual_hosts,
             stomp_host_fallback,
             stomp_host_required,

@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Unbounded};
 
-use super::{Destination, Exchange, ExchangeSettings, ExchangeType, PREDECLARED};
+use super::{Destination, Exchange, ExchangeSettings, ExchangeType, PREDECLARED, TRACE_EXCHANGE};
 use crate::model::change::{BindingId, Change, KeptBinding};
 use crate::model::delay::delay_of;
 use crate::model::difference::{Difference, flag};
@@ -50,6 +50,8 @@ impl Exchanges {
         let predeclared = PREDECLARED.iter().map(|(name, kind)| {
             let settings = ExchangeSettings {
                 durable: true,
+                // Only the broker publishes there.
+                internal: *name == TRACE_EXCHANGE,
                 ..ExchangeSettings::of(*kind)
             };
             (Name::from(*name), Exchange::new(settings))

@@ -68,7 +68,11 @@ pub(crate) const PREDECLARED: &[(&str, ExchangeType)] = &[
     ("amq.topic", ExchangeType::Topic),
     ("amq.headers", ExchangeType::Headers),
     ("amq.match", ExchangeType::Headers),
+    (TRACE_EXCHANGE, ExchangeType::Topic),
 ];
+
+/// Where the firehose goes.
+pub(crate) const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
 
 /// Where all that is like a topic goes through: MQTT topics, STOMP `/topic/`.
 pub(crate) const TOPIC_EXCHANGE: &str = "amq.topic";

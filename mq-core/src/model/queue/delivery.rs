@@ -48,6 +48,14 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// The queue that it came from.
+    pub(crate) const fn queue(self) -> QueueId {
+        match self {
+            Self::Leased(lease) => lease.queue,
+            Self::Taken(queue) => queue,
+        }
+    }
+
     /// What is to be settled. None: nothing is any more.
     #[must_use]
     pub const fn lease(self) -> Option<Lease> {

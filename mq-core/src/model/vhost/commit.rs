@@ -36,6 +36,8 @@ pub(crate) struct Commit {
     published: usize,
     /// Messages and bytes that go to each queue.
     more: BTreeMap<QueueId, (usize, usize)>,
+    /// Messages that wait for their time.
+    delayed: usize,
     settlements: vec::IntoIter<(Lease, Settlement)>,
     /// Its name, from its first part on, where changes are kept.
     id: Option<TransactionId>,
@@ -65,6 +67,7 @@ impl Commit {
             checked: 0,
             published: 0,
             more: BTreeMap::new(),
+            delayed: 0,
             settlements: settlements.into_iter(),
             id: None,
             changes,
@@ -81,7 +84,7 @@ impl VirtualHost {
             if !self.is_open(id) {
                 return false;
             }
-            if let Err(refusal) = self.check(id, publish, &mut commit.more) {
+            if let Err(refusal) = self.check(id, publish, &mut commit.more, &mut commit.delayed) {
                 self.refuse_publish(id, Some(commit.ticket), refusal);
                 return false;
             }
@@ -90,6 +93,7 @@ impl VirtualHost {
             let routes = self.route(&publish.message);
             self.begin_part(&mut commit.id);
             let message = &publish.message;
+            self.trace_publish(id, message);
             let outcome = self.publish_to(message, routes, None, Room::Promised, Vec::new());
             self.shared.changes.set_transaction(None);
             self.return_unroutable(id, publish, outcome);
@@ -129,9 +133,20 @@ impl VirtualHost {
         id: ChannelId,
         publish: &Publish,
         more: &mut BTreeMap<QueueId, (usize, usize)>,
+        delayed: &mut usize,
     ) -> Result<(), Refusal> {
         self.prepare(id.connection, publish)?;
-        for id in self.route(&publish.message).queues {
+        let routes = self.route(&publish.message);
+        *delayed += routes.delayed.len();
+        if *delayed > 0 && self.delays.len() + *delayed > self.shared.limits.delayed_messages {
+            self.shared.statistics.refused += 1;
+            return Err(Refusal::resource_limit(format_args!(
+                "no part of the transaction is done: as many messages as may be are delayed in \
+                 vhost '{}'",
+                self.shared.name
+            )));
+        }
+        for id in routes.queues {
             if !more.contains_key(&id) {
                 // What is expired takes no room.
                 self.expire_messages(id, false);

@@ -6,6 +6,7 @@
 mod client;
 mod commit;
 mod delayed;
+mod firehose;
 mod passing;
 mod permission;
 mod policies;
@@ -24,6 +25,7 @@ use crate::config::Store;
 use crate::limits::Limits;
 use crate::model::delay::Delays;
 use crate::model::exchange::Exchanges;
+use crate::model::message::Name;
 use crate::model::permission::Grant;
 use crate::model::queue::Queues;
 use crate::model::session::{Leaving, SessionId, Sessions};
@@ -43,6 +45,8 @@ pub(crate) struct Member {
     pub(crate) session: Option<SessionId>,
     /// What it may do; None: everything.
     grant: Option<Arc<Grant>>,
+    /// Whose connection it is.
+    user: Name,
 }
 
 impl Default for Member {
@@ -51,6 +55,7 @@ impl Default for Member {
             writable: true,
             session: None,
             grant: None,
+            user: Name::from(""),
         }
     }
 }
@@ -65,6 +70,8 @@ pub(crate) struct VirtualHost {
     pub(crate) delays: Delays,
     pub(crate) members: BTreeMap<ConnectionId, Member>,
     work: Works,
+    /// Messages are copied to the firehose.
+    tracing: bool,
     /// Waiting in the model's list of virtual hosts with changes.
     pub(super) changing: bool,
     /// Sessions have the next turn.
@@ -83,6 +90,7 @@ impl VirtualHost {
             delays: Delays::default(),
             members: BTreeMap::new(),
             work: Works::default(),
+            tracing: false,
             changing: false,
             sessions_first: false,
             awake: false,
@@ -92,6 +100,12 @@ impl VirtualHost {
     /// The next notice, and for which connection, unless so many steps have been done
     /// before there is one.
     pub(crate) fn poll_notice(&mut self, steps: u64) -> Option<Said> {
+        let said = self.next_notice(steps)?;
+        self.trace_said(&said);
+        Some(said)
+    }
+
+    fn next_notice(&mut self, steps: u64) -> Option<Said> {
         if let Some(said) = self.shared.notices.pop_front() {
             return Some(said);
         }

@@ -22,7 +22,7 @@ use alloc::sync::Arc;
 use super::VirtualHost;
 use crate::model::ConnectionId;
 use crate::model::exchange::TOPIC_EXCHANGE;
-use crate::model::message::{Message, Value, swap_separators};
+use crate::model::message::{Message, Name, Value, swap_separators};
 use crate::model::permission::{Access, Grant, Resource};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Binding, BindingTarget, DeclareExchange, DeclareQueue, Request};
@@ -36,6 +36,11 @@ impl VirtualHost {
         if grant.is_some() {
             self.members.entry(connection).or_default().grant = grant;
         }
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn set_user(&mut self, connection: ConnectionId, user: &Name) {
+        self.members.entry(connection).or_default().user = user.clone();
     }
 
     /// The connection is of the MQTT client with that identifier.

@@ -58,7 +58,7 @@ impl VirtualHost {
         Ok(())
     }
 
-    fn apply_policies(&mut self) {
+    pub(super) fn apply_policies(&mut self) {
         self.begin(None, Work::ApplyPolicies(Applied::Exchange(None)));
     }
 

@@ -82,6 +82,8 @@ impl VirtualHost {
 
     /// Everything has been put back.
     pub(crate) fn resume(&mut self) {
+        // For exchanges that were there before the policies were put back.
+        self.apply_policies();
         self.sessions.resume(&mut self.shared);
     }
 

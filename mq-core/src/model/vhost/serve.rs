@@ -371,6 +371,7 @@ impl VirtualHost {
             self.refuse_publish(id, answer.ticket(), refusal);
             return;
         }
+        self.trace_publish(id, &publish.message);
         let outcome = self.publish_retaining(&publish.message, publisher);
         self.return_unroutable(id, publish, outcome);
         if let Some(ticket) = answer.to(outcome) {
