@@ -2,9 +2,9 @@
 //! 3.1.4): what the first has sent before counts, its DISCONNECT above all.
 
 use crate::world::World;
-use crate::world::mqtt::{Mqtt, topic, utf8};
+use crate::world::mqtt::{Mqtt, properties, topic, utf8};
 use mq_core::{Config, Input, Output, Protocol};
-use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, Will};
+use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Will};
 use std::time::Duration;
 
 const HIGH_WATER: usize = 10_000;
@@ -189,4 +189,37 @@ fn an_answer_that_does_not_come_is_not_waited_for() {
     world.wait(Duration::from_secs(5));
     assert_eq!(second.seen(&mut world), ["connack Success"]);
     assert_eq!(first.seen(&mut world), ["disconnect SessionTakenOver"]);
+}
+
+/// A client comes back when its will is due, or its session is over, and the broker has had
+/// no turn since (MQTT 5.0 sections 3.1.2.11.2 and 3.1.3.2.2).
+#[test]
+fn what_is_due_comes_before_a_client_that_is_late() {
+    // Seconds that the client is away, the answer, and what a listener gets.
+    let cases: [(u64, &str, &[&str]); 3] = [
+        (9, "connack Success present", &[]),
+        (10, "connack Success present", &["will gone q1"]),
+        (30, "connack Success", &["will gone q1"]),
+    ];
+    for (away, answer, heard) in cases {
+        let mut world = World::new();
+        let mut listener = listener(&mut world);
+        let keep = properties([Property::SessionExpiryInterval(30)]);
+        let delay = properties([Property::WillDelayInterval(10)]);
+        let connect = Connect {
+            properties: keep.as_properties(),
+            will: mortal().will.map(|will| Will {
+                properties: delay.as_properties(),
+                ..will
+            }),
+            ..Connect::resume(ProtocolVersion::V5_0, utf8("late"))
+        };
+        let mut client = Mqtt::with(&mut world, &connect);
+        client.seen(&mut world);
+        world.cut(client.id);
+        let mut client = Mqtt::with(&mut world, &connect);
+        world.now += Duration::from_secs(away);
+        assert_eq!(client.seen(&mut world), [answer], "{away}");
+        assert_eq!(listener.seen(&mut world), heard, "{away}");
+    }
 }

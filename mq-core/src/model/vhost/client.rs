@@ -52,6 +52,11 @@ impl VirtualHost {
         self.name_client(connection, &attach.client_identifier);
         let may_publish = |message: &Arc<Message>| self.permit_publish(connection, message).is_ok();
         attach.will = attach.will.filter(|will| may_publish(&will.message));
+        // What is due of the session comes first, though nobody has come to it yet.
+        if let Some(id) = self.sessions.find_client(&attach.client_identifier) {
+            let parting = self.sessions.expire(&mut self.shared, id);
+            self.carry_out(parting);
+        }
         if attach.clean_start {
             let name = &attach.client_identifier;
             let parting = self.sessions.start_clean(&mut self.shared, name);

@@ -345,6 +345,22 @@ fn purges_and_deletions_are_remembered() {
     assert!(c.seen(&mut world)[0].starts_with("channel.close 404"));
 }
 
+/// The same in a log of which nothing has been forgotten.
+#[test]
+fn a_deletion_is_remembered_by_its_record() {
+    let mut world = World::stored();
+    let mut c = Client::connect(&mut world);
+    c.durable("deleted");
+    c.publish("deleted", PERSISTENT, "m");
+    c.seen(&mut world);
+    delete_queue(&mut c.0, "deleted", false, false);
+    assert_eq!(c.seen(&mut world), ["queue.delete-ok 1"]);
+    world.crash();
+    let mut c = Client::connect(&mut world);
+    c.queue("deleted", &["passive"], &TableBuf::default());
+    assert!(c.seen(&mut world)[0].starts_with("channel.close 404"));
+}
+
 /// A transaction is there whole or not at all, wherever the log ends.
 #[test]
 fn transactions_are_whole() {
