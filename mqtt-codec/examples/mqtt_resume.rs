@@ -75,7 +75,7 @@ fn connect(
                     if let InFlight::Publish(message) = packet
                         && is_lost
                     {
-                        client.publish(message)?;
+                        client.publish(&message)?;
                     }
                 }
                 if is_cut {

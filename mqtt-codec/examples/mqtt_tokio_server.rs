@@ -1,7 +1,7 @@
 //! A server in a hundred lines, over tokio, for clients of 3.1, 3.1.1 and 5.0: QoS 0, 1 and 2.
 //! No sessions, wills, retained messages or options; who falls behind has to go. `.. HOST:PORT`
 use mqtt_codec::connection::{
-    Accept, Message, ReadBuffer, ServerConfig, ServerConnection, ServerEvent,
+    Accept, Message, MessageBuf, ReadBuffer, ServerConfig, ServerConnection, ServerEvent,
 };
 use mqtt_codec::{Properties, QoS, ReasonCode, connection::Session, topic::matches};
 use std::{collections::BTreeMap, error::Error, net::SocketAddr, time::Duration};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::{net, sync::broadcast, time};
 
 /// What all connections hear: a message, or who connected, and as which client.
-type Bus = broadcast::Sender<Result<Message, (SocketAddr, String)>>;
+type Bus = broadcast::Sender<Result<MessageBuf, (SocketAddr, String)>>;
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -61,7 +61,8 @@ async fn serve(
                 Ok(Ok(message)) => {
                     let to = filters.iter().filter(|(it, _)| matches(it, &message.topic_name));
                     if let Some(qos) = to.map(|(_, qos)| *qos.min(&message.qos)).max() {
-                        server.publish(&Message { qos, retain: false, ..message }).ok(); // too large?
+                        let message = Message { qos, retain: false, ..message.as_message() };
+                        server.publish(&message).ok(); // too large?
                     }
                 }
                 Ok(Err((other, name))) if other == peer || name != client => {}

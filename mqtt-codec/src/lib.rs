@@ -228,7 +228,7 @@
 //!         if let InFlight::Publish(message) = packet
 //!             && is_lost
 //!         {
-//!             client.publish(message)?;
+//!             client.publish(&message)?;
 //!         }
 //!     }
 //!     // It is on its way again, once.

@@ -77,7 +77,7 @@ fn pair(version: ProtocolVersion, traffic: bool) -> (ClientConnection, ServerCon
             )
             .expect("legal");
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-            let message = Message::new("sensors/kitchen/temp", vec![b'x'; 64], qos);
+            let message = Message::new("sensors/kitchen/temp", &[b'x'; 64], qos);
             client.publish(&message).expect("it may be sent");
             server.publish(&message).expect("it may be sent");
             exchange(&mut client, &mut server);

@@ -115,7 +115,7 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
                     server
                         .suback(subscribe.packet_identifier, &codes, Properties::EMPTY)
                         .and_then(|()| {
-                            let message = Message::new("a/b", &b"m"[..], QoS::ExactlyOnce);
+                            let message = Message::new("a/b", b"m", QoS::ExactlyOnce);
                             server.publish(&message).map(|_| ())
                         })
                 }
@@ -183,7 +183,7 @@ fn consume(version: ProtocolVersion, assembled_size: u32, stream: &[u8], cut: Cu
                     )
                     .map(|_| ()),
                 ClientEvent::SubAck(_) => client
-                    .publish(&Message::new("a/b", &b"m"[..], QoS::ExactlyOnce))
+                    .publish(&Message::new("a/b", b"m", QoS::ExactlyOnce))
                     .map(|_| ()),
                 _ => Ok(()),
             };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
+    Accept, ClientConfig, ClientConnection, ClientEvent, MessageBuf, ServerConfig, ServerConnection,
     ServerEvent, Session,
 };
 use mqtt_codec::{
@@ -59,13 +59,13 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn next(&self, bits: u8) -> Message {
+    fn next(&self, bits: u8) -> MessageBuf {
         let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(bits) % 3];
         let number = self.published.len() as u32;
-        Message::new("a/b", number.to_be_bytes().to_vec(), qos)
+        MessageBuf::new("a/b", number.to_be_bytes().to_vec(), qos)
     }
 
-    fn accepted(&mut self, message: &Message) {
+    fn accepted(&mut self, message: &MessageBuf) {
         self.published.push(message.qos);
         self.came.push(0);
     }
@@ -217,13 +217,13 @@ impl World {
         match step {
             Step::ClientPublishes(bits) => {
                 let message = self.by_client.next(bits);
-                if self.client.is_open() && self.client.publish(&message).is_ok() {
+                if self.client.is_open() && self.client.publish(&message.as_message()).is_ok() {
                     self.by_client.accepted(&message);
                 }
             }
             Step::ServerPublishes(bits) => {
                 let message = self.by_server.next(bits);
-                if self.server.is_open() && self.server.publish(&message).is_ok() {
+                if self.server.is_open() && self.server.publish(&message.as_message()).is_ok() {
                     self.by_server.accepted(&message);
                 }
             }

@@ -11,7 +11,7 @@ use amqp_codec::method::{basic, exchange, queue, tx};
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields};
 use bytes::Bytes;
 use mq_core::{ConnectionId, Input, Protocol};
-use mqtt_codec::connection::Message;
+use mqtt_codec::connection::MessageBuf;
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, Subscription,
 };
@@ -371,9 +371,9 @@ pub(crate) fn many_headers(n: usize) -> Prepared {
             .push(Property::UserProperty(&number.to_string(), ""))
             .unwrap();
     }
-    let mut message = Message::new("t", Vec::new(), QoS::AtMostOnce);
+    let mut message = MessageBuf::new("t", Vec::new(), QoS::AtMostOnce);
     message.properties = properties.build();
-    publisher.codec.publish(&message).unwrap();
+    publisher.codec.publish(&message.as_message()).unwrap();
     let mut bytes = Vec::new();
     publisher.codec.poll_transmit(world.now, &mut bytes);
     (world, vec![received(publisher.id, bytes)])
@@ -500,9 +500,9 @@ pub(crate) fn properties_for_who_is_away(n: usize) -> Prepared {
     world.cut(away.id);
     let mut publisher = Mqtt::connect(&mut world, "p");
     let value = "v".repeat(60_000);
-    let mut message = Message::new("t", Vec::new(), QoS::AtLeastOnce);
+    let mut message = MessageBuf::new("t", Vec::new(), QoS::AtLeastOnce);
     message.properties = properties((0..10).map(|_| Property::UserProperty("", &value)));
-    publisher.codec.publish(&message).unwrap();
+    publisher.codec.publish(&message.as_message()).unwrap();
     let mut bytes = Vec::new();
     publisher.codec.poll_transmit(world.now, &mut bytes);
     let inputs = (1..=n as u16).flat_map(|identifier| {
@@ -518,10 +518,10 @@ pub(crate) fn properties_for_who_is_away(n: usize) -> Prepared {
 pub(crate) fn empty_properties(n: usize) -> Prepared {
     let mut world = World::new();
     let mut publisher = Mqtt::connect(&mut world, "p");
-    let mut message = Message::new("t", b"m".to_vec(), QoS::AtLeastOnce);
+    let mut message = MessageBuf::new("t", b"m".to_vec(), QoS::AtLeastOnce);
     message.retain = true;
     message.properties = properties((0..n).map(|_| Property::UserProperty("", "")));
-    publisher.codec.publish(&message).unwrap();
+    publisher.codec.publish(&message.as_message()).unwrap();
     let inputs = said_over_mqtt(&world, &mut publisher);
     (world, inputs)
 }

@@ -6,7 +6,7 @@ use crate::world::amqp::Amqp;
 use crate::world::mqtt::{Mqtt, properties};
 use crate::world::stomp::Stomp;
 use amqp_codec::{FieldValue, PropertyFields, TableBuf, Text};
-use mqtt_codec::connection::Message;
+use mqtt_codec::connection::MessageBuf;
 use mqtt_codec::{Property, QoS};
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn publish(world: &mut World, peer: Peer, message: &Understood) {
             } else {
                 QoS::AtMostOnce
             };
-            let mut sent = Message::new(&message.topic, message.body.clone().into_bytes(), qos);
+            let mut sent = MessageBuf::new(&message.topic, message.body.clone().into_bytes(), qos);
             sent.properties = properties(
                 [
                     message
@@ -124,7 +124,7 @@ fn publish(world: &mut World, peer: Peer, message: &Understood) {
                 .into_iter()
                 .flatten(),
             );
-            client.codec.publish(&sent).unwrap();
+            client.codec.publish(&sent.as_message()).unwrap();
             client.seen(world);
         }
         Peer::Stomp => {
@@ -305,13 +305,13 @@ fn what_one_protocol_cannot_say_it_leaves_out() {
     assert!(consumers.understood(&mut world, Peer::Mqtt).is_some());
     assert!(consumers.understood(&mut world, Peer::Stomp).is_some());
     // Correlation data that is no text, a user property that comes twice.
-    let mut odd = Message::new("t", "odd", QoS::AtLeastOnce);
+    let mut odd = MessageBuf::new("t", "odd", QoS::AtLeastOnce);
     odd.properties = properties([
         Property::CorrelationData(&[0xFF, 0]),
         Property::UserProperty("a", "1"),
         Property::UserProperty("a", "2"),
     ]);
-    mqtt.codec.publish(&odd).unwrap();
+    mqtt.codec.publish(&odd.as_message()).unwrap();
     mqtt.seen(&mut world);
     consumers.amqp.seen(&mut world);
     let content = consumers.amqp.contents.pop().unwrap();
@@ -358,11 +358,11 @@ fn messages_published_into_amqp_queues_expire_there_too() {
     amqp.declare("waiting", &TableBuf::new());
     amqp.bind("waiting", "amq.topic", "t");
     amqp.seen(&mut world);
-    let mut expiring = Message::new("t", "m", QoS::AtLeastOnce);
+    let mut expiring = MessageBuf::new("t", "m", QoS::AtLeastOnce);
     expiring.properties = properties([Property::MessageExpiryInterval(5)]);
     let mut mqtt = Mqtt::connect(&mut world, "p");
     for _ in 0..2 {
-        mqtt.codec.publish(&expiring).unwrap();
+        mqtt.codec.publish(&expiring.as_message()).unwrap();
     }
     mqtt.seen(&mut world);
     amqp.get("waiting", true);

@@ -7,7 +7,7 @@ use crate::world::amqp::Amqp;
 use crate::world::mqtt::{Mqtt, properties, utf8};
 use amqp_codec::method::confirm;
 use mq_core::Config;
-use mqtt_codec::connection::{Message, Session};
+use mqtt_codec::connection::{MessageBuf, Session};
 use mqtt_codec::{Connect, PropertiesBuf, Property, ProtocolVersion, QoS};
 use std::time::Duration;
 
@@ -33,10 +33,10 @@ fn publish(
     seconds: Option<u32>,
     retain: bool,
 ) -> String {
-    let mut message = Message::new(topic, body.as_bytes().to_vec(), QoS::AtLeastOnce);
+    let mut message = MessageBuf::new(topic, body.as_bytes().to_vec(), QoS::AtLeastOnce);
     message.properties = properties(seconds.map(Property::MessageExpiryInterval));
     message.retain = retain;
-    client.codec.publish(&message).unwrap();
+    client.codec.publish(&message.as_message()).unwrap();
     client.seen(world).join(", ")
 }
 

@@ -7,7 +7,7 @@ use crate::world::stomp::Stomp;
 use amqp_codec::method::tx;
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields, TableBuf};
 use mq_core::{Config, Limits};
-use mqtt_codec::connection::Message;
+use mqtt_codec::connection::MessageBuf;
 use mqtt_codec::{Connect, PropertiesBuf, PropertiesBuilder, Property, ProtocolVersion, QoS, Will};
 
 fn world(limit: impl FnOnce(&mut Limits)) -> World {
@@ -26,8 +26,8 @@ fn user_properties(count: usize, len: usize) -> PropertiesBuf {
     builder.build()
 }
 
-fn message(name: &str, retain: bool, properties: PropertiesBuf) -> Message {
-    let mut message = Message::new(name, Vec::new(), QoS::AtLeastOnce);
+fn message(name: &str, retain: bool, properties: PropertiesBuf) -> MessageBuf {
+    let mut message = MessageBuf::new(name, Vec::new(), QoS::AtLeastOnce);
     message.retain = retain;
     if retain {
         message.payload = b"m".to_vec().into();
@@ -56,7 +56,7 @@ fn a_session() {
         let mut publisher = Mqtt::connect(&mut world, "p");
         for _ in 0..20 {
             let message = message("t", false, user_properties(*count, *len));
-            publisher.codec.publish(&message).unwrap();
+            publisher.codec.publish(&message.as_message()).unwrap();
             publisher.seen(&mut world);
         }
         let statistics = world.broker.statistics();
@@ -104,7 +104,7 @@ fn what_is_retained() {
         let mut publisher = Mqtt::connect(&mut world, "p");
         for n in 0..20 {
             let message = message(&format!("t/{n}"), true, user_properties(*count, *len));
-            publisher.codec.publish(&message).unwrap();
+            publisher.codec.publish(&message.as_message()).unwrap();
             publisher.seen(&mut world);
         }
         let mut client = Mqtt::connect(&mut world, "c");
@@ -170,7 +170,7 @@ fn the_number_of_properties() {
         let mut world = world(|l| l.headers = 10);
         let mut publisher = Mqtt::connect(&mut world, "p");
         let too_many = message("t", true, user_properties(count, 0));
-        publisher.codec.publish(&too_many).unwrap();
+        publisher.codec.publish(&too_many.as_message()).unwrap();
         let expected = if fine {
             "puback NoMatchingSubscribers"
         } else {

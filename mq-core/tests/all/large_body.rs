@@ -88,7 +88,8 @@ fn they_arrive_however_they_are_cut() {
         consumers.check(&mut world, &format!("AMQP by {piece}"));
         let mut mqtt = Mqtt::connect(&mut world, "publisher");
         for &len in SIZES {
-            let message = Publish::new("topic/all", body(len), QoS::AtLeastOnce);
+            let body = body(len);
+            let message = Publish::new("topic/all", &body, QoS::AtLeastOnce);
             mqtt.codec.publish(&message).unwrap();
         }
         mqtt.seen(&mut world);
@@ -128,7 +129,7 @@ fn they_are_not_copied_on_their_way() {
     let mut bytes = Vec::new();
     amqp.codec.poll_transmit(world.now, &mut bytes);
     let mut mqtt = Mqtt::connect(&mut world, "publisher");
-    let message = Publish::new("topic/all", text.clone(), QoS::AtMostOnce);
+    let message = Publish::new("topic/all", &text, QoS::AtMostOnce);
     mqtt.codec.publish(&message).unwrap();
     let mut packet = Vec::new();
     mqtt.codec.poll_transmit(world.now, &mut packet);

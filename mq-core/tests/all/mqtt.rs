@@ -379,12 +379,12 @@ fn what_is_sent_again_has_its_properties() {
         c.seen(&mut world);
         c.subscribe(&mut world, "t", QoS::AtLeastOnce);
         let mut p = Mqtt::connect(&mut world, "p");
-        let mut message = mqtt_codec::connection::Message::new("t", &b"m"[..], QoS::AtLeastOnce);
+        let mut message = mqtt_codec::connection::MessageBuf::new("t", &b"m"[..], QoS::AtLeastOnce);
         message.properties = properties([
             Property::MessageExpiryInterval(60),
             Property::ContentType("text/plain"),
         ]);
-        p.codec.publish(&message).unwrap();
+        p.codec.publish(&message.as_message()).unwrap();
         p.seen(&mut world);
         assert_eq!(c.seen(&mut world), ["t m q1"]);
         world.cut(c.id);
@@ -569,9 +569,9 @@ fn properties_are_forwarded_after(waited: Duration) {
         Property::UserProperty("b", "3"),
     ];
     let mut p = Mqtt::connect(&mut world, "p");
-    let mut message = mqtt_codec::connection::Message::new("t", &b"m"[..], QoS::AtLeastOnce);
+    let mut message = mqtt_codec::connection::MessageBuf::new("t", &b"m"[..], QoS::AtLeastOnce);
     message.properties = properties(sent);
-    p.codec.publish(&message).unwrap();
+    p.codec.publish(&message.as_message()).unwrap();
     p.seen(&mut world);
     world.wait(waited);
     let mut c = Mqtt::with(&mut world, &connect);

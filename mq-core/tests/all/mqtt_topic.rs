@@ -3,7 +3,7 @@
 use crate::world::World;
 use crate::world::mqtt::{Mqtt, properties, topic, utf8};
 use mq_core::Config;
-use mqtt_codec::connection::Message;
+use mqtt_codec::connection::MessageBuf;
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Will};
 use std::time::Duration;
 
@@ -102,9 +102,9 @@ fn an_expiry_of_zero_reaches_who_is_there() {
     absent.subscribe(&mut world, "t", QoS::AtLeastOnce);
     world.cut(absent.id);
     let mut writer = Mqtt::connect(&mut world, "writer");
-    let mut message = Message::new("t", &b"now"[..], QoS::AtLeastOnce);
+    let mut message = MessageBuf::new("t", &b"now"[..], QoS::AtLeastOnce);
     message.properties = properties([Property::MessageExpiryInterval(0)]);
-    writer.codec.publish(&message).unwrap();
+    writer.codec.publish(&message.as_message()).unwrap();
     assert_eq!(writer.seen(&mut world), ["puback Success"]);
     assert_eq!(reader.seen(&mut world), ["t now q1"]);
     assert_eq!(

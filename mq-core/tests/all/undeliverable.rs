@@ -7,7 +7,7 @@ use crate::world::amqp::{Amqp, table, text};
 use crate::world::mqtt::{Mqtt, properties, utf8};
 use crate::world::stomp::Stomp;
 use mq_core::{ConnectionId, Output, Protocol, Reason, Report};
-use mqtt_codec::connection::{Message, Session};
+use mqtt_codec::connection::{MessageBuf, Session};
 use mqtt_codec::{Connect, Property, ProtocolVersion, QoS};
 
 /// A STOMP 1.0 header cannot end with a space, since its reader cuts spaces off: the
@@ -105,7 +105,7 @@ fn what_is_larger_than_a_client_takes_any_more_is_counted() {
     let mut publisher = Mqtt::connect(&mut world, "p");
     publisher
         .codec
-        .publish(&Message::new("t", "large".repeat(10), QoS::AtLeastOnce))
+        .publish(&MessageBuf::new("t", "large".repeat(10), QoS::AtLeastOnce).as_message())
         .unwrap();
     publisher.seen(&mut world);
     assert_eq!(client.seen(&mut world).len(), 1);

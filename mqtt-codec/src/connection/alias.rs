@@ -129,13 +129,16 @@ impl OutboundAliases {
         }
     }
 
-    pub(super) fn sent(&mut self, name: &Arc<str>, alias: AliasUse) {
+    pub(super) fn sent(&mut self, name: &str, alias: AliasUse) {
         let sent = self.clock + 1;
         match alias {
             AliasUse::None => return,
             AliasUse::Replace(_) => {
-                if let Some(alias) = self.aliases.get_mut(&**name) {
-                    self.by_age.remove(&alias.sent);
+                if let Some(alias) = self.aliases.get_mut(name) {
+                    // Only those that are to be forgotten have an age.
+                    if let Some(name) = self.by_age.remove(&alias.sent) {
+                        self.by_age.insert(sent, name);
+                    }
                     alias.sent = sent;
                 }
             }
@@ -145,14 +148,14 @@ impl OutboundAliases {
                 {
                     self.aliases.remove(&oldest);
                 }
-                self.aliases
-                    .insert(Arc::clone(name), Alias { number, sent });
+                let name: Arc<str> = name.into();
+                if self.policy == TopicAliasPolicy::LeastRecentlyUsed {
+                    self.by_age.insert(sent, Arc::clone(&name));
+                }
+                self.aliases.insert(name, Alias { number, sent });
             }
         }
         self.clock = sent;
-        if self.policy == TopicAliasPolicy::LeastRecentlyUsed {
-            self.by_age.insert(sent, Arc::clone(name));
-        }
     }
 }
 
@@ -184,10 +187,9 @@ mod tests {
             ("c", AliasUse::None),
             ("b", AliasUse::Replace(2)),
         ] {
-            let name: Arc<str> = name.into();
-            let used = aliases.choose(&name);
+            let used = aliases.choose(name);
             assert_eq!(used, expected);
-            aliases.sent(&name, used);
+            aliases.sent(name, used);
         }
         let mut aliases = OutboundAliases::new(TopicAliasPolicy::LeastRecentlyUsed, 2).unwrap();
         for (name, expected) in [
@@ -200,10 +202,9 @@ mod tests {
             ("c", AliasUse::Introduce(1)),
             ("b", AliasUse::Replace(2)),
         ] {
-            let name: Arc<str> = name.into();
-            let used = aliases.choose(&name);
+            let used = aliases.choose(name);
             assert_eq!(used, expected, "{name}");
-            aliases.sent(&name, used);
+            aliases.sent(name, used);
             assert!(aliases.aliases.len() <= 2 && aliases.by_age.len() <= 2);
         }
         assert!(OutboundAliases::new(TopicAliasPolicy::Never, 9).is_none());

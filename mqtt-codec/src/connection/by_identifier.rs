@@ -80,6 +80,12 @@ impl<T> ByIdentifier<T> {
         }
     }
 
+    /// Adds an entry whose identifier comes after all others.
+    #[inline]
+    pub(super) fn push(&mut self, identifier: PacketIdentifier, value: T) {
+        self.0.push_back((identifier, value));
+    }
+
     /// The entry at a place that was found.
     #[inline]
     pub(super) fn at(&self, place: usize) -> Option<&T> {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Message;
 use super::by_identifier::ByIdentifier;
-use super::in_flight::{InFlightPackets, Sent};
+use super::in_flight::{InFlightPackets, Sent, SentPacket};
 use crate::PacketIdentifier;
 
 /// The delivery state of a session: the messages that were sent and are not settled, and
@@ -33,11 +33,11 @@ pub struct Session {
 }
 
 /// A packet that was sent and waits for its acknowledgement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum InFlight {
+pub enum InFlight<'a> {
     /// A PUBLISH, which waits for PUBACK or PUBREC.
-    Publish(Message),
+    Publish(Message<'a>),
     /// A QoS 2 message for which PUBREC has come. The embedder has yet to
     /// [`release`](super::Connection::release) it.
     Unreleased,
@@ -94,14 +94,13 @@ impl Session {
     /// returned: for an embedder that keeps sessions on disk. Message Expiry Intervals count
     /// from the next connection on.
     #[must_use]
-    pub fn restore(
-        in_flight: impl IntoIterator<Item = (PacketIdentifier, InFlight)>,
+    pub fn restore<'a>(
+        in_flight: impl IntoIterator<Item = (PacketIdentifier, InFlight<'a>)>,
         received: impl IntoIterator<Item = (PacketIdentifier, Received)>,
     ) -> Self {
         let mut session = Self::new();
         for (identifier, packet) in in_flight {
-            let sequence = session.next_sequence();
-            session.insert(identifier, packet, sequence, None);
+            session.restore_packet(identifier, packet);
             session.last_identifier = identifier.get();
         }
         session.received = received
@@ -129,12 +128,17 @@ impl Session {
     /// What was sent and is not settled, in the order of sending (MQTT-4.6.0-1).
     // keeps: 5.0 MQTT-4.6.0-1, 3.1.1 MQTT-4.6.0-1
     #[must_use]
-    pub fn in_flight(&self) -> Vec<(PacketIdentifier, &InFlight)> {
+    pub fn in_flight(&self) -> Vec<(PacketIdentifier, InFlight<'_>)> {
+        self.in_order()
+            .into_iter()
+            .map(|(identifier, sent)| (identifier, self.in_flight.packet(sent)))
+            .collect()
+    }
+
+    fn in_order(&self) -> Vec<(PacketIdentifier, &Sent)> {
         let mut sent: Vec<_> = self.in_flight.iter().collect();
         sent.sort_unstable_by_key(|(_, sent)| sent.sequence);
-        sent.into_iter()
-            .map(|(identifier, sent)| (identifier, &sent.packet))
-            .collect()
+        sent
     }
 
     /// The QoS 2 messages that were received and are not settled.
@@ -164,22 +168,38 @@ impl Session {
         sequence
     }
 
-    /// Keeps a packet, which has been sent on this connection if `expires` is given: until
-    /// when its message is of use, if that is limited.
+    /// Keeps a message that was sent on this connection, and until when it is of use, if that
+    /// is limited.
     // keeps: 5.0 MQTT-4.3.2-3, 5.0 MQTT-4.3.3-3, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
     #[inline]
-    pub(super) fn insert(
+    pub(super) fn keep(
         &mut self,
         identifier: PacketIdentifier,
-        packet: InFlight,
+        message: &Message<'_>,
         sequence: u64,
-        expires: Option<Option<Duration>>,
+        expires: Option<Duration>,
     ) {
+        self.in_flight
+            .insert_message(identifier, message, sequence, expires, true);
+    }
+
+    /// Takes up a packet that was kept elsewhere.
+    fn restore_packet(&mut self, identifier: PacketIdentifier, packet: InFlight<'_>) {
+        let sequence = self.next_sequence();
+        let packet = match packet {
+            InFlight::Publish(message) => {
+                return self
+                    .in_flight
+                    .insert_message(identifier, &message, sequence, None, false);
+            }
+            InFlight::Unreleased => SentPacket::Unreleased,
+            InFlight::PubRel => SentPacket::PubRel,
+        };
         let sent = Sent {
             packet,
             sequence,
-            expires: expires.flatten(),
-            on_this_connection: expires.is_some(),
+            expires: None,
+            on_this_connection: false,
         };
         self.in_flight.insert(identifier, sent);
     }
@@ -188,23 +208,15 @@ impl Session {
     /// are sent in the order of their PUBRECs (MQTT-4.6.0-4).
     // keeps: 5.0 MQTT-4.3.3-5, 5.0 MQTT-4.3.3-6, 5.0 MQTT-4.6.0-4
     // keeps: 3.1.1 MQTT-4.3.3-1, 3.1.1 MQTT-4.6.0-4
-    pub(super) fn replace(&mut self, identifier: PacketIdentifier, packet: InFlight) {
+    pub(super) fn replace(&mut self, identifier: PacketIdentifier, packet: SentPacket) {
         let sequence = self.next_sequence();
-        if let Some(sent) = self.in_flight.get_mut(identifier) {
-            sent.packet = packet;
-            sent.sequence = sequence;
-        }
+        self.in_flight.replace(identifier, packet, sequence);
     }
 
     /// Nothing has been sent on the connection that begins; returns what is to be sent
     /// again, in order.
     pub(super) fn begin_connection(&mut self, now: Duration) -> Vec<PacketIdentifier> {
-        for sent in self.in_flight.values_mut() {
-            sent.on_this_connection = false;
-            if let (InFlight::Publish(message), None) = (&sent.packet, sent.expires) {
-                sent.expires = message.expires(now);
-            }
-        }
+        self.in_flight.begin_connection(now);
         for received in self.received.values_mut() {
             received.on_this_connection = false;
             if received.state == Received::Released {
@@ -212,7 +224,7 @@ impl Session {
                 received.state = Received::Acknowledged;
             }
         }
-        self.in_flight()
+        self.in_order()
             .into_iter()
             .map(|(identifier, _)| identifier)
             .collect()
@@ -269,9 +281,8 @@ mod tests {
         PacketIdentifier::new(value).unwrap()
     }
 
-    fn insert(session: &mut Session, identifier: PacketIdentifier, packet: InFlight) {
-        let sequence = session.next_sequence();
-        session.insert(identifier, packet, sequence, Some(None));
+    fn insert(session: &mut Session, identifier: PacketIdentifier, packet: InFlight<'_>) {
+        session.restore_packet(identifier, packet);
     }
 
     #[test]
@@ -318,11 +329,7 @@ mod tests {
                 on_this_connection: false,
             },
         );
-        let in_flight: Vec<_> = session
-            .in_flight()
-            .into_iter()
-            .map(|(identifier, packet)| (identifier, packet.clone()))
-            .collect();
+        let in_flight = session.in_flight();
         assert!(in_flight.iter().map(|(i, _)| i.get()).eq([9, 2, 5]));
         let mut restored = Session::restore(in_flight, session.received());
         assert_eq!(restored.in_flight(), session.in_flight());

@@ -99,7 +99,7 @@ pub(super) fn check_room(body: usize, out: &impl BufMut) -> Result<([u8; 4], usi
 
 /// The Remaining Length (section 2.1.4), and how many bytes it has.
 #[inline]
-pub(super) fn remaining_length(body: usize) -> Result<([u8; 4], usize), EncodeError> {
+fn remaining_length(body: usize) -> Result<([u8; 4], usize), EncodeError> {
     if body > VARIABLE_BYTE_INTEGER_MAX as usize {
         return Err(EncodeError::PacketTooLarge { length: body });
     }

@@ -68,6 +68,21 @@ fn decode_bare<'a>(input: &'a [u8], limits: &Limits) -> Option<Packet<'a>> {
     })
 }
 
+/// [`decode`] of a PUBACK in that form: what a connection that sends receives most.
+#[inline]
+pub(crate) fn decode_bare_puback<'a>(
+    input: &mut &'a [u8],
+    limits: &Limits,
+) -> Option<Acknowledgement<'a>> {
+    match decode_bare(input, limits) {
+        Some(Packet::PubAck(ack)) => {
+            *input = &input[BARE_LENGTH..];
+            Some(ack)
+        }
+        _ => None,
+    }
+}
+
 /// [`decode`] of a PUBLISH, whose first byte is `first`.
 #[inline]
 pub(crate) fn decode_publish<'a>(

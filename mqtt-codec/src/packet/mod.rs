@@ -24,13 +24,15 @@ pub use buf::PacketBuf;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub(crate) use decode::{
-    Length, decode_publish, decode_publish_head, publish_head_length, publish_length,
+    Length, decode_bare_puback, decode_publish, decode_publish_head, publish_head_length,
+    publish_length,
 };
 pub use decode::{decode, needed};
 pub use disconnect::Disconnect;
 pub use kind::PacketSet;
 pub use list::{Entry, List, ReasonCodes, Subscriptions, TopicFilters};
 pub use publish::Publish;
+pub(crate) use publish::PublishLength;
 pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions};
 pub use unsubscribe::{UnsubAck, Unsubscribe};
 

@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use super::body::{Body, Form, check_properties, check_room, remaining_length};
+use super::body::{Body, Form, check_properties, check_room};
 use super::{PacketSet, PacketType};
 use crate::property::properties;
 use crate::topic::levels;
@@ -29,6 +29,17 @@ pub struct Publish<'a> {
     pub properties: Properties<'a>,
     /// The message (section 3.3.3).
     pub payload: &'a [u8],
+}
+
+/// How long a PUBLISH is, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct PublishLength {
+    /// The Remaining Length as it is written, and how many bytes that takes.
+    remaining: ([u8; 4], usize),
+    /// What follows the fixed header.
+    body: usize,
+    /// The whole packet.
+    pub(crate) total: usize,
 }
 
 // Fixed header flags (section 3.3.1).
@@ -179,7 +190,9 @@ impl<'a> Publish<'a> {
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
         self.check_consistent(version)?;
-        self.encode_with(None, version, out)
+        let length = check_room(self.body_len(None, 0, version), out)?;
+        self.put_packet(length, None, version, out);
+        Ok(())
     }
 
     /// Appends the packet without properties, whose Remaining Length takes two bytes at most.
@@ -277,48 +290,44 @@ impl<'a> Publish<'a> {
         2 + self.topic_name.len() + identifier + properties + self.payload.len() + rest
     }
 
-    /// Length of the whole packet in bytes, with `rest` more bytes of payload than are here.
+    /// Length of the whole packet, with `rest` more bytes of payload than are here.
     #[inline]
-    pub(crate) fn encoded_len(
+    pub(crate) fn length(
         &self,
         topic_alias: Option<u16>,
         rest: usize,
         version: ProtocolVersion,
-    ) -> usize {
+    ) -> PublishLength {
         let body = self.body_len(topic_alias, rest, version);
-        1 + wire::variable_byte_integer_len(body as u32) + body
+        let remaining = wire::variable_byte_integer_bytes(body as u32);
+        PublishLength {
+            remaining,
+            body,
+            total: 1 + remaining.1 + body,
+        }
     }
 
-    /// Appends the packet, which has been checked, with a Topic Alias (section 3.3.2.3.4)
-    /// if a connection adds one; 3.x leaves the properties out.
+    /// Appends the packet, which has been checked and has that length, as far as its payload
+    /// is here. `out` has room.
     #[inline]
-    pub(crate) fn encode_with(
-        &self,
-        topic_alias: Option<u16>,
-        version: ProtocolVersion,
-        out: &mut impl BufMut,
-    ) -> Result<(), EncodeError> {
-        let length = check_room(self.body_len(topic_alias, 0, version), out)?;
-        self.put_packet(length, topic_alias, version, out);
-        Ok(())
-    }
-
-    /// Appends the packet up to the payload that is here, of which `rest` more bytes follow.
-    /// `out` has room.
-    #[inline(never)]
     pub(crate) fn encode_part(
         &self,
+        length: &PublishLength,
         topic_alias: Option<u16>,
-        rest: usize,
         version: ProtocolVersion,
         out: &mut impl BufMut,
     ) -> Result<(), EncodeError> {
-        let length = remaining_length(self.body_len(topic_alias, rest, version))?;
-        self.put_packet(length, topic_alias, version, out);
+        if length.body > wire::VARIABLE_BYTE_INTEGER_MAX as usize {
+            return Err(EncodeError::PacketTooLarge {
+                length: length.body,
+            });
+        }
+        self.put_packet(length.remaining, topic_alias, version, out);
         Ok(())
     }
 
-    /// Appends the packet, whose Remaining Length is encoded already.
+    /// Appends the packet, whose Remaining Length is encoded already, with a Topic Alias (section
+    /// 3.3.2.3.4) if a connection adds one; 3.x leaves the properties out.
     #[inline(always)]
     fn put_packet(
         &self,

@@ -488,7 +488,7 @@ impl fmt::Display for PropertyIdentifier {
 ///
 /// The lower bits are the identifiers that are there, the upper 16 the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Contents(u64);
+pub(crate) struct Contents(u64);
 
 impl Contents {
     const PACKETS_SHIFT: u32 = 48;
@@ -496,7 +496,7 @@ impl Contents {
 
     /// Whether this property is there.
     #[inline]
-    const fn contains(self, identifier: PropertyIdentifier) -> bool {
+    pub(crate) const fn contains(self, identifier: PropertyIdentifier) -> bool {
         self.0 & identifier.bit() != 0
     }
 

@@ -186,6 +186,16 @@ impl<'a> Properties<'a> {
         out.put_slice(self.bytes);
     }
 
+    /// Encoded properties that were a view before.
+    pub(crate) const fn checked(bytes: &'a [u8], contents: Contents) -> Self {
+        Self { bytes, contents }
+    }
+
+    /// Which they are.
+    pub(crate) const fn contents(&self) -> Contents {
+        self.contents
+    }
+
     /// The encoded properties, without Property Length.
     pub(crate) const fn bytes(&self) -> &'a [u8] {
         self.bytes

@@ -567,7 +567,7 @@ fn subscription_identifiers() {
         .extend([1, 2].map(Property::SubscriptionIdentifier))
         .unwrap();
     let message = Message {
-        properties: properties.build(),
+        properties: properties.as_properties(),
         ..Message::new("a", "x", QoS::AtMostOnce)
     };
     let mut server = server_of(V5_0, ServerConfig::default());

@@ -474,7 +474,8 @@ fn dup_is_not_passed_on() {
         match from.receive(Duration::ZERO, &mut &input[..]).unwrap() {
             Some(ServerEvent::Publish(publish)) => {
                 assert!(publish.dup);
-                to.publish(&publish.to_message().unwrap()).unwrap();
+                to.publish(&publish.to_message().unwrap().as_message())
+                    .unwrap();
             }
             other => panic!("{other:?}"),
         }
@@ -497,9 +498,9 @@ fn a_message_is_passed_on_unaltered() {
         let mut to = server_of(V5_0, config);
         let input = bytes(&format!("31: 0001't' {{{first} {alias} {second}}} 'x'"));
         match from.receive(Duration::ZERO, &mut &input[..]).unwrap() {
-            Some(ServerEvent::Publish(publish)) => {
-                to.publish(&publish.to_message().unwrap()).unwrap()
-            }
+            Some(ServerEvent::Publish(publish)) => to
+                .publish(&publish.to_message().unwrap().as_message())
+                .unwrap(),
             other => panic!("{other:?}"),
         };
         let expected = bytes(&format!("31: 0001't' {{{first} {second}}} 'x'"));

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::support::link::{Link, acknowledge_with};
 use crate::support::utf8;
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, ClientEvent, InboundPublish, Message, SendError,
+    Accept, Acknowledgements, ClientConfig, ClientEvent, InboundPublish, MessageBuf, SendError,
     ServerConfig, ServerEvent, Session,
 };
 use mqtt_codec::{
@@ -39,7 +39,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// A message that is coming in parts, and what it is to be acknowledged by.
 struct Coming {
-    message: Message,
+    message: MessageBuf,
     payload: Vec<u8>,
     packet_identifier: PacketIdentifier,
 }
@@ -58,7 +58,7 @@ impl Coming {
         coming: &mut Option<Self>,
         part: &[u8],
         remaining: u64,
-    ) -> Option<(Message, PacketIdentifier)> {
+    ) -> Option<(MessageBuf, PacketIdentifier)> {
         coming.as_mut()?.payload.extend_from_slice(part);
         if remaining > 0 {
             return None;
@@ -72,8 +72,8 @@ impl Coming {
 
 /// One side's messages to send, and those of the other that came.
 struct Side {
-    queue: VecDeque<Message>,
-    received: Vec<Message>,
+    queue: VecDeque<MessageBuf>,
+    received: Vec<MessageBuf>,
 }
 
 impl Side {
@@ -85,7 +85,7 @@ impl Side {
                 .map(|(at, &qos)| {
                     // Long enough to come in parts where they are asked for.
                     let payload = format!("{at:040}");
-                    Message::new(name, payload, QoS::from_bits(qos).unwrap())
+                    MessageBuf::new(name, payload, QoS::from_bits(qos).unwrap())
                 })
                 .collect(),
             received: Vec::new(),
@@ -154,14 +154,14 @@ impl Run {
         while self.connected
             && let Some(message) = self.client.queue.front()
         {
-            match self.link.client.publish(message) {
+            match self.link.client.publish(&message.as_message()) {
                 Ok(_) => self.client.queue.pop_front(),
                 Err(SendError::ReceiveMaximum) => break,
                 Err(error) => panic!("{error}"),
             };
         }
         while let Some(message) = self.server.queue.front() {
-            match self.link.server.publish(message) {
+            match self.link.server.publish(&message.as_message()) {
                 Ok(_) => self.server.queue.pop_front(),
                 Err(SendError::ReceiveMaximum | SendError::NotOpen) => break,
                 Err(error) => panic!("{error}"),
@@ -256,7 +256,7 @@ impl Run {
 }
 
 /// The payloads with this QoS.
-fn of(messages: &[Message], qos: QoS) -> Vec<usize> {
+fn of(messages: &[MessageBuf], qos: QoS) -> Vec<usize> {
     messages
         .iter()
         .filter(|message| message.qos == qos)
@@ -269,7 +269,7 @@ fn of(messages: &[Message], qos: QoS) -> Vec<usize> {
         .collect()
 }
 
-fn judge(sent: &[u8], received: &[Message]) -> Result<(), TestCaseError> {
+fn judge(sent: &[u8], received: &[MessageBuf]) -> Result<(), TestCaseError> {
     let expected =
         |qos: u8| -> Vec<usize> { (0..sent.len()).filter(|&at| sent[at] == qos).collect() };
     prop_assert_eq!(of(received, QoS::ExactlyOnce), expected(2));

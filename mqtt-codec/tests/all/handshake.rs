@@ -215,12 +215,12 @@ fn every_negotiated_value() {
         .unwrap();
     refuses(subscribe(client, "a", identifier.as_properties()));
     assert!(subscribe(client, "a", Properties::EMPTY).is_ok());
-    let large = Message::new("a", vec![0; 500], QoS::AtLeastOnce);
+    let large = Message::new("a", &[0; 500], QoS::AtLeastOnce);
     assert!(matches!(
         client.publish(&large),
         Err(SendError::PacketTooLarge { maximum: 500, .. })
     ));
-    let large = Message::new("a", vec![0; 400], QoS::AtLeastOnce);
+    let large = Message::new("a", &[0; 400], QoS::AtLeastOnce);
     assert!(matches!(
         link.server.publish(&large),
         Err(SendError::PacketTooLarge { maximum: 400, .. })

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::support::ends::{V3_1_1, V5_0, client_of, event, id, sent, server_of, transmitted};
 use crate::support::{topic, utf8};
 use mqtt_codec::connection::{
-    Acknowledgements, ClientConfig, ClientEvent, ConnectionError, Message, SendError, ServerConfig,
-    ServerConnection, ServerEvent,
+    Acknowledgements, ClientConfig, ClientEvent, ConnectionError, Message, MessageBuf, SendError,
+    ServerConfig, ServerConnection, ServerEvent,
 };
 use mqtt_codec::{
     Connect, Packet, Properties, PropertiesBuilder, Property, ProtocolVersion, Publish, QoS,
@@ -106,10 +106,10 @@ fn a_message_in_parts_is_none_until_it_is_put_together() {
     properties
         .push(Property::PayloadFormatIndicator(true))
         .unwrap();
-    let expected = Message {
+    let expected = MessageBuf {
         retain: true,
         properties: properties.build(),
-        ..Message::new("t", vec![b'x'; 300], QoS::AtMostOnce)
+        ..MessageBuf::new("t", vec![b'x'; 300], QoS::AtMostOnce)
     };
     assert_eq!(publish.with_payload(input.to_vec()), expected);
 }
@@ -426,7 +426,7 @@ fn a_large_payload_is_shared() {
     for len in [0, 1, 4095, 4096, 100_000] {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let payload = bytes::Bytes::from(vec![b'a'; len]);
-            let message = Message::new("t", payload.clone(), qos);
+            let message = Message::new("t", &payload, qos);
             let [sent, in_slices] = [false, true].map(|slices| {
                 let connect = Connect::clean(V5_0, utf8("c"));
                 let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");

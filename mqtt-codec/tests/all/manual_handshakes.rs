@@ -30,7 +30,7 @@ fn manual() -> ServerConfig {
     ServerConfig::default().with_handshakes(Handshakes::Manual)
 }
 
-fn message() -> Message {
+fn message() -> Message<'static> {
     Message::new("a", "x", QoS::ExactlyOnce)
 }
 

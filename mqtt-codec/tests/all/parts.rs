@@ -31,14 +31,14 @@ fn the_packet_is_the_same() {
         for qos in QoS::ALL {
             for length in [0, 1, 2, 127, 128, 20_000] {
                 let payload: Vec<u8> = (0..length).map(|at| at as u8).collect();
-                let message = Message::new("a/b", payload.clone(), qos);
+                let message = Message::new("a/b", &payload, qos);
                 let mut whole = client(version);
                 let identifier = whole.publish(&message).unwrap();
                 let expected = sent(&mut whole);
                 for (first, size) in [(0, 1), (1, 1), (0, 100), (50, 7000)] {
                     let mut client = client(version);
                     let (first, rest) = payload.split_at(first.min(length));
-                    let head = Message::new("a/b", first.to_vec(), qos);
+                    let head = Message::new("a/b", first, qos);
                     let begun = client.begin_publish(&head, length as u64).unwrap();
                     assert_eq!(begun, identifier);
                     let mut out = sent(&mut client);
@@ -81,7 +81,7 @@ fn other_packets_wait() {
     let payloads: Vec<_> = in_flight
         .iter()
         .map(|(_, packet)| match packet {
-            InFlight::Publish(message) => &message.payload[..],
+            InFlight::Publish(message) => message.payload.as_slice(),
             _ => b"",
         })
         .collect();

@@ -14,7 +14,7 @@ use mqtt_codec::connection::{
 };
 use mqtt_codec::{Connect, Properties, PropertiesBuilder, Property, QoS, ReasonCode, Subscription};
 
-fn of(qos: QoS) -> Message {
+fn of(qos: QoS) -> Message<'static> {
     Message::new("a", "x", qos)
 }
 

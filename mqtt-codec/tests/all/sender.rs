@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::link::Link;
 use crate::support::utf8;
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, ClientEvent, Message, ServerConfig, ServerEvent,
+    Accept, Acknowledgements, ClientConfig, ClientEvent, MessageBuf, ServerConfig, ServerEvent,
     Session, TopicAliasPolicy,
 };
 use mqtt_codec::{
@@ -87,14 +87,14 @@ fn problem(length: usize) -> PropertiesBuf {
     }
 }
 
-fn message(qos: u8, retain: bool, size: u8) -> Message {
-    Message {
+fn message(qos: u8, retain: bool, size: u8) -> MessageBuf {
+    MessageBuf {
         retain,
         properties: match size % 3 {
             0 => built([Property::UserProperty("k", "v")]),
             _ => PropertiesBuf::new(),
         },
-        ..Message::new(
+        ..MessageBuf::new(
             &format!("t/{}", size % 4),
             vec![b'x'; usize::from(size)],
             QoS::from_bits(qos).unwrap(),
@@ -174,13 +174,13 @@ impl Run {
         match step {
             Step::Publish(End::Client, qos, retain, size) => {
                 let message = message(qos, retain, size);
-                if client.publish(&message).is_ok() {
+                if client.publish(&message.as_message()).is_ok() {
                     self.to_server.push_back(message.topic_name.to_string());
                 }
             }
             Step::Publish(End::Server, qos, retain, size) => {
                 let message = message(qos, retain, size);
-                if server.publish(&message).is_ok() {
+                if server.publish(&message.as_message()).is_ok() {
                     self.to_client.push_back(message.topic_name.to_string());
                 }
             }

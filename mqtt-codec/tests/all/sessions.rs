@@ -335,7 +335,7 @@ fn a_message_under_way_does_not_expire() {
         ])
         .unwrap();
     let message = Message {
-        properties: properties.build(),
+        properties: properties.as_properties(),
         ..Message::new("a", "x", QoS::ExactlyOnce)
     };
     for (first, after, left) in [
@@ -369,8 +369,7 @@ fn a_message_under_way_does_not_expire() {
             session = server.into_session();
         }
         // From a disk it counts anew.
-        let in_flight = session.in_flight().into_iter();
-        let in_flight: Vec<_> = in_flight.map(|(i, packet)| (i, packet.clone())).collect();
+        let in_flight = session.in_flight();
         assert_eq!(
             Session::restore(in_flight, []).in_flight(),
             session.in_flight()
@@ -509,23 +508,24 @@ fn a_message_that_cannot_have_been_sent() {
         builder.push(Property::TopicAlias(1)).unwrap();
         builder.build()
     };
+    let too_long = "a".repeat(65_536);
     let fine = Message::new("a", "x", QoS::AtLeastOnce);
     for message in [
         Message::new("a", "x", QoS::AtMostOnce),
         Message::new("", "x", QoS::AtLeastOnce),
         Message::new("a/#", "x", QoS::AtLeastOnce),
-        Message::new(&"a".repeat(65_536), "x", QoS::AtLeastOnce),
+        Message::new(&too_long, "x", QoS::AtLeastOnce),
         Message {
-            properties: alias,
-            ..fine.clone()
+            properties: alias.as_properties(),
+            ..fine
         },
     ] {
         for (version, _, connect, none, [_, connack]) in VERSIONS {
             let left = || {
                 Session::restore(
                     [
-                        (id(1), InFlight::Publish(message.clone())),
-                        (id(2), InFlight::Publish(fine.clone())),
+                        (id(1), InFlight::Publish(message)),
+                        (id(2), InFlight::Publish(fine)),
                     ],
                     [],
                 )

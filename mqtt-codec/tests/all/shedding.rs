@@ -264,10 +264,10 @@ fn a_client_sheds_or_refuses() {
     assert_eq!(sent(&mut client), bytes("E0: 00 {11 00000005}"));
 
     let mut client = of(20);
-    let message = Message::new("a", vec![0; 14], QoS::AtMostOnce);
+    let message = Message::new("a", &[0; 14], QoS::AtMostOnce);
     assert_eq!(client.publish(&message), Ok(None));
     assert_eq!(sent(&mut client).len(), 20);
-    let message = Message::new("a", vec![0; 15], QoS::AtMostOnce);
+    let message = Message::new("a", &[0; 15], QoS::AtMostOnce);
     let too_large = SendError::PacketTooLarge {
         length: 21,
         maximum: 20,

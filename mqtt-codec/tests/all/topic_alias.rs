@@ -146,7 +146,7 @@ fn no_alias_of_a_message() {
     let mut properties = PropertiesBuilder::new();
     properties.push(Property::TopicAlias(9)).unwrap();
     let message = Message {
-        properties: properties.build(),
+        properties: properties.as_properties(),
         ..Message::new("t", "x", QoS::AtMostOnce)
     };
     let mut client = client_of(

@@ -13,18 +13,18 @@ use std::time::Duration;
 use benches::{Column, Group};
 use bytes::Bytes;
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, ClientEvent, Message, ServerConfig, ServerConnection,
-    ServerEvent, Session,
+    Accept, ClientConfig, ClientConnection, ClientEvent, Message, Role, ServerConfig,
+    ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{
-    ConnAck, Connect, Packet, PacketIdentifier, Properties, ProtocolVersion, Publish, QoS,
-    ReasonCode,
+    ConnAck, Connect, Packet, PacketIdentifier, Properties, PropertiesBuilder, ProtocolVersion, Publish,
+    QoS, ReasonCode,
 };
 use mqtt_protocol_core::mqtt;
 use mqtt_protocol_core::mqtt::connection::Event;
 use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, v3_1_1, v5_0};
 
-use super::packets::{TOPIC_NAME, USER_PROPERTIES, publish, user_properties};
+use super::packets::{TOPIC_NAME, USER_PROPERTIES, add_user_properties, publish};
 
 static PAYLOAD: [u8; 64] = [b'x'; 64];
 
@@ -145,12 +145,20 @@ fn connect(version: ProtocolVersion) -> Connect<'static> {
     }
 }
 
-fn message(payload: &Bytes, version: ProtocolVersion) -> Message {
-    let mut message = Message::new(TOPIC_NAME, payload.clone(), QoS::AtLeastOnce);
+/// Sends the message, made of its parts.
+fn publish_parts<R: Role>(
+    connection: &mut mqtt_codec::connection::Connection<R>,
+    version: ProtocolVersion,
+    payload: &Bytes,
+) -> u16 {
+    let mut message = Message::new(TOPIC_NAME, payload, QoS::AtLeastOnce);
+    let mut properties = PropertiesBuilder::new();
     if version == ProtocolVersion::V5_0 {
-        message.properties = user_properties();
+        add_user_properties(&mut properties);
+        message.properties = properties.as_properties();
     }
-    message
+    let identifier = connection.publish(&message).expect("it may be sent");
+    identifier.expect("QoS 1 has one").get()
 }
 
 const NOW: Duration = Duration::ZERO;
@@ -182,9 +190,7 @@ impl Connection for ClientConnection {
     }
 
     fn publish(&mut self, version: ProtocolVersion, payload: &Bytes, _: &mut Vec<u8>) -> u16 {
-        let message = message(payload, version);
-        let identifier = self.publish(&message).expect("it may be sent");
-        identifier.expect("QoS 1 has one").get()
+        publish_parts(self, version, payload)
     }
 
     fn transmit(&mut self, output: &mut Vec<u8>) {
@@ -226,9 +232,7 @@ impl Connection for ServerConnection {
     }
 
     fn publish(&mut self, version: ProtocolVersion, payload: &Bytes, _: &mut Vec<u8>) -> u16 {
-        let message = message(payload, version);
-        let identifier = self.publish(&message).expect("it may be sent");
-        identifier.expect("QoS 1 has one").get()
+        publish_parts(self, version, payload)
     }
 
     fn transmit(&mut self, output: &mut Vec<u8>) {
@@ -285,11 +289,11 @@ fn handle(events: Vec<Event>, output: &mut Vec<u8>, event: &mut impl FnMut()) {
 }
 
 /// What differs between the roles of mqtt-protocol-core.
-trait Role: mqtt::connection::role::RoleType + Sized + 'static {
+trait PeerRole: mqtt::connection::role::RoleType + Sized + 'static {
     fn establish(connection: &mut mqtt::Connection<Self>, version: ProtocolVersion);
 }
 
-impl Role for mqtt::role::Client {
+impl PeerRole for mqtt::role::Client {
     fn establish(connection: &mut mqtt::Connection<Self>, version: ProtocolVersion) {
         let bytes = encoded(&Packet::Connect(connect(version)), version);
         let body = &bytes[2..];
@@ -305,7 +309,7 @@ impl Role for mqtt::role::Client {
     }
 }
 
-impl Role for mqtt::role::Server {
+impl PeerRole for mqtt::role::Server {
     fn establish(connection: &mut mqtt::Connection<Self>, version: ProtocolVersion) {
         let connect = encoded(&Packet::Connect(connect(version)), version);
         connection.recv(&mut mqtt::common::Cursor::new(&connect));
@@ -321,7 +325,7 @@ impl Role for mqtt::role::Server {
     }
 }
 
-impl<R: Role> Connection for mqtt::Connection<R>
+impl<R: PeerRole> Connection for mqtt::Connection<R>
 where
     v3_1_1::Publish: mqtt::connection::Sendable<R, u16>,
     v5_0::Publish: mqtt::connection::Sendable<R, u16>,

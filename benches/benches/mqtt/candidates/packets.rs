@@ -2,6 +2,8 @@
 //! payload of 64 B and of 4 KiB, in 3.1.1 and in 5.0 with two user properties; and CONNECT
 //! with user name and password.
 
+use std::hint::black_box;
+
 use benches::{Column, Group};
 use mqtt_codec::{
     Connect, Packet, PacketIdentifier, Properties, PropertiesBuf, PropertiesBuilder, Property,
@@ -71,12 +73,16 @@ pub(crate) fn publish(version: ProtocolVersion, payload: &'static [u8]) -> Publi
 
 pub(crate) fn user_properties() -> PropertiesBuf {
     let mut builder = PropertiesBuilder::new();
-    for (name, value) in USER_PROPERTIES {
+    add_user_properties(&mut builder);
+    builder.build()
+}
+
+pub(crate) fn add_user_properties(builder: &mut PropertiesBuilder) {
+    for (name, value) in black_box(USER_PROPERTIES) {
         builder
             .push(Property::UserProperty(name, value))
             .expect("a legal property");
     }
-    builder.build()
 }
 
 fn works() -> (Vec<Work>, Vec<Work>) {

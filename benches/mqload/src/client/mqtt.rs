@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use bytes::Bytes;
 use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message, Session};
 use mqtt_codec::{
     Connect, PacketIdentifier, Properties, ProtocolVersion, QoS, ReasonCode, Subscription,
@@ -19,7 +18,8 @@ pub struct Mqtt {
     client: ClientConnection,
     job: Job,
     /// What is published, but for its payload.
-    message: Message,
+    topic: String,
+    qos: QoS,
     /// Identifiers and stamps of what is not confirmed, the oldest first: that is nearly
     /// always the next one to be.
     unconfirmed: VecDeque<(PacketIdentifier, u64)>,
@@ -76,7 +76,8 @@ impl Client for Mqtt {
         let topic = job.publish.as_ref().map_or("-", |it| it.name.as_str());
         Ok(Self {
             client,
-            message: Message::new(topic, Bytes::new(), qos),
+            topic: topic.into(),
+            qos,
             unconfirmed: VecDeque::new(),
             job,
         })
@@ -137,8 +138,8 @@ impl Client for Mqtt {
     }
 
     fn publish(&mut self, body: &[u8], stamp: u64) -> Result<()> {
-        self.message.payload = Bytes::copy_from_slice(body);
-        if let Some(identifier) = self.client.publish(&self.message)? {
+        let message = Message::new(&self.topic, body, self.qos);
+        if let Some(identifier) = self.client.publish(&message)? {
             self.unconfirmed.push_back((identifier, stamp));
         }
         Ok(())

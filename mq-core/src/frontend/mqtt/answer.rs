@@ -4,7 +4,9 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
-use mqtt_codec::connection::{Accept, InFlight, Received, SendError, ServerConnection, Session};
+use mqtt_codec::connection::{
+    Accept, InFlight, MessageBuf, Received, SendError, ServerConnection, Session,
+};
 use mqtt_codec::{PacketIdentifier, Properties, PropertiesBuilder, Property, ReasonCode};
 
 use super::{MqttFrontEnd, properties};
@@ -164,7 +166,14 @@ impl MqttFrontEnd {
             Some((id, Received::Acknowledged))
         });
         self.unacknowledged = packets.len();
-        let session = Session::restore(sent, received);
+        let in_flight = sent.iter().map(|(id, message)| {
+            let packet = match message {
+                Some(message) => InFlight::Publish(message.as_message()),
+                None => InFlight::PubRel,
+            };
+            (*id, packet)
+        });
+        let session = Session::restore(in_flight, received);
         let accept = answer.accept(attached.present);
         if self.codec.accept(now, &accept, session).is_err() {
             self.failed = true;
@@ -199,16 +208,16 @@ impl MqttFrontEnd {
     }
 
     /// A packet that was on its way when the connection before ended.
-    fn resume(&self, now: Duration, resumed: Resumed) -> Option<(PacketIdentifier, InFlight)> {
+    fn resume(
+        &self,
+        now: Duration,
+        resumed: Resumed,
+    ) -> Option<(PacketIdentifier, Option<MessageBuf>)> {
         let id = PacketIdentifier::new(resumed.packet_identifier)?;
-        let packet = match resumed.message {
-            Some(pending) => {
-                let with_properties = self.is_5();
-                InFlight::Publish(properties::outbound(&pending, with_properties, now))
-            }
-            None => InFlight::PubRel,
-        };
-        Some((id, packet))
+        let message = resumed.message.map(|pending| {
+            properties::outbound(&pending, self.is_5(), now, |message| message.to_buf())
+        });
+        Some((id, message))
     }
 
     fn accepted(&mut self, now: Duration, ticket: Ticket, outcome: PublishOutcome) {
@@ -264,19 +273,22 @@ impl MqttFrontEnd {
             return;
         }
         self.count(|packets| packets.pushed(pending.message.body.len()));
-        let message = properties::outbound(pending, self.is_5(), now);
+        let with_properties = self.is_5();
         let Some(id) = packet_identifier.and_then(PacketIdentifier::new) else {
             // Larger than the client takes counts as sent (MQTT-3.1.2-25), and is settled.
-            if !matches!(
-                self.codec.publish(&message),
-                Ok(_) | Err(SendError::Closed | SendError::NotOpen)
-            ) {
+            let sent = properties::outbound(pending, with_properties, now, |message| {
+                self.codec.publish(message)
+            });
+            if !matches!(sent, Ok(_) | Err(SendError::Closed | SendError::NotOpen)) {
                 self.undeliverable(pending.message.clone());
             }
             return;
         };
         self.unacknowledged += 1;
-        match self.codec.publish_as(id, &message) {
+        let sent = properties::outbound(pending, with_properties, now, |message| {
+            self.codec.publish_as(id, message)
+        });
+        match sent {
             // It is the next connection's.
             Ok(()) | Err(SendError::Closed | SendError::NotOpen | SendError::ReceiveMaximum) => {}
             Err(_) => {

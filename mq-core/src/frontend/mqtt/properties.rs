@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use core::time::Duration;
-use mqtt_codec::connection::Message as Outbound;
+use mqtt_codec::connection::{Message as Outbound, Payload};
 use mqtt_codec::{Properties as Wire, PropertiesBuilder, Property, QoS};
 
 use crate::frontend::last_name::LastTopic;
 use crate::model::message::{
-    Headers, Message, Name, Origin, PERSISTENT, Properties, Qos, Text, Value, swap_separators,
+    Headers, Message, Origin, PERSISTENT, Properties, Qos, Text, Value, swap_separators,
 };
 use crate::model::meter::Counted;
 use crate::model::session::Pending;
@@ -83,24 +83,33 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
     }
 }
 
-/// The message as it goes out to one session.
-pub(super) fn outbound(pending: &Pending, properties: bool, now: Duration) -> Outbound {
+/// Has `send` take the message as it goes out to one session.
+pub(super) fn outbound<R>(
+    pending: &Pending,
+    properties: bool,
+    now: Duration,
+    send: impl FnOnce(&Outbound<'_>) -> R,
+) -> R {
     let message = &pending.message;
+    let other_name;
     let topic_name = match &message.origin {
-        Origin::Mqtt { topic, .. } => topic.clone(),
-        _ => Name::from(swap_separators(&message.routing_key)),
+        Origin::Mqtt { topic, .. } => &**topic,
+        _ => {
+            other_name = swap_separators(&message.routing_key);
+            &*other_name
+        }
     };
-    Outbound {
+    let properties = match properties {
+        true => wire(pending, now),
+        false => PropertiesBuilder::new(),
+    };
+    send(&Outbound {
         topic_name,
-        payload: message.body.clone(),
+        payload: Payload::Shared(&message.body),
         qos: wire_qos(pending.qos),
         retain: pending.retain,
-        properties: if properties {
-            wire(pending, now).build()
-        } else {
-            Default::default()
-        },
-    }
+        properties: properties.as_properties(),
+    })
 }
 
 fn wire(pending: &Pending, now: Duration) -> PropertiesBuilder {

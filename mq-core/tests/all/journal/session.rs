@@ -5,7 +5,7 @@ use crate::world::World;
 use crate::world::log::storing;
 use crate::world::mqtt::{Mqtt, properties, topic, utf8};
 use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::connection::{Message, Session};
+use mqtt_codec::connection::{MessageBuf, Session};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Subscription, Will};
 use std::time::Duration;
 
@@ -231,9 +231,9 @@ fn subscriptions_come_back() {
     for topic in ["a/x", "gone", "s"] {
         p.publish(topic, "m", QoS::ExactlyOnce);
     }
-    let mut retained = Message::new("b", "m", QoS::ExactlyOnce);
+    let mut retained = MessageBuf::new("b", "m", QoS::ExactlyOnce);
     retained.retain = true;
-    p.codec.publish(&retained).unwrap();
+    p.codec.publish(&retained.as_message()).unwrap();
     p.seen(&mut world);
     c.publish("b", "own", QoS::ExactlyOnce);
     let messages = |c: &mut Mqtt, world: &mut World| {
@@ -262,9 +262,9 @@ fn messages_that_wait_come_back() {
         ("4", QoS::AtMostOnce, None),
         ("5", QoS::ExactlyOnce, None),
     ] {
-        let mut message = Message::new("t", body, qos);
+        let mut message = MessageBuf::new("t", body, qos);
         message.properties = properties(seconds.map(Property::MessageExpiryInterval));
-        p.codec.publish(&message).unwrap();
+        p.codec.publish(&message.as_message()).unwrap();
     }
     p.seen(&mut world);
     world.crash();
@@ -413,10 +413,10 @@ fn retained_messages_come_back() {
         ("r/3", "expired", QoS::AtLeastOnce, Some(10)),
         ("r/4", "there", QoS::ExactlyOnce, Some(100)),
     ] {
-        let mut message = Message::new(topic, body, qos);
+        let mut message = MessageBuf::new(topic, body, qos);
         message.retain = true;
         message.properties = properties(seconds.map(Property::MessageExpiryInterval));
-        p.codec.publish(&message).unwrap();
+        p.codec.publish(&message.as_message()).unwrap();
         p.seen(&mut world);
     }
     for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! MQTT clients whose sessions outlive their connections.
 
 use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message, Session};
+use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, MessageBuf, Session};
 use mqtt_codec::{
     Connect, PacketIdentifier, Properties, Property, ProtocolVersion, QoS, Subscription,
 };
@@ -206,13 +206,13 @@ impl Peer for MqttPeer {
             What::Cleared { .. } => Vec::new(),
             _ => body(message),
         };
-        let mut packet = Message::new(topic, payload, qos);
+        let mut packet = MessageBuf::new(topic, payload, qos);
         packet.retain = matches!(what, What::Retained { .. } | What::Cleared { .. });
         if let Some(time) = expiry {
             let seconds = u32::try_from(time.as_secs()).unwrap();
             packet.properties = properties([Property::MessageExpiryInterval(seconds)]);
         }
-        let identifier = codec.publish(&packet).unwrap().unwrap();
+        let identifier = codec.publish(&packet.as_message()).unwrap().unwrap();
         self.unconfirmed.insert(identifier, (qos, message));
     }
 
@@ -318,9 +318,9 @@ pub(super) fn retain(network: &mut Network, ledger: &mut Ledger) {
         if let ClientEvent::ConnAck(_) = event {
             for n in 0..RETAINED {
                 let body = body(ledger.retained());
-                let mut message = Message::new(&format!("r/{n}"), body, QoS::AtLeastOnce);
+                let mut message = MessageBuf::new(&format!("r/{n}"), body, QoS::AtLeastOnce);
                 message.retain = true;
-                codec.publish(&message).unwrap();
+                codec.publish(&message.as_message()).unwrap();
             }
         }
     });
@@ -358,8 +358,8 @@ pub(super) fn session(network: &mut Network, name: Place, version: ProtocolVersi
             converse(network, &connect, |codec, event| {
                 if let ClientEvent::ConnAck(_) = event {
                     for topic in ["t/probe", "r/probe"] {
-                        let message = Message::new(topic, topic, QoS::AtLeastOnce);
-                        codec.publish(&message).unwrap();
+                        let message = MessageBuf::new(topic, topic, QoS::AtLeastOnce);
+                        codec.publish(&message.as_message()).unwrap();
                     }
                 }
             });

@@ -3,7 +3,7 @@
 use super::World;
 use mq_core::{ConnectionId, Protocol};
 use mqtt_codec::connection::{
-    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, Message, ReadBuffer, Session,
+    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, MessageBuf, ReadBuffer, Session,
 };
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
@@ -18,7 +18,7 @@ pub(crate) struct Mqtt {
     /// Authentication data of CONNACK and AUTH, in words.
     pub(crate) data: Vec<String>,
     /// Of all messages that came.
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Vec<MessageBuf>,
 }
 
 /// A string that a packet can carry.
@@ -121,14 +121,14 @@ impl Mqtt {
     }
 
     pub(crate) fn publish(&mut self, topic: &str, body: &str, qos: QoS) {
-        let message = Message::new(topic, body.as_bytes().to_vec(), qos);
-        self.codec.publish(&message).unwrap();
+        let message = MessageBuf::new(topic, body.as_bytes().to_vec(), qos);
+        self.codec.publish(&message.as_message()).unwrap();
     }
 
     pub(crate) fn retain(&mut self, topic: &str, body: &str) {
-        let mut message = Message::new(topic, body.as_bytes().to_vec(), QoS::AtLeastOnce);
+        let mut message = MessageBuf::new(topic, body.as_bytes().to_vec(), QoS::AtLeastOnce);
         message.retain = true;
-        self.codec.publish(&message).unwrap();
+        self.codec.publish(&message.as_message()).unwrap();
     }
 
     pub(crate) fn disconnect(&mut self, world: &mut World, reason: ReasonCode) {
@@ -151,7 +151,7 @@ fn data(event: &ClientEvent<'_>) -> Option<String> {
 }
 
 /// An event in words, and the message that came with it.
-fn describe(event: ClientEvent<'_>) -> (String, Option<Message>) {
+fn describe(event: ClientEvent<'_>) -> (String, Option<MessageBuf>) {
     match event {
         ClientEvent::ConnAck(ack) => {
             let present = if ack.session_present { " present" } else { "" };

@@ -118,7 +118,7 @@ impl Conversation<'_> {
         };
         let message = Message {
             retain: publisher == "retained",
-            ..Message::new(topic, body.clone().into_bytes(), qos)
+            ..Message::new(topic, &body, qos)
         };
         let Ok(Some(identifier)) = self.client.publish(&message) else {
             return false;

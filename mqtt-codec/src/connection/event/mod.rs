@@ -12,7 +12,7 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
-use super::Message;
+use super::MessageBuf;
 use crate::{
     PacketIdentifier, Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIdentifier,
     Publish, QoS, TopicName,
@@ -76,7 +76,7 @@ impl InboundPublish<'_> {
 
     /// An owned copy, without the topic alias. `None` of a message that is not whole.
     #[must_use]
-    pub fn to_message(&self) -> Option<Message> {
+    pub fn to_message(&self) -> Option<MessageBuf> {
         self.is_whole()
             .then(|| self.with_payload(Bytes::copy_from_slice(self.payload)))
     }
@@ -86,8 +86,8 @@ impl InboundPublish<'_> {
     // keeps: 5.0 MQTT-3.3.1-3, 5.0 MQTT-3.3.2-4, 5.0 MQTT-3.3.2-15, 5.0 MQTT-3.3.2-16,
     // keeps: 5.0 MQTT-3.3.2-17, 5.0 MQTT-3.3.2-18, 5.0 MQTT-3.3.2-20, 3.1.1 MQTT-3.3.1-3
     #[must_use]
-    pub fn with_payload(&self, payload: impl Into<Bytes>) -> Message {
-        Message {
+    pub fn with_payload(&self, payload: impl Into<Bytes>) -> MessageBuf {
+        MessageBuf {
             topic_name: self.topic_name.to_shared(),
             payload: payload.into(),
             qos: self.qos,

@@ -1,9 +1,11 @@
 //! Acknowledgements that come in.
 
+use super::Next;
 use crate::connection::core::Core;
-use crate::connection::in_flight::Removed;
-use crate::connection::session::{InFlight, Received};
+use crate::connection::in_flight::{Removed, SentPacket};
+use crate::connection::session::Received;
 use crate::connection::{ConnectionError, Handshakes};
+use crate::packet::decode_bare_puback;
 use crate::{Acknowledgement, Packet, PacketIdentifier, PacketType, QoS, ReasonCode, Rule};
 
 impl Core {
@@ -13,9 +15,26 @@ impl Core {
         &mut self,
         ack: &Acknowledgement<'_>,
     ) -> Result<bool, ConnectionError> {
-        self.settle_if(ack.packet_identifier, |packet| {
-            matches!(packet, InFlight::Publish(message) if message.qos != QoS::ExactlyOnce)
-        })
+        self.settle_if(
+            ack.packet_identifier,
+            |packet| matches!(packet, SentPacket::Publish(kept) if kept.qos != QoS::ExactlyOnce),
+        )
+    }
+
+    /// Takes a PUBACK in the shortest form from the front of `input`, if one is there. After
+    /// login.
+    #[inline]
+    pub(super) fn take_bare_puback<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Next<Acknowledgement<'a>>>, ConnectionError> {
+        let Some(ack) = decode_bare_puback(input, &self.limits) else {
+            return Ok(None);
+        };
+        Ok(Some(match self.receive_puback(&ack)? {
+            true => Next::Event(ack),
+            false => Next::Nothing,
+        }))
     }
 
     /// PUBREC; whether it is news. It is answered with PUBREL (MQTT-4.3.3-4), now or when the
@@ -40,11 +59,11 @@ impl Core {
                 return Ok(true);
             }
             Some(Wait::Received) if self.handshakes == Handshakes::Manual => {
-                self.session.replace(identifier, InFlight::Unreleased);
+                self.session.replace(identifier, SentPacket::Unreleased);
                 return Ok(true);
             }
             Some(Wait::Release) => return Ok(false),
-            Some(Wait::Received) => self.session.replace(identifier, InFlight::PubRel),
+            Some(Wait::Received) => self.session.replace(identifier, SentPacket::PubRel),
             Some(Wait::Complete) => {}
             None if ack.reason_code.is_error() => return Ok(false),
             None => answer = self.in_5_0(ReasonCode::PacketIdentifierNotFound),
@@ -59,7 +78,7 @@ impl Core {
         ack: &Acknowledgement<'_>,
     ) -> Result<bool, ConnectionError> {
         self.settle_if(ack.packet_identifier, |packet| {
-            matches!(packet, InFlight::PubRel)
+            matches!(packet, SentPacket::PubRel)
         })
     }
 
@@ -68,7 +87,7 @@ impl Core {
     fn settle_if(
         &mut self,
         identifier: PacketIdentifier,
-        waits: impl FnOnce(&InFlight) -> bool,
+        waits: impl FnOnce(&SentPacket) -> bool,
     ) -> Result<bool, ConnectionError> {
         match self.session.in_flight.remove_if(identifier, waits) {
             Removed::Absent => Ok(false),
@@ -82,10 +101,10 @@ impl Core {
 
     fn in_flight(&self, identifier: PacketIdentifier) -> Option<Wait> {
         Some(match &self.session.in_flight.get(identifier)?.packet {
-            InFlight::PubRel => Wait::Complete,
-            InFlight::Unreleased => Wait::Release,
-            InFlight::Publish(message) if message.qos == QoS::ExactlyOnce => Wait::Received,
-            InFlight::Publish(_) => Wait::Acknowledged,
+            SentPacket::PubRel => Wait::Complete,
+            SentPacket::Unreleased => Wait::Release,
+            SentPacket::Publish(kept) if kept.qos == QoS::ExactlyOnce => Wait::Received,
+            SentPacket::Publish(_) => Wait::Acknowledged,
         })
     }
 

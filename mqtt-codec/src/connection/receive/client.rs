@@ -48,6 +48,11 @@ impl Hooks for Client {
                 }
             });
         }
+        if core.state == State::Open
+            && let Some(ack) = core.take_bare_puback(input)?
+        {
+            return Ok(ack.map(ClientEvent::PubAck));
+        }
         if core.state == State::Closed {
             *input = &[];
             return Ok(Next::Wait);

@@ -27,6 +27,17 @@ pub enum Next<E> {
     Event(E),
 }
 
+impl<E> Next<E> {
+    #[inline]
+    pub(super) fn map<T>(self, event: impl FnOnce(E) -> T) -> Next<T> {
+        match self {
+            Self::Wait => Next::Wait,
+            Self::Nothing => Next::Nothing,
+            Self::Event(it) => Next::Event(event(it)),
+        }
+    }
+}
+
 /// What [`take_publish`](Core::take_publish) found.
 pub(super) enum Taken<'a> {
     /// More bytes are needed.

@@ -45,6 +45,9 @@ impl Hooks for Server {
         }
         let Connection { core, config } = connection;
         let Some(first) = core.publish_comes(input) else {
+            if let Some(ack) = core.take_bare_puback(input)? {
+                return Ok(ack.map(ServerEvent::PubAck));
+            }
             return match &core.decode(input) {
                 Ok(Some((packet, length))) => {
                     *input = &input[*length..];

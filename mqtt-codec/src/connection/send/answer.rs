@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::connection::SendError;
 use crate::connection::core::{Core, Request, Side};
-use crate::connection::session::{InFlight, Received, ReceivedState};
+use crate::connection::in_flight::SentPacket;
+use crate::connection::session::{Received, ReceivedState};
 use crate::{
     Acknowledgement, EncodeError, Packet, PacketIdentifier, PacketSet, PacketType, Properties, QoS,
     ReasonCode, ReasonCodes, SubAck, UnsubAck,
@@ -96,10 +97,10 @@ impl Core {
     /// PUBREL for a message for which PUBREC has come.
     pub(super) fn release(&mut self, identifier: PacketIdentifier) -> Result<(), SendError> {
         match self.session.in_flight.get(identifier) {
-            Some(sent) if sent.packet == InFlight::Unreleased => {}
+            Some(sent) if matches!(sent.packet, SentPacket::Unreleased) => {}
             _ => return Err(SendError::UnknownPacketIdentifier),
         }
-        self.session.replace(identifier, InFlight::PubRel);
+        self.session.replace(identifier, SentPacket::PubRel);
         Ok(self.send_bare(PacketType::PubRel, identifier)?)
     }
 

@@ -11,15 +11,15 @@ pub(super) use parts::Outgoing;
 
 use alloc::boxed::Box;
 
-use bytes::Bytes;
-
 use super::alias::AliasUse;
 use super::by_identifier::ByIdentifier;
 use super::core::{Core, Request, Side, State, buffer};
+use super::message::Payload;
 use super::role::Role;
 use super::session::InFlight;
 use super::transmit::{SHARED, Transmit};
 use super::{Connection, ConnectionError, Message, SendError};
+use crate::packet::PublishLength;
 use crate::{
     EncodeError, PacketIdentifier, PacketSet, PacketType, Properties, PropertyIdentifier,
     ProtocolVersion, Publish, QoS, ReasonCode, Rule, StringError, TopicName,
@@ -34,7 +34,10 @@ impl<R: Role> Connection<R> {
     /// message is to wait until one is settled. [`SendError::PacketTooLarge`]: the peer
     /// accepts none so large; a server drops the message (MQTT-3.1.2-25). Others say what
     /// the peer does not support.
-    pub fn publish(&mut self, message: &Message) -> Result<Option<PacketIdentifier>, SendError> {
+    pub fn publish(
+        &mut self,
+        message: &Message<'_>,
+    ) -> Result<Option<PacketIdentifier>, SendError> {
         self.core.expect(State::Open)?;
         self.core.publish(message, None)
     }
@@ -50,7 +53,7 @@ impl<R: Role> Connection<R> {
     pub fn publish_as(
         &mut self,
         packet_identifier: PacketIdentifier,
-        message: &Message,
+        message: &Message<'_>,
     ) -> Result<(), SendError> {
         self.core.expect(State::Open)?;
         self.core.publish(message, Some(packet_identifier))?;
@@ -71,7 +74,7 @@ impl<R: Role> Connection<R> {
     /// whole yet, or `message.payload` is longer than `payload_length`.
     pub fn begin_publish(
         &mut self,
-        message: &Message,
+        message: &Message<'_>,
         payload_length: u64,
     ) -> Result<Option<PacketIdentifier>, SendError> {
         self.core.expect(State::Open)?;
@@ -174,21 +177,49 @@ impl Core {
     // keeps: 5.0 MQTT-3.3.4-10, 5.0 MQTT-4.9.0-2, 5.0 MQTT-4.9.0-3
     pub(super) fn publish(
         &mut self,
-        message: &Message,
+        message: &Message<'_>,
         chosen: Option<PacketIdentifier>,
     ) -> Result<Option<PacketIdentifier>, SendError> {
         self.check_message(message)?;
         if message.qos != QoS::AtMostOnce && self.send_quota() == 0 {
             return Err(SendError::ReceiveMaximum);
         }
+        if let Payload::Borrowed(bytes) = message.payload
+            && bytes.len() >= SHARED
+        {
+            return self.publish_a_copy(message, chosen);
+        }
+        self.publish_checked(message, chosen)
+    }
+
+    /// Sends a message whose payload is to be copied once, and not to where it is kept besides.
+    #[inline(never)]
+    fn publish_a_copy(
+        &mut self,
+        message: &Message<'_>,
+        chosen: Option<PacketIdentifier>,
+    ) -> Result<Option<PacketIdentifier>, SendError> {
+        let payload = message.payload.to_bytes();
+        let message = Message {
+            payload: Payload::Shared(&payload),
+            ..*message
+        };
+        self.publish_checked(&message, chosen)
+    }
+
+    #[inline]
+    fn publish_checked(
+        &mut self,
+        message: &Message<'_>,
+        chosen: Option<PacketIdentifier>,
+    ) -> Result<Option<PacketIdentifier>, SendError> {
         let identifier = self.encode(message, chosen, message.payload.len(), |core, packet| {
-            let (publish, topic_alias) = packet;
             let out = (&mut core.transmit, &mut core.outgoing);
-            put_publish(out, publish, topic_alias, core.version, &message.payload)
+            put_publish(out, packet, core.version, message.payload)
         })?;
         if let Some(identifier) = identifier {
             let sequence = self.session.next_sequence();
-            self.keep(identifier, message.clone(), sequence);
+            self.keep(identifier, message, sequence);
             self.under_way += 1;
         }
         Ok(identifier)
@@ -200,26 +231,29 @@ impl Core {
     #[inline(always)]
     fn encode<'a>(
         &mut self,
-        message: &'a Message,
+        message: &Message<'a>,
         chosen: Option<PacketIdentifier>,
         payload_length: usize,
-        encode: impl FnOnce(&mut Self, (Publish<'a>, Option<u16>)) -> Result<(), EncodeError>,
+        encode: impl FnOnce(
+            &mut Self,
+            (Publish<'a>, Option<u16>, PublishLength),
+        ) -> Result<(), EncodeError>,
     ) -> Result<Option<PacketIdentifier>, SendError> {
         let mut alias = match &self.outbound_aliases {
-            Some(aliases) => aliases.choose(&message.topic_name),
+            Some(aliases) => aliases.choose(message.topic_name),
             None => AliasUse::None,
         };
         let rest = payload_length - message.payload.len();
         let (mut publish, mut topic_alias) = packet(message, alias);
-        let mut length = publish.encoded_len(topic_alias, rest, self.version);
+        let mut length = publish.length(topic_alias, rest, self.version);
         if let AliasUse::Introduce(_) = alias
-            && self.check_size(length).is_err()
+            && self.check_size(length.total).is_err()
         {
             alias = AliasUse::None;
             (publish, topic_alias) = packet(message, alias);
-            length = publish.encoded_len(topic_alias, rest, self.version);
+            length = publish.length(topic_alias, rest, self.version);
         }
-        self.check_size(length)?;
+        self.check_size(length.total)?;
         let identifier = match (message.qos, chosen) {
             (QoS::AtMostOnce, _) => None,
             (_, None) => Some(self.assign_identifier()?),
@@ -234,20 +268,18 @@ impl Core {
             (_, chosen) => chosen,
         };
         publish.packet_identifier = identifier;
-        encode(self, (publish, topic_alias))?;
+        encode(self, (publish, topic_alias, length))?;
         if let Some(aliases) = &mut self.outbound_aliases {
-            aliases.sent(&message.topic_name, alias);
+            aliases.sent(message.topic_name, alias);
         }
         Ok(identifier)
     }
 
     /// Keeps a message that was sent until it is settled.
     #[inline]
-    fn keep(&mut self, identifier: PacketIdentifier, message: Message, sequence: u64) {
+    fn keep(&mut self, identifier: PacketIdentifier, message: &Message<'_>, sequence: u64) {
         let expires = message.expires(self.now);
-        let packet = InFlight::Publish(message);
-        self.session
-            .insert(identifier, packet, sequence, Some(expires));
+        self.session.keep(identifier, message, sequence, expires);
     }
 
     /// A packet identifier that no packet from this side has.
@@ -259,9 +291,9 @@ impl Core {
     }
 
     /// That the peer takes such a message, sizes aside.
-    fn check_message(&self, message: &Message) -> Result<(), SendError> {
+    fn check_message(&self, message: &Message<'_>) -> Result<(), SendError> {
         let broken = |rule| Err(SendError::Rule { rule });
-        match TopicName::new(&message.topic_name) {
+        match TopicName::new(message.topic_name) {
             Ok(_) => {}
             Err(StringError::Rule(rule)) => return broken(rule),
             Err(StringError::TooLong { length }) => {
@@ -274,7 +306,7 @@ impl Core {
         if message.retain && !self.peer.retain_available {
             return broken(Rule::RetainNotSupported);
         }
-        let properties = message.properties.as_properties();
+        let properties = message.properties;
         if !properties.packets().contains(PacketSet::PUBLISH)
             || properties.contains(PropertyIdentifier::TopicAlias)
         {
@@ -325,7 +357,7 @@ impl Core {
         let Some(sent) = self.session.in_flight.get(identifier) else {
             return true;
         };
-        match &sent.packet {
+        match self.session.in_flight.packet(sent) {
             InFlight::PubRel => {
                 // A server that takes no packet of four bytes has no use for a PUBREL.
                 let _ = self.send_bare(PacketType::PubRel, identifier);
@@ -339,22 +371,23 @@ impl Core {
                 let mut again = Publish {
                     dup: true,
                     packet_identifier: Some(identifier),
-                    ..packet(message, AliasUse::None).0
+                    ..packet(&message, AliasUse::None).0
                 };
                 if let Some(properties) = &aged {
                     again.properties = properties.as_properties();
                 }
-                let length = again.encoded_len(None, 0, self.version);
+                let length = again.length(None, 0, self.version);
                 // An embedder may have kept the message on a disk: it is looked at again.
                 let is_taken = message.qos != QoS::AtMostOnce
-                    && self.check_message(message).is_ok()
-                    && length <= self.peer.maximum_packet_size as usize;
+                    && self.check_message(&message).is_ok()
+                    && length.total <= self.peer.maximum_packet_size as usize;
                 if is_taken && self.under_way >= u32::from(self.send_maximum) {
                     return false;
                 }
                 let out = (&mut self.transmit, &mut self.outgoing);
                 if !is_taken
-                    || put_publish(out, again, None, self.version, &message.payload).is_err()
+                    || put_publish(out, (again, None, length), self.version, message.payload)
+                        .is_err()
                 {
                     // A server drops it as if it had been delivered (MQTT-3.1.2-25). A
                     // client keeps it for a connection on which it is taken.
@@ -391,22 +424,27 @@ impl Core {
 
 /// Sends a PUBLISH with this payload, which is not copied if it is large. Within a message that
 /// is sent in parts it waits for the end of that, and is.
+#[inline(always)]
 fn put_publish(
     (transmit, outgoing): (&mut Transmit, &mut Option<Box<Outgoing>>),
-    publish: Publish<'_>,
-    topic_alias: Option<u16>,
+    (publish, topic_alias, length): (Publish<'_>, Option<u16>, PublishLength),
     version: ProtocolVersion,
-    payload: &Bytes,
+    payload: Payload<'_>,
 ) -> Result<(), EncodeError> {
-    if outgoing.is_some() || payload.len() < SHARED {
-        return publish.encode_with(topic_alias, version, buffer(transmit, outgoing));
-    }
+    let shared = match payload {
+        Payload::Shared(bytes) if bytes.len() >= SHARED && outgoing.is_none() => bytes,
+        _ => {
+            let buffer = buffer(transmit, outgoing);
+            buffer.reserve(length.total);
+            return publish.encode_part(&length, topic_alias, version, buffer);
+        }
+    };
     let head = Publish {
         payload: &[],
         ..publish
     };
-    head.encode_part(topic_alias, payload.len(), version, transmit.buffer())?;
-    transmit.put_body(payload.clone());
+    head.encode_part(&length, topic_alias, version, transmit.buffer())?;
+    transmit.put_body(shared.clone());
     Ok(())
 }
 
@@ -426,9 +464,9 @@ fn uses(
 /// to it.
 // keeps: 5.0 MQTT-3.3.1-3, 5.0 MQTT-4.3.1-1, 5.0 MQTT-4.3.2-2, 5.0 MQTT-4.3.3-2
 // keeps: 3.1.1 MQTT-3.3.1-3, 3.1.1 MQTT-4.3.1-1, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
-fn packet(message: &Message, alias: AliasUse) -> (Publish<'_>, Option<u16>) {
+fn packet<'a>(message: &Message<'a>, alias: AliasUse) -> (Publish<'a>, Option<u16>) {
     // `check_message` has checked it.
-    let topic_name = TopicName::checked(&message.topic_name);
+    let topic_name = TopicName::checked(message.topic_name);
     let (topic_name, topic_alias) = match alias {
         AliasUse::None => (topic_name, None),
         AliasUse::Introduce(alias) => (topic_name, Some(alias)),
@@ -437,8 +475,8 @@ fn packet(message: &Message, alias: AliasUse) -> (Publish<'_>, Option<u16>) {
     let publish = Publish {
         qos: message.qos,
         retain: message.retain,
-        properties: message.properties.as_properties(),
-        ..Publish::new(topic_name, &message.payload)
+        properties: message.properties,
+        ..Publish::new(topic_name, message.payload.as_slice())
     };
     (publish, topic_alias)
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::connection::core::Core;
-use crate::connection::{Message, SendError};
+use crate::connection::{Message, MessageBuf, Payload, SendError};
 use crate::{EncodeError, PacketIdentifier, QoS};
 
 /// A message of which parts are still to be sent.
@@ -24,7 +24,8 @@ struct Kept {
     identifier: PacketIdentifier,
     /// Its place in the order of sending.
     sequence: u64,
-    message: Message,
+    /// The message, without its payload.
+    message: MessageBuf,
     /// The payload as far as it was sent.
     payload: Vec<u8>,
 }
@@ -52,7 +53,7 @@ impl Core {
     /// Sends the head of a message and the first part of its payload.
     pub(super) fn begin_publish(
         &mut self,
-        message: &Message,
+        message: &Message<'_>,
         payload_length: u64,
     ) -> Result<Option<PacketIdentifier>, SendError> {
         let Some(remaining) = payload_length.checked_sub(message.payload.len() as u64) else {
@@ -74,16 +75,19 @@ impl Core {
             return Err(EncodeError::PacketTooLarge { length }.into());
         }
         let identifier = self.encode(message, None, payload_length, |core, packet| {
-            let (publish, topic_alias) = packet;
-            let rest = payload_length - message.payload.len();
-            publish.encode_part(topic_alias, rest, core.version, core.buffer())
+            let (publish, topic_alias, length) = packet;
+            publish.encode_part(&length, topic_alias, core.version, core.buffer())
         })?;
         let kept = identifier.map(|identifier| {
             self.under_way += 1;
             Kept {
                 identifier,
                 sequence: self.session.next_sequence(),
-                message: message.clone(),
+                message: Message {
+                    payload: Payload::Borrowed(&[]),
+                    ..*message
+                }
+                .to_buf(),
                 payload: message.payload.to_vec(),
             }
         });
@@ -111,11 +115,12 @@ impl Core {
         {
             self.transmit.buffer().append(&mut outgoing.after);
             if let Some(kept) = outgoing.kept {
+                let payload = kept.payload.into();
                 let message = Message {
-                    payload: kept.payload.into(),
-                    ..kept.message
+                    payload: Payload::Shared(&payload),
+                    ..kept.message.as_message()
                 };
-                self.keep(kept.identifier, message, kept.sequence);
+                self.keep(kept.identifier, &message, kept.sequence);
             }
         }
         Ok(remaining)
