@@ -8,8 +8,8 @@ use crate::support::ends::{
 };
 use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
-    Accept, Acknowledgements, ClientConfig, InFlight, Message, SendError, ServerConfig,
-    ServerConnection, ServerEvent, Session,
+    Accept, Acknowledgements, ClientConfig, ClientEvent, InFlight, Message, SendError,
+    ServerConfig, ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
 
@@ -506,4 +506,20 @@ fn a_message_is_passed_on_unaltered() {
         let expected = bytes(&format!("31: 0001't' {{{first} {second}}} 'x'"));
         assert_eq!(transmitted(&mut to), expected);
     }
+}
+
+/// A PUBACK that belongs to no message is passed over, and what comes with it is taken.
+#[test]
+fn a_puback_of_no_message() {
+    let puback = bytes("40: 0009");
+    let wire = [&puback[..], &puback, &bytes("30: 0001'a' 00 'x'")].concat();
+    let connect = Connect::clean(V5_0, utf8("c"));
+    let mut client = client_of(&connect, ClientConfig::default(), "20: 00 00 00");
+    let mut input = &wire[..];
+    let event = client.receive(Duration::ZERO, &mut input).unwrap();
+    assert!(matches!(event, Some(ClientEvent::Publish(_))), "{event:?}");
+    let mut server = server_of(V5_0, ServerConfig::default());
+    let mut input = &wire[..];
+    let event = server.receive(Duration::ZERO, &mut input).unwrap();
+    assert!(matches!(event, Some(ServerEvent::Publish(_))), "{event:?}");
 }
