@@ -286,9 +286,8 @@ impl Model {
 
     /// A user has too many channels, and its connection ends for that.
     fn refuse_channel(&mut self, to: ConnectionId, channel: ChannelNumber, refusal: Refusal) {
-        let notice = Notice::PublishRefused {
+        let notice = Notice::ChannelEnded {
             channel,
-            ticket: None,
             refusal: Box::new(refusal),
         };
         self.notices.push_back((to, notice));

@@ -85,6 +85,7 @@ impl PublishOutcome {
 /// | `Challenge`, `Proven`, `LoggedIn`, `Opened`, `Done`, `QueueDeclared`, `Removed`, `Consumed`, `Browsed`, `Fetched`, `RepliesOpened`, `Attached`, `Subscribed`, `Unsubscribed`, `Refused` | as the answer to a question, in the order of the questions |
 /// | `Accepted` | once for each publish that asks for it and each commit, when the model answers for the message: at once, or when it is stored |
 /// | `Returned` | before the `Accepted` of its publish |
+/// | `ChannelEnded` | when a channel is over for something that nobody asked for |
 /// | `PublishRefused` | in place of `Accepted`, and also where nobody asks for `Accepted` |
 /// | `Deliver` | when there is a message for a consumer, between `Consumed` (`RepliesOpened`) and `Cancel` |
 /// | `Push` | when there is a message for the client of a session, between `Attached` and `Detach` |
@@ -173,6 +174,14 @@ pub enum Notice {
         channel: ChannelNumber,
         /// That of the publish or commit.
         ticket: Option<Ticket>,
+        /// Why.
+        refusal: Box<Refusal>,
+    },
+    /// The channel is over: a delivery was not settled in time, or the user has too many
+    /// channels.
+    ChannelEnded {
+        /// The channel that it is about.
+        channel: ChannelNumber,
         /// Why.
         refusal: Box<Refusal>,
     },

@@ -40,6 +40,9 @@ fn a_channel_that_holds_a_delivery_for_too_long_is_closed() {
     world.wait(Duration::from_millis(1999));
     assert!(c.seen(&mut world).is_empty());
     world.wait(Duration::from_millis(1));
+    // No method is to blame: class and method are 0, at the end of channel.close (AMQP 0-9-1
+    // section 1.5.2.5).
+    assert!(world.socket(c.id).received.ends_with(b"\0\0\0\0\xCE"));
     assert_eq!(c.seen(&mut world), [LATE]);
     // The message is there again.
     c.get("q", true);
@@ -84,4 +87,25 @@ fn a_message_that_was_fetched_is_to_be_settled_in_time() {
     assert_eq!(c.answer(&mut world), "get-ok 1 a +1");
     world.wait(seconds(5));
     assert_eq!(c.seen(&mut world), [LATE.replace("channel 2", "channel 1")]);
+}
+
+/// A STOMP subscription has an ERROR in the same words.
+#[test]
+fn a_stomp_client_is_told() {
+    let mut world = World::new();
+    let _owner = owner(&mut world);
+    let id = world.connect(mq_core::Protocol::Stomp);
+    world.send(id, b"CONNECT\naccept-version:1.2\nhost:/\n\n\0");
+    world.send(
+        id,
+        b"SUBSCRIBE\nid:1\ndestination:/amq/queue/q\nack:client\n\n\0",
+    );
+    world.wait(seconds(5));
+    let socket = world.socket(id);
+    let text = String::from_utf8_lossy(&socket.received);
+    assert!(
+        text.contains("ERROR\n") && text.contains("timed out"),
+        "{text}"
+    );
+    assert!(socket.closed);
 }

@@ -3,7 +3,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use mq_server::{Address, BlockingServer, Config, Listen, Server, StartError};
+use mq_core::{Administration, ApplyTo, Policy, PolicyKind, PolicyValue};
+use mq_server::{Address, AdministerError, BlockingServer, Config, Listen, Server, StartError};
 
 fn start() -> BlockingServer {
     BlockingServer::start(Config::ephemeral()).unwrap()
@@ -471,4 +472,43 @@ fn a_disconnect_counts_before_the_connection_that_follows_it() {
     }
     old.write_all(b"\x30\x09\x00\x04willend").unwrap();
     assert_eq!(read(&mut listener, 11), b"\x30\x09\x00\x04willend");
+}
+
+/// A policy that a program sets is in force when the call returns; a refusal says why.
+#[test]
+fn a_program_administers_its_server() {
+    let server = start();
+    let policy = |key: &str| Policy {
+        virtual_host: "/".into(),
+        name: "none".into(),
+        pattern: "^q$".into(),
+        apply_to: ApplyTo::Queues,
+        priority: 0,
+        definition: [
+            (key.into(), PolicyValue::Number(0)),
+            ("overflow".into(), PolicyValue::from("reject-publish")),
+        ]
+        .into(),
+    };
+    let set = |policy| {
+        let kind = PolicyKind::Ordinary;
+        server.administer(Administration::SetPolicy { kind, policy })
+    };
+    match set(policy("nothing")) {
+        Err(AdministerError::Refused(refusal)) => {
+            assert!(refusal.text.contains("not recognised"), "{refusal}");
+        }
+        other => panic!("{other:?}"),
+    }
+    set(policy("max-length")).unwrap();
+    let mut peer = connect(server.stomp_addr());
+    peer.write_all(
+        b"CONNECT\naccept-version:1.2\nhost:/\n\n\0SEND\ndestination:/queue/q\nreceipt:s\n\nm\0",
+    )
+    .unwrap();
+    let said = String::from_utf8(read_to_end(&mut peer)).unwrap();
+    assert!(
+        said.contains("ERROR\n") && !said.contains("RECEIPT\n"),
+        "{said}"
+    );
 }

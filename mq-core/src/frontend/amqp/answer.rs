@@ -36,6 +36,11 @@ impl AmqpFrontEnd {
                     codec.begin_return(channel, ReplyCode::NoRoute, "NO_ROUTE", message, size)
                 });
             }
+            Notice::ChannelEnded { channel, refusal } => {
+                if self.channels.contains_key(&channel) {
+                    self.fail(now, &reply(channel, *refusal));
+                }
+            }
             Notice::PublishRefused {
                 channel, refusal, ..
             } => {

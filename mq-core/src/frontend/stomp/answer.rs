@@ -54,6 +54,9 @@ impl StompFrontEnd {
             Notice::Accepted {
                 ticket, outcome, ..
             } => self.accepted(now, ticket, outcome),
+            Notice::ChannelEnded { refusal, .. } => {
+                self.fail(now, None, &Failure::from(*refusal));
+            }
             Notice::PublishRefused {
                 ticket, refusal, ..
             } => {

@@ -399,9 +399,8 @@ impl Queues {
             id.number,
             timeout.as_millis()
         ));
-        let notice = Notice::PublishRefused {
+        let notice = Notice::ChannelEnded {
             channel: id.number,
-            ticket: None,
             refusal: Box::new(refusal),
         };
         shared.emit(id.connection, notice);
