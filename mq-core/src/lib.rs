@@ -66,9 +66,9 @@
 //! - - - - - - - - -|- - - - - - - messages only - - - - - - - - - -| - - - - - - -
 //! model/        vhost/serve.rs       one request, one method       |
 //!                  v                                               |
-//!               vhost/routing.rs     exchanges, topics -> queues, sessions
+//!               vhost/routing.rs     Exchanges, topics -> queues, sessions
 //!                  v                                               |
-//!               queue, session       a backlog each  -----> vhost/delivery.rs,
+//!               Queues, Sessions     a backlog each  -----> queue/delivery.rs,
 //!                  |                                        session/pending.rs
 //!                  `--> Notice::Accepted -> mqtt: PUBACK     credit, turns
 //! ```
@@ -81,6 +81,10 @@
 //! 3. A message is routed once and shared by all queues and sessions that it goes
 //!    to. It keeps its `Origin`: what only its own protocol could say, so that it
 //!    goes out over that protocol as it came in.
+//!    A virtual host has three rooms, each with its own state: all exchanges, all queues
+//!    with their consumers, and all MQTT sessions. None of them knows another. The virtual
+//!    host routes between them, and passes on what one leaves to the others: the letters of
+//!    a queue to its dead-letter exchange, the will of a session, the messages of its shares.
 //! 4. `Accepted` names the ticket of the publish. What a publisher is owed hangs on
 //!    it: PUBACK, PUBREC, `basic.ack`, `tx.commit-ok`, RECEIPT.
 //! 5. A queue's consumers and a session's client have a credit. While there is some,

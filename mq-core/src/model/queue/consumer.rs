@@ -458,6 +458,29 @@ mod tests {
         }
     }
 
+    /// A consumer has one place among those that wait, for as long as it waits for the same.
+    #[test]
+    fn a_consumer_waits_in_one_place() {
+        let mut channel = Channel::new(true, 100);
+        channel.prefetch = 1;
+        let mut consumer = consumer(1, 0);
+        for (unacknowledged, writable, waiting, place) in [
+            (1, true, 1, Some(1)),
+            (1, true, 1, Some(1)),
+            (1, false, 1, Some(2)),
+            (0, true, 0, None),
+            (1, true, 1, Some(3)),
+        ] {
+            channel.unacknowledged = unacknowledged;
+            channel.writable = writable;
+            assert_eq!(channel.admits(&mut consumer), place.is_none());
+            assert_eq!(channel.waiting.len(), waiting);
+            assert_eq!(consumer.waits.map(|(_, place)| place), place);
+        }
+        channel.forget(&consumer);
+        assert!(channel.waiting.is_empty());
+    }
+
     /// Who has waited longest comes first, and no more come than there is room for.
     #[test]
     fn a_channel_releases_its_consumers_in_turn() {

@@ -145,3 +145,37 @@ fn a_refusal_ends_its_channel() {
     ));
     assert_eq!(v.bodies(q), ["m"]);
 }
+
+/// All that have waited go on, not only those that are asked again at one time.
+#[test]
+fn all_that_waited_for_a_connection_go_on() {
+    let mut v = vhost();
+    let channel = v.channel(ME);
+    v.set_writable(ME, false);
+    for n in 0..100 {
+        let name = alloc::format!("q{n}");
+        let queue = v.make(&name, &[]);
+        v.consumer(queue, channel, 0);
+        v.send("", &name, "m");
+    }
+    assert_eq!(v.deliveries().len(), 0);
+    v.set_writable(ME, true);
+    assert_eq!(v.deliveries().len(), 100);
+}
+
+/// [`Limits::unacknowledged`] holds whatever a client asks for.
+#[test]
+fn the_limit_holds_beside_the_prefetch() {
+    for (prefetch, delivered) in [(0, 2), (1, 1), (2, 2), (5, 2)] {
+        let mut v = vhost();
+        v.shared.limits.unacknowledged = 2;
+        let channel = v.channel(ME);
+        v.queues.update_channel(channel, |c| c.prefetch = prefetch);
+        let queue = v.make("q", &[]);
+        for _ in 0..5 {
+            v.send("", "q", "m");
+        }
+        v.consumer(queue, channel, 0);
+        assert_eq!(v.deliveries().len(), delivered, "{prefetch}");
+    }
+}
