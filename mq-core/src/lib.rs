@@ -235,7 +235,9 @@ mod scram;
 
 pub use administration::Administration;
 pub use admission::{Authentication, Credentials, Proving, Terms};
-pub use broker::{Broker, ConnectionStatistics, Input, Output};
+pub use broker::{
+    Broker, ConnectionStatistics, Fault, Input, Interception, Interceptor, Output, Publisher,
+};
 pub use config::{Config, ConfigError, Permission, Store, TopicPermission};
 pub use dialect::StompDialect;
 pub use frontend::Protocol;

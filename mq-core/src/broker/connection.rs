@@ -79,10 +79,14 @@ impl Connection {
             if let Some(reason) = self.login.hear(&request) {
                 shared.report(&self.login, id, reason);
             }
-            match request {
+            let inspection = &mut shared.inspection;
+            match inspection.inspect(id, self.protocol, &self.login, request) {
                 Request::Login(login)
                     if shared.config.authentication == Authentication::Embedder
-                        && !matches!(login.identity, Identity::Verified(_)) =>
+                        && !matches!(
+                            login.identity,
+                            Identity::Verified(_) | Identity::Refused(_)
+                        ) =>
                 {
                     shared.ask_who(id, &login.identity);
                     // What follows waits with it.
@@ -188,7 +192,7 @@ impl Broker {
             login: Box::default(),
             unverified: None,
         };
-        self.connections.insert(id, connection);
+        self.connections.insert(id, Box::new(connection));
         if let Some(system) = &mut self.system {
             system.connected();
         }

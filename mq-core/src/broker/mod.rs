@@ -4,6 +4,7 @@ mod administration;
 mod budget;
 mod connection;
 mod departure;
+mod interceptor;
 mod memory;
 mod port;
 mod shared;
@@ -26,6 +27,8 @@ use crate::model::{ConnectionId, Model};
 use administration::Administered;
 use budget::TIMERS;
 use connection::Connection;
+use interceptor::Inspection;
+pub use interceptor::{Fault, Interception, Interceptor, Publisher};
 use memory::Memory;
 pub use port::{Input, Output};
 use shared::Shared;
@@ -42,7 +45,8 @@ use system::System;
 /// that the embedder chooses; it must not go backwards.
 pub struct Broker {
     shared: Shared,
-    connections: BTreeMap<ConnectionId, Connection>,
+    /// In boxes: they are large, and a map keeps room for more than there are.
+    connections: BTreeMap<ConnectionId, Box<Connection>>,
     deadlines: BTreeSet<(Duration, ConnectionId)>,
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
@@ -105,6 +109,7 @@ impl Broker {
             model,
             journal,
             outputs: VecDeque::new(),
+            inspection: Inspection::default(),
         };
         Ok(Self {
             shared,
@@ -142,6 +147,7 @@ impl Broker {
             Input::Durable { through } => self.stored(through),
             Input::Read { id, bytes } => self.body_came(id, bytes),
             Input::Administer { id, action } => self.administer(id, *action),
+            Input::Fault(fault) => self.shared.inspection.faults.set(fault),
             Input::Shutdown => self.shutdown(),
         }
         self.settle();

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use bytes::Bytes;
 
+use super::interceptor::Fault;
 use crate::administration::Administration;
 use crate::admission::{Credentials, Proving, Terms};
 use crate::frontend::Protocol;
@@ -86,6 +87,8 @@ pub enum Input {
         /// What is to be changed.
         action: Box<Administration>,
     },
+    /// Something is to go wrong, for a test.
+    Fault(Fault),
     /// The broker stops: every peer gets its protocol's goodbye and then
     /// [`Output::Close`], and nobody is let in any more.
     Shutdown,

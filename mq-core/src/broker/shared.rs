@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Output;
+use super::interceptor::Inspection;
 use super::memory::Memory;
 use crate::admission::Credentials;
 use crate::config::Config;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) journal: Option<Box<Journal>>,
     pub(super) memory: Memory,
     pub(super) outputs: VecDeque<Output>,
+    pub(super) inspection: Inspection,
 }
 
 impl Shared {

@@ -10,17 +10,67 @@ use crate::model::Request;
 /// answer.
 #[derive(Debug)]
 pub(super) struct Link<Q> {
-    requests: VecDeque<Request>,
+    requests: Few<Request>,
     /// In the order of the questions, which is that of the answers.
-    asked: VecDeque<Q>,
+    asked: Few<Q>,
 }
 
 impl<Q> Default for Link<Q> {
     fn default() -> Self {
         Self {
-            requests: VecDeque::new(),
-            asked: VecDeque::new(),
+            requests: Few::default(),
+            asked: Few::default(),
         }
+    }
+}
+
+/// A queue that mostly has one item, for which it allocates nothing: there are many idle
+/// connections.
+#[derive(Debug)]
+struct Few<T> {
+    first: Option<T>,
+    rest: VecDeque<T>,
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            rest: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Few<T> {
+    fn push_back(&mut self, item: T) {
+        if self.first.is_none() {
+            self.first = Some(item);
+        } else {
+            self.rest.push_back(item);
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<T> {
+        let first = self.first.take();
+        if !self.rest.is_empty() {
+            self.first = self.rest.pop_front();
+            if self.rest.is_empty() {
+                self.rest = VecDeque::new();
+            }
+        }
+        first
+    }
+
+    fn front(&self) -> Option<&T> {
+        self.first.as_ref()
+    }
+
+    fn back(&self) -> Option<&T> {
+        self.rest.back().or(self.first.as_ref())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 }
 

@@ -243,6 +243,21 @@ pub enum Request {
         /// What is to be said of it.
         answer: Answer,
     },
+    /// A message that is not published, since an embedder refuses it: answered as one is that
+    /// a full queue refuses.
+    RefusePublish {
+        /// The channel that it was for.
+        channel: ChannelNumber,
+        /// What is to be said of it.
+        answer: Answer,
+    },
+    /// A transaction with such a message in it: no part of it is done.
+    RefuseCommit {
+        /// The channel that it is about.
+        channel: ChannelNumber,
+        /// Names it in the answer.
+        ticket: Ticket,
+    },
     /// Whether one may publish to the exchange: answered by `PublishRefused` alone, if one
     /// may not.
     CheckPublish {

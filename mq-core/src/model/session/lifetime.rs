@@ -216,7 +216,7 @@ impl Sessions {
         }
         let id = SessionId(shared.next_id());
         self.names.insert(name.clone(), id);
-        self.all.insert(id, blank(name));
+        self.all.insert(id, Box::new(blank(name)));
         Ok(id)
     }
 
@@ -293,7 +293,7 @@ impl Sessions {
         for filter in filters {
             self.remove_subscription(id, &filter);
         }
-        let mut session = self.all.remove(&id)?;
+        let mut session = *self.all.remove(&id)?;
         let held = session.pending.len() + session.in_flight.len();
         shared.statistics.discarded += held as u64;
         self.names.remove(&session.client_identifier);

@@ -158,7 +158,8 @@ pub(crate) enum Match {
 /// All sessions of a virtual host, and what is retained there.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    all: BTreeMap<SessionId, Session>,
+    /// In boxes: they are large, and a map keeps room for more than there are.
+    all: BTreeMap<SessionId, Box<Session>>,
     names: BTreeMap<Name, SessionId>,
     filters: Trie<SubscriberKey, Subscriber>,
     shares: BTreeMap<Name, Share>,
@@ -173,7 +174,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     /// Whether one may have something to send.

@@ -28,7 +28,7 @@ impl Sessions {
         session.away = *away;
         session.will = will.clone();
         self.names.insert(client_identifier.clone(), *id);
-        self.all.insert(*id, session);
+        self.all.insert(*id, Box::new(session));
     }
 
     /// Puts a subscription back. Returns whether its session is there.

@@ -208,6 +208,15 @@ impl VirtualHost {
                 publish,
                 answer,
             } => self.publish_on(id(channel), &publish, answer),
+            Request::RefusePublish { channel, answer } => {
+                self.refuse_on(id(channel), answer);
+            }
+            Request::RefuseCommit { channel, ticket } => {
+                let refusal = Refusal::precondition_failed(format_args!(
+                    "a message of the transaction is refused"
+                ));
+                self.refuse_publish(id(channel), Some(ticket), refusal);
+            }
             Request::Attach(attach) => self.attach(connection, *attach),
             Request::Detach(leaving) => {
                 if let Some(session) = self.take_session(connection) {
@@ -392,6 +401,23 @@ impl VirtualHost {
                 wait => wait,
             };
             self.accept(id, ticket, outcome, wait);
+        }
+    }
+
+    /// Counts a message that is not published, and says so.
+    fn refuse_on(&mut self, id: ChannelId, answer: Answer) {
+        if !self.is_open(id) {
+            return;
+        }
+        self.shared.statistics.published += 1;
+        self.shared.statistics.refused += 1;
+        if let Some(ticket) = answer.to(PublishOutcome::Refused) {
+            let wait = match self.queues.channel(id) {
+                Some(_) => Wait::Nothing,
+                // PUBACK and PUBREC come in the order of the PUBLISH (MQTT-4.6.0-2, -3).
+                None => Wait::Earlier,
+            };
+            self.accept(id, ticket, PublishOutcome::Refused, wait);
         }
     }
 
