@@ -9,7 +9,7 @@ use mq_core::Administration;
 use tokio::sync::oneshot;
 
 use crate::hand::{AdministerError, Hand, Inventory, Snapshot};
-use crate::{Config, Endpoint, Listen, Server, StartError};
+use crate::{Config, Endpoint, Fault, Listen, Server, StartError};
 
 /// How often it is looked at what is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -143,6 +143,15 @@ impl BlockingServer {
     #[must_use]
     pub fn cut_connections(&self) -> usize {
         self.hand.cut_blocking()
+    }
+
+    /// Has something go wrong from now on, for a test.
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context.
+    pub fn inject(&self, fault: Fault) {
+        self.hand.inject_blocking(fault);
     }
 
     /// Where AMQP 0-9-1 listens.

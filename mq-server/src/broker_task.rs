@@ -21,6 +21,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
 use crate::connection::{Connection, Writing};
+use crate::fault::{Fault, Pace, StoreFaults};
 use crate::hand::{Inventory, Snapshot};
 use crate::link::{End, Link, Reading};
 use crate::listener::Peer as Origin;
@@ -100,6 +101,11 @@ pub(crate) enum Command {
         action: Box<Administration>,
         answer: oneshot::Sender<Result<(), Refusal>>,
     },
+    /// It has something go wrong.
+    Inject {
+        fault: Fault,
+        answer: oneshot::Sender<()>,
+    },
     /// It cuts all connections, and asks how many there were.
     Cut {
         answer: oneshot::Sender<usize>,
@@ -140,6 +146,8 @@ pub(crate) struct BrokerTask {
     /// Who waits for what came of a change.
     administering: BTreeMap<u64, oneshot::Sender<Result<(), Refusal>>>,
     live: Live,
+    /// How connections are read, also those to come.
+    pace: Pace,
     authenticator: Option<Arc<dyn Authenticator>>,
     /// Of who peers are.
     checks: JoinSet<()>,
@@ -173,6 +181,7 @@ impl BrokerTask {
             last_id: 0,
             administering: BTreeMap::new(),
             live,
+            pace: Pace::default(),
             authenticator,
             checks: JoinSet::new(),
             commands,
@@ -362,6 +371,12 @@ impl BrokerTask {
                 self.administering.insert(id, answer);
                 Some(Input::Administer { id, action })
             }
+            Command::Inject { fault, answer } => {
+                let input = self.inject(fault);
+                // Who asked may not wait any more.
+                let _ = answer.send(());
+                input
+            }
             Command::Cut { answer } => {
                 let peers = std::mem::take(&mut self.peers);
                 // Who asked may not wait any more.
@@ -401,7 +416,7 @@ impl BrokerTask {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
         tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(self.pace));
         self.connections.spawn(Connection::new(
             id,
             carrier,
@@ -423,6 +438,32 @@ impl BrokerTask {
         };
         self.peers.insert(id, Box::new(peer));
         id
+    }
+
+    /// Has something go wrong, here or in the broker.
+    fn inject(&mut self, fault: Fault) -> Option<Input> {
+        match fault {
+            Fault::RefuseLogins(count) => {
+                return Some(Input::Fault(mq_core::Fault::RefuseLogins(count)));
+            }
+            Fault::RefusePublishes(count) => {
+                return Some(Input::Fault(mq_core::Fault::RefusePublishes(count)));
+            }
+            Fault::Delay(delay) => self.pace.delay = delay,
+            Fault::StopReading(stop) => self.pace.is_stopped = stop,
+            Fault::FullStore(is_full) => self.set_store_faults(|faults| faults.set_full(is_full)),
+            Fault::SlowStore(delay) => self.set_store_faults(|faults| faults.set_delay(delay)),
+        }
+        for peer in self.peers.values() {
+            peer.link.set_pace(self.pace);
+        }
+        None
+    }
+
+    fn set_store_faults(&self, set: impl FnOnce(&StoreFaults)) {
+        if let Some(log) = &self.log {
+            set(&log.faults);
+        }
     }
 
     /// Does everything that the broker has asked for.

@@ -61,6 +61,12 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) ephemeral: bool,
 
+    /// A PostgreSQL database in place of the directory: postgres://USER:PASSWORD@HOST/DATABASE.
+    /// Others on this machine can see the flags of a process: for a password the file is a
+    /// better place. It takes a build with the feature "postgres".
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "ephemeral"])]
+    pub(crate) store: Option<String>,
+
     /// Where AMQP 0-9-1 listens [default: 127.0.0.1:5672]. Port 0 takes a free
     /// one, "off" leaves the protocol out.
     #[arg(long, value_name = "HOST:PORT|off")]

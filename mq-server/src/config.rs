@@ -1,10 +1,10 @@
 //! What an embedder says to start a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mq_core::Protocol;
+use mq_core::{Interceptor, Protocol};
 
 use crate::authenticator::Authenticator;
 use crate::store::Storage;
@@ -103,6 +103,9 @@ pub struct Config {
     pub broker: mq_core::Config,
     /// Who checks who peers are. Default: the broker, by its `users`.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// Sees each message before it is routed, and may change or refuse it. The broker waits
+    /// for it. Default: nobody.
+    pub interceptor: Option<Arc<Mutex<dyn Interceptor>>>,
     /// Where the log is kept from which a server that is started again goes on: what is
     /// confirmed is in there. Default: nowhere; all is gone with the server then, and what is
     /// confirmed is in memory.
@@ -248,6 +251,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             broker: mq_core::Config::default(),
             authenticator: None,
+            interceptor: None,
             store: None,
             max_connections: 10_000,
             max_connections_per_address: 10_000,

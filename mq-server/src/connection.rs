@@ -77,6 +77,8 @@ enum Input {
     Open,
     /// What is in the buffer was read, and is to be handed in.
     Read,
+    /// It is to be handed in then.
+    Late(Timer),
     /// The socket is empty, as the broker wanted to know.
     Empty,
     /// The peer has ended it, which is to be said.
@@ -188,13 +190,27 @@ impl Connection {
         let connection = self.id;
         loop {
             if reading == Reading::Over
-                && matches!(self.input, Input::Open | Input::Read | Input::Empty)
+                && matches!(
+                    self.input,
+                    Input::Open | Input::Read | Input::Late(_) | Input::Empty
+                )
             {
                 self.drain = None;
                 self.input = Input::Discards(Box::pin(sleep(self.values.linger)));
             }
             match &mut self.input {
-                Input::Open => ready!(self.poll_read(context, reading)),
+                Input::Open => {
+                    ready!(self.poll_read(context, reading));
+                    let delay = self.link.pace().delay;
+                    if matches!(self.input, Input::Read) && !delay.is_zero() {
+                        self.input = Input::Late(Box::pin(sleep(delay)));
+                    }
+                }
+                Input::Late(until) => {
+                    ready!(until.as_mut().poll(context));
+                    self.input = Input::Read;
+                }
+                Input::Read if self.link.pace().is_stopped => return Poll::Pending,
                 Input::Read => {
                     let buffer = &mut self.buffer;
                     let received = || Command::Received {

@@ -7,6 +7,7 @@ use mq_core::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::broker_task::Command;
+use crate::fault::Fault;
 
 /// What there is in the server, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +74,11 @@ fn administer(action: Administration) -> Question<Result<(), Refusal>> {
     (Command::Administer { action, answer }, answered)
 }
 
+fn inject(fault: Fault) -> Question<()> {
+    let (answer, answered) = oneshot::channel();
+    (Command::Inject { fault, answer }, answered)
+}
+
 impl Hand {
     pub(crate) async fn administer(&self, action: Administration) -> Administered {
         let (command, answered) = administer(action);
@@ -119,6 +125,14 @@ impl Hand {
 
     pub(crate) fn inventory_blocking(&self) -> Inventory {
         self.ask_blocking(inventory())
+    }
+
+    pub(crate) async fn inject(&self, fault: Fault) {
+        self.ask(inject(fault)).await;
+    }
+
+    pub(crate) fn inject_blocking(&self, fault: Fault) {
+        self.ask_blocking(inject(fault));
     }
 
     pub(crate) async fn cut(&self) -> usize {

@@ -4,13 +4,13 @@
 //! The broker itself is sans-IO. This crate is its shell and nothing more: it
 //! accepts connections, moves bytes between sockets and the broker, and tells
 //! the broker the time. One task owns the [`mq_core::Broker`]; each connection
-//! has a task that reads and a task that writes, and they share nothing but
-//! channels. A thread writes the log ([`store`]), where one is kept.
+//! has a task that reads and writes. A thread writes the log ([`store`]), where
+//! one is kept.
 //!
 //! ```text
-//!  socket -> reader --\                      /--> writer -> socket
-//!  socket -> reader ----> broker task (owns) ---> writer -> socket
-//!  socket -> reader --/   the Broker         \--> writer -> socket
+//!  socket <-> connection --\    commands     broker task (owns
+//!  socket <-> connection ------------------> the Broker)
+//!  socket <-> connection <-/  bytes to write
 //! ```
 //!
 //! Inside a tokio runtime, [`Server::start`]:
@@ -31,6 +31,7 @@
 //!
 //! A test has a broker of its own, on ports that nobody else has, and it is gone when the
 //! test is over: dropping it takes a fraction of a second, whatever clients are connected.
+//! [`inject`](BlockingServer::inject) has things go wrong in it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -66,6 +67,7 @@ mod broker_task;
 mod config;
 mod connection;
 mod error;
+mod fault;
 mod hand;
 mod link;
 mod listener;
@@ -82,10 +84,12 @@ pub use authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
 pub use blocking::BlockingServer;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
+pub use fault::Fault;
 pub use hand::{AdministerError, Inventory, Snapshot};
+pub use mq_core::model::Message;
 pub use mq_core::{
-    ConnectionId, ConnectionStatistics, Credentials, Protocol, QueueStatistics, SessionStatistics,
-    Statistics,
+    ConnectionId, ConnectionStatistics, Credentials, Interception, Interceptor, Protocol,
+    Publisher, QueueStatistics, SessionStatistics, Statistics,
 };
 pub use server::Server;
 pub use transport::{Address, Endpoint, EndpointError, IdentityFrom, Speaks, TlsError, TlsFiles};

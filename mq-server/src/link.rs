@@ -1,11 +1,13 @@
 //! What the broker's task and the task of one connection share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
+
+use crate::fault::Pace;
 
 /// Reads of one connection that wait for the broker at most, so that one that floods
 /// leaves the inbox to the others.
@@ -37,6 +39,8 @@ pub(crate) struct Link {
     desk: Mutex<Desk>,
     /// What was read ahead of the broker.
     reads: AtomicUsize,
+    /// There is another pace than the one without faults.
+    is_paced: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -47,6 +51,7 @@ struct Desk {
     end: Option<End>,
     reading: Reading,
     drain: bool,
+    pace: Pace,
     /// Of the connection's task.
     waker: Option<Waker>,
 }
@@ -62,16 +67,18 @@ pub(crate) struct Orders {
 }
 
 impl Link {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pace: Pace) -> Self {
         Self {
             desk: Mutex::new(Desk {
                 chunks: VecDeque::new(),
                 end: None,
                 reading: Reading::On,
                 drain: false,
+                pace,
                 waker: None,
             }),
             reads: AtomicUsize::new(0),
+            is_paced: AtomicBool::new(pace != Pace::default()),
         }
     }
 
@@ -106,6 +113,21 @@ impl Link {
         self.change(|desk| desk.reading = reading);
     }
 
+    pub(crate) fn set_pace(&self, pace: Pace) {
+        self.is_paced
+            .store(pace != Pace::default(), Ordering::Release);
+        self.change(|desk| desk.pace = pace);
+    }
+
+    /// How what was read is handed in. It is asked for after the read: whoever has set a pace
+    /// and sends bytes then can rely on it.
+    pub(crate) fn pace(&self) -> Pace {
+        match self.is_paced.load(Ordering::Acquire) {
+            true => self.desk().pace,
+            false => Pace::default(),
+        }
+    }
+
     /// Has the connection hand in what has arrived, paused or not, and say so.
     pub(crate) fn drain(&self) {
         self.change(|desk| desk.drain = true);
@@ -131,9 +153,14 @@ impl Link {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
+        let is_stopped = desk.pace.is_stopped && desk.reading != Reading::Over;
         Orders {
-            reading: desk.reading,
-            drain: std::mem::take(&mut desk.drain),
+            reading: if is_stopped {
+                Reading::Paused
+            } else {
+                desk.reading
+            },
+            drain: !is_stopped && std::mem::take(&mut desk.drain),
             end: desk.end,
         }
     }

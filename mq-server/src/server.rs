@@ -1,13 +1,16 @@
 //! Starting and stopping the whole of it.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use mq_core::{Administration, Authentication};
+use mq_core::model::Message;
+use mq_core::{Administration, Authentication, Interception, Interceptor, Publisher};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_task::{self, BrokerTask};
+use crate::fault::Fault;
 use crate::hand::{AdministerError, Hand, Inventory, Snapshot};
 use crate::listener::{self, Listener, Reception};
 use crate::live::Live;
@@ -58,7 +61,10 @@ impl Server {
         let opened = opening
             .await
             .map_err(|error| StartError::Runtime(error.into()))?;
-        let (config, broker, writer) = opened?;
+        let (config, mut broker, writer) = opened?;
+        if let Some(interceptor) = config.interceptor.clone() {
+            broker.set_interceptor(Box::new(Locked(interceptor)));
+        }
         let tls = config.tls.clone().map(Acceptor::new).transpose()?;
         let mut listeners = Vec::new();
         let mut bound = Listen::none();
@@ -192,6 +198,11 @@ impl Server {
         self.hand.cut().await
     }
 
+    /// Has something go wrong from now on, for a test.
+    pub async fn inject(&self, fault: Fault) {
+        self.hand.inject(fault).await;
+    }
+
     pub(crate) fn hand(&self) -> &Hand {
         &self.hand
     }
@@ -230,6 +241,17 @@ impl Server {
         if let Err(error) = (&mut self.running).await {
             tracing::error!(%error, "the broker task failed");
         }
+    }
+}
+
+/// An interceptor that the program has a hand on as well.
+#[derive(Debug)]
+struct Locked(Arc<Mutex<dyn Interceptor>>);
+
+impl Interceptor for Locked {
+    fn intercept(&mut self, publisher: Publisher<'_>, message: &Message) -> Interception {
+        let mut interceptor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        interceptor.intercept(publisher, message)
     }
 }
 

@@ -38,6 +38,7 @@ impl Layer {
             set,
             data,
             ephemeral,
+            store,
             amqp,
             mqtt,
             stomp,
@@ -70,6 +71,7 @@ impl Layer {
         let single = [
             ("data", data.as_ref().map(path)),
             ("ephemeral", ephemeral.then_some(Value::Boolean(true))),
+            ("store", store.as_ref().map(|url| text(url))),
             ("listen.amqp", amqp.as_ref().map(|at| text(at))),
             ("listen.mqtt", mqtt.as_ref().map(|at| text(at))),
             ("listen.stomp", stomp.as_ref().map(|at| text(at))),

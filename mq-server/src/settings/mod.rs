@@ -67,6 +67,8 @@ pub(crate) enum SettingsError {
     Host { host: String, reason: String },
     #[error(transparent)]
     Config(#[from] mq_server::ConfigError),
+    #[error("store: {0}")]
+    Store(#[from] mq_server::store::StoreError),
 }
 
 fn at(line: &Option<usize>) -> String {

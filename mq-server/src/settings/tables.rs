@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mq_server::store::{Directory, Storage};
+use mq_server::store::{Directory, Storage, StoreError};
 use mq_server::{Config, Endpoint, Listen, TlsFiles};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ use crate::cli::{Address, LogFormat};
 pub(crate) struct Tables {
     data: PathBuf,
     ephemeral: bool,
+    store: String,
     data_file_bytes: u64,
     allow_anonymous: bool,
     any_user: bool,
@@ -268,6 +269,7 @@ impl Default for Tables {
             handshake_timeout,
             broker,
             authenticator: _, // a program's own
+            interceptor: _,   // likewise
             max_connections,
             max_connections_per_address,
             write_timeout,
@@ -329,6 +331,7 @@ impl Default for Tables {
         Self {
             data: directory.path,
             ephemeral: false,
+            store: String::new(),
             data_file_bytes: directory.segment_size,
             allow_anonymous,
             any_user,
@@ -414,6 +417,17 @@ impl From<Dialect> for mq_core::StompDialect {
     }
 }
 
+/// The log in a database.
+#[cfg(feature = "postgres")]
+fn database(url: &str) -> Result<Arc<dyn Storage>, StoreError> {
+    Ok(Arc::new(url.parse::<mq_server::store::Postgres>()?))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn database(_: &str) -> Result<Arc<dyn Storage>, StoreError> {
+    Err(StoreError::NoPostgres)
+}
+
 /// Settings that are taken over while the server runs.
 const CHANGEABLE: [&str; 9] = [
     "handshake_timeout_seconds",
@@ -461,6 +475,7 @@ impl Tables {
         let Self {
             data,
             ephemeral,
+            store,
             data_file_bytes,
             allow_anonymous,
             any_user,
@@ -537,7 +552,14 @@ impl Tables {
             drain_on_takeover: true,
             store: mq_core::Store::None,
         };
-        let directory = Directory::new(data).with_segment_size(data_file_bytes);
+        let store = match (ephemeral, &*store) {
+            (true, _) => None,
+            (false, "") => {
+                let directory = Directory::new(data).with_segment_size(data_file_bytes);
+                Some(Arc::new(directory) as Arc<dyn Storage>)
+            }
+            (false, url) => Some(database(url)?),
+        };
         let config = Config {
             listen: Listen {
                 amqp: resolve(&listen.amqp)?,
@@ -549,7 +571,8 @@ impl Tables {
             handshake_timeout: Duration::from_secs(handshake_timeout_seconds),
             broker,
             authenticator: None,
-            store: (!ephemeral).then(|| Arc::new(directory) as Arc<dyn Storage>),
+            interceptor: None,
+            store,
             max_connections,
             max_connections_per_address,
             write_timeout: Duration::from_secs(write_timeout_seconds),

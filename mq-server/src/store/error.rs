@@ -24,6 +24,27 @@ pub enum StoreError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// Another process has the table.
+    #[error(
+        "the log in this database is in use by another mq-server: stop that, or choose another database"
+    )]
+    DatabaseInUse,
+    /// Another process has had the table meanwhile.
+    #[error(
+        "another mq-server has taken over the log in this database: this one writes nothing any more"
+    )]
+    Replaced,
+    /// The database refused something, or cannot be reached.
+    #[error("cannot {doing} in the database: {reason}")]
+    Database {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// What the database or its client said.
+        reason: String,
+    },
+    /// This program was built without it.
+    #[error("this mq-server was built without PostgreSQL: build it with --features postgres")]
+    NoPostgres,
     /// A file of the log is damaged, and later parts of the log are not: they were
     /// confirmed, and what is damaged was too.
     #[error(

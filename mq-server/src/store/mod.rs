@@ -5,8 +5,9 @@
 //! appended before it, ever. It brings each batch back whole or not at all, in order, and
 //! loses none that [`append`](Store::append) has returned for.
 //!
-//! [`Directory`] keeps the log in files, [`Memory`] for as long as the process runs. Other
-//! places implement [`Store`] and [`Storage`].
+//! [`Directory`] keeps the log in files, [`Memory`] for as long as the process runs, and
+//! `Postgres`, with the feature `postgres`, in a database. Other places implement [`Store`]
+//! and [`Storage`].
 //!
 //! # Why files of our own
 //!
@@ -52,6 +53,8 @@ mod error;
 mod files;
 mod log;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod repair;
 mod segment;
 #[cfg(test)]
@@ -65,6 +68,8 @@ use bytes::Bytes;
 pub use directory::Directory;
 pub use error::StoreError;
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub use repair::{Repaired, repair};
 
 /// Some bytes of the log that belong together.

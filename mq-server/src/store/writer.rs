@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use super::{Batch, Store, StoreError};
+use crate::fault::{FaultyStore, StoreFaults};
 
 /// Bytes that are written at one time, or one batch.
 const GROUP: usize = 16 << 20;
@@ -49,12 +50,19 @@ pub(crate) struct Writer {
     replies: mpsc::UnboundedReceiver<Reply>,
     /// What of it is here.
     read: Vec<Reply>,
+    /// What a test has go wrong with the store.
+    pub(crate) faults: StoreFaults,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
     /// Starts the thread with a store that was recovered, and ends at a position.
     pub(crate) fn start(store: Box<dyn Store>, end: u64) -> io::Result<Self> {
+        let faults = StoreFaults::default();
+        let store = Box::new(FaultyStore {
+            store,
+            faults: faults.clone(),
+        });
         let (requests, inbox) = channel();
         let (report, durable) = watch::channel(end);
         let (answer, replies) = mpsc::unbounded_channel();
@@ -67,6 +75,7 @@ impl Writer {
             reported: end,
             replies,
             read: Vec::new(),
+            faults,
             thread,
         })
     }
@@ -168,6 +177,10 @@ fn run(
                     }
                 }
             }
+            Err(error @ StoreError::Replaced) => {
+                tracing::error!(%error, "this server is over");
+                return;
+            }
             Err(error) => {
                 // One line when the trouble begins and one when it ends, not one a try.
                 if !std::mem::replace(&mut is_failing, true) {
@@ -251,7 +264,7 @@ impl Group {
         self.reads.retain(|read| {
             let bytes = match store.read(read.position, read.len) {
                 Ok(bytes) => Some(bytes),
-                Err(error @ StoreError::Io { .. }) => {
+                Err(error @ (StoreError::Io { .. } | StoreError::Database { .. })) => {
                     refused = Err(error);
                     return true;
                 }

@@ -6,8 +6,11 @@
 
 mod authenticator;
 mod binary;
+mod fault;
 mod kill;
 mod logs;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod server;
 mod store;
 mod transport;

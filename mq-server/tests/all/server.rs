@@ -262,6 +262,33 @@ fn shutdown_does_not_wait_for_idle_clients() {
     assert!(took < Duration::from_millis(900), "{took:?}");
 }
 
+/// 5,000 clients that do nothing when the server says goodbye, or as many as this process may
+/// have sockets for. What it takes is for the goodbyes and the linger of 200 ms; a second more
+/// is for a machine that is busy.
+#[test]
+fn dropping_does_not_wait_for_many_idle_clients() {
+    let files = rlimit::increase_nofile_limit(20_000).unwrap_or(1024);
+    let count = usize::try_from(files / 2)
+        .unwrap()
+        .saturating_sub(500)
+        .min(5000);
+    let server = start();
+    let mut clients: Vec<TcpStream> = Vec::new();
+    for number in 0..count {
+        let mut client = connect(server.mqtt_addr());
+        let identifier = format!("idle-{number}");
+        client.write_all(&mqtt_connect(&identifier)).unwrap();
+        clients.push(client);
+    }
+    for client in &mut clients {
+        assert_eq!(read(client, 4), MQTT_CONNACK);
+    }
+    let begin = Instant::now();
+    drop(server);
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?} for {count}");
+}
+
 #[test]
 fn dropping_stops_too() {
     let address = start().amqp_addr().unwrap();

@@ -1,13 +1,15 @@
 //! The server is killed at any moment under load from three protocols, started again, and
 //! asked for what it had confirmed.
 //!
-//! `MQ_KILLS` sets how many times; 20 by default.
+//! `MQ_KILLS` sets how many times; 20 by default. `MQ_STORE` is a database for the log, in
+//! place of a directory.
 
 mod amqp;
 mod mqtt;
 mod stomp;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -122,8 +124,7 @@ impl Process {
             // Small files, so that some are forgotten and others begun in each round.
             .arg("--set=data_file_bytes=65536")
             .arg("--log-level=warn")
-            .arg("--data")
-            .arg(data)
+            .args(store(data))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -142,6 +143,14 @@ impl Drop for Process {
         // SIGKILL. It may have ended by itself, which what follows would show.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Where the log is.
+fn store(data: &Path) -> [OsString; 2] {
+    match std::env::var_os("MQ_STORE") {
+        Some(database) => ["--store".into(), database],
+        None => ["--data".into(), data.into()],
     }
 }
 
