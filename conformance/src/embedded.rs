@@ -8,6 +8,7 @@ use mq_server::store::Memory;
 use mq_server::{Address, BlockingServer, Config, Endpoint, Speaks, StartError};
 
 use crate::runner::Starter;
+use crate::scram::Credentials;
 use crate::target::{Protocol, Target, WebSocketAddress};
 
 /// A virtual host beside the default one.
@@ -119,6 +120,11 @@ fn target(protocol: Protocol, address: SocketAddr, web_socket: Option<WebSocketA
     target.user = Some("guest".into());
     target.password = Some("guest".into());
     target.other_virtual_host = Some(OTHER.into());
+    target.authentication = Some(Credentials {
+        method: "SCRAM-SHA-256".into(),
+        user: "guest".into(),
+        password: "guest".into(),
+    });
     let (user, password) = RESTRICTED;
     target.restricted = Some((user.into(), password.into()));
     target

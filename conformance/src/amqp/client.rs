@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::bytes::{
     ANY_CODE, BASIC, BASIC_ACK, BASIC_CONSUME, BASIC_CONSUME_OK, BASIC_DELIVER, BASIC_GET,
     BASIC_GET_EMPTY, BASIC_GET_OK, BASIC_PUBLISH, BASIC_QOS, BASIC_QOS_OK, BASIC_REJECT,
-    BASIC_RETURN, BODY, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK,
-    CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN, CONNECTION_OPEN_OK, CONNECTION_START,
-    CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK, EXCHANGE_DECLARE,
-    EXCHANGE_DECLARE_OK, Frame, HEADER, HEARTBEAT, NO_PROPERTIES, PROTOCOL_HEADER, QUEUE_BIND,
-    QUEUE_BIND_OK, QUEUE_DECLARE, QUEUE_DECLARE_OK, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_UNBIND,
-    QUEUE_UNBIND_OK, Reader, TX_SELECT, args, content, fields, frame, method, method_name,
-    parse_frame,
+    BASIC_RETURN, BODY, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_FLOW, CHANNEL_FLOW_OK,
+    CHANNEL_OPEN, CHANNEL_OPEN_OK, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN,
+    CONNECTION_OPEN_OK, CONNECTION_START, CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK,
+    EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, Frame, HEADER, HEARTBEAT, NO_PROPERTIES,
+    PROTOCOL_HEADER, QUEUE_BIND, QUEUE_BIND_OK, QUEUE_DECLARE, QUEUE_DECLARE_OK, QUEUE_DELETE,
+    QUEUE_DELETE_OK, QUEUE_UNBIND, QUEUE_UNBIND_OK, Reader, TX_SELECT, args, content, fields,
+    frame, method, method_name, parse_frame,
 };
 use super::bytes::{Args, Fields, Method};
 use crate::case::Context;
@@ -270,6 +270,11 @@ impl Client {
             let left = time.saturating_sub(start.elapsed());
             match self.wire.next_within(left, parse_frame)? {
                 Seen::Frame(frame) if frame.kind == HEARTBEAT => {}
+                // The broker may say at any time whether it wants content.
+                Seen::Frame(frame) if frame.method() == Some(CHANNEL_FLOW) => {
+                    let active = args().octet(frame.args().octet()?);
+                    self.send(frame.channel, CHANNEL_FLOW_OK, active);
+                }
                 Seen::Frame(frame) if frame.channel != channel && frame.channel != 0 => {
                     self.waiting.push_back(frame);
                 }
@@ -780,6 +785,27 @@ pub(super) fn exchange_delete_args(exchange: &str, bits: u8) -> Args {
 }
 
 /// Bits: if-unused 1, if-empty 2, no-wait 4.
+/// That a passive declare, of clients of their own, does not find any more what nobody uses.
+/// When it goes no rule says: it may take as long as an answer.
+pub(super) fn expect_gone(
+    ctx: &Context<'_>,
+    declare: Method,
+    arguments: &Args,
+    why: &str,
+) -> Result<(), Stop> {
+    let start = Instant::now();
+    loop {
+        let mut client = Client::with_channel(ctx)?;
+        client.send(1, declare, arguments.clone());
+        match client.expect_channel_close(1, &[404], why) {
+            Err(Stop::Fail { .. }) if start.elapsed() < ctx.patience => {
+                ctx.sleep(Duration::from_millis(100))?;
+            }
+            seen => return seen,
+        }
+    }
+}
+
 pub(super) fn queue_delete_args(queue: &str, bits: u8) -> Args {
     args().short(0).shortstr(queue).octet(bits)
 }

@@ -6,7 +6,7 @@ use super::bytes::{
 };
 use super::client::{
     Client, DURABLE, EXCHANGE_AUTO_DELETE, INTERNAL, PASSIVE, exchange_args, exchange_delete_args,
-    publish_args,
+    expect_gone, publish_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
@@ -306,12 +306,8 @@ pub(super) const SECTION: Section = Section {
                 let queue = client.queue(ctx)?;
                 client.bind(&queue, &name, "")?;
                 client.unbind(&queue, &name, "")?;
-                client.send(1, EXCHANGE_DECLARE, declare);
-                client.expect_channel_close(
-                    1,
-                    &[404],
-                    "an auto-delete exchange after its last binding",
-                )
+                let why = "an auto-delete exchange after its last binding";
+                expect_gone(ctx, EXCHANGE_DECLARE, &declare, why)
             },
         },
     ],

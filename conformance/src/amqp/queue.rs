@@ -8,7 +8,7 @@ use super::bytes::{
 use super::bytes::{Args, Frame};
 use super::client::{
     AUTO_DELETE, Client, DURABLE, Declared, EXCLUSIVE, NO_ACK, NO_WAIT, PASSIVE, bind_args,
-    consume_args, declare_args, queue_delete_args,
+    consume_args, declare_args, expect_gone, queue_delete_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
@@ -183,9 +183,9 @@ pub(super) const SECTION: Section = Section {
                 let mut client = Client::with_channel(ctx)?;
                 let queue = client.queue(ctx)?;
                 client.close()?;
-                let mut client = Client::with_channel(ctx)?;
-                client.send(1, QUEUE_DECLARE, declare_args(&queue, PASSIVE, &fields()));
-                client.expect_channel_close(1, &[404], "an exclusive queue whose connection closed")
+                let declare = declare_args(&queue, PASSIVE, &fields());
+                let why = "an exclusive queue whose connection closed";
+                expect_gone(ctx, QUEUE_DECLARE, &declare, why)
             },
         },
         Case {
@@ -205,12 +205,9 @@ pub(super) const SECTION: Section = Section {
                     args().shortstr("c").octet(0),
                     BASIC_CANCEL_OK,
                 )?;
-                client.send(1, QUEUE_DECLARE, declare_args(&queue, PASSIVE, &fields()));
-                client.expect_channel_close(
-                    1,
-                    &[404],
-                    "an auto-delete queue after its last consumer",
-                )
+                let declare = declare_args(&queue, PASSIVE, &fields());
+                let why = "an auto-delete queue after its last consumer";
+                expect_gone(ctx, QUEUE_DECLARE, &declare, why)
             },
         },
         Case {

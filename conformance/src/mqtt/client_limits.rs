@@ -80,7 +80,8 @@ fn within(p: &Play<'_>, provoke: impl Fn(&Play<'_>) -> Vec<u8>) -> Played {
     client.wire.send(&provoke(p));
     let mut came = false;
     loop {
-        match client.next_within(p.ctx.silence)? {
+        let time = if came { p.ctx.silence } else { p.ctx.patience };
+        match client.next_within(time)? {
             Seen::Frame(seen) => {
                 let length = packet(seen.first, &seen.body).len();
                 if length > limit {

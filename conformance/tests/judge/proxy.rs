@@ -72,7 +72,9 @@ pub(crate) fn reference(protocol: Protocol) -> SocketAddr {
 }
 
 /// Further arguments for mqspec, after the URL.
-pub(crate) const BESIDE: [&str; 4] = [
+pub(crate) const BESIDE: [&str; 6] = [
+    "--authentication",
+    "SCRAM-SHA-256:guest:guest",
     "--restricted-user",
     "restricted:restricted",
     "--other-virtual-host",

@@ -351,5 +351,5 @@ fn the_expectation_files_that_are_shipped_are_sound() {
         assert_exit(&ask(&args), 0);
         count += 1;
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 11);
 }

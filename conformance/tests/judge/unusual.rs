@@ -7,8 +7,8 @@ use crate::proxy::Protocol::{Amqp, Mqtt, Stomp};
 use crate::proxy::{Between, Rewrite};
 
 pub(crate) const VARIANTS: &[Variant] = &[
-    // connection.tune: zero is no limit (channel-max, frame-max) and no heart-beat.
-    ("no limits proposed", Amqp, no_limits),
+    // connection.tune: zero is no frame-max and no heart-beat.
+    ("no frame-max proposed", Amqp, no_limits),
     // connection.start: the server's to say.
     (
         "more mechanisms, locales and properties",
@@ -79,28 +79,26 @@ fn method_frame(frame: &[u8], arguments: &[u8]) -> Vec<u8> {
     [&frame[..3], &length, &payload, &[0xCE]].concat()
 }
 
-/// What the client answers above the limits of the reference broker becomes those.
+/// What the client answers above the frame-max of the reference broker becomes that.
 fn no_limits() -> Box<dyn Between> {
     use std::sync::{Arc, Mutex};
-    let limits = Arc::new(Mutex::new(Vec::new()));
-    let proposed = Arc::clone(&limits);
+    const FRAME_MAX: std::ops::Range<usize> = 13..17;
+    let limit = Arc::new(Mutex::new(Vec::new()));
+    let proposed = Arc::clone(&limit);
     Box::new(
-        Rewrite::new(Amqp.framing(), move |frame| {
-            if method(&frame) != Some((10, 30)) {
-                return frame;
+        Rewrite::new(Amqp.framing(), move |mut frame| {
+            if method(&frame) == Some((10, 30)) {
+                *proposed.lock().unwrap() = frame[FRAME_MAX].to_vec();
+                // It and the heart-beat.
+                frame[13..19].fill(0);
             }
-            *proposed.lock().unwrap() = frame[11..19].to_vec();
-            method_frame(&frame, &[0; 8])
+            frame
         })
         .up(move |mut frame| {
             if method(&frame) == Some((10, 31)) {
-                let limits = limits.lock().unwrap();
-                for field in [0..2, 2..6] {
-                    let there = 11 + field.start..11 + field.end;
-                    let is_none = frame[there.clone()].iter().all(|b| *b == 0);
-                    if is_none || frame[there.clone()] > limits[field.clone()] {
-                        frame[there].copy_from_slice(&limits[field]);
-                    }
+                let limit = limit.lock().unwrap();
+                if frame[FRAME_MAX] == [0; 4] || frame[FRAME_MAX] > limit[..] {
+                    frame[FRAME_MAX].copy_from_slice(&limit);
                 }
             }
             frame

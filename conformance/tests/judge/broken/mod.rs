@@ -3,6 +3,7 @@
 mod amqp;
 mod amqp_client;
 mod announced;
+mod authentication;
 mod delivery;
 mod mqtt;
 mod mqtt5;
@@ -22,6 +23,7 @@ pub(crate) const ROWS: &[&[Row]] = &[
     stomp::ROWS,
     stomp::CLIENT_ROWS,
     announced::ROWS,
+    authentication::ROWS,
     delivery::ROWS,
     web_socket::ROWS,
 ];

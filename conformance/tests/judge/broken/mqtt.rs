@@ -45,16 +45,6 @@ pub(super) const ROWS: &[Row] = &[
             // The reference broker announces no such limit.
             "!*/*-not-available*",
             "!*/wrong-password",
-            // It has no method for AUTH.
-            "!*/wrong-proof*",
-            "!*/MQTT-4.12.0-4/replayed",
-            "!*/unknown-user",
-            "!*/again-*",
-            "!*/auth-with*",
-            "!*/auth-again-*",
-            "!*/auth-of-no-reason",
-            "!*/continued-*",
-            "!*/success-from-*",
             "!*/not-authorized-subscribe",
             "!*/MQTT-6.0.0-*",
             "!*/will-qos-above-*",
@@ -75,13 +65,6 @@ pub(super) const ROWS: &[Row] = &[
         Mqtt,
         &[
             "~closes the connection",
-            // It has no method for AUTH.
-            "!*/again-*",
-            "!*/auth-with*",
-            "!*/auth-again-*",
-            "!*/auth-of-no-reason",
-            "!*/continued-*",
-            "!*/success-from-*",
             // The reference broker announces no such limit.
             "!*/*-not-available*",
             "!*/wrong-password",
