@@ -155,12 +155,16 @@
 //! again. Deliveries never stop. A connection that publishes and also acknowledges has a
 //! reserve, so that its acknowledgements are read. [`Statistics::held`] is how much is held.
 //!
-//! With a store, bodies leave memory before that ([`Limits::memory_spill`]): of messages that
-//! are stored, and in one queue alone, the latest first, since consumers want those before them
-//! sooner. [`Output::Read`] asks for them again when they are near the head of a queue with
-//! consumers, when one is fetched or becomes a dead letter, and when the log is cleaned;
-//! whoever waits for a body waits for [`Input::Read`]. What a consumer holds unacknowledged has
-//! left memory again. Of each message some hundred bytes stay.
+//! With a store, messages that are stored, and in one queue alone, leave memory before that
+//! ([`Limits::memory_spill`]). Those far from the head of their queue leave as runs of up to
+//! 256 KiB, of which about six bytes a message stay: so a backlog is bounded by the disk. A run
+//! has messages of one priority that follow each other and have not come back to the queue,
+//! and a queue with consumers that have a selector has none. Of other messages the bodies
+//! leave, and some hundred bytes of each message stay. [`Output::Read`] asks for them again
+//! when they are near the head of a queue with consumers, when one is fetched or becomes a dead
+//! letter, and when the log is cleaned; whoever waits for a message waits for
+//! [`Input::Read`]. A purge, the end of a queue, and the end of their time where nobody gets a
+//! letter take runs away unread.
 //!
 //! # What a person who runs it sees
 //!

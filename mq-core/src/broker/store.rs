@@ -9,12 +9,13 @@ use core::time::Duration;
 use super::budget::SLICE;
 use super::{Broker, Output};
 use crate::journal::{Admission, Journal, Reader, Wanted};
+use crate::model::queue;
 use crate::model::{ConnectionId, Notice, Wait};
 use crate::names;
 use crate::recovery::RecoveryError;
 use crate::report::Report;
 
-/// Bodies that leave memory in one call, at most.
+/// Bodies and runs that leave memory in one call, at most.
 const SPILLED: usize = 256;
 
 impl Broker {
@@ -84,14 +85,21 @@ impl Broker {
             .set_held(self.shared.model.meter().total());
     }
 
-    /// Lets bodies leave memory where messages hold much, and asks for those that are wanted.
+    /// Lets messages leave memory where they hold much, and asks for those that are wanted.
     fn spill(&mut self) {
         let Some(journal) = &mut self.shared.journal else {
             return;
         };
         journal.spill(&mut self.shared.model, SPILLED);
         let mut lost = Vec::new();
-        while let Some((host, queue, position)) = self.shared.model.poll_wanted() {
+        while let Some((host, queue, wanted)) = self.shared.model.poll_wanted() {
+            let position = match wanted {
+                queue::Wanted::Body(position) => position,
+                queue::Wanted::Run(first) => {
+                    journal.want_run(&mut self.shared.model, host, queue, first);
+                    continue;
+                }
+            };
             let Some((at, len)) = journal.body_of(host, queue, position) else {
                 lost.push((host, queue, position));
                 continue;
@@ -144,6 +152,12 @@ impl Broker {
             Some(Wanted::Record(record)) => {
                 let journal = self.shared.journal.as_mut();
                 journal.and_then(|journal| journal.body_came(record, body))
+            }
+            Some(Wanted::Run { reading, at }) => {
+                if let Some(journal) = &mut self.shared.journal {
+                    journal.run_came(&mut self.shared.model, reading, at, body);
+                }
+                None
             }
         };
         if let Some((host, queue, position)) = lost {

@@ -60,6 +60,22 @@ pub(super) fn put_option<T>(
     }
 }
 
+pub(super) fn take_number(input: &mut impl Buf) -> Result<u64, Malformed> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = input.try_get_u8().map_err(|_| Malformed)?;
+        let bits = u64::from(byte & 0x7f);
+        if bits << shift >> shift != bits {
+            return Err(Malformed);
+        }
+        number |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    Err(Malformed)
+}
+
 /// What is left of a record.
 #[derive(Debug)]
 pub(super) struct Fields(pub(super) Bytes);
@@ -70,19 +86,7 @@ impl Fields {
     }
 
     pub(super) fn number(&mut self) -> Result<u64, Malformed> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits {
-                return Err(Malformed);
-            }
-            number |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(Malformed)
+        take_number(&mut self.0)
     }
 
     /// The number of something that the broker counts: it never comes near the end.

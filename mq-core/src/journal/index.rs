@@ -10,17 +10,22 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::run::{Builder, Run};
 use crate::model::change::{
-    BacklogId, BindingId, Change, Handshake, Sender, Target, TransactionId,
+    BacklogId, BindingId, Change, Handshake, Range, Sender, Target, TransactionId,
 };
 use crate::model::message::{Message, Name};
 use crate::model::meter::Meter;
-use crate::model::queue::QueueId;
+use crate::model::queue::frozen::Frozen;
+use crate::model::queue::{QueueId, is_grouped};
 use crate::model::session::SessionId;
 use crate::policy::PolicyKind;
 
 /// A body with fewer bytes stays in memory.
 const LEAST: usize = 256;
+
+/// Bytes that are kept about a message that is in memory, besides those of its record, about.
+const EACH: usize = size_of::<Message>() + size_of::<Live>() + 128;
 
 /// The number of a virtual host, in the order of the settings.
 pub(super) type Host = usize;
@@ -87,6 +92,14 @@ struct LiveMessage {
     transaction: Option<TransactionId>,
 }
 
+/// Why a message cannot become part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is not stored, or not committed.
+    Yet,
+    ForGood,
+}
+
 /// The live things of a log.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -96,12 +109,19 @@ pub(super) struct Index {
     things: BTreeMap<(Host, Key), u64>,
     /// The record of what is in each place.
     places: BTreeMap<Place, u64>,
+    /// Runs that have left memory, by the place of their first message. Their places are in
+    /// none of the others.
+    runs: BTreeMap<Place, Run>,
+    /// The same by where their first record begins.
+    run_order: BTreeMap<u64, Place>,
     /// Transactions that are not committed, with what they settle.
     open: BTreeMap<(Host, TransactionId), Vec<Change>>,
     /// What those that are committed have settled, and is not taken in yet.
     committed: VecDeque<(Host, vec::IntoIter<Change>)>,
     /// Lengths of the records that are needed, added up.
     live: u64,
+    /// The same of those in runs.
+    in_runs: u64,
 }
 
 /// What a change does to the things of a virtual host.
@@ -138,6 +158,8 @@ fn effect(change: &Change) -> Effect {
         Change::Message { .. }
         | Change::Settled { .. }
         | Change::Forgotten { .. }
+        | Change::SettledRange(_)
+        | Change::ForgottenRange(_)
         | Change::Returned { .. }
         | Change::InFlight { .. }
         | Change::Committed { .. } => Effect::Other,
@@ -166,9 +188,17 @@ impl Index {
         self.live
     }
 
+    /// Bytes that the messages take that are in no run, about: their records, and what is kept
+    /// about each.
+    pub(super) fn weight(&self) -> u64 {
+        self.live - self.in_runs + (self.order.len() * EACH) as u64
+    }
+
     /// The position of the first record that is needed.
     pub(super) fn first(&self) -> Option<u64> {
-        self.order.first_key_value().map(|(position, _)| *position)
+        let record = self.order.first_key_value().map(|(position, _)| *position);
+        let run = self.run_order.first_key_value().map(|(begin, _)| *begin);
+        record.into_iter().chain(run).min()
     }
 
     /// Takes in a change whose record is written there.
@@ -237,6 +267,9 @@ impl Index {
                     backlog,
                     position,
                 });
+            }
+            Change::SettledRange(range) | Change::ForgottenRange(range) => {
+                self.leave_range(host, range);
             }
             Change::Returned {
                 backlog,
@@ -343,6 +376,8 @@ impl Index {
             if let Some(older) = self.places.insert(place, written.position) {
                 // This record is a newer one of the same message.
                 self.leave_record(older, place);
+            } else {
+                self.leave_run(place);
             }
         }
         let message = LiveMessage {
@@ -368,7 +403,176 @@ impl Index {
     pub(super) fn leave(&mut self, place: Place) {
         if let Some(position) = self.places.remove(&place) {
             self.leave_record(position, place);
+        } else {
+            self.leave_run(place);
         }
+    }
+
+    /// The run that has a place, by its own.
+    fn run_with(&self, place: Place) -> Option<Place> {
+        let (first, run) = self.runs.range(..=place).next_back()?;
+        let is_it = first.host == place.host
+            && first.backlog == place.backlog
+            && place.position < run.frozen.end();
+        is_it.then_some(*first)
+    }
+
+    /// A message of a run has left its place.
+    fn leave_run(&mut self, place: Place) {
+        if let Some(first) = self.run_with(place)
+            && let Some(run) = self.runs.get_mut(&first)
+        {
+            let len = run.leave(place.position).unwrap_or_default();
+            self.live -= len;
+            self.in_runs -= len;
+            if run.frozen.left == 0 {
+                self.remove_run(first);
+            }
+        }
+    }
+
+    /// Messages have left places that follow each other.
+    fn leave_range(&mut self, host: Host, range: Range) {
+        let Range {
+            backlog,
+            first,
+            count,
+        } = range;
+        let place = |position| Place {
+            host,
+            backlog,
+            position,
+        };
+        let end = first.saturating_add(count);
+        let places = place(first)..place(end);
+        while let Some((&found, _)) = self.places.range(places.clone()).next() {
+            self.leave(found);
+        }
+        let mut position = first;
+        while position < end {
+            let next = || Some(*self.runs.range(place(position)..place(end)).next()?.0);
+            let Some(found) = self.run_with(place(position)).or_else(next) else {
+                return;
+            };
+            let frozen = self
+                .runs
+                .get(&found)
+                .map(|run| (run.frozen.first, run.frozen.end()));
+            let (begin, after) = frozen.unwrap_or((end, end));
+            if begin >= first && after <= end {
+                self.remove_run(found);
+            } else {
+                let within = begin.max(first)..after.min(end);
+                within.for_each(|position| self.leave_run(place(position)));
+            }
+            position = after;
+        }
+    }
+
+    /// Lets go of messages of a queue that follow each other from a place on: so many of
+    /// them, until so many bytes of records are together, if all of them are stored before a
+    /// position.
+    ///
+    /// # Errors
+    /// The first one is not to go now, or never.
+    pub(super) fn freeze(
+        &mut self,
+        first: Place,
+        count: usize,
+        bytes: u64,
+        durable: u64,
+    ) -> Result<Frozen, Unfit> {
+        let mut builder = Builder::new(first.position);
+        let mut records = Vec::new();
+        let mut unfit = Unfit::ForGood;
+        for (place, &record) in self.places.range(first..).take(count) {
+            let expected = Place {
+                position: first.position + records.len() as u64,
+                ..first
+            };
+            let Some(live) = self.order.get(&record).filter(|_| *place == expected) else {
+                break;
+            };
+            let What::Message(message) = &live.what else {
+                break;
+            };
+            if record >= durable || self.is_open(live.host, message) {
+                unfit = Unfit::Yet;
+                break;
+            }
+            let [target] = &message.targets[..] else {
+                break;
+            };
+            let is_plain = target.is_in_queue()
+                && target.returned == 0
+                // Its queue looks at each of them.
+                && !is_grouped(&message.message);
+            if !is_plain || !builder.push(record, live.len, &message.message, target.expires) {
+                break;
+            }
+            records.push(record);
+            if builder.bytes() >= bytes {
+                break;
+            }
+        }
+        if records.is_empty() {
+            return Err(unfit);
+        }
+        for (record, position) in records.into_iter().zip(first.position..) {
+            self.order.remove(&record);
+            self.places.remove(&Place { position, ..first });
+        }
+        let run = builder.finish();
+        let frozen = run.frozen.clone();
+        self.in_runs += run.live;
+        self.run_order.insert(run.begin, first);
+        self.runs.insert(first, run);
+        Ok(frozen)
+    }
+
+    fn is_open(&self, host: Host, message: &LiveMessage) -> bool {
+        message
+            .transaction
+            .is_some_and(|transaction| self.open.contains_key(&(host, transaction)))
+    }
+
+    pub(super) fn run(&self, first: Place) -> Option<&Run> {
+        self.runs.get(&first)
+    }
+
+    pub(super) fn run_mut(&mut self, first: Place) -> Option<&mut Run> {
+        self.runs.get_mut(&first)
+    }
+
+    /// The run whose records lie first, if they lie before everything else.
+    pub(super) fn first_run(&self) -> Option<Place> {
+        let (begin, place) = self.run_order.first_key_value()?;
+        (self.first() == Some(*begin)).then_some(*place)
+    }
+
+    /// A run is gone, or its messages are back.
+    pub(super) fn remove_run(&mut self, first: Place) -> Option<Run> {
+        let run = self.runs.remove(&first)?;
+        self.run_order.remove(&run.begin);
+        self.live -= run.live;
+        self.in_runs -= run.live;
+        Some(run)
+    }
+
+    /// The records of a run were written once more, one after the other, from a position on.
+    pub(super) fn move_run(&mut self, first: Place, to: u64) {
+        if let Some(run) = self.remove_run(first) {
+            let run = run.moved(to);
+            self.live += run.live;
+            self.in_runs += run.live;
+            self.run_order.insert(run.begin, first);
+            self.runs.insert(first, run);
+        }
+    }
+
+    /// All runs, by the places of their first messages.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Place, &Frozen)> {
+        self.runs.iter().map(|(place, run)| (*place, &run.frozen))
     }
 
     /// The message whose record is there has left a place.
@@ -500,18 +704,14 @@ impl Index {
         let What::Message(message) = &mut live.what else {
             return None;
         };
-        let is_of_queue = |target: &Target| {
-            target.copy.is_none()
-                && target.backlog != BacklogId::RETAINED
-                && target.backlog != BacklogId::DELAYED
-        };
         let [target] = &message.targets[..] else {
             return None;
         };
-        let is_open = message
-            .transaction
-            .is_some_and(|transaction| self.open.contains_key(&(live.host, transaction)));
-        if is_open || !is_of_queue(target) || message.message.body.len() < LEAST {
+        let is_open = |transaction| self.open.contains_key(&(live.host, transaction));
+        if message.transaction.is_some_and(is_open)
+            || !target.is_in_queue()
+            || message.message.body.len() < LEAST
+        {
             return None;
         }
         message.message = Arc::new(message.message.without_body());
@@ -524,6 +724,9 @@ impl Index {
             if let What::Message(live) = &mut live.what {
                 meter.count(&mut live.message);
             }
+        }
+        for run in self.runs.values_mut() {
+            run.share = Some(meter.share(run.weight(), run.frozen.left));
         }
     }
 

@@ -20,6 +20,7 @@ mod message;
 mod policy;
 mod record;
 mod recovery;
+mod run;
 mod session;
 mod spill;
 #[cfg(test)]
@@ -34,7 +35,7 @@ use crate::model::request::ChannelNumber;
 use crate::model::{ConnectionId, Model, Notice, Said};
 pub(crate) use hold::Admission;
 use hold::Hold;
-use index::{Host, Index, Written};
+use index::{Host, Index, Place, Written};
 use record::Encoder;
 pub(crate) use recovery::{Reader, Trouble};
 use spill::Spill;
@@ -77,6 +78,8 @@ pub(crate) struct Journal {
     trim: Option<(u64, u64)>,
     /// Bytes on their way above which publishers wait.
     high_water: u64,
+    /// Bytes that were written once more beyond what the batches have allowed.
+    copied: u64,
     spill: Spill,
 }
 
@@ -95,6 +98,7 @@ impl Journal {
             trimmed: 0,
             trim: None,
             high_water: high_water as u64,
+            copied: 0,
             spill: Spill::new(mark),
         }
     }
@@ -111,6 +115,16 @@ impl Journal {
         }
     }
 
+    /// Writes down what the records after it are about, unless those before say the same.
+    fn set_context(&mut self, host: Host, transaction: Option<TransactionId>) {
+        let context = (host, transaction);
+        if self.context != Some(context) {
+            let name = self.hosts.get(host).map_or("", |name| name);
+            self.encoder.context(&mut self.batch, name, transaction);
+            self.context = Some(context);
+        }
+    }
+
     /// Writes down a change; the body of a message that has left memory is given beside it.
     fn write(
         &mut self,
@@ -119,11 +133,8 @@ impl Journal {
         change: Change,
         absent: &[u8],
     ) {
-        let context = (host, transaction);
-        if self.context != Some(context) && !matches!(change, Change::Forgotten { .. }) {
-            let name = self.hosts.get(host).map_or("", |name| name);
-            self.encoder.context(&mut self.batch, name, transaction);
-            self.context = Some(context);
+        if !matches!(change, Change::Forgotten { .. } | Change::ForgottenRange(_)) {
+            self.set_context(host, transaction);
         }
         let position = self.end();
         self.encoder.change(&mut self.batch, &change, absent);
@@ -160,17 +171,53 @@ impl Journal {
         if !self.index.settle_committed(COMMITTED) {
             return;
         }
-        let most = self.end() + 2 * self.batch.len() as u64 + COPIED;
-        while self.end() < most
+        // A run is copied as a whole, which may be more: then the batches after it copy less.
+        let begin = self.end();
+        let allowed = 2 * self.batch.len() as u64 + COPIED;
+        while self.copied + (self.end() - begin) < allowed
             && let Some(first) = self.index.first()
             && let log = self.end() - first
             && log > SMALL
             && log / 2 > self.index.live()
-            && let Some(body) = self.spill.body_ahead(&self.index, first)
-            && let Some((host, transaction, change)) = self.index.take_first(self.begin)
-        {
-            self.write(host, transaction, change, &body);
+            && self.copy_first()
+        {}
+        self.copied = (self.copied + (self.end() - begin)).saturating_sub(allowed);
+    }
+
+    /// Writes what lies first once more. Returns whether there is something that can be.
+    fn copy_first(&mut self) -> bool {
+        if let Some(place) = self.index.first_run() {
+            return self.copy_run(place);
         }
+        let copy = self.index.first().and_then(|first| {
+            let body = self.spill.body_ahead(&self.index, first)?;
+            Some((body, self.index.take_first(self.begin)?))
+        });
+        let Some((body, (host, transaction, change))) = copy else {
+            return false;
+        };
+        self.write(host, transaction, change, &body);
+        true
+    }
+
+    /// Writes the records of a run once more, as they are.
+    fn copy_run(&mut self, place: Place) -> bool {
+        let is_older = |run: &run::Run| run.begin < self.begin;
+        if !self.index.run(place).is_some_and(is_older) {
+            return false;
+        }
+        let Some(reading) = self.run_ahead(place) else {
+            return false;
+        };
+        self.set_context(place.host, None);
+        let to = self.end();
+        let run = self.index.run(place);
+        for located in run.iter().flat_map(|run| run.left()) {
+            let record = reading.record(&located).unwrap_or_default();
+            self.batch.extend_from_slice(&record);
+        }
+        self.index.move_run(place, to);
+        true
     }
 
     fn next_trim(&self) -> Option<(u64, u64)> {
@@ -183,6 +230,7 @@ impl Journal {
     /// All that lies before is stored.
     pub(crate) fn set_durable(&mut self, through: u64) {
         self.durable = self.durable.max(through.min(self.begin));
+        self.look_again();
     }
 
     /// Whether all that lies before is stored.

@@ -29,6 +29,7 @@
 //! | 18 | 1 | policy | whether it is the operator's as a flag, virtual host, name, pattern, and what it is for as texts, priority as 8 bytes, definition as a table |
 //! | 19 | 1 | policy cleared | whether it is the operator's as a flag, name |
 //! | 20 | 1 | exchange with more | the fields of an exchange, whether it lets messages wait as a flag, and what it takes a hash of: a byte that is 0 for the routing key, 1 for a header and 2 for a property, and after 1 and 2 the name as text |
+//! | 34 | 1 | settled range | backlog, first position and number of positions as numbers |
 //!
 //! A destination is a byte, and after 0 the number of a queue, after 1 the name of an
 //! exchange. A target is backlog and position as numbers, the time at which its time in
@@ -59,7 +60,7 @@ use super::message::{put_headers, put_message};
 use super::policy::put_policy;
 use super::session::{put_copy, put_handshake, put_sent, put_session, put_subscription};
 use crate::model::change::{
-    BacklogId, BindingId, Change, KeptBinding, KeptQueue, Target, TransactionId,
+    BacklogId, BindingId, Change, KeptBinding, KeptQueue, Range, Target, TransactionId,
 };
 use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType, HashOn};
 use crate::model::message::Name;
@@ -119,6 +120,7 @@ mod kind {
     pub(super) const POLICY: u8 = 18;
     pub(super) const POLICY_CLEARED: u8 = 19;
     pub(super) const EXCHANGE_WITH_MORE: u8 = 20;
+    pub(super) const SETTLED_RANGE: u8 = 34;
 }
 
 /// The layout in which every kind is written.
@@ -248,7 +250,18 @@ impl Encoder {
                 kind::SETTLED
             }
             // The record of what had it says enough.
-            Change::Forgotten { .. } => return false,
+            Change::Forgotten { .. } | Change::ForgottenRange(_) => return false,
+            Change::SettledRange(range) => {
+                let Range {
+                    backlog,
+                    first,
+                    count,
+                } = *range;
+                put_number(fields, backlog.0);
+                put_number(fields, first);
+                put_number(fields, count);
+                kind::SETTLED_RANGE
+            }
             Change::Returned {
                 backlog,
                 position,
@@ -461,6 +474,11 @@ impl Fields {
                 backlog: self.backlog()?,
                 position: self.count()?,
             },
+            kind::SETTLED_RANGE => Change::SettledRange(Range {
+                backlog: self.backlog()?,
+                first: self.count()?,
+                count: self.count()?,
+            }),
             kind::RETURNED => Change::Returned {
                 backlog: self.backlog()?,
                 position: self.count()?,

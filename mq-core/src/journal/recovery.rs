@@ -9,7 +9,8 @@ use super::Journal;
 use super::index::{Host, Place, Written};
 use super::record::{Context, Record, Unreadable, decode};
 use crate::model::Model;
-use crate::model::change::{BacklogId, Change, TransactionId};
+use crate::model::change::{BacklogId, Change, Target, TransactionId};
+use crate::model::queue::QueueId;
 
 /// Why a log cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,10 +85,13 @@ impl Reader {
                         position: at,
                         len,
                     };
-                    let is_message = matches!(change, Change::Message { .. });
+                    let place = match &change {
+                        Change::Message { targets, .. } => targets.first().map(Target::place),
+                        _ => None,
+                    };
                     self.journal.index.apply(written, change);
-                    if is_message && self.journal.is_large() {
-                        self.journal.strip(at);
+                    if let Some((backlog, position)) = place {
+                        self.journal.keep_small(written, backlog, position);
                     }
                 }
                 (Record::Change(_), None) => return Err((at, Trouble::Damaged)),
@@ -146,6 +150,10 @@ impl Reader {
             | Change::Returned {
                 backlog, position, ..
             } => self.see_place(host, *backlog, *position),
+            Change::SettledRange(range) | Change::ForgottenRange(range) => {
+                let last = (range.first + range.count).saturating_sub(1);
+                self.see_place(host, range.backlog, last);
+            }
             Change::Committed { transaction } => self.see_id(host, transaction.0),
             Change::Session(session) => self.see_id(host, session.id.0),
             Change::SessionEnded { id } => self.see_id(host, id.0),
@@ -194,6 +202,17 @@ impl Reader {
         for place in left {
             index.leave(place);
         }
+        let mut left: Vec<Place> = Vec::new();
+        for (place, run) in index.runs() {
+            let id = QueueId(place.backlog.0);
+            let vhost = model.host_mut(place.host);
+            if !vhost.is_some_and(|vhost| vhost.restore_run(id, run.clone())) {
+                left.push(place);
+            }
+        }
+        for place in left {
+            index.remove_run(place);
+        }
         for ((host, backlog), position) in self.positions {
             if let Some(vhost) = model.host_mut(host) {
                 vhost.restore_position(backlog, position + 1);
@@ -204,7 +223,7 @@ impl Reader {
                 vhost.restore_last_id(last);
             }
         }
-        self.journal.set_seen();
+        self.journal.end_reading();
         // What was put back is stored already.
         while model.poll_change().is_some() {}
         Ok(self.journal)

@@ -1,12 +1,22 @@
-//! Bodies that leave memory once they are in the log, and are read back.
+//! Messages that leave memory once they are in the log, and are read back: as runs, or their
+//! bodies alone.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::Journal;
-use super::index::Index;
+use super::index::{Host, Index, Place, Unfit, Written};
+use super::record::{Record, decode};
+use super::run::Reading;
 use crate::model::Model;
-use crate::model::queue::QueueId;
+use crate::model::change::{BacklogId, Change};
+use crate::model::queue::frozen::Scale;
+use crate::model::queue::{QueueId, Thawed};
+
+/// Streaks of messages of one queue that are followed at one time while a log is read.
+const STREAKS: usize = 4;
 
 /// Bodies that are read ahead of the cleaning of the log, at most.
 const AHEAD: usize = 64;
@@ -25,6 +35,17 @@ pub(crate) enum Wanted {
     },
     /// A record that is to be written once more.
     Record(u64),
+    /// The part of a run at a position, by the number of its reading.
+    Run { reading: u64, at: u64 },
+}
+
+/// Messages of a queue at positions that follow each other.
+#[derive(Debug, Clone, Copy)]
+struct Streak {
+    first: u64,
+    count: usize,
+    /// Lengths of their records, added up.
+    bytes: u64,
 }
 
 /// How far bodies have left memory, and what has come back for the cleaning.
@@ -36,8 +57,18 @@ pub(super) struct Spill {
     seen: u64,
     /// Bodies of records that lie first, by record; None while they are on their way.
     ahead: BTreeMap<u64, (usize, Option<Bytes>)>,
-    /// Records whose bodies are to be asked for.
-    unasked: alloc::vec::Vec<(u64, u64, usize)>,
+    /// What is to be asked for: what for, its position and length.
+    unasked: VecDeque<(Wanted, u64, usize)>,
+    scale: Scale,
+    /// No queue has anything that could become a run, until more is stored.
+    is_idle: bool,
+    /// How often in a row that was so of a queue.
+    fruitless: usize,
+    /// Runs that are being read, by number.
+    readings: BTreeMap<u64, (Place, Reading)>,
+    last_reading: u64,
+    /// While a log is read: what could become a run, the latest last.
+    streaks: BTreeMap<(Host, BacklogId), Vec<Streak>>,
 }
 
 impl Spill {
@@ -46,7 +77,13 @@ impl Spill {
             mark,
             seen: 0,
             ahead: BTreeMap::new(),
-            unasked: alloc::vec::Vec::new(),
+            unasked: VecDeque::new(),
+            scale: Scale::of(mark),
+            is_idle: false,
+            fruitless: 0,
+            readings: BTreeMap::new(),
+            last_reading: 0,
+            streaks: BTreeMap::new(),
         }
     }
 
@@ -66,7 +103,7 @@ impl Spill {
             }
             if let alloc::collections::btree_map::Entry::Vacant(place) = self.ahead.entry(record) {
                 place.insert((len, None));
-                self.unasked.push((record, at, len));
+                self.unasked.push_back((Wanted::Record(record), at, len));
                 bytes += len;
             }
         }
@@ -74,37 +111,92 @@ impl Spill {
     }
 }
 
+impl Spill {
+    /// Asks for parts of a run.
+    fn ask(&mut self, reading: u64, parts: impl Iterator<Item = (u64, u64)>) {
+        self.unasked.extend(parts.map(|(at, len)| {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            (Wanted::Run { reading, at }, at, len)
+        }));
+    }
+}
+
 impl Journal {
-    /// Lets the bodies of some messages that are stored leave memory, while messages hold too
-    /// much. The latest go: those before them are wanted first.
+    /// Lets some of what is stored leave memory, while messages hold too much: as runs where
+    /// many lie together in a queue, and else the bodies alone, of the latest first, since
+    /// those before them are wanted earlier.
     pub(crate) fn spill(&mut self, model: &mut Model, count: usize) {
         for _ in 0..count {
-            if !self.has_spill(model.meter().total()) {
-                self.spill.seen = self.durable;
+            let held = model.meter().total();
+            if !self.has_spill(held) {
+                if held <= self.spill.mark {
+                    self.spill.seen = self.durable;
+                }
                 return;
             }
-            let Some(record) = self.index.next_record(self.spill.seen, self.durable) else {
-                self.spill.seen = self.durable;
-                return;
-            };
-            self.spill.seen = record + 1;
-            if let Some((host, queue, position)) = self.index.queue_of(record)
-                && let Some(message) = self.index.strip(record)
-            {
-                model.strip(host, queue, position, message);
+            if self.spill.is_idle {
+                self.spill_body(model);
+            } else {
+                self.freeze(model);
             }
         }
     }
 
-    /// Whether bodies can leave memory, and have to, when messages hold so much.
-    pub(crate) fn has_spill(&self, held: usize) -> bool {
-        held > self.spill.mark && self.spill.seen < self.durable
+    fn spill_body(&mut self, model: &mut Model) {
+        let Some(record) = self.index.next_record(self.spill.seen, self.durable) else {
+            self.spill.seen = self.durable;
+            return;
+        };
+        self.spill.seen = record + 1;
+        if let Some((host, queue, position)) = self.index.queue_of(record)
+            && let Some(message) = self.index.strip(record)
+        {
+            model.strip(host, queue, position, message);
+        }
     }
 
-    /// The next body to read for the cleaning: what for, its position and length.
+    /// Lets a run leave memory.
+    fn freeze(&mut self, model: &mut Model) {
+        if self.spill.fruitless >= model.long_queues() {
+            self.spill.is_idle = true;
+            return;
+        }
+        let Some((host, queue, stretch)) = model.next_stretch() else {
+            return;
+        };
+        let place = Place {
+            host,
+            backlog: BacklogId::from(queue),
+            position: stretch.first,
+        };
+        let bytes = self.spill.scale.bytes as u64;
+        match self.index.freeze(place, stretch.count, bytes, self.durable) {
+            Ok(frozen) => {
+                self.spill.fruitless = 0;
+                if let Some(run) = self.index.run_mut(place) {
+                    run.share = Some(model.meter().share(run.weight(), run.frozen.left));
+                }
+                model.freeze(host, queue, &stretch, frozen);
+            }
+            Err(Unfit::Yet) => self.spill.fruitless += 1,
+            Err(Unfit::ForGood) => model.pass_over(host, queue, &stretch),
+        }
+    }
+
+    /// More is stored than before.
+    pub(super) fn look_again(&mut self) {
+        self.spill.is_idle = false;
+        self.spill.fruitless = 0;
+    }
+
+    /// Whether something can leave memory, and has to, when messages hold so much.
+    pub(crate) fn has_spill(&self, held: usize) -> bool {
+        held > self.spill.mark && (!self.spill.is_idle || self.spill.seen < self.durable)
+    }
+
+    /// The next thing to read: what for, its position and length.
     pub(crate) fn poll_wanted(&mut self) -> Option<(Wanted, u64, usize)> {
-        let (record, at, len) = self.spill.unasked.pop()?;
-        Some((Wanted::Record(record), at, len))
+        self.spill.unasked.pop_front()
     }
 
     /// Where the body of a message in a queue is in the log, and how long it is.
@@ -138,19 +230,177 @@ impl Journal {
         }
     }
 
-    /// While a log is read: whether the needed records are more than is to be in memory.
-    pub(super) fn is_large(&self) -> bool {
-        self.index.live() > self.spill.mark as u64
+    /// A queue wants the run that begins at a position.
+    pub(crate) fn want_run(&mut self, model: &mut Model, host: usize, queue: QueueId, first: u64) {
+        let place = Place {
+            host,
+            backlog: BacklogId::from(queue),
+            position: first,
+        };
+        let Some(reading) = self.read_run(place) else {
+            model.thaw(host, queue, first, Vec::new());
+            return;
+        };
+        if let Some((_, run)) = self.spill.readings.get_mut(&reading) {
+            run.is_wanted = true;
+        }
+        // The cleaning may have read it already.
+        self.finish_reading(model, reading);
     }
 
-    /// While a log is read: lets the body of the message of a record leave memory.
-    pub(super) fn strip(&mut self, record: u64) {
-        // It is counted later, with the others.
-        let _ = self.index.strip(record);
+    /// Begins to read a run, unless that was done. Returns the number of the reading.
+    fn read_run(&mut self, place: Place) -> Option<u64> {
+        let run = self.index.run_mut(place)?;
+        if let Some(reading) = run.reading {
+            return Some(reading);
+        }
+        self.spill.last_reading += 1;
+        let number = self.spill.last_reading;
+        run.reading = Some(number);
+        let reading = Reading::of(run);
+        self.spill.ask(number, reading.parts());
+        self.spill.readings.insert(number, (place, reading));
+        Some(number)
     }
 
-    /// Of what was read nothing is looked at again.
-    pub(super) fn set_seen(&mut self) {
+    /// A part of a run has come, or cannot be read.
+    pub(crate) fn run_came(
+        &mut self,
+        model: &mut Model,
+        number: u64,
+        at: u64,
+        bytes: Option<Bytes>,
+    ) {
+        let Some((place, reading)) = self.spill.readings.get_mut(&number) else {
+            return;
+        };
+        let Some(run) = self
+            .index
+            .run(*place)
+            .filter(|run| run.reading == Some(number))
+        else {
+            // It has gone meanwhile.
+            self.spill.readings.remove(&number);
+            return;
+        };
+        let instead = reading.came(at, bytes, run);
+        self.spill.ask(number, instead.into_iter());
+        self.finish_reading(model, number);
+    }
+
+    /// Puts the messages of a run back, if they are wanted and all that can be read has been.
+    fn finish_reading(&mut self, model: &mut Model, number: u64) {
+        let Some((place, reading)) = self.spill.readings.get(&number) else {
+            return;
+        };
+        // What is lost is found out in its queue.
+        if !reading.is_done() || !(reading.is_wanted || reading.is_damaged) {
+            return;
+        }
+        let place = *place;
+        let Some((_, reading)) = self.spill.readings.remove(&number) else {
+            return;
+        };
+        let Some(run) = self.index.remove_run(place) else {
+            return;
+        };
+        // What a consumer holds for long leaves memory again, if there is too much.
+        self.spill.seen = self.spill.seen.min(run.begin);
+        let mut messages: Vec<Thawed> = Vec::with_capacity(run.frozen.left);
+        for located in run.left() {
+            let read = reading.record(&located).and_then(|mut record| {
+                let len = record.len();
+                let Ok(Record::Change(Change::Message { message, targets })) = decode(&mut record)
+                else {
+                    return None;
+                };
+                let [target] = &targets[..] else {
+                    return None;
+                };
+                if target.place() != (place.backlog, located.position) {
+                    return None;
+                }
+                // Many small ones do not hold what was read with one of them.
+                let is_most = message.body.len() * 2 > len.max(AHEAD_BYTES / 64);
+                let mut message = match is_most {
+                    true => message,
+                    false => Arc::new(Arc::unwrap_or_clone(message).detached()),
+                };
+                model.meter().count(&mut message);
+                Some((message, target.clone()))
+            });
+            let Some((message, target)) = read else {
+                messages.push((located.position, None));
+                continue;
+            };
+            messages.push((located.position, Some((message.clone(), target.expires))));
+            let written = Written {
+                host: place.host,
+                transaction: None,
+                position: located.record,
+                len: located.len,
+            };
+            let targets = Vec::from([target]);
+            self.index
+                .apply(written, Change::Message { message, targets });
+        }
+        let queue = QueueId(place.backlog.0);
+        model.thaw(place.host, queue, place.position, messages);
+    }
+
+    /// What was read of a run whose records are to be written once more. None while it is on
+    /// its way.
+    pub(super) fn run_ahead(&mut self, place: Place) -> Option<Reading> {
+        let number = self.read_run(place)?;
+        let (_, reading) = self.spill.readings.get(&number)?;
+        let is_ready = reading.is_done() && !reading.is_damaged && !reading.is_wanted;
+        is_ready
+            .then(|| self.spill.readings.remove(&number))?
+            .map(|(_, reading)| reading)
+    }
+
+    /// While a log is read: lets the message of a record leave memory, if there is much.
+    pub(super) fn keep_small(&mut self, written: Written, backlog: BacklogId, position: u64) {
+        let Written { host, len, .. } = written;
+        let scale = self.spill.scale;
+        let streaks = self.spill.streaks.entry((host, backlog)).or_default();
+        let follows = |streak: &Streak| streak.first + streak.count as u64 == position;
+        let mut streak = match streaks.iter().position(follows) {
+            Some(index) => streaks.remove(index),
+            None => Streak {
+                first: position,
+                count: 0,
+                bytes: 0,
+            },
+        };
+        streak.count += 1;
+        streak.bytes += len;
+        let is_large = self.index.weight() > self.spill.mark as u64 / 2;
+        if is_large {
+            // It is counted later, with the others.
+            let _ = self.index.strip(written.position);
+        }
+        let is_full = streak.bytes >= scale.bytes as u64 || streak.count >= scale.messages;
+        if !is_full {
+            if streaks.len() >= STREAKS {
+                streaks.remove(0);
+            }
+            streaks.push(streak);
+        } else if is_large {
+            let place = Place {
+                host,
+                backlog,
+                position: streak.first,
+            };
+            let bytes = scale.bytes as u64;
+            // Where some of them are gone, the others are looked at when all is read.
+            let _ = self.index.freeze(place, streak.count, bytes, u64::MAX);
+        }
+    }
+
+    /// All that there is of a log has been read: nothing of it is looked at again.
+    pub(super) fn end_reading(&mut self) {
         self.spill.seen = self.durable;
+        self.spill.streaks = BTreeMap::new();
     }
 }

@@ -3,7 +3,7 @@
 use super::record::{Context, Encoder, Record, Unreadable, decode};
 use crate::model::change::{
     BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptPolicy, KeptQueue,
-    KeptSession, KeptSubscription, Sender, Sent, Target, TransactionId,
+    KeptSession, KeptSubscription, Range, Sender, Sent, Target, TransactionId,
 };
 use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType, HashOn};
 use crate::model::message::{
@@ -277,6 +277,14 @@ fn version_1() -> Vec<(&'static str, Record)> {
                 backlog: BacklogId(5),
                 position: 300,
             }),
+        ),
+        (
+            "22010405ac0202",
+            Record::Change(Change::SettledRange(Range {
+                backlog: BacklogId(5),
+                first: 300,
+                count: 2,
+            })),
         ),
         (
             "09010405ac0202",

@@ -28,6 +28,7 @@ use crate::policy::{Policy, PolicyKind};
 /// | `Message` | a lasting message is put into durable backlogs |
 /// | `Settled` | one of them has given it up: acknowledged, expired, purged, moved |
 /// | `Forgotten` | one of them was deleted, and had it |
+/// | `SettledRange`, `ForgottenRange` | the same of all messages that it has at some positions |
 /// | `Returned` | a consumer has returned it, and the queue counts that |
 /// | `Committed` | all changes of a transaction are done |
 /// | `Session` | a lasting session begins, gets a connection, loses it, or publishes its will |
@@ -69,6 +70,8 @@ pub(crate) enum Change {
         backlog: BacklogId,
         position: u64,
     },
+    SettledRange(Range),
+    ForgottenRange(Range),
     Returned {
         backlog: BacklogId,
         position: u64,
@@ -200,6 +203,29 @@ pub(crate) struct Target {
     pub(crate) returned: u32,
     /// There in a session.
     pub(crate) copy: Option<Box<Copied>>,
+}
+
+/// Positions of a backlog that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) backlog: BacklogId,
+    pub(crate) first: u64,
+    /// How many they are.
+    pub(crate) count: u64,
+}
+
+impl Target {
+    /// Whether it is a place in a queue, which can do without the message for a while.
+    pub(crate) fn is_in_queue(&self) -> bool {
+        self.copy.is_none()
+            && self.backlog != BacklogId::RETAINED
+            && self.backlog != BacklogId::DELAYED
+    }
+
+    /// The backlog and the position in it.
+    pub(crate) fn place(&self) -> (BacklogId, u64) {
+        (self.backlog, self.position)
+    }
 }
 
 /// A change, and the transaction that it is a part of.

@@ -387,6 +387,20 @@ impl Message {
         let mut message = self.clone();
         message.counted = Counted::absent(self.body.len());
         message.body = Bytes::new();
+        message.detach();
+        message
+    }
+
+    /// It with a copy of its body, and without a share in the memory that it came in.
+    pub(crate) fn detached(mut self) -> Self {
+        self.body = Bytes::copy_from_slice(&self.body);
+        self.detach();
+        self
+    }
+
+    /// Copies what lies in the memory that the body came in.
+    fn detach(&mut self) {
+        let message = self;
         if let Origin::Amqp(encoded) = &mut message.origin {
             *encoded = Bytes::copy_from_slice(encoded);
         }
@@ -398,7 +412,6 @@ impl Message {
                 *bytes = Bytes::copy_from_slice(bytes);
             }
         }
-        message
     }
 
     /// It with its body.

@@ -95,6 +95,36 @@ impl Drop for Counted {
     }
 }
 
+/// Messages that are not in memory, and the bytes that are kept about them: counted until
+/// this is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    meter: Meter,
+    bytes: usize,
+    messages: usize,
+}
+
+impl Meter {
+    /// Counts messages that are not in memory.
+    pub(crate) fn share(&self, bytes: usize, messages: usize) -> Share {
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.0.messages.fetch_add(messages, Ordering::Relaxed);
+        Share {
+            meter: self.clone(),
+            bytes,
+            messages,
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let totals = &self.meter.0;
+        totals.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        totals.messages.fetch_sub(self.messages, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -122,6 +122,8 @@ use authentication::Proofs;
 use change::Part;
 use meter::Meter;
 use policy::Configured;
+use queue::frozen::{Frozen, Stretch};
+use queue::{Thawed, Wanted};
 use rights::Rights;
 use vhost::VirtualHost;
 
@@ -396,13 +398,51 @@ impl Model {
         }
     }
 
-    /// The next body that is wanted: of the message at a position of a queue of a virtual
-    /// host.
-    pub(crate) fn poll_wanted(&mut self) -> Option<(usize, QueueId, u64)> {
+    /// How many queues there are of which some may leave memory.
+    pub(crate) fn long_queues(&self) -> usize {
+        self.vhosts
+            .iter()
+            .map(|vhost| vhost.queues.count_long())
+            .sum()
+    }
+
+    /// The next messages that could leave memory: their virtual host, their queue, and where
+    /// they are in it.
+    pub(crate) fn next_stretch(&mut self) -> Option<(usize, QueueId, Stretch)> {
         let mut vhosts = self.vhosts.iter_mut().enumerate();
         vhosts.find_map(|(host, vhost)| {
-            let (id, position) = vhost.queues.poll_wanted()?;
-            Some((host, id, position))
+            let (id, stretch) = vhost.queues.next_stretch(&vhost.shared)?;
+            Some((host, id, stretch))
+        })
+    }
+
+    /// Lets go of messages that are in the log.
+    pub(crate) fn freeze(&mut self, host: usize, id: QueueId, stretch: &Stretch, run: Frozen) {
+        if let Some(vhost) = self.vhosts.get_mut(host) {
+            vhost.queues.freeze(id, stretch, run);
+        }
+    }
+
+    /// The first message of a stretch cannot leave memory.
+    pub(crate) fn pass_over(&mut self, host: usize, id: QueueId, stretch: &Stretch) {
+        if let Some(vhost) = self.vhosts.get_mut(host) {
+            vhost.queues.pass_over(id, stretch);
+        }
+    }
+
+    /// The run of a queue that begins at a position has come.
+    pub(crate) fn thaw(&mut self, host: usize, id: QueueId, first: u64, messages: Vec<Thawed>) {
+        if let Some(vhost) = self.wake(host) {
+            vhost.thaw(id, first, messages);
+        }
+    }
+
+    /// What a queue of a virtual host wants next of the log.
+    pub(crate) fn poll_wanted(&mut self) -> Option<(usize, QueueId, Wanted)> {
+        let mut vhosts = self.vhosts.iter_mut().enumerate();
+        vhosts.find_map(|(host, vhost)| {
+            let (id, wanted) = vhost.queues.poll_wanted()?;
+            Some((host, id, wanted))
         })
     }
 

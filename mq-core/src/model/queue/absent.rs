@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::dead_letter::Reason;
-use super::{ChannelId, Entry, Ready};
+use super::{ChannelId, ConsumerId, Entry, Key, Ready};
 use crate::model::message::Message;
 
 /// Bodies that are read ahead of the consumers of a queue, at most.
@@ -24,17 +24,28 @@ struct Asked {
     body: Option<Bytes>,
 }
 
-/// What waits for bodies.
+/// What a queue wants of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The body of the message at a position.
+    Body(u64),
+    /// The messages of the run that begins at a position.
+    Run(u64),
+}
+
+/// What waits for bodies, and for runs.
 #[derive(Debug, Default)]
 pub(crate) struct Absent {
     /// By position.
     asked: BTreeMap<u64, Asked>,
-    /// Positions that are still to be asked for.
-    unasked: Vec<u64>,
+    /// What is still to be asked for.
+    unasked: Vec<Wanted>,
     /// Who has fetched the head, and whether without an acknowledgement.
     pub(crate) gets: VecDeque<(ChannelId, bool)>,
     /// Messages that were given up and are to go on as letters, by position.
     pub(crate) letters: BTreeMap<u64, (Entry, Reason)>,
+    /// Consumers whose search has come to a run, and after which place.
+    pub(crate) searches: Vec<(ConsumerId, Option<Key>)>,
 }
 
 impl Absent {
@@ -60,7 +71,7 @@ impl Absent {
         if entry.message.is_absent() {
             let unasked = &mut self.unasked;
             self.asked.entry(entry.position).or_insert_with(|| {
-                unasked.push(entry.position);
+                unasked.push(Wanted::Body(entry.position));
                 let len = entry.message.body_len();
                 Asked { len, body: None }
             });
@@ -84,8 +95,13 @@ impl Absent {
         }
     }
 
-    /// The positions to ask for.
-    pub(crate) fn take_unasked(&mut self) -> Vec<u64> {
+    /// Asks for a run, which was not done yet.
+    pub(super) fn ask_run(&mut self, first: u64) {
+        self.unasked.push(Wanted::Run(first));
+    }
+
+    /// What to ask for.
+    pub(crate) fn take_unasked(&mut self) -> Vec<Wanted> {
         core::mem::take(&mut self.unasked)
     }
 

@@ -5,8 +5,9 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 use super::dead_letter::Reason;
+use super::delivery::AT_A_TIME;
 use super::queues::Queues;
-use super::{ChannelId, Entry, QueueId};
+use super::{ChannelId, Entry, QueueId, Wanted};
 use crate::model::Notice;
 use crate::model::message::Message;
 use crate::model::shared::Shared;
@@ -19,8 +20,8 @@ impl Queues {
         }
     }
 
-    /// The next body that is wanted: of the message at this position of this queue.
-    pub(crate) fn poll_wanted(&mut self) -> Option<(QueueId, u64)> {
+    /// What a queue wants next.
+    pub(crate) fn poll_wanted(&mut self) -> Option<(QueueId, Wanted)> {
         self.wanted.pop_front()
     }
 
@@ -28,7 +29,7 @@ impl Queues {
     pub(super) fn ask_for_bodies(&mut self, id: QueueId) {
         if let Some(queue) = self.all.get_mut(&id) {
             let unasked = queue.absent.take_unasked().into_iter();
-            self.wanted.extend(unasked.map(|position| (id, position)));
+            self.wanted.extend(unasked.map(|wanted| (id, wanted)));
         }
     }
 
@@ -99,10 +100,16 @@ impl Queues {
     }
 
     /// Answers those who have fetched from a queue, as far as there are bodies.
-    fn serve_gets(&mut self, shared: &mut Shared, id: QueueId) {
-        while let Some(queue) = self.all.get_mut(&id)
+    pub(super) fn serve_gets(&mut self, shared: &mut Shared, id: QueueId) {
+        while let Some(queue) = self.all.get(&id)
             && let Some(&(channel, no_ack)) = queue.absent.gets.front()
         {
+            // What expires meanwhile is not the head any more.
+            let end = shared.statistics.steps + AT_A_TIME;
+            self.expire_some(shared, id, true, end);
+            let Some(queue) = self.all.get_mut(&id) else {
+                return;
+            };
             if !queue.head_is_here() {
                 queue.ask_for_head();
                 self.ask_for_bodies(id);

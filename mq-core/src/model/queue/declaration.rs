@@ -338,6 +338,7 @@ impl Queues {
         let queue = self.all.get_mut(&id);
         let (ready, wanted) = queue.map(Queue::take_all).unwrap_or_default();
         shared.statistics.discarded += ready.len() as u64;
+        self.go_on_searching(id);
         self.update_timer(shared, id);
         Ok(Purged {
             queue: id,

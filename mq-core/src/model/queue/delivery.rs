@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::dead_letter::Reason;
+use super::frozen::Scale;
 use super::queues::{Listed, Queues, list, settled};
 use super::{ChannelId, Consumer, ConsumerId, Queue, QueueId, Unacknowledged, outgoing};
 use crate::model::change::{BacklogId, Change};
@@ -111,7 +112,7 @@ pub struct Fetched {
 const IN_A_ROW: u32 = 32;
 
 /// Steps of one look at a queue from outside of its turn.
-const AT_A_TIME: u64 = 256;
+pub(super) const AT_A_TIME: u64 = 256;
 
 impl Queues {
     /// Adds a consumer to a queue.
@@ -407,8 +408,10 @@ impl Queues {
         let queue = self.all.get_mut(&id)?;
         let kind = queue.arguments.kind;
         let kept = queue.settings.durable && shared.changes.are_kept();
+        let scale = Scale::of(shared.limits.memory_spill);
         let steps = &mut shared.statistics.steps;
-        let Some((consumer, entry, message)) = queue.take_next(&mut self.channels, steps) else {
+        let next = queue.take_next(&mut self.channels, steps, &scale);
+        let Some((consumer, entry, message)) = next else {
             self.ask_for_bodies(id);
             return None;
         };
@@ -469,17 +472,20 @@ impl Queues {
         end: u64,
     ) -> bool {
         let now = shared.now;
-        while let Some(entry) = self
-            .all
-            .get_mut(&id)
-            .and_then(|q| q.pop_expired(now, inclusive))
-        {
-            self.give_up(shared, id, &entry, Reason::Expired);
+        while let Some(queue) = self.all.get_mut(&id) {
+            if let Some(entry) = queue.pop_expired(now, inclusive) {
+                self.give_up(shared, id, &entry, Reason::Expired);
+            } else if let Some(run) = queue.take_expired_run(now, inclusive) {
+                self.expire_run(shared, id, &run);
+            } else {
+                break;
+            }
             if shared.statistics.steps >= end || self.is_crowded() {
                 self.list(id);
                 return false;
             }
         }
+        self.ask_for_bodies(id);
         true
     }
 
@@ -515,6 +521,7 @@ impl Queues {
                 return false;
             }
         }
+        self.ask_for_bodies(id);
         true
     }
 }

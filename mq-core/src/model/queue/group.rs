@@ -47,6 +47,11 @@ pub(super) fn membership(message: &Message) -> Option<Membership> {
     })
 }
 
+/// Whether a message has a group.
+pub(crate) fn is_grouped(message: &Message) -> bool {
+    membership(message).is_some()
+}
+
 /// Which consumer has which groups.
 #[derive(Debug, Default)]
 pub(super) struct Groups {

@@ -7,12 +7,14 @@ mod consumer;
 pub(crate) mod dead_letter;
 pub(crate) mod declaration;
 mod delivery;
+pub(crate) mod frozen;
 mod group;
 mod outstanding;
 mod queues;
 mod ready;
 mod redelivery;
 mod reply;
+mod runs;
 mod selection;
 
 use alloc::boxed::Box;
@@ -33,6 +35,7 @@ use crate::model::statistics::QueueStatistics;
 pub(crate) use crate::model::id::ChannelId;
 pub use crate::model::id::{ConsumerId, QueueId};
 use absent::Absent;
+pub(crate) use absent::Wanted;
 pub(crate) use arguments::{
     LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments, QueueKind, SELECTOR,
     inequivalent, takes_argument,
@@ -40,10 +43,13 @@ pub(crate) use arguments::{
 pub(crate) use consumer::{Channel, Consumer, Consumers};
 pub(crate) use delivery::ConsumeRequest;
 pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
+use frozen::{Frozen, Scale};
+pub(crate) use group::is_grouped;
 use outstanding::Outstanding;
 pub(crate) use queues::{Left, Queues, Removed};
-pub(crate) use ready::{Entry, Key, Ready};
+pub(crate) use ready::{Entry, Key, Ready, Taken};
 pub(crate) use reply::REPLY_QUEUE;
+pub(crate) use selection::Search;
 use selection::Selections;
 
 /// Positions at one time of which it is noted that they may have been delivered.
@@ -96,6 +102,10 @@ pub(crate) struct Unacknowledged {
     pub(crate) consumer: Option<ConsumerId>,
 }
 
+/// A message of a run that has come back: its position, and if it could be read, itself and
+/// when its time is over.
+pub(crate) type Thawed = (u64, Option<(Arc<Message>, Option<Duration>)>);
+
 /// What a queue has counted since it was there.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -133,6 +143,8 @@ pub(crate) struct Queue {
     pub(crate) used: Duration,
     /// Waiting in the virtual host's list of queues to look at.
     pub(crate) listed: bool,
+    /// In the virtual host's list of queues of which some may leave memory.
+    pub(crate) is_long: bool,
     pub(crate) counts: Counts,
     /// The deadline that the virtual host knows of.
     pub(crate) deadline: Option<Duration>,
@@ -163,6 +175,7 @@ impl Queue {
             outstanding: Outstanding::default(),
             used: now,
             listed: false,
+            is_long: false,
             counts: Counts::default(),
             deadline: None,
             next_position: 0,
@@ -230,6 +243,15 @@ impl Queue {
         });
     }
 
+    /// Puts back a run that was kept.
+    pub(crate) fn restore_run(&mut self, mut run: Frozen) {
+        self.next_position = self.next_position.max(run.end());
+        self.counts.queued += run.left as u64;
+        run.offered = self.offered.clamp(run.first, run.end());
+        let priority = self.priority(run.priority);
+        self.ready.insert_run(priority, run);
+    }
+
     /// Uses no position before this one.
     pub(crate) fn set_next_position(&mut self, position: u64) {
         self.next_position = self.next_position.max(position);
@@ -290,14 +312,16 @@ impl Queue {
         self.insert(entry);
     }
 
-    fn insert(&mut self, entry: Entry) {
-        let priority = match (
-            self.arguments.max_priority,
-            entry.message.properties.priority,
-        ) {
+    /// The priority in here of what was published with one.
+    fn priority(&self, published: Option<u8>) -> u8 {
+        match (self.arguments.max_priority, published) {
             (Some(max), Some(priority)) => priority.min(max),
             _ => 0,
-        };
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let priority = self.priority(entry.message.properties.priority);
         if !self.selections.is_grouped() && group::membership(&entry.message).is_some() {
             self.begin_groups();
         }
@@ -351,13 +375,17 @@ impl Queue {
     }
 
     /// Goes on with the search of a new consumer for what it wants, by one message.
-    /// Returns where it has come to; None: it is done.
-    pub(crate) fn search(&mut self, consumer: ConsumerId, after: Option<Key>) -> Option<Key> {
-        let next = self.selections.search(consumer, &mut self.ready, after);
-        if next.is_none() {
-            self.consumers.wake(consumer);
+    pub(crate) fn search(&mut self, consumer: ConsumerId, after: Option<Key>) -> Search {
+        let search = self.selections.search(consumer, &mut self.ready, after);
+        match search {
+            Search::To(_) => {}
+            Search::Waits(first) => {
+                self.absent.searches.push((consumer, after));
+                self.ask_for_run(first);
+            }
+            Search::Done => self.consumers.wake(consumer),
         }
-        next
+        search
     }
 
     /// Takes the message for the consumer whose turn it is, among those that can take one
@@ -367,6 +395,7 @@ impl Queue {
         &mut self,
         channels: &mut BTreeMap<ChannelId, Channel>,
         steps: &mut u64,
+        scale: &Scale,
     ) -> Option<(&mut Consumer, Entry, Arc<Message>)> {
         if self.ready.is_empty() {
             return None;
@@ -385,6 +414,11 @@ impl Queue {
             Some(avoids)
         };
         let consumer = self.consumers.next(channels, look, steps)?;
+        if self.ready.has_runs()
+            && let Some(first) = self.ready.ask_ahead(scale)
+        {
+            self.absent.ask_run(first);
+        }
         if self.ready.has_absent() {
             self.absent.ask_ahead(&self.ready);
             let first = self.selections.first(consumer.id, &self.ready)?;
@@ -436,16 +470,65 @@ impl Queue {
         }
     }
 
-    /// Whether the body of the head is here, or there is no head.
+    /// Whether the head is here with its body, or there is no head.
     pub(crate) fn head_is_here(&self) -> bool {
-        self.ready.front().is_none_or(|head| self.absent.has(head))
+        match self.ready.front() {
+            Some(head) => self.absent.has(head),
+            None => self.ready.is_empty(),
+        }
     }
 
-    /// Asks for the body of the head.
+    /// Asks for the body of the head, or for the run that it is in.
     pub(crate) fn ask_for_head(&mut self) {
-        if let Some(head) = self.ready.front() {
-            self.absent.ask(head);
+        match self.ready.front() {
+            Some(head) => self.absent.ask(head),
+            None => self.ask_for_head_run(),
         }
+    }
+
+    fn ask_for_head_run(&mut self) {
+        if let Some(first) = self.ready.ask_for_head_run() {
+            self.absent.ask_run(first);
+        }
+    }
+
+    fn ask_for_run(&mut self, first: u64) {
+        if self.ready.set_asked(first) {
+            self.absent.ask_run(first);
+        }
+    }
+
+    /// Puts the messages of a run back into their places, those that could be read. Returns
+    /// the positions of the others.
+    pub(crate) fn thaw(&mut self, first: u64, messages: Vec<Thawed>) -> Option<Vec<u64>> {
+        let (priority, run) = self.ready.take_run(first)?;
+        let (mut entries, mut lost) = (Vec::with_capacity(messages.len()), Vec::new());
+        for (position, message) in messages {
+            let Some((message, expires)) = message else {
+                lost.push(position);
+                continue;
+            };
+            entries.push(Entry {
+                position,
+                message,
+                redelivered: position < run.offered,
+                returned: 0,
+                expires,
+            });
+        }
+        self.ready.thaw(priority, entries);
+        Some(lost)
+    }
+
+    /// Takes a run at the head of a priority of which all messages are over. One of which
+    /// only some are, or whose messages become letters, is asked for.
+    pub(crate) fn take_expired_run(&mut self, now: Duration, inclusive: bool) -> Option<Frozen> {
+        let (first, all) = self.ready.expired_run(now, inclusive)?;
+        if all && self.arguments.dead_letter.is_none() {
+            return self.ready.take_run(first).map(|(_, run)| run);
+        }
+        self.ask_for_run(first);
+        None
     }
 
     /// Takes a ready message out, wherever it is.
@@ -454,9 +537,12 @@ impl Queue {
         self.taken(taken)
     }
 
-    /// Takes the head.
+    /// Takes the head. None also when that is in a run, which is asked for then.
     pub(crate) fn pop(&mut self) -> Option<Entry> {
         let taken = self.ready.pop_first();
+        if taken.is_none() {
+            self.ask_for_head_run();
+        }
         self.taken(taken)
     }
 

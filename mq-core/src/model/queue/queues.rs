@@ -9,8 +9,8 @@ use core::time::Duration;
 
 use super::dead_letter::{Reason, is_cycle, letter};
 use super::{
-    Channel, ChannelId, ConsumerId, Entry, Key, Overflow, Queue, QueueArguments, QueueId,
-    QueueSettings, Ready, Unacknowledged,
+    Channel, ChannelId, ConsumerId, Entry, Frozen, Key, Overflow, Queue, QueueArguments, QueueId,
+    QueueSettings, Ready, Search, Unacknowledged, Wanted,
 };
 use crate::model::change::{BacklogId, Change, KeptQueue, Target};
 use crate::model::drops::{DropCause, Place};
@@ -39,8 +39,8 @@ pub(crate) enum Left {
     Make(Name),
     /// A queue is gone.
     Removed(Removed),
-    /// A new consumer with a selector looks through what is ready.
-    Search(QueueId, ConsumerId),
+    /// A consumer with a selector looks through what is ready after a place.
+    Search(QueueId, ConsumerId, Option<Key>),
 }
 
 /// What was in a queue that is gone.
@@ -75,8 +75,10 @@ pub(crate) struct Queues {
     pub(super) listed: VecDeque<Listed>,
     /// Deliveries in a row from the queue that is listed first.
     pub(super) in_a_row: u32,
-    /// Bodies to ask for.
-    pub(super) wanted: VecDeque<(QueueId, u64)>,
+    /// Bodies and runs to ask for.
+    pub(super) wanted: VecDeque<(QueueId, Wanted)>,
+    /// Queues of which some may leave memory.
+    pub(super) long: VecDeque<QueueId>,
     pub(super) left: VecDeque<Left>,
 }
 
@@ -125,7 +127,7 @@ impl Queues {
     }
 
     /// Goes on with the search of a new consumer for what it wants, by one message. Returns
-    /// where it has come to; None: it is done.
+    /// where it has come to; None: it is done, or goes on later.
     pub(crate) fn search(
         &mut self,
         id: QueueId,
@@ -133,11 +135,12 @@ impl Queues {
         after: Option<Key>,
     ) -> Option<Key> {
         let queue = self.all.get_mut(&id)?;
-        let next = queue.search(consumer, after);
-        if next.is_none() {
-            self.list(id);
+        match queue.search(consumer, after) {
+            Search::To(key) => return Some(key),
+            Search::Waits(_) => self.ask_for_bodies(id),
+            Search::Done => self.list(id),
         }
-        next
+        None
     }
 
     /// Consumers of a queue that are to look through what is ready do so.
@@ -145,7 +148,7 @@ impl Queues {
         if let Some(queue) = self.all.get_mut(&id) {
             let consumers = queue.take_unsearched().into_iter();
             self.left
-                .extend(consumers.map(|consumer| Left::Search(id, consumer)));
+                .extend(consumers.map(|consumer| Left::Search(id, consumer, None)));
         }
     }
 
@@ -245,6 +248,7 @@ impl Queues {
             shared.statistics.steps += queue.selectors() as u64;
             if shared.changes.are_kept() && queue.keeps(message) {
                 targets.push(queue.last_target(id, expires));
+                self.note_long(shared, id);
             }
             shared.statistics.queued += 1;
             self.list(id);
@@ -484,6 +488,18 @@ impl Queues {
         };
         queue.restore(message.clone(), target);
         shared.statistics.queued += 1;
+        self.note_long(shared, id);
+        self.list(id);
+        true
+    }
+
+    /// Puts a run back into a queue. Returns whether that is there.
+    pub(crate) fn restore_run(&mut self, shared: &mut Shared, id: QueueId, run: Frozen) -> bool {
+        let Some(queue) = self.all.get_mut(&id) else {
+            return false;
+        };
+        shared.statistics.queued += run.left as u64;
+        queue.restore_run(run);
         self.list(id);
         true
     }

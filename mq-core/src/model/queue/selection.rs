@@ -12,10 +12,20 @@ use core::mem;
 use core::time::Duration;
 
 use super::group::{Groups, membership};
-use super::ready::{Entry, Key, Ready};
+use super::ready::{Entry, Key, Next, Ready};
 use crate::model::id::ConsumerId;
 use crate::model::message::Message;
 use crate::model::selector::Selector;
+
+/// How far the search of a new consumer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// It has looked at the message there.
+    To(Key),
+    /// It goes on when the run that begins at this position is in memory.
+    Waits(u64),
+    Done,
+}
 
 /// What one consumer wants.
 #[derive(Debug)]
@@ -192,23 +202,30 @@ impl Selections {
         Some(entry)
     }
 
-    /// Goes on with the search of a new consumer by one message. Returns where it has
-    /// come to; None: it is done, and the consumer can be served.
+    /// Goes on with the search of a new consumer by one message. When it is done, the
+    /// consumer can be served.
     pub(super) fn search(
         &mut self,
         consumer: ConsumerId,
         ready: &mut Ready,
         after: Option<Key>,
-    ) -> Option<Key> {
+    ) -> Search {
         let groups = self.groups.as_deref();
-        let wanted = self.wanted.get_mut(&consumer)?;
-        let Some((key, entry)) = ready.next_key(after) else {
-            wanted.searching = false;
-            return None;
+        let Some(wanted) = self.wanted.get_mut(&consumer) else {
+            return Search::Done;
         };
-        if wanted.wants(&entry.message) && Self::is_for(groups, consumer, &entry.message) {
-            wanted.found.insert(key);
+        match ready.next_key(after) {
+            Next::Nothing => {
+                wanted.searching = false;
+                Search::Done
+            }
+            Next::Run(first) => Search::Waits(first),
+            Next::Message(key, entry) => {
+                if wanted.wants(&entry.message) && Self::is_for(groups, consumer, &entry.message) {
+                    wanted.found.insert(key);
+                }
+                Search::To(key)
+            }
         }
-        Some(key)
     }
 }

@@ -16,7 +16,7 @@ use crate::model::queue::dead_letter::Reason;
 use crate::model::queue::declaration::DeclareQueue;
 use crate::model::queue::{
     ChannelId, Claim, ConsumeRequest, ConsumerId, Delivery, Lease, Left, QueueId, QueueSettings,
-    Settlement,
+    Settlement, Thawed,
 };
 use crate::model::refusal::Refusal;
 
@@ -46,8 +46,7 @@ impl VirtualHost {
                     }
                     self.begin(None, Work::Drop(removed));
                 }
-                Left::Search(queue, consumer) => {
-                    let after = None;
+                Left::Search(queue, consumer, after) => {
                     let search = Work::Search {
                         queue,
                         consumer,
@@ -178,6 +177,12 @@ impl VirtualHost {
         self.expire_messages(id, true);
         self.queues
             .get_or_wait(&mut self.shared, id, channel, no_ack);
+        self.pass_on();
+    }
+
+    /// The run of a queue that begins at a position has come.
+    pub(crate) fn thaw(&mut self, id: QueueId, first: u64, messages: Vec<Thawed>) {
+        self.queues.thaw(&mut self.shared, id, first, messages);
         self.pass_on();
     }
 

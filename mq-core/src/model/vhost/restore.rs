@@ -6,6 +6,8 @@ use super::VirtualHost;
 use crate::model::change::{BacklogId, Change, KeptBinding, Target};
 use crate::model::exchange::BindRequest;
 use crate::model::message::Message;
+use crate::model::queue::QueueId;
+use crate::model::queue::frozen::Frozen;
 use crate::model::refusal::Refusal;
 
 impl VirtualHost {
@@ -69,6 +71,11 @@ impl VirtualHost {
         }
         self.queues.restore_message(shared, message, target)
             || self.sessions.restore_message(shared, message, target)
+    }
+
+    /// Puts a run back into a queue. Returns whether that is there.
+    pub(crate) fn restore_run(&mut self, id: QueueId, run: Frozen) -> bool {
+        self.queues.restore_run(&mut self.shared, id, run)
     }
 
     /// Uses no position of a backlog before this one, since the ones before have been used.

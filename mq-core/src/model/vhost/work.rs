@@ -11,7 +11,9 @@ use super::commit::Commit;
 use super::policies::Applied;
 use crate::model::change::{BacklogId, Change};
 use crate::model::queue::declaration::Purged;
-use crate::model::queue::{ChannelId, ConsumerId, Entry, Key, Lease, QueueId, Removed, Settlement};
+use crate::model::queue::{
+    ChannelId, ConsumerId, Entry, Key, Lease, QueueId, Removed, Settlement, Taken,
+};
 use crate::model::request::Ticket;
 use crate::model::session::Remains;
 use crate::model::{ConnectionId, Notice};
@@ -141,10 +143,15 @@ impl VirtualHost {
                     channel,
                     purged,
                     changes,
-                } => match purged.ready.pop() {
-                    Some(entry) => {
+                } => match purged.ready.take_any() {
+                    Some(Taken::Message(entry)) => {
                         self.queues
                             .note_settled(&mut self.shared, purged.queue, &entry);
+                        true
+                    }
+                    Some(Taken::Run(run)) => {
+                        let range = run.range(purged.queue);
+                        self.shared.changes.push(Change::SettledRange(range));
                         true
                     }
                     None if drop_wanted(&mut purged.wanted) => true,
@@ -168,11 +175,20 @@ impl VirtualHost {
                     None => false,
                 },
                 Work::Drop(removed) => {
-                    let unacknowledged = || Some(removed.unacknowledged.pop_first()?.1.entry);
-                    match removed.ready.pop().or_else(unacknowledged) {
-                        Some(entry) => {
+                    let unacknowledged = || {
+                        let (_, out) = removed.unacknowledged.pop_first()?;
+                        Some(Taken::Message(out.entry))
+                    };
+                    match removed.ready.take_any().or_else(unacknowledged) {
+                        Some(Taken::Message(entry)) => {
                             let kept = removed.kept.then_some(removed.id);
                             self.note_dropped(kept, &entry);
+                            true
+                        }
+                        // Only what is kept can leave memory.
+                        Some(Taken::Run(run)) => {
+                            let range = run.range(removed.id);
+                            self.shared.changes.push(Change::ForgottenRange(range));
                             true
                         }
                         None => drop_wanted(&mut removed.wanted),

@@ -6,6 +6,7 @@ mod clock;
 mod flow;
 mod promise;
 mod recovery;
+mod runs;
 mod session;
 
 use crate::world::World;

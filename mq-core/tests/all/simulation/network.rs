@@ -99,8 +99,8 @@ fn config(session_messages: usize, stores: bool) -> Config {
     if stores {
         config.store = Store::Log;
         config.limits.store_high_water = 100_000;
-        // Bodies leave memory when a few of them are there.
-        config.limits.memory_spill = 20_000;
+        // Messages leave memory when a few of them are there.
+        config.limits.memory_spill = 8_000;
     }
     config
 }
