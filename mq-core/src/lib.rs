@@ -155,12 +155,12 @@
 //! again. Deliveries never stop. A connection that publishes and also acknowledges has a
 //! reserve, so that its acknowledgements are read. [`Statistics::held`] is how much is held.
 //!
-//! With a store, messages that are stored, and in one queue alone, leave memory before that
+//! With a store, messages that are stored, and in queues alone, leave memory before that
 //! ([`Limits::memory_spill`]). Those far from the head of their queue leave as runs of up to
 //! 256 KiB, of which about six bytes a message stay: so a backlog is bounded by the disk. A run
-//! has messages of one priority that follow each other and have not come back to the queue,
-//! and a queue with consumers that have a selector has none. Of other messages the bodies
-//! leave, and some hundred bytes of each message stay. [`Output::Read`] asks for them again
+//! has messages of one priority that follow each other, are in no other queue and have not
+//! come back to this one, and a queue with consumers that have a selector has none. Of other
+//! messages, in up to 64 queues, the bodies leave, and some hundred bytes of each stay. [`Output::Read`] asks for them again
 //! when they are near the head of a queue with consumers, when one is fetched or becomes a dead
 //! letter, and when the log is cleaned; whoever waits for a message waits for
 //! [`Input::Read`]. A purge, the end of a queue, and the end of their time where nobody gets a

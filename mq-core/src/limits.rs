@@ -87,8 +87,8 @@ pub struct Limits {
     pub memory_high_water: usize,
     /// Bytes held at which those go on. More than `memory_high_water` counts as that.
     pub memory_low_water: usize,
-    /// Bytes held above which stored messages that are in one queue alone leave memory: as runs
-    /// where many lie together far from the head of their queue, and otherwise bodies of 256
+    /// Bytes held above which stored messages that are in queues alone leave memory: as runs
+    /// where many lie together far from the head of one queue, and otherwise bodies of 256
     /// bytes and more. They are read back before consumers want them. Recovery keeps no more
     /// than about that in memory, either. Only with [`Store::Log`](crate::Store::Log).
     pub memory_spill: usize,

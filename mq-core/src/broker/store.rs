@@ -147,20 +147,20 @@ impl Broker {
                 position,
             }) => {
                 self.shared.model.body_came(host, queue, position, body);
-                None
+                Vec::new()
             }
             Some(Wanted::Record(record)) => {
                 let journal = self.shared.journal.as_mut();
-                journal.and_then(|journal| journal.body_came(record, body))
+                journal.map_or_else(Vec::new, |journal| journal.body_came(record, body))
             }
             Some(Wanted::Run { reading, at }) => {
                 if let Some(journal) = &mut self.shared.journal {
                     journal.run_came(&mut self.shared.model, reading, at, body);
                 }
-                None
+                Vec::new()
             }
         };
-        if let Some((host, queue, position)) = lost {
+        for (host, queue, position) in lost {
             self.shared.model.body_came(host, queue, position, None);
         }
         self.pump(self.spent() + SLICE);

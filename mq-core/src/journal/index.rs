@@ -27,6 +27,9 @@ const LEAST: usize = 256;
 /// Bytes that are kept about a message that is in memory, besides those of its record, about.
 const EACH: usize = size_of::<Message>() + size_of::<Live>() + 128;
 
+/// The body of a message that is in more queues stays in memory.
+const SHARED: usize = 64;
+
 /// The number of a virtual host, in the order of the settings.
 pub(super) type Host = usize;
 
@@ -679,16 +682,18 @@ impl Index {
         self.order.get(&record).is_some_and(Live::is_absent)
     }
 
-    /// The queue that the message of a record is in.
-    pub(super) fn queue_of(&self, record: u64) -> Option<(Host, QueueId, u64)> {
-        let live = self.order.get(&record)?;
-        match &live.what {
-            What::Message(message) => {
-                let target = message.targets.first()?;
-                Some((live.host, QueueId(target.backlog.0), target.position))
-            }
-            What::Thing(_) => None,
-        }
+    /// The queues that the message of a record is in, and its position in each.
+    pub(super) fn queues_of(&self, record: u64) -> Vec<(Host, QueueId, u64)> {
+        let Some((live, What::Message(message))) =
+            self.order.get(&record).map(|live| (live, &live.what))
+        else {
+            return Vec::new();
+        };
+        let mut settled = message.settled.iter();
+        let left = message.targets.iter();
+        let left = left.filter(|_| !settled.next().is_some_and(|settled| *settled));
+        let place = |target: &Target| (live.host, QueueId(target.backlog.0), target.position);
+        left.map(place).collect()
     }
 
     /// The first record from a position on, before another.
@@ -697,25 +702,33 @@ impl Index {
         records.next().map(|(record, _)| *record)
     }
 
-    /// Lets go of the body of the message of a record, if it is in one queue alone and for
-    /// good. Returns what is left of it.
-    pub(super) fn strip(&mut self, record: u64) -> Option<&mut Arc<Message>> {
-        let live = self.order.get_mut(&record)?;
-        let What::Message(message) = &mut live.what else {
-            return None;
+    /// Lets go of the body of the message of a record, if it is in a few queues alone and for
+    /// good. Returns whether it has done so.
+    pub(super) fn strip(&mut self, record: u64) -> bool {
+        let Some(live) = self.order.get_mut(&record) else {
+            return false;
         };
-        let [target] = &message.targets[..] else {
-            return None;
+        let What::Message(message) = &mut live.what else {
+            return false;
         };
         let is_open = |transaction| self.open.contains_key(&(live.host, transaction));
         if message.transaction.is_some_and(is_open)
-            || !target.is_in_queue()
+            || message.targets.len() > SHARED
+            || !message.targets.iter().all(Target::is_in_queue)
             || message.message.body.len() < LEAST
         {
-            return None;
+            return false;
         }
         message.message = Arc::new(message.message.without_body());
-        Some(&mut message.message)
+        true
+    }
+
+    /// The message of a record.
+    pub(super) fn message_mut(&mut self, record: u64) -> Option<&mut Arc<Message>> {
+        match &mut self.order.get_mut(&record)?.what {
+            What::Message(message) => Some(&mut message.message),
+            What::Thing(_) => None,
+        }
     }
 
     /// Counts what the messages hold, before anybody else has a share in them.

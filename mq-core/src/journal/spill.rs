@@ -148,10 +148,14 @@ impl Journal {
             return;
         };
         self.spill.seen = record + 1;
-        if let Some((host, queue, position)) = self.index.queue_of(record)
-            && let Some(message) = self.index.strip(record)
-        {
-            model.strip(host, queue, position, message);
+        if !self.index.strip(record) {
+            return;
+        }
+        let queues = self.index.queues_of(record);
+        if let Some(message) = self.index.message_mut(record) {
+            for (host, queue, position) in queues {
+                model.strip(host, queue, position, message);
+            }
         }
     }
 
@@ -209,24 +213,24 @@ impl Journal {
         self.index.body_of(host, queue, position)
     }
 
-    /// A body for the cleaning has come. Returns the message in a queue that is lost, if it
-    /// cannot be read.
+    /// A body for the cleaning has come. Returns the queues in which a message is lost, if it
+    /// cannot be read, with its positions.
     pub(crate) fn body_came(
         &mut self,
         record: u64,
         body: Option<Bytes>,
-    ) -> Option<(usize, QueueId, u64)> {
+    ) -> Vec<(usize, QueueId, u64)> {
         match body {
             Some(body) => {
                 if let Some((_, place)) = self.spill.ahead.get_mut(&record) {
                     *place = Some(body);
                 }
-                None
+                Vec::new()
             }
-            None => {
-                self.spill.ahead.remove(&record)?;
-                self.index.queue_of(record)
-            }
+            None => match self.spill.ahead.remove(&record) {
+                Some(_) => self.index.queues_of(record),
+                None => Vec::new(),
+            },
         }
     }
 

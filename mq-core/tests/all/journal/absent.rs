@@ -347,3 +347,45 @@ fn transient_ones_stay() {
     reader.0.consume(1, "q", "c", true);
     assert!(bodies(&mut reader, &mut world) == expected(0..150));
 }
+
+/// A message that is in several queues has one body in the log, which each of them reads.
+#[test]
+fn several_queues_share_a_body() {
+    let mut world = World::stored_with(config());
+    let mut c = Client::connect(&mut world);
+    c.exchange("fan", "fanout", &["durable"]);
+    let names = ["a", "b", "c"];
+    for name in names {
+        c.durable(name);
+        c.0.bind(name, "fan", "");
+    }
+    c.seen(&mut world);
+    let fields = amqp_codec::PropertyFields {
+        delivery_mode: Some(PERSISTENT),
+        ..Default::default()
+    };
+    for n in 0..COUNT {
+        c.0.publish_with(1, "fan", "", &body(n), false, &fields);
+        c.seen(&mut world);
+    }
+    assert!(held(&world) < COUNT * BODY / 2, "{}", held(&world));
+    c.0.consume(1, "a", "a", true);
+    assert!(bodies(&mut c, &mut world) == expected(0..COUNT));
+    // The log is cleaned of nothing that the others need.
+    c.durable("passes");
+    for _ in 0..1_500 {
+        c.publish("passes", PERSISTENT, &body(7));
+        c.0.get("passes", true);
+        c.seen(&mut world);
+    }
+    assert!(world.store.trimmed > 0);
+    c.0.contents.clear();
+    c.0.consume(1, "b", "b", true);
+    assert!(bodies(&mut c, &mut world) == expected(0..COUNT));
+    world.crash_with(config());
+    assert!(held(&world) < COUNT * BODY / 2, "{}", held(&world));
+    let mut c = Client::connect(&mut world);
+    c.0.consume(1, "c", "c", true);
+    assert!(bodies(&mut c, &mut world) == expected(0..COUNT));
+    assert_eq!(held(&world), 0);
+}
