@@ -44,6 +44,7 @@ mod quota;
 mod replay;
 mod requeue;
 mod retained_walk;
+mod scheduled;
 mod selector;
 mod semantics_page;
 mod share_members;

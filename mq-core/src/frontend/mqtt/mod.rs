@@ -77,6 +77,29 @@ fn may_publish(config: &Config, topic: &str) -> bool {
     }
 }
 
+/// What the topic of a PUBLISH says of a delay (EMQX: `$delayed/SECONDS/TOPIC`).
+enum Delayed<'a> {
+    No,
+    /// So many seconds, for that topic.
+    For(u32, &'a str),
+    Wrong,
+}
+
+/// EMQX's longest delay, in seconds.
+const LONGEST_DELAY: u32 = 42_949_670;
+
+fn delayed(topic: &str) -> Delayed<'_> {
+    let Some(rest) = topic.strip_prefix("$delayed/") else {
+        return Delayed::No;
+    };
+    let parts = rest.split_once('/').filter(|(_, topic)| !topic.is_empty());
+    let parts = parts.and_then(|(seconds, topic)| Some((seconds.parse::<u32>().ok()?, topic)));
+    match parts {
+        Some((seconds, topic)) if seconds <= LONGEST_DELAY => Delayed::For(seconds, topic),
+        _ => Delayed::Wrong,
+    }
+}
+
 impl MqttFrontEnd {
     pub(super) fn new(
         config: Arc<Config>,
@@ -169,13 +192,27 @@ impl MqttFrontEnd {
             self.refuse_publish(publish.packet_identifier);
             return;
         }
+        let (delay, topic) = match delayed(&publish.topic_name) {
+            Delayed::No => (None, &*publish.topic_name),
+            Delayed::For(seconds, topic) if may_publish(&self.config, topic) => {
+                (Some(seconds), topic)
+            }
+            Delayed::For(..) | Delayed::Wrong => {
+                self.link.tell(Request::CountRefused);
+                self.refuse_publish(publish.packet_identifier);
+                return;
+            }
+        };
         let inbound = Inbound {
-            topic: self.last_topic.of(&publish.topic_name),
+            topic: self.last_topic.of(topic),
             qos: publish.qos,
             retain: publish.retain,
             properties: publish.properties,
         };
-        let message = properties::message(inbound, source.keep(publish.payload), now);
+        let mut message = properties::message(inbound, source.keep(publish.payload), now);
+        if let Some(seconds @ 1..) = delay {
+            properties::delay(&mut message, seconds);
+        }
         self.link.tell(Request::Publish {
             channel: CHANNEL,
             publish: Publish {

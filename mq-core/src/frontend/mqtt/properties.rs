@@ -10,6 +10,7 @@ use crate::model::message::{
     Headers, Message, Origin, PERSISTENT, Properties, Qos, Text, Value, swap_separators,
 };
 use crate::model::meter::Counted;
+use crate::model::schedule::DELAY;
 use crate::model::session::Pending;
 
 /// How a response topic is said to the other protocols: as STOMP's destination
@@ -81,6 +82,13 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
             retain: inbound.retain,
         },
     }
+}
+
+/// The message is published so many seconds later.
+pub(super) fn delay(message: &mut Message, seconds: u32) {
+    let millis = i64::from(seconds) * 1000;
+    let headers = &mut message.properties.headers;
+    headers.set(DELAY, Value::long(millis));
 }
 
 /// Has `send` take the message as it goes out to one session.

@@ -31,6 +31,7 @@ use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::queue::{Lease, Settlement};
 use crate::model::refusal::Refusal;
 use crate::model::request::{self, Answer, ChannelNumber, Host, Login, Publish, Ticket, Unrouted};
+use crate::model::schedule::Schedule;
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
 use crate::report::Reason;
@@ -417,6 +418,9 @@ impl StompFrontEnd {
         let headers = send.user_headers().map(|h| (h.name, h.value));
         let dialect = self.config.stomp_dialect;
         let mut properties = headers::properties(headers, dialect, now);
+        if let Err(why) = Schedule::of(&properties.headers) {
+            return Err(Failure::new("Invalid header", why));
+        }
         if let Some(claimed) = properties.user_id.as_ref().filter(|id| **id != *self.user) {
             return Err(Failure::from(Refusal::precondition_failed(format_args!(
                 "user_id property set to '{}' but authenticated user was '{}'",

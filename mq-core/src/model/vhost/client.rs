@@ -8,6 +8,7 @@ use super::{VirtualHost, Work};
 use crate::model::PublishOutcome;
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
+use crate::model::schedule::schedule_of;
 use crate::model::session::{Attach, Attached, Census, Leaving, Parting, SessionId};
 use crate::model::{ConnectionId, Notice};
 
@@ -102,7 +103,9 @@ impl VirtualHost {
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
         let mut targets = Vec::new();
+        // One that waits is retained when its time has come.
         let stored = !message.is_retained()
+            || schedule_of(message).is_some()
             || self
                 .sessions
                 .retain(&mut self.shared, message, &mut targets);

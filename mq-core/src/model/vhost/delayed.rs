@@ -2,12 +2,14 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::VirtualHost;
 use super::routing::Room;
 use crate::model::change::{BacklogId, Change, Target};
 use crate::model::delay::{delay_of, released};
 use crate::model::message::{Message, Name};
+use crate::model::schedule::{Schedule, schedule_of};
 
 impl VirtualHost {
     /// Lets a message wait in the exchanges that delay it: once in each. Where it has come to
@@ -52,6 +54,11 @@ impl VirtualHost {
         let Some(due) = self.delays.pop_due(&mut self.shared) else {
             return;
         };
+        if let Some(schedule) = schedule_of(&due.message) {
+            self.fire(&schedule, &due.message);
+            self.settle_delayed(due.kept);
+            return;
+        }
         let mut message = released(due.message);
         self.shared.meter.count(&mut message);
         let routes = self.route(&message);
@@ -59,11 +66,56 @@ impl VirtualHost {
         let _ = self.publish_to(&message, routes, None, Room::Asked, Vec::new());
         // It was counted when it was published.
         self.shared.statistics.published -= 1;
-        if let Some(position) = due.kept {
+        self.settle_delayed(due.kept);
+    }
+
+    /// What has waited waits no longer.
+    fn settle_delayed(&mut self, kept: Option<u64>) {
+        if let Some(position) = kept {
             let backlog = BacklogId::DELAYED;
             self.shared
                 .changes
                 .push(Change::Settled { backlog, position });
+        }
+    }
+
+    /// Lets a message wait before it is routed. Returns whether there was room.
+    pub(super) fn hold(
+        &mut self,
+        message: &Arc<Message>,
+        until: Duration,
+        targets: &mut Vec<Target>,
+    ) -> bool {
+        let has_room = self.delays.len() < self.shared.limits.delayed_messages;
+        if has_room {
+            // A message that is to outlive the broker does.
+            let shared = &mut self.shared;
+            self.delays.hold(shared, message, until, true, targets);
+        }
+        has_room
+    }
+
+    /// Publishes a message whose time has come, and lets it wait for its next one. Its
+    /// publisher has been answered.
+    fn fire(&mut self, schedule: &Schedule, message: &Message) {
+        let job = self.shared.names.next("job-");
+        let fired = schedule.fire(message, &job, self.shared.now);
+        for (until, message) in fired.later.into_iter().flatten() {
+            let mut message = Arc::new(message);
+            self.shared.meter.count(&mut message);
+            let mut targets = Vec::new();
+            // It has the place of the one before it.
+            self.delays
+                .hold(&mut self.shared, &message, until, true, &mut targets);
+            self.shared.changes.push_message(&message, targets);
+        }
+        if let Some(message) = fired.now {
+            let mut message = Arc::new(message);
+            self.shared.meter.count(&mut message);
+            // Nobody is to be told what becomes of it now.
+            let _ = self.publish_retaining(&message, None);
+            // Its publisher has sent it once, which was counted then.
+            self.shared.statistics.published -= 1;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::VirtualHost;
 use crate::model::PublishOutcome;
@@ -9,6 +10,7 @@ use crate::model::change::Target;
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Message, Name};
 use crate::model::queue::QueueId;
+use crate::model::schedule::schedule_of;
 use crate::model::session::{Match, SessionId};
 
 /// Whether a queue may refuse a message.
@@ -27,13 +29,18 @@ pub(super) struct Routes {
     pub(super) sessions: Vec<Match>,
     /// Exchanges in which it waits for its time.
     pub(super) delayed: Vec<Name>,
+    /// It waits for this time before it is routed at all.
+    pub(super) scheduled: Option<Duration>,
     /// The queues are those of direct replies alone.
     replies: bool,
 }
 
 impl Routes {
     pub(super) fn is_empty(&self) -> bool {
-        self.queues.is_empty() && self.sessions.is_empty() && self.delayed.is_empty()
+        self.queues.is_empty()
+            && self.sessions.is_empty()
+            && self.delayed.is_empty()
+            && self.scheduled.is_none()
     }
 }
 
@@ -79,6 +86,9 @@ impl VirtualHost {
         let in_queue = !routes.queues.is_empty();
         let waits = !in_queue && routes.sessions.is_empty();
         let mut refused = !self.delay(message, &routes.delayed, &mut targets);
+        if let Some(until) = routes.scheduled {
+            refused |= !self.hold(message, until, &mut targets);
+        }
         for id in routes.queues {
             if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
@@ -116,6 +126,11 @@ impl VirtualHost {
     /// once.
     pub(super) fn route(&mut self, message: &Message) -> Routes {
         let mut routes = Routes::default();
+        if let Some(schedule) = schedule_of(message) {
+            self.shared.statistics.steps += 1;
+            routes.scheduled = Some(schedule.first(self.shared.now));
+            return routes;
+        }
         let mut all: Vec<&str> = message.extra_routing_keys().collect();
         let keys = if all.is_empty() {
             &[&*message.routing_key][..]
