@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mq_server::{Attempt, Authenticator, Config, Server, Verdict};
+use mq_core::Proving;
+use mq_server::{Attempt, Authenticator, Config, Server, StepAttempt, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -27,6 +28,22 @@ impl Authenticator for Directory {
                 }
                 "quick" => Ok(user),
                 _ => Err("no such entry".to_owned()),
+            }
+        })
+    }
+
+    fn prove(&self, attempt: StepAttempt) -> Pin<Box<dyn Future<Output = Proving> + Send>> {
+        let step = attempt.step;
+        let said = step.data.unwrap_or_default();
+        Box::pin(async move {
+            match (&*step.method, step.begins, &*said) {
+                ("ECHO", true, b"hi") => Proving::Continue("ho".into()),
+                ("ECHO", false, b"go") => Proving::Proven {
+                    user: "quick".into(),
+                    data: None,
+                },
+                ("ECHO", ..) => Proving::Refused("it is no echo".into()),
+                _ => Proving::UnknownMethod,
             }
         })
     }
@@ -65,5 +82,53 @@ async fn a_program_says_who_comes_in() {
         "the others have waited: {before:?}"
     );
     assert!(begin.elapsed() >= Duration::from_millis(300));
+    server.shutdown().await;
+}
+
+/// A step of a method: its property, and that of its data.
+fn step(method: &str, data: &str) -> Vec<u8> {
+    let mut properties = vec![(6 + method.len() + data.len()) as u8];
+    for (identifier, text) in [(0x15, method), (0x16, data)] {
+        properties.extend([identifier, 0, text.len() as u8]);
+        properties.extend(text.as_bytes());
+    }
+    properties
+}
+
+/// MQTT 5.0 section 4.12: steps of a method that the program has.
+#[tokio::test]
+async fn a_program_has_a_method_of_its_own() {
+    let mut config = Config::ephemeral();
+    config.authenticator = Some(Arc::new(Directory));
+    let server = Server::start(config).await.unwrap();
+    for (method, last, expected) in [
+        ("ECHO", "go", 0x00),
+        ("ECHO", "no", 0x87),
+        ("ELSE", "", 0x8C),
+    ] {
+        let address = server.mqtt_addr().unwrap();
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let mut connect = b"\x10\0\0\x04MQTT\x05\x02\0\x3C".to_vec();
+        connect.extend(step(method, "hi"));
+        connect.extend(b"\0\x01c");
+        connect[1] = (connect.len() - 2) as u8;
+        socket.write_all(&connect).await.unwrap();
+        if method == "ECHO" {
+            let mut auth = [0; 16];
+            socket.read_exact(&mut auth).await.unwrap();
+            assert_eq!(auth[..3], [0xF0, 14, 0x18]);
+            assert_eq!(auth[3..], step(method, "ho"));
+            let mut answer = vec![0xF0, 14, 0x18];
+            answer.extend(step(method, last));
+            socket.write_all(&answer).await.unwrap();
+        }
+        let mut connack = [0; 4];
+        socket.read_exact(&mut connack).await.unwrap();
+        assert_eq!(
+            (connack[0], connack[3]),
+            (0x20, expected),
+            "{method} {last}"
+        );
+    }
     server.shutdown().await;
 }
