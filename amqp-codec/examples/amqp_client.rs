@@ -43,11 +43,7 @@ fn conversation(properties: PropertiesBuf) -> runtimes::Act {
             ClientEvent::ChannelOpened { channel: 1, .. } => {
                 client.confirm_select(1, &confirm::Select::default())?;
                 // It goes with the connection.
-                let declare = queue::Declare {
-                    exclusive: true,
-                    ..Default::default()
-                };
-                client.queue_declare(1, &declare)?;
+                client.queue_declare(1, &queue::Declare::new("").with_exclusive(true))?;
             }
             ClientEvent::ChannelOpened { channel, .. } => {
                 client.tx_select(channel, &tx::Select {})?;
@@ -57,17 +53,11 @@ fn conversation(properties: PropertiesBuf) -> runtimes::Act {
                 ..
             } => {
                 let name = declared.queue;
-                let consume = basic::Consume {
-                    queue: name,
-                    ..Default::default()
-                };
-                client.consume(1, &consume)?;
+                client.consume(1, &basic::Consume::new(name))?;
                 for (channel, body) in [(1, "with a confirm"), (2, "in a transaction")] {
                     let message = Message {
-                        routing_key: name, // that of the default exchange
                         properties: properties.as_properties(),
-                        body: body.as_bytes(),
-                        ..Default::default()
+                        ..Message::new("", name, body.as_bytes())
                     };
                     client.publish(channel, Mandatory::Yes, &message)?;
                 }

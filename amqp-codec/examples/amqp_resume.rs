@@ -53,24 +53,10 @@ fn connect(arguments: &arguments::Arguments, work: &mut Work, is_cut: bool) -> O
             ClientEvent::Opened => drop(client.open_channel()?),
             ClientEvent::ChannelOpened { channel, .. } => {
                 client.confirm_select(channel, &confirm::Select::default())?;
-                let declare = queue::Declare {
-                    queue: &name,
-                    durable: true,
-                    ..Default::default()
-                };
-                client.queue_declare(channel, &declare)?;
-                let consume = basic::Consume {
-                    queue: &name,
-                    ..Default::default()
-                };
-                client.consume(channel, &consume)?;
+                client.queue_declare(channel, &queue::Declare::new(&name).with_durable(true))?;
+                client.consume(channel, &basic::Consume::new(&name))?;
                 for text in &work.outbox {
-                    let body = text.as_bytes();
-                    let message = Message {
-                        routing_key: &name,
-                        body,
-                        ..Default::default()
-                    };
+                    let message = Message::new("", &name, text.as_bytes());
                     let tag = client.publish(channel, Mandatory::Yes, &message)?;
                     published.extend(tag.map(|tag| (tag, text.clone())));
                 }
@@ -103,12 +89,7 @@ fn connect(arguments: &arguments::Arguments, work: &mut Work, is_cut: bool) -> O
             refused => return Err(format!("{refused:?}").into()),
         }
         if work.outbox.is_empty() && work.awaited.is_empty() && client.is_open() {
-            let queue = &name;
-            let delete = queue::Delete {
-                queue,
-                ..Default::default()
-            };
-            client.queue_delete(1, &delete)?;
+            client.queue_delete(1, &queue::Delete::new(&name))?;
             client.close(now)?;
         }
         Ok(())

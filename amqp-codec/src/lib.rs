@@ -80,8 +80,8 @@
 //!         ClientEvent::Opened => drop(client.open_channel()?),
 //!         ClientEvent::ChannelOpened { channel, .. } => {
 //!             client.confirm_select(channel, &confirm::Select::default())?;
-//!             client.queue_declare(channel, &queue::Declare { queue: "tasks", ..Default::default() })?;
-//!             let message = Message { routing_key: "tasks", body: b"hello", ..Default::default() };
+//!             client.queue_declare(channel, &queue::Declare::new("tasks"))?;
+//!             let message = Message::new("", "tasks", b"hello");
 //!             assert_eq!(client.publish(channel, Mandatory::No, &message)?, Some(1));
 //!         }
 //!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => {
@@ -154,8 +154,7 @@
 //!         ClientEvent::ChannelOpened { channel, .. } => {
 //!             client.confirm_select(channel, &confirm::Select::default())?;
 //!             for text in outbox.iter() {
-//!                 let body = text.as_bytes();
-//!                 let message = Message { routing_key: "tasks", body, ..Default::default() };
+//!                 let message = Message::new("", "tasks", text.as_bytes());
 //!                 let tag = client.publish(channel, Mandatory::Yes, &message)?;
 //!                 published.extend(tag.map(|tag| (tag, text.clone())));
 //!             }

@@ -26,6 +26,20 @@ pub struct Message<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> Message<'a> {
+    /// A message without properties. The default exchange, whose name is empty, takes the name
+    /// of a queue for its routing key.
+    #[must_use]
+    pub fn new(exchange: &'a str, routing_key: &'a str, body: &'a [u8]) -> Self {
+        Self {
+            exchange,
+            routing_key,
+            body,
+            ..Self::default()
+        }
+    }
+}
+
 /// A content that came in: method, properties and body in one allocation. To
 /// clone it is to count a reference.
 ///

@@ -8,7 +8,7 @@
 //! ```
 //! use amqp_codec::{Method, method::queue};
 //!
-//! let declare = queue::Declare { queue: "tasks", durable: true, ..Default::default() };
+//! let declare = queue::Declare::new("tasks").with_durable(true);
 //! assert_eq!(Method::from(declare).id().to_string(), "queue.declare");
 //! ```
 

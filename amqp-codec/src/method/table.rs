@@ -45,8 +45,8 @@ macro_rules! methods {
             $(#[$doc:meta])*
             $method_id:literal $name:literal $variant:ident = $method:ident $(<$lt:lifetime>)?
             $by:ident $($content:ident)? [$($reply:ident),*]
-            ($($before:ty),*)
-            { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
+            ($($before:ty),*) $(new($($required:ident),*))?
+            { $($(#[$field_doc:meta])* $field:ident: $type:ty $(=> $with:ident)?,)* }
             ($($after:ty),*)
         )* }
     )*) => {
@@ -64,6 +64,23 @@ macro_rules! methods {
                     impl $(<$lt>)? $method $(<$lt>)? {
                         /// Class and method number.
                         pub const ID: MethodId = MethodId::new($class_id, $method_id);
+
+                        $($(
+                            #[doc = concat!("Sets `", stringify!($field), "`.")]
+                            #[must_use]
+                            pub const fn $with(mut self, $field: $type) -> Self {
+                                self.$field = $field;
+                                self
+                            }
+                        )?)*
+
+                        $(
+                            /// With these names; all else is off or empty.
+                            #[must_use]
+                            pub fn new($($required: ShortStr<$a>),*) -> Self {
+                                Self { $($required,)* ..Self::default() }
+                            }
+                        )?
 
                         pub(super) const FIELDS: &'static [FieldInfo] = &[
                             $(FieldInfo::of::<$before>("reserved"),)*
@@ -226,7 +243,8 @@ macro_rules! methods {
 
 // A row: number, name, variant of `Method`, struct, who sends it, whether a
 // content follows, what answers it; then reserved fields before, the fields,
-// reserved fields after.
+// reserved fields after. `new` takes the names that a request is about, and a field with `=>` has
+// a method that sets it.
 methods! { 'a;
     /// Class 10: the connection itself, on channel 0.
     class connection = 10 {
@@ -378,39 +396,39 @@ methods! { 'a;
     /// Class 40: exchanges.
     class exchange = 40 {
         /// Creates an exchange, or checks one that exists.
-        10 "exchange.declare" ExchangeDeclare = Declare<'a> Client [DeclareOk] (Short) {
+        10 "exchange.declare" ExchangeDeclare = Declare<'a> Client [DeclareOk] (Short) new(exchange, r#type) {
             /// The exchange's name.
             exchange: ShortStr<'a>,
             /// The exchange's type: `direct`, `fanout`, `topic`, `headers`, or another.
             r#type: ShortStr<'a>,
             /// Only check that it exists.
-            passive: Bit,
+            passive: Bit => with_passive,
             /// It survives a restart of the server.
-            durable: Bit,
+            durable: Bit => with_durable,
             /// It goes when its last binding goes (erratum 25).
-            auto_delete: Bit,
+            auto_delete: Bit => with_auto_delete,
             /// Clients may not publish to it (erratum 26).
-            internal: Bit,
+            internal: Bit => with_internal,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
             /// Further settings.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// It exists.
         11 "exchange.declare-ok" ExchangeDeclareOk = DeclareOk Server [] () {} ()
         /// Deletes an exchange.
-        20 "exchange.delete" ExchangeDelete = Delete<'a> Client [DeleteOk] (Short) {
+        20 "exchange.delete" ExchangeDelete = Delete<'a> Client [DeleteOk] (Short) new(exchange) {
             /// The exchange's name.
             exchange: ShortStr<'a>,
             /// Only if nothing is bound to it.
-            if_unused: Bit,
+            if_unused: Bit => with_if_unused,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
         } ()
         /// It exists no longer.
         21 "exchange.delete-ok" ExchangeDeleteOk = DeleteOk Server [] () {} ()
         /// Binds an exchange to an exchange (RabbitMQ).
-        30 "exchange.bind" ExchangeBind = Bind<'a> Client [BindOk] (Short) {
+        30 "exchange.bind" ExchangeBind = Bind<'a> Client [BindOk] (Short) new(destination, source, routing_key) {
             /// The exchange that messages go to.
             destination: ShortStr<'a>,
             /// The exchange that messages come from.
@@ -418,14 +436,14 @@ methods! { 'a;
             /// The binding's routing key.
             routing_key: ShortStr<'a>,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
             /// Further settings.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// They are bound (RabbitMQ).
         31 "exchange.bind-ok" ExchangeBindOk = BindOk Server [] () {} ()
         /// Removes a binding between exchanges (RabbitMQ).
-        40 "exchange.unbind" ExchangeUnbind = Unbind<'a> Client [UnbindOk] (Short) {
+        40 "exchange.unbind" ExchangeUnbind = Unbind<'a> Client [UnbindOk] (Short) new(destination, source, routing_key) {
             /// The exchange that messages go to.
             destination: ShortStr<'a>,
             /// The exchange that messages come from.
@@ -433,9 +451,9 @@ methods! { 'a;
             /// The binding's routing key.
             routing_key: ShortStr<'a>,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
             /// The binding's arguments.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// They are bound no longer; method 51, not 41 (RabbitMQ).
         51 "exchange.unbind-ok" ExchangeUnbindOk = UnbindOk Server [] () {} ()
@@ -444,21 +462,21 @@ methods! { 'a;
     /// Class 50: queues.
     class queue = 50 {
         /// Creates a queue, or checks one that exists.
-        10 "queue.declare" QueueDeclare = Declare<'a> Client [DeclareOk] (Short) {
+        10 "queue.declare" QueueDeclare = Declare<'a> Client [DeclareOk] (Short) new(queue) {
             /// The queue's name; empty for one that the server makes up.
             queue: ShortStr<'a>,
             /// Only check that it exists.
-            passive: Bit,
+            passive: Bit => with_passive,
             /// It survives a restart of the server.
-            durable: Bit,
+            durable: Bit => with_durable,
             /// It is this connection's alone, and goes with it.
-            exclusive: Bit,
+            exclusive: Bit => with_exclusive,
             /// It goes when its last consumer goes.
-            auto_delete: Bit,
+            auto_delete: Bit => with_auto_delete,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
             /// Further settings.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// It exists.
         11 "queue.declare-ok" QueueDeclareOk = DeclareOk<'a> Server [] () {
@@ -470,7 +488,7 @@ methods! { 'a;
             consumer_count: Long,
         } ()
         /// Binds a queue to an exchange.
-        20 "queue.bind" QueueBind = Bind<'a> Client [BindOk] (Short) {
+        20 "queue.bind" QueueBind = Bind<'a> Client [BindOk] (Short) new(queue, exchange, routing_key) {
             /// The queue's name.
             queue: ShortStr<'a>,
             /// The exchange's name.
@@ -478,18 +496,18 @@ methods! { 'a;
             /// The binding's routing key.
             routing_key: ShortStr<'a>,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
             /// Further settings.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// They are bound.
         21 "queue.bind-ok" QueueBindOk = BindOk Server [] () {} ()
         /// Drops the messages that are ready.
-        30 "queue.purge" QueuePurge = Purge<'a> Client [PurgeOk] (Short) {
+        30 "queue.purge" QueuePurge = Purge<'a> Client [PurgeOk] (Short) new(queue) {
             /// The queue's name.
             queue: ShortStr<'a>,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
         } ()
         /// They are dropped.
         31 "queue.purge-ok" QueuePurgeOk = PurgeOk Server [] () {
@@ -497,15 +515,15 @@ methods! { 'a;
             message_count: Long,
         } ()
         /// Deletes a queue.
-        40 "queue.delete" QueueDelete = Delete<'a> Client [DeleteOk] (Short) {
+        40 "queue.delete" QueueDelete = Delete<'a> Client [DeleteOk] (Short) new(queue) {
             /// The queue's name.
             queue: ShortStr<'a>,
             /// Only if it has no consumers.
-            if_unused: Bit,
+            if_unused: Bit => with_if_unused,
             /// Only if it has no messages.
-            if_empty: Bit,
+            if_empty: Bit => with_if_empty,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
         } ()
         /// It exists no longer.
         41 "queue.delete-ok" QueueDeleteOk = DeleteOk Server [] () {
@@ -513,7 +531,7 @@ methods! { 'a;
             message_count: Long,
         } ()
         /// Removes a binding of a queue.
-        50 "queue.unbind" QueueUnbind = Unbind<'a> Client [UnbindOk] (Short) {
+        50 "queue.unbind" QueueUnbind = Unbind<'a> Client [UnbindOk] (Short) new(queue, exchange, routing_key) {
             /// The queue's name.
             queue: ShortStr<'a>,
             /// The exchange's name.
@@ -521,7 +539,7 @@ methods! { 'a;
             /// The binding's routing key.
             routing_key: ShortStr<'a>,
             /// The binding's arguments.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// They are bound no longer.
         51 "queue.unbind-ok" QueueUnbindOk = UnbindOk Server [] () {} ()
@@ -532,30 +550,30 @@ methods! { 'a;
         /// How much may be delivered ahead of acknowledgements.
         10 "basic.qos" BasicQos = Qos Client [QosOk] () {
             /// Bytes, 0 for no limit.
-            prefetch_size: Long,
+            prefetch_size: Long => with_prefetch_size,
             /// Messages, 0 for no limit.
-            prefetch_count: Short,
+            prefetch_count: Short => with_prefetch_count,
             /// For the channel as a whole rather than for each new consumer (RabbitMQ's meaning).
-            global: Bit,
+            global: Bit => with_global,
         } ()
         /// It holds.
         11 "basic.qos-ok" BasicQosOk = QosOk Server [] () {} ()
         /// Starts a consumer.
-        20 "basic.consume" BasicConsume = Consume<'a> Client [ConsumeOk] (Short) {
+        20 "basic.consume" BasicConsume = Consume<'a> Client [ConsumeOk] (Short) new(queue) {
             /// The queue's name.
             queue: ShortStr<'a>,
             /// The consumer's name on this channel; empty for one that the server makes up.
-            consumer_tag: ShortStr<'a>,
+            consumer_tag: ShortStr<'a> => with_consumer_tag,
             /// Not what this connection published.
-            no_local: Bit,
+            no_local: Bit => with_no_local,
             /// Deliveries need no acknowledgement.
-            no_ack: Bit,
+            no_ack: Bit => with_no_ack,
             /// No other consumer may have the queue.
-            exclusive: Bit,
+            exclusive: Bit => with_exclusive,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
             /// Further settings.
-            arguments: Table<'a>,
+            arguments: Table<'a> => with_arguments,
         } ()
         /// It is started.
         21 "basic.consume-ok" BasicConsumeOk = ConsumeOk<'a> Server [] () {
@@ -563,11 +581,11 @@ methods! { 'a;
             consumer_tag: ShortStr<'a>,
         } ()
         /// Ends a consumer; from the server, tells that it has ended (RabbitMQ).
-        30 "basic.cancel" BasicCancel = Cancel<'a> Both [CancelOk] () {
+        30 "basic.cancel" BasicCancel = Cancel<'a> Both [CancelOk] () new(consumer_tag) {
             /// The consumer's name.
             consumer_tag: ShortStr<'a>,
             /// No answer is wanted.
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
         } ()
         /// It has ended.
         31 "basic.cancel-ok" BasicCancelOk = CancelOk<'a> Both [] () {
@@ -575,15 +593,15 @@ methods! { 'a;
             consumer_tag: ShortStr<'a>,
         } ()
         /// Publishes a message.
-        40 "basic.publish" BasicPublish = Publish<'a> Client content [] (Short) {
+        40 "basic.publish" BasicPublish = Publish<'a> Client content [] (Short) new(exchange, routing_key) {
             /// The exchange's name; empty for the default exchange.
             exchange: ShortStr<'a>,
             /// The message's routing key.
             routing_key: ShortStr<'a>,
             /// Return it if it goes to no queue.
-            mandatory: Bit,
+            mandatory: Bit => with_mandatory,
             /// Return it if no consumer takes it at once.
-            immediate: Bit,
+            immediate: Bit => with_immediate,
         } ()
         /// Gives back a message that could not be routed.
         50 "basic.return" BasicReturn = Return<'a> Server content [] () {
@@ -610,11 +628,11 @@ methods! { 'a;
             routing_key: ShortStr<'a>,
         } ()
         /// Asks for one message.
-        70 "basic.get" BasicGet = Get<'a> Client [GetOk, GetEmpty] (Short) {
+        70 "basic.get" BasicGet = Get<'a> Client [GetOk, GetEmpty] (Short) new(queue) {
             /// The queue's name.
             queue: ShortStr<'a>,
             /// It needs no acknowledgement.
-            no_ack: Bit,
+            no_ack: Bit => with_no_ack,
         } ()
         /// Here it is.
         71 "basic.get-ok" BasicGetOk = GetOk<'a> Server content [] () {
@@ -673,7 +691,7 @@ methods! { 'a;
         /// Asks for a confirm of every publish on this channel.
         10 "confirm.select" ConfirmSelect = Select Client [SelectOk] () {
             /// No answer is wanted (`nowait` in the specification's XML).
-            no_wait: Bit,
+            no_wait: Bit => with_no_wait,
         } ()
         /// It holds.
         11 "confirm.select-ok" ConfirmSelectOk = SelectOk Server [] () {} ()
