@@ -1,6 +1,5 @@
 //! A log in a PostgreSQL database.
 
-use std::fmt::Display;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -30,7 +29,7 @@ impl FromStr for Postgres {
     /// Takes a URL, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or the form of libpq,
     /// `host=/run/postgresql dbname=mq`.
     fn from_str(url: &str) -> Result<Self, StoreError> {
-        let config = Config::from_str(url).map_err(|error| failed("read the address", error))?;
+        let config = Config::from_str(url).map_err(|error| failed("read the address", &error))?;
         Ok(Self { config })
     }
 }
@@ -40,7 +39,7 @@ impl Storage for Postgres {
         let mut session = Session::open(&self.config)?;
         let sql = "update mq_log_writer set epoch = epoch + 1 returning epoch";
         let writer = session.client.query_one(sql, &[]);
-        let writer = writer.map_err(|error| failed("begin to write", error))?;
+        let writer = writer.map_err(|error| failed("begin to write", &error))?;
         Ok(Box::new(Log {
             config: self.config.clone(),
             epoch: writer.get(0),
@@ -91,12 +90,12 @@ impl Session {
         }
         let mut client = config
             .connect(NoTls)
-            .map_err(|error| failed("connect", error))?;
+            .map_err(|error| failed("connect", &error))?;
         let begun = Instant::now();
         loop {
             let locked = client.query_one(LOCK, &[]);
             if locked
-                .map_err(|error| failed("lock the log", error))?
+                .map_err(|error| failed("lock the log", &error))?
                 .get(0)
             {
                 break;
@@ -120,7 +119,7 @@ impl Session {
                 client,
             })
         });
-        prepared.map_err(|error| failed("prepare the table mq_log", error))
+        prepared.map_err(|error| failed("prepare the table mq_log", &error))
     }
 }
 
@@ -151,7 +150,7 @@ impl Log {
         act: impl FnOnce(&mut Session) -> Result<T, postgres::Error>,
     ) -> Result<T, StoreError> {
         let mut session = self.take_session()?;
-        let done = act(&mut session).map_err(|error| failed(doing, error))?;
+        let done = act(&mut session).map_err(|error| failed(doing, &error))?;
         self.session = Some(session);
         Ok(done)
     }
@@ -168,7 +167,7 @@ impl Log {
         let writer = session
             .client
             .query_one("select epoch from mq_log_writer", &[]);
-        let writer = writer.map_err(|error| failed("look who writes", error))?;
+        let writer = writer.map_err(|error| failed("look who writes", &error))?;
         match writer.get::<_, i64>(0) == self.epoch {
             true => Ok(session),
             false => Err(StoreError::Replaced),
@@ -183,7 +182,7 @@ impl Store for Log {
     ) -> Result<Recovered, StoreError> {
         let mut session = self.take_session()?;
         let sql = "select position, bytes from mq_log order by position";
-        let reading = |error| failed("read the log", error);
+        let reading = |error: postgres::Error| failed("read the log", &error);
         let none: [i64; 0] = [];
         let mut rows = session.client.query_raw(sql, none).map_err(reading)?;
         let mut end = None;
@@ -269,7 +268,7 @@ fn signed(position: u64) -> i64 {
     position.cast_signed()
 }
 
-fn failed(doing: &'static str, error: impl Display + std::error::Error) -> StoreError {
+fn failed(doing: &'static str, error: &dyn std::error::Error) -> StoreError {
     // The message of PostgreSQL itself is the cause.
     let reason = match error.source() {
         Some(source) => format!("{error}: {source}"),
