@@ -114,7 +114,10 @@ impl Peer for BriefPeer {
         };
     }
 
-    fn crashed(&mut self, now: Duration, _ledger: &mut Ledger) {
+    fn crashed(&mut self, now: Duration, ledger: &mut Ledger) {
+        if ledger.all_stored {
+            return;
+        }
         // That it was left may not be stored: then it counts from here on.
         self.left = self
             .left

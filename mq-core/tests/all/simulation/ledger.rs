@@ -151,6 +151,8 @@ pub(super) struct Ledger {
     topics: BTreeMap<Topic, Vec<u64>>,
     /// When the connection that was lost last was over for the broker.
     pub(super) left: Duration,
+    /// Nothing was lost in the last crash: all had been stored.
+    pub(super) all_stored: bool,
     /// Whether the shared subscription has a member.
     has_members: bool,
     /// The client that the queue `single` delivers to.

@@ -92,6 +92,10 @@ fn leave(random: &mut Random, stores: bool) -> Vec<Step> {
     let mut steps = Vec::from(here);
     steps.push(Step::Cut { who: BRIEF });
     if stores && random.below(2) == 0 {
+        // What happened before is stored, or is lost at times.
+        if random.below(2) == 0 {
+            steps.push(settle());
+        }
         let (kept, flipped) = (random.below(4) as u8, None);
         let jump = jump(random);
         steps.push(Step::Crash {
@@ -153,6 +157,10 @@ fn die(random: &mut Random, stores: bool) -> Vec<Step> {
         steps.push(wait(random));
     }
     if stores && random.below(2) == 0 {
+        // What happened before is stored, or is lost at times.
+        if random.below(2) == 0 {
+            steps.push(settle());
+        }
         let (kept, flipped) = (random.below(4) as u8, None);
         let jump = jump(random);
         steps.push(Step::Crash {

@@ -131,6 +131,9 @@ impl Peer for WillPeer {
     }
 
     fn crashed(&mut self, now: Duration, ledger: &mut Ledger) {
+        if ledger.all_stored {
+            return;
+        }
         // That it was left may not be stored: then it counts from here on.
         if let Some((number, earliest, latest)) = &mut self.left {
             *earliest = now.min(*earliest);
