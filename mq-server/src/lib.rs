@@ -31,7 +31,7 @@
 //!
 //! A test has a broker of its own, on ports that nobody else has, and it is gone when the
 //! test is over: dropping it takes a fraction of a second, whatever clients are connected.
-//! [`inject`](BlockingServer::inject) has things go wrong in it.
+//! [`inject`](BlockingServer::inject) has things go wrong in it. [`testing`] has more.
 //!
 //! ```
 //! use std::time::Duration;
@@ -77,6 +77,8 @@ mod recovery;
 mod report;
 mod server;
 pub mod store;
+#[cfg_attr(not(doctest), doc = include_str!("../TESTING.md"))]
+pub mod testing {}
 mod throttle;
 mod transport;
 
