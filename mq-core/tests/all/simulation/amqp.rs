@@ -107,6 +107,21 @@ impl AmqpPeer {
         }
     }
 
+    /// Consumes from a queue, unless it does already.
+    fn consume(&mut self, queue: Place) {
+        if self.consuming.contains(&queue) {
+            return;
+        }
+        let consume = basic::Consume {
+            queue,
+            consumer_tag: queue,
+            ..Default::default()
+        };
+        let codec = self.codec.as_mut().unwrap();
+        codec.consume(CONFIRM, &consume).unwrap();
+        self.consuming.push(queue);
+    }
+
     fn commit(&mut self) {
         let codec = self.codec.as_mut().unwrap();
         codec.tx_commit(TRANSACTION, &tx::Commit {}).unwrap();
@@ -287,19 +302,7 @@ impl Peer for AmqpPeer {
                     ledger.answered(message, Outcome::Refused);
                 }
             }
-            8 if !self.consuming.contains(&queue) => {
-                let consume = basic::Consume {
-                    queue,
-                    consumer_tag: queue,
-                    ..Default::default()
-                };
-                self.codec
-                    .as_mut()
-                    .unwrap()
-                    .consume(CONFIRM, &consume)
-                    .unwrap();
-                self.consuming.push(queue);
-            }
+            8 => self.consume(queue),
             9 => {
                 let get = basic::Get {
                     queue,
@@ -356,7 +359,23 @@ impl Peer for AmqpPeer {
                 self.commit();
                 return;
             }
-            What::Shared | What::Together | What::Retained { .. } | What::Cleared { .. } => return,
+            What::Ranked if self.ready => {
+                let message = ledger.for_queue(self.number, "ranked");
+                self.send(CONFIRM, "", "ranked", message);
+                return;
+            }
+            What::Single if self.ready => {
+                self.consume("single");
+                let message = ledger.for_queue(self.number, "single");
+                self.send(CONFIRM, "", "single", message);
+                return;
+            }
+            What::Shared
+            | What::Together
+            | What::Ranked
+            | What::Single
+            | What::Retained { .. }
+            | What::Cleared { .. } => return,
         };
         if self.ready {
             let message = ledger.for_topic(self.number, false, expiry);

@@ -48,6 +48,10 @@ pub(super) enum What {
     Shared,
     /// Two messages in a transaction, which is committed.
     Together,
+    /// A message for the queue with priorities.
+    Ranked,
+    /// A message for the queue with a single active consumer, and a consumer of it.
+    Single,
     /// A message to be retained under one of the publisher's topics.
     Retained { slot: u8, expires: bool },
     /// That nothing is to be retained under that topic any more.

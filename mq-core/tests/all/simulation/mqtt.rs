@@ -178,7 +178,7 @@ impl Peer for MqttPeer {
         }
         let expires = match what {
             What::Expiring => true,
-            What::Shared | What::Together => return,
+            What::Shared | What::Together | What::Ranked | What::Single => return,
             What::Lasting | What::Once | What::Cleared { .. } => false,
             What::Retained { expires, .. } => expires,
         };

@@ -18,7 +18,7 @@ pub(super) const ENOUGH: u8 = 8;
 
 /// One of the phases.
 pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
-    match random.below(10) {
+    match random.below(12) {
         0 => crowd(random),
         1 => retain(random),
         2 => leave(random, stores),
@@ -27,7 +27,9 @@ pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
         5 => transact(random),
         6 => die(random, stores),
         7 => share(random),
-        8 => vec![Step::Connect { who: STRANGER }, settle()],
+        8 => rank(random),
+        9 => follow(random),
+        10 => vec![Step::Connect { who: STRANGER }, settle()],
         _ => vec![Step::Restart],
     }
 }
@@ -146,6 +148,33 @@ fn transact(random: &mut Random) -> Vec<Step> {
         settle(),
         Step::Restart,
     ]
+}
+
+/// Messages with priorities wait while the broker starts anew.
+fn rank(random: &mut Random) -> Vec<Step> {
+    let who = one(random, &AMQP);
+    let mut steps = vec![Step::Connect { who }, settle()];
+    let what = What::Ranked;
+    steps.extend(vec![Step::Publish { who, what }; 3]);
+    steps.extend([settle(), Step::Restart]);
+    steps
+}
+
+/// Two consume from a queue with a single active consumer. The one that is goes, and the
+/// other follows.
+fn follow(random: &mut Random) -> Vec<Step> {
+    let mut steps = Vec::from(AMQP.map(|who| Step::Connect { who }));
+    steps.push(settle());
+    let what = What::Single;
+    for _ in 0..2 {
+        steps.extend(AMQP.map(|who| Step::Publish { who, what }));
+        steps.push(settle());
+    }
+    let who = one(random, &AMQP);
+    steps.extend([Step::Cut { who }, settle()]);
+    steps.extend(AMQP.map(|who| Step::Publish { who, what }));
+    steps.push(settle());
+    steps
 }
 
 /// A client with a will goes and may come back before that is due.
