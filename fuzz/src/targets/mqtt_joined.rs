@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use mqtt_codec::connection::{
-    Accept, ClientConfig, ClientConnection, ClientEvent, MessageBuf, ServerConfig, ServerConnection,
-    ServerEvent, Session,
+    Accept, ClientConfig, ClientConnection, ClientEvent, MessageBuf, ServerConfig,
+    ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,

@@ -17,8 +17,8 @@ use mqtt_codec::connection::{
     ServerConnection, ServerEvent, Session,
 };
 use mqtt_codec::{
-    ConnAck, Connect, Packet, PacketIdentifier, Properties, PropertiesBuilder, ProtocolVersion, Publish,
-    QoS, ReasonCode,
+    ConnAck, Connect, Packet, PacketIdentifier, Properties, PropertiesBuilder, ProtocolVersion,
+    Publish, QoS, ReasonCode,
 };
 use mqtt_protocol_core::mqtt;
 use mqtt_protocol_core::mqtt::connection::Event;
