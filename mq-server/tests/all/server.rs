@@ -263,8 +263,7 @@ fn shutdown_does_not_wait_for_idle_clients() {
 }
 
 /// 5,000 clients that do nothing when the server says goodbye, or as many as this process may
-/// have sockets for. What it takes is for the goodbyes and the linger of 200 ms; a second more
-/// is for a machine that is busy.
+/// have sockets for. None of them is waited for: that would take as long as the grace period.
 #[test]
 fn dropping_does_not_wait_for_many_idle_clients() {
     let files = rlimit::increase_nofile_limit(20_000).unwrap_or(1024);
@@ -272,21 +271,23 @@ fn dropping_does_not_wait_for_many_idle_clients() {
         .unwrap()
         .saturating_sub(500)
         .min(5000);
-    let server = start();
+    let mut config = Config::ephemeral();
+    (config.shutdown_grace, config.linger) = (Duration::from_secs(60), Duration::from_secs(60));
+    let server = BlockingServer::start(config).unwrap();
     let mut clients: Vec<TcpStream> = Vec::new();
     for number in 0..count {
         let mut client = connect(server.mqtt_addr());
         let identifier = format!("idle-{number}");
         client.write_all(&mqtt_connect(&identifier)).unwrap();
+        // Each waits to be let in: the kernel has the next ones try again only after a second
+        // where too many wait.
+        assert_eq!(read(&mut client, 4), MQTT_CONNACK);
         clients.push(client);
-    }
-    for client in &mut clients {
-        assert_eq!(read(client, 4), MQTT_CONNACK);
     }
     let begin = Instant::now();
     drop(server);
     let took = begin.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?} for {count}");
+    assert!(took < Duration::from_secs(20), "{took:?} for {count}");
 }
 
 #[test]
