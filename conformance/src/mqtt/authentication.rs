@@ -6,7 +6,7 @@ use super::play::{Play, Played};
 use super::property::{
     AUTHENTICATION_DATA, AUTHENTICATION_METHOD, MAXIMUM_PACKET_SIZE, Properties, four_byte, text,
 };
-use super::wire::{AUTH, CONNACK, Connect, DISCONNECT, Packet, packet, varint};
+use super::wire::{AUTH, CONNACK, Connect, DISCONNECT, GOODBYE, Packet, packet, varint};
 use crate::case::Section;
 use crate::scram::{Credentials, Exchange, with_wrong_proof};
 use crate::target::Protocol;
@@ -371,7 +371,8 @@ fn replayed(p: &Play<'_>) -> Played {
     client
         .await_connack("CONNACK with success after the right proof")
         .setup("the proof")?;
-    client.disconnect()?;
+    client.wire.send(GOODBYE);
+    drop(client);
     let mut client = p.open()?;
     client.wire.send(&connect.bytes());
     // A nonce that has been seen may be refused at once.
