@@ -1,5 +1,6 @@
 //! Sessions and retained messages that were kept, put back.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
