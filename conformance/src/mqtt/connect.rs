@@ -10,7 +10,7 @@ use super::property::{
 use super::wire::{CONNACK, Connect, PING, PINGRESP, PUBLISH, Packet, SUBACK, Version};
 use crate::case::Section;
 use crate::target::Protocol;
-use crate::verdict::{fail, not_applicable};
+use crate::verdict::{Stop, fail, not_applicable};
 use crate::wire::Seen;
 
 pub(super) const SECTION: Section = Section {
@@ -344,7 +344,21 @@ fn takeover_reason(p: &Play<'_>) -> Played {
     }
 }
 
+/// A broker that does nothing for two seconds, on a machine that is busy, has broken no rule
+/// if it keeps the time when it is asked again.
+const ATTEMPTS: usize = 3;
+
 fn keep_alive_expires(p: &Play<'_>) -> Played {
+    for _ in 1..ATTEMPTS {
+        match keeps_time(p) {
+            Err(Stop::Fail { .. }) => {}
+            played => return played,
+        }
+    }
+    keeps_time(p)
+}
+
+fn keeps_time(p: &Play<'_>) -> Played {
     // A broker that looks only every few seconds can be in time for one of
     // them by chance, but not for both.
     let mut first = Silent::connect(p)?;
