@@ -219,6 +219,17 @@ impl Ledger {
         sent.due = sent.due.min(Some(due));
     }
 
+    /// That the connections of wills are gone may not be stored: then it counts from here on,
+    /// also by a clock that was set back.
+    pub(super) fn wills_left(&mut self, now: Duration) {
+        let due = Some(now.saturating_add(WILL_DELAY));
+        for sent in self.sent.values_mut() {
+            if sent.due.is_some_and(|due| due < Duration::MAX) {
+                sent.due = sent.due.min(due);
+            }
+        }
+    }
+
     /// What is ready in the queue `ranked` comes by priority.
     pub(super) fn check_ranks(found: &[u64]) {
         let is_sorted = found.is_sorted_by(|a, b| a % RANKS >= b % RANKS);

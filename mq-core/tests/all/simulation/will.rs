@@ -134,11 +134,10 @@ impl Peer for WillPeer {
         if ledger.all_stored {
             return;
         }
-        // That it was left may not be stored: then it counts from here on.
-        if let Some((number, earliest, latest)) = &mut self.left {
+        ledger.wills_left(now);
+        if let Some((_, earliest, latest)) = &mut self.left {
             *earliest = now.min(*earliest);
             *latest = now.max(*latest);
-            ledger.will_left(*number, *earliest);
         }
     }
 
