@@ -105,8 +105,10 @@ impl Peer for BriefPeer {
     fn lost(&mut self, ledger: &mut Ledger) {
         self.left = match self.left {
             _ if self.ready => Some((ledger.left, ledger.left)),
-            // It may have had its session, or not.
-            left => left.map(|(earliest, _)| (earliest, ledger.left)),
+            // It may have had its session, or not. The clock may have been set back meanwhile.
+            left => {
+                left.map(|(earliest, latest)| (earliest.min(ledger.left), latest.max(ledger.left)))
+            }
         };
         *self = Self {
             left: self.left,
