@@ -300,7 +300,7 @@ impl Simulation {
     }
 
     fn crash(&mut self, kept: usize, flipped: Option<u16>, jump: i32) {
-        self.ledger.all_stored = self.network.store.waiting() == 0;
+        self.ledger.all_stored = self.network.is_all_stored();
         self.network.crash(kept, flipped, jump);
         let clock = self.network.clock(self.network.now);
         self.ledger.crashed();

@@ -142,6 +142,13 @@ impl Network {
         link.closed.then(|| self.clock(link.closed_at))
     }
 
+    /// All that the broker knows is stored. One that has done nothing since it came back has
+    /// not said yet whose connections are gone.
+    pub(super) fn is_all_stored(&self) -> bool {
+        let is_fresh = matches!(self.calls.last(), Some(Call::Crash(..)));
+        self.store.waiting() == 0 && !is_fresh
+    }
+
     /// Whether the broker outlives its crashes.
     pub(super) fn stores(&self) -> bool {
         self.config.store == Store::Log
