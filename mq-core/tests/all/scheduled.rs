@@ -191,3 +191,35 @@ fn a_schedule_needs_room() {
     world.wait(5 * SECOND);
     assert_eq!(world.broker.statistics().ready, 2);
 }
+
+/// STOMP 1.2, COMMIT: a transaction is done as a whole, or not at all.
+#[test]
+fn a_transaction_needs_room_for_its_schedules() {
+    for (count, expected) in [(2, "RECEIPT"), (3, "ERROR")] {
+        let config = Config {
+            limits: Limits {
+                delayed_messages: 2,
+                ..Limits::default()
+            },
+            ..Config::default()
+        };
+        let mut world = World::with(config);
+        let client = Stomp::connect(&mut world);
+        let queue = Stomp::connect(&mut world);
+        queue.subscribe(&mut world, "1", "/queue/q", "");
+        queue.frames(&mut world);
+        client.send(&mut world, "BEGIN\ntransaction:t\n\n");
+        for _ in 0..count {
+            send(
+                client,
+                &mut world,
+                "AMQ_SCHEDULED_DELAY:5000\ntransaction:t\n",
+            );
+        }
+        client.send(&mut world, "COMMIT\ntransaction:t\nreceipt:c\n\n");
+        assert_eq!(client.frames(&mut world)[0].command, expected, "{count}");
+        world.wait(5 * SECOND);
+        let done = if expected == "RECEIPT" { count } else { 0 };
+        assert_eq!(queue.frames(&mut world).len(), done, "{count}");
+    }
+}

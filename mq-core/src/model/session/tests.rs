@@ -92,7 +92,7 @@ impl VirtualHost {
     fn say(&mut self, message: Message, from: Option<SessionId>) -> PublishOutcome {
         let mut message = message;
         message.published = self.shared.now;
-        self.publish_retaining(&Arc::new(message), from)
+        self.publish(&Arc::new(message), from)
     }
 
     fn next_pending(&mut self, id: SessionId, quota: bool) -> Option<(Option<u64>, Pending)> {

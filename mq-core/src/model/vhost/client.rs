@@ -2,13 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::{VirtualHost, Work};
-use crate::model::PublishOutcome;
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
-use crate::model::schedule::schedule_of;
 use crate::model::session::{Attach, Attached, Census, Leaving, Parting, SessionId};
 use crate::model::{ConnectionId, Notice};
 
@@ -87,33 +84,11 @@ impl VirtualHost {
             Arc::make_mut(&mut message).published = self.shared.now;
             self.shared.meter.count(&mut message);
             // Who could be told what became of it is gone.
-            let _ = self.publish_retaining(&message, Some(id));
+            let _ = self.publish(&message, Some(id));
         }
         if let Some(ended) = ended {
             let remains = self.sessions.bury(&mut self.shared, ended);
             self.begin(None, Work::PassOn(remains));
-        }
-    }
-
-    /// Publishes what came over MQTT: keeps it if it is to be retained.
-    #[must_use = "the publisher is to be told"]
-    pub(crate) fn publish_retaining(
-        &mut self,
-        message: &Arc<Message>,
-        publisher: Option<SessionId>,
-    ) -> PublishOutcome {
-        let mut targets = Vec::new();
-        // One that waits is retained when its time has come.
-        let stored = !message.is_retained()
-            || schedule_of(message).is_some()
-            || self
-                .sessions
-                .retain(&mut self.shared, message, &mut targets);
-        match self.publish(message, publisher, targets) {
-            PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
-                PublishOutcome::Dropped
-            }
-            outcome => outcome,
         }
     }
 }

@@ -94,6 +94,7 @@ impl VirtualHost {
             self.begin_part(&mut commit.id);
             let message = &publish.message;
             self.trace_publish(id, message);
+            self.shared.statistics.published += 1;
             let outcome = self.publish_to(message, routes, None, Room::Promised, Vec::new());
             self.shared.changes.set_transaction(None);
             self.return_unroutable(id, publish, outcome);
@@ -137,7 +138,7 @@ impl VirtualHost {
     ) -> Result<(), Refusal> {
         self.prepare(id.connection, publish)?;
         let routes = self.route(&publish.message);
-        *delayed += routes.delayed.len();
+        *delayed += routes.delayed.len() + usize::from(routes.scheduled.is_some());
         if *delayed > 0 && self.delays.len() + *delayed > self.shared.limits.delayed_messages {
             self.shared.statistics.refused += 1;
             return Err(Refusal::resource_limit(format_args!(

@@ -18,6 +18,7 @@ impl VirtualHost {
         &mut self,
         message: &Arc<Message>,
         exchanges: &[Name],
+        room: Room,
         targets: &mut Vec<Target>,
     ) -> bool {
         let Some(delay) = delay_of(message) else {
@@ -26,7 +27,7 @@ impl VirtualHost {
         let until = self.shared.now.saturating_add(delay);
         let mut all = true;
         for exchange in exchanges {
-            if self.delays.len() >= self.shared.limits.delayed_messages {
+            if !self.has_room_to_wait(room) {
                 all = false;
                 continue;
             }
@@ -48,8 +49,9 @@ impl VirtualHost {
         all
     }
 
-    /// Routes the next message whose time has come. The publisher has been answered: a queue
-    /// that is full refuses it without telling anybody, and what belongs nowhere is gone.
+    /// Routes the next message whose time has come. It was counted, and its publisher answered,
+    /// when it was published: a queue that is full refuses it without telling anybody, and what
+    /// belongs nowhere is gone.
     pub(super) fn release_delayed(&mut self) {
         let Some(due) = self.delays.pop_due(&mut self.shared) else {
             return;
@@ -64,8 +66,6 @@ impl VirtualHost {
         let routes = self.route(&message);
         // Nobody is to be told what becomes of it now.
         let _ = self.publish_to(&message, routes, None, Room::Asked, Vec::new());
-        // It was counted when it was published.
-        self.shared.statistics.published -= 1;
         self.settle_delayed(due.kept);
     }
 
@@ -79,14 +79,19 @@ impl VirtualHost {
         }
     }
 
+    fn has_room_to_wait(&self, room: Room) -> bool {
+        room == Room::Promised || self.delays.len() < self.shared.limits.delayed_messages
+    }
+
     /// Lets a message wait before it is routed. Returns whether there was room.
     pub(super) fn hold(
         &mut self,
         message: &Arc<Message>,
         until: Duration,
+        room: Room,
         targets: &mut Vec<Target>,
     ) -> bool {
-        let has_room = self.delays.len() < self.shared.limits.delayed_messages;
+        let has_room = self.has_room_to_wait(room);
         if has_room {
             // A message that is to outlive the broker does.
             let shared = &mut self.shared;
@@ -113,9 +118,7 @@ impl VirtualHost {
             let mut message = Arc::new(message);
             self.shared.meter.count(&mut message);
             // Nobody is to be told what becomes of it now.
-            let _ = self.publish_retaining(&message, None);
-            // Its publisher has sent it once, which was counted then.
-            self.shared.statistics.published -= 1;
+            let _ = self.retain_and_route(&message, None);
         }
     }
 }

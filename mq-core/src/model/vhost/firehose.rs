@@ -4,7 +4,6 @@
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use super::VirtualHost;
 use crate::model::ConnectionId;
@@ -93,7 +92,7 @@ impl VirtualHost {
         let mut copy = Arc::new(copy);
         self.shared.meter.count(&mut copy);
         // Nobody has asked what becomes of it.
-        let _ = self.publish(&copy, None, Vec::new());
+        let _ = self.publish(&copy, None);
     }
 
     /// The headers of a copy that both kinds have.

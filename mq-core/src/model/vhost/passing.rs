@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::routing::Room;
 use super::{VirtualHost, Work};
 use crate::model::ConnectionId;
 use crate::model::change::Change;
@@ -19,6 +20,9 @@ use crate::model::queue::{
     Settlement, Thawed,
 };
 use crate::model::refusal::Refusal;
+
+/// Steps of one look at a queue from outside of its turn.
+const AT_A_TIME: u64 = 256;
 
 impl VirtualHost {
     /// Passes on what queues have left. Returns whether there was anything.
@@ -70,7 +74,7 @@ impl VirtualHost {
         }
         self.shared.statistics.dead_lettered += 1;
         let mut targets = Vec::new();
-        if !self.delay(&letter, &routes.delayed, &mut targets) {
+        if !self.delay(&letter, &routes.delayed, Room::Asked, &mut targets) {
             self.shared.statistics.refused += 1;
         }
         for id in routes.queues {
@@ -192,6 +196,3 @@ impl VirtualHost {
         self.pass_on();
     }
 }
-
-/// Steps of one look at a queue from outside of its turn.
-const AT_A_TIME: u64 = 256;

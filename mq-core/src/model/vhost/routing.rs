@@ -55,20 +55,44 @@ impl VirtualHost {
         self.queues.refuses(&self.shared, id, message)
     }
 
-    /// Puts a message where it is routed to. `publisher` is the MQTT session it
-    /// comes from, if any, for subscriptions that do not want their own. In `targets` it is
-    /// kept already.
+    /// Publishes a message, and keeps it if it is to be retained.
     #[must_use = "the publisher is to be told"]
     pub(crate) fn publish(
         &mut self,
         message: &Arc<Message>,
         publisher: Option<SessionId>,
-        targets: Vec<Target>,
     ) -> PublishOutcome {
-        let routes = self.route(message);
-        self.publish_to(message, routes, publisher, Room::Asked, targets)
+        self.shared.statistics.published += 1;
+        self.retain_and_route(message, publisher)
     }
 
+    /// The same for a message that is counted already.
+    #[must_use = "the publisher is to be told"]
+    pub(super) fn retain_and_route(
+        &mut self,
+        message: &Arc<Message>,
+        publisher: Option<SessionId>,
+    ) -> PublishOutcome {
+        let mut targets = Vec::new();
+        // One that waits is retained when its time has come.
+        let stored = !message.is_retained()
+            || schedule_of(message).is_some()
+            || self
+                .sessions
+                .retain(&mut self.shared, message, &mut targets);
+        let routes = self.route(message);
+        match self.publish_to(message, routes, publisher, Room::Asked, targets) {
+            PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
+                PublishOutcome::Dropped
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Puts a message where it is routed to. `publisher` is the MQTT session it
+    /// comes from, if any, for subscriptions that do not want their own. In `targets` it is
+    /// kept already. Whoever published it has counted it.
+    #[must_use = "the publisher is to be told"]
     pub(super) fn publish_to(
         &mut self,
         message: &Arc<Message>,
@@ -77,7 +101,6 @@ impl VirtualHost {
         room: Room,
         mut targets: Vec<Target>,
     ) -> PublishOutcome {
-        self.shared.statistics.published += 1;
         if routes.is_empty() {
             self.shared.changes.push_message(message, targets);
             self.shared.statistics.unroutable += 1;
@@ -85,9 +108,9 @@ impl VirtualHost {
         }
         let in_queue = !routes.queues.is_empty();
         let waits = !in_queue && routes.sessions.is_empty();
-        let mut refused = !self.delay(message, &routes.delayed, &mut targets);
+        let mut refused = !self.delay(message, &routes.delayed, room, &mut targets);
         if let Some(until) = routes.scheduled {
-            refused |= !self.hold(message, until, &mut targets);
+            refused |= !self.hold(message, until, room, &mut targets);
         }
         for id in routes.queues {
             if room == Room::Asked && self.refuses(id, message) {

@@ -381,7 +381,7 @@ impl VirtualHost {
             return;
         }
         self.trace_publish(id, &publish.message);
-        let outcome = self.publish_retaining(&publish.message, publisher);
+        let outcome = self.publish(&publish.message, publisher);
         self.return_unroutable(id, publish, outcome);
         if let Some(ticket) = answer.to(outcome) {
             if let Some(session) = publisher

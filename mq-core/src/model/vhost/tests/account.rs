@@ -66,7 +66,7 @@ proptest! {
                     m.published = v.shared.now;
                     m.properties.expiration = ttl.map(Duration::from_millis);
                     // The account at the end is what counts, wherever it went.
-                    let _ = v.publish(&Arc::new(m), None, Vec::new());
+                    let _ = v.publish(&Arc::new(m), None);
                 }
                 Step::Consume(n, prefetch, no_ack) => {
                     let queue = id(&v, n);

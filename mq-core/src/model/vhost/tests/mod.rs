@@ -72,7 +72,7 @@ impl VirtualHost {
         message.routing_key = Name::from(key);
         message.published = self.shared.now;
         change(&mut message);
-        let outcome = self.publish(&Arc::new(message), None, Vec::new());
+        let outcome = self.publish(&Arc::new(message), None);
         self.settle_down();
         outcome
     }

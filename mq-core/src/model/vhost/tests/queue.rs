@@ -45,7 +45,7 @@ fn a_consumer_in_waiting_takes_what_a_full_queue_would_drop() {
     let channel = v.channel(ME);
     v.consumer(q, channel, 0);
     assert_eq!(
-        v.publish(&Arc::new(message("now")), None, Vec::new()),
+        v.publish(&Arc::new(message("now")), None),
         PublishOutcome::Routed
     );
     assert_eq!(v.deliveries().len(), 1);
@@ -129,7 +129,7 @@ fn time_to_live_zero_is_for_those_who_wait() {
     let channel = v.channel(ME);
     v.consumer(q, channel, 0);
     assert_eq!(
-        v.publish(&Arc::new(message("somebody")), None, Vec::new()),
+        v.publish(&Arc::new(message("somebody")), None),
         PublishOutcome::Routed
     );
     assert_eq!(v.deliveries().len(), 1);

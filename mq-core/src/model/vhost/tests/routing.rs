@@ -104,14 +104,11 @@ fn direct_replies() {
         routing_key: name.clone(),
         ..message("reply")
     });
-    assert_eq!(v.publish(&reply, None, Vec::new()), PublishOutcome::Replied);
+    assert_eq!(v.publish(&reply, None), PublishOutcome::Replied);
     assert!(matches!(
         v.poll_notice(u64::MAX),
         Some(Said { to: OTHER, notice: Notice::Deliver(d), .. }) if d.consumer == consumer
     ));
     v.close_channel(channel);
-    assert_eq!(
-        v.publish(&reply, None, Vec::new()),
-        PublishOutcome::Unroutable
-    );
+    assert_eq!(v.publish(&reply, None), PublishOutcome::Unroutable);
 }
