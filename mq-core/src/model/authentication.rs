@@ -161,7 +161,7 @@ impl Model {
         keys
     }
 
-    /// The user of that name, or with the virtual host before it, as in RabbitMQ.
+    /// The user of that name, or with the virtual host before it.
     fn who(&self, name: &str) -> Option<Who> {
         if self.rights.password(name).is_some() {
             return Some(Who {
@@ -169,11 +169,10 @@ impl Model {
                 virtual_host: None,
             });
         }
-        let (host, user) = name.rsplit_once(':')?;
-        let index = self.find(host)?;
-        self.rights.password(user)?;
+        let (index, user) = self.split(name)?;
+        self.rights.password(&user)?;
         Some(Who {
-            user: Name::from(user),
+            user,
             virtual_host: self
                 .vhosts
                 .get(index)

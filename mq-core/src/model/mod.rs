@@ -90,6 +90,7 @@ pub(crate) mod difference;
 mod drops;
 pub(crate) mod exchange;
 pub(crate) mod id;
+mod login;
 pub(crate) mod message;
 pub(crate) mod meter;
 mod notice;
@@ -103,6 +104,7 @@ pub(crate) mod schedule;
 pub(crate) mod selector;
 pub(crate) mod session;
 pub(crate) mod shared;
+mod spill;
 mod statistics;
 pub(crate) mod timers;
 pub(crate) mod topic;
@@ -110,9 +112,7 @@ pub(crate) mod vhost;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use core::time::Duration;
 
 use crate::administration::Administration;
@@ -124,8 +124,6 @@ use authentication::Proofs;
 use change::Part;
 use meter::Meter;
 use policy::Configured;
-use queue::frozen::{Frozen, Stretch};
-use queue::{Thawed, Wanted};
 use rights::Rights;
 use vhost::VirtualHost;
 
@@ -386,81 +384,6 @@ impl Model {
         }
     }
 
-    /// Takes a message in a queue of a virtual host whose body is in the log from now on.
-    pub(crate) fn strip(
-        &mut self,
-        host: usize,
-        id: QueueId,
-        position: u64,
-        message: &mut Arc<Message>,
-    ) {
-        self.meter.count(message);
-        if let Some(vhost) = self.vhosts.get_mut(host) {
-            vhost.queues.strip(id, position, message);
-        }
-    }
-
-    /// How many queues there are of which some may leave memory.
-    pub(crate) fn long_queues(&self) -> usize {
-        self.vhosts
-            .iter()
-            .map(|vhost| vhost.queues.count_long())
-            .sum()
-    }
-
-    /// The next messages that could leave memory: their virtual host, their queue, and where
-    /// they are in it.
-    pub(crate) fn next_stretch(&mut self) -> Option<(usize, QueueId, Stretch)> {
-        let mut vhosts = self.vhosts.iter_mut().enumerate();
-        vhosts.find_map(|(host, vhost)| {
-            let (id, stretch) = vhost.queues.next_stretch(&vhost.shared)?;
-            Some((host, id, stretch))
-        })
-    }
-
-    /// Lets go of messages that are in the log.
-    pub(crate) fn freeze(&mut self, host: usize, id: QueueId, stretch: &Stretch, run: Frozen) {
-        if let Some(vhost) = self.vhosts.get_mut(host) {
-            vhost.queues.freeze(id, stretch, run);
-        }
-    }
-
-    /// The first message of a stretch cannot leave memory.
-    pub(crate) fn pass_over(&mut self, host: usize, id: QueueId, stretch: &Stretch) {
-        if let Some(vhost) = self.vhosts.get_mut(host) {
-            vhost.queues.pass_over(id, stretch);
-        }
-    }
-
-    /// The run of a queue that begins at a position has come.
-    pub(crate) fn thaw(&mut self, host: usize, id: QueueId, first: u64, messages: Vec<Thawed>) {
-        if let Some(vhost) = self.wake(host) {
-            vhost.thaw(id, first, messages);
-        }
-    }
-
-    /// What a queue of a virtual host wants next of the log.
-    pub(crate) fn poll_wanted(&mut self) -> Option<(usize, QueueId, Wanted)> {
-        let mut vhosts = self.vhosts.iter_mut().enumerate();
-        vhosts.find_map(|(host, vhost)| {
-            let (id, wanted) = vhost.queues.poll_wanted()?;
-            Some((host, id, wanted))
-        })
-    }
-
-    /// A body has come, or cannot be read.
-    pub(crate) fn body_came(
-        &mut self,
-        host: usize,
-        id: QueueId,
-        position: u64,
-        body: Option<Bytes>,
-    ) {
-        if let Some(vhost) = self.wake(host) {
-            vhost.body_came(id, position, body);
-        }
-    }
-
     /// Counts what messages hold.
     pub(crate) fn meter(&self) -> &Meter {
         &self.meter
@@ -692,109 +615,6 @@ impl Model {
             self.changed.push_back(index);
         }
         Some(vhost)
-    }
-
-    /// The virtual host of that name, by number.
-    fn find(&self, name: &str) -> Option<usize> {
-        self.vhosts
-            .iter()
-            .position(|vhost| *vhost.shared.name == *name)
-    }
-
-    fn log_in(&mut self, connection: ConnectionId, login: Login) {
-        let notice = self
-            .admit(connection, login)
-            .map_or_else(refused, |user| Notice::LoggedIn { user });
-        self.notices.push_back((connection, notice));
-    }
-
-    fn admit(&mut self, connection: ConnectionId, login: Login) -> Result<Name, Refusal> {
-        let Login { identity, host } = login;
-        let (identity, named) = match &host {
-            Host::InUserName(_) => self.host_in(identity),
-            _ => (identity, None),
-        };
-        let user = self.rights.user(identity)?;
-        let index = match host {
-            Host::Later => {
-                self.users.insert(connection, user.clone());
-                return Ok(user);
-            }
-            Host::Default(default) | Host::InUserName(default) => match (named, default) {
-                (Some(index), _) => index,
-                (None, Some(name)) => self.host(&name)?,
-                (None, None) => 0,
-            },
-            Host::Named(name) => self.host(&name)?,
-            Host::NamedOrDefault(name, default) => match (self.find(&name), default) {
-                (Some(index), _) => index,
-                (None, Some(name)) => self.host(&name)?,
-                (None, None) => 0,
-            },
-        };
-        self.enter(connection, &user, index)?;
-        Ok(user)
-    }
-
-    /// A connection of a user uses a virtual host from here on, if the user may.
-    fn enter(
-        &mut self,
-        connection: ConnectionId,
-        user: &Name,
-        index: usize,
-    ) -> Result<(), Refusal> {
-        if let Some(vhost) = self.vhosts.get_mut(index) {
-            let grant = self.rights.grant(user, &vhost.shared.name)?;
-            let name = &vhost.shared.name;
-            self.attendance.enter(connection, user, index, name)?;
-            vhost.set_user(connection, user);
-            vhost.set_grant(connection, grant);
-        }
-        Ok(())
-    }
-
-    /// The virtual host that `HOST:USER` names, and the identity without it. The whole is a
-    /// user's name where there is no such host, or such a user.
-    fn host_in(&self, identity: Identity) -> (Identity, Option<usize>) {
-        let split = |name: &Name| {
-            let (host, user) = name.rsplit_once(':')?;
-            Some((self.find(host)?, Name::from(user)))
-        };
-        match identity {
-            Identity::Password(given) if !self.rights.accepts(&given.user, &given.password) => {
-                match split(&given.user) {
-                    Some((index, user)) => {
-                        let password = given.password;
-                        let given = Credentials { user, password };
-                        (Identity::Password(given), Some(index))
-                    }
-                    None => (Identity::Password(given), None),
-                }
-            }
-            Identity::Verified(name) => match split(&name) {
-                Some((index, user)) => (Identity::Verified(user), Some(index)),
-                None => (Identity::Verified(name), None),
-            },
-            other => (other, None),
-        }
-    }
-
-    fn host(&self, name: &str) -> Result<usize, Refusal> {
-        self.find(name)
-            .ok_or_else(|| Refusal::not_found(format_args!("vhost {name} not found")))
-    }
-
-    fn open(&mut self, connection: ConnectionId, name: &str) {
-        let user = self.users.remove(&connection);
-        let user = user.unwrap_or_else(|| Name::from(""));
-        let entered = self
-            .host(name)
-            .and_then(|index| self.enter(connection, &user, index));
-        let notice = match entered {
-            Ok(()) => Notice::Opened,
-            Err(refusal) => refused(refusal),
-        };
-        self.notices.push_back((connection, notice));
     }
 }
 
