@@ -1,4 +1,4 @@
-//! What those who run the broker change while it runs.
+//! Changes that an administrator makes while the broker runs.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -15,14 +15,14 @@ use crate::quota::{UserLimits, VirtualHostLimits};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Administration {
-    /// A policy is to be there, in place of the one of its kind with that name.
+    /// Sets a policy, in place of the one of its kind with that name.
     SetPolicy {
         /// Whose it is.
         kind: PolicyKind,
         /// The policy.
         policy: Policy,
     },
-    /// A policy is to be gone: one that is not there is an error.
+    /// Removes a policy. It is an error if there is none of that name.
     ClearPolicy {
         /// Whose it is.
         kind: PolicyKind,
@@ -31,32 +31,33 @@ pub enum Administration {
         /// The name of the policy.
         name: String,
     },
-    /// These policies are those of the settings from now on, and the ones before are gone:
+    /// Replaces the policies of the settings, that is
     /// [`Config::policies`](crate::Config::policies) and
-    /// [`Config::operator_policies`](crate::Config::operator_policies) were read again.
+    /// [`Config::operator_policies`](crate::Config::operator_policies).
     ReplacePolicies {
         /// The ordinary ones.
         policies: Vec<Policy>,
         /// Those of the operator.
         operator_policies: Vec<Policy>,
     },
-    /// These limits are those of the settings from now on, for who comes then:
+    /// Replaces the limits of the settings, that is
     /// [`Config::user_limits`](crate::Config::user_limits) and
-    /// [`Config::virtual_host_limits`](crate::Config::virtual_host_limits) were read again.
+    /// [`Config::virtual_host_limits`](crate::Config::virtual_host_limits). Connections,
+    /// channels and queues that are above a new limit stay.
     ReplaceLimits {
         /// By the name of the user.
         users: BTreeMap<String, UserLimits>,
         /// By the name of the virtual host.
         virtual_hosts: BTreeMap<String, VirtualHostLimits>,
     },
-    /// Every message that is published or delivered in a virtual host is copied to the exchange
-    /// `amq.rabbitmq.trace` from now on, or no longer: RabbitMQ's firehose. Its key is
-    /// `publish.EXCHANGE` or `deliver.QUEUE`, and its headers tell of the message. It costs
-    /// much. It is off when the broker begins.
+    /// Switches RabbitMQ's firehose on or off: every message that is published or delivered in a
+    /// virtual host is copied to the exchange `amq.rabbitmq.trace`. The routing key of a copy is
+    /// `publish.EXCHANGE` or `deliver.QUEUE`, and its headers describe the message. It is slow,
+    /// and off when the broker starts.
     SetTracing {
         /// The name of the virtual host.
         virtual_host: String,
-        /// Whether they are.
+        /// Whether it is on.
         on: bool,
     },
 }

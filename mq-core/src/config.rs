@@ -113,7 +113,7 @@ pub struct Config {
     pub amqp_product: String,
     /// See [`amqp_product`](Self::amqp_product): numbers with dots.
     pub amqp_version: String,
-    /// What MQTT clients may do, and what they are told.
+    /// The features that MQTT clients may use, and the texts that they receive.
     pub offer: Offer,
     /// Whether the embedder reads what has arrived on a socket when
     /// [`Output::Drain`](crate::Output::Drain) asks for it. Off by default: what has not

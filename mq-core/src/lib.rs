@@ -42,7 +42,7 @@
 //!
 //! An MQTT client of 5.0 can prove its password by `SCRAM-SHA-256` or `SCRAM-SHA-1` in place of
 //! saying it, or by a method of the embedder's ([`Output::Prove`]), at the beginning and again
-//! later. [`Offer`] is what MQTT clients may do and are told.
+//! later. [`Offer`] says which features MQTT clients may use.
 //!
 //! With a [`Config::sys_interval`] MQTT clients read under `$SYS/broker/`, with Mosquitto's
 //! names, what the broker counts.

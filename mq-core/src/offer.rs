@@ -2,11 +2,12 @@
 
 use alloc::string::String;
 
-/// What an MQTT client may do, and what it is told.
+/// The features that an MQTT client may use, and the texts that it receives.
 ///
 /// As [`Config`](crate::Config), it can be taken apart without `..`. A client of 5.0 that
-/// does what it was told that it may not is disconnected with the reason code that stands
-/// here; one of 3.x, which cannot be told, loses its connection or gets 0x80 in SUBACK.
+/// uses a feature that its CONNACK excludes is disconnected with the reason code that stands
+/// here. A client of 3.x, whose CONNACK cannot exclude any, is disconnected or gets 0x80 in
+/// SUBACK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The highest QoS of a PUBLISH from a client (0x9B), and what a subscription is granted
@@ -40,7 +41,7 @@ pub struct Offer {
 const CLIENT: &str = "{client_id}";
 
 impl Offer {
-    /// What a client is told that asks for Response Information.
+    /// The Response Information for a client that asks for it.
     pub(crate) fn response_information(&self, client: &str) -> Option<String> {
         let text = self.response_information.replace(CLIENT, client);
         (!text.is_empty()).then_some(text)

@@ -283,8 +283,8 @@ fn the_server_proves_itself(p: &Play<'_>) -> Played {
     })
 }
 
-/// The broker refuses before it lets the client in. The rule is that it closes; whether a
-/// CONNACK or a DISCONNECT says why is another one.
+/// The broker refuses the client before it accepts it. The rule is that it closes the
+/// connection; whether a CONNACK or a DISCONNECT gives the reason is another rule.
 fn expect_refused(client: &mut Client) -> Played<Option<u8>> {
     let expected = "the connection closed, after a CONNACK or DISCONNECT with an error at most";
     match client.next()? {

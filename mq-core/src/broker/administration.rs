@@ -1,4 +1,4 @@
-//! What those who run the broker change, and when they are told that it is done.
+//! Changes by an administrator, each answered once it is stored.
 
 use alloc::collections::VecDeque;
 

@@ -56,7 +56,7 @@ impl Attendance {
         most.map_or(limit, |most| limit.min(most as usize))
     }
 
-    /// Other limits hold from now on, for who comes then.
+    /// Changes the limits. Connections and channels that are open stay open.
     pub(super) fn set_limits(
         &mut self,
         user_limits: BTreeMap<String, UserLimits>,

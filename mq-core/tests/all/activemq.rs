@@ -27,7 +27,7 @@ fn send(client: Stomp, world: &mut World, destination: &str, headers: &str, body
     );
 }
 
-/// Subscribes, and is told so.
+/// Subscribes, and receives the receipt.
 fn subscribe(client: Stomp, world: &mut World, id: &str, destination: &str, more: &str) {
     client.subscribe(world, id, destination, more);
     let frames = client.frames(world);

@@ -31,7 +31,7 @@ pub(super) enum Asked {
 
 /// What the CONNACK will say, besides whether the session was there.
 pub(super) struct Answer {
-    /// The client has no identifier of its own, and is told this one.
+    /// The identifier that the broker assigns, if the client has none of its own.
     pub(super) assigned: Option<Name>,
     /// The session expiry interval in seconds, where it is not what the client asked for.
     pub(super) expiry: Option<u32>,
