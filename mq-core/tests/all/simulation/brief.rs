@@ -1,11 +1,12 @@
 //! An MQTT client whose session ends two seconds after its connection.
 
-use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Session};
+use mq_core::ConnectionId;
+use mqtt_codec::connection::{ClientEvent, Session};
 use mqtt_codec::{Connect, Property, ProtocolVersion};
 use std::time::Duration;
 
 use super::ledger::Ledger;
+use super::line::Line;
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
@@ -17,9 +18,7 @@ pub(super) const LIFE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct BriefPeer {
-    id: Option<ConnectionId>,
-    codec: Option<ClientConnection>,
-    buffer: Vec<u8>,
+    line: Line,
     over: bool,
     ready: bool,
     /// When the connection was made.
@@ -45,57 +44,46 @@ impl BriefPeer {
 
 impl Peer for BriefPeer {
     fn connection(&self) -> Option<ConnectionId> {
-        self.id
+        self.line.id
     }
 
     fn connect(&mut self, network: &mut Network) {
-        self.id = Some(network.open(Protocol::Mqtt));
         self.since = network.clock(network.now);
-        let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(LIFE.as_secs() as u32)]);
         let connect = Connect {
             keep_alive: 10,
             properties: keep.as_properties(),
             ..Connect::resume(ProtocolVersion::V5_0, utf8(NAME))
         };
-        codec
-            .connect(network.now, &connect, Session::new())
-            .unwrap();
-        self.codec = Some(codec);
+        self.line.open(network, &connect, Session::new());
     }
 
     fn act(&mut self, _choice: u64, _ledger: &mut Ledger) {}
 
     fn transmit(&mut self, now: Duration) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.codec.as_mut().unwrap().poll_transmit(now, &mut out);
-        out
+        self.line.transmit(now)
     }
 
     fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(bytes);
-        let mut input = &buffer[..];
-        loop {
-            let codec = self.codec.as_mut().unwrap();
-            match codec.receive(now, &mut input).unwrap() {
-                Some(ClientEvent::ConnAck(connack)) => {
+        Line::receive(
+            self,
+            |c| &mut c.line,
+            now,
+            bytes,
+            |c, event| match event {
+                ClientEvent::ConnAck(connack) => {
                     assert!(!connack.reason_code.is_error(), "{connack:?}");
-                    let is_present = connack.session_present;
-                    self.connected(is_present, ledger);
-                    self.ready = true;
+                    c.connected(connack.session_present, ledger);
+                    c.ready = true;
                 }
-                Some(ClientEvent::Disconnect(_)) => self.over = true,
-                Some(_) => {}
-                None => break,
-            }
-        }
-        self.buffer = input.to_vec();
+                ClientEvent::Disconnect(_) => c.over = true,
+                _ => {}
+            },
+        );
     }
 
     fn handle_timeout(&mut self, now: Duration) -> bool {
-        let codec = self.codec.as_mut().unwrap();
-        codec.poll_timeout().is_none_or(|at| at > now) || codec.handle_timeout(now).is_ok()
+        self.line.handle_timeout(now)
     }
 
     fn is_over(&self) -> bool {

@@ -17,6 +17,7 @@ mod amqp;
 mod brief;
 mod contents;
 mod ledger;
+mod line;
 mod mqtt;
 mod network;
 mod phase;

@@ -1,7 +1,7 @@
 //! MQTT clients whose sessions outlive their connections.
 
-use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, MessageBuf, Session};
+use mq_core::ConnectionId;
+use mqtt_codec::connection::{ClientConnection, ClientEvent, MessageBuf, Session};
 use mqtt_codec::{
     Connect, PacketIdentifier, Properties, Property, ProtocolVersion, QoS, Subscription,
 };
@@ -9,15 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ledger::{Ledger, Outcome, Place, RETAINED, SHORT_LIFE, Topic, What, body, number};
+use super::line::Line;
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
 pub(super) struct MqttPeer {
     number: u8,
     name: Place,
-    id: Option<ConnectionId>,
-    codec: Option<ClientConnection>,
-    buffer: Vec<u8>,
+    line: Line,
     over: bool,
     ready: bool,
     /// When the connection was made.
@@ -38,9 +37,7 @@ impl MqttPeer {
         Self {
             number,
             name: ["even", "odd"][usize::from(number) % 2],
-            id: None,
-            codec: None,
-            buffer: Vec::new(),
+            line: Line::default(),
             over: false,
             ready: false,
             since: Duration::ZERO,
@@ -65,7 +62,7 @@ impl MqttPeer {
                 self.ready = true;
                 if !self.subscribed {
                     let all = [Subscription::new("t/#", QoS::ExactlyOnce)];
-                    let codec = self.codec.as_mut().unwrap();
+                    let codec = self.line.codec();
                     codec.subscribe(&all, Properties::EMPTY).unwrap();
                     ledger.asks(self.name);
                 }
@@ -120,13 +117,11 @@ impl MqttPeer {
 
 impl Peer for MqttPeer {
     fn connection(&self) -> Option<ConnectionId> {
-        self.id
+        self.line.id
     }
 
     fn connect(&mut self, network: &mut Network) {
-        self.id = Some(network.open(Protocol::Mqtt));
         self.since = network.clock(network.now);
-        let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(100_000)]);
         let (version, properties) = match self.number % 2 {
             0 => (ProtocolVersion::V5_0, keep.as_properties()),
@@ -138,8 +133,7 @@ impl Peer for MqttPeer {
             ..Connect::resume(version, utf8(self.name))
         };
         let session = std::mem::take(&mut self.session);
-        codec.connect(network.now, &connect, session).unwrap();
-        self.codec = Some(codec);
+        self.line.open(network, &connect, session);
     }
 
     fn act(&mut self, choice: u64, ledger: &mut Ledger) {
@@ -162,7 +156,7 @@ impl Peer for MqttPeer {
             _ if self.retained.is_none() => {
                 self.retained = Some(false);
                 let retained = [Subscription::new("r/#", QoS::AtLeastOnce)];
-                let codec = self.codec.as_mut().unwrap();
+                let codec = self.line.codec();
                 codec.subscribe(&retained, Properties::EMPTY).unwrap();
             }
             _ => {}
@@ -170,10 +164,7 @@ impl Peer for MqttPeer {
     }
 
     fn publish(&mut self, what: What, ledger: &mut Ledger) {
-        let Some(codec) = self.codec.as_mut() else {
-            return;
-        };
-        if !self.ready || !self.subscribed || codec.send_quota() == 0 {
+        if !self.ready || !self.subscribed || self.line.codec().send_quota() == 0 {
             return;
         }
         let expires = match what {
@@ -212,35 +203,31 @@ impl Peer for MqttPeer {
             let seconds = u32::try_from(time.as_secs()).unwrap();
             packet.properties = properties([Property::MessageExpiryInterval(seconds)]);
         }
-        let identifier = codec.publish(&packet.as_message()).unwrap().unwrap();
+        let identifier = self
+            .line
+            .codec()
+            .publish(&packet.as_message())
+            .unwrap()
+            .unwrap();
         self.unconfirmed.insert(identifier, (qos, message));
     }
 
     fn transmit(&mut self, now: Duration) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.codec.as_mut().unwrap().poll_transmit(now, &mut out);
-        out
+        self.line.transmit(now)
     }
 
     fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(bytes);
-        let mut input = &buffer[..];
-        while let Some(event) = self
-            .codec
-            .as_mut()
-            .unwrap()
-            .receive(now, &mut input)
-            .unwrap()
-        {
-            self.event(event, ledger);
-        }
-        self.buffer = input.to_vec();
+        Line::receive(
+            self,
+            |c| &mut c.line,
+            now,
+            bytes,
+            |c, event| c.event(event, ledger),
+        );
     }
 
     fn handle_timeout(&mut self, now: Duration) -> bool {
-        let codec = self.codec.as_mut().unwrap();
-        codec.poll_timeout().is_none_or(|at| at > now) || codec.handle_timeout(now).is_ok()
+        self.line.handle_timeout(now)
     }
 
     fn is_over(&self) -> bool {
@@ -253,9 +240,7 @@ impl Peer for MqttPeer {
                 ledger.sent_again(*message);
             }
         }
-        self.session = self.codec.take().unwrap().into_session();
-        self.id = None;
-        self.buffer.clear();
+        self.session = self.line.lose();
         self.over = false;
         self.ready = false;
         // Asked again, unless the answer has come.
@@ -275,7 +260,7 @@ impl Peer for MqttPeer {
             "{:?} are not confirmed",
             self.unconfirmed
         );
-        assert!(self.codec.as_ref().unwrap().session().is_empty());
+        assert!(self.line.codec().session().is_empty());
     }
 }
 
@@ -288,24 +273,23 @@ fn converse(
     connect: &Connect<'_>,
     mut talk: impl FnMut(&mut ClientConnection, ClientEvent<'_>),
 ) {
-    let id = network.open(Protocol::Mqtt);
-    let mut codec = ClientConnection::new(network.now, ClientConfig::default());
-    codec.connect(network.now, connect, Session::new()).unwrap();
-    let mut buffer = Vec::new();
+    let mut line = Line::default();
+    line.open(network, connect, Session::new());
+    let id = line.id.unwrap();
     let mut quiet = 0;
     // It is over when nothing has moved for a while.
     while quiet < 3 {
         let moved = network.moved;
-        let mut out = Vec::new();
-        codec.poll_transmit(network.now, &mut out);
-        network.send(id, &out, usize::MAX);
+        network.send(id, &line.transmit(network.now), usize::MAX);
         network.sync_all();
-        buffer.extend(network.receive(id, usize::MAX));
-        let mut input = &buffer[..];
-        while let Some(event) = codec.receive(network.now, &mut input).unwrap() {
-            talk(&mut codec, event);
-        }
-        buffer = input.to_vec();
+        let arrived: Vec<u8> = network.receive(id, usize::MAX).into_iter().collect();
+        Line::receive(
+            &mut line,
+            |l| l,
+            network.now,
+            &arrived,
+            |l, event| talk(l.codec(), event),
+        );
         quiet = if network.moved == moved { quiet + 1 } else { 0 };
     }
     network.cut(id);

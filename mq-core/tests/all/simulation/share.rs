@@ -1,11 +1,12 @@
 //! MQTT clients that share a subscription.
 
-use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Session};
+use mq_core::ConnectionId;
+use mqtt_codec::connection::{ClientEvent, Session};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Subscription};
 use std::time::Duration;
 
 use super::ledger::{Ledger, SHARED, number};
+use super::line::Line;
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
@@ -15,9 +16,7 @@ pub(super) const NAMES: [&str; 2] = ["share-a", "share-b"];
 #[derive(Default)]
 pub(super) struct SharePeer {
     member: u8,
-    id: Option<ConnectionId>,
-    codec: Option<ClientConnection>,
-    buffer: Vec<u8>,
+    line: Line,
     over: bool,
     session: Session,
 }
@@ -36,7 +35,7 @@ impl SharePeer {
                 assert!(!connack.reason_code.is_error(), "{connack:?}");
                 if !connack.session_present {
                     let all = [Subscription::new("$share/g/s/#", QoS::AtLeastOnce)];
-                    let codec = self.codec.as_mut().unwrap();
+                    let codec = self.line.codec();
                     codec.subscribe(&all, Properties::EMPTY).unwrap();
                 }
             }
@@ -54,12 +53,10 @@ impl SharePeer {
 
 impl Peer for SharePeer {
     fn connection(&self) -> Option<ConnectionId> {
-        self.id
+        self.line.id
     }
 
     fn connect(&mut self, network: &mut Network) {
-        self.id = Some(network.open(Protocol::Mqtt));
-        let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(100_000)]);
         let name = NAMES[usize::from(self.member)];
         let connect = Connect {
@@ -68,37 +65,27 @@ impl Peer for SharePeer {
             ..Connect::resume(ProtocolVersion::V5_0, utf8(name))
         };
         let session = std::mem::take(&mut self.session);
-        codec.connect(network.now, &connect, session).unwrap();
-        self.codec = Some(codec);
+        self.line.open(network, &connect, session);
     }
 
     fn act(&mut self, _choice: u64, _ledger: &mut Ledger) {}
 
     fn transmit(&mut self, now: Duration) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.codec.as_mut().unwrap().poll_transmit(now, &mut out);
-        out
+        self.line.transmit(now)
     }
 
     fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(bytes);
-        let mut input = &buffer[..];
-        while let Some(event) = self
-            .codec
-            .as_mut()
-            .unwrap()
-            .receive(now, &mut input)
-            .unwrap()
-        {
-            self.event(event, ledger);
-        }
-        self.buffer = input.to_vec();
+        Line::receive(
+            self,
+            |c| &mut c.line,
+            now,
+            bytes,
+            |c, event| c.event(event, ledger),
+        );
     }
 
     fn handle_timeout(&mut self, now: Duration) -> bool {
-        let codec = self.codec.as_mut().unwrap();
-        codec.poll_timeout().is_none_or(|at| at > now) || codec.handle_timeout(now).is_ok()
+        self.line.handle_timeout(now)
     }
 
     fn is_over(&self) -> bool {
@@ -106,7 +93,7 @@ impl Peer for SharePeer {
     }
 
     fn lost(&mut self, _ledger: &mut Ledger) {
-        let session = self.codec.take().unwrap().into_session();
+        let session = self.line.lose();
         *self = Self {
             session,
             ..Self::new(self.member)

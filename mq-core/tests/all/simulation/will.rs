@@ -1,19 +1,18 @@
 //! An MQTT client with a will, which is due a second after its connection.
 
-use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Session};
+use mq_core::ConnectionId;
+use mqtt_codec::connection::{ClientEvent, Session};
 use mqtt_codec::{Connect, Property, ProtocolVersion, QoS, Will};
 use std::time::Duration;
 
 use super::ledger::{Ledger, Outcome, WILL_DELAY, body};
+use super::line::Line;
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, topic, utf8};
 
 #[derive(Default)]
 pub(super) struct WillPeer {
-    id: Option<ConnectionId>,
-    codec: Option<ClientConnection>,
-    buffer: Vec<u8>,
+    line: Line,
     over: bool,
     ready: bool,
     /// When the connection was made.
@@ -50,13 +49,11 @@ impl WillPeer {
 
 impl Peer for WillPeer {
     fn connection(&self) -> Option<ConnectionId> {
-        self.id
+        self.line.id
     }
 
     fn connect(&mut self, network: &mut Network) {
-        self.id = Some(network.open(Protocol::Mqtt));
         self.since = network.clock(network.now);
-        let mut codec = ClientConnection::new(network.now, ClientConfig::default());
         let keep = properties([Property::SessionExpiryInterval(100_000)]);
         let delay = properties([Property::WillDelayInterval(WILL_DELAY.as_secs() as u32)]);
         let payload = body(self.will);
@@ -72,43 +69,35 @@ impl Peer for WillPeer {
             }),
             ..Connect::resume(ProtocolVersion::V5_0, utf8("willing"))
         };
-        codec
-            .connect(network.now, &connect, Session::new())
-            .unwrap();
-        self.codec = Some(codec);
+        self.line.open(network, &connect, Session::new());
     }
 
     fn act(&mut self, _choice: u64, _ledger: &mut Ledger) {}
 
     fn transmit(&mut self, now: Duration) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.codec.as_mut().unwrap().poll_transmit(now, &mut out);
-        out
+        self.line.transmit(now)
     }
 
     fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(bytes);
-        let mut input = &buffer[..];
-        loop {
-            let codec = self.codec.as_mut().unwrap();
-            match codec.receive(now, &mut input).unwrap() {
-                Some(ClientEvent::ConnAck(connack)) => {
+        Line::receive(
+            self,
+            |c| &mut c.line,
+            now,
+            bytes,
+            |c, event| match event {
+                ClientEvent::ConnAck(connack) => {
                     assert!(!connack.reason_code.is_error(), "{connack:?}");
-                    self.connected(ledger);
-                    self.ready = true;
+                    c.connected(ledger);
+                    c.ready = true;
                 }
-                Some(ClientEvent::Disconnect(_)) => self.over = true,
-                Some(_) => {}
-                None => break,
-            }
-        }
-        self.buffer = input.to_vec();
+                ClientEvent::Disconnect(_) => c.over = true,
+                _ => {}
+            },
+        );
     }
 
     fn handle_timeout(&mut self, now: Duration) -> bool {
-        let codec = self.codec.as_mut().unwrap();
-        codec.poll_timeout().is_none_or(|at| at > now) || codec.handle_timeout(now).is_ok()
+        self.line.handle_timeout(now)
     }
 
     fn is_over(&self) -> bool {
