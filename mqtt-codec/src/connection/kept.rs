@@ -116,8 +116,8 @@ impl KeptBytes {
         }
     }
 
-    /// A message of so many bytes is settled. Returns whether those that are left are to be moved together: more
-    /// than half of the memory is of messages that are gone.
+    /// A message of so many bytes is settled. Returns whether those that are left are to be
+    /// moved together: more than half of the memory is of messages that are gone.
     #[inline]
     pub(super) fn settle(&mut self, len: usize) -> bool {
         self.live -= len;

@@ -48,6 +48,25 @@ impl Hooks for Client {
                 }
             });
         }
+        connection.next_beside_publish(input)
+    }
+
+    // keeps: 5.0 MQTT-4.13.2-1, 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-4.8.0-1
+    fn say_goodbye(connection: &mut ClientConnection, error: ConnectionError) {
+        if connection.core.asked {
+            connection.core.say_goodbye(error);
+        }
+    }
+}
+
+impl ClientConnection {
+    /// Any packet but a PUBLISH. A call, so that the way of a PUBLISH is a short one.
+    #[inline(never)]
+    fn next_beside_publish<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Next<ClientEvent<'a>>, ConnectionError> {
+        let core = &mut self.core;
         if core.state == State::Open
             && let Some(ack) = core.take_bare_puback(input)?
         {
@@ -62,22 +81,15 @@ impl Hooks for Client {
             Ok(Some((packet, length))) => {
                 *input = &input[*length..];
                 let event = match core.state {
-                    State::Open => connection.handle(packet)?,
-                    _ => Some(connection.handle_login(packet)?),
+                    State::Open => self.handle(packet)?,
+                    _ => Some(self.handle_login(packet)?),
                 };
                 Ok(event.map_or(Next::Nothing, Next::Event))
             }
-            Err(error) => match connection.refused_in_3(input) {
+            Err(error) => match self.refused_in_3(input) {
                 Some(connack) => Ok(Next::Event(ClientEvent::ConnAck(connack))),
                 None => Err((*error).into()),
             },
-        }
-    }
-
-    // keeps: 5.0 MQTT-4.13.2-1, 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-4.8.0-1
-    fn say_goodbye(connection: &mut ClientConnection, error: ConnectionError) {
-        if connection.core.asked {
-            connection.core.say_goodbye(error);
         }
     }
 }
@@ -93,7 +105,7 @@ impl Core {
                 true => reason_code,
                 false => ReasonCode::ProtocolError,
             };
-            // What it does not take it is not told: the connection is over all the same.
+            // A peer that takes no such packet is not told: the connection is over all the same.
             let _ = self.send(&Packet::Disconnect(Disconnect::new(reason_code)));
         }
     }

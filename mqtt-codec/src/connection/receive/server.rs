@@ -45,20 +45,7 @@ impl Hooks for Server {
         }
         let Connection { core, config } = connection;
         let Some(first) = core.publish_comes(input) else {
-            if let Some(ack) = core.take_bare_puback(input)? {
-                return Ok(ack.map(ServerEvent::PubAck));
-            }
-            return match &core.decode(input) {
-                Ok(Some((packet, length))) => {
-                    *input = &input[*length..];
-                    Ok(match connection.handle(packet)? {
-                        Some(event) => Next::Event(event),
-                        None => Next::Nothing,
-                    })
-                }
-                Ok(None) => Ok(Next::Wait),
-                Err(error) => Err((*error).into()),
-            };
+            return connection.next_beside_publish(input);
         };
         let check = |publish: &Publish<'_>| check_publish(publish, config);
         Ok(match core.take_publish(first, input, check)? {
@@ -85,6 +72,29 @@ impl Hooks for Server {
 }
 
 impl Connection<Server> {
+    /// Any packet but a PUBLISH, after login. A call, so that the way of a PUBLISH is a short
+    /// one.
+    #[inline(never)]
+    fn next_beside_publish<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Next<ServerEvent<'a>>, ConnectionError> {
+        if let Some(ack) = self.core.take_bare_puback(input)? {
+            return Ok(ack.map(ServerEvent::PubAck));
+        }
+        match &self.core.decode(input) {
+            Ok(Some((packet, length))) => {
+                *input = &input[*length..];
+                Ok(match self.handle(packet)? {
+                    Some(event) => Next::Event(event),
+                    None => Next::Nothing,
+                })
+            }
+            Ok(None) => Ok(Next::Wait),
+            Err(error) => Err((*error).into()),
+        }
+    }
+
     /// The next packet before CONNECT is accepted, or after the end.
     #[inline(never)]
     fn next_before_open<'a>(
