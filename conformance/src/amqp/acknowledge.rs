@@ -4,7 +4,8 @@ use super::bytes::{
     BASIC_PUBLISH, BASIC_RECOVER, BASIC_RECOVER_ASYNC, BASIC_RECOVER_OK, BASIC_REJECT, BODY,
     NO_PROPERTIES, TX_SELECT, TX_SELECT_OK, args, frame, header, method,
 };
-use super::client::{Client, EXCLUSIVE, Message, NO_ACK, publish_args};
+use super::client::{Client, Message};
+use super::method_args::{EXCLUSIVE, NO_ACK, publish_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

@@ -12,8 +12,9 @@ use super::bytes::{
     CONFIRM_SELECT_OK, CONNECTION_CLOSE, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, Fields,
     NO_PROPERTIES, QUEUE_DECLARE, QUEUE_DECLARE_OK, args, fields,
 };
-use super::client::{
-    Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, Message, NO_ACK, PASSIVE, declare_args, exchange_args,
+use super::client::{Client, Message};
+use super::method_args::{
+    EXCHANGE_AUTO_DELETE, EXCLUSIVE, NO_ACK, PASSIVE, declare_args, exchange_args,
 };
 use crate::case::Level::{May, Must};
 use crate::case::{Case, Context, Section};

@@ -4,9 +4,10 @@ use super::bytes::{
     CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_FLOW, CHANNEL_FLOW_OK, CHANNEL_OPEN, EXCHANGE_DECLARE,
     QUEUE_DECLARE, args, fields, method,
 };
-use super::client::{
-    Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, Limits, NO_ACK, NO_WAIT, PASSIVE, close_args,
-    declare_args, exchange_args,
+use super::client::{Client, Limits};
+use super::method_args::{
+    EXCHANGE_AUTO_DELETE, EXCLUSIVE, NO_ACK, NO_WAIT, PASSIVE, close_args, declare_args,
+    exchange_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Section};

@@ -5,10 +5,8 @@ use super::bytes::{
     CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK, FRAME_MIN_SIZE, Frame,
     PROTOCOL_HEADER, Reader, args, fields, method, parse_frame,
 };
-use super::client::{
-    Client, Limits, close_args, consume_args, open_args, require_capability, start_ok,
-    start_ok_with,
-};
+use super::client::{Client, Limits, require_capability};
+use super::method_args::{close_args, consume_args, open_args, start_ok, start_ok_with};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

@@ -6,9 +6,9 @@ use super::bytes::{
     BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, BASIC_GET_OK, BASIC_QOS, BASIC_QOS_OK,
     args, fields,
 };
-use super::client::{
-    AUTO_DELETE, Client, DURABLE, EXCLUSIVE, EXCLUSIVE_CONSUMER, NO_ACK, NO_LOCAL, NO_WAIT,
-    consume_args,
+use super::client::Client;
+use super::method_args::{
+    AUTO_DELETE, DURABLE, EXCLUSIVE, EXCLUSIVE_CONSUMER, NO_ACK, NO_LOCAL, NO_WAIT, consume_args,
 };
 use crate::case::Level::{May, Must, Should};
 use crate::case::{Case, Context, Section};

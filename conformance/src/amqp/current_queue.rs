@@ -5,8 +5,9 @@ use super::bytes::{
     ANY_CODE, Args, Method, QUEUE_DECLARE, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_PURGE,
     QUEUE_PURGE_OK, QUEUE_UNBIND, args, fields,
 };
-use super::client::{
-    AUTO_DELETE, Client, EXCLUSIVE, PASSIVE, declare_args, queue_delete_args, unbind_args,
+use super::client::Client;
+use super::method_args::{
+    AUTO_DELETE, EXCLUSIVE, PASSIVE, declare_args, queue_delete_args, unbind_args,
 };
 use crate::case::Level::Must;
 use crate::case::{Case, Context, Section};

@@ -5,7 +5,8 @@ use super::bytes::{
     BASIC_ACK, BASIC_NACK, BASIC_REJECT, CONFIRM_SELECT, CONFIRM_SELECT_OK, EXCHANGE_DECLARE,
     EXCHANGE_DECLARE_OK, Reader, args, fields,
 };
-use super::client::{Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, Message, NO_ACK, exchange_args};
+use super::client::{Client, Message};
+use super::method_args::{EXCHANGE_AUTO_DELETE, EXCLUSIVE, NO_ACK, exchange_args};
 use crate::case::Level::May;
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

@@ -5,7 +5,8 @@ use super::bytes::{
     EXCHANGE_DECLARE_OK, EXCHANGE_DELETE, EXCHANGE_DELETE_OK, QUEUE_DECLARE, QUEUE_DECLARE_OK,
     args, fields,
 };
-use super::client::{Client, DURABLE, PASSIVE, declare_args, exchange_args, exchange_delete_args};
+use super::client::Client;
+use super::method_args::{DURABLE, PASSIVE, declare_args, exchange_args, exchange_delete_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{AFTER_A_RESTART, Case, Context, Section};
 use crate::target::Protocol;

@@ -4,9 +4,10 @@ use super::bytes::{
     ANY_CODE, BASIC_PUBLISH, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, EXCHANGE_DELETE,
     EXCHANGE_DELETE_OK, NO_PROPERTIES, content, fields, method,
 };
-use super::client::{
-    Client, DURABLE, EXCHANGE_AUTO_DELETE, INTERNAL, PASSIVE, exchange_args, exchange_delete_args,
-    expect_gone, publish_args,
+use super::client::{Client, expect_gone};
+use super::method_args::{
+    DURABLE, EXCHANGE_AUTO_DELETE, INTERNAL, PASSIVE, exchange_args, exchange_delete_args,
+    publish_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};

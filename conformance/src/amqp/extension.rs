@@ -8,8 +8,9 @@ use super::bytes::{
 use super::bytes::{
     Args, EXCHANGE_DELETE, EXCHANGE_DELETE_OK, QUEUE_DELETE, QUEUE_DELETE_OK, Reader,
 };
-use super::client::{
-    Client, EXCHANGE_AUTO_DELETE, NO_ACK, consume_args, exchange_args, exchange_delete_args,
+use super::client::Client;
+use super::method_args::{
+    EXCHANGE_AUTO_DELETE, NO_ACK, consume_args, exchange_args, exchange_delete_args,
     queue_delete_args,
 };
 use crate::case::Level::Must;

@@ -8,7 +8,8 @@ use super::bytes::{
     QUEUE_DECLARE, QUEUE_DECLARE_OK, args, content, every_type, fields, frame, header, method,
     parse_frame,
 };
-use super::client::{Client, EXCLUSIVE, Limits, declare_args, publish_args};
+use super::client::{Client, Limits};
+use super::method_args::{EXCLUSIVE, declare_args, publish_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

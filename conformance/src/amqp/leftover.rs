@@ -7,9 +7,8 @@ use super::bytes::{
     EXCHANGE_DELETE_OK, Frame, Method, QUEUE_DECLARE, QUEUE_DELETE, QUEUE_DELETE_OK, args,
     parse_frame,
 };
-use super::client::{
-    Client, EXCLUSIVE, PASSIVE, close_args, exchange_delete_args, queue_delete_args,
-};
+use super::client::Client;
+use super::method_args::{EXCLUSIVE, PASSIVE, close_args, exchange_delete_args, queue_delete_args};
 use crate::case::Context;
 use crate::verdict::{Stop, inconclusive};
 use crate::wire::{Parsed, Seen};

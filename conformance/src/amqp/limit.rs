@@ -9,11 +9,11 @@ use super::bytes::{
     EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, NO_PROPERTIES, QUEUE_DECLARE, QUEUE_DECLARE_OK, args,
     fields,
 };
-use super::client::{
-    Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, NO_ACK, PASSIVE, consume_args, declare_args,
-    exchange_args,
-};
+use super::client::Client;
 use super::extension::{REPLY_TO, reply_address};
+use super::method_args::{
+    EXCHANGE_AUTO_DELETE, EXCLUSIVE, NO_ACK, PASSIVE, consume_args, declare_args, exchange_args,
+};
 use crate::case::Level::{May, Must};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

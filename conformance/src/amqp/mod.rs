@@ -23,6 +23,7 @@ mod extension;
 mod framing;
 mod leftover;
 mod limit;
+mod method_args;
 mod name;
 mod preflight;
 mod publish;

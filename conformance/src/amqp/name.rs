@@ -4,8 +4,9 @@ use super::bytes::{
     ANY_CODE, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, QUEUE_DECLARE, QUEUE_UNBIND, QUEUE_UNBIND_OK,
     fields,
 };
-use super::client::{
-    Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, declare_args, exchange_args, unbind_args,
+use super::client::Client;
+use super::method_args::{
+    EXCHANGE_AUTO_DELETE, EXCLUSIVE, declare_args, exchange_args, unbind_args,
 };
 use crate::case::Level::{Leniency, May, Must};
 use crate::case::{Case, Context, Section};

@@ -4,7 +4,8 @@ use super::bytes::{
     CONNECTION_CLOSE, CONNECTION_OPEN, CONNECTION_OPEN_OK, CONNECTION_SECURE, CONNECTION_START_OK,
     CONNECTION_TUNE, CONNECTION_TUNE_OK, Frame, Reader, fields,
 };
-use super::client::{Client, Limits, open_args, start_ok};
+use super::client::{Client, Limits};
+use super::method_args::{open_args, start_ok};
 use crate::case::Context;
 use crate::target::Profile;
 use crate::verdict::Stop;
@@ -89,7 +90,7 @@ fn identity(start: &Frame) -> Result<[Option<String>; 2], Stop> {
 /// What came instead.
 pub(crate) fn alive(ctx: &Context<'_>) -> Result<(), Stop> {
     let mut client = Client::with_channel(ctx)?;
-    client.send(0, CONNECTION_CLOSE, super::client::close_args());
+    client.send(0, CONNECTION_CLOSE, super::method_args::close_args());
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use super::bytes::{
     Args, BASIC_PUBLISH, BASIC_QOS, BODY, CHANNEL_OPEN, CHANNEL_OPEN_OK, HEADER, HEARTBEAT,
     NO_PROPERTIES, args, content, every_type, fields, frame, header, method,
 };
-use super::client::{Client, EXCLUSIVE, NO_ACK, publish_args};
+use super::client::Client;
+use super::method_args::{EXCLUSIVE, NO_ACK, publish_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

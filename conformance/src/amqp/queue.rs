@@ -6,9 +6,10 @@ use super::bytes::{
     args, fields, method, method_name,
 };
 use super::bytes::{Args, Frame};
-use super::client::{
-    AUTO_DELETE, Client, DURABLE, Declared, EXCLUSIVE, NO_ACK, NO_WAIT, PASSIVE, bind_args,
-    consume_args, declare_args, expect_gone, queue_delete_args,
+use super::client::{Client, Declared, expect_gone};
+use super::method_args::{
+    AUTO_DELETE, DURABLE, EXCLUSIVE, NO_ACK, NO_WAIT, PASSIVE, bind_args, consume_args,
+    declare_args, queue_delete_args,
 };
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};

@@ -4,9 +4,8 @@ use super::bytes::{
     Args, BASIC_GET, CHANNEL_CLOSE, CONNECTION_CLOSE, EXCHANGE_DECLARE, Method, QUEUE_DECLARE,
     args, fields,
 };
-use super::client::{
-    Client, EXCHANGE_AUTO_DELETE, EXCLUSIVE, PASSIVE, declare_args, exchange_args,
-};
+use super::client::Client;
+use super::method_args::{EXCHANGE_AUTO_DELETE, EXCLUSIVE, PASSIVE, declare_args, exchange_args};
 use crate::case::Level::Must;
 use crate::case::{Case, Context, Section};
 use crate::target::{Protocol, Target};

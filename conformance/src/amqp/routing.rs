@@ -1,7 +1,8 @@
 //! Bindings and how the exchange types route by them (3.1.3).
 
 use super::bytes::{ANY_CODE, Args, Fields, QUEUE_BIND, QUEUE_BIND_OK, QUEUE_UNBIND, args, fields};
-use super::client::{Client, DURABLE, EXCLUSIVE, bind_args, unbind_args};
+use super::client::Client;
+use super::method_args::{DURABLE, EXCLUSIVE, bind_args, unbind_args};
 use crate::case::Level::{Must, Should};
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;

@@ -1,7 +1,8 @@
 //! Messages that AMQP carries for sure: persistent, confirmed, acknowledged.
 
 use super::bytes::{BASIC_ACK, BASIC_NACK, CONFIRM_SELECT, CONFIRM_SELECT_OK, args};
-use super::client::{Client, DURABLE};
+use super::client::Client;
+use super::method_args::DURABLE;
 use crate::case::Context;
 use crate::soak::{Consumer, Lane, Publisher, Taken};
 use crate::verdict::{Stop, fail};

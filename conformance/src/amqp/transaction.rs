@@ -4,7 +4,8 @@ use super::bytes::{
     BASIC_ACK, CONFIRM_SELECT, CONFIRM_SELECT_OK, NO_PROPERTIES, TX_COMMIT, TX_COMMIT_OK,
     TX_ROLLBACK, TX_ROLLBACK_OK, TX_SELECT, TX_SELECT_OK, args,
 };
-use super::client::{Client, DURABLE, EXCLUSIVE};
+use super::client::Client;
+use super::method_args::{DURABLE, EXCLUSIVE};
 use crate::case::Level::Must;
 use crate::case::{Case, Context, Section};
 use crate::target::Protocol;
