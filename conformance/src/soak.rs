@@ -50,6 +50,10 @@ impl Load {
 /// How long a broker may take until it answers again, and until nothing more comes.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// How often a consumer may be told that nothing comes while a message is missing, before
+/// that is lost: a machine that stands still for a while has lost nothing.
+const QUIET: u32 = 5;
+
 /// Between two attempts to connect.
 const BETWEEN: Duration = Duration::from_millis(200);
 
@@ -353,6 +357,7 @@ fn consume(
     let until = going.until + GRACE;
     let mut consumer = first;
     let mut is_connected = true;
+    let mut quiet = 0;
     while Instant::now() < until {
         let open = match &mut consumer {
             Ok(open) => open,
@@ -371,14 +376,20 @@ fn consume(
             lock(ledger).reconnected += 1;
         }
         match open.take() {
-            Ok(Some(taken)) => lock(ledger).take(&taken, lane.may_repeat),
-            Ok(None) if going.is_over.load(Ordering::SeqCst) => {
+            Ok(Some(taken)) => {
+                quiet = 0;
+                lock(ledger).take(&taken, lane.may_repeat);
+            }
+            Ok(None)
+                if going.is_over.load(Ordering::SeqCst)
+                    && (quiet >= QUIET || lock(ledger).lost() == 0) =>
+            {
                 if let Err(stop) = open.remove(ctx) {
                     anstream::eprintln!("mqspec: nothing is removed: {stop}");
                 }
                 return;
             }
-            Ok(None) => {}
+            Ok(None) => quiet += 1,
             Err(_) => is_connected = false,
         }
     }

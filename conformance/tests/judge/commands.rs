@@ -12,7 +12,7 @@ use crate::{assert_exit, mqspec, stdout};
 
 #[test]
 fn the_reference_broker_loses_nothing_over_restarts() {
-    let output = mqspec(&["soak", "--duration", "3", "--restart-every", "1"]);
+    let output = mqspec(&["soak", "--duration", "6", "--restart-every", "2"]);
     assert_exit(&output, 0);
     let text = stdout(&output);
     assert!(text.contains("4 of 4 lanes without a fault"), "{text}");
@@ -38,14 +38,19 @@ fn third(change: fn(Vec<u8>) -> Vec<u8>) -> String {
 #[test]
 fn a_message_that_is_lost_or_comes_twice_is_counted() {
     type Row = (fn(Vec<u8>) -> Vec<u8>, i32, &'static str);
-    let rows: [Row; 3] = [
+    let late = |packet| {
+        std::thread::sleep(Duration::from_secs(9));
+        packet
+    };
+    let rows: [Row; 4] = [
         (|packet| packet, 0, "2 of 2 lanes without a fault"),
+        (late, 0, "2 of 2 lanes without a fault"),
         (|_| Vec::new(), 1, "1 lost, 0 duplicated"),
         (|packet| packet.repeat(2), 1, "0 lost, 1 duplicated"),
     ];
     for (change, code, expected) in rows {
         let url = third(change);
-        let output = mqspec(&["soak", "--duration", "1", "--publishers", "1", &url]);
+        let output = mqspec(&["soak", "--duration", "4", "--publishers", "1", &url]);
         assert_exit(&output, code);
         assert!(stdout(&output).contains(expected), "{}", stdout(&output));
     }
@@ -66,15 +71,15 @@ fn a_broker_that_misbehaves_says_what_the_client_does() {
     let first = lines.next().unwrap().unwrap();
     let address = first.strip_prefix("listening on mqtt://").unwrap();
     let mut client = TcpStream::connect(address).unwrap();
-    client
-        .set_read_timeout(Some(Duration::from_secs(1)))
-        .unwrap();
     client.write_all(CONNECT).unwrap();
     let mut connack = [0; 4];
     client.read_exact(&mut connack).unwrap();
     assert_eq!(connack, *b"\x20\x02\0\0");
     client.write_all(PUBLISH).unwrap();
+    let wait = |seconds| Some(Duration::from_secs(seconds));
+    client.set_read_timeout(wait(1)).unwrap();
     assert!(client.read(&mut [0; 1]).is_err(), "there is no PUBACK");
+    client.set_read_timeout(wait(60)).unwrap();
     client.write_all(b"\xC0\0").unwrap();
     client.read_exact(&mut [0; 2]).unwrap();
     drop(client);
