@@ -1,7 +1,7 @@
 //! What a case is, how it is chosen, and what it has at hand while it runs.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::interrupt;
@@ -112,6 +112,7 @@ pub(crate) struct Context<'a> {
     deadline: Instant,
     /// How many milliseconds of what has passed do not count for the deadline.
     uncounted: AtomicU64,
+    timed: AtomicBool,
     unique: String,
     transcript: Transcript,
     /// Whether Ctrl-C ends the conversations too.
@@ -135,6 +136,7 @@ impl<'a> Context<'a> {
             id,
             deadline: Instant::now() + windows.deadline,
             uncounted: AtomicU64::new(0),
+            timed: AtomicBool::new(false),
             unique,
             transcript,
             interruptible: true,
@@ -151,11 +153,25 @@ impl<'a> Context<'a> {
             id: self.id,
             deadline: self.deadline(),
             uncounted: AtomicU64::new(0),
+            timed: AtomicBool::new(self.is_timed()),
             unique: self.unique.clone(),
             transcript: self.transcript.clone(),
             interruptible: self.interruptible,
             restart: self.restart,
         }
+    }
+
+    /// Marks a case of which the verdict depends on the broker and the machine keeping
+    /// time: who stands still for two seconds is late, and has broken no rule. The runner
+    /// asks such a case again before it says that it failed.
+    pub(crate) fn timed(&self) -> &Self {
+        self.timed.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Returns whether the case is marked as [`timed`](Self::timed).
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed.load(Ordering::Relaxed)
     }
 
     /// For a case that is about what a broker keeps when it is started again.
@@ -244,6 +260,16 @@ impl<'a> Context<'a> {
     ///
     /// [`Stop::Inconclusive`] when the case's deadline would pass.
     pub(crate) fn sleep(&self, time: Duration) -> Result<(), Stop> {
+        debug_assert!(self.is_timed(), "{} waits and is not timed", self.id);
+        self.pause(time)
+    }
+
+    /// Waits between two steps, however long it takes: no rule is about that time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::sleep`].
+    pub(crate) fn pause(&self, time: Duration) -> Result<(), Stop> {
         if Instant::now() + time > self.deadline() {
             return Err(inconclusive("the deadline of the case has passed"));
         }

@@ -16,7 +16,7 @@ use crate::preflight;
 use crate::restart::Restart;
 use crate::target::{Protocol, Target};
 use crate::transcript::Transcript;
-use crate::verdict::{Kind, Outcome, Stop, Verdict, inconclusive, judge, not_applicable};
+use crate::verdict::{Kind, Outcome, Status, Stop, Verdict, inconclusive, judge, not_applicable};
 
 /// One case to be asked of one broker.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +51,27 @@ pub(crate) struct Answer<'a> {
     pub(crate) time: Duration,
     /// The bytes, to be shown where the verdict is not a pass.
     pub(crate) transcript: Transcript,
-    /// How often each verdict came. What else is here is about the first that
-    /// was not accepted, or else the first that was no pass.
+    /// How often each verdict came. What else is here is about the first round that
+    /// was not accepted, or else the first that was no pass, and about the last
+    /// attempt of that round.
     pub(crate) verdicts: BTreeMap<Kind, usize>,
+    /// Whether the case is [`timed`](Context::timed).
+    timed: bool,
 }
 
 impl Answer<'_> {
+    /// Returns whether it may be like this only because somebody stood still.
+    fn may_be_late(&self) -> bool {
+        let failed = matches!(self.verdict.kind(), Kind::Fail | Kind::Inconclusive);
+        self.timed && failed && self.outcome.status != Status::Known
+    }
+
+    /// Returns the answer of the next attempt, which says what came of the one before.
+    fn after(mut self, before: Self) -> Self {
+        self.add(before.time, before.verdicts);
+        self
+    }
+
     /// Returns how often the question was asked.
     pub(crate) fn rounds(&self) -> usize {
         self.verdicts.values().sum()
@@ -68,8 +83,12 @@ impl Answer<'_> {
         if worse(&other) > worse(self) {
             std::mem::swap(self, &mut other);
         }
-        self.time += other.time;
-        for (kind, count) in other.verdicts {
+        self.add(other.time, other.verdicts);
+    }
+
+    fn add(&mut self, time: Duration, verdicts: BTreeMap<Kind, usize>) {
+        self.time += time;
+        for (kind, count) in verdicts {
             *self.verdicts.entry(kind).or_insert(0) += count;
         }
     }
@@ -126,6 +145,10 @@ impl Run<'_> {
             && self.answers.iter().all(|answer| answer.outcome.accepted)
     }
 }
+
+/// How often a case that is timed is asked before it says that it failed: what each
+/// attempt has in its names, so that it meets nothing of the one before.
+const ATTEMPTS: [&str; 3] = ["", "y", "z"];
 
 /// How often a broker may die in one run before it is left alone.
 const DEATHS: usize = 50;
@@ -367,16 +390,15 @@ fn play<'a>(
                         index
                     };
                     let question = questions[index];
-                    let answer = ask(question, rules, index, restart);
+                    // What it made is to be removed, whatever becomes of it.
+                    let played = |transcript: &Transcript| {
+                        sender.send((index, Err(transcript.clone()))).is_ok()
+                    };
+                    let Some(answer) = attempts(question, rules, index, restart, played) else {
+                        break;
+                    };
                     if let Some(restart) = restart {
                         restart.leave();
-                    }
-                    // What it made is to be removed, whatever becomes of it.
-                    if sender
-                        .send((index, Err(answer.transcript.clone())))
-                        .is_err()
-                    {
-                        break;
                     }
                     if interrupt::requested() && answer.verdict.0.is_err() {
                         break;
@@ -492,10 +514,40 @@ fn crashed<'a>(question: Question<'a>, rules: &Rules<'_>, death: &Death, why: &s
     )
 }
 
-fn ask<'a>(
+/// Asks a question, and again while its answer may be late. `None` when nobody wants to
+/// know any more what was `played`.
+fn attempts<'a>(
     question: Question<'a>,
     rules: &Rules<'_>,
     index: usize,
+    restart: Option<&Restart<'_>>,
+    played: impl Fn(&Transcript) -> bool,
+) -> Option<Answer<'a>> {
+    let mut last: Option<Answer<'a>> = None;
+    for attempt in ATTEMPTS {
+        let unique = format!("{:08x}{index:03x}{attempt}", rules.seed);
+        let answer = ask(question, rules, unique, restart);
+        if !played(&answer.transcript) {
+            return None;
+        }
+        let answer = match last.take() {
+            Some(before) => answer.after(before),
+            None => answer,
+        };
+        let again = answer.may_be_late() && !interrupt::requested();
+        last = Some(answer);
+        // One restart is for one attempt of all the cases about it.
+        if !again || question.section.restarts() {
+            break;
+        }
+    }
+    last
+}
+
+fn ask<'a>(
+    question: Question<'a>,
+    rules: &Rules<'_>,
+    unique: String,
     restart: Option<&Restart<'_>>,
 ) -> Answer<'a> {
     let start = Instant::now();
@@ -505,7 +557,6 @@ fn ask<'a>(
         let absent = Err(not_applicable(why));
         return answer(question, rules, absent, start.elapsed(), transcript);
     }
-    let unique = format!("{:08x}{index:03x}", rules.seed);
     let context = Context::new(
         question.target,
         &rules.windows,
@@ -521,7 +572,10 @@ fn ask<'a>(
         Protocol::Stomp => crate::stomp::with_control(&context, played),
         Protocol::Amqp | Protocol::Mqtt => played,
     };
-    answer(question, rules, played, start.elapsed(), transcript)
+    Answer {
+        timed: context.is_timed(),
+        ..answer(question, rules, played, start.elapsed(), transcript)
+    }
 }
 
 fn answer<'a>(
@@ -546,6 +600,7 @@ fn answer<'a>(
         time,
         transcript,
         verdicts,
+        timed: false,
     }
 }
 

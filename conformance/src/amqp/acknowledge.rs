@@ -353,7 +353,7 @@ fn while_content_is_sent(ctx: &Context<'_>) -> Result<(), Stop> {
     let message = client.expect_get(&small, b"rejected").setup("basic.get")?;
     client.consume_on(2, &large, "large", NO_ACK)?;
     // Nothing of it is read: after a while the broker can send no more.
-    ctx.sleep(ctx.silence)?;
+    ctx.pause(ctx.silence)?;
     client.reject(message.delivery_tag, true);
     other.consume(&small, "small", NO_ACK)?;
     other.expect_delivery(b"rejected")?;

@@ -32,6 +32,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A message that has been in the queue for x-message-ttl milliseconds is gone",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let arguments = fields().int("x-message-ttl", 200);
                 let (mut client, queue) = with_argument(ctx, "x-message-ttl", &arguments)?;
                 client.publish("", &queue, b"late");
@@ -57,6 +58,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A message is gone when its expiration has passed, and not another",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let mut client = Client::with_channel(ctx)?;
                 let queue = client.queue(ctx)?;
                 knows_property(ctx, "expiration", &expiration("soon"))?;
@@ -72,6 +74,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A queue that is not used for x-expires milliseconds is gone",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let arguments = fields().int("x-expires", 300);
                 let (mut client, queue) = with_argument(ctx, "x-expires", &arguments)?;
                 ctx.sleep(EXPIRED)?;
@@ -85,6 +88,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A queue with a consumer does not expire",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let arguments = fields().int("x-expires", 1000);
                 let (mut client, queue) = with_argument(ctx, "x-expires", &arguments)?;
                 client.consume(&queue, "c", NO_ACK)?;
@@ -164,6 +168,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A message that expires goes to the dead-letter exchange, and says why",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let ttl = fields().int("x-message-ttl", 100);
                 let (mut client, queue, dead) = with_dead_letters(ctx, ttl)?;
                 client.publish("", &queue, b"dead");

@@ -716,7 +716,7 @@ pub(super) fn expect_gone(
         client.send(1, declare, arguments.clone());
         match client.expect_channel_close(1, &[404], why) {
             Err(Stop::Fail { .. }) if start.elapsed() < ctx.patience => {
-                ctx.sleep(Duration::from_millis(100))?;
+                ctx.pause(Duration::from_millis(100))?;
             }
             seen => return seen,
         }

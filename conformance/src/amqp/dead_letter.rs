@@ -123,6 +123,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A message that expires back into its own queue, which nobody rejected, is gone",
             run: |ctx| {
+                let ctx = ctx.timed();
                 knows(ctx, "x-dead-letter-exchange", b"I\x00\x00\x00\x01")?;
                 let mut client = Client::with_channel(ctx)?;
                 let arguments = fields()
@@ -140,6 +141,7 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A dead letter has no expiration any more, and says what it was",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let (mut client, queue, dead) = with_dead_letters(ctx, fields())?;
                 client.publish_with(1, "", &queue, 0, &expiration("100"), b"dead");
                 ctx.sleep(EXPIRED)?;

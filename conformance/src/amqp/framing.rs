@@ -229,6 +229,7 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "A broker with nothing to say sends heart-beats at the negotiated pace",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let mut client = with_heartbeat(ctx, 1)?;
                 // One interval, and one more for a broker that looks once an interval.
                 let window = Duration::from_secs(3);
@@ -250,7 +251,7 @@ pub(super) const SECTION: Section = Section {
             rule: "section 4.2.7",
             level: Should,
             title: "A client that is silent for two heart-beat intervals is disconnected",
-            run: silent_client,
+            run: |ctx| silent_client(ctx.timed()),
         },
         Case {
             id: "amqp/heartbeat/kept-alive",
@@ -258,6 +259,7 @@ pub(super) const SECTION: Section = Section {
             level: Must,
             title: "A client that sends heart-beats only is not disconnected",
             run: |ctx| {
+                let ctx = ctx.timed();
                 let mut client = with_heartbeat(ctx, 1)?;
                 for _ in 0..10 {
                     client.wire.send(HEARTBEAT_FRAME);

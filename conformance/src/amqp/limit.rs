@@ -36,14 +36,14 @@ pub(super) const SECTION: Section = Section {
             rule: "extension x-message-ttl; extension expiration",
             level: May,
             title: "Of x-message-ttl and a message's expiration the shorter one counts",
-            run: |ctx| expires(ctx, 60_000, "200"),
+            run: |ctx| expires(ctx.timed(), 60_000, "200"),
         },
         Case {
             id: "amqp/x-message-ttl/longer-expiration",
             rule: "extension x-message-ttl; extension expiration",
             level: May,
             title: "A message's expiration does not outlast x-message-ttl",
-            run: |ctx| expires(ctx, 200, "60000"),
+            run: |ctx| expires(ctx.timed(), 200, "60000"),
         },
         Case {
             id: "amqp/x-max-length/unacknowledged",
@@ -72,7 +72,8 @@ pub(super) const SECTION: Section = Section {
             level: May,
             title: "A queue that is declared again in time does not expire meanwhile",
             run: |ctx| {
-                let arguments = fields().int("x-expires", 2000);
+                let ctx = ctx.timed();
+                let arguments = fields().int("x-expires", 2500);
                 let (mut client, queue) = with_argument(ctx, "x-expires", &arguments)?;
                 client.publish("", &queue, b"kept");
                 for _ in 0..2 {

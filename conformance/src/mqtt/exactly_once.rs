@@ -19,10 +19,10 @@ pub(super) const SECTION: Section = Section {
             ids_differ;
         "expiry-after-publish" Must [V5 "MQTT-4.3.3-7"]
             "A message of which the PUBLISH was sent does not expire any more"
-            expiry_after_publish;
+            super::timed(expiry_after_publish);
         "expiry-before-pubrel" Must [V5 "MQTT-4.3.3-13"]
             "A PUBREL is answered although the message has expired since its PUBLISH"
-            expiry_before_pubrel;
+            super::timed(expiry_before_pubrel);
         "refused-id-is-free" Must [V5 "MQTT-4.3.3-9"]
             "After a PUBREC with an error the same packet identifier is a new message"
             refused_id_is_free;

@@ -20,7 +20,7 @@ pub(super) const SECTION: Section = Section {
             |p| p.client()?.expect_silence("nothing after the CONNACK");
         "keep-alive-0" Must [V31 "CONNECT", V311 "3.1.2.10", V5 "3.1.2.10"]
             "A client with a keep alive of 0 may be silent"
-            keep_alive_0;
+            super::timed(keep_alive_0);
         "suback-codes-in-range" Must [V311 "MQTT-3.9.3-2", V5 "MQTT-3.9.3-2" & "MQTT-3.8.4-7"]
             "A SUBACK grants no more than was asked for, or has a failure"
             suback_codes_in_range;

@@ -68,13 +68,13 @@ pub(super) const SECTION: Section = Section {
             retained_properties;
         "expiry-interval" Must [V5 "MQTT-3.3.2-6"]
             "The message expiry interval is forwarded less the time that has passed"
-            expiry_interval;
+            super::timed(expiry_interval);
         "expired" Must [V5 "MQTT-3.3.2-5"]
             "A message that has expired before its subscriber came back is not delivered"
-            expired;
+            super::timed(expired);
         "expired-retained" Must [V5 "MQTT-3.3.2-5"]
             "A retained message that has expired is not delivered"
-            expired_retained;
+            super::timed(expired_retained);
         "request-and-response" Must [V5 "4.10"]
             "A response to the response topic reaches the requester with its correlation data"
             request_and_response;

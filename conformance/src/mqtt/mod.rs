@@ -89,6 +89,14 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &durable::SECTION,
 ];
 
+/// What plays a case that is [`timed`](Context::timed).
+fn timed(run: impl FnOnce(&Play<'_>) -> Played) -> impl FnOnce(&Play<'_>) -> Played {
+    move |p| {
+        p.ctx.timed();
+        run(p)
+    }
+}
+
 fn play(
     ctx: &Context<'_>,
     version: wire::Version,

@@ -1,6 +1,8 @@
 //! Subscription options, subscription identifiers and shared subscriptions of
 //! MQTT 5.0 (3.8.2.1.2, 3.8.3.1, 4.8.2).
 
+use std::time::Instant;
+
 use super::client::Client;
 use super::play::{Play, Played};
 use super::property::{
@@ -264,15 +266,18 @@ fn shared(p: &Play<'_>) -> Played {
             ..p.publish(&topic, payload)
         })?;
     }
-    // Each member in turn until none has anything more.
+    // Each member in turn until none has anything more; what is missing may take as long
+    // as an answer.
     let mut seen = Vec::new();
     let mut quiet = 0;
-    while quiet < members.len() {
+    let mut last = Instant::now();
+    while quiet < members.len() || seen.len() < payloads.len() && last.elapsed() < p.ctx.patience {
         for member in &mut members {
             match member.next_within(p.ctx.silence)? {
                 Seen::Silence(..) => quiet += 1,
                 Seen::Frame(packet) if packet.kind() == PUBLISH => {
                     quiet = 0;
+                    last = Instant::now();
                     let delivery = member
                         .delivery(&packet)
                         .map_err(|why| fail("PUBLISH", format!("{why}: {packet}")))?;

@@ -91,10 +91,10 @@ pub(super) const SECTION: Section = Section {
             );
         "expiry-passes" Must [V5 "MQTT-4.1.0-2"]
             "A session ends when its expiry interval has passed"
-            expiry_passes;
+            super::timed(expiry_passes);
         "expiry-never" Must [V5 "MQTT-3.1.2-23"]
             "A session with the expiry interval 0xFFFFFFFF is kept"
-            expiry_never;
+            super::timed(expiry_never);
         "expiry-by-disconnect" Must [V5 "3.14.2.2.2"]
             "A session expiry interval of 0 in the DISCONNECT ends the session"
             |p| ends(p, &p.durable(), |mut client| {

@@ -35,7 +35,7 @@ pub(super) const SECTION: Section = Section {
             published_on_takeover;
         "published-on-keep-alive" Must [V31 "CONNECT", V311 "MQTT-3.1.2-8", V5 "MQTT-3.1.2-8"]
             "The will is published when the keep alive has run out"
-            published_on_keep_alive;
+            super::timed(published_on_keep_alive);
         "not-published-on-disconnect" Must [V31 "DISCONNECT", V311 "MQTT-3.14.4-3",
             V5 "MQTT-3.14.4-3"]
             "A DISCONNECT discards the will"
@@ -75,10 +75,10 @@ pub(super) const SECTION: Section = Section {
             user_properties;
         "delay" Must [V5 "MQTT-3.1.2-8"]
             "A will with a delay of 1 s is published after it, and not before"
-            delay;
+            super::timed(delay);
         "delay-reconnect" Must [V5 "MQTT-3.1.3-9"]
             "A will with a delay is not published when its client comes back in time"
-            delay_reconnect;
+            super::timed(delay_reconnect);
         "delay-ends-with-the-session" Must [V5 "MQTT-3.1.2-8"]
             "A will with a longer delay than its session lives is published with its end"
             delay_ends_with_the_session;

@@ -219,7 +219,7 @@ impl<W: Write> Printer<W> {
             let varying: Vec<_> = answers.iter().filter(|a| a.verdicts.len() > 1).collect();
             writeln!(
                 self.out,
-                "\n{BOLD}{} of {} cases had another verdict in another of {rounds} rounds{BOLD:#}",
+                "\n{BOLD}{} of {} cases had another verdict when asked again, {rounds} times at most{BOLD:#}",
                 varying.len(),
                 answers.len()
             )?;

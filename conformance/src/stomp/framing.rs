@@ -350,7 +350,7 @@ fn split_anywhere(ctx: &Context<'_>, version: Version) -> Result<(), Stop> {
         client.send(front);
         // Nothing tells when the broker has read it; a moment is enough for
         // most of the cuts to be seen as such.
-        ctx.sleep(std::time::Duration::from_millis(2))?;
+        ctx.pause(std::time::Duration::from_millis(2))?;
         client.send(back);
         let message = client.message_with(b"on\0e\n")?;
         expect_header(&message, "key", b"a\\cb\\\\c")?;

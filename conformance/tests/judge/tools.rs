@@ -1,13 +1,13 @@
 //! What goes on around a run: what is chosen, asked again, explained and
 //! written down.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use crate::frame::{body, packet};
+use crate::frame::{body, packet, varint};
 use crate::proxy::{Protocol, Rewrite, reference, through};
-use crate::watch::{Records, answer};
+use crate::watch::{Records, answer, connects, until};
 use crate::{assert_exit, mqspec, stderr, stdout};
 
 /// The ids that are listed.
@@ -89,10 +89,84 @@ fn a_case_that_is_asked_again_tells_what_varies() {
     assert_exit(&output, 1);
     for part in [
         "varies    pass 6 times, fail 3 times",
-        "1 of 1 cases had another verdict",
+        "1 of 1 cases had another verdict when asked again, 9 times at most",
     ] {
         assert!(stdout(&output).contains(part), "{}", stdout(&output));
     }
+}
+
+/// Sessions are there for too long on these connections, of which the first asks nothing, and
+/// what the clients are called.
+fn late(of: fn(usize) -> bool) -> (String, Arc<Mutex<BTreeSet<Vec<u8>>>>) {
+    let names = Arc::new(Mutex::new(BTreeSet::new()));
+    let (seen, count) = (Arc::clone(&names), AtomicUsize::new(0));
+    let url = through(Protocol::Mqtt, move || {
+        let late = of(count.fetch_add(1, Ordering::SeqCst));
+        let seen = Arc::clone(&seen);
+        let down = move |mut frame: Vec<u8>| {
+            if late && frame[0] == 0x20 {
+                frame[2] = 1;
+            }
+            frame
+        };
+        Box::new(
+            Rewrite::new(Protocol::Mqtt.framing(), down).up(move |frame| {
+                if frame[0] == 0x10 {
+                    // After the head and the properties.
+                    let (length, size) = varint(&body(&frame)[10..]).unwrap();
+                    let name = &body(&frame)[10 + size + length..];
+                    let end = 2 + usize::from(name[1]);
+                    seen.lock().unwrap().insert(name[2..end].to_vec());
+                }
+                frame
+            }),
+        )
+    });
+    (url, names)
+}
+
+/// Its session ends one second after the second of three connections, and before the third.
+const EXPIRES: &str = "mqtt5/MQTT-4.1.0-2/expiry-passes";
+
+#[test]
+fn what_depends_on_time_is_asked_again_before_it_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let expect = directory.path().join("expect.toml");
+    let entry = "[[case]]\ncase = \"mqtt5/*/expiry-passes\"\nverdict = \"fail\"\nreason = \"01\"\n";
+    std::fs::write(&expect, format!("broker = \"x\"\n{entry}")).unwrap();
+    let expect = ["--expect", expect.to_str().unwrap()];
+    let args = ["--no-preflight", "--case", EXPIRES];
+    // Which connections are late, what is known, how often which verdict came, the last one.
+    type Row<'a> = (fn(usize) -> bool, &'a [&'a str], [u64; 2], &'a str);
+    let rows: [Row<'_>; 4] = [
+        (|_| false, &[], [0, 0], "pass"),
+        (|number| number == 3, &[], [1, 1], "pass"),
+        (|number| number % 3 == 0, &[], [0, 3], "fail"),
+        (|number| number % 3 == 0, &expect, [0, 0], "known"),
+    ];
+    for (of, known, [passed, failed], status) in rows {
+        let (url, names) = late(of);
+        let report = json(&[&args[..], known, &[&url]].concat());
+        let case = &report["cases"][0];
+        assert_eq!(case["status"], status, "{case}");
+        let count = |kind: &str| case["verdicts"][kind].as_u64().unwrap_or(0);
+        assert_eq!([count("pass"), count("fail")], [passed, failed], "{case}");
+        // Nothing that an attempt finds is of the one before.
+        let attempts = (passed + failed).max(1) as usize;
+        assert_eq!(names.lock().unwrap().len(), attempts, "{status}");
+    }
+    let (url, _) = late(|number| number == 3);
+    let output = mqspec(&[&args[..], &[&url]].concat());
+    assert_exit(&output, 0);
+    let text = stdout(&output);
+    assert!(
+        text.contains("varies    pass 1 time, fail 1 time"),
+        "{text}"
+    );
+    // What has no time in it is asked once.
+    let report = json(&["--no-preflight", "--case", PING, &broken()]);
+    assert_eq!(report["cases"][0]["verdict"], "fail", "{report}");
+    assert!(report["cases"][0]["verdicts"].is_null(), "{report}");
 }
 
 /// Every PINGRESP is of the wrong form.
@@ -271,7 +345,15 @@ fn an_interrupted_run_leaves_no_session_behind() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
+    let sessions = |sent: &[u8]| -> BTreeSet<Vec<u8>> {
+        let stays = |&at: &usize| sent[at + 6..].starts_with(b"\x04\x00");
+        let places = connects(sent).filter(stays);
+        places
+            .map(|at| sent[at - 2..at + usize::from(sent[at - 1])].to_vec())
+            .collect()
+    };
+    // They are there while the cases wait for what must not come.
+    until(|| !sessions(&sent.lock().unwrap()).is_empty());
     let killed = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
@@ -285,16 +367,9 @@ fn an_interrupted_run_leaves_no_session_behind() {
         "{text}"
     );
     let sent = sent.lock().unwrap();
-    let head = b"\x00\x04MQTT\x04\x00";
-    let places = sent.windows(head.len()).enumerate();
     // Once each: asking makes a session.
-    let connects: std::collections::BTreeSet<&[u8]> = places
-        .filter(|(_, window)| window == head)
-        .map(|(at, _)| &sent[at - 2..at + usize::from(sent[at - 1])])
-        .collect();
-    assert!(!connects.is_empty());
-    for connect in connects {
-        let seen = answer(reference(Protocol::Mqtt), &[connect], &[b"\x20\x02"]);
+    for connect in sessions(&sent) {
+        let seen = answer(reference(Protocol::Mqtt), &[&connect], &[b"\x20\x02"]);
         assert_eq!(seen, b"\x20\x02\x00\x00", "no session present");
     }
 }
