@@ -3,7 +3,7 @@
 
 use crate::figure;
 use crate::frame::method;
-use crate::mutation::{cases, missed, selected};
+use crate::mutation::{LONG, cases, missed, selected};
 use crate::proxy::Protocol::{Amqp, Mqtt};
 use crate::proxy::{Between, Clear, Protocol, Rewrite, through};
 
@@ -118,12 +118,9 @@ fn what_is_lost_at_a_restart_is_noticed() {
         let restart = format!("touch {}", again.display());
         let make = *make;
         let url = through(*protocol, move || make(again.exists()));
-        unnoticed.extend(missed(
-            name,
-            &url,
-            &selected,
-            &["--restart-command", &restart],
-        ));
+        // The broker is started again once, so the cases are asked once.
+        let more = ["--restart-command", &restart];
+        unnoticed.extend(missed(name, &url, &selected, LONG, &more));
         planted += selected.len();
     }
     figure(&format!(

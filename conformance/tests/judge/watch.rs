@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::proxy::{Between, Clear, Protocol, Rewrite, reference, through};
+use crate::proxy::{Between, Protocol, Rewrite, reference, through};
 use crate::relay::relay;
 use crate::{assert_exit, mqspec, stderr, stdout};
 
@@ -87,7 +87,7 @@ fn who_is_not_let_in_says_so_in_one_line() {
         (format!("stomp://{amqp}"), "it does not speak STOMP"),
         ("127.0.0.1:1883".into(), "write amqp://127.0.0.1:1883, mqtt"),
     ] {
-        let output = mqspec(&["--timeout", "2", &url]);
+        let output = mqspec(&["--timeout", "10", &url]);
         assert_exit(&output, 2);
         let text = stderr(&output);
         assert_eq!(text.lines().count(), 1, "{text}");
@@ -140,7 +140,7 @@ fn a_broker_that_wants_a_keep_alive_gets_one() {
             refused: false,
         })
     });
-    let output = mqspec(&[&SOME[..], &["--timeout", "1", &url]].concat());
+    let output = mqspec(&[&SOME[..], &[&url]].concat());
     assert_exit(&output, 0);
     assert!(
         stdout(&output).contains("6 cases: 6 passed"),
@@ -244,7 +244,7 @@ fn a_broker_that_dies_is_one_finding_and_no_refusal() {
         "--jobs",
         "1",
         "--timeout",
-        "1",
+        "4",
         "--format",
         "json",
     ];
@@ -294,7 +294,7 @@ fn a_broker_that_is_wedged_is_one_finding() {
         "--case",
         "amqp/queue.declare/passive-not-found",
     ];
-    let how = ["--jobs", "1", "--timeout", "1", "--format", "json", &url];
+    let how = ["--jobs", "1", "--timeout", "4", "--format", "json", &url];
     let output = mqspec(&[&cases[..], &how].concat());
     assert_exit(&output, 1);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -324,7 +324,7 @@ fn a_restart_command_brings_a_broker_back_and_finds_the_case() {
     let directory = tempfile::tempdir().unwrap();
     let (url, again) = mortal(&directory);
     let restart = format!("touch {}", again.display());
-    let args = ["--case", AROUND, "--timeout", "1", "--format", "json"];
+    let args = ["--case", AROUND, "--timeout", "4", "--format", "json"];
     let output = mqspec(&[&args[..], &["--restart-command", &restart, &url]].concat());
     assert_exit(&output, 1);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -342,7 +342,11 @@ fn a_restart_command_brings_a_broker_back_and_finds_the_case() {
 #[test]
 #[cfg(unix)]
 fn an_interrupted_run_reports_what_it_has() {
-    let url = through(Protocol::Mqtt, || Box::new(Clear));
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&sent);
+    let url = through(Protocol::Mqtt, move || {
+        Box::new(Records(Arc::clone(&record)))
+    });
     let directory = tempfile::tempdir().unwrap();
     let report = directory.path().join("report.json");
     let child = Command::new(env!("CARGO_BIN_EXE_mqspec"))
@@ -352,7 +356,8 @@ fn an_interrupted_run_reports_what_it_has() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    // Some cases have been played, of hundreds.
+    until(|| connects(&sent.lock().unwrap()).count() > 30);
     let killed = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
@@ -361,7 +366,7 @@ fn an_interrupted_run_reports_what_it_has() {
     let start = Instant::now();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < Duration::from_secs(30));
     let value: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert!(!value["cases"].as_array().unwrap().is_empty());
@@ -380,10 +385,28 @@ impl Between for Records {
     }
 }
 
-/// What comes back after all of these, up to one of `last` or a moment of silence.
+/// Waits until it is so.
+pub(crate) fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Where the variable headers of CONNECTs of 3.1.1 and 5.0 begin.
+pub(crate) fn connects(sent: &[u8]) -> impl Iterator<Item = usize> {
+    let head = b"\x00\x04MQTT";
+    let windows = sent.windows(head.len()).enumerate();
+    windows
+        .filter(move |(_, window)| *window == head)
+        .map(|(at, _)| at)
+}
+
+/// What comes back after all of these, up to one of `last` or the end.
 pub(crate) fn answer(address: SocketAddr, sent: &[&[u8]], last: &[&[u8]]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
-    let wait = Some(Duration::from_millis(400));
+    let wait = Some(Duration::from_secs(30));
     stream.set_read_timeout(wait).unwrap();
     stream.write_all(&sent.concat()).unwrap();
     let mut seen = Vec::new();
