@@ -115,7 +115,7 @@ fn log(protocol: Protocol, book: &Phrasebook, phrases: usize) -> Vec<u8> {
         broker.handle(now, input);
         while let Some(output) = broker.poll_output() {
             match output {
-                Output::Append { bytes, .. } => log.extend_from_slice(&bytes),
+                Output::Append { slices, .. } => log.extend(slices.concat()),
                 Output::Close { .. } => return log,
                 _ => {}
             }

@@ -126,7 +126,7 @@
 //! table, a replicated stream.
 //!
 //! - [`Output::Append`] is one batch, which is stored whole or not at all. What one call
-//!   did is in one batch.
+//!   did is in one batch. A body of 4 KiB or more is a slice of it, as it lies in memory.
 //! - [`Input::Durable`] says how much is stored for good. What was said to be is never
 //!   lost; of what came later any end may be, and nothing in the middle.
 //! - [`Output::Trim`] says how much at the beginning is needed no more.

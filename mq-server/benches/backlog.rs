@@ -97,7 +97,7 @@ impl Machine {
         let mut recovery = Recovery::new(settings.config())?;
         let mut failed = None;
         store.recover(&mut |batch| {
-            if let Err(error) = recovery.batch(batch.position, batch.bytes) {
+            if let Err(error) = recovery.batch(batch.position, batch.to_bytes()) {
                 failed.get_or_insert(error);
             }
             Ok(())
@@ -143,9 +143,10 @@ impl Machine {
             }
             while let Some(output) = self.broker.poll_output() {
                 match output {
-                    Output::Append { position, bytes } => {
-                        self.waiting += bytes.len() as u64;
-                        self.batches.push(Batch { position, bytes });
+                    Output::Append { position, slices } => {
+                        let batch = Batch { position, slices };
+                        self.waiting += batch.len() as u64;
+                        self.batches.push(batch);
                     }
                     Output::Read { id, position, len } => {
                         inputs.extend(self.sync()?);

@@ -505,8 +505,8 @@ impl BrokerTask {
                     credentials,
                 } => self.check(connection, credentials),
                 Output::Prove { connection, step } => self.prove(connection, step),
-                Output::Append { position, bytes } => {
-                    self.appended.push(Batch { position, bytes });
+                Output::Append { position, slices } => {
+                    self.appended.push(Batch { position, slices });
                 }
                 Output::Trim { before } => {
                     self.hand_on_log();

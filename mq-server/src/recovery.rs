@@ -35,7 +35,7 @@ fn recover(
         batches += 1;
         end = batch.end();
         recovery
-            .batch(batch.position, batch.bytes)
+            .batch(batch.position, batch.to_bytes())
             .map_err(unusable)
     })?;
     if recovered.torn > 0 {

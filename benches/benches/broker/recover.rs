@@ -86,7 +86,8 @@ fn give(broker: &mut Broker, input: Input, log: &mut Vec<(u64, Bytes)>) {
                     let len = bytes.len();
                     broker.handle(now, Input::Transmitted { connection, len });
                 }
-                Output::Append { position, bytes } => {
+                Output::Append { position, slices } => {
+                    let bytes = Bytes::from(slices.concat());
                     let through = position + bytes.len() as u64;
                     log.push((position, bytes));
                     broker.handle(now, Input::Durable { through });

@@ -93,8 +93,9 @@ fn give(broker: &mut Broker, connection: ConnectionId, bytes: Bytes) -> usize {
                     broker.handle(now, Input::Transmitted { connection, len });
                 }
                 // A store that costs nothing.
-                Output::Append { position, bytes } => {
-                    let through = position + bytes.len() as u64;
+                Output::Append { position, slices } => {
+                    let len: usize = slices.iter().map(Bytes::len).sum();
+                    let through = position + len as u64;
                     broker.handle(now, Input::Durable { through });
                 }
                 _ => {}

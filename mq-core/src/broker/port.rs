@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::interceptor::Fault;
@@ -105,8 +106,10 @@ pub enum Output {
     Append {
         /// How many bytes were appended before, ever.
         position: u64,
-        /// The batch. What is in it is for [`Recovery`](crate::Recovery).
-        bytes: Bytes,
+        /// The batch, in slices for a vectored write: what is small gathered, and a body of
+        /// 4 KiB or more as it lies in memory. None is empty. How it is cut means nothing;
+        /// what is in it is for [`Recovery`](crate::Recovery).
+        slices: Vec<Bytes>,
     },
     /// Nothing in the log that lies before `before` is needed any more. A batch that
     /// begins before and ends after it stays.

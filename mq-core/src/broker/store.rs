@@ -76,7 +76,7 @@ impl Broker {
             journal.take(&mut self.shared.model);
             let batch = journal.seal();
             self.batches
-                .extend(batch.map(|(position, bytes)| Output::Append { position, bytes }));
+                .extend(batch.map(|(position, slices)| Output::Append { position, slices }));
         }
         self.answer_administration();
         self.spill();

@@ -13,6 +13,7 @@
 //! [forgotten](crate::Output::Trim): once the batch with their copies is stored, and so
 //! is every batch that says that something which lay there is gone.
 
+mod batch;
 mod field;
 mod hold;
 mod index;
@@ -27,12 +28,13 @@ mod spill;
 mod tests;
 
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::model::change::{Change, TransactionId};
 use crate::model::message::Name;
 use crate::model::request::ChannelNumber;
 use crate::model::{ConnectionId, Model, Notice, Said};
+use batch::Batch;
 pub(crate) use hold::Admission;
 use hold::Hold;
 use index::{Host, Index, Place, Written};
@@ -62,7 +64,7 @@ pub(crate) struct Journal {
     index: Index,
     hold: Hold,
     /// The records since the last batch.
-    batch: BytesMut,
+    batch: Batch,
     /// Where it begins.
     begin: u64,
     /// Where the batch before it begins.
@@ -90,7 +92,7 @@ impl Journal {
             encoder: Encoder::default(),
             index: Index::default(),
             hold: Hold::default(),
-            batch: BytesMut::new(),
+            batch: Batch::default(),
             begin: 0,
             last_batch: 0,
             context: None,
@@ -111,7 +113,7 @@ impl Journal {
     /// Writes down what has changed.
     pub(crate) fn take(&mut self, model: &mut Model) {
         while let Some((host, (transaction, change))) = model.poll_change() {
-            self.write(host, transaction, change, &[]);
+            self.write(host, transaction, change, &Bytes::new());
         }
     }
 
@@ -131,7 +133,7 @@ impl Journal {
         host: Host,
         transaction: Option<TransactionId>,
         change: Change,
-        absent: &[u8],
+        absent: &Bytes,
     ) {
         if !matches!(change, Change::Forgotten { .. } | Change::ForgottenRange(_)) {
             self.set_context(host, transaction);
@@ -148,22 +150,20 @@ impl Journal {
     }
 
     /// Takes what has changed since the last call as one batch, and says where it begins.
-    pub(crate) fn seal(&mut self) -> Option<(u64, Bytes)> {
+    pub(crate) fn seal(&mut self) -> Option<(u64, Vec<Bytes>)> {
         if self.batch.is_empty() {
             return None;
         }
         self.clean();
-        // What is left of the buffer is for the next one, and all of it when these bytes
-        // are written and dropped.
-        let batch = self.batch.split().freeze();
         let position = self.begin;
         self.last_batch = position;
-        self.begin += batch.len() as u64;
+        self.begin = self.end();
+        let slices = self.batch.take();
         self.context = None;
         if self.trim.is_none() {
             self.trim = self.next_trim();
         }
-        Some((position, batch))
+        Some((position, slices))
     }
 
     /// Writes what lies first once more, if that makes the log much shorter.
@@ -214,7 +214,7 @@ impl Journal {
         let run = self.index.run(place);
         for located in run.iter().flat_map(|run| run.left()) {
             let record = reading.record(&located).unwrap_or_default();
-            self.batch.extend_from_slice(&record);
+            self.batch.put(&record);
         }
         self.index.move_run(place, to);
         true

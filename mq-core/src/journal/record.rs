@@ -53,8 +53,9 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::batch::Batch;
 use super::field::{Fields, Malformed, put_flag, put_number, put_option, put_text, put_time};
 use super::message::{put_headers, put_message};
 use super::policy::put_policy;
@@ -140,22 +141,23 @@ impl Encoder {
     /// Appends a context record.
     pub(super) fn context(
         &mut self,
-        out: &mut BytesMut,
+        out: &mut Batch,
         host: &str,
         transaction: Option<TransactionId>,
     ) {
         self.fields.clear();
         put_text(&mut self.fields, host);
         put_option(&mut self.fields, transaction.map(|id| id.0), put_number);
-        self.finish(out, kind::CONTEXT, &[]);
+        self.finish(out, kind::CONTEXT, &Bytes::new());
     }
 
     /// Appends the record of a change. Returns whether it has one.
     /// A message has the body that it has, or else the one that is given beside it.
-    pub(super) fn change(&mut self, out: &mut BytesMut, change: &Change, absent: &[u8]) -> bool {
+    pub(super) fn change(&mut self, out: &mut Batch, change: &Change, absent: &Bytes) -> bool {
         self.fields.clear();
         let fields = &mut self.fields;
-        let mut body: &[u8] = &[];
+        let none = Bytes::new();
+        let mut body = &none;
         let kind = match change {
             Change::Exchange { name, settings } => {
                 let ExchangeSettings {
@@ -326,13 +328,13 @@ impl Encoder {
         true
     }
 
-    fn finish(&mut self, out: &mut BytesMut, kind: u8, body: &[u8]) {
+    fn finish(&mut self, out: &mut Batch, kind: u8, body: &Bytes) {
         let len = self.fields.len() + body.len();
-        out.reserve(HEAD + len);
-        out.put_slice(&[kind, VERSION]);
-        put_number(out, len as u64);
-        out.put_slice(&self.fields);
-        out.put_slice(body);
+        out.reserve(HEAD + self.fields.len());
+        out.gather(&[kind, VERSION]);
+        put_number(out.buffer(), len as u64);
+        out.gather(&self.fields);
+        out.put(body);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The layout of records, in bytes.
 
+use super::batch::Batch;
 use super::record::{Context, Encoder, Record, Unreadable, decode};
 use crate::model::change::{
     BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptPolicy, KeptQueue,
@@ -17,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 
 fn headers(entries: &[(&str, Value)]) -> Headers {
@@ -430,13 +431,13 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 fn encode(record: &Record) -> Vec<u8> {
-    let mut out = BytesMut::new();
+    let mut out = Batch::default();
     let mut encoder = Encoder::default();
     match record {
         Record::Context(context) => encoder.context(&mut out, &context.host, context.transaction),
-        Record::Change(change) => assert!(encoder.change(&mut out, change, &[])),
+        Record::Change(change) => assert!(encoder.change(&mut out, change, &Bytes::new())),
     }
-    out.to_vec()
+    out.take().concat()
 }
 
 #[test]

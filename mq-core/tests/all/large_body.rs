@@ -164,6 +164,41 @@ fn they_are_not_copied_on_their_way() {
     );
 }
 
+/// What is stored of one lies where it was received as well, and a small one does not.
+#[test]
+fn they_are_not_copied_on_their_way_to_the_store() {
+    // Bytes of the body, and the slices of its batch: what comes before it, and itself.
+    let rows = [(4_095, 1, 0), (4_096, 2, 1), (50_000, 2, 1)];
+    for (len, slices, lying) in rows {
+        let mut world = World::stored();
+        let stomp = Stomp::connect(&mut world);
+        let frame = |text: &str| {
+            let len = text.len();
+            let head = format!("SEND\ndestination:/queue/q\npersistent:true\ncontent-length:{len}");
+            Bytes::from(format!("{head}\n\n{text}\0"))
+        };
+        // The first one makes the queue.
+        world.send(stomp.0, &frame("first"));
+        let bytes = frame(&body(len));
+        world.outputs.clear();
+        world.handle(Input::Received {
+            connection: stomp.0,
+            bytes: bytes.clone(),
+        });
+        let lies = |slice: &&Bytes| bytes.as_ptr_range().contains(&slice.as_ptr());
+        let appended: Vec<(usize, usize)> = world
+            .outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Append { slices, .. } => Some(slices),
+                _ => None,
+            })
+            .map(|slices| (slices.len(), slices.iter().filter(lies).count()))
+            .collect();
+        assert_eq!(appended, [(slices, lying)], "{len}");
+    }
+}
+
 /// A message that was fetched, and one that comes back, are not copied either.
 #[test]
 fn fetched_and_returned_ones_are_not_copied() {

@@ -44,10 +44,7 @@ impl Engine for Ours {
             self.recover()?;
         }
         let batches: Vec<Batch> = (first..first + count)
-            .map(|index| Batch {
-                position: position(index),
-                bytes: content(index).into(),
-            })
+            .map(|index| Batch::new(position(index), content(index)))
             .collect();
         Ok(self.0.append(&batches)?)
     }

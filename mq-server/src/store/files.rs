@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs4::TryLockError;
@@ -30,7 +30,8 @@ pub(super) trait Files: Debug + Send {
 pub(super) trait LogFile: Debug + Send {
     /// Reads all of `buffer` from there on.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Writes all of the slices, one after the other, from there on.
+    fn write_at(&mut self, offset: u64, slices: &mut [IoSlice<'_>]) -> io::Result<()>;
     fn truncate(&mut self, len: u64) -> io::Result<()>;
     /// Makes the content durable.
     fn sync(&mut self) -> io::Result<()>;
@@ -136,9 +137,17 @@ impl LogFile for fs::File {
         self.read_exact(buffer)
     }
 
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, offset: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
         self.seek(SeekFrom::Start(offset))?;
-        self.write_all(bytes)
+        while !slices.is_empty() {
+            match self.write_vectored(slices) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut slices, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {

@@ -11,6 +11,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 
 use super::files::{Files, LogFile};
+use super::gathered::Gathered;
 use super::segment::{self, BLOCK_HEAD, Block, HEAD, Head, Reader};
 use super::{Batch, Recovered, Store, StoreError};
 
@@ -35,6 +36,7 @@ pub(super) struct Log {
     active: Option<Active>,
     /// Everything before this position is on disk.
     durable: u64,
+    /// For what is small of a group.
     buffer: Vec<u8>,
     /// The file that was read from last, by its first position.
     reading: Option<(u64, Box<dyn LogFile>)>,
@@ -254,19 +256,19 @@ impl Log {
     fn write(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let (mut active, is_new) = self.target()?;
         let segment = self.segments.entry(active.start).or_default();
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut group = Gathered::new(std::mem::take(&mut self.buffer));
         if is_new {
-            segment::write_head(&mut buffer, active.start);
+            segment::write_head(group.buffer(), active.start);
         }
         let from = segment.len;
         for batch in batches {
-            segment::write_batch(&mut buffer, batch, self.durable, |position, offset| {
+            segment::write_batch(&mut group, batch, self.durable, |position, offset| {
                 segment.mark(position, from + offset as u64);
             });
         }
         let written = active
             .file
-            .write_at(from, &buffer)
+            .write_at(from, &mut group.slices())
             .and_then(|()| active.file.sync());
         let written = match is_new {
             true => written.and_then(|()| self.files.sync_directory()),
@@ -277,10 +279,9 @@ impl Log {
             self.abandon(active);
             return Err(self.failed("write", &name)(error));
         }
-        segment.len += buffer.len() as u64;
-        buffer.clear();
-        buffer.shrink_to(KEEP);
-        self.buffer = buffer;
+        segment.len += group.len() as u64;
+        self.buffer = group.into_buffer();
+        self.buffer.shrink_to(KEEP);
         self.active = Some(active);
         Ok(())
     }

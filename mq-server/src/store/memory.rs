@@ -54,7 +54,9 @@ impl Store for Memory {
                 let position = batch.position;
                 return Err(StoreError::NoSuccessor { position, end });
             }
-            kept.push_back(batch.clone());
+            // In one piece, which keeps no more than the batch: a slice may be a part of what
+            // was received with it.
+            kept.push_back(Batch::new(batch.position, batch.to_bytes()));
         }
         Ok(())
     }
@@ -68,7 +70,8 @@ impl Store for Memory {
             let Some(skip) = at.checked_sub(batch.position) else {
                 return Err(StoreError::NotThere(at));
             };
-            let rest = &batch.bytes[skip as usize..];
+            let bytes = batch.to_bytes();
+            let rest = &bytes[skip as usize..];
             read.extend_from_slice(&rest[..rest.len().min(len - read.len())]);
             if read.len() == len {
                 return Ok(read.freeze());

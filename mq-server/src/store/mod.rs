@@ -51,6 +51,7 @@
 mod directory;
 mod error;
 mod files;
+mod gathered;
 mod log;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -73,19 +74,53 @@ pub use postgres::Postgres;
 pub use repair::{Repaired, repair};
 
 /// Some bytes of the log that belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct Batch {
     /// Bytes that were appended before it, ever.
     pub position: u64,
-    /// What is kept; never empty.
-    pub bytes: Bytes,
+    /// What is kept, one slice after the other: a large body is one, which the broker has not
+    /// copied. How it is cut means nothing, and need not be kept. There is at least one slice,
+    /// and none is empty.
+    pub slices: Vec<Bytes>,
 }
 
 impl Batch {
+    /// A batch of one slice.
+    #[must_use]
+    pub fn new(position: u64, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            position,
+            slices: vec![bytes.into()],
+        }
+    }
+
+    /// How many bytes are kept.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "it never is")]
+    pub fn len(&self) -> usize {
+        self.slices.iter().map(Bytes::len).sum()
+    }
+
     /// The position of what follows it.
     #[must_use]
     pub fn end(&self) -> u64 {
-        self.position + self.bytes.len() as u64
+        self.position + self.len() as u64
+    }
+
+    /// All that is kept in one piece, which is a copy unless there is only one slice.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.slices[..] {
+            [only] => only.clone(),
+            slices => slices.concat().into(),
+        }
+    }
+}
+
+impl PartialEq for Batch {
+    /// However they are cut.
+    fn eq(&self, other: &Self) -> bool {
+        self.position == other.position && self.to_bytes() == other.to_bytes()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{IsNull, ToSql, Type, accepts, to_sql_checked};
 use postgres::{Client, Config, NoTls, Row, Statement};
 
 use super::{Batch, Recovered, Storage, Store, StoreError};
@@ -187,7 +188,7 @@ impl Store for Log {
         let mut rows = session.client.query_raw(sql, none).map_err(reading)?;
         let mut end = None;
         while let Some(row) = rows.next().map_err(reading)? {
-            let batch = batch(&row);
+            let batch = Batch::new(row_position(&row), row_bytes(&row));
             if end.is_some_and(|end| end != batch.position) {
                 return Err(StoreError::Unusable(format!(
                     "rows of the table mq_log are missing before position {}",
@@ -207,7 +208,7 @@ impl Store for Log {
             return Ok(());
         };
         let positions: Vec<i64> = batches.iter().map(|batch| signed(batch.position)).collect();
-        let bytes: Vec<&[u8]> = batches.iter().map(|batch| &*batch.bytes).collect();
+        let bytes: Vec<Slices<'_>> = batches.iter().map(|batch| Slices(&batch.slices)).collect();
         let first = signed(first.position);
         // The caller appends the same again after an error, and it is open what of the last
         // try is there.
@@ -231,10 +232,10 @@ impl Store for Log {
         })?;
         let mut found = BytesMut::with_capacity(len);
         for row in &rows {
-            let batch = batch(row);
+            let bytes = row_bytes(row);
             let at = position + found.len() as u64;
-            let skip = at.checked_sub(batch.position);
-            let Some(rest) = skip.and_then(|skip| batch.bytes.get(skip as usize..)) else {
+            let skip = at.checked_sub(row_position(row));
+            let Some(rest) = skip.and_then(|skip| bytes.get(skip as usize..)) else {
                 return Err(StoreError::NotThere(at));
             };
             found.extend_from_slice(&rest[..rest.len().min(len - found.len())]);
@@ -256,11 +257,32 @@ impl Store for Log {
     }
 }
 
-fn batch(row: &Row) -> Batch {
-    Batch {
-        position: row.get::<_, i64>(0).cast_unsigned(),
-        bytes: Bytes::from(row.get::<_, Vec<u8>>(1)),
+/// What is in a batch, as one `bytea`.
+#[derive(Debug)]
+struct Slices<'a>(&'a [Bytes]);
+
+impl ToSql for Slices<'_> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        for slice in self.0 {
+            out.extend_from_slice(slice);
+        }
+        Ok(IsNull::No)
     }
+
+    accepts!(BYTEA);
+    to_sql_checked!();
+}
+
+fn row_position(row: &Row) -> u64 {
+    row.get::<_, i64>(0).cast_unsigned()
+}
+
+fn row_bytes(row: &Row) -> Vec<u8> {
+    row.get(1)
 }
 
 /// A log has less than 2^63 bytes.

@@ -1,5 +1,6 @@
 //! Making a log readable again that was damaged in the middle.
 
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
@@ -62,7 +63,7 @@ pub(super) fn repair_files(files: &dyn Files) -> Result<Repaired, StoreError> {
         let next = format!("{name}.mended");
         for (name, content) in [(&aside, &content), (&next, &mended.content)] {
             let mut file = files.create(name).map_err(failed("make", name))?;
-            file.write_at(0, content)
+            file.write_at(0, &mut [IoSlice::new(content)])
                 .and_then(|()| file.sync())
                 .map_err(failed("write", name))?;
         }

@@ -23,6 +23,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::Batch;
+use super::gathered::Gathered;
 
 const MAGIC: [u8; 7] = *b"mqlog\r\n";
 
@@ -134,7 +135,7 @@ impl Block {
             Kind::Gap => u64::from_le_bytes(content.try_into().ok()?),
             _ => position.checked_add(len as u64)?,
         };
-        (next > position && checksum(head, content) == crc).then_some(Self {
+        (next > position && checksum(head, [content]) == crc).then_some(Self {
             kind,
             position,
             durable,
@@ -184,51 +185,101 @@ impl Block {
     }
 }
 
-fn checksum(head: &[u8; BLOCK_HEAD], payload: &[u8]) -> u32 {
+fn checksum<'a>(head: &[u8; BLOCK_HEAD], payload: impl IntoIterator<Item = &'a [u8]>) -> u32 {
     let crc = crc32c::crc32c(&head[..4]);
     let crc = crc32c::crc32c_append(crc, &head[8..]);
-    crc32c::crc32c_append(crc, payload)
+    payload.into_iter().fold(crc, crc32c::crc32c_append)
 }
 
 /// Writes a batch. Calls `mark` with the position and the offset of each block.
-pub(super) fn write_batch(
-    out: &mut Vec<u8>,
-    batch: &Batch,
+pub(super) fn write_batch<'a>(
+    out: &mut Gathered<'a>,
+    batch: &'a Batch,
     durable: u64,
     mut mark: impl FnMut(u64, usize),
 ) {
     let mut position = batch.position;
-    let mut left = batch.bytes.len();
-    for chunk in batch.bytes.chunks(PAYLOAD) {
+    let whole = batch.len();
+    let mut pieces = Pieces {
+        slices: &batch.slices,
+        taken: 0,
+        left: 0,
+    };
+    let mut left = whole;
+    while left > 0 {
         mark(position, out.len());
-        let is_first = left == batch.bytes.len();
-        left -= chunk.len();
+        let len = left.min(PAYLOAD);
+        let is_first = left == whole;
+        left -= len;
         let kind = match (is_first, left == 0) {
             (true, true) => Kind::Whole,
             (true, false) => Kind::First,
             (false, false) => Kind::Middle,
             (false, true) => Kind::Last,
         };
-        write_block(out, kind, position, durable, chunk);
-        position += chunk.len() as u64;
+        pieces.left = len;
+        let head = block_head(kind, len, position, durable, pieces.clone());
+        out.buffer().extend(head);
+        for piece in &mut pieces {
+            out.put(piece);
+        }
+        position += len as u64;
+    }
+}
+
+/// What comes next in a list of slices.
+#[derive(Clone, Debug)]
+struct Pieces<'a> {
+    slices: &'a [Bytes],
+    /// Bytes of the first slice that have been taken.
+    taken: usize,
+    /// Bytes to be taken.
+    left: usize,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while self.left > 0 {
+            let (first, others) = self.slices.split_first()?;
+            let rest = &first[self.taken..];
+            let piece = &rest[..rest.len().min(self.left)];
+            self.taken += piece.len();
+            self.left -= piece.len();
+            if self.taken == first.len() {
+                (self.slices, self.taken) = (others, 0);
+            }
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+        }
+        None
     }
 }
 
 /// Writes that there is nothing from one position to another.
 pub(super) fn write_gap(out: &mut Vec<u8>, from: u64, to: u64) {
-    write_block(out, Kind::Gap, from, from, &to.to_le_bytes());
+    let payload = to.to_le_bytes();
+    let head = block_head(Kind::Gap, payload.len(), from, from, [&payload[..]]);
+    out.extend(head);
+    out.extend(payload);
 }
 
-fn write_block(out: &mut Vec<u8>, kind: Kind, position: u64, durable: u64, payload: &[u8]) {
-    let len = payload.len() as u32;
+fn block_head<'a>(
+    kind: Kind,
+    len: usize,
+    position: u64,
+    durable: u64,
+    payload: impl IntoIterator<Item = &'a [u8]>,
+) -> [u8; BLOCK_HEAD] {
     let mut head = [0; BLOCK_HEAD];
-    head[..4].copy_from_slice(&(len << 8 | kind as u32).to_le_bytes());
+    head[..4].copy_from_slice(&((len as u32) << 8 | kind as u32).to_le_bytes());
     head[8..16].copy_from_slice(&position.to_le_bytes());
     head[16..24].copy_from_slice(&durable.to_le_bytes());
     let crc = checksum(&head, payload);
     head[4..8].copy_from_slice(&crc.to_le_bytes());
-    out.extend(head);
-    out.extend(payload);
+    head
 }
 
 /// Reads the batches of a file one after the other.
@@ -286,12 +337,8 @@ impl Reader {
                 }
                 _ => return None,
             };
-            let batch = Batch {
-                position: begin,
-                bytes,
-            };
             (self.offset, self.position) = (offset, position);
-            return Some(batch);
+            return Some(Batch::new(begin, bytes));
         }
     }
 

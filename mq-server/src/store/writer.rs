@@ -211,7 +211,7 @@ impl Group {
     fn add(&mut self, request: Request) {
         match request {
             Request::Append(batches) => {
-                self.bytes += batches.iter().map(|batch| batch.bytes.len()).sum::<usize>();
+                self.bytes += batches.iter().map(Batch::len).sum::<usize>();
                 self.batches.extend(batches);
             }
             Request::Trim(before) => self.trim = self.trim.max(Some(before)),
@@ -312,7 +312,7 @@ mod tests {
 
         fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
             for batch in batches {
-                self.log.extend_from_slice(&batch.bytes);
+                self.log.extend(batch.slices.concat());
             }
             Ok(())
         }
@@ -342,18 +342,14 @@ mod tests {
             refusals: 50,
         };
         let mut writer = Writer::start(Box::new(store), 0).unwrap();
-        let batch = |position, text: &'static str| Batch {
-            position,
-            bytes: Bytes::from_static(text.as_bytes()),
-        };
-        writer.append(vec![batch(0, "first")]);
+        writer.append(vec![Batch::new(0, "first")]);
         writer.read(Read {
             id: 7,
             position: 0,
             len: 5,
         });
         // It is appended to meanwhile.
-        writer.append(vec![batch(5, "second")]);
+        writer.append(vec![Batch::new(5, "second")]);
         let mut durable = 0;
         let mut read = Vec::new();
         while durable < 11 || read.is_empty() {

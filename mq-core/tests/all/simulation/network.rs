@@ -358,8 +358,8 @@ impl Network {
                 Output::Drain { connection } => drained.push(*connection),
                 Output::Pause { connection } => self.pause(*connection, true),
                 Output::Resume { connection } => self.pause(*connection, false),
-                Output::Append { position, bytes } => {
-                    self.store.append(*position, bytes.clone());
+                Output::Append { position, slices } => {
+                    self.store.append(*position, slices);
                     appended = true;
                 }
                 Output::Read { id, position, len } => {

@@ -24,12 +24,16 @@ impl Log {
         last.map_or(0, |(position, bytes)| position + bytes.len() as u64)
     }
 
-    pub(crate) fn append(&mut self, position: u64, bytes: Bytes) {
-        assert!(!bytes.is_empty(), "an empty batch");
+    pub(crate) fn append(&mut self, position: u64, slices: &[Bytes]) {
+        assert!(!slices.is_empty(), "an empty batch");
+        assert!(
+            slices.iter().all(|slice| !slice.is_empty()),
+            "an empty slice"
+        );
         if !self.batches.is_empty() {
             assert_eq!(position, self.end(), "it follows the one before");
         }
-        self.batches.push((position, bytes));
+        self.batches.push((position, slices.concat().into()));
     }
 
     pub(crate) fn trim(&mut self, before: u64) {

@@ -187,8 +187,8 @@ impl World {
                 Output::Close { connection } => self.socket(*connection).closed = true,
                 Output::Pause { connection } => self.socket(*connection).paused = true,
                 Output::Resume { connection } => self.socket(*connection).paused = false,
-                Output::Append { position, bytes } => {
-                    self.store.append(*position, bytes.clone());
+                Output::Append { position, slices } => {
+                    self.store.append(*position, slices);
                     appended = true;
                 }
                 Output::Trim { before } => self.store.trim(*before),

@@ -1,7 +1,7 @@
 //! A disk in memory that forgets what is not synced, and refuses what it is told to.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -176,7 +176,8 @@ impl LogFile for BadFile {
         Ok(())
     }
 
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, offset: u64, slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         let mut state = self.0.state();
         let room = state.room.unwrap_or(usize::MAX).min(bytes.len());
         state.room = state.room.map(|left| left - room);

@@ -1,7 +1,7 @@
 //! What was durable is there after a crash, whatever the disk did before.
 
 use super::bad_disk::{BadDisk, Random};
-use super::{batch, batches, recover};
+use super::{batch, batches, content, recover};
 use crate::store::{Batch, Store};
 
 /// The values of the environment's `MQ_SEED`, or many.
@@ -45,7 +45,7 @@ fn nothing_durable_is_lost() {
                     4 if durable > trimmed => {
                         let from = trimmed + random.below((durable - trimmed) as usize) as u64;
                         let len = random.below((durable - from) as usize) + 1;
-                        let wanted = batch(from, len).bytes;
+                        let wanted = content(from, len);
                         assert!(
                             log.read(from, len).unwrap() == wanted,
                             "seed {seed}: {from}"
@@ -81,8 +81,8 @@ fn check(seed: u64, read: &[Batch], trimmed: u64, durable: u64) {
         assert_eq!(pair[0].end(), pair[1].position, "seed {seed}: a gap");
     }
     for found in read {
-        let written = batch(found.position, found.bytes.len());
-        assert!(found.bytes == written.bytes, "seed {seed}: other bytes");
+        let written = batch(found.position, found.len());
+        assert!(*found == written, "seed {seed}: other bytes");
     }
     let begin = read.first().map_or(trimmed, |batch| batch.position);
     let end = read.last().map_or(0, Batch::end);
@@ -122,7 +122,7 @@ fn a_full_disk_takes_the_same_batches_when_there_is_room() {
     }
     disk.set_room(None);
     log.append(&group).unwrap();
-    assert_eq!(log.read(90, 800).unwrap(), batch(90, 800).bytes);
+    assert_eq!(log.read(90, 800).unwrap(), content(90, 800));
 }
 
 /// All batches of one group cost one sync.

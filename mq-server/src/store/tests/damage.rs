@@ -3,6 +3,7 @@
 
 use super::bad_disk::BadDisk;
 use super::{batches, recover};
+use crate::store::gathered::Gathered;
 use crate::store::repair::repair_files;
 use crate::store::segment;
 use crate::store::{Batch, Store, StoreError};
@@ -184,9 +185,12 @@ fn the_format_stays() {
     segment::write_head(&mut file, 0);
     let batch = Batch {
         position: 0,
-        bytes: "ab".into(),
+        slices: vec!["a".into(), "b".into()],
     };
-    segment::write_batch(&mut file, &batch, 0, |_, _| {});
+    let mut group = Gathered::new(file);
+    segment::write_batch(&mut group, &batch, 0, |_, _| {});
+    let slices = group.slices();
+    let mut file: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
     segment::write_gap(&mut file, 2, 9);
     assert_eq!(file, FORMAT_1);
 }

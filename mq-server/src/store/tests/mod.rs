@@ -10,15 +10,25 @@ use super::files::Files;
 use super::log::Log;
 use super::{Batch, Store, StoreError};
 
-/// A batch whose bytes show its position.
+/// A batch whose bytes show its position. Its slices get longer and longer: some are written
+/// from where they lie, and some are cut where a block ends.
 fn batch(position: u64, len: usize) -> Batch {
-    let bytes: Vec<u8> = (0..len as u64)
-        .map(|index| ((position + index) % 251) as u8)
-        .collect();
+    let mut rest = content(position, len);
+    let lens = (1..).map(|n| 7 * 9_usize.pow(n));
+    let slices = lens.map_while(|len| {
+        let slice = rest.split_to(len.min(rest.len()));
+        (!slice.is_empty()).then_some(slice)
+    });
     Batch {
         position,
-        bytes: Bytes::from(bytes),
+        slices: slices.collect(),
     }
+}
+
+/// What a batch there has.
+fn content(position: u64, len: usize) -> Bytes {
+    let bytes = (0..len as u64).map(|index| ((position + index) % 251) as u8);
+    bytes.collect()
 }
 
 /// Batches of these lengths, one after the other.
