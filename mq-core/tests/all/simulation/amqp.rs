@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::ledger::{
-    Ledger, Outcome, Place, QUEUES, RANKS, REPLIES, SHORT_LIFE, TIME_TO_LIVE, What, body, number,
+    Ledger, Outcome, PREFETCH, Place, QUEUES, RANKS, REPLIES, SHORT_LIFE, SINGLE, TIME_TO_LIVE,
+    What, body, number,
 };
 use super::network::{Network, Peer};
 use crate::world::amqp::{table, text};
@@ -153,7 +154,7 @@ impl AmqpPeer {
                 let select = confirm::Select { no_wait: true };
                 codec.confirm_select(CONFIRM, &select).unwrap();
                 let qos = basic::Qos {
-                    prefetch_count: 5,
+                    prefetch_count: PREFETCH as u16,
                     ..Default::default()
                 };
                 codec.qos(CONFIRM, &qos).unwrap();
@@ -232,7 +233,7 @@ impl AmqpPeer {
                     let last = self.order.insert((place, publisher), message);
                     assert!(last < Some(message), "{place}: {message} after {last:?}");
                 }
-                if place == "single" {
+                if place == SINGLE {
                     ledger.active(self.number);
                 }
                 if place == "requests" {
@@ -365,9 +366,9 @@ impl Peer for AmqpPeer {
                 return;
             }
             What::Single if self.ready => {
-                self.consume("single");
-                let message = ledger.for_queue(self.number, "single");
-                self.send(CONFIRM, "", "single", message);
+                self.consume(SINGLE);
+                let message = ledger.for_queue(self.number, SINGLE);
+                self.send(CONFIRM, "", SINGLE, message);
                 return;
             }
             What::Shared
@@ -490,7 +491,7 @@ pub(super) fn declare(network: &mut Network) {
             ("x-dead-letter-routing-key", text("dead")),
         ]),
         "ranked" => table([("x-max-priority", number(RANKS as i32 - 1))]),
-        "single" => table([("x-single-active-consumer", FieldValue::Boolean(true))]),
+        SINGLE => table([("x-single-active-consumer", FieldValue::Boolean(true))]),
         "cycle" => table([
             ("x-dead-letter-exchange", text("")),
             ("x-dead-letter-routing-key", text("cycle")),

@@ -5,8 +5,14 @@ use std::time::Duration;
 
 /// The queues of a simulation: see [`super::amqp::declare`].
 pub(super) const QUEUES: [&str; 10] = [
-    "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests", "ranked", "single",
+    "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests", "ranked", SINGLE,
 ];
+
+/// The queue with a single active consumer.
+pub(super) const SINGLE: &str = "single";
+
+/// Deliveries that a consumer of any queue holds at the most.
+pub(super) const PREFETCH: usize = 4;
 
 /// How long a message lives in the queue `dying`.
 pub(super) const TIME_TO_LIVE: Duration = Duration::from_secs(1);

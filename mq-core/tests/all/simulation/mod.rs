@@ -244,11 +244,16 @@ impl Simulation {
                 }
             }
             Step::Settle { times } => {
+                let mut moved = self.network.moved;
                 for _ in 0..times {
+                    moved = self.network.moved;
                     (0..count).for_each(|who| self.exchange(who));
                     self.network.read(usize::MAX);
                     self.network.sync(usize::MAX);
                     self.wait(Duration::ZERO);
+                }
+                if self.network.moved == moved {
+                    self.network.check_rest();
                 }
                 if times >= phase::ENOUGH {
                     self.peers.iter().for_each(|peer| peer.settled());
@@ -344,6 +349,7 @@ impl Simulation {
             }
             quiet = if moved { 0 } else { quiet + 1 };
             if quiet == 2 {
+                self.network.check_rest();
                 return;
             }
             self.wait(Duration::from_millis(1));

@@ -5,7 +5,7 @@ use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Term
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ledger::{Ledger, MOST_RETAINED, What};
+use super::ledger::{Ledger, MOST_RETAINED, PREFETCH, SINGLE, What};
 use crate::world::log::{Log, recover};
 
 /// A client and its application.
@@ -396,6 +396,27 @@ impl Network {
         let s = self.broker.statistics();
         let gone = s.acknowledged + s.expired + s.overflowed + s.rejected + s.discarded;
         assert_eq!(s.queued, gone + s.ready + s.unacknowledged, "{s:?}");
+    }
+
+    /// Nothing waits for nothing, now that nothing moves: where messages are ready in a queue,
+    /// each of its consumers that may be served holds as many as it wants, and the client of
+    /// a session has got all that there is.
+    pub(super) fn check_rest(&self) {
+        if !self.reads.is_empty() || self.store.waiting() > 0 {
+            return;
+        }
+        for queue in self.broker.queues() {
+            let served = match &*queue.name {
+                SINGLE => queue.consumers.min(1),
+                _ => queue.consumers,
+            };
+            let is_stuck = queue.ready > 0 && queue.unacknowledged < served * PREFETCH;
+            assert!(!is_stuck, "a message waits for nothing: {queue:?}");
+        }
+        for session in self.broker.sessions() {
+            let is_stuck = session.ready > 0 && session.connection.is_some();
+            assert!(!is_stuck, "a message waits for nothing: {session:?}");
+        }
     }
 
     /// A network around another broker at the same time, whose store is quick.

@@ -10,7 +10,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Headers;
 
-use super::ledger::{Ledger, Outcome, Place, What, body, number};
+use super::ledger::{Ledger, Outcome, PREFETCH, Place, What, body, number};
 use super::network::{Network, Peer};
 
 #[derive(Default)]
@@ -122,7 +122,8 @@ impl Peer for StompPeer {
                 {
                     return;
                 }
-                let headers = [("prefetch-count", "4")];
+                let prefetch = PREFETCH.to_string();
+                let headers = [("prefetch-count", &*prefetch)];
                 let mode = AckMode::ClientIndividual;
                 let subscribed =
                     self.codec()
