@@ -1,4 +1,8 @@
 //! Bytes that wait to be sent.
+//!
+//! The codecs have the same file, but for how much memory is kept: none of them knows another,
+//! and a crate of its own for two hundred lines would be one more to publish and to depend on. A
+//! test of `requirements` holds them equal.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -7,7 +11,7 @@ use core::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
 
-/// Memory that is kept when nothing waits, in bytes. More is given back.
+/// The most memory that is kept when nothing waits, in bytes. More is given back.
 const KEPT: usize = 4 * 1024;
 /// The most that is allocated at once for what comes next, in bytes.
 const AT_ONCE: usize = 256 * 1024;
@@ -15,14 +19,12 @@ const AT_ONCE: usize = 256 * 1024;
 /// costs less than a slice of its own.
 pub(super) const SHARED: usize = 4 * 1024;
 
-/// Encoded frames in the order of sending, with large parts of bodies between them.
+/// What is encoded, in the order of sending, with large parts of bodies between them.
 #[derive(Default)]
 pub(super) struct Transmit {
     bytes: Vec<u8>,
     /// How many of `bytes` have been taken.
     taken: usize,
-    /// How many bytes there were before `bytes`.
-    before: u64,
     /// How many bytes waited at the most before the memory was last given back.
     usual: usize,
     /// While there are any: most connections have none.
@@ -36,13 +38,15 @@ struct Bodies {
     parts: VecDeque<(u64, Bytes)>,
     /// How many bytes `parts` have.
     len: usize,
+    /// The position of the first encoded byte that is here.
+    before: u64,
 }
 
 impl Transmit {
-    /// Where frames are written to.
+    /// Where frames and packets are written to.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        if self.bytes.capacity() == 0 {
+        if self.bytes.capacity() == 0 && self.usual > 0 {
             // One allocation in place of one for each doubling.
             self.bytes.reserve(self.usual.min(AT_ONCE));
         }
@@ -61,27 +65,33 @@ impl Transmit {
         }
     }
 
-    /// Where the next encoded byte will be, counted from the first one there was.
-    #[inline]
-    pub(super) fn position(&self) -> u64 {
-        self.before + self.bytes.len() as u64
+    /// How many encoded bytes have left since there are bodies.
+    fn before(&self) -> u64 {
+        self.bodies.as_ref().map_or(0, |bodies| bodies.before)
     }
 
-    /// What waits from `position` on, unless some of that has left.
-    #[inline]
-    pub(super) fn waiting_from(&mut self, position: u64) -> Option<&mut [u8]> {
-        let start = usize::try_from(position.checked_sub(self.before)?).ok()?;
-        if start < self.taken {
-            return None;
-        }
-        self.bytes.get_mut(start..).filter(|rest| !rest.is_empty())
+    /// Where the next encoded byte will be.
+    fn position(&self) -> u64 {
+        self.before() + self.bytes.len() as u64
     }
 
     /// How many bytes wait.
     #[inline]
     pub(super) fn len(&self) -> usize {
         let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.len);
-        self.bytes.len() - self.taken + bodies
+        self.encoded_len() + bodies
+    }
+
+    /// How many of the bytes that wait are encoded, and no body's between them.
+    #[inline]
+    pub(super) fn encoded_len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// The encoded bytes that wait.
+    #[inline]
+    pub(super) fn encoded(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.taken..).unwrap_or_default()
     }
 
     /// Moves as many bytes as `out` has room for, and returns how many.
@@ -109,7 +119,7 @@ impl Transmit {
     fn poll_with(&mut self, mut bodies: Box<Bodies>, out: &mut impl BufMut) -> usize {
         let mut count = 0;
         while let Some((at, body)) = bodies.parts.front_mut() {
-            let end = usize::try_from(*at - self.before).unwrap_or(usize::MAX);
+            let end = usize::try_from(*at - bodies.before).unwrap_or(usize::MAX);
             count += self.poll_encoded(end, out);
             if self.taken < end {
                 break;
@@ -134,7 +144,7 @@ impl Transmit {
     /// lies in as few slices as can be, and a large part of a body in its own memory.
     pub(super) fn poll_slices(&mut self, out: &mut impl Extend<Bytes>) -> usize {
         let count = self.len();
-        let mut at = self.before + self.taken as u64;
+        let mut at = self.before() + self.taken as u64;
         let bodies = self.bodies.take().into_iter();
         let mut encoded = self.take_encoded();
         for (position, body) in bodies.flat_map(|bodies| bodies.parts) {
@@ -153,15 +163,13 @@ impl Transmit {
 
     /// Takes the encoded bytes that wait.
     fn take_encoded(&mut self) -> Bytes {
-        let waiting = self.bytes.get(self.taken..).unwrap_or_default();
         if self.bytes.capacity() <= KEPT {
-            let encoded = Bytes::copy_from_slice(waiting);
+            let encoded = Bytes::copy_from_slice(self.encoded());
             self.taken = self.bytes.len();
             self.forget_taken();
             return encoded;
         }
         self.usual = self.bytes.len();
-        self.before += self.bytes.len() as u64;
         let mut encoded = Bytes::from(core::mem::take(&mut self.bytes));
         encoded.advance(core::mem::take(&mut self.taken));
         encoded
@@ -170,8 +178,7 @@ impl Transmit {
     /// Gives back the memory of what has been taken.
     fn forget_taken(&mut self) {
         if self.taken == self.bytes.len() {
-            self.before += self.taken as u64;
-            self.taken = 0;
+            self.has_left();
             if self.bytes.capacity() > KEPT {
                 self.usual = self.bytes.len();
                 self.bytes = Vec::new();
@@ -181,9 +188,17 @@ impl Transmit {
         } else if self.taken > self.bytes.len() / 2 {
             // What is gone is not kept where there is never nothing left.
             self.bytes.drain(..self.taken);
-            self.before += self.taken as u64;
-            self.taken = 0;
+            self.has_left();
         }
+    }
+
+    /// What has been taken is not here any more.
+    #[inline]
+    fn has_left(&mut self) {
+        if let Some(bodies) = &mut self.bodies {
+            bodies.before += self.taken as u64;
+        }
+        self.taken = 0;
     }
 }
 
@@ -200,66 +215,36 @@ impl fmt::Debug for Transmit {
 mod tests {
     use super::*;
 
-    /// A writer that never catches up gets every byte, and does not make the buffer keep
-    /// what is gone.
     #[test]
-    fn what_was_sent_is_not_kept() {
+    fn a_small_output_is_filled_again_and_again() {
         let mut transmit = Transmit::default();
-        transmit.buffer().extend_from_slice(&[0; 100]);
-        let mut room = [0; 1000];
+        transmit.buffer().extend_from_slice(b"abcdefg");
+        let mut all = Vec::new();
+        loop {
+            let mut room = [0; 3];
+            let length = transmit.poll(&mut &mut room[..]);
+            if length == 0 {
+                break;
+            }
+            all.extend_from_slice(&room[..length]);
+        }
+        assert_eq!(all, b"abcdefg");
+        assert_eq!(transmit.len(), 0);
+        transmit.buffer().extend_from_slice(&[0; 2 * KEPT]);
+        assert_eq!(transmit.poll(&mut all), 2 * KEPT);
+        assert_eq!(transmit.bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_sent_slowly_does_not_pile_up() {
+        let mut transmit = Transmit::default();
         for _ in 0..1000 {
-            let bytes = (0..1000).map(|i| (i % 251) as u8);
-            transmit.buffer().extend(bytes);
-            assert_eq!(transmit.poll(&mut &mut room[..]), 1000);
-            assert_eq!(transmit.len(), 100);
-            assert!(transmit.bytes.len() <= 2 * 1100);
+            transmit.buffer().extend_from_slice(&[0; 60]);
+            let mut room = [0; 59];
+            assert_eq!(transmit.poll(&mut &mut room[..]), 59);
         }
-        assert_eq!(transmit.poll(&mut &mut room[..]), 100);
-        let last = core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8);
-        assert_eq!(room[..100], last);
-    }
-
-    /// A position stays that of the same byte, and is good until that byte leaves.
-    #[test]
-    fn positions_are_of_what_waits() {
-        let mut transmit = Transmit::default();
-        transmit.buffer().extend_from_slice(b"aaaa");
-        let second = transmit.position();
-        transmit.buffer().extend_from_slice(b"bb");
-        let mut room = [0; 5];
-        assert_eq!(transmit.poll(&mut &mut room[..1]), 1);
-        assert_eq!(transmit.waiting_from(0), None);
-        assert_eq!(
-            transmit.waiting_from(second),
-            Some(&mut b"bb".to_owned()[..])
-        );
-        // So much has gone that the rest moves to the front.
-        assert_eq!(transmit.poll(&mut &mut room[1..4]), 3);
-        assert_eq!(
-            transmit.waiting_from(second),
-            Some(&mut b"bb".to_owned()[..])
-        );
-        assert_eq!(transmit.poll(&mut &mut room[4..]), 1);
-        assert_eq!(transmit.waiting_from(second), None);
-        assert_eq!(transmit.poll(&mut Vec::new()), 1);
-        // What is gone is not mistaken for what comes later.
-        transmit.buffer().extend_from_slice(b"cccc");
-        assert_eq!(transmit.waiting_from(0), None);
-        assert_eq!(transmit.waiting_from(6), Some(&mut b"cccc".to_owned()[..]));
-        assert_eq!(transmit.waiting_from(transmit.position()), None);
-    }
-
-    #[test]
-    fn an_empty_buffer_is_small() {
-        let mut transmit = Transmit::default();
-        for len in [KEPT / 2, 10 * KEPT, 10, 1 << 20, 10] {
-            transmit.buffer().extend_from_slice(&std::vec![0; len]);
-            assert_eq!(transmit.poll(&mut Vec::new()), len);
-            assert!(transmit.bytes.capacity() <= KEPT, "{len}");
-        }
-        // After a large body no more than usual is allocated for a small frame.
-        transmit.usual = 1 << 20;
-        assert!(transmit.buffer().capacity() <= AT_ONCE);
+        assert_eq!(transmit.len(), 1000);
+        assert!(transmit.bytes.capacity() < 8192);
     }
 
     /// Encoded bytes and bodies leave in the order in which they came, whole or cut anywhere.
@@ -319,5 +304,37 @@ mod tests {
         assert_eq!(slices[1].as_ptr(), body.as_ptr());
         assert_eq!(slices[3].as_ptr(), body[1..].as_ptr());
         assert_eq!(transmit.bytes.capacity(), 0);
+    }
+
+    /// A writer that never catches up gets every byte, and does not make the buffer keep
+    /// what is gone.
+    #[test]
+    fn what_was_sent_is_not_kept() {
+        let mut transmit = Transmit::default();
+        transmit.buffer().extend_from_slice(&[0; 100]);
+        let mut room = [0; 1000];
+        for _ in 0..1000 {
+            let bytes = (0..1000).map(|i| (i % 251) as u8);
+            transmit.buffer().extend(bytes);
+            assert_eq!(transmit.poll(&mut &mut room[..]), 1000);
+            assert_eq!(transmit.len(), 100);
+            assert!(transmit.bytes.len() <= 2 * 1100);
+        }
+        assert_eq!(transmit.poll(&mut &mut room[..]), 100);
+        let last = core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8);
+        assert_eq!(room[..100], last);
+    }
+
+    #[test]
+    fn an_empty_buffer_is_small() {
+        let mut transmit = Transmit::default();
+        for len in [KEPT / 2, 10 * KEPT, 10, 1 << 20, 10] {
+            transmit.buffer().extend_from_slice(&std::vec![0; len]);
+            assert_eq!(transmit.poll(&mut Vec::new()), len);
+            assert!(transmit.bytes.capacity() <= KEPT, "{len}");
+        }
+        // After a large body no more than usual is allocated for a small frame.
+        transmit.usual = 1 << 20;
+        assert!(transmit.buffer().capacity() <= AT_ONCE);
     }
 }

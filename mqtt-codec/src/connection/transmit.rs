@@ -1,4 +1,8 @@
 //! Bytes that wait to be sent.
+//!
+//! The codecs have the same file, but for how much memory is kept: none of them knows another,
+//! and a crate of its own for two hundred lines would be one more to publish and to depend on. A
+//! test of `requirements` holds them equal.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -7,16 +11,15 @@ use core::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
 
-/// The most memory that is kept when nothing waits, in bytes: most packets of a connection that
-/// sends one at a time. One that sends none but PINGREQ has less.
-const KEPT: usize = 128;
+/// The most memory that is kept when nothing waits, in bytes. More is given back.
+const KEPT: usize = 128; // what a connection sends that has one message under way
 /// The most that is allocated at once for what comes next, in bytes.
 const AT_ONCE: usize = 256 * 1024;
 /// From so many bytes on, a part of a body leaves as it lies in memory. To copy a smaller one
 /// costs less than a slice of its own.
 pub(super) const SHARED: usize = 4 * 1024;
 
-/// Encoded packets in the order of sending, with large parts of bodies between them.
+/// What is encoded, in the order of sending, with large parts of bodies between them.
 #[derive(Default)]
 pub(super) struct Transmit {
     bytes: Vec<u8>,
@@ -40,7 +43,7 @@ struct Bodies {
 }
 
 impl Transmit {
-    /// Where packets are written to.
+    /// Where frames and packets are written to.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 && self.usual > 0 {
@@ -76,7 +79,19 @@ impl Transmit {
     #[inline]
     pub(super) fn len(&self) -> usize {
         let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.len);
-        self.bytes.len() - self.taken + bodies
+        self.encoded_len() + bodies
+    }
+
+    /// How many of the bytes that wait are encoded, and no body's between them.
+    #[inline]
+    pub(super) fn encoded_len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// The encoded bytes that wait.
+    #[inline]
+    pub(super) fn encoded(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.taken..).unwrap_or_default()
     }
 
     /// Moves as many bytes as `out` has room for, and returns how many.
@@ -148,9 +163,8 @@ impl Transmit {
 
     /// Takes the encoded bytes that wait.
     fn take_encoded(&mut self) -> Bytes {
-        let waiting = self.bytes.get(self.taken..).unwrap_or_default();
         if self.bytes.capacity() <= KEPT {
-            let encoded = Bytes::copy_from_slice(waiting);
+            let encoded = Bytes::copy_from_slice(self.encoded());
             self.taken = self.bytes.len();
             self.forget_taken();
             return encoded;
@@ -216,8 +230,8 @@ mod tests {
         }
         assert_eq!(all, b"abcdefg");
         assert_eq!(transmit.len(), 0);
-        transmit.buffer().extend_from_slice(&[0; 4096]);
-        assert_eq!(transmit.poll(&mut all), 4096);
+        transmit.buffer().extend_from_slice(&[0; 2 * KEPT]);
+        assert_eq!(transmit.poll(&mut all), 2 * KEPT);
         assert_eq!(transmit.bytes.capacity(), 0);
     }
 
@@ -290,5 +304,37 @@ mod tests {
         assert_eq!(slices[1].as_ptr(), body.as_ptr());
         assert_eq!(slices[3].as_ptr(), body[1..].as_ptr());
         assert_eq!(transmit.bytes.capacity(), 0);
+    }
+
+    /// A writer that never catches up gets every byte, and does not make the buffer keep
+    /// what is gone.
+    #[test]
+    fn what_was_sent_is_not_kept() {
+        let mut transmit = Transmit::default();
+        transmit.buffer().extend_from_slice(&[0; 100]);
+        let mut room = [0; 1000];
+        for _ in 0..1000 {
+            let bytes = (0..1000).map(|i| (i % 251) as u8);
+            transmit.buffer().extend(bytes);
+            assert_eq!(transmit.poll(&mut &mut room[..]), 1000);
+            assert_eq!(transmit.len(), 100);
+            assert!(transmit.bytes.len() <= 2 * 1100);
+        }
+        assert_eq!(transmit.poll(&mut &mut room[..]), 100);
+        let last = core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8);
+        assert_eq!(room[..100], last);
+    }
+
+    #[test]
+    fn an_empty_buffer_is_small() {
+        let mut transmit = Transmit::default();
+        for len in [KEPT / 2, 10 * KEPT, 10, 1 << 20, 10] {
+            transmit.buffer().extend_from_slice(&std::vec![0; len]);
+            assert_eq!(transmit.poll(&mut Vec::new()), len);
+            assert!(transmit.bytes.capacity() <= KEPT, "{len}");
+        }
+        // After a large body no more than usual is allocated for a small frame.
+        transmit.usual = 1 << 20;
+        assert!(transmit.buffer().capacity() <= AT_ONCE);
     }
 }

@@ -1,4 +1,8 @@
 //! Bytes that wait to be sent.
+//!
+//! The codecs have the same file, but for how much memory is kept: none of them knows another,
+//! and a crate of its own for two hundred lines would be one more to publish and to depend on. A
+//! test of `requirements` holds them equal.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -7,17 +11,17 @@ use core::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
 
-/// Memory that is kept when nothing waits, in bytes. More is given back.
+/// The most memory that is kept when nothing waits, in bytes. More is given back.
 const KEPT: usize = 4 * 1024;
 /// The most that is allocated at once for what comes next, in bytes.
 const AT_ONCE: usize = 256 * 1024;
 /// From so many bytes on, a part of a body leaves as it lies in memory. To copy a smaller one
 /// costs less than a slice of its own.
-const SHARED: usize = 4 * 1024;
+pub(super) const SHARED: usize = 4 * 1024;
 
-/// Encoded frames in the order of sending, with large parts of bodies between them.
+/// What is encoded, in the order of sending, with large parts of bodies between them.
 #[derive(Default)]
-pub(crate) struct Transmit {
+pub(super) struct Transmit {
     bytes: Vec<u8>,
     /// How many of `bytes` have been taken.
     taken: usize,
@@ -39,10 +43,10 @@ struct Bodies {
 }
 
 impl Transmit {
-    /// Where frames are written to.
+    /// Where frames and packets are written to.
     #[inline]
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        if self.bytes.capacity() == 0 {
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 && self.usual > 0 {
             // One allocation in place of one for each doubling.
             self.bytes.reserve(self.usual.min(AT_ONCE));
         }
@@ -50,7 +54,7 @@ impl Transmit {
     }
 
     /// Sends a part of a body, which is not copied if it is large.
-    pub(crate) fn put_body(&mut self, part: Bytes) {
+    pub(super) fn put_body(&mut self, part: Bytes) {
         if part.len() < SHARED {
             self.buffer().extend_from_slice(&part);
         } else {
@@ -73,13 +77,25 @@ impl Transmit {
 
     /// How many bytes wait.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.len);
-        self.bytes.len() - self.taken + bodies
+        self.encoded_len() + bodies
+    }
+
+    /// How many of the bytes that wait are encoded, and no body's between them.
+    #[inline]
+    pub(super) fn encoded_len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// The encoded bytes that wait.
+    #[inline]
+    pub(super) fn encoded(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.taken..).unwrap_or_default()
     }
 
     /// Moves as many bytes as `out` has room for, and returns how many.
-    pub(crate) fn poll(&mut self, out: &mut impl BufMut) -> usize {
+    pub(super) fn poll(&mut self, out: &mut impl BufMut) -> usize {
         let count = match self.bodies.take() {
             None => self.poll_encoded(self.bytes.len(), out),
             Some(bodies) => self.poll_with(bodies, out),
@@ -126,7 +142,7 @@ impl Transmit {
 
     /// Moves all that waits to the end of `out`, and returns how many bytes. What is encoded
     /// lies in as few slices as can be, and a large part of a body in its own memory.
-    pub(crate) fn poll_slices(&mut self, out: &mut impl Extend<Bytes>) -> usize {
+    pub(super) fn poll_slices(&mut self, out: &mut impl Extend<Bytes>) -> usize {
         let count = self.len();
         let mut at = self.before() + self.taken as u64;
         let bodies = self.bodies.take().into_iter();
@@ -147,9 +163,8 @@ impl Transmit {
 
     /// Takes the encoded bytes that wait.
     fn take_encoded(&mut self) -> Bytes {
-        let waiting = self.bytes.get(self.taken..).unwrap_or_default();
         if self.bytes.capacity() <= KEPT {
-            let encoded = Bytes::copy_from_slice(waiting);
+            let encoded = Bytes::copy_from_slice(self.encoded());
             self.taken = self.bytes.len();
             self.forget_taken();
             return encoded;
@@ -200,36 +215,36 @@ impl fmt::Debug for Transmit {
 mod tests {
     use super::*;
 
-    /// A writer that never catches up gets every byte, and does not make the buffer keep
-    /// what is gone.
     #[test]
-    fn what_was_sent_is_not_kept() {
+    fn a_small_output_is_filled_again_and_again() {
         let mut transmit = Transmit::default();
-        transmit.buffer().extend_from_slice(&[0; 100]);
-        let mut room = [0; 1000];
-        for _ in 0..1000 {
-            let bytes = (0..1000).map(|i| (i % 251) as u8);
-            transmit.buffer().extend(bytes);
-            assert_eq!(transmit.poll(&mut &mut room[..]), 1000);
-            assert_eq!(transmit.len(), 100);
-            assert!(transmit.bytes.len() <= 2 * 1100);
+        transmit.buffer().extend_from_slice(b"abcdefg");
+        let mut all = Vec::new();
+        loop {
+            let mut room = [0; 3];
+            let length = transmit.poll(&mut &mut room[..]);
+            if length == 0 {
+                break;
+            }
+            all.extend_from_slice(&room[..length]);
         }
-        assert_eq!(transmit.poll(&mut &mut room[..]), 100);
-        let last = core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8);
-        assert_eq!(room[..100], last);
+        assert_eq!(all, b"abcdefg");
+        assert_eq!(transmit.len(), 0);
+        transmit.buffer().extend_from_slice(&[0; 2 * KEPT]);
+        assert_eq!(transmit.poll(&mut all), 2 * KEPT);
+        assert_eq!(transmit.bytes.capacity(), 0);
     }
 
     #[test]
-    fn an_empty_buffer_is_small() {
+    fn what_is_sent_slowly_does_not_pile_up() {
         let mut transmit = Transmit::default();
-        for len in [KEPT / 2, 10 * KEPT, 10, 1 << 20, 10] {
-            transmit.buffer().extend_from_slice(&std::vec![0; len]);
-            assert_eq!(transmit.poll(&mut Vec::new()), len);
-            assert!(transmit.bytes.capacity() <= KEPT, "{len}");
+        for _ in 0..1000 {
+            transmit.buffer().extend_from_slice(&[0; 60]);
+            let mut room = [0; 59];
+            assert_eq!(transmit.poll(&mut &mut room[..]), 59);
         }
-        // After a large body no more than usual is allocated for a small frame.
-        transmit.usual = 1 << 20;
-        assert!(transmit.buffer().capacity() <= AT_ONCE);
+        assert_eq!(transmit.len(), 1000);
+        assert!(transmit.bytes.capacity() < 8192);
     }
 
     /// Encoded bytes and bodies leave in the order in which they came, whole or cut anywhere.
@@ -289,5 +304,37 @@ mod tests {
         assert_eq!(slices[1].as_ptr(), body.as_ptr());
         assert_eq!(slices[3].as_ptr(), body[1..].as_ptr());
         assert_eq!(transmit.bytes.capacity(), 0);
+    }
+
+    /// A writer that never catches up gets every byte, and does not make the buffer keep
+    /// what is gone.
+    #[test]
+    fn what_was_sent_is_not_kept() {
+        let mut transmit = Transmit::default();
+        transmit.buffer().extend_from_slice(&[0; 100]);
+        let mut room = [0; 1000];
+        for _ in 0..1000 {
+            let bytes = (0..1000).map(|i| (i % 251) as u8);
+            transmit.buffer().extend(bytes);
+            assert_eq!(transmit.poll(&mut &mut room[..]), 1000);
+            assert_eq!(transmit.len(), 100);
+            assert!(transmit.bytes.len() <= 2 * 1100);
+        }
+        assert_eq!(transmit.poll(&mut &mut room[..]), 100);
+        let last = core::array::from_fn::<u8, 100, _>(|i| ((900 + i) % 251) as u8);
+        assert_eq!(room[..100], last);
+    }
+
+    #[test]
+    fn an_empty_buffer_is_small() {
+        let mut transmit = Transmit::default();
+        for len in [KEPT / 2, 10 * KEPT, 10, 1 << 20, 10] {
+            transmit.buffer().extend_from_slice(&std::vec![0; len]);
+            assert_eq!(transmit.poll(&mut Vec::new()), len);
+            assert!(transmit.bytes.capacity() <= KEPT, "{len}");
+        }
+        // After a large body no more than usual is allocated for a small frame.
+        transmit.usual = 1 << 20;
+        assert!(transmit.buffer().capacity() <= AT_ONCE);
     }
 }

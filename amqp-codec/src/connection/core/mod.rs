@@ -74,6 +74,8 @@ pub struct Core<C> {
     pub(super) agreed: connection::TuneOk,
     pub(super) capabilities: Capabilities,
     pub(super) transmit: Transmit,
+    /// How many encoded bytes have left, those of bodies' own memory apart.
+    left: u64,
     pub(super) channels: BTreeMap<u16, Channel<C>>,
     /// What the channels' assemblies hold.
     held: Held,
@@ -110,6 +112,7 @@ impl<C: Default> Core<C> {
             agreed: connection::TuneOk::default(),
             capabilities: Capabilities::default(),
             transmit: Transmit::default(),
+            left: 0,
             channels: BTreeMap::new(),
             held: Held::default(),
             sending: BTreeMap::new(),

@@ -47,7 +47,7 @@ impl<C: Default> Core<C> {
     #[inline]
     pub(in crate::connection) fn position(&self, channel: u16) -> Option<u64> {
         let waits = self.sending.contains_key(&channel);
-        (!waits).then(|| self.transmit.position())
+        (!waits).then(|| self.left + self.transmit.encoded_len() as u64)
     }
 
     /// Writes a method frame over one of the same length at `position`, unless some of
@@ -60,11 +60,15 @@ impl<C: Default> Core<C> {
         arguments: &A,
     ) -> Result<bool, EncodeError> {
         let most = self.payload_max();
-        match self.transmit.waiting_from(position) {
-            Some(mut place) => {
+        let start = position.checked_sub(self.left).map(usize::try_from);
+        let Some(Ok(start)) = start else {
+            return Ok(false);
+        };
+        match self.transmit.encoded().get_mut(start..) {
+            Some(mut place) if !place.is_empty() => {
                 frame::encode_method(channel, arguments, most, &mut place).map(|()| true)
             }
-            None => Ok(false),
+            _ => Ok(false),
         }
     }
 
@@ -221,7 +225,9 @@ impl<C: Default> Core<C> {
         out: &mut impl BufMut,
     ) -> usize {
         let now = self.at(now);
+        let waiting = self.transmit.encoded_len();
         let len = self.transmit.poll(out);
+        self.left += (waiting - self.transmit.encoded_len()) as u64;
         if len > 0 {
             self.sent(now);
         }
@@ -234,6 +240,7 @@ impl<C: Default> Core<C> {
         out: &mut impl Extend<Bytes>,
     ) -> usize {
         let now = self.at(now);
+        self.left += self.transmit.encoded_len() as u64;
         let len = self.transmit.poll_slices(out);
         if len > 0 {
             self.sent(now);
@@ -247,4 +254,71 @@ fn rest_of_body(part: &[u8], remaining: u64) -> Result<u64, SendError> {
     remaining
         .checked_sub(part.len() as u64)
         .ok_or(SendError::BodyLength { remaining })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::connection::core::Setup;
+    use crate::method::basic;
+
+    /// A position stays that of the same frame, and is good until some of that has left.
+    #[test]
+    fn a_frame_is_replaced_while_it_waits() {
+        let mut core = Core::<()>::new(
+            Duration::ZERO,
+            Setup {
+                role: SentBy::Server,
+                limits_before_login: Limits::DEFAULT,
+                limits: Limits::DEFAULT,
+                handshake_timeout: Duration::MAX,
+                close_timeout: Duration::MAX,
+            },
+        );
+        let ack = |delivery_tag| basic::Ack {
+            delivery_tag,
+            multiple: false,
+        };
+        let encoded = |tags: &[u64]| {
+            let mut bytes = Vec::new();
+            for tag in tags {
+                assert_eq!(
+                    frame::encode_method(1, &ack(*tag), u32::MAX as usize, &mut bytes),
+                    Ok(())
+                );
+            }
+            bytes
+        };
+        let length = encoded(&[1]).len();
+        let mut positions = Vec::new();
+        for tag in [1, 2, 3] {
+            positions.push(core.position(1).unwrap_or(u64::MAX));
+            assert_eq!(core.answer(1, &ack(tag)), Ok(()));
+        }
+        // All of the first and a byte of the second leave.
+        let mut room = alloc::vec![0; length + 1];
+        assert_eq!(
+            core.poll_transmit(Duration::ZERO, &mut &mut room[..]),
+            length + 1
+        );
+        for (position, tag, is_here) in [(0, 4, false), (1, 5, false), (2, 6, true)] {
+            let replaced = core.replace(positions[position], 1, &ack(tag));
+            assert_eq!(replaced, Ok(is_here), "{tag}");
+        }
+        let mut rest = Vec::new();
+        core.poll_transmit(Duration::ZERO, &mut rest);
+        assert_eq!(rest, encoded(&[2, 6])[1..]);
+        // What is gone is not mistaken for what comes later, whichever way it went.
+        positions.push(core.position(1).unwrap_or(u64::MAX));
+        assert_eq!(core.answer(1, &ack(7)), Ok(()));
+        let mut slices = Vec::<Bytes>::new();
+        core.poll_transmit_slices(Duration::ZERO, &mut slices);
+        assert_eq!(slices, [encoded(&[7])]);
+        let next = core.position(1).unwrap_or(u64::MAX);
+        assert_eq!(core.answer(1, &ack(8)), Ok(()));
+        for (position, is_here) in [(positions[2], false), (positions[3], false), (next, true)] {
+            assert_eq!(core.replace(position, 1, &ack(9)), Ok(is_here));
+        }
+    }
 }
