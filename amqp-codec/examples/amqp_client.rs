@@ -8,6 +8,7 @@
     reason = "an application is where the clock is"
 )]
 
+#[path = "../../docs/runtimes/mod.rs"]
 mod runtimes;
 
 use amqp_codec::connection::*;
@@ -22,14 +23,12 @@ fn main() -> Outcome {
     let arguments = runtimes::Arguments::parse(given)?;
     let (start, mut config) = (Instant::now(), ClientConfig::default());
     if let Some((username, password)) = arguments.user {
-        config = config.with_sasl(Sasl::Plain { username, password });
+        config = config.with_sasl(Sasl::plain(username, password));
     }
     let client = ClientConnection::new(start.elapsed(), config);
-    let persistent = PropertyFields {
-        content_type: Some("text/plain".into()),
-        delivery_mode: Some(2),
-        ..Default::default()
-    };
+    let persistent = PropertyFields::default()
+        .with_content_type("text/plain")
+        .with_delivery_mode(2);
     let conversation = conversation(persistent.to_buf()?);
     runtimes::run(&runtime, &arguments.address, client, start, conversation)
 }
@@ -55,27 +54,25 @@ fn conversation(properties: PropertiesBuf) -> runtimes::Act {
                 let name = declared.queue;
                 client.consume(1, &basic::Consume::new(name))?;
                 for (channel, body) in [(1, "with a confirm"), (2, "in a transaction")] {
-                    let message = Message {
-                        properties: properties.as_properties(),
-                        ..Message::new("", name, body.as_bytes())
-                    };
+                    let message = Message::new("", name, body.as_bytes())
+                        .with_properties(properties.as_properties());
                     client.publish(channel, Mandatory::Yes, &message)?;
                 }
                 client.tx_commit(2, &tx::Commit {})?;
             }
-            ClientEvent::Deliver {
+            ClientEvent::Deliver(Delivery {
                 channel,
                 delivery_tag,
                 content,
                 ..
-            } => {
+            }) => {
                 println!("received {:?}", String::from_utf8_lossy(content.body()));
                 client.ack(channel, Tags::One(delivery_tag))?;
                 received += 1;
             }
-            ClientEvent::Confirm {
+            ClientEvent::Confirm(Confirmation {
                 acknowledged: true, ..
-            }
+            })
             | ClientEvent::Reply {
                 reply: Reply::TxCommitOk(_),
                 ..

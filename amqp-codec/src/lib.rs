@@ -37,11 +37,8 @@
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
-//! Calls that only queue bytes, such as a publish, touch no timer and take no `now`: when
-//! bytes leave is seen in `poll_transmit`, and that is what heartbeats count from.
-//!
-//! One loop over a blocking socket serves either end; `examples/runtimes` has those for tokio,
-//! smol, mio and nothing but arrays. Here both ends run it:
+//! One loop over a blocking socket serves either end; `docs/runtimes` in the repository has
+//! those for tokio, smol, mio and nothing but arrays. Here both ends run it:
 //!
 //! ```
 //! use std::net::TcpListener;
@@ -66,7 +63,7 @@
 //!         ServerEvent::Request { channel, request: Request::ConfirmSelect(_), .. } => {
 //!             server.confirm_select_ok(channel)?;
 //!         }
-//!         ServerEvent::Publish { channel, publish_tag: Some(tag), content, .. } => {
+//!         ServerEvent::Publish(InboundPublish { channel, publish_tag: Some(tag), content, .. }) => {
 //!             println!("{}: {:?}", content.routing_key(), content.body());
 //!             server.ack(channel, Tags::One(tag))?;
 //!         }
@@ -84,7 +81,7 @@
 //!             let message = Message::new("", "tasks", b"hello");
 //!             assert_eq!(client.publish(channel, Mandatory::No, &message)?, Some(1));
 //!         }
-//!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => {
+//!         ClientEvent::Confirm(Confirmation { publish_tags, acknowledged: true, .. }) => {
 //!             assert_eq!(publish_tags, 1..=1);
 //!             client.close(now)?;
 //!         }
@@ -123,10 +120,62 @@
 //! [`SendError::Closed`]. `is_closed` becomes true when nothing more is to come: after
 //! the peer's close-ok, the close timeout, or at once where the peer is beyond answering.
 //!
+//! # A whole client
+//!
+//! It consumes and publishes, and goes on after a cut: what was not confirmed is published again,
+//! and what was not acknowledged is delivered again. With the loop above it is a whole program,
+//! the example `amqp_whole_client`.
+//!
+//! ```no_run
+#![doc = include_str!("whole-client.rs")]
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/drive-loop.rs"));
+//! ```
+//!
 //! # Large bodies
 //!
-//! Neither side has to have a large body whole: [they come and go in
-//! parts](connection#large-bodies).
+//! A content comes as one event, with its body in one piece, and is sent in one
+//! call. Where bodies are large, neither side has to have one whole. Inwards, a
+//! body over [`Limits::assembled_size`] is handed
+//! out in parts that borrow from the input: first the event of the content, whose
+//! [`Content::is_whole`](connection::Content::is_whole) is false, then a `Body` for each part, until none of it
+//! remains. What a connection holds for a content that way is its method, its
+//! properties, and never more of a body than that limit. Outwards,
+//! [`begin_publish`](connection::ClientConnection::begin_publish) announces how large the
+//! body will be, and [`send_body`](connection::Connection::send_body) sends parts of
+//! any size; a server has the same for deliver, get-ok and return. Other
+//! channels go on meanwhile. On the channel itself, methods wait for the end of
+//! the body, since nothing may come between the frames of a content (section
+//! 4.2.6), and so do the answers that this crate sends automatically.
+//!
+//! ```
+//! use amqp_codec::connection::*;
+//!
+//! /// A film of a megabyte, of which never more than 10,000 bytes are here at a time.
+//! fn send(client: &mut ClientConnection, channel: u16) -> Result<(), SendError> {
+//!     let message = Message::new("", "films", b"");
+//!     client.begin_publish(channel, Mandatory::No, &message, 1_000_000)?;
+//!     while client.send_body(channel, &[7; 10_000])? > 0 {
+//!         // Here the socket takes what poll_transmit has.
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// A server with a small `limits.assembled_size`.
+//! fn receive(event: &ServerEvent<'_>) {
+//!     match event {
+//!         ServerEvent::Publish(InboundPublish { content, .. }) if !content.is_whole() => {
+//!             println!("{} bytes for {}", content.body_size(), content.routing_key());
+//!         }
+//!         ServerEvent::Body { part, remaining, .. } => {
+//!             println!("{} bytes, to a file, say", part.len());
+//!             if *remaining == 0 {
+//!                 println!("that was all");
+//!             }
+//!         }
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! ```
 //!
 //! # Sessions
 //!
@@ -135,40 +184,7 @@
 //! ([`ClientEvent::Confirm`](connection::ClientEvent::Confirm)) and publishes it again on
 //! the next connection; what it has not acknowledged is delivered again, with
 //! `redelivered` set. So a message can come twice. Publish and delivery tags are of one channel
-//! of one connection, and count from 1 on each. The example `amqp_resume` is such a client.
-//!
-//! ```
-//! use std::collections::{BTreeMap, BTreeSet};
-//!
-//! use amqp_codec::connection::*;
-//! use amqp_codec::method::confirm;
-//!
-//! /// `outbox` outlives the connections, `published` begins empty with each.
-//! fn resume(
-//!     client: &mut ClientConnection,
-//!     event: ClientEvent<'_>,
-//!     outbox: &mut BTreeSet<String>,
-//!     published: &mut BTreeMap<u64, String>,
-//! ) -> Result<(), SendError> {
-//!     match event {
-//!         ClientEvent::ChannelOpened { channel, .. } => {
-//!             client.confirm_select(channel, &confirm::Select::default())?;
-//!             for text in outbox.iter() {
-//!                 let message = Message::new("", "tasks", text.as_bytes());
-//!                 let tag = client.publish(channel, Mandatory::Yes, &message)?;
-//!                 published.extend(tag.map(|tag| (tag, text.clone())));
-//!             }
-//!         }
-//!         ClientEvent::Confirm { publish_tags, acknowledged: true, .. } => {
-//!             for text in publish_tags.filter_map(|tag| published.remove(&tag)) {
-//!                 outbox.remove(&text);
-//!             }
-//!         }
-//!         _ => {}
-//!     }
-//!     Ok(())
-//! }
-//! ```
+//! of one connection, and count from 1 on each.
 //!
 //! # Limits
 //!
@@ -188,12 +204,14 @@
 //!
 //! # Features
 //!
-//! `std`, on by default, only forwards to dependencies. Without it the crate is `no_std`
-//! with `alloc`.
+//! `std`, on by default, only forwards to dependencies. Without it the crate is `no_std` with
+//! `alloc`.
 //!
-//! The crate is not published yet; depend on it by git or path:
+//! The crate is not published yet: depend on it by path, or by `git` and the address of the
+//! repository.
 //!
 //! ```toml
+//! [dependencies]
 //! amqp-codec = { path = "../mq/amqp-codec" }
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -220,6 +238,7 @@ mod reply;
 #[doc = include_str!("../requirements.md")]
 pub mod requirements {}
 pub mod sasl;
+mod setters;
 mod table;
 mod text;
 mod value;

@@ -8,6 +8,7 @@ use bytes::BufMut;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::method::plain;
+use crate::setters::setters;
 use crate::table::at_top;
 use crate::wire::{Fault, Measure, Reader, Writer};
 use crate::{Limits, Table, Text};
@@ -97,7 +98,7 @@ macro_rules! write {
 }
 
 macro_rules! properties {
-    ($a:lifetime; $($(#[$doc:meta])* $bit:literal $property:ident: $kind:ident $type:ty,)*) => {
+    ($a:lifetime; $($(#[$doc:meta])* $bit:literal $property:ident: $kind:ident $type:ty => $with:ident,)*) => {
         /// Kinds by flag, from bit 15 down to bit 2.
         const KINDS: [Kind; 14] = [$(Kind::$kind,)*];
 
@@ -131,11 +132,9 @@ macro_rules! properties {
         /// ```
         /// use amqp_codec::PropertyFields;
         ///
-        /// let fields = PropertyFields {
-        ///     content_type: Some("text/plain".into()),
-        ///     delivery_mode: Some(2),
-        ///     ..Default::default()
-        /// };
+        /// let fields = PropertyFields::default()
+        ///     .with_content_type("text/plain")
+        ///     .with_delivery_mode(2);
         /// let properties = fields.to_buf()?;
         /// assert_eq!(properties.as_properties().delivery_mode(), Some(2));
         /// # Ok::<(), amqp_codec::EncodeError>(())
@@ -144,6 +143,10 @@ macro_rules! properties {
         pub struct PropertyFields<$a> {
             $($(#[$doc])* pub $property: Option<$type>,)*
         }
+
+        setters! { PropertyFields<$a> {
+            $($with($property: impl Into<$type>) = Some($property.into());)*
+        } }
 
         impl PropertyFields<'_> {
             /// Encodes them.
@@ -190,33 +193,33 @@ macro_rules! properties {
 // Flag bit, name, type on the wire, type.
 properties! { 'a;
     /// MIME content type.
-    15 content_type: ShortStr Text<'a>,
+    15 content_type: ShortStr Text<'a> => with_content_type,
     /// MIME content encoding.
-    14 content_encoding: ShortStr Text<'a>,
+    14 content_encoding: ShortStr Text<'a> => with_content_encoding,
     /// The application's headers.
-    13 headers: Table Table<'a>,
+    13 headers: Table Table<'a> => with_headers,
     /// 1 for transient, 2 for persistent.
-    12 delivery_mode: Octet u8,
+    12 delivery_mode: Octet u8 => with_delivery_mode,
     /// 0 to 9 in the specification, 0 to 255 in RabbitMQ.
-    11 priority: Octet u8,
+    11 priority: Octet u8 => with_priority,
     /// The application's correlation identifier.
-    10 correlation_id: ShortStr Text<'a>,
+    10 correlation_id: ShortStr Text<'a> => with_correlation_id,
     /// Where to reply to, as a rule a queue.
-    9 reply_to: ShortStr Text<'a>,
+    9 reply_to: ShortStr Text<'a> => with_reply_to,
     /// Time to live: decimal milliseconds.
-    8 expiration: ShortStr Text<'a>,
+    8 expiration: ShortStr Text<'a> => with_expiration,
     /// The application's message identifier.
-    7 message_id: ShortStr Text<'a>,
+    7 message_id: ShortStr Text<'a> => with_message_id,
     /// Seconds since 1970-01-01T00:00Z.
-    6 timestamp: Timestamp u64,
+    6 timestamp: Timestamp u64 => with_timestamp,
     /// The application's message type.
-    5 r#type: ShortStr Text<'a>,
+    5 r#type: ShortStr Text<'a> => with_type,
     /// The user that published it, validated by RabbitMQ.
-    4 user_id: ShortStr Text<'a>,
+    4 user_id: ShortStr Text<'a> => with_user_id,
     /// The application that published it.
-    3 app_id: ShortStr Text<'a>,
+    3 app_id: ShortStr Text<'a> => with_app_id,
     /// Reserved; once the cluster identifier.
-    2 reserved: ShortStr Text<'a>,
+    2 reserved: ShortStr Text<'a> => with_reserved,
 }
 
 /// The properties of a content in the bytes they came in.

@@ -7,10 +7,11 @@
     reason = "an application is where the clock is"
 )]
 
+#[path = "../../docs/runtimes/mod.rs"]
 mod runtimes;
 
 use mqtt_codec::connection::*;
-use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Subscription};
+use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
 
 include!("../src/drive-loop.rs");
 
@@ -18,19 +19,14 @@ fn main() -> Outcome {
     let mut given = std::env::args().skip(1);
     let runtime = given.next().ok_or("on which runtime?")?;
     let arguments = runtimes::Arguments::parse(given)?;
-    let version = arguments.version.as_deref().unwrap_or("5.0");
-    let version = ProtocolVersion::ALL
-        .into_iter()
-        .find(|it| it.to_string() == version);
+    let version = arguments.version.as_deref().unwrap_or("5.0").parse()?;
     let (start, identifier) = (Instant::now(), format!("{runtime}-client"));
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
-    let mut connect = Connect::clean(
-        version.ok_or("no such version")?,
-        identifier.as_str().try_into()?,
-    );
+    let mut connect = Connect::clean(version, identifier.as_str().try_into()?);
     if let Some((name, password)) = &arguments.user {
-        connect.user_name = Some(name.as_str().try_into()?);
-        connect.password = Some(password.as_bytes());
+        connect = connect
+            .with_user_name(name.as_str().try_into()?)
+            .with_password(password.as_bytes());
     }
     client.connect(start.elapsed(), &connect, Session::new())?;
     let conversation = conversation(format!("examples/{runtime}"));

@@ -93,6 +93,11 @@ pub enum EncodeError {
     },
 }
 
+/// A text that is no version's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("not a version of MQTT: they are 3.1, 3.1.1 and 5.0")]
+pub struct ParseError;
+
 /// A string that no packet can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]

@@ -43,8 +43,8 @@
 //! back, its silence is yours: say so with
 //! [`set_reading`](connection::Connection::set_reading), or keep alive ends the connection.
 //!
-//! One loop over a blocking socket serves either end; `examples/runtimes` has those for tokio,
-//! smol, mio and nothing but arrays. Here both ends run it:
+//! One loop over a blocking socket serves either end; `docs/runtimes` in the repository has
+//! those for tokio, smol, mio and nothing but arrays. Here both ends run it:
 //!
 //! ```
 //! use std::net::TcpListener;
@@ -125,6 +125,21 @@
 //! The example `mqtt_client` is a client on each runtime, and `mqtt_tokio_server` a server in a
 //! hundred lines.
 //!
+//! After an error the protocol's goodbye is still in `poll_transmit`: CONNACK or DISCONNECT
+//! with a reason code; 3.x has none but for a refused CONNECT. Every later drive call
+//! returns the same error, every call that sends returns [`SendError::Closed`], and `is_closed`
+//! is true, since MQTT has nothing more to come.
+//!
+//! # A whole client
+//!
+//! It subscribes and publishes, and goes on after a cut with what is under way. With the loop above
+//! it is a whole program, the example `mqtt_whole_client`.
+//!
+//! ```no_run
+#![doc = include_str!("whole-client.rs")]
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/drive-loop.rs"));
+//! ```
+//!
 //! # Large bodies
 //!
 //! A message is an event once all of it has come, and its bytes are kept in the embedder's
@@ -193,49 +208,8 @@
 //! many seconds as the Session Expiry Interval says: without one, a session ends with its
 //! connection. A CONNACK without `session_present` says that the server has none (3.1 does not
 //! say). Then this side's part is dropped as well (MQTT-3.2.2-5): it is for the client to
-//! subscribe again, and to publish anew what matters of a clone that it kept. The example
-//! `mqtt_resume` does so.
-//!
-//! ```
-//! use core::time::Duration;
-//! use mqtt_codec::connection::{ClientConfig, ClientConnection, InFlight, Message, Session};
-//! use mqtt_codec::{Connect, PropertiesBuilder, Property, ProtocolVersion, QoS};
-//!
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut properties = PropertiesBuilder::new();
-//!     properties.push(Property::SessionExpiryInterval(3600))?; // an hour
-//!     let connect = Connect {
-//!         properties: properties.as_properties(),
-//!         ..Connect::resume(ProtocolVersion::V5_0, "station-12".try_into()?)
-//!     };
-//!
-//!     let mut now = Duration::ZERO;
-//!     let mut client = ClientConnection::new(now, ClientConfig::default());
-//!     client.connect(now, &connect, Session::new())?;
-//!     client.receive(now, &mut &b"\x20\x03\x00\x00\x00"[..])?; // CONNACK, no session yet
-//!     client.publish(&Message::new("station/12", "21.5", QoS::AtLeastOnce))?;
-//!
-//!     // The network fails before PUBACK comes.
-//!     let session = client.into_session();
-//!     assert_eq!(session.in_flight().len(), 1);
-//!
-//!     now += Duration::from_secs(60);
-//!     let mut client = ClientConnection::new(now, ClientConfig::default());
-//!     client.connect(now, &connect, session.clone())?;
-//!     client.receive(now, &mut &b"\x20\x03\x01\x00\x00"[..])?; // CONNACK with session_present
-//!     let is_lost = client.session().is_empty();
-//!     for (_, packet) in session.in_flight() {
-//!         if let InFlight::Publish(message) = packet
-//!             && is_lost
-//!         {
-//!             client.publish(&message)?;
-//!         }
-//!     }
-//!     // It is on its way again, once.
-//!     assert_eq!(client.session().in_flight(), session.in_flight());
-//!     Ok(())
-//! }
-//! ```
+//! subscribe again, and to publish anew what matters of a clone that it kept.
+//! [`Session::messages`](connection::Session::messages) are those.
 //!
 //! # Limits
 //!
@@ -252,8 +226,11 @@
 //!
 //! # Features
 //!
-//! The crate is `no_std` with `alloc` when its `std` feature, on by default, is off. Until it is
-//! published, depend on it by path or by git:
+//! `std`, on by default, only forwards to dependencies. Without it the crate is `no_std` with
+//! `alloc`.
+//!
+//! The crate is not published yet: depend on it by path, or by `git` and the address of the
+//! repository.
 //!
 //! ```toml
 //! [dependencies]
@@ -284,6 +261,7 @@ mod reason;
 pub mod requirements {}
 mod rule;
 mod secret;
+mod setters;
 mod settings;
 mod string;
 pub mod topic;
@@ -291,7 +269,7 @@ mod version;
 mod wire;
 
 pub use connection::{ClientConnection, ConnectionError, SendError, ServerConnection};
-pub use error::{DecodeError, EncodeError, PropertyError, StringError};
+pub use error::{DecodeError, EncodeError, ParseError, PropertyError, StringError};
 pub use limits::Limits;
 pub use packet::{
     Acknowledgement, Auth, ConnAck, Connect, Disconnect, Entry, List, Packet, PacketBuf, PacketSet,

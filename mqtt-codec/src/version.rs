@@ -1,6 +1,9 @@
 //! The protocol version of a connection.
 
 use core::fmt;
+use core::str::FromStr;
+
+use crate::ParseError;
 
 /// Which MQTT a connection speaks. The Protocol Version byte of CONNECT says it
 /// (5.0 section 3.1.2.2), for the whole connection and for both directions.
@@ -45,6 +48,14 @@ impl ProtocolVersion {
         }
     }
 
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::V3_1 => "3.1",
+            Self::V3_1_1 => "3.1.1",
+            Self::V5_0 => "5.0",
+        }
+    }
+
     /// Whether packets carry properties and reason codes: 5.0 only.
     #[must_use]
     pub const fn has_properties(self) -> bool {
@@ -52,12 +63,20 @@ impl ProtocolVersion {
     }
 }
 
+/// Reads the version as its `Display` writes it: `3.1`, `3.1.1`, `5.0`.
+impl FromStr for ProtocolVersion {
+    type Err = ParseError;
+
+    fn from_str(name: &str) -> Result<Self, ParseError> {
+        let version = Self::ALL
+            .into_iter()
+            .find(|version| version.as_str() == name);
+        version.ok_or(ParseError)
+    }
+}
+
 impl fmt::Display for ProtocolVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V3_1 => "3.1",
-            Self::V3_1_1 => "3.1.1",
-            Self::V5_0 => "5.0",
-        })
+        f.write_str(self.as_str())
     }
 }

@@ -8,6 +8,7 @@
     reason = "an application is where the clock is"
 )]
 
+#[path = "../../docs/runtimes/mod.rs"]
 mod runtimes;
 mod websocket;
 
@@ -24,13 +25,10 @@ fn main() -> Outcome {
     let start = Instant::now();
     let config = ClientConfig::default().with_versions([version]);
     let mut client = ClientConnection::new(start.elapsed(), config);
-    let user = arguments.user.as_ref();
-    let connect = ConnectOptions {
-        host: "/",
-        login: user.map(|(name, _)| &**name),
-        passcode: user.map(|(_, password)| &**password),
-        ..ConnectOptions::default()
-    };
+    let mut connect = ConnectOptions::new("/");
+    if let Some((login, passcode)) = &arguments.user {
+        connect = connect.with_login(login).with_passcode(passcode);
+    }
     client.connect(start.elapsed(), &connect)?;
     // A queue of this client alone.
     let conversation = conversation(format!("/queue/examples.{runtime}"));

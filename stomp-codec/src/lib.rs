@@ -21,8 +21,8 @@
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
-//! One loop over a blocking socket serves either end; `examples/runtimes` has those for tokio,
-//! smol, mio and nothing but arrays. Here both ends run it:
+//! One loop over a blocking socket serves either end; `docs/runtimes` in the repository has
+//! those for tokio, smol, mio and nothing but arrays. Here both ends run it:
 //!
 //! ```
 //! use std::net::TcpListener;
@@ -36,7 +36,7 @@
 //!     match event {
 //!         ServerEvent::Connect(connect) => match connect.login.as_deref() {
 //!             Some("guest") => server.accept(now, &Accept::default())?,
-//!             _ => server.refuse(now, &Goodbye { summary: "who are you?", ..Default::default() })?,
+//!             _ => server.refuse(now, &Goodbye::new("who are you?"))?,
 //!         },
 //!         ServerEvent::Subscribe(subscribe) => {
 //!             let headers = [("content-type", "text/plain")];
@@ -81,12 +81,7 @@
 //!     let mut socket = TcpStream::connect(address)?;
 //!     let start = Instant::now();
 //!     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
-//!     let connect = ConnectOptions {
-//!         host: "localhost",
-//!         login: Some("guest"),
-//!         passcode: Some("guest"),
-//!         ..ConnectOptions::default()
-//!     };
+//!     let connect = ConnectOptions::new("localhost").with_login("guest").with_passcode("guest");
 //!     client.connect(start.elapsed(), &connect)?;
 //!     drive(&mut client, &mut socket, start, act)?;
 //!     broker.join().expect("it keeps the rules too");
@@ -100,6 +95,17 @@
 //! every call that sends returns [`SendError::Closed`], and `is_closed` is true, since
 //! STOMP has nothing more to come. A server's ERROR frame that says what was wrong is
 //! still in `poll_transmit`; a client has no frame to complain with.
+//!
+//! # A whole client
+//!
+//! It subscribes and sends, and goes on after a cut: what there is no receipt for is sent again, and
+//! what was not acknowledged is delivered again. With the loop above it is a whole program, the
+//! example `stomp_whole_client`.
+//!
+//! ```no_run
+#![doc = include_str!("whole-client.rs")]
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/drive-loop.rs"));
+//! ```
 //!
 //! # Large bodies
 //!
@@ -167,39 +173,7 @@
 //! [`ReceiptId`](connection::ReceiptId) is of one connection: they begin anew with each. A
 //! server gives to others what
 //! [`unacknowledged`](connection::ServerConnection::unacknowledged) has after an error, or
-//! the event of the client's DISCONNECT. The example `stomp_resume` is such a client.
-//!
-//! ```
-//! use std::collections::{BTreeMap, BTreeSet};
-//!
-//! use stomp_codec::connection::*;
-//! use stomp_codec::{Headers, SendError};
-//!
-//! /// `outbox` outlives the connections, `receipts` begins empty with each.
-//! fn resume(
-//!     client: &mut ClientConnection,
-//!     event: ClientEvent<'_>,
-//!     outbox: &mut BTreeSet<String>,
-//!     receipts: &mut BTreeMap<ReceiptId, String>,
-//! ) -> Result<(), SendError> {
-//!     match event {
-//!         ClientEvent::Connected(_) => {
-//!             for text in outbox.iter() {
-//!                 let body = text.as_bytes();
-//!                 let receipt = client.send("/queue/a", Headers::NONE, body, Options::RECEIPT)?;
-//!                 receipts.extend(receipt.map(|receipt| (receipt, text.clone())));
-//!             }
-//!         }
-//!         ClientEvent::Receipt(receipt) => {
-//!             if let Some(text) = receipts.remove(&receipt) {
-//!                 outbox.remove(&text);
-//!             }
-//!         }
-//!         _ => {}
-//!     }
-//!     Ok(())
-//! }
-//! ```
+//! the event of the client's DISCONNECT.
 //!
 //! # Limits
 //!
@@ -224,11 +198,11 @@
 //!
 //! # Features
 //!
-//! `std` (default): nothing but the `std` features of the dependencies. Without
-//! it the crate is `no_std` and needs `alloc`.
+//! `std`, on by default, only forwards to dependencies. Without it the crate is `no_std` with
+//! `alloc`.
 //!
-//! Until the crate is published, depend on it by path, or by `git` and the address of
-//! the repository:
+//! The crate is not published yet: depend on it by path, or by `git` and the address of the
+//! repository.
 //!
 //! ```toml
 //! [dependencies]
@@ -264,6 +238,7 @@ mod header;
 mod marks;
 mod parser;
 mod parts;
+mod setters;
 
 pub mod connection;
 

@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::capabilities::default_properties;
+use crate::setters::setters;
 use crate::{Limits, TableBuf};
 
 /// How a server presents itself and what it allows.
@@ -57,94 +58,6 @@ impl Default for ServerConfig {
     }
 }
 
-impl ServerConfig {
-    /// The same with another [`limits_before_login`](Self::limits_before_login).
-    #[must_use]
-    pub fn with_limits_before_login(mut self, limits_before_login: Limits) -> Self {
-        self.limits_before_login = limits_before_login;
-        self
-    }
-
-    /// The same with another [`limits`](Self::limits).
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// The same with another [`server_properties`](Self::server_properties).
-    ///
-    /// `product` and `version` steer clients: kombu takes a product other than
-    /// `RabbitMQ` for a server whose `basic.qos` with `global` counts by the letter of
-    /// the specification, and some clients compare the version before they use what
-    /// RabbitMQ has added. The table `capabilities` says the same without a name; make
-    /// it with [`Capabilities::to_table`](super::Capabilities::to_table).
-    ///
-    /// ```
-    /// use amqp_codec::TableBuf;
-    /// use amqp_codec::connection::{Capabilities, ServerConfig};
-    ///
-    /// let mut properties = TableBuf::try_from([("product", "RabbitMQ"), ("version", "3.13.0")])?;
-    /// properties.insert("capabilities", &Capabilities::ALL.to_table())?;
-    /// let config = ServerConfig::default().with_server_properties(properties);
-    /// # Ok::<(), amqp_codec::EncodeError>(())
-    /// ```
-    #[must_use]
-    pub fn with_server_properties(mut self, server_properties: TableBuf) -> Self {
-        self.server_properties = server_properties;
-        self
-    }
-
-    /// The same with another [`mechanisms`](Self::mechanisms).
-    #[must_use]
-    pub fn with_mechanisms(mut self, mechanisms: impl Into<String>) -> Self {
-        self.mechanisms = mechanisms.into();
-        self
-    }
-
-    /// The same with another [`locales`](Self::locales).
-    #[must_use]
-    pub fn with_locales(mut self, locales: impl Into<String>) -> Self {
-        self.locales = locales.into();
-        self
-    }
-
-    /// The same with another [`channel_max`](Self::channel_max).
-    #[must_use]
-    pub fn with_channel_max(mut self, channel_max: u16) -> Self {
-        self.channel_max = channel_max;
-        self
-    }
-
-    /// The same with another [`frame_max`](Self::frame_max).
-    #[must_use]
-    pub fn with_frame_max(mut self, frame_max: u32) -> Self {
-        self.frame_max = frame_max;
-        self
-    }
-
-    /// The same with another [`heartbeat`](Self::heartbeat).
-    #[must_use]
-    pub fn with_heartbeat(mut self, heartbeat: u16) -> Self {
-        self.heartbeat = heartbeat;
-        self
-    }
-
-    /// The same with another [`handshake_timeout`](Self::handshake_timeout).
-    #[must_use]
-    pub fn with_handshake_timeout(mut self, handshake_timeout: Duration) -> Self {
-        self.handshake_timeout = handshake_timeout;
-        self
-    }
-
-    /// The same with another [`close_timeout`](Self::close_timeout).
-    #[must_use]
-    pub fn with_close_timeout(mut self, close_timeout: Duration) -> Self {
-        self.close_timeout = close_timeout;
-        self
-    }
-}
-
 /// How a client logs in.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
@@ -171,6 +84,17 @@ pub enum Sasl {
     /// Another: the application answers the event
     /// [`Start`](super::ClientEvent::Start) itself.
     Application,
+}
+
+impl Sasl {
+    /// Mechanism PLAIN.
+    #[must_use]
+    pub fn plain(username: impl Into<String>, password: impl Into<String>) -> Self {
+        Self::Plain {
+            username: username.into(),
+            password: password.into(),
+        }
+    }
 }
 
 impl fmt::Debug for Sasl {
@@ -223,10 +147,7 @@ impl Default for ClientConfig {
             limits_before_login: Limits::BEFORE_LOGIN,
             limits: Limits::DEFAULT,
             client_properties: default_properties(),
-            sasl: Sasl::Plain {
-                username: "guest".into(),
-                password: "guest".into(),
-            },
+            sasl: Sasl::plain("guest", "guest"),
             locale: "en_US".into(),
             virtual_host: "/".into(),
             channel_max: 0,
@@ -238,81 +159,45 @@ impl Default for ClientConfig {
     }
 }
 
-impl ClientConfig {
-    /// The same with another [`limits_before_login`](Self::limits_before_login).
-    #[must_use]
-    pub fn with_limits_before_login(mut self, limits_before_login: Limits) -> Self {
-        self.limits_before_login = limits_before_login;
-        self
-    }
+setters! { ServerConfig {
+    with_limits_before_login(limits_before_login: Limits);
+    with_limits(limits: Limits);
+    ///
+    /// `product` and `version` steer clients: kombu takes a product other than
+    /// `RabbitMQ` for a server whose `basic.qos` with `global` counts by the letter of
+    /// the specification, and some clients compare the version before they use what
+    /// RabbitMQ has added. The table `capabilities` says the same without a name; make
+    /// it with [`Capabilities::to_table`](super::Capabilities::to_table).
+    ///
+    /// ```
+    /// use amqp_codec::TableBuf;
+    /// use amqp_codec::connection::{Capabilities, ServerConfig};
+    ///
+    /// let mut properties = TableBuf::try_from([("product", "RabbitMQ"), ("version", "3.13.0")])?;
+    /// properties.insert("capabilities", &Capabilities::ALL.to_table())?;
+    /// let config = ServerConfig::default().with_server_properties(properties);
+    /// # Ok::<(), amqp_codec::EncodeError>(())
+    /// ```
+    with_server_properties(server_properties: TableBuf);
+    with_mechanisms(mechanisms: impl Into<String>) = mechanisms.into();
+    with_locales(locales: impl Into<String>) = locales.into();
+    with_channel_max(channel_max: u16);
+    with_frame_max(frame_max: u32);
+    with_heartbeat(heartbeat: u16);
+    with_handshake_timeout(handshake_timeout: Duration);
+    with_close_timeout(close_timeout: Duration);
+} }
 
-    /// The same with another [`limits`](Self::limits).
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// The same with another [`client_properties`](Self::client_properties).
-    #[must_use]
-    pub fn with_client_properties(mut self, client_properties: TableBuf) -> Self {
-        self.client_properties = client_properties;
-        self
-    }
-
-    /// The same with another [`sasl`](Self::sasl).
-    #[must_use]
-    pub fn with_sasl(mut self, sasl: Sasl) -> Self {
-        self.sasl = sasl;
-        self
-    }
-
-    /// The same with another [`locale`](Self::locale).
-    #[must_use]
-    pub fn with_locale(mut self, locale: impl Into<String>) -> Self {
-        self.locale = locale.into();
-        self
-    }
-
-    /// The same with another [`virtual_host`](Self::virtual_host).
-    #[must_use]
-    pub fn with_virtual_host(mut self, virtual_host: impl Into<String>) -> Self {
-        self.virtual_host = virtual_host.into();
-        self
-    }
-
-    /// The same with another [`channel_max`](Self::channel_max).
-    #[must_use]
-    pub fn with_channel_max(mut self, channel_max: u16) -> Self {
-        self.channel_max = channel_max;
-        self
-    }
-
-    /// The same with another [`frame_max`](Self::frame_max).
-    #[must_use]
-    pub fn with_frame_max(mut self, frame_max: u32) -> Self {
-        self.frame_max = frame_max;
-        self
-    }
-
-    /// The same with another [`heartbeat`](Self::heartbeat).
-    #[must_use]
-    pub fn with_heartbeat(mut self, heartbeat: u16) -> Self {
-        self.heartbeat = heartbeat;
-        self
-    }
-
-    /// The same with another [`handshake_timeout`](Self::handshake_timeout).
-    #[must_use]
-    pub fn with_handshake_timeout(mut self, handshake_timeout: Duration) -> Self {
-        self.handshake_timeout = handshake_timeout;
-        self
-    }
-
-    /// The same with another [`close_timeout`](Self::close_timeout).
-    #[must_use]
-    pub fn with_close_timeout(mut self, close_timeout: Duration) -> Self {
-        self.close_timeout = close_timeout;
-        self
-    }
-}
+setters! { ClientConfig {
+    with_limits_before_login(limits_before_login: Limits);
+    with_limits(limits: Limits);
+    with_client_properties(client_properties: TableBuf);
+    with_sasl(sasl: Sasl);
+    with_locale(locale: impl Into<String>) = locale.into();
+    with_virtual_host(virtual_host: impl Into<String>) = virtual_host.into();
+    with_channel_max(channel_max: u16);
+    with_frame_max(frame_max: u32);
+    with_heartbeat(heartbeat: u16);
+    with_handshake_timeout(handshake_timeout: Duration);
+    with_close_timeout(close_timeout: Duration);
+} }

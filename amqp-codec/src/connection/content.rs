@@ -11,6 +11,7 @@ use crate::wire::Reader;
 use crate::{Limits, Method, MethodId, Properties, ReplyCode};
 
 use super::error::ReplyError;
+use crate::setters::setters;
 
 /// What every content method carries, borrowed: to publish, to deliver, to
 /// answer a get, to return.
@@ -39,6 +40,19 @@ impl<'a> Message<'a> {
         }
     }
 }
+
+setters! { Message<'a> {
+    ///
+    /// ```
+    /// use amqp_codec::PropertyFields;
+    /// use amqp_codec::connection::Message;
+    ///
+    /// let persistent = PropertyFields::default().with_delivery_mode(2).to_buf()?;
+    /// let message = Message::new("", "tasks", b"hello").with_properties(persistent.as_properties());
+    /// # Ok::<(), amqp_codec::EncodeError>(())
+    /// ```
+    with_properties(properties: Properties<'a>);
+} }
 
 /// A content that came in: method, properties and body in one allocation. To
 /// clone it is to count a reference.

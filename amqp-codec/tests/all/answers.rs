@@ -4,8 +4,8 @@
 use crate::peers::*;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{
-    Capabilities, ClientConfig, ClientEvent, Message, Reply, Request, SendError, ServerConfig,
-    ServerConnection, ServerEvent,
+    Capabilities, ClientConfig, ClientEvent, Delivery, Message, Reply, Request, SendError,
+    ServerConfig, ServerConnection, ServerEvent,
 };
 use amqp_codec::method::{basic, channel, connection, queue, tx};
 
@@ -326,13 +326,13 @@ fn what_a_server_sends_of_its_own_accord() {
             },
         ]
     );
-    let ClientEvent::Deliver {
+    let ClientEvent::Deliver(Delivery {
         channel: 1,
         delivery_tag: 5,
         redelivered: true,
         content,
         ..
-    } = &events[4]
+    }) = &events[4]
     else {
         panic!("{events:?}")
     };

@@ -5,8 +5,8 @@ use core::time::Duration;
 use crate::peers::*;
 use amqp_codec::Limits;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, ConnectionError, Message, Request, ServerConfig,
-    ServerConnection, ServerEvent,
+    ClientConfig, ClientConnection, ClientEvent, ConnectionError, Delivery, InboundPublish,
+    Message, Request, ServerConfig, ServerConnection, ServerEvent,
 };
 use amqp_codec::method::{METHODS, Method, basic, channel, confirm, connection, queue};
 use arbitrary::Unstructured;
@@ -82,12 +82,12 @@ fn answer(server: &mut ServerConnection, event: &ServerEvent<'_>) {
             Request::ConfirmSelect(_) => server.confirm_select_ok(*channel),
             _ => Ok(()),
         },
-        ServerEvent::Publish {
+        ServerEvent::Publish(InboundPublish {
             channel,
             publish_tag: Some(tag),
             content,
             ..
-        } => server.ack(*channel, Tags::One(*tag)).and_then(|()| {
+        }) => server.ack(*channel, Tags::One(*tag)).and_then(|()| {
             server
                 .deliver(*channel, "t", Redelivered::No, &content.message())
                 .map(drop)
@@ -139,11 +139,11 @@ fn act(client: &mut ClientConnection, event: &ClientEvent<'_>) {
                 client.queue_declare(*channel, &queue::Declare::default())?;
                 client.get(*channel, &basic::Get::default())
             }),
-        ClientEvent::Deliver {
+        ClientEvent::Deliver(Delivery {
             channel,
             delivery_tag,
             ..
-        } => client.ack(*channel, Tags::One(*delivery_tag)),
+        }) => client.ack(*channel, Tags::One(*delivery_tag)),
         ClientEvent::ChannelClosed { .. } => client.open_channel().map(drop),
         _ => Ok(()),
     };

@@ -4,7 +4,8 @@
 
 use crate::peers::*;
 use amqp_codec::connection::{
-    ClientConfig, ClientEvent, ReplyError, ServerConfig, ServerConnection, ServerEvent,
+    ClientConfig, ClientEvent, InboundPublish, ReplyError, ServerConfig, ServerConnection,
+    ServerEvent,
 };
 use amqp_codec::method::{basic, channel};
 use amqp_codec::{Limits, ReplyCode};
@@ -44,9 +45,9 @@ fn full_server() -> ServerConnection {
 fn published(events: &[ServerEvent<'_>], number: u16) -> Vec<u8> {
     match events {
         [
-            ServerEvent::Publish {
+            ServerEvent::Publish(InboundPublish {
                 channel, content, ..
-            },
+            }),
         ] if *channel == number => content.body().to_vec(),
         other => panic!("{other:?}"),
     }

@@ -2,7 +2,9 @@
 
 use crate::peers::*;
 use amqp_codec::ReplyCode;
-use amqp_codec::connection::{ClientConfig, ClientEvent, Message, SendError, ServerEvent};
+use amqp_codec::connection::{
+    ClientConfig, ClientEvent, Confirmation, InboundPublish, Message, SendError, ServerEvent,
+};
 use amqp_codec::method::{basic, channel, confirm};
 
 /// Contents of one channel between those of another (section 4.2.6), of no
@@ -45,14 +47,14 @@ fn contents_are_put_together_by_channel() {
     let contents: Vec<_> = events
         .iter()
         .map(|event| match event {
-            ServerEvent::Publish {
+            ServerEvent::Publish(InboundPublish {
                 channel,
                 publish_tag: None,
                 content,
                 mandatory: false,
                 immediate: false,
                 ..
-            } => {
+            }) => {
                 assert_eq!((content.exchange(), content.routing_key()), ("", "q"));
                 assert_eq!(content.body_bytes(), content.body());
                 (*channel, content.body())
@@ -93,7 +95,7 @@ fn publishes_are_numbered_from_confirm_select_on() {
     let tags: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            ServerEvent::Publish { publish_tag, .. } => Some(*publish_tag),
+            ServerEvent::Publish(InboundPublish { publish_tag, .. }) => Some(*publish_tag),
             _ => None,
         })
         .collect();
@@ -255,12 +257,12 @@ fn confirms_name_just_what_was_outstanding() {
     .concat();
     let events = feed_client(&mut client, NOW, &bytes).unwrap();
     let confirmed = |event: &ClientEvent<'_>| match event {
-        ClientEvent::Confirm {
+        ClientEvent::Confirm(Confirmation {
             channel: 1,
             publish_tags,
             acknowledged,
             ..
-        } => (publish_tags.clone(), *acknowledged),
+        }) => (publish_tags.clone(), *acknowledged),
         other => panic!("{other:?}"),
     };
     let acked = events[1..3].iter().map(confirmed);

@@ -2,8 +2,8 @@
 
 use crate::peers::*;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Message, ReplyError, SendError, ServerConfig,
-    ServerConnection, ServerEvent,
+    ClientConfig, ClientConnection, ClientEvent, Delivery, InboundPublish, Message, ReplyError,
+    SendError, ServerConfig, ServerConnection, ServerEvent,
 };
 use amqp_codec::method::{Secret, basic, connection, queue};
 use amqp_codec::{
@@ -137,7 +137,7 @@ fn frames_may_be_frame_max_of_payload() {
     ]
     .concat();
     let events = feed_server(&mut server, NOW, &events).unwrap();
-    let [ServerEvent::Publish { content, .. }] = &events[..] else {
+    let [ServerEvent::Publish(InboundPublish { content, .. })] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(content.body(), [7; 4105]);
@@ -249,7 +249,7 @@ fn a_header_frame_over_frame_max_is_the_servers_alone() {
         client.poll_transmit(NOW, &mut Vec::new());
         let events = feed_client(&mut client, NOW, &sent).unwrap();
         let [
-            ClientEvent::Deliver { content: a, .. },
+            ClientEvent::Deliver(Delivery { content: a, .. }),
             ClientEvent::GetOk { content: b, .. },
             ClientEvent::Return { content: c, .. },
         ] = &events[..]

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::peers::*;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Message, Reply, ReplyError, Request, SendError,
-    ServerConnection, ServerEvent, Unacknowledged,
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, InboundPublish, Message,
+    Reply, ReplyError, Request, SendError, ServerConnection, ServerEvent, Unacknowledged,
 };
 use amqp_codec::method::basic;
 use amqp_codec::{Limits, PropertyFields, ReplyCode};
@@ -143,14 +143,14 @@ impl World {
                 let of = self.channels.get_mut(&channel).unwrap();
                 of.to_deliver.clear();
             }
-            ServerEvent::Publish {
+            ServerEvent::Publish(InboundPublish {
                 channel,
                 publish_tag,
                 mandatory,
                 immediate: false,
                 content,
                 ..
-            } => {
+            }) => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 let properties = content.properties();
                 let name = properties.message_id().unwrap().to_str().unwrap();
@@ -238,12 +238,12 @@ impl World {
                 Reply::BasicQosOk(_) | Reply::ConfirmSelectOk(_) | Reply::BasicGetEmpty(_) => {}
                 other => panic!("{other:?}"),
             },
-            ClientEvent::Deliver {
+            ClientEvent::Deliver(Delivery {
                 channel,
                 delivery_tag,
                 content,
                 ..
-            }
+            })
             | ClientEvent::GetOk {
                 channel,
                 delivery_tag,
@@ -274,12 +274,12 @@ impl World {
                 of.returned
                     .push(properties.message_id().unwrap().to_string());
             }
-            ClientEvent::Confirm {
+            ClientEvent::Confirm(Confirmation {
                 channel,
                 publish_tags,
                 acknowledged,
                 ..
-            } => {
+            }) => {
                 let of = self.channels.get_mut(&channel).unwrap();
                 for tag in publish_tags {
                     assert_eq!(

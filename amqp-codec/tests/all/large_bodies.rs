@@ -3,7 +3,8 @@
 
 use crate::peers::*;
 use amqp_codec::connection::{
-    ClientConfig, ClientEvent, Message, ReplyError, Request, SendError, ServerConfig, ServerEvent,
+    ClientConfig, ClientEvent, Delivery, InboundPublish, Message, ReplyError, Request, SendError,
+    ServerConfig, ServerEvent,
 };
 use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Limits, ReplyCode};
@@ -25,9 +26,9 @@ fn streaming_server() -> ServerConfig {
 /// with two of eleven bytes, `1+5, 4` five more after which four remain.
 fn seen(events: &[ServerEvent<'_>]) -> Vec<String> {
     let show = |event: &ServerEvent<'_>| match event {
-        ServerEvent::Publish {
+        ServerEvent::Publish(InboundPublish {
             channel, content, ..
-        } => {
+        }) => {
             let (here, size) = (content.body().len(), content.body_size());
             assert_eq!(content.is_whole(), here as u64 == size);
             assert_eq!(content.routing_key(), "q");
@@ -186,7 +187,7 @@ fn a_client_gets_deliveries_returns_and_answers_in_parts() {
         .concat();
         let events = feed_client(&mut client, NOW, &bytes).unwrap();
         let [
-            ClientEvent::Deliver { content, .. }
+            ClientEvent::Deliver(Delivery { content, .. })
             | ClientEvent::Return { content, .. }
             | ClientEvent::GetOk { content, .. },
             ClientEvent::Body {

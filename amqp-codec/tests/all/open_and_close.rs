@@ -4,8 +4,8 @@
 use crate::peers::*;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{
-    Capabilities, ClientConfig, ClientEvent, ConnectionError, Message, ReplyError, SendError,
-    ServerConfig, ServerConnection, ServerEvent,
+    Capabilities, ClientConfig, ClientEvent, Confirmation, ConnectionError, Message, ReplyError,
+    SendError, ServerConfig, ServerConnection, ServerEvent,
 };
 use amqp_codec::method::{basic, channel, connection, queue};
 
@@ -105,12 +105,12 @@ fn a_channel_that_is_closed_has_nothing_unconfirmed() {
     for publish_tags in [2..=2, 1..=1] {
         assert_matches!(
             client.receive(NOW, &mut input),
-            Ok(Some(ClientEvent::Confirm {
+            Ok(Some(ClientEvent::Confirm(Confirmation {
                 channel: 1,
                 publish_tags: told,
                 acknowledged: true,
                 ..
-            })) if told == publish_tags
+            }))) if told == publish_tags
         );
     }
     assert_eq!(client.unconfirmed(1), 3);

@@ -4,7 +4,7 @@
 //! `rabbit_binary_parser:parse_table`).
 
 use crate::peers::*;
-use amqp_codec::connection::{ClientConfig, ClientEvent, ServerEvent};
+use amqp_codec::connection::{ClientConfig, ClientEvent, Delivery, InboundPublish, ServerEvent};
 use amqp_codec::method::basic;
 
 /// Content headers of an empty body: flags (section 4.2.6.1), then the property.
@@ -39,7 +39,7 @@ fn properties_that_are_not_utf8_pass_on() {
         let mut server = open_server(server_config(), 4096, 0);
         let bytes = [publish(1), header.clone()].concat();
         let events = feed_server(&mut server, NOW, &bytes).expect(name);
-        let [ServerEvent::Publish { content, .. }] = &events[..] else {
+        let [ServerEvent::Publish(InboundPublish { content, .. })] = &events[..] else {
             panic!("{name}: {events:?}")
         };
         server
@@ -52,7 +52,7 @@ fn properties_that_are_not_utf8_pass_on() {
         let mut client = open_client(ClientConfig::default(), 4096, 0);
         let bytes = [method(1, basic::Deliver::default()), header.clone()].concat();
         let events = feed_client(&mut client, NOW, &bytes).expect(name);
-        let [ClientEvent::Deliver { content, .. }] = &events[..] else {
+        let [ClientEvent::Deliver(Delivery { content, .. })] = &events[..] else {
             panic!("{name}: {events:?}")
         };
         client

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::cut::{Cut, Transcript, assert_the_cut_does_not_matter, feed};
 use crate::phrase;
-use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Connection, Mandatory, Message, Redelivered,
+use amqp_codec::connection::{Delivery, InboundPublish, ClientConfig, ClientConnection, ClientEvent, Connection, Mandatory, Message, Redelivered,
     ReplyError, Request, Role, SendError, ServerConfig, ServerConnection, ServerEvent, Tags,
 };
 use amqp_codec::method::{basic, channel, confirm, queue};
@@ -76,13 +75,13 @@ fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<
             &ReplyError::connection(ReplyCode::NotAllowed, "no such virtual host"),
         ),
         ServerEvent::UpdateSecret { .. } => server.update_secret_ok(),
-        ServerEvent::Publish {
+        ServerEvent::Publish(InboundPublish {
             channel,
             publish_tag,
             mandatory,
             content,
             ..
-        } => {
+        }) => {
             if mandatory {
                 server.return_message(channel, ReplyCode::NoRoute, "none", &content.message())?;
             }
@@ -229,11 +228,11 @@ fn consume_event(client: &mut ClientConnection, event: ClientEvent<'_>) -> Resul
             )?;
             client.get(channel, &basic::Get::default())
         }
-        ClientEvent::Deliver {
+        ClientEvent::Deliver(Delivery {
             channel,
             delivery_tag,
             ..
-        }
+        })
         | ClientEvent::GetOk {
             channel,
             delivery_tag,

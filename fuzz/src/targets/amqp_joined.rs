@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amqp_codec::Properties;
-use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Redelivered, Request, Requeue,
+use amqp_codec::connection::{Delivery, Confirmation, InboundPublish, ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Redelivered, Request, Requeue,
     ServerConfig, ServerConnection, ServerEvent, Tags, Unacknowledged,
 };
 use amqp_codec::method::{basic, confirm};
@@ -125,12 +124,12 @@ impl World {
                     }
                     other => panic!("nobody asked for {other:?}"),
                 },
-                ServerEvent::Publish {
+                ServerEvent::Publish(InboundPublish {
                     channel,
                     publish_tag: Some(tag),
                     content,
                     ..
-                } => {
+                }) => {
                     let known = self.channels.get_mut(&channel).expect("it is open");
                     let length = known.published.pop_front().expect("it was published");
                     assert!(content.body() == body(length), "a body of {length} bytes");
@@ -152,23 +151,23 @@ impl World {
         let mut input = &self.to_client[..length];
         while let Some(event) = self.client.receive(NOW, &mut input).expect("legal") {
             match event {
-                ClientEvent::Confirm {
+                ClientEvent::Confirm(Confirmation {
                     channel,
                     publish_tags,
                     acknowledged,
                     ..
-                } => {
+                }) => {
                     assert!(acknowledged);
                     let known = self.channels.get_mut(&channel).expect("it is open");
                     known.confirms += publish_tags.end() + 1 - publish_tags.start();
                     assert!(known.confirms <= known.publishes, "a confirm of nothing");
                 }
-                ClientEvent::Deliver {
+                ClientEvent::Deliver(Delivery {
                     channel,
                     delivery_tag,
                     content,
                     ..
-                } => {
+                }) => {
                     let known = self.channels.get_mut(&channel).expect("it is open");
                     let length = known.delivered.pop_front().expect("it was sent");
                     assert!(content.body() == body(length), "a body of {length} bytes");

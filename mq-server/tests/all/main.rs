@@ -14,3 +14,4 @@ mod postgres;
 mod server;
 mod store;
 mod transport;
+mod whole_client;

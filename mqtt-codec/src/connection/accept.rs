@@ -2,6 +2,7 @@
 
 use super::authentication::Method;
 use super::{SendError, ServerConfig};
+use crate::setters::setters;
 use crate::{Properties, PropertiesBuilder, Property};
 
 /// What a server tells one client when it accepts it.
@@ -21,6 +22,14 @@ pub struct Accept<'a> {
     /// reference, authentication data. 5.0 only.
     pub properties: Properties<'a>,
 }
+
+setters! { Accept<'a> {
+    with_session_present(session_present: bool);
+    with_assigned_client_identifier(assigned_client_identifier: &'a str) = Some(assigned_client_identifier);
+    with_session_expiry_interval(session_expiry_interval: u32) = Some(session_expiry_interval);
+    with_server_keep_alive(server_keep_alive: u16) = Some(server_keep_alive);
+    with_properties(properties: Properties<'a>);
+} }
 
 impl Accept<'_> {
     /// The properties of the CONNACK, of which the last are those of `self.properties`.

@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use crate::setters::setters;
 use crate::{Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIdentifier, QoS};
 
 /// An application message to be sent.
@@ -17,11 +18,10 @@ use crate::{Properties, PropertiesBuf, PropertiesBuilder, Property, PropertyIden
 /// use mqtt_codec::connection::Message;
 /// use mqtt_codec::{PropertiesBuilder, Property, QoS};
 ///
-/// let mut message = Message::new("station/12", "21.5", QoS::AtLeastOnce);
-/// message.retain = true;
-/// let mut properties = PropertiesBuilder::new();
-/// properties.push(Property::UserProperty("unit", "celsius"))?;
-/// message.properties = properties.as_properties();
+/// let unit = PropertiesBuilder::new().with(Property::UserProperty("unit", "celsius"))?;
+/// let message = Message::new("station/12", "21.5", QoS::AtLeastOnce)
+///     .with_retain(true)
+///     .with_properties(unit.as_properties());
 /// # Ok::<(), mqtt_codec::PropertyError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl<'a> Message<'a> {
         builder
     }
 }
+
+setters! { Message<'a> {
+    with_retain(retain: bool);
+    with_properties(properties: Properties<'a>);
+} }
 
 /// The payload of a [`Message`].
 ///

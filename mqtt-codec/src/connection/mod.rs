@@ -6,14 +6,6 @@
 //! again. Where the embedder has to do its work first there is an event, and a method for
 //! the answer; with [`Handshakes::Manual`] also for PUBREL and PUBCOMP.
 //!
-//! A call takes `now` if it may arm, move or stop a timer. Calls that only queue bytes take
-//! none: that bytes leave is seen in `poll_transmit`, and keep alive counts from there.
-//!
-//! **After an error** the protocol's goodbye is still in `poll_transmit`: CONNACK or DISCONNECT
-//! with a reason code; 3.x has none but for a refused CONNECT. Every later drive call
-//! returns the same error, every send returns [`SendError::Closed`], and `is_closed` returns
-//! true, since nothing more is to come.
-//!
 //! [`Session`] is what outlives the network connection. It goes in with
 //! [`Connection::<Server>::accept`] and [`Connection::<Client>::connect`], and comes out of
 //! [`Connection::into_session`] when the connection is over, to be kept in memory or, taken

@@ -135,6 +135,16 @@ impl Session {
             .collect()
     }
 
+    /// The messages that were sent and that the peer is not known to have, in the order of
+    /// sending: what to publish anew when the server has lost its part of the session.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> + '_ {
+        let packets = self.in_flight().into_iter();
+        packets.filter_map(|(_, packet)| match packet {
+            InFlight::Publish(message) => Some(message),
+            InFlight::Unreleased | InFlight::PubRel => None,
+        })
+    }
+
     fn in_order(&self) -> Vec<(PacketIdentifier, &Sent)> {
         let mut sent: Vec<_> = self.in_flight.iter().collect();
         sent.sort_unstable_by_key(|(_, sent)| sent.sequence);

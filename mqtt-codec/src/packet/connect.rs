@@ -9,6 +9,7 @@ use super::publish::payload_is_text;
 use super::{PacketSet, PacketType};
 use crate::property::properties;
 use crate::secret::Secret;
+use crate::setters::setters;
 use crate::wire::{self, Parsed, fault, field_len, put_binary};
 use crate::{
     EncodeError, Limits, Properties, ProtocolVersion, QoS, Rule, TopicName, Utf8String, topic,
@@ -78,6 +79,20 @@ pub struct Will<'a> {
     /// Properties of the message, and the Will Delay Interval (section 3.1.3.2). Empty in 3.x.
     pub properties: Properties<'a>,
 }
+
+setters! { Connect<'a> {
+    with_keep_alive(keep_alive: u16);
+    with_properties(properties: Properties<'a>);
+    with_will(will: Will<'a>) = Some(will);
+    with_user_name(user_name: Utf8String<'a>) = Some(user_name);
+    with_password(password: &'a [u8]) = Some(password);
+} }
+
+setters! { Will<'a> {
+    with_qos(qos: QoS);
+    with_retain(retain: bool);
+    with_properties(properties: Properties<'a>);
+} }
 
 // Connect Flags (section 3.1.2.3).
 const RESERVED: u8 = 0b0000_0001;

@@ -5,6 +5,7 @@ use bytes::BufMut;
 use super::body::{Body, Form, check_properties, reason_code};
 use super::list::{List, before_list, put_list};
 use super::{PacketSet, PacketType, ReasonCodes, Subscriptions};
+use crate::setters::setters;
 use crate::topic::{TopicFilter, levels};
 use crate::wire::{self, Parsed, fault, field_len};
 use crate::{
@@ -42,6 +43,10 @@ impl<'a> Subscription<'a> {
     }
 }
 
+setters! { Subscription<'a> {
+    with_options(options: SubscriptionOptions);
+} }
+
 /// Subscription Options (section 3.8.3.1). 3.x has the QoS only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SubscriptionOptions {
@@ -74,6 +79,12 @@ const NO_LOCAL: u8 = 0b0000_0100;
 const RETAIN_AS_PUBLISHED: u8 = 0b0000_1000;
 const RETAIN_HANDLING_SHIFT: u8 = 4;
 const RESERVED: u8 = 0b1100_0000;
+
+setters! { SubscriptionOptions {
+    with_no_local(no_local: bool);
+    with_retain_as_published(retain_as_published: bool);
+    with_retain_handling(retain_handling: RetainHandling);
+} }
 
 impl SubscriptionOptions {
     /// This maximum QoS and no other option.

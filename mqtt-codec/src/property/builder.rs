@@ -16,9 +16,9 @@ const AT_ONCE: usize = 64;
 /// ```
 /// use mqtt_codec::{PropertiesBuilder, Property};
 ///
-/// let mut builder = PropertiesBuilder::new();
-/// builder.push(Property::ContentType("text/plain"))?;
-/// builder.push(Property::UserProperty("station", "12"))?;
+/// let builder = PropertiesBuilder::new()
+///     .with(Property::ContentType("text/plain"))?
+///     .with(Property::UserProperty("station", "12"))?;
 /// let properties = builder.as_properties();
 /// assert_eq!(properties.content_type(), Some("text/plain"));
 /// assert_eq!(properties.user_properties().next(), Some(("station", "12")));
@@ -72,6 +72,15 @@ impl PropertiesBuilder {
             self.bytes.reserve(length.max(AT_ONCE));
         }
         property.put(&mut self.bytes);
+        Ok(self)
+    }
+
+    /// The same with a property behind those that are there.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn with(mut self, property: Property<'_>) -> Result<Self, PropertyError> {
+        self.push(property)?;
         Ok(self)
     }
 

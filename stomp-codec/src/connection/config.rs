@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::heart_beat::{HeartBeat, Tolerance};
+use crate::setters::setters;
 use crate::{Limits, Version};
 
 /// What a client offers and asks for.
@@ -98,41 +99,22 @@ impl Default for ServerConfig {
     }
 }
 
-/// The methods that set what both configurations have.
-macro_rules! with {
-    ($($config:ident: $($field:ident $method:ident $ty:ty,)*;)*) => { $(
-        impl $config {
-            /// Sets [`versions`](Self::versions).
-            #[must_use]
-            pub fn with_versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
-                self.versions = versions.into_iter().collect();
-                self
-            }
-            $(
-                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
-                #[must_use]
-                pub fn $method(mut self, $field: $ty) -> Self {
-                    self.$field = $field;
-                    self
-                }
-            )*
-        }
-    )* };
-}
+setters! { ClientConfig {
+    with_versions(versions: impl IntoIterator<Item = Version>) = versions.into_iter().collect();
+    with_limits_before_login(limits_before_login: Limits);
+    with_limits(limits: Limits);
+    with_heart_beat(heart_beat: HeartBeat);
+    with_tolerance(tolerance: Tolerance);
+    with_handshake_timeout(handshake_timeout: Duration);
+    with_close_timeout(close_timeout: Duration);
+} }
 
-with! {
-    ClientConfig:
-        limits_before_login with_limits_before_login Limits,
-        limits with_limits Limits,
-        heart_beat with_heart_beat HeartBeat,
-        tolerance with_tolerance Tolerance,
-        handshake_timeout with_handshake_timeout Duration,
-        close_timeout with_close_timeout Duration,;
-    ServerConfig:
-        host_header with_host_header HostHeader,
-        limits_before_login with_limits_before_login Limits,
-        limits with_limits Limits,
-        heart_beat with_heart_beat HeartBeat,
-        tolerance with_tolerance Tolerance,
-        handshake_timeout with_handshake_timeout Duration,;
-}
+setters! { ServerConfig {
+    with_versions(versions: impl IntoIterator<Item = Version>) = versions.into_iter().collect();
+    with_host_header(host_header: HostHeader);
+    with_limits_before_login(limits_before_login: Limits);
+    with_limits(limits: Limits);
+    with_heart_beat(heart_beat: HeartBeat);
+    with_tolerance(tolerance: Tolerance);
+    with_handshake_timeout(handshake_timeout: Duration);
+} }

@@ -8,8 +8,6 @@
 //! server by [`ClientEvent`]. A [`Server`] answers with
 //! [`accept`](ServerConnection::accept), [`receipt`](ServerConnection::receipt) and
 //! [`deliver`](ServerConnection::deliver), and learns of its client by [`ServerEvent`].
-//! Calls that only queue bytes take no time: what counts for heart-beats is when bytes
-//! leave, in [`poll_transmit`](Connection::poll_transmit).
 
 mod config;
 #[expect(

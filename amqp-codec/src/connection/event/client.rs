@@ -143,17 +143,7 @@ pub enum ClientEvent<'a> {
         content: Content,
     },
     /// basic.deliver with its content, which has the consumer tag.
-    #[non_exhaustive]
-    Deliver {
-        /// Its channel.
-        channel: u16,
-        /// What to acknowledge it by.
-        delivery_tag: u64,
-        /// It may have been delivered before.
-        redelivered: bool,
-        /// Consumer tag, exchange, routing key, properties and body.
-        content: Content,
-    },
+    Deliver(Delivery),
     /// basic.return: a publish that could not be routed. In confirm mode its
     /// `Confirm` follows.
     #[non_exhaustive]
@@ -177,17 +167,9 @@ pub enum ClientEvent<'a> {
         /// Bytes of the body that are still to come, 0 after the last part.
         remaining: u64,
     },
-    /// These publishes, none of them confirmed before, are the server's now,
-    /// or are refused. An ack of many makes one event for each unbroken range.
-    #[non_exhaustive]
-    Confirm {
-        /// Their channel.
-        channel: u16,
-        /// The publishes, by what [`ClientConnection::publish`] gave.
-        publish_tags: RangeInclusive<u64>,
-        /// Whether the server has them: basic.ack rather than basic.nack.
-        acknowledged: bool,
-    },
+    /// basic.ack or basic.nack of publishes in confirm mode. One of many makes an event for
+    /// each unbroken range.
+    Confirm(Confirmation),
     /// basic.cancel: the server has ended a consumer. It was answered, if an
     /// answer was asked for.
     #[non_exhaustive]
@@ -223,4 +205,30 @@ pub enum ClientEvent<'a> {
     },
     /// The server's close-ok to a connection.close of this side: it is closed.
     CloseOk,
+}
+
+/// A message that the server delivers to a consumer (basic.deliver).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Its channel.
+    pub channel: u16,
+    /// What to acknowledge it by.
+    pub delivery_tag: u64,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// Consumer tag, exchange, routing key, properties and body.
+    pub content: Content,
+}
+
+/// These publishes, none of them confirmed before, are the server's now, or are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Confirmation {
+    /// Their channel.
+    pub channel: u16,
+    /// The publishes, by what [`ClientConnection::publish`] returned.
+    pub publish_tags: RangeInclusive<u64>,
+    /// Whether the server has them: basic.ack rather than basic.nack.
+    pub acknowledged: bool,
 }

@@ -3,5 +3,5 @@
 mod client;
 mod server;
 
-pub use client::{ClientEvent, Reply};
-pub use server::{Request, ServerEvent};
+pub use client::{ClientEvent, Confirmation, Delivery, Reply};
+pub use server::{InboundPublish, Request, ServerEvent};

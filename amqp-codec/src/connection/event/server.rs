@@ -193,20 +193,7 @@ pub enum ServerEvent<'a> {
         request: Request<'a>,
     },
     /// basic.publish with its header and body.
-    #[non_exhaustive]
-    Publish {
-        /// Its channel.
-        channel: u16,
-        /// Its number on a channel in confirm mode, from 1: to be confirmed
-        /// with [`ServerConnection::ack`] or [`nack`](ServerConnection::nack).
-        publish_tag: Option<u64>,
-        /// Return it if it goes to no queue.
-        mandatory: bool,
-        /// Return it if no consumer takes it at once.
-        immediate: bool,
-        /// Exchange, routing key, properties and body.
-        content: Content,
-    },
+    Publish(InboundPublish),
     /// The next part of a body that is too large to be put together: its
     /// content was handed out before. None is empty; the channel may close
     /// before the last.
@@ -227,4 +214,21 @@ pub enum ServerEvent<'a> {
     },
     /// The client's close-ok to a connection.close of this side: it is closed.
     CloseOk,
+}
+
+/// A message that the client publishes (basic.publish).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct InboundPublish {
+    /// Its channel.
+    pub channel: u16,
+    /// Its number on a channel in confirm mode, from 1: to be confirmed
+    /// with [`ServerConnection::ack`] or [`nack`](ServerConnection::nack).
+    pub publish_tag: Option<u64>,
+    /// Return it if it goes to no queue.
+    pub mandatory: bool,
+    /// Return it if no consumer takes it at once.
+    pub immediate: bool,
+    /// Exchange, routing key, properties and body.
+    pub content: Content,
 }

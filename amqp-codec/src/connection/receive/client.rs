@@ -8,7 +8,7 @@ use super::super::confirm::Unconfirmed;
 use super::super::content::{Content, Kind};
 use super::super::core::{ChannelState, Core, Incoming, Phase, Setup};
 use super::super::error::{ConnectionError, ReplyError, SendError};
-use super::super::event::{ClientEvent, Reply};
+use super::super::event::{ClientEvent, Confirmation, Delivery, Reply};
 use super::super::role::{Client, Role};
 use super::super::tune::answer_tune;
 use super::super::{Capabilities, Connection};
@@ -294,12 +294,12 @@ impl Connection<Client> {
             Kind::Deliver {
                 delivery_tag,
                 redelivered,
-            } => Ok(ClientEvent::Deliver {
+            } => Ok(ClientEvent::Deliver(Delivery {
                 channel,
                 delivery_tag,
                 redelivered,
                 content,
-            }),
+            })),
             Kind::Return { reply_code } => Ok(ClientEvent::Return {
                 channel,
                 reply_code,
@@ -352,11 +352,14 @@ impl Connection<Client> {
             });
             return Ok(self.confirm_more());
         }
-        Ok(data.unconfirmed.take(tag).then_some(ClientEvent::Confirm {
-            channel,
-            publish_tags: tag..=tag,
-            acknowledged,
-        }))
+        Ok(data
+            .unconfirmed
+            .take(tag)
+            .then_some(ClientEvent::Confirm(Confirmation {
+                channel,
+                publish_tags: tag..=tag,
+                acknowledged,
+            })))
     }
 
     /// The next range of an ack or nack of many.
@@ -365,11 +368,11 @@ impl Connection<Client> {
         let channel = self.core.channels.get_mut(&confirming.channel);
         let range = channel.and_then(|open| open.data.unconfirmed.take_up_to(confirming.up_to));
         match range {
-            Some(publish_tags) => Some(ClientEvent::Confirm {
+            Some(publish_tags) => Some(ClientEvent::Confirm(Confirmation {
                 channel: confirming.channel,
                 publish_tags,
                 acknowledged: confirming.acknowledged,
-            }),
+            })),
             None => {
                 self.state.confirming = None;
                 None

@@ -9,7 +9,7 @@ use super::super::confirm::Confirms;
 use super::super::content::{Content, Kind};
 use super::super::core::{ChannelState, Core, Incoming, Phase, Setup};
 use super::super::error::{ConnectionError, ReplyError};
-use super::super::event::{Request, ServerEvent};
+use super::super::event::{InboundPublish, Request, ServerEvent};
 use super::super::role::{Role, Server};
 use super::super::tune::check_tune_ok;
 use super::super::{Capabilities, Connection};
@@ -270,12 +270,12 @@ impl Connection<Server> {
         else {
             return None;
         };
-        Some(ServerEvent::Publish {
+        Some(ServerEvent::Publish(InboundPublish {
             channel,
             publish_tag,
             mandatory,
             immediate,
             content,
-        })
+        }))
     }
 }

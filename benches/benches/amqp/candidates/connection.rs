@@ -6,8 +6,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Request, ServerConfig,
+use amqp_codec::connection::{Confirmation, InboundPublish, ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Request, ServerConfig,
     ServerConnection, ServerEvent, Tags,
 };
 
@@ -110,12 +109,12 @@ impl Joined {
                     request: Request::ConfirmSelect(_),
                     ..
                 } => self.server.confirm_select_ok(channel),
-                ServerEvent::Publish {
+                ServerEvent::Publish(InboundPublish {
                     channel,
                     publish_tag: Some(tag),
                     content,
                     ..
-                } => {
+                }) => {
                     assert_eq!(content.body().len(), BODY.len());
                     self.server.ack(channel, Tags::One(tag))
                 }
@@ -131,11 +130,11 @@ impl Joined {
                 ClientEvent::Opened => {
                     self.client.open_channel().expect("one is free");
                 }
-                ClientEvent::Confirm {
+                ClientEvent::Confirm(Confirmation {
                     publish_tags,
                     acknowledged: true,
                     ..
-                } => self.confirmed += publish_tags.end() + 1 - publish_tags.start(),
+                }) => self.confirmed += publish_tags.end() + 1 - publish_tags.start(),
                 _ => {}
             }
         }

@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Reply, Sasl, Tags,
+use amqp_codec::connection::{Delivery, Confirmation, ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Reply, Sasl, Tags,
 };
 use amqp_codec::method::{basic, confirm, queue};
 use amqp_codec::{PropertiesBuf, PropertyFields};
@@ -140,21 +139,21 @@ impl Client for Amqp {
     ) -> Result<()> {
         while let Some(event) = self.client.receive(now, input)? {
             match event {
-                ClientEvent::Deliver {
+                ClientEvent::Deliver(Delivery {
                     delivery_tag,
                     content,
                     ..
-                } => {
+                }) => {
                     heard(Heard::Message(content.body()));
                     if self.job.confirm >= Confirm::Once {
                         self.client.ack(CHANNEL, Tags::One(delivery_tag))?;
                     }
                 }
-                ClientEvent::Confirm {
+                ClientEvent::Confirm(Confirmation {
                     publish_tags,
                     acknowledged,
                     ..
-                } => {
+                }) => {
                     if !acknowledged {
                         bail!("a message was refused: basic.nack");
                     }

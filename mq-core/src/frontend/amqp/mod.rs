@@ -14,8 +14,8 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use amqp_codec::connection::{
-    Capabilities, Message as Outbound, Reading, ReplyError, Scope, SendError, ServerConfig,
-    ServerConnection, ServerEvent,
+    Capabilities, InboundPublish, Message as Outbound, Reading, ReplyError, Scope, SendError,
+    ServerConfig, ServerConnection, ServerEvent,
 };
 use amqp_codec::{
     FieldValue, MethodId, Properties, PropertiesBuf, ReplyCode, Table, TableBuf, sasl,
@@ -228,14 +228,14 @@ impl AmqpFrontEnd {
                 let method = request.id();
                 self.serve(now, channel, method, |c, s| c.request(s, request));
             }
-            ServerEvent::Publish {
+            ServerEvent::Publish(InboundPublish {
                 channel,
                 publish_tag,
                 mandatory,
                 immediate,
                 content,
                 ..
-            } => {
+            }) => {
                 let inbound = Inbound {
                     publish_tag,
                     mandatory,

@@ -1,7 +1,8 @@
 //! AMQP clients: confirms, transactions, consumers that take and give back.
 
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Reply, Requeue, Tags,
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, Mandatory, Message, Reply,
+    Requeue, Tags,
 };
 use amqp_codec::method::{basic, confirm, queue, tx};
 use amqp_codec::{FieldValue, Method, PropertiesBuf, PropertyFields};
@@ -171,11 +172,11 @@ impl AmqpPeer {
                 codec.consume(CONFIRM, &replies).unwrap();
                 self.ready = true;
             }
-            ClientEvent::Confirm {
+            ClientEvent::Confirm(Confirmation {
                 publish_tags,
                 acknowledged,
                 ..
-            } => {
+            }) => {
                 let outcome = if acknowledged {
                     Outcome::Confirmed
                 } else {
@@ -209,12 +210,12 @@ impl AmqpPeer {
                 ledger.delivered(place, message);
                 self.held.insert(delivery_tag, (place, message));
             }
-            ClientEvent::Deliver {
+            ClientEvent::Deliver(Delivery {
                 delivery_tag,
                 redelivered,
                 content,
                 ..
-            } => {
+            }) => {
                 let Method::BasicDeliver(deliver) = content.method() else {
                     panic!("{content:?}")
                 };

@@ -2,7 +2,7 @@
 
 use super::World;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Content, Message, Reply,
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Content, Delivery, Message, Reply,
 };
 use amqp_codec::{FieldValue, Frame, Method, PropertiesBuf, PropertyFields, TableBuf, method};
 use mq_core::{ConnectionId, Protocol};
@@ -214,12 +214,12 @@ fn describe(event: ClientEvent<'_>) -> (String, Option<Content>) {
             ),
             Some(content),
         ),
-        ClientEvent::Deliver {
+        ClientEvent::Deliver(Delivery {
             delivery_tag,
             redelivered,
             content,
             ..
-        } => {
+        }) => {
             let tag = match content.method() {
                 Method::BasicDeliver(deliver) => deliver.consumer_tag.to_owned(),
                 other => panic!("{other:?}"),
@@ -241,11 +241,11 @@ fn describe(event: ClientEvent<'_>) -> (String, Option<Content>) {
             format!("return {reply_code} {}", body(&content)),
             Some(content),
         ),
-        ClientEvent::Confirm {
+        ClientEvent::Confirm(Confirmation {
             publish_tags,
             acknowledged,
             ..
-        } => {
+        }) => {
             let how = if acknowledged { "ack" } else { "nack" };
             (
                 format!("{how} {}-{}", publish_tags.start(), publish_tags.end()),

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Reply, Tags,
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, Mandatory, Message, Reply,
+    Tags,
 };
 use amqp_codec::method::{basic, confirm, queue};
 use amqp_codec::{PropertiesBuf, PropertyFields};
@@ -83,11 +84,11 @@ impl Client for Publisher<'_> {
                     reply: Reply::QueueDeclareOk(_),
                     ..
                 } => self.ready = true,
-                ClientEvent::Confirm {
+                ClientEvent::Confirm(Confirmation {
                     publish_tags,
                     acknowledged: true,
                     ..
-                } => {
+                }) => {
                     for tag in publish_tags {
                         self.shared.confirm(self.open.remove(&tag).unwrap());
                     }
@@ -148,12 +149,12 @@ impl Client for Consumer<'_> {
                         self.client.consume(channel, &consume).unwrap();
                     }
                 }
-                ClientEvent::Deliver {
+                ClientEvent::Deliver(Delivery {
                     channel,
                     delivery_tag,
                     content,
                     ..
-                } => {
+                }) => {
                     self.shared.receive(content.body());
                     if delivery_tag % 3 > 0 {
                         self.client.ack(channel, Tags::One(delivery_tag)).unwrap();

@@ -10,6 +10,7 @@ use crate::connection::subscription::{AckMode, Subscription};
 use crate::connection::timer::Timer;
 use crate::connection::{AckToken, Client, Connection, ReceiptId, Transaction};
 use crate::encoder::Decimal;
+use crate::setters::setters;
 use crate::{Command, Encoder, Header, Headers, SendError, Version};
 
 /// What goes into CONNECT ("CONNECT or STOMP Frame"), besides the versions and
@@ -27,6 +28,24 @@ pub struct ConnectOptions<'a> {
     /// Which of the two frames to send.
     pub opening: Opening,
 }
+
+impl<'a> ConnectOptions<'a> {
+    /// To this virtual host, and nothing else.
+    #[must_use]
+    pub fn new(host: &'a str) -> Self {
+        Self {
+            host,
+            ..Self::default()
+        }
+    }
+}
+
+setters! { ConnectOptions<'a> {
+    with_login(login: &'a str) = Some(login);
+    with_passcode(passcode: &'a str) = Some(passcode);
+    with_headers(headers: &'a [(&'a str, &'a str)]);
+    with_opening(opening: Opening);
+} }
 
 /// The frame that asks for a session ("CONNECT or STOMP Frame").
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -67,6 +86,11 @@ impl Options {
         receipt: true,
     };
 }
+
+setters! { Options {
+    with_transaction(transaction: Transaction) = Some(transaction);
+    with_receipt(receipt: bool);
+} }
 
 /// The body of a frame that is to be sent.
 #[derive(Clone, Copy)]

@@ -11,6 +11,7 @@ use crate::connection::heart_beat::Agreed;
 use crate::connection::subscription::{Named, Subscription};
 use crate::connection::{Connection, Server};
 use crate::encoder::Decimal;
+use crate::setters::setters;
 use crate::{Command, EncodeError, Encoder, Header, SendError, Version};
 
 /// What goes into CONNECTED ("CONNECTED Frame"), besides the version and the
@@ -26,6 +27,12 @@ pub struct Accept<'a> {
     pub headers: &'a [(&'a str, &'a str)],
 }
 
+setters! { Accept<'a> {
+    with_session(session: &'a str) = Some(session);
+    with_server(server: &'a str) = Some(server);
+    with_headers(headers: &'a [(&'a str, &'a str)]);
+} }
+
 /// What goes into the ERROR that ends a connection ("ERROR").
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Goodbye<'a> {
@@ -39,6 +46,23 @@ pub struct Goodbye<'a> {
     /// A longer description.
     pub body: &'a [u8],
 }
+
+impl<'a> Goodbye<'a> {
+    /// With this summary, and nothing else.
+    #[must_use]
+    pub fn new(summary: &'a str) -> Self {
+        Self {
+            summary,
+            ..Self::default()
+        }
+    }
+}
+
+setters! { Goodbye<'a> {
+    with_receipt(receipt: &'a str) = Some(receipt);
+    with_headers(headers: &'a [(&'a str, &'a str)]);
+    with_body(body: &'a [u8]);
+} }
 
 impl Connection<Server> {
     /// Opens the session: CONNECTED. Frames that the client has sent after its

@@ -1,0 +1,12 @@
+//! The client of the crate's page under "A whole client", with the loop of that page.
+//! What there is no receipt for when the line breaks is sent again on the next connection, and
+//! what was not acknowledged is delivered again.
+//!
+//! `stomp_whole_client HOST:PORT`
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an application is where the clock is"
+)]
+
+include!("../src/drive-loop.rs");
+include!("../src/whole-client.rs");
