@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::again::Options;
 use crate::case::{Windows, sections};
 use crate::embedded::Embedded;
 use crate::expectation::{ExpectationError, Expectations};
@@ -17,6 +18,7 @@ use crate::preflight::{PreflightError, preflight};
 use crate::profile::{ProfileError, Profiles};
 use crate::report;
 use crate::report::document::{Document, DocumentError};
+use crate::report::text::Again;
 use crate::requirement::asked;
 use crate::runner::{self, Answer, Observer, Question, Rules, Run};
 use crate::scram::Credentials;
@@ -229,6 +231,26 @@ impl Reach {
         target.authentication.clone_from(&self.authentication);
         Ok(target)
     }
+
+    /// Adds what was given, without the passwords.
+    fn again(&self, options: &mut Options) {
+        let Self {
+            tls,
+            other_virtual_host,
+            restricted_user,
+            authentication,
+        } = self;
+        tls.again(options);
+        options.values("--other-virtual-host", other_virtual_host);
+        let name = |user: &String| {
+            user.split_once(':')
+                .map(|(name, _)| format!("{name}:PASSWORD"))
+        };
+        options.values("--restricted-user", restricted_user.as_ref().and_then(name));
+        // Which says PASSWORD for the password.
+        let authentication = authentication.as_ref().map(|user| format!("{user:?}"));
+        options.values("--authentication", authentication);
+    }
 }
 
 /// The times by which a case judges.
@@ -243,6 +265,25 @@ struct Times {
     /// How long one case may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     deadline: Duration,
+}
+
+impl Times {
+    /// Adds those that are others than usual.
+    fn again(&self, options: &mut Options) {
+        let Self {
+            timeout,
+            silence,
+            deadline,
+        } = self;
+        for (name, time, usual) in [
+            ("--timeout", timeout, 5.0),
+            ("--silence", silence, 0.5),
+            ("--deadline", deadline, 30.0),
+        ] {
+            let seconds = time.as_secs_f64();
+            options.values(name, (seconds != usual).then_some(seconds));
+        }
+    }
 }
 
 impl From<Times> for Windows {
@@ -437,22 +478,35 @@ fn explain(args: &ExplainArgs) -> Result<(), CliError> {
     };
     let run = runner::run(&[question], &rules, &mut follow);
     follow.leftovers.remove(&windows, seed);
-    let (broker, again) = match &args.url {
-        Some(_) => (
-            target.to_string(),
-            format!("mqspec --case {} -v {}", case.id, target.url()),
-        ),
-        None => (
-            "the reference broker".into(),
-            format!("mqspec --case {} -v", case.id),
-        ),
+    let broker = match &args.url {
+        Some(_) => target.to_string(),
+        None => "the reference broker".into(),
     };
+    let again = args.again().command(&question);
     let mut stdout = anstream::stdout().lock();
     for answer in &run.answers {
         crate::explain::explain(&mut stdout, section, case, answer, &broker, &again)
             .or_else(ignore_closed_pipe)?;
     }
     Ok(())
+}
+
+impl ExplainArgs {
+    fn again(&self) -> Again {
+        let Self {
+            id: _,
+            url,
+            reach,
+            times,
+        } = self;
+        let mut options = Options::default();
+        reach.again(&mut options);
+        times.again(&mut options);
+        Again {
+            options,
+            embedded: url.is_none(),
+        }
+    }
 }
 
 fn probe(args: &ProbeArgs) -> Result<(), CliError> {
@@ -613,12 +667,12 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
         verbose: args.verbose,
         quiet: args.quiet,
         transcripts: args.transcripts,
-        embedded: embedded.is_some(),
     };
+    let again = args.again(embedded.is_some());
     // With a format other than text on the terminal, nothing else goes there.
     let show_text = args.format == RunFormat::Text || args.output.is_some();
-    let mut printer =
-        show_text.then(|| report::text::Printer::new(anstream::stdout().lock(), detail));
+    let mut printer = show_text
+        .then(|| report::text::Printer::new(anstream::stdout().lock(), detail, again.clone()));
     if let Some(printer) = &mut printer {
         printer.profiles(&targets);
     }
@@ -636,14 +690,14 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
     }
 
     if let Some(path) = &args.output {
-        args.report(&run, &targets, detail)
+        args.report(&run, &targets, detail, again)
             .and_then(|report| std::fs::write(path, report))
             .map_err(|source| CliError::Output {
                 path: path.clone(),
                 source,
             })?;
     } else if !show_text {
-        args.report(&run, &targets, detail)
+        args.report(&run, &targets, detail, again)
             .and_then(|report| std::io::stdout().write_all(&report))
             .or_else(ignore_closed_pipe)?;
     }
@@ -651,6 +705,41 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
 }
 
 impl RunArgs {
+    /// How one of its cases is asked again.
+    fn again(&self, embedded: bool) -> Again {
+        let Self {
+            // The broker and the case that the command is about take their place.
+            urls: _,
+            selection: _,
+            reach,
+            profile,
+            expectations,
+            broker_version,
+            strict,
+            times,
+            no_preflight,
+            restart_command,
+            // For many cases, and for reports.
+            jobs: _,
+            repeat: _,
+            format: _,
+            output: _,
+            verbose: _,
+            transcripts: _,
+            quiet: _,
+        } = self;
+        let mut options = Options::default();
+        reach.again(&mut options);
+        options.values("--profile", profile.iter().map(|path| path.display()));
+        options.values("--expect", expectations.iter().map(|path| path.display()));
+        options.values("--broker-version", broker_version);
+        options.flag("--strict", *strict);
+        times.again(&mut options);
+        options.flag("--no-preflight", *no_preflight);
+        options.values("--restart-command", restart_command);
+        Again { options, embedded }
+    }
+
     /// The version of the broker: what the command line says, what it announces,
     /// or what it announces over another protocol.
     fn version_of(&self, target: &Target, targets: &[Target]) -> Option<Version> {
@@ -668,12 +757,13 @@ impl RunArgs {
         run: &Run<'_>,
         targets: &[Target],
         detail: report::text::Detail,
+        again: Again,
     ) -> std::io::Result<Vec<u8>> {
         let mut out = Vec::new();
         match self.format {
             RunFormat::Text => {
                 let plain = anstream::StripStream::new(&mut out);
-                let mut printer = report::text::Printer::new(plain, detail);
+                let mut printer = report::text::Printer::new(plain, detail, again);
                 printer.profiles(targets);
                 for answer in &run.answers {
                     printer.answer(answer);

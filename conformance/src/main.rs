@@ -15,6 +15,7 @@
 // A network tool has a clock; only the pure crates go without.
 #![allow(clippy::disallowed_methods)]
 
+mod again;
 mod amqp;
 mod baseline;
 mod case;

@@ -15,6 +15,8 @@ use rustls::{
     StreamOwned,
 };
 
+use crate::again::Options;
+
 /// Where most systems keep the authorities that they believe.
 const SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -34,6 +36,23 @@ pub(crate) struct TlsArgs {
     /// Believe any certificate of the broker
     #[arg(long, conflicts_with = "tls_ca")]
     insecure: bool,
+}
+
+impl TlsArgs {
+    /// Adds what was given.
+    pub(crate) fn again(&self, options: &mut Options) {
+        let Self {
+            tls_ca,
+            client_certificate,
+            client_key,
+            insecure,
+        } = self;
+        options.values("--tls-ca", tls_ca.iter().map(|path| path.display()));
+        let certificate = client_certificate.iter().map(|path| path.display());
+        options.values("--client-certificate", certificate);
+        options.values("--client-key", client_key.iter().map(|path| path.display()));
+        options.flag("--insecure", *insecure);
+    }
 }
 
 /// Why TLS cannot be spoken.

@@ -1,6 +1,7 @@
 //! The pages: the matrix, and one for each case.
 
 use super::{Column, Shown};
+use crate::again;
 use crate::case::{Case, sections};
 use crate::requirement::texts;
 use crate::target::Protocol;
@@ -252,8 +253,8 @@ pub(super) fn case(case: &Case, columns: &[Column]) -> String {
         ));
     }
     body.push_str(&format!(
-        "<dt>Ask again</dt><dd><code>mqspec --case {} -v URL</code></dd></dl>\n",
-        escape(case.id)
+        "<dt>Ask again</dt><dd><code>{}</code></dd></dl>\n",
+        escape(&again::command(case.id, &again::Options::default(), "URL"))
     ));
     for (at, column) in columns.iter().enumerate() {
         let report = column.cases.get(case.id);

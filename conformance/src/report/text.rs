@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use requirements::Specification;
 
+use crate::again::{Options, command};
 use crate::requirement::{Asked, texts};
-use crate::runner::{Answer, Run};
+use crate::runner::{Answer, Question, Run};
 use crate::selection::Selected;
 use crate::target::Target;
 use crate::transcript::render;
@@ -62,14 +63,32 @@ pub(crate) struct Detail {
     pub(crate) quiet: bool,
     /// The bytes of passes too.
     pub(crate) transcripts: bool,
+}
+
+/// How the case of an answer is asked again.
+#[derive(Clone, Debug)]
+pub(crate) struct Again {
+    pub(crate) options: Options,
     /// Whether mqspec has started the broker itself.
     pub(crate) embedded: bool,
+}
+
+impl Again {
+    /// Returns the command that does.
+    pub(crate) fn command(&self, question: &Question<'_>) -> String {
+        let url = match self.embedded {
+            true => String::new(),
+            false => question.target.url(),
+        };
+        command(question.case.id, &self.options, &url)
+    }
 }
 
 /// Prints answers as they come.
 pub(crate) struct Printer<W: Write> {
     out: W,
     detail: Detail,
+    again: Again,
     target: Option<String>,
     section: Option<&'static str>,
     /// A terminal that went away is told about once, at the end.
@@ -78,10 +97,11 @@ pub(crate) struct Printer<W: Write> {
 
 impl<W: Write> Printer<W> {
     /// `out` takes ANSI colours, or takes them out.
-    pub(crate) fn new(out: W, detail: Detail) -> Self {
+    pub(crate) fn new(out: W, detail: Detail, again: Again) -> Self {
         Self {
             out,
             detail,
+            again,
             target: None,
             section: None,
             result: Ok(()),
@@ -154,12 +174,9 @@ impl<W: Write> Printer<W> {
             detail("varies", &rounds(answer))?;
         }
         if refused {
-            let url = question.target.url();
-            let url = if self.detail.embedded { "" } else { &url };
-            detail(
-                "again",
-                format!("mqspec --case {} -v {url}", case.id).trim_end(),
-            )?;
+            // A command that is cut short is none.
+            let again = self.again.command(&question);
+            writeln!(self.out, "        {DIM}again    {DIM:#} {again}")?;
         }
         let failed = answer.verdict.0.is_err();
         if refused || verbose && failed || self.detail.transcripts {

@@ -223,6 +223,52 @@ fn what_failed_is_asked_again() {
     );
 }
 
+/// The command that a failure prints is given what the run was given, and sees the same.
+#[test]
+fn a_failure_is_asked_again_as_it_was_asked() {
+    let url = broken();
+    let beside = [
+        "--insecure",
+        "--other-virtual-host",
+        "two words",
+        "--restricted-user",
+        "nobody:secret",
+        "--authentication",
+        "SCRAM-SHA-256:guest:secret",
+        "--broker-version",
+        "1.2",
+        "--strict",
+        "--timeout",
+        "7",
+        "--silence",
+        "0.25",
+        "--no-preflight",
+        "--restart-command",
+        "echo 'again'",
+    ];
+    let output = mqspec(&[&beside[..], &["--jobs", "1", "--case", PING, &url]].concat());
+    assert_exit(&output, 1);
+    let text = stdout(&output);
+    let again = text.split("again     ").nth(1).unwrap();
+    let again = again.lines().next().unwrap();
+    assert_eq!(
+        again,
+        format!(
+            "mqspec --case {PING} -v --insecure --other-virtual-host 'two words' \
+             --restricted-user nobody:PASSWORD --authentication SCRAM-SHA-256:guest:PASSWORD \
+             --broker-version 1.2 --strict --timeout 7 --silence 0.25 --no-preflight \
+             --restart-command 'echo '\\''again'\\''' {url}"
+        )
+    );
+    let command = again.replacen("mqspec", env!("CARGO_BIN_EXE_mqspec"), 1);
+    let second = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .output()
+        .unwrap();
+    assert_exit(&second, 1);
+    assert!(stdout(&second).contains(again), "{}", stdout(&second));
+}
+
 #[test]
 fn a_baseline_accepts_what_was_reported_once_its_reasons_are_given() {
     let directory = tempfile::tempdir().unwrap();
@@ -281,7 +327,7 @@ fn a_failure_prints_the_frames_and_how_to_ask_again() {
     let output = mqspec(&["--no-preflight", "--case", PING, &url]);
     assert_exit(&output, 1);
     let text = stdout(&output);
-    let again = format!("again     mqspec --case {PING} -v {url}");
+    let again = format!("again     mqspec --case {PING} -v --no-preflight {url}");
     for part in [
         "requires  ",
         "expected  ",
