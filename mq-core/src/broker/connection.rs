@@ -121,8 +121,19 @@ impl Connection {
             } else {
                 &self.backlog
             };
-            let missing = self.front.missing(begin).saturating_sub(len - begin.len());
-            self.backlog.reserve(bytes.len() + missing.min(3 * len));
+            let room = match self.front.missing(begin) {
+                // Nothing says how long the frame is.
+                0 | 1 => len.max(2 * self.backlog.len()),
+                missing => {
+                    let rest = missing.saturating_sub(len - begin.len());
+                    len + rest.min(3 * len)
+                }
+            };
+            // `reserve` would also copy what lies before the backlog in its buffer: all that
+            // has been taken of the read that it is the rest of.
+            let mut grown = BytesMut::with_capacity(room);
+            grown.extend_from_slice(&self.backlog);
+            self.backlog = grown;
         }
         self.backlog.extend_from_slice(bytes);
     }
