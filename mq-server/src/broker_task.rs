@@ -41,6 +41,14 @@ pub(crate) const INBOX: usize = 256;
 /// Commands that the broker handles before what it said about them is sent.
 const BATCH: usize = 128;
 
+/// While the broker has more to do, connections are handed what they have to write for so
+/// long before they have a look at it: one read of a publisher can be worth many turns, and a
+/// write costs about the same for what one of them brings as for what all of them do.
+const GATHER: Duration = Duration::from_micros(500);
+
+/// So many bytes are worth a write of their own.
+const PLENTY: usize = 16 * 1024;
+
 /// How long peers may take, when the server ends, to close their side after the last of
 /// them has been sent its goodbye. A reset that comes before they have read that could
 /// take it from them.
@@ -117,8 +125,8 @@ struct Peer {
     subject: Subject,
     /// Nothing has come from it yet.
     is_new: bool,
-    /// It was handed something to write, and does not know yet.
-    is_unflushed: bool,
+    /// It was handed so many bytes to write, and does not know yet.
+    unflushed: usize,
     link: Arc<Link>,
 }
 
@@ -136,6 +144,10 @@ pub(crate) struct BrokerTask {
     reports: Reports,
     /// Those that were handed something to write, in the order of their first chunk.
     unflushed: Vec<ConnectionId>,
+    /// Those among them that are not to wait for more.
+    hasty: Vec<ConnectionId>,
+    /// When the first of all of them was, in the broker's time.
+    gathers_since: Option<Duration>,
     /// Of connections that are closing too.
     connections: JoinSet<()>,
     /// Each of them that may have something to write has a clone, and the receiver hears when
@@ -175,6 +187,8 @@ impl BrokerTask {
             leaving: BTreeMap::new(),
             reports: Reports::default(),
             unflushed: Vec::new(),
+            hasty: Vec::new(),
+            gathers_since: None,
             connections: JoinSet::new(),
             writing,
             written,
@@ -238,6 +252,7 @@ impl BrokerTask {
         let deadline = Instant::now() + self.live.get().shutdown_grace;
         self.broker.handle(self.start.elapsed(), Input::Shutdown);
         self.carry_out();
+        self.wake_writers();
         let mut batch = Vec::with_capacity(BATCH);
         // Only those that write have one from here on.
         self.writing = mpsc::channel(1).0;
@@ -304,6 +319,7 @@ impl BrokerTask {
             self.broker.handle_timeout(now);
         }
         self.carry_out();
+        self.wake_writers();
         self.reports
             .count_drops(Instant::now(), || self.broker.statistics());
     }
@@ -433,7 +449,7 @@ impl BrokerTask {
                 speaks: None,
             },
             is_new: true,
-            is_unflushed: false,
+            unflushed: 0,
             link,
         };
         self.peers.insert(id, Box::new(peer));
@@ -475,8 +491,13 @@ impl BrokerTask {
                         if bytes.is_empty() {
                             continue;
                         }
-                        if !std::mem::replace(&mut peer.is_unflushed, true) {
+                        if peer.unflushed == 0 {
                             self.unflushed.push(connection);
+                        }
+                        let before = peer.unflushed;
+                        peer.unflushed += bytes.len();
+                        if before < PLENTY && peer.unflushed >= PLENTY {
+                            self.hasty.push(connection);
                         }
                         peer.link.push(bytes);
                     }
@@ -539,9 +560,29 @@ impl BrokerTask {
         }
         self.leaving.clear();
         self.hand_on_log();
-        for connection in self.unflushed.drain(..) {
-            if let Some(peer) = self.peers.get_mut(&connection) {
-                peer.is_unflushed = false;
+    }
+
+    /// Has the connections write what they were handed, unless more is to come at once.
+    fn wake_writers(&mut self) {
+        if self.unflushed.is_empty() {
+            return;
+        }
+        let now = self.start.elapsed();
+        let since = *self.gathers_since.get_or_insert(now);
+        let has_work = self.broker.poll_timeout().is_some_and(|due| due <= now);
+        let gathers = has_work && now - since < GATHER;
+        let woken = match gathers {
+            true => &mut self.hasty,
+            false => {
+                self.gathers_since = None;
+                self.hasty.clear();
+                &mut self.unflushed
+            }
+        };
+        for connection in woken.drain(..) {
+            if let Some(peer) = self.peers.get_mut(&connection)
+                && std::mem::take(&mut peer.unflushed) > 0
+            {
                 peer.link.wake();
             }
         }
