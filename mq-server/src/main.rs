@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         flags,
         variables: std::env::vars_os().collect(),
     };
-    let settings = match source.load() {
+    let mut settings = match source.load() {
         Ok(settings) => settings,
         Err(error) => return complain(&error),
     };
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(level) => level,
         Err(error) => return complain(&error),
     };
-    raise_descriptor_limit(&settings.config);
+    fit_connections(&mut settings.config);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -98,19 +98,30 @@ fn repair(data: &Path) -> ExitCode {
 /// Files that the process has open besides its connections, and some room.
 const OTHER_DESCRIPTORS: u64 = 64;
 
-/// Lets the process have as many sockets as it may have connections, if it can.
-fn raise_descriptor_limit(config: &Config) {
-    let wanted = u64::from(config.max_connections) + OTHER_DESCRIPTORS;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit >= wanted => {}
-        Ok(limit) => tracing::warn!(
-            limit,
-            max_connections = config.max_connections,
-            "this process may open fewer files than it may have connections: raise the limit \
-             (`ulimit -n {wanted}`, or LimitNOFILE={wanted} for systemd), or lower max_connections"
-        ),
-        Err(error) => tracing::warn!(%error, "cannot read the limit of open files"),
-    }
+/// Lets the process have as many sockets as it may have connections. Where it cannot, fewer
+/// connections are accepted: they would take the files that the log needs.
+fn fit_connections(config: &mut Config) {
+    let asked = config.max_connections;
+    let wanted = u64::from(asked) + OTHER_DESCRIPTORS;
+    let limit = match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit >= wanted => return,
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%error, "cannot read the limit of open files");
+            return;
+        }
+    };
+    let others = OTHER_DESCRIPTORS.min(limit / 2);
+    let fit = u32::try_from(limit - others).unwrap_or(u32::MAX).max(1);
+    config.max_connections = fit;
+    tracing::warn!(
+        limit,
+        max_connections = asked,
+        accepted = fit,
+        "this process may open fewer files than it may have connections, and accepts fewer: \
+         raise the limit (`ulimit -n {wanted}`, or LimitNOFILE={wanted} for systemd), or lower \
+         max_connections"
+    );
 }
 
 async fn serve(settings: Settings, source: &Source, level: &Level) -> ExitCode {
@@ -163,7 +174,8 @@ async fn serve(settings: Settings, source: &Source, level: &Level) -> ExitCode {
 
 /// What a SIGHUP asks for.
 async fn reload(server: &Server, source: &Source, started_with: &Tables, level: &Level) {
-    let take_over = async |settings: Settings| -> Result<Settings, Box<dyn std::error::Error>> {
+    let take_over = async |mut settings: Settings| -> Result<Settings, Box<dyn std::error::Error>> {
+        fit_connections(&mut settings.config);
         server.reload(&settings.config).await?;
         level.set(&settings.log)?;
         Ok(settings)

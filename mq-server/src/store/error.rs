@@ -18,6 +18,18 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Nothing can be kept in the directory.
+    #[error(
+        "cannot keep the log in {}: {}: choose a directory that this user may write to \
+         (--data DIR), or keep nothing (--ephemeral)",
+        .path.display(), why(.source)
+    )]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Another process has the directory.
     #[error(
         "{} is in use by another mq-server: stop that, or choose another directory (--data DIR)",
@@ -82,4 +94,17 @@ pub enum StoreError {
     /// The batches were read, and the broker cannot use them.
     #[error("the log cannot be used: {0}")]
     Unusable(String),
+}
+
+/// Why a directory cannot be used, in the words of the operating system where there are no
+/// better ones.
+fn why(error: &io::Error) -> String {
+    let known = match error.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => "it is no directory",
+        io::ErrorKind::StorageFull => "the disk is full",
+        _ => return error.to_string(),
+    };
+    known.to_owned()
 }

@@ -50,26 +50,29 @@ const LOCK: &str = "lock";
 impl RealFiles {
     /// Makes the directory, unless it is there, and locks it.
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
-        let refused = |doing, path: &Path, source| StoreError::Io {
-            doing,
+        let unusable = |source| StoreError::Directory {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(path).map_err(|source| refused("make the directory", path, source))?;
+        fs::create_dir_all(path).map_err(unusable)?;
         let lock = path.join(LOCK);
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .open(&lock)
-            .map_err(|source| refused("open", &lock, source))?;
+            .map_err(unusable)?;
         match fs4::FileExt::try_lock(&file) {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
                 _lock: file,
             }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(refused("lock", &lock, source)),
+            Err(TryLockError::Error(source)) => Err(StoreError::Io {
+                doing: "lock",
+                path: lock,
+                source,
+            }),
         }
     }
 }

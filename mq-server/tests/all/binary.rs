@@ -374,3 +374,74 @@ fn a_port_in_use() {
         .unwrap();
     assert_complaint(&output, "port is in use");
 }
+
+/// Where no log can be kept: one line that says why, and what to do.
+#[test]
+fn a_directory_that_cannot_be_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for data in [file.clone(), file.join("below")] {
+        let output = server()
+            .args(["--amqp=off", "--mqtt=off", "--stomp=127.0.0.1:0"])
+            .arg("--log-level=off")
+            .arg(format!("--data={}", data.display()))
+            .output()
+            .unwrap();
+        let why = format!(
+            "cannot keep the log in {}: it is no directory",
+            data.display()
+        );
+        assert_complaint(&output, &why);
+        assert_complaint(&output, "--ephemeral");
+    }
+}
+
+/// Connections are refused before they take the files that the log needs.
+#[cfg(unix)]
+#[test]
+fn the_log_has_files_where_there_are_few() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 90 && exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_mq-server"))
+        .args(["--amqp=off", "--mqtt=127.0.0.1:0", "--stomp=127.0.0.1:0"])
+        .arg(format!(
+            "--data={}",
+            directory.path().join("data").display()
+        ))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut running = Running { child, stdout };
+    let mut address = || running.line().rsplit(' ').next().unwrap().to_owned();
+    let (mqtt, stomp) = (address(), address());
+    let mut publisher = TcpStream::connect(stomp).unwrap();
+    publisher
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    publisher
+        .write_all(b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0")
+        .unwrap();
+    read_until(&mut publisher, "CONNECTED");
+    let crowd: Vec<_> = (0..120).map(|_| TcpStream::connect(&mqtt)).collect();
+    // The last of them has been accepted, or waits for a file for ever.
+    std::thread::sleep(Duration::from_millis(300));
+    publisher
+        .write_all(b"SEND\ndestination:/queue/q\npersistent:true\nreceipt:1\n\nbody\0")
+        .unwrap();
+    read_until(&mut publisher, "RECEIPT");
+    drop(crowd);
+}
+
+/// Reads until the text has come.
+fn read_until(stream: &mut TcpStream, text: &str) {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        read.push(byte[0]);
+    }
+}
