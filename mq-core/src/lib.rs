@@ -225,6 +225,7 @@ mod admission;
 mod broker;
 mod config;
 mod dialect;
+mod few_map;
 pub mod frontend;
 mod journal;
 mod limits;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -213,9 +214,14 @@ impl Connection {
                 Input::Read if self.link.pace().is_stopped => return Poll::Pending,
                 Input::Read => {
                     let buffer = &mut self.buffer;
-                    let received = || Command::Received {
-                        connection,
-                        bytes: buffer.split().freeze(),
+                    let is_small = self.size == SMALL;
+                    let received = || {
+                        let read = match is_small {
+                            true => mem::take(buffer),
+                            false => buffer.split(),
+                        };
+                        let bytes = read.freeze();
+                        Command::Received { connection, bytes }
                     };
                     ready!(self.inbox.poll_send(context, received))?;
                     self.input = match self.drain.as_ref().is_some_and(|drain| drain.left == 0) {
@@ -256,14 +262,9 @@ impl Connection {
         if !may_read || !self.link.has_room() {
             return Poll::Pending;
         }
-        if self.size == SMALL {
+        let Poll::Ready((read, room)) = self.poll_carrier(context) else {
+            // An idle connection keeps no room, however busy it has been.
             self.buffer = BytesMut::new();
-        } else if self.buffer.capacity() < self.size / 4 {
-            // What is left of the last buffer is used up first.
-            self.buffer.reserve(self.size);
-        }
-        let room = self.buffer.capacity().max(SMALL);
-        let Poll::Ready(read) = self.carrier.poll_read(context, &mut self.buffer) else {
             if let Some(drain) = &mut self.drain {
                 let empty = drain
                     .empty
@@ -295,6 +296,20 @@ impl Connection {
             }
         };
         Poll::Ready(())
+    }
+
+    /// Reads from the carrier. Returns what came of it, and how much could have come.
+    fn poll_carrier(&mut self, context: &mut Context<'_>) -> Poll<(io::Result<usize>, usize)> {
+        if self.size == SMALL {
+            self.buffer = BytesMut::new();
+        } else if self.buffer.capacity() < self.size / 4 {
+            // What is left of the last buffer is used up first.
+            ready!(self.carrier.poll_readable(context));
+            self.buffer.reserve(self.size);
+        }
+        let room = self.buffer.capacity().max(SMALL);
+        let read = ready!(self.carrier.poll_read(context, &mut self.buffer));
+        Poll::Ready((read, room))
     }
 
     /// Writes what the broker transmits, until it transmits no more, and closes the sending

@@ -54,6 +54,15 @@ impl Carrier {
         }))
     }
 
+    /// Ready when there may be something to read, or an error, as far as that can be known
+    /// without a read.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(socket) => socket.poll_read_ready(context).map(|_| ()),
+            Self::Bytes(_) | Self::Messages(_) => Poll::Ready(()),
+        }
+    }
+
     /// Reads some bytes to the end of the buffer. Returns how many; none at the end of the
     /// stream. Into a buffer without room at most [`SMALL`] bytes are read, and it allocates
     /// when they are there.

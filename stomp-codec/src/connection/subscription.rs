@@ -1,6 +1,7 @@
 //! Subscriptions of a server's client, and which of their messages still wait
 //! for an ACK or NACK.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -235,7 +236,8 @@ impl Unacknowledged {
 #[derive(Debug, Default)]
 // keeps: stomp12/SUBSCRIBE-id/several, stomp11/SUBSCRIBE-id/several, stomp10/SUBSCRIBE-id/several
 pub(crate) struct Subscriptions {
-    open: BTreeMap<Subscription, Entry>,
+    /// In boxes: most connections have one, and a map has room for eleven from the first on.
+    open: BTreeMap<Subscription, Box<Entry>>,
     by_id: BTreeMap<String, Subscription>,
     /// Those without an id.
     by_destination: BTreeMap<String, Subscription>,
@@ -274,7 +276,7 @@ impl Subscriptions {
             sent: 0,
             unacknowledged: Unacknowledged::default(),
         };
-        self.open.insert(subscription, entry);
+        self.open.insert(subscription, Box::new(entry));
         Ok(subscription)
     }
 
@@ -309,7 +311,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn get(&self, subscription: Subscription) -> Option<&Entry> {
-        self.open.get(&subscription)
+        self.open.get(&subscription).map(Box::as_ref)
     }
 
     /// Notes a message that was sent as [`Entry::next`] said.

@@ -4,6 +4,7 @@ use super::super::content::{Assembly, Held};
 use super::super::error::{ReplyError, SendError};
 use super::Core;
 use crate::method::channel;
+use alloc::boxed::Box;
 
 /// How far a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl<C: Default> Core<C> {
             assembly: Assembly::Idle,
             data: C::default(),
         };
-        self.channels.insert(number, channel);
+        self.channels.insert(number, Box::new(channel));
     }
 
     /// Forgets a channel: its number is free.

@@ -4,6 +4,7 @@ mod channel;
 mod inbound;
 mod outbound;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
@@ -76,7 +77,8 @@ pub struct Core<C> {
     pub(super) transmit: Transmit,
     /// How many encoded bytes have left, those of bodies' own memory apart.
     left: u64,
-    pub(super) channels: BTreeMap<u16, Channel<C>>,
+    /// In boxes: most connections have one, and a map has room for eleven from the first on.
+    pub(super) channels: BTreeMap<u16, Box<Channel<C>>>,
     /// What the channels' assemblies hold.
     held: Held,
     /// Bodies on their way out in parts, by channel.

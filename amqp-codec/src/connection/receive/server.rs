@@ -88,10 +88,12 @@ impl Role for Server {
             Ok(None) => return Ok(false),
             Ok(Some(ProtocolHeader::AMQP_0_9_1)) => {
                 *input = &input[ProtocolHeader::LEN..];
+                // They are said once.
+                let properties = core::mem::take(&mut connection.state.server_properties);
                 let start = method::connection::Start {
                     version_major: 0,
                     version_minor: 9,
-                    server_properties: connection.state.server_properties.as_table(),
+                    server_properties: properties.as_table(),
                     mechanisms: connection.state.mechanisms.as_bytes(),
                     locales: connection.state.locales.as_bytes(),
                 };

@@ -1,7 +1,6 @@
 //! A channel: its consumers, what they hold, and its mode.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{Content, Request, Tags, Unacknowledged};
@@ -9,6 +8,7 @@ use amqp_codec::method::channel;
 
 use super::asked::{Asked, Next};
 use super::{Answer, Serving};
+use crate::few_map::FewMap;
 use crate::frontend::body::Assembly;
 use crate::frontend::{Link, settle};
 use crate::model::Request as Ask;
@@ -69,8 +69,8 @@ pub(super) struct Incoming {
 pub(super) struct Channel {
     number: u16,
     pub(super) unacknowledged: Unacknowledged<Lease>,
-    pub(super) consumers: BTreeMap<Name, ConsumerId>,
-    pub(super) tags: BTreeMap<ConsumerId, Name>,
+    pub(super) consumers: FewMap<Name, ConsumerId>,
+    pub(super) tags: FewMap<ConsumerId, Name>,
     /// `basic.qos` without global: for consumers to come.
     pub(super) prefetch: u32,
     /// The queue declared last, which an empty name means.
@@ -86,8 +86,8 @@ impl Channel {
         Self {
             number,
             unacknowledged: Unacknowledged::new(),
-            consumers: BTreeMap::new(),
-            tags: BTreeMap::new(),
+            consumers: FewMap::new(),
+            tags: FewMap::new(),
             prefetch: 0,
             last_queue: None,
             mode: Mode::Normal,

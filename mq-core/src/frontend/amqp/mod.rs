@@ -9,7 +9,6 @@ mod publish;
 mod topology;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -28,6 +27,7 @@ use super::last_name::LastRoute;
 use super::{FrontEnd, Link, Progress, give_back};
 use crate::admission::Terms;
 use crate::config::Config;
+use crate::few_map::FewMap;
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::queue::{Claim, Delivery};
 use crate::model::refusal::{Refusal, RefusalKind};
@@ -53,7 +53,7 @@ pub(super) struct AmqpFrontEnd {
     identity: Option<Name>,
     user: Name,
     virtual_host: Name,
-    channels: BTreeMap<u16, Channel>,
+    channels: FewMap<u16, Channel>,
     /// Bytes of bodies that are coming, on all channels.
     held_bodies: u64,
     held_bodies_limit: u64,
@@ -170,7 +170,7 @@ impl AmqpFrontEnd {
             identity,
             user: Name::default(),
             virtual_host: Name::default(),
-            channels: BTreeMap::new(),
+            channels: FewMap::new(),
             held_bodies: 0,
             closing: false,
         }
@@ -312,7 +312,7 @@ impl AmqpFrontEnd {
     /// Gives back all that the connection holds.
     fn leave(&mut self) {
         self.held_bodies = 0;
-        for channel in core::mem::take(&mut self.channels).into_values() {
+        for (_, channel) in core::mem::take(&mut self.channels).into_entries() {
             channel.close(&mut self.link);
         }
         self.link.tell(Request::Leave);

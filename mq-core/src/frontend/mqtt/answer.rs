@@ -1,5 +1,6 @@
 //! What the model was asked, and what its notices lead to.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -24,7 +25,7 @@ pub(super) enum Asked {
     /// Who it is.
     Login,
     /// Its session.
-    Attach(Answer),
+    Attach(Box<Answer>),
     Subscribe(PacketIdentifier),
     Unsubscribe(PacketIdentifier),
 }

@@ -125,7 +125,7 @@ impl MqttFrontEnd {
         }
         self.link.ask(Request::Login(Box::new(login)), Asked::Login);
         let attach = Request::Attach(Box::new(attach));
-        self.link.ask(attach, Asked::Attach(answer));
+        self.link.ask(attach, Asked::Attach(Box::new(answer)));
     }
 
     /// Refuses a client that there is no room for, and says where it may go.

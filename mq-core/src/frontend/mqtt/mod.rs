@@ -34,7 +34,7 @@ use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
 use answer::Asked;
 use authentication::Proof;
-use packets::Packets;
+use packets::{Counter, Packets};
 use properties::Inbound;
 
 /// Bytes of a packet besides its payload that are allowed for.
@@ -63,7 +63,7 @@ pub(super) struct MqttFrontEnd {
     /// Messages that it is to acknowledge.
     unacknowledged: usize,
     /// What has passed, where that is counted.
-    packets: Option<Box<Packets>>,
+    packets: Counter,
     /// The codec could not answer, so there is no way to go on.
     failed: bool,
 }
@@ -129,7 +129,7 @@ impl MqttFrontEnd {
         codec.outbound_topic_alias_maximum = offer.outbound_topic_alias_maximum;
         Self {
             codec: ServerConnection::new(now, codec),
-            packets: (!config.sys_interval.is_zero()).then(Box::default),
+            packets: Counter::new(!config.sys_interval.is_zero()),
             config,
             terms: Some(Box::new(terms)),
             connection,
@@ -228,9 +228,7 @@ impl MqttFrontEnd {
 
     /// Counts what passes, if that is counted.
     fn count(&mut self, count: impl FnOnce(&mut Packets)) {
-        if let Some(packets) = &mut self.packets {
-            count(packets);
-        }
+        self.packets.count(count);
     }
 
     /// Answers a PUBLISH to a topic that is not for this client.
@@ -337,8 +335,9 @@ impl FrontEnd for MqttFrontEnd {
         }
         let before = *input;
         let received = self.codec.receive(now, input);
-        if let Some(packets) = &mut self.packets {
-            packets.received(&before[..before.len() - input.len()]);
+        let taken = &before[..before.len() - input.len()];
+        if !taken.is_empty() {
+            self.packets.count(|packets| packets.received(taken));
         }
         match received {
             Ok(Some(event)) => {
@@ -376,9 +375,7 @@ impl FrontEnd for MqttFrontEnd {
     fn poll_transmit(&mut self, now: Duration, out: &mut Vec<Bytes>) {
         let before = out.len();
         self.codec.poll_transmit_slices(now, out);
-        if let Some(packets) = &mut self.packets {
-            packets.sent(&out[before..]);
-        }
+        self.packets.count(|packets| packets.sent(&out[before..]));
     }
 
     fn transmit_len(&self) -> usize {
@@ -413,8 +410,7 @@ impl FrontEnd for MqttFrontEnd {
     }
 
     fn take_traffic(&mut self) -> Traffic {
-        let packets = self.packets.as_mut();
-        packets.map(|packets| packets.take()).unwrap_or_default()
+        self.packets.take()
     }
 
     fn shutdown(&mut self, now: Duration) {

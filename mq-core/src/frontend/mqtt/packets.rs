@@ -1,11 +1,45 @@
 //! Counts the packets of a connection as their bytes pass (MQTT 5.0 section 2.1).
 
+use alloc::boxed::Box;
 use bytes::Bytes;
 
 use crate::frontend::traffic::{Passed, Traffic};
 
 /// The packet type of PUBLISH, in the upper half of the first byte.
 const PUBLISH: u8 = 3;
+
+/// Counts what passes a connection, if that is wanted. While nothing does, it holds nothing:
+/// there are many idle connections.
+#[derive(Debug)]
+pub(super) struct Counter {
+    is_on: bool,
+    packets: Option<Box<Packets>>,
+}
+
+impl Counter {
+    pub(super) const fn new(is_on: bool) -> Self {
+        let packets = None;
+        Self { is_on, packets }
+    }
+
+    pub(super) fn count(&mut self, count: impl FnOnce(&mut Packets)) {
+        if self.is_on {
+            count(self.packets.get_or_insert_with(Box::default));
+        }
+    }
+
+    /// What has passed since the last call.
+    pub(super) fn take(&mut self) -> Traffic {
+        let Some(packets) = &mut self.packets else {
+            return Traffic::default();
+        };
+        let traffic = packets.take();
+        if packets.is_between() {
+            self.packets = None;
+        }
+        traffic
+    }
+}
 
 /// What passed in both directions, and where in a packet each of them is.
 #[derive(Debug, Default)]
@@ -48,12 +82,21 @@ impl Packets {
         self.traffic.logins += 1;
     }
 
-    pub(super) fn take(&mut self) -> Traffic {
+    fn take(&mut self) -> Traffic {
         core::mem::take(&mut self.traffic)
+    }
+
+    /// Whether both streams are between two packets.
+    fn is_between(&self) -> bool {
+        self.received.is_between() && self.sent.is_between()
     }
 }
 
 impl Place {
+    fn is_between(&self) -> bool {
+        self.head.is_none() && self.left == 0
+    }
+
     fn pass(&mut self, mut bytes: &[u8], passed: &mut Passed) {
         passed.bytes += bytes.len() as u64;
         loop {
@@ -106,5 +149,21 @@ mod tests {
             assert_eq!((received.packets, received.publishes), (3, 1), "{size}");
             assert_eq!(received.bytes, 137);
         }
+    }
+
+    /// The rest of a packet is none of its own, however long it is waited for; and between two
+    /// packets nothing is held.
+    #[test]
+    fn what_is_counted_is_held_while_a_packet_comes() {
+        let mut counter = Counter::new(true);
+        counter.count(|packets| packets.received(&[0x30, 2, 0]));
+        assert_eq!(counter.take().received.packets, 1);
+        assert!(counter.packets.is_some());
+        counter.count(|packets| packets.received(&[0xC0]));
+        assert_eq!(counter.take().received.bytes, 1);
+        assert!(counter.packets.is_none());
+        let mut off = Counter::new(false);
+        off.count(|packets| packets.received(&[0xC0, 0]));
+        assert_eq!(off.take(), Traffic::default());
     }
 }

@@ -129,8 +129,8 @@ impl StompFrontEnd {
                         None => Receiver::Subscription(subscription),
                     };
                     session.consumers.insert(consumer, receiver);
-                    let consumers = session.by_subscription.entry(subscription);
-                    consumers.or_default().push(consumer);
+                    let consumers = session.by_subscription.or_default(subscription);
+                    consumers.push(consumer);
                 }
                 self.receipt(receipt.as_deref());
             }

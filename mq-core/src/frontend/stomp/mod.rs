@@ -25,6 +25,7 @@ use super::{FrontEnd, Link, Progress, settle};
 use crate::admission::Terms;
 use crate::config::Config;
 use crate::dialect::StompDialect;
+use crate::few_map::FewMap;
 use crate::model::message::{Message, Name, Origin, Text};
 use crate::model::meter::Counted;
 use crate::model::queue::{ConsumerId, QueueSettings};
@@ -79,9 +80,9 @@ pub(super) struct StompFrontEnd {
 /// What a connection has after login.
 #[derive(Default)]
 struct Session {
-    consumers: BTreeMap<ConsumerId, Receiver>,
+    consumers: FewMap<ConsumerId, Receiver>,
     /// A subscription to several destinations has as many.
-    by_subscription: BTreeMap<Subscription, Vec<ConsumerId>>,
+    by_subscription: FewMap<Subscription, Vec<ConsumerId>>,
     /// The queues of durable subscriptions, which stay when the client goes.
     durable: BTreeMap<Subscription, Name>,
     /// Queues that replies come to, by the client's name for them.
@@ -491,9 +492,9 @@ impl StompFrontEnd {
         };
         session.farewell = Some(ticket);
         session.give_back(&mut self.link);
-        session.by_subscription.clear();
+        session.by_subscription = FewMap::new();
         let channel = CHANNEL;
-        for consumer in core::mem::take(&mut session.consumers).into_keys() {
+        for (consumer, _) in core::mem::take(&mut session.consumers).into_entries() {
             self.link.tell(Request::Cancel { channel, consumer });
         }
         self.link.tell(Request::Store { channel, ticket });

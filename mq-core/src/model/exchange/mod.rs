@@ -7,6 +7,7 @@ mod ring;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::few_map::FewMap;
 use crate::model::id::{BindingId, QueueId};
 use crate::model::message::{Headers, Name, Properties, Value};
 use crate::model::policy::Policies;
@@ -259,7 +260,7 @@ pub(crate) struct Exchange {
     /// Takes what nothing is bound for: by the settings or by a policy.
     pub(crate) alternate: Option<Name>,
     /// By destination and binding key.
-    bindings: BTreeMap<Destination, BTreeMap<Name, Vec<Binding>>>,
+    bindings: BTreeMap<Destination, FewMap<Name, Vec<Binding>>>,
     count: usize,
     /// Bindings that were kept and are gone, for whoever keeps them.
     gone: Vec<BindingId>,
@@ -336,7 +337,7 @@ impl Exchange {
 
     /// The names of all kept bindings, of an exchange that is gone.
     pub(crate) fn kept(&self) -> impl Iterator<Item = BindingId> {
-        let all = self.bindings.values().flat_map(BTreeMap::values).flatten();
+        let all = self.bindings.values().flat_map(FewMap::values).flatten();
         all.filter_map(|binding| binding.id)
     }
 
@@ -359,9 +360,13 @@ impl Exchange {
         };
         let keys = self.bindings.entry(destination.clone()).or_default();
         let key = Name::from(key);
-        let same_key = keys.entry(key.clone()).or_default();
+        let same_key = keys.or_default(key.clone());
         if same_key.iter().any(|b| b.arguments.same(&arguments)) {
             return Ok(false);
+        }
+        if same_key.is_empty() {
+            // A vector would begin with room for four, and most have one.
+            same_key.reserve_exact(1);
         }
         same_key.push(Binding { arguments, id });
         let first = same_key.len() == 1;

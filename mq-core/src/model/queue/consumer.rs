@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use core::cmp::Reverse;
 use core::ops::Bound;
 
+use crate::few_map::FewMap;
 use crate::model::id::{ChannelId, ConsumerId, QueueId};
 
 /// What a channel can take.
@@ -19,7 +20,7 @@ pub(crate) struct Channel {
     pub(crate) writable: bool,
     /// Something was refused: nothing more is done here until it is closed.
     pub(crate) failed: bool,
-    pub(crate) consumers: BTreeMap<ConsumerId, QueueId>,
+    pub(crate) consumers: FewMap<ConsumerId, QueueId>,
     /// Consumers that there were messages for, and that the channel kept from taking one.
     waiting: BTreeMap<Wait, ConsumerId>,
     last_wait: u64,
@@ -47,7 +48,7 @@ impl Channel {
             limit,
             writable,
             failed: false,
-            consumers: BTreeMap::new(),
+            consumers: FewMap::new(),
             waiting: BTreeMap::new(),
             last_wait: 0,
             listed: false,
@@ -175,7 +176,7 @@ impl Consumer {
 /// nobody's turn waits for a walk over it.
 #[derive(Debug)]
 pub(crate) struct Consumers {
-    all: BTreeMap<ConsumerId, (Consumer, Place)>,
+    all: FewMap<ConsumerId, (Consumer, Place)>,
     /// Those to ask: the highest priority first, then who has waited longest.
     asked: BTreeSet<Place>,
     last_turn: u64,
@@ -198,7 +199,7 @@ type Place = (Reverse<i64>, u64, ConsumerId);
 impl Consumers {
     pub(crate) fn new(single: bool) -> Self {
         Self {
-            all: BTreeMap::new(),
+            all: FewMap::new(),
             asked: BTreeSet::new(),
             last_turn: 0,
             exclusive: 0,

@@ -195,7 +195,7 @@ impl Queues {
     pub(crate) fn insert(&mut self, shared: &mut Shared, id: QueueId, queue: Queue) {
         self.selective += usize::from(queue.arguments.selector.is_some());
         self.names.insert(queue.name.clone(), id);
-        self.all.insert(id, queue);
+        self.all.insert(id, Box::new(queue));
         if shared.policies.is_empty() {
             self.update_timer(shared, id);
         } else {
@@ -336,7 +336,7 @@ impl Queues {
     ) -> Result<Purged, Refusal> {
         let id = self.find(shared, name, connection)?;
         let queue = self.all.get_mut(&id);
-        let (ready, wanted) = queue.map(Queue::take_all).unwrap_or_default();
+        let (ready, wanted) = queue.map(|queue| queue.take_all()).unwrap_or_default();
         shared.statistics.discarded += ready.len() as u64;
         self.go_on_searching(id);
         self.update_timer(shared, id);

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use super::dead_letter::Reason;
 use super::frozen::Scale;
 use super::queues::{Listed, Queues, list, settled};
-use super::{ChannelId, Consumer, ConsumerId, Queue, QueueId, Unacknowledged, outgoing};
+use super::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
 use crate::model::change::{BacklogId, Change};
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
@@ -349,7 +349,7 @@ impl Queues {
             };
             self.leave_searches(id);
             // Most queues hold nothing whose time can be over.
-            let expires = self.all.get(&id).is_some_and(Queue::has_expiring);
+            let expires = self.all.get(&id).is_some_and(|queue| queue.has_expiring());
             let expired = !expires
                 || (self.expire_some(shared, id, false, end)
                     && self.expire_wanted(shared, id, end));

@@ -62,7 +62,8 @@ const LETTERS: usize = 16;
 /// The queues of a virtual host.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    pub(super) all: BTreeMap<QueueId, Queue>,
+    /// In boxes: they are large, and a map keeps room for more than there are.
+    pub(super) all: BTreeMap<QueueId, Box<Queue>>,
     pub(super) names: BTreeMap<Name, QueueId>,
     /// Queues that take only some of the messages that are routed to them.
     pub(super) selective: usize,
@@ -84,7 +85,7 @@ pub(crate) struct Queues {
 
 impl Queues {
     pub(crate) fn get(&self, id: QueueId) -> Option<&Queue> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     pub(crate) fn id_of(&self, name: &str) -> Option<QueueId> {

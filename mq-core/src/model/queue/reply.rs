@@ -39,7 +39,7 @@ impl Queues {
             ..QueueArguments::default()
         };
         let queue = Queue::new(name.clone(), settings, arguments, shared.now);
-        self.all.insert(id, queue);
+        self.all.insert(id, Box::new(queue));
         self.replies.insert(name.clone(), id);
         let request = ConsumeRequest {
             leads: false,

@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::backlog::Backlog;
 use super::retained::Walks;
 use super::{Pending, Resumed, Session, SessionId, Sessions, Will};
+use crate::few_map::FewMap;
 use crate::model::change::{Change, Changes, KeptSession};
 use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
@@ -58,7 +59,7 @@ pub(super) fn blank(client_identifier: Name) -> Session {
         connection: None,
         writable: true,
         expiry: None,
-        subscriptions: BTreeMap::new(),
+        subscriptions: FewMap::new(),
         pending: Backlog::default(),
         walks: Walks::default(),
         is_full: false,

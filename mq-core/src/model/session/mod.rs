@@ -18,6 +18,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::few_map::FewMap;
 use crate::model::ConnectionId;
 use crate::model::change::{Change, Copied, Sent, Target};
 use crate::model::id::BacklogId;
@@ -62,7 +63,7 @@ pub(crate) struct Session {
     pub(crate) writable: bool,
     /// How long it outlives its connection; None is for ever.
     expiry: Option<Duration>,
-    subscriptions: BTreeMap<Name, SubscriptionOptions>,
+    subscriptions: FewMap<Name, SubscriptionOptions>,
     pending: Backlog,
     /// What is retained for its subscriptions, and not sent yet.
     walks: Walks,

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ops::Bound;
 
 use super::share::Side;
 use super::{Match, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
@@ -220,10 +219,8 @@ impl Sessions {
             (false, None) => Side::Away,
         };
         // Shared subscriptions lie together, under their prefix.
-        let shared = session
-            .subscriptions
-            .range::<str, _>((Bound::Included(SHARE), Bound::Unbounded))
-            .take_while(|(filter, _)| filter.starts_with(SHARE));
+        let subscriptions = session.subscriptions.range_from(SHARE);
+        let shared = subscriptions.take_while(|(filter, _)| filter.starts_with(SHARE));
         for (filter, _) in shared {
             if let Some(share) = self.shares.get_mut(filter) {
                 share.set_side(id, side);

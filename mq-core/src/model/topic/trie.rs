@@ -1,9 +1,9 @@
 //! The trie of patterns.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Segment;
+use crate::few_map::FewMap;
 use crate::model::message::Name;
 
 /// Patterns with values, found by the words that they match.
@@ -21,76 +21,22 @@ pub(crate) struct Trie<K, V> {
 
 #[derive(Debug)]
 struct Node<K, V> {
-    words: BTreeMap<Name, usize>,
+    words: FewMap<Name, usize>,
     one: Option<usize>,
     many: Option<usize>,
     /// Reached through `#`: stays in the set whatever word comes.
     repeats: bool,
-    values: Values<K, V>,
-}
-
-/// The values of one pattern. Most patterns have few, and a tree would weigh
-/// more than those.
-#[derive(Debug)]
-enum Values<K, V> {
-    Few(Vec<(K, V)>),
-    Many(BTreeMap<K, V>),
-}
-
-/// As many are looked through one by one.
-const FEW: usize = 16;
-
-impl<K: Ord, V> Values<K, V> {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Few(list) => list.is_empty(),
-            Self::Many(map) => map.is_empty(),
-        }
-    }
-
-    fn insert(&mut self, key: K, value: V) {
-        match self {
-            Self::Few(list) => {
-                if let Some(old) = list.iter_mut().find(|(k, _)| *k == key) {
-                    old.1 = value;
-                    return;
-                }
-                list.push((key, value));
-                if list.len() > FEW {
-                    *self = Self::Many(core::mem::take(list).into_iter().collect());
-                }
-            }
-            Self::Many(map) => {
-                map.insert(key, value);
-            }
-        }
-    }
-
-    fn remove(&mut self, key: &K) {
-        match self {
-            Self::Few(list) => list.retain(|(k, _)| k != key),
-            Self::Many(map) => {
-                map.remove(key);
-            }
-        }
-    }
-
-    fn for_each(&self, mut found: impl FnMut(&K, &V)) {
-        match self {
-            Self::Few(list) => list.iter().for_each(|(k, v)| found(k, v)),
-            Self::Many(map) => map.iter().for_each(|(k, v)| found(k, v)),
-        }
-    }
+    values: FewMap<K, V>,
 }
 
 impl<K: Ord, V> Node<K, V> {
     fn new(repeats: bool) -> Self {
         Self {
-            words: BTreeMap::new(),
+            words: FewMap::new(),
             one: None,
             many: None,
             repeats,
-            values: Values::Few(Vec::new()),
+            values: FewMap::new(),
         }
     }
 
@@ -235,7 +181,9 @@ impl<K: Ord, V> Trie<K, V> {
             matched.dedup();
         }
         for index in matched {
-            self.nodes[index].values.for_each(&mut found);
+            for (key, value) in self.nodes[index].values.iter() {
+                found(key, value);
+            }
         }
         steps
     }
