@@ -13,7 +13,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
-use super::meter::Counted;
+use super::meter::{Counted, Metered};
 
 /// A shared, immutable name: of a queue, an exchange, a routing key.
 pub type Name = Arc<str>;
@@ -284,6 +284,20 @@ pub struct Message {
     pub origin: Origin,
     /// That the broker counts what it holds: nothing that it says.
     pub counted: Counted,
+}
+
+/// Bytes that a message takes beside those that its size counts: itself, and its places
+/// in a queue and in the journal.
+const OVERHEAD: usize = size_of::<Message>() + 256;
+
+impl Metered for Message {
+    fn weight(&self) -> usize {
+        self.size() - self.counted.absent_len() + OVERHEAD
+    }
+
+    fn counted(&mut self) -> &mut Counted {
+        &mut self.counted
+    }
 }
 
 /// Where a message came from, with what only that protocol can say of it: so it

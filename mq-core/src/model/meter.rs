@@ -3,11 +3,14 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::message::Message;
+/// What a [`Meter`] counts, until it is dropped.
+pub(crate) trait Metered {
+    /// Bytes that it holds in memory.
+    fn weight(&self) -> usize;
 
-/// Bytes that a message takes beside those that its size counts: itself, and its places
-/// in a queue and in the journal.
-const OVERHEAD: usize = size_of::<Message>() + 256;
+    /// The place in it where it is kept that it is counted.
+    fn counted(&mut self) -> &mut Counted;
+}
 
 /// Counts the bytes of all messages that were given to it and are not dropped yet. One that
 /// is in many queues and sessions counts once.
@@ -37,15 +40,16 @@ impl Meter {
     }
 
     /// Counts a message from here on, unless somebody else has a share in it already.
-    pub(crate) fn count(&self, message: &mut Arc<Message>) {
-        let bytes = message.size() - message.counted.absent + OVERHEAD;
+    pub(crate) fn count(&self, message: &mut Arc<impl Metered>) {
+        let bytes = message.weight();
         if let Some(message) = Arc::get_mut(message) {
             self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.0.messages.fetch_add(1, Ordering::Relaxed);
-            if let Some((meter, before)) = message.counted.meter.take() {
+            let counted = message.counted();
+            if let Some((meter, before)) = counted.meter.take() {
                 meter.forget(before);
             }
-            message.counted.meter = Some((self.clone(), bytes));
+            counted.meter = Some((self.clone(), bytes));
         }
     }
 }
@@ -128,6 +132,7 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::message::Message;
     use crate::model::queue::tests::message;
 
     #[test]
@@ -136,7 +141,7 @@ mod tests {
         let mut first = Arc::new(message("0123456789"));
         meter.count(&mut first);
         let total = meter.total();
-        assert_eq!(total, first.size() + OVERHEAD);
+        assert_eq!(total, first.weight());
         let mut shared = first.clone();
         meter.count(&mut shared);
         let mut copy = Arc::new(Message::clone(&first));

@@ -7,16 +7,8 @@ use core::cmp::Reverse;
 use regex::Regex;
 
 use super::message::{Headers, Name, Value};
-use super::queue::{QueueKind, takes_argument};
 use super::refusal::Refusal;
 use crate::policy::{ALTERNATE, ApplyTo, KEYS, Key, Merge, Policy, PolicyKind, PolicyValue};
-
-/// What a policy is held against.
-#[derive(Debug, Clone, Copy)]
-enum Subject {
-    Exchange,
-    Queue(QueueKind),
-}
 
 /// A policy that is ready to be used.
 #[derive(Debug)]
@@ -46,16 +38,13 @@ impl Compiled {
         })
     }
 
-    fn is_for(&self, subject: Subject, name: &str) -> bool {
-        let fits = matches!(
-            (self.policy.apply_to, subject),
-            (ApplyTo::All, _)
-                | (ApplyTo::Exchanges, Subject::Exchange)
-                | (ApplyTo::Queues, Subject::Queue(_))
-                | (ApplyTo::ClassicQueues, Subject::Queue(QueueKind::Classic))
-                | (ApplyTo::QuorumQueues, Subject::Queue(QueueKind::Quorum))
-                | (ApplyTo::Streams, Subject::Queue(QueueKind::Stream))
-        );
+    /// Whether it is for what has this name: an exchange, or a queue of one type.
+    fn is_for(&self, subject: ApplyTo, name: &str) -> bool {
+        let fits = match self.policy.apply_to {
+            ApplyTo::All => true,
+            ApplyTo::Queues => subject != ApplyTo::Exchanges,
+            one => one == subject,
+        };
         fits && self.pattern.is_match(name)
     }
 }
@@ -76,7 +65,7 @@ impl OfKind {
     }
 
     /// The one that is in force.
-    fn find(&self, subject: Subject, name: &str) -> Option<&Compiled> {
+    fn find(&self, subject: ApplyTo, name: &str) -> Option<&Compiled> {
         self.all()
             .filter(|(_, policy)| policy.is_for(subject, name))
             .max_by_key(|(name, policy)| (policy.policy.priority, Reverse(*name)))
@@ -177,17 +166,17 @@ impl Policies {
         of(&self.ordinary) + of(&self.operator)
     }
 
-    /// The arguments that hold for a queue that was declared with these, if policies have
-    /// anything to do with it.
+    /// The arguments that hold for a queue of a type that was declared with these, if
+    /// policies have anything to do with it. `takes` says which arguments that type has.
     pub(crate) fn for_queue(
         &self,
         name: &str,
-        kind: QueueKind,
+        queues: ApplyTo,
+        takes: impl Fn(&str) -> bool,
         declared: &Headers,
     ) -> Option<Headers> {
-        let subject = Subject::Queue(kind);
-        let ordinary = self.ordinary.find(subject, name);
-        let operator = self.operator.find(subject, name);
+        let ordinary = self.ordinary.find(queues, name);
+        let operator = self.operator.find(queues, name);
         if ordinary.is_none() && operator.is_none() {
             return None;
         }
@@ -195,8 +184,7 @@ impl Policies {
             policy.and_then(|policy| policy.says.get(key.argument).cloned())
         };
         let mut arguments = declared.clone();
-        let of_queue = KEYS.iter().filter(|key| takes_argument(kind, key.argument));
-        for key in of_queue {
+        for key in KEYS.iter().filter(|key| takes(key.argument)) {
             let policy = match (says(ordinary, key), says(operator, key)) {
                 (Some(ours), Some(operators)) => Some(limit(key, ours, operators)),
                 (ours, operators) => ours.or(operators),
@@ -218,7 +206,7 @@ impl Policies {
         if let Some(declared) = declared {
             return Some(declared.clone());
         }
-        let policy = self.ordinary.find(Subject::Exchange, name)?;
+        let policy = self.ordinary.find(ApplyTo::Exchanges, name)?;
         policy.says.get(ALTERNATE)?.as_str().map(Name::from)
     }
 }

@@ -39,6 +39,8 @@ const RULES: &[(&str, &[&str])] = &[
         "model/shared.rs",
         &["VirtualHost", "Exchanges", "Queues", "Sessions"],
     ),
+    ("model/policy.rs", &["queue::", "exchange::"]),
+    ("model/meter.rs", &["message::"]),
     (
         "model/exchange",
         &["VirtualHost", "Queues", "Sessions", "model::session"],

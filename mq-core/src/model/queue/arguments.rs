@@ -7,6 +7,7 @@ use super::redelivery::{self, Redelivery};
 use crate::model::message::{Headers, Name, Value};
 use crate::model::refusal::Refusal;
 use crate::model::selector::Selector;
+use crate::policy::ApplyTo;
 pub(crate) use crate::policy::LONGEST_MILLIS;
 
 /// The argument of a queue, or of a consumer, with a selector.
@@ -84,6 +85,17 @@ pub(crate) enum QueueKind {
     Classic,
     Quorum,
     Stream,
+}
+
+impl QueueKind {
+    /// The policies that are for queues of this kind alone.
+    pub(crate) fn policies(self) -> ApplyTo {
+        match self {
+            Self::Classic => ApplyTo::ClassicQueues,
+            Self::Quorum => ApplyTo::QuorumQueues,
+            Self::Stream => ApplyTo::Streams,
+        }
+    }
 }
 
 /// Every kind by its name on the wire, and the name of it in RabbitMQ's refusals.

@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::dead_letter::{Reason, is_cycle, letter};
 use super::{
     Channel, ChannelId, ConsumerId, Entry, Frozen, Key, Overflow, Queue, QueueArguments, QueueId,
-    QueueSettings, Ready, Search, Unacknowledged, Wanted,
+    QueueSettings, Ready, Search, Unacknowledged, Wanted, takes_argument,
 };
 use crate::model::change::{BacklogId, Change, KeptQueue, Target};
 use crate::model::drops::{DropCause, Place};
@@ -449,7 +449,9 @@ impl Queues {
         };
         let declared = &queue.settings.arguments;
         let kind = queue.arguments.kind;
-        let in_force = shared.policies.for_queue(&queue.name, kind, declared);
+        let takes = |argument: &str| takes_argument(kind, argument);
+        let policies = &shared.policies;
+        let in_force = policies.for_queue(&queue.name, kind.policies(), takes, declared);
         let arguments = queue.arguments.with(in_force.as_ref().unwrap_or(declared));
         if arguments.expires != queue.arguments.expires {
             // The time without use begins anew, as in RabbitMQ.
