@@ -103,6 +103,14 @@ pub(crate) enum Change {
     HandshakeEnded(Handshake),
 }
 
+impl Change {
+    /// A backlog has nothing more to do with the message at a position.
+    pub(crate) fn settled(backlog: impl Into<BacklogId>, position: u64) -> Self {
+        let backlog = backlog.into();
+        Self::Settled { backlog, position }
+    }
+}
+
 /// A policy.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct KeptPolicy {

@@ -6,13 +6,13 @@ use core::time::Duration;
 
 use super::change::Changes;
 use super::drops::Drops;
-use super::message::Name;
+use super::message::{Message, Name};
 use super::meter::Meter;
 use super::policy::Policies;
 use super::refusal::Refusal;
 use super::statistics::Statistics;
 use super::timers::Timers;
-use super::{ConnectionId, Notice, Said, Wait};
+use super::{BYTES_PER_STEP, ConnectionId, Notice, Said, Wait};
 use crate::config::Store;
 use crate::limits::Limits;
 use crate::names::Names;
@@ -80,6 +80,12 @@ impl Shared {
         } else {
             Wait::Nothing
         }
+    }
+
+    /// A message goes to a consumer, or to the client of a session.
+    pub(crate) fn count_delivery(&mut self, message: &Message) {
+        self.statistics.delivered += 1;
+        self.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
     }
 
     pub(crate) fn not_found(&self, what: &str, name: &str) -> Refusal {

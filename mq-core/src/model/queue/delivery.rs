@@ -5,15 +5,15 @@ use alloc::sync::Arc;
 
 use super::dead_letter::Reason;
 use super::frozen::Scale;
-use super::queues::{Listed, Queues, list, settled};
+use super::queues::{Listed, Queues, list};
 use super::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
+use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, Change};
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 use crate::model::selector::Selector;
 use crate::model::shared::Shared;
-use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 /// `basic.consume`, or a STOMP SUBSCRIBE.
 #[derive(Debug, Clone)]
@@ -205,7 +205,7 @@ impl Queues {
             let message = outgoing(queue.arguments.kind, message, entry.returned);
             let redelivered = entry.redelivered;
             let remaining = queue.ready.len();
-            shared.statistics.delivered += 1;
+            shared.count_delivery(&message);
             queue.counts.delivered += 1;
             let kept = kept && queue.keeps(&entry.message);
             if kept && queue.offer(entry.position) {
@@ -215,7 +215,7 @@ impl Queues {
                 shared.statistics.acknowledged += 1;
                 queue.counts.acknowledged += 1;
                 if kept {
-                    shared.changes.push(settled(id, entry.position));
+                    shared.changes.push(Change::settled(id, entry.position));
                 }
                 Claim::Taken(id)
             } else {
@@ -420,8 +420,7 @@ impl Queues {
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         let position = entry.position;
         let kept = kept && entry.message.is_lasting();
-        shared.statistics.delivered += 1;
-        shared.statistics.steps += (message.body.len() / BYTES_PER_STEP) as u64;
+        shared.count_delivery(&message);
         let claim = if consumer.no_ack {
             shared.statistics.acknowledged += 1;
             Claim::Taken(id)
@@ -448,7 +447,7 @@ impl Queues {
             shared.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }
         if kept && claim == Claim::Taken(id) {
-            shared.changes.push(settled(id, position));
+            shared.changes.push(Change::settled(id, position));
         }
         let delivery = Delivery {
             channel: channel_id.number,

@@ -349,7 +349,7 @@ impl Queues {
             && let Some(queue) = self.all.get(&id)
             && queue.keeps(&entry.message)
         {
-            shared.changes.push(settled(id, entry.position));
+            shared.changes.push(Change::settled(id, entry.position));
         }
     }
 
@@ -523,10 +523,4 @@ pub(super) fn list(listed: &mut VecDeque<Listed>, queue: &mut Queue, id: QueueId
         queue.listed = true;
         listed.push_back(Listed::Queue(id));
     }
-}
-
-/// A queue has nothing more to do with a message.
-pub(super) fn settled(queue: QueueId, position: u64) -> Change {
-    let backlog = BacklogId::from(queue);
-    Change::Settled { backlog, position }
 }

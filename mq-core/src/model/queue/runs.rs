@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::frozen::{Frozen, Scale, Stretch};
-use super::queues::{Left, Queues, settled};
+use super::queues::{Left, Queues};
 use super::{QueueId, Thawed};
 use crate::model::change::Change;
 use crate::model::shared::Shared;
@@ -78,7 +78,7 @@ impl Queues {
         for position in lost {
             shared.statistics.discarded += 1;
             queue.counts.given_up += 1;
-            shared.changes.push(settled(id, position));
+            shared.changes.push(Change::settled(id, position));
         }
         self.go_on_searching(id);
         self.serve_gets(shared, id);

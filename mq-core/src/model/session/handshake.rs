@@ -6,7 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Pending, Session, SessionId, Sessions, settled, target};
+use super::{Pending, Session, SessionId, Sessions, target};
 use crate::model::change::{Change, Handshake, Sender, Sent};
 use crate::model::message::Qos;
 use crate::model::shared::Shared;
@@ -146,7 +146,7 @@ impl Sessions {
         {
             if session.is_kept {
                 shared.changes.push(match in_flight.message {
-                    Some(_) => settled(id, in_flight.position),
+                    Some(_) => Change::settled(id, in_flight.position),
                     None => Change::HandshakeEnded(of_broker(id, packet_identifier)),
                 });
             }
@@ -171,7 +171,7 @@ impl Sessions {
                 session.last_number += 1;
                 in_flight.number = session.last_number;
                 if session.is_kept {
-                    shared.changes.push(settled(id, in_flight.position));
+                    shared.changes.push(Change::settled(id, in_flight.position));
                     shared.changes.push(Change::Handshake {
                         handshake: of_broker(id, packet_identifier),
                         number: in_flight.number,

@@ -20,8 +20,7 @@ use core::time::Duration;
 
 use crate::few_map::FewMap;
 use crate::model::ConnectionId;
-use crate::model::change::{Change, Copied, Sent, Target};
-use crate::model::id::BacklogId;
+use crate::model::change::{Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
@@ -119,14 +118,6 @@ fn target(id: SessionId, position: u64, pending: &Pending, sent: Option<Sent>) -
             share: share.clone(),
             sent,
         })),
-    }
-}
-
-/// A session has nothing more to do with a message.
-fn settled(id: SessionId, position: u64) -> Change {
-    Change::Settled {
-        backlog: BacklogId::from(id),
-        position,
     }
 }
 

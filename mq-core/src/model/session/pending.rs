@@ -7,12 +7,12 @@ use core::time::Duration;
 
 use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
-use super::{Match, Pending, Session, SessionId, Sessions, SubscriptionOptions, settled, target};
+use super::{Match, Pending, Session, SessionId, Sessions, SubscriptionOptions, target};
 use crate::model::change::{BacklogId, Change, Changes, Target};
 use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::shared::Shared;
-use crate::model::{BYTES_PER_STEP, Notice, Said, Wait};
+use crate::model::{Notice, Said, Wait};
 
 /// A message for the client of a session.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Sessions {
         if shared.changes.are_kept() {
             let backlog = BacklogId::RETAINED;
             for position in retained.take_gone() {
-                shared.changes.push(Change::Settled { backlog, position });
+                shared.changes.push(Change::settled(backlog, position));
             }
             if stored && !message.body.is_empty() {
                 targets.push(Target {
@@ -257,8 +257,8 @@ impl Sessions {
                 .map(|(at, pending)| (Some(at), pending)),
             retained => retained.map(|pending| (None, pending)),
         };
-        if pending.is_some() {
-            shared.statistics.delivered += 1;
+        if let Some((_, pending)) = &pending {
+            shared.count_delivery(&pending.message);
         }
         if session.is_full
             && session.pending.len() <= shared.limits.session_messages / 2
@@ -292,7 +292,6 @@ impl Sessions {
             let Some((position, pending)) = self.next_pending(shared, id, quota) else {
                 continue;
             };
-            shared.statistics.steps += (pending.message.body.len() / BYTES_PER_STEP) as u64;
             // Others have their turn before its next one.
             self.announce(id);
             let packet_identifier = self.lend(shared, id, position, &pending);
@@ -318,7 +317,7 @@ impl Session {
         let is_kept = self.is_kept;
         self.pending.expire(now, |position, pending| {
             if is_kept && pending.qos > Qos::AtMostOnce {
-                changes.push(settled(id, position));
+                changes.push(Change::settled(id, position));
             }
         })
     }

@@ -89,7 +89,7 @@ impl Sessions {
         let backlog = BacklogId::RETAINED;
         for position in self.retained.take_gone() {
             // Other messages may have expired.
-            shared.changes.push(Change::Settled { backlog, position });
+            shared.changes.push(Change::settled(backlog, position));
         }
         let (mut found, mut targets) = (Vec::new(), Vec::new());
         let steps = 1 + self.find(&message.routing_key, &mut found);

@@ -73,9 +73,7 @@ impl VirtualHost {
     fn settle_delayed(&mut self, kept: Option<u64>) {
         if let Some(position) = kept {
             let backlog = BacklogId::DELAYED;
-            self.shared
-                .changes
-                .push(Change::Settled { backlog, position });
+            self.shared.changes.push(Change::settled(backlog, position));
         }
     }
 
