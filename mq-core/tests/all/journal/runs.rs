@@ -210,9 +210,9 @@ fn a_crash_brings_all_back() {
     assert_eq!(world.broker.statistics().ready, 0);
 }
 
-/// Some are acknowledged out of order before the crash, and some have been delivered.
-#[test]
-fn a_crash_brings_back_what_was_not_acknowledged() {
+/// A world after a crash, whose queue `q` has every seventh of the messages and the last ones:
+/// the others were acknowledged. What is left of them.
+fn with_gaps() -> (World, Vec<String>) {
     let (mut world, mut c) = full(&TableBuf::new());
     c.0.consume(1, "q", "c", false);
     // All is out: nothing of it leaves memory.
@@ -225,6 +225,13 @@ fn a_crash_brings_back_what_was_not_acknowledged() {
     world.crash_with(config());
     let left: Vec<String> = (0..COUNT).filter(kept).map(body).collect();
     assert_eq!(world.broker.statistics().ready, left.len() as u64);
+    (world, left)
+}
+
+/// Some are acknowledged out of order before the crash, and some have been delivered.
+#[test]
+fn a_crash_brings_back_what_was_not_acknowledged() {
+    let (mut world, left) = with_gaps();
     let queues: Vec<_> = world.broker.queues().collect();
     let queue = queues.iter().find(|queue| &*queue.name == "q").unwrap();
     // Bodies, routing key, and what AMQP's properties say again in their encoding.
@@ -234,6 +241,37 @@ fn a_crash_brings_back_what_was_not_acknowledged() {
     c.0.consume(1, "q", "c", true);
     assert!(bodies(&mut c, &mut world, 0) == left);
     assert_eq!(held(&world), 0);
+}
+
+/// Runs with gaps are purged to their ends, and for good.
+#[test]
+fn runs_with_gaps_are_purged() {
+    let (mut world, left) = with_gaps();
+    let mut c = Client::connect(&mut world);
+    let purge = Purge {
+        queue: "q",
+        ..Default::default()
+    };
+    c.0.codec.queue_purge(1, &purge).unwrap();
+    let seen = c.seen(&mut world);
+    assert_eq!(seen, [format!("queue.purge-ok {}", left.len())]);
+    assert_eq!(held(&world), 0);
+    assert_forgotten(&mut world);
+    world.crash_with(config());
+    assert_eq!(world.broker.statistics().queued, 0);
+}
+
+/// Lets messages pass through another queue: the log gets rid of what is not needed.
+fn assert_forgotten(world: &mut World) {
+    let end = world.store.end();
+    let mut c = Client::connect(world);
+    c.durable("passes");
+    for n in 0..1_500 {
+        c.publish("passes", PERSISTENT, &body(n));
+        c.0.get("passes", true);
+        c.seen(world);
+    }
+    assert!(world.store.trimmed > end, "{} {end}", world.store.trimmed);
 }
 
 #[test]
@@ -271,6 +309,7 @@ fn they_go_without_being_read() {
     assert_eq!(seen, [format!("queue.purge-ok {COUNT}")]);
     assert_eq!(world.broker.statistics().discarded, COUNT as u64);
     assert_eq!((reads(&world), held(&world)), (0, 0));
+    assert_forgotten(&mut world);
     world.crash_with(config());
     assert_eq!(world.broker.statistics().ready, 0);
 
@@ -279,6 +318,7 @@ fn they_go_without_being_read() {
     delete_queue(&mut c.0, "q", false, false);
     c.seen(&mut world);
     assert_eq!((reads(&world), held(&world)), (0, 0));
+    assert_forgotten(&mut world);
     world.crash_with(config());
     let statistics = world.broker.statistics();
     assert_eq!((statistics.ready, statistics.queued), (0, 0));
@@ -288,6 +328,7 @@ fn they_go_without_being_read() {
     world.wait(Duration::from_secs(61));
     assert_eq!(world.broker.statistics().expired, COUNT as u64);
     assert_eq!((reads(&world), held(&world)), (0, 0));
+    assert_forgotten(&mut world);
     // The queue goes on.
     c.publish("q", PERSISTENT, "last");
     c.seen(&mut world);
@@ -309,6 +350,8 @@ fn a_run_of_which_some_are_over() {
     world.wait(Duration::from_millis(44_995));
     assert_eq!(world.broker.statistics().expired, COUNT as u64 / 2);
     world.crash_with(config());
+    // What was given up is not there again, to expire once more.
+    assert_eq!(world.broker.statistics().queued, COUNT as u64 / 2);
     assert!(drain(&mut world, "q") == expected(COUNT / 2..COUNT));
 }
 
