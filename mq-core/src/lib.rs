@@ -82,10 +82,12 @@
 //! 3. A message is routed once and shared by all queues and sessions that it goes
 //!    to. It keeps its `Origin`: what only its own protocol could say, so that it
 //!    goes out over that protocol as it came in.
-//!    A virtual host has three rooms, each with its own state: all exchanges, all queues
-//!    with their consumers, and all MQTT sessions. None of them knows another. The virtual
-//!    host routes between them, and passes on what one leaves to the others: the letters of
-//!    a queue to its dead-letter exchange, the will of a session, the messages of its shares.
+//!    A virtual host has rooms, each with its own state: all exchanges, all queues with their
+//!    consumers, all MQTT sessions, and all connections with what their users may do. None of
+//!    them knows another. The virtual host routes between them, and passes on what one leaves
+//!    to the others: the letters of a queue to its dead-letter exchange, the will of a session,
+//!    the messages of its shares. A transaction that is being committed has its own state, too,
+//!    and says which step comes next.
 //! 4. `Accepted` names the ticket of the publish. What a publisher is owed hangs on
 //!    it: PUBACK, PUBREC, `basic.ack`, `tx.commit-ok`, RECEIPT.
 //! 5. A queue's consumers and a session's client have a credit. While there is some,

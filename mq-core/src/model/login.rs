@@ -59,8 +59,7 @@ impl Model {
             let grant = self.rights.grant(user, &vhost.shared.name)?;
             let name = &vhost.shared.name;
             self.attendance.enter(connection, user, index, name)?;
-            vhost.set_user(connection, user);
-            vhost.set_grant(connection, grant);
+            vhost.members.enter(connection, user, grant);
         }
         Ok(())
     }

@@ -40,6 +40,14 @@ const RULES: &[(&str, &[&str])] = &[
         &["VirtualHost", "Exchanges", "Queues", "Sessions"],
     ),
     ("model/policy.rs", &["queue::", "exchange::"]),
+    (
+        "model/rights",
+        &["VirtualHost", "Exchanges", "Queues", "Sessions"],
+    ),
+    (
+        "model/transaction.rs",
+        &["VirtualHost", "Exchanges", "Queues", "Sessions"],
+    ),
     ("model/meter.rs", &["message::"]),
     (
         "model/exchange",

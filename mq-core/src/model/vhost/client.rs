@@ -47,8 +47,13 @@ impl VirtualHost {
         connection: ConnectionId,
         mut attach: Attach,
     ) -> Result<Attached, Refusal> {
-        self.name_client(connection, &attach.client_identifier);
-        let may_publish = |message: &Arc<Message>| self.permit_publish(connection, message).is_ok();
+        self.members
+            .name_client(connection, &attach.client_identifier);
+        let may_publish = |message: &Arc<Message>| {
+            self.members
+                .permit_publish(connection, message, self)
+                .is_ok()
+        };
         attach.will = attach.will.filter(|will| may_publish(&will.message));
         // What is due of the session comes first, though nobody has come to it yet.
         if let Some(id) = self.sessions.find_client(&attach.client_identifier) {
@@ -63,7 +68,7 @@ impl VirtualHost {
         let writable = self.is_writable(connection);
         let shared = &mut self.shared;
         let (id, attached) = self.sessions.attach(shared, connection, writable, attach)?;
-        self.members.entry(connection).or_default().session = Some(id);
+        self.members.set_session(connection, id);
         Ok(attached)
     }
 

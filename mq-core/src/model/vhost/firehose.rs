@@ -110,7 +110,7 @@ impl VirtualHost {
         headers.push("vhost", Value::string(&self.shared.name));
         headers.push("connection", Value::string(&name_of(connection)));
         headers.push("channel", Value::Int(Integer::I32, number.into()));
-        let user = self.members.get(&connection).map(|member| &*member.user);
+        let user = self.members.user(connection);
         headers.push("user", Value::string(user.unwrap_or_default()));
         headers
     }

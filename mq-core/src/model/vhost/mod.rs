@@ -8,8 +8,8 @@ mod commit;
 mod delayed;
 mod firehose;
 mod passing;
-mod permission;
 mod policies;
+mod publish;
 mod restore;
 mod routing;
 mod serve;
@@ -17,18 +17,15 @@ mod serve;
 mod tests;
 mod work;
 
-use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::config::Store;
 use crate::limits::Limits;
 use crate::model::delay::Delays;
 use crate::model::exchange::Exchanges;
-use crate::model::message::Name;
-use crate::model::permission::Grant;
 use crate::model::queue::Queues;
-use crate::model::session::{Leaving, SessionId, Sessions};
+use crate::model::rights::{Known, Members};
+use crate::model::session::{Leaving, Sessions};
 use crate::model::shared::Shared;
 use crate::model::statistics::{QueueStatistics, SessionStatistics, Statistics};
 use crate::model::timers::TimerKey;
@@ -36,29 +33,6 @@ use crate::model::{ConnectionId, Notice, Said, Wait};
 
 pub(crate) use work::Work;
 use work::Works;
-
-/// A connection that uses the virtual host.
-#[derive(Debug)]
-pub(crate) struct Member {
-    /// It takes deliveries.
-    writable: bool,
-    pub(crate) session: Option<SessionId>,
-    /// What it may do; None: everything.
-    grant: Option<Arc<Grant>>,
-    /// Whose connection it is.
-    user: Name,
-}
-
-impl Default for Member {
-    fn default() -> Self {
-        Self {
-            writable: true,
-            session: None,
-            grant: None,
-            user: Name::from(""),
-        }
-    }
-}
 
 /// A virtual host.
 #[derive(Debug)]
@@ -68,7 +42,7 @@ pub(crate) struct VirtualHost {
     pub(crate) queues: Queues,
     pub(crate) sessions: Sessions,
     pub(crate) delays: Delays,
-    pub(crate) members: BTreeMap<ConnectionId, Member>,
+    pub(crate) members: Members,
     work: Works,
     /// Messages are copied to the firehose.
     tracing: bool,
@@ -88,7 +62,7 @@ impl VirtualHost {
             queues: Queues::default(),
             sessions: Sessions::default(),
             delays: Delays::default(),
-            members: BTreeMap::new(),
+            members: Members::default(),
             work: Works::default(),
             tracing: false,
             changing: false,
@@ -145,9 +119,7 @@ impl VirtualHost {
 
     /// Lets deliveries come to a connection, or not.
     pub(crate) fn set_writable(&mut self, connection: ConnectionId, writable: bool) {
-        let member = self.members.entry(connection).or_default();
-        member.writable = writable;
-        if let Some(session) = member.session {
+        if let Some(session) = self.members.set_writable(connection, writable) {
             self.sessions.set_writable(session, writable);
         }
         self.queues.set_writable(connection, writable);
@@ -155,7 +127,7 @@ impl VirtualHost {
 
     /// Whether a connection takes deliveries.
     pub(crate) fn is_writable(&self, connection: ConnectionId) -> bool {
-        self.members.get(&connection).is_none_or(|m| m.writable)
+        self.members.is_writable(connection)
     }
 
     /// Closes the channels of a connection that is gone, and deletes its exclusive
@@ -164,8 +136,7 @@ impl VirtualHost {
         let queues = self.queues.leave(&mut self.shared, connection);
         self.pass_on();
         self.sessions.leave_line(connection);
-        let member = self.members.remove(&connection).unwrap_or_default();
-        if let Some(session) = member.session {
+        if let Some(session) = self.members.leave(connection) {
             self.detach(session, Leaving::default());
         }
         self.admit_next(connection);
@@ -216,5 +187,19 @@ impl VirtualHost {
     /// What each session holds.
     pub(crate) fn session_statistics(&self) -> impl Iterator<Item = SessionStatistics> {
         self.sessions.count(&self.shared.name)
+    }
+}
+
+impl Known for VirtualHost {
+    fn has_exchange(&self, name: &str) -> bool {
+        self.exchanges.has(name)
+    }
+
+    fn has_topics(&self, exchange: &str) -> bool {
+        self.exchanges.has_topics(exchange)
+    }
+
+    fn has_queue(&self, name: &str) -> bool {
+        self.queues.id_of(name).is_some()
     }
 }

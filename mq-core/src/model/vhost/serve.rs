@@ -3,27 +3,24 @@
 
 use alloc::boxed::Box;
 
-use super::commit::Commit;
 use super::work::Asked;
 use super::{VirtualHost, Work};
 use crate::model::PublishOutcome;
 use crate::model::exchange::{BindRequest, Destination, refuse_default_exchange};
-use crate::model::message::{Message, Name};
+use crate::model::message::Name;
 use crate::model::queue::{ChannelId, ConsumeRequest, QueueSettings, declaration};
 use crate::model::refusal::{Refusal, RefusalKind};
-use crate::model::request::{
-    Answer, BROWSED, Binding, BindingTarget, Consume, DeclareQueue, Publish, Request, Ticket,
-    Unrouted,
-};
+use crate::model::request::{BROWSED, Binding, BindingTarget, Consume, DeclareQueue, Request};
 use crate::model::selector::Selector;
-use crate::model::session::{SessionId, SubscribeRefusal, SubscribeRequest};
+use crate::model::session::{SubscribeRefusal, SubscribeRequest};
+use crate::model::transaction::Transaction;
 use crate::model::{ConnectionId, Notice, Wait};
 
 impl VirtualHost {
     /// Does what a front end asks for.
     pub(crate) fn serve(&mut self, connection: ConnectionId, request: Request) {
         let id = |number| ChannelId { connection, number };
-        if let Err(refusal) = self.permit(connection, &request) {
+        if let Err(refusal) = self.members.permit(connection, &request, self) {
             let channel = request.channel().unwrap_or_default();
             self.answer(id(channel), |_| Err(refusal));
             return;
@@ -219,19 +216,19 @@ impl VirtualHost {
             }
             Request::Attach(attach) => self.attach(connection, *attach),
             Request::Detach(leaving) => {
-                if let Some(session) = self.take_session(connection) {
+                if let Some(session) = self.members.take_session(connection) {
                     self.detach(session, leaving);
                 }
                 self.admit_next(connection);
             }
             Request::Settled { packet_identifier } => {
-                if let Some(session) = self.session(connection) {
+                if let Some(session) = self.members.session(connection) {
                     self.sessions
                         .settle_sent(&mut self.shared, session, packet_identifier);
                 }
             }
             Request::Received { packet_identifier } => {
-                if let Some(session) = self.session(connection) {
+                if let Some(session) = self.members.session(connection) {
                     self.sessions.release_sent(
                         &mut self.shared,
                         connection,
@@ -241,7 +238,7 @@ impl VirtualHost {
                 }
             }
             Request::Released { packet_identifier } => {
-                if let Some(session) = self.session(connection) {
+                if let Some(session) = self.members.session(connection) {
                     self.sessions.complete_received(
                         &mut self.shared,
                         connection,
@@ -252,10 +249,14 @@ impl VirtualHost {
             }
             Request::Subscribe(filters) => {
                 let changes = self.shared.changes.count();
-                let session = self.session(connection);
+                let session = self.members.session(connection);
                 let subscribe = |request: SubscribeRequest| match session {
                     Some(_) if !request.available => Err(SubscribeRefusal::NotAvailable),
-                    Some(_) if !self.may_subscribe(connection, request.topic_filter()) => {
+                    Some(_)
+                        if !self
+                            .members
+                            .may_subscribe(connection, request.topic_filter()) =>
+                    {
                         Err(SubscribeRefusal::NotAuthorized)
                     }
                     Some(session) => self.sessions.subscribe(&mut self.shared, session, request),
@@ -268,7 +269,7 @@ impl VirtualHost {
             }
             Request::Unsubscribe(filters) => {
                 let changes = self.shared.changes.count();
-                let session = self.session(connection);
+                let session = self.members.session(connection);
                 let unsubscribe = |filter: &Name| {
                     session
                         .is_some_and(|id| self.sessions.unsubscribe(&mut self.shared, id, filter))
@@ -280,6 +281,7 @@ impl VirtualHost {
             }
             Request::CheckPublish { channel, exchange } => {
                 let allowed = self
+                    .members
                     .permit_write(connection, &exchange)
                     .and_then(|()| self.exchanges.check_publish(&self.shared, &exchange));
                 if self.is_open(id(channel))
@@ -299,8 +301,8 @@ impl VirtualHost {
             } => {
                 if self.is_open(id(channel)) {
                     let changes = self.shared.changes.count();
-                    let commit = Commit::new(id(channel), ticket, operations, changes);
-                    self.begin(Some(connection), Work::Commit(Box::new(commit)));
+                    let transaction = Transaction::new(id(channel), ticket, operations, changes);
+                    self.begin(Some(connection), Work::Commit(Box::new(transaction)));
                 }
             }
         }
@@ -310,17 +312,8 @@ impl VirtualHost {
     pub(super) fn is_open(&self, id: ChannelId) -> bool {
         match self.queues.channel(id) {
             Some(channel) => !channel.failed,
-            None => self.session(id.connection).is_some(),
+            None => self.members.session(id.connection).is_some(),
         }
-    }
-
-    /// The session that a connection has.
-    fn session(&self, connection: ConnectionId) -> Option<SessionId> {
-        self.members.get(&connection)?.session
-    }
-
-    fn take_session(&mut self, connection: ConnectionId) -> Option<SessionId> {
-        self.members.get_mut(&connection)?.session.take()
     }
 
     /// Answers a question on a channel. One that is refused ends the channel.
@@ -362,155 +355,6 @@ impl VirtualHost {
             self.queues.fail_channel(id);
             self.shared
                 .emit(id.connection, Notice::Refused(Box::new(refusal)));
-        }
-    }
-
-    /// Publishes, and says what became of it; does nothing on a channel that is over.
-    fn publish_on(&mut self, id: ChannelId, publish: &Publish, answer: Answer) {
-        let publisher = match self.queues.channel(id) {
-            Some(channel) if channel.failed => return,
-            Some(_) => None,
-            None => match self.session(id.connection) {
-                None => return,
-                session => session,
-            },
-        };
-        let changes = self.shared.changes.count();
-        if let Err(refusal) = self.prepare(id.connection, publish) {
-            self.refuse_publish(id, answer.ticket(), refusal);
-            return;
-        }
-        self.trace_publish(id, &publish.message);
-        let outcome = self.publish(&publish.message, publisher);
-        self.return_unroutable(id, publish, outcome);
-        if let Some(ticket) = answer.to(outcome) {
-            if let Some(session) = publisher
-                && outcome.is_accepted()
-                && let Ok(packet_identifier) = u16::try_from(ticket)
-            {
-                self.sessions.receive(
-                    &mut self.shared,
-                    session,
-                    packet_identifier,
-                    publish.message.properties.qos,
-                );
-            }
-            let wait = match self.shared.wait_since(changes) {
-                // PUBACK and PUBREC come in the order of the PUBLISH (MQTT-4.6.0-2, -3).
-                Wait::Nothing if publisher.is_some() => Wait::Earlier,
-                wait => wait,
-            };
-            self.accept(id, ticket, outcome, wait);
-        }
-    }
-
-    /// Counts a message that is not published, and says so.
-    fn refuse_on(&mut self, id: ChannelId, answer: Answer) {
-        if !self.is_open(id) {
-            return;
-        }
-        self.shared.statistics.published += 1;
-        self.shared.statistics.refused += 1;
-        if let Some(ticket) = answer.to(PublishOutcome::Refused) {
-            let wait = match self.queues.channel(id) {
-                Some(_) => Wait::Nothing,
-                // PUBACK and PUBREC come in the order of the PUBLISH (MQTT-4.6.0-2, -3).
-                None => Wait::Earlier,
-            };
-            self.accept(id, ticket, PublishOutcome::Refused, wait);
-        }
-    }
-
-    /// Makes ready what a message is published to, if one may publish to it.
-    pub(super) fn prepare(
-        &mut self,
-        connection: ConnectionId,
-        publish: &Publish,
-    ) -> Result<(), Refusal> {
-        let Message {
-            exchange,
-            routing_key,
-            ..
-        } = &*publish.message;
-        self.permit_publish(connection, &publish.message)?;
-        self.exchanges.check_publish(&self.shared, exchange)?;
-        match &publish.unrouted {
-            Unrouted::Refuse => {
-                self.queues.find(&self.shared, routing_key, connection)?;
-            }
-            Unrouted::MakeQueue(settings) if self.queues.id_of(routing_key).is_none() => {
-                self.permit_made_queue(connection, routing_key)?;
-                self.queues.declare(
-                    &mut self.shared,
-                    declaration::DeclareQueue {
-                        name: routing_key,
-                        settings: match settings {
-                            Some(settings) => QueueSettings::clone(settings),
-                            None => QueueSettings::durable(),
-                        },
-                        connection,
-                    },
-                )?;
-            }
-            Unrouted::MakeQueue(_) | Unrouted::Drop | Unrouted::Return => {}
-        }
-        Ok(())
-    }
-
-    /// What was to be settled is.
-    pub(super) fn accept_settled(&mut self, asked: &Asked) {
-        let wait = self.shared.wait_since(asked.changes);
-        self.accept(asked.channel, asked.ticket, PublishOutcome::Routed, wait);
-    }
-
-    pub(super) fn accept(
-        &mut self,
-        id: ChannelId,
-        ticket: Ticket,
-        outcome: PublishOutcome,
-        wait: Wait,
-    ) {
-        let ChannelId { connection, number } = id;
-        let channel = number;
-        let notice = Notice::Accepted {
-            channel,
-            ticket,
-            outcome,
-        };
-        self.shared.emit_after(wait, connection, notice);
-    }
-
-    pub(super) fn refuse_publish(
-        &mut self,
-        id: ChannelId,
-        ticket: Option<Ticket>,
-        refusal: Refusal,
-    ) {
-        self.queues.fail_channel(id);
-        let notice = Notice::PublishRefused {
-            channel: id.number,
-            ticket,
-            refusal: Box::new(refusal),
-        };
-        self.shared.emit(id.connection, notice);
-    }
-
-    /// Returns a mandatory message that belongs nowhere.
-    pub(super) fn return_unroutable(
-        &mut self,
-        id: ChannelId,
-        publish: &Publish,
-        outcome: PublishOutcome,
-    ) {
-        let nowhere = matches!(
-            outcome,
-            PublishOutcome::Unroutable | PublishOutcome::Replied | PublishOutcome::Delayed
-        );
-        if nowhere && matches!(publish.unrouted, Unrouted::Return) {
-            let message = publish.message.clone();
-            let channel = id.number;
-            self.shared
-                .emit(id.connection, Notice::Returned { channel, message });
         }
     }
 

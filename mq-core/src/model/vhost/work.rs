@@ -7,7 +7,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::VirtualHost;
-use super::commit::Commit;
 use super::policies::Applied;
 use crate::model::change::{BacklogId, Change};
 use crate::model::queue::declaration::Purged;
@@ -16,6 +15,7 @@ use crate::model::queue::{
 };
 use crate::model::request::Ticket;
 use crate::model::session::Remains;
+use crate::model::transaction::Transaction;
 use crate::model::{ConnectionId, Notice};
 
 /// Steps that are done at once. What is no more than that is never left for later.
@@ -39,7 +39,7 @@ pub(crate) enum Work {
         /// Changes before them.
         changes: u64,
     },
-    Commit(Box<Commit>),
+    Commit(Box<Transaction>),
     /// Queues that went with their connection.
     RemoveQueues(BTreeSet<QueueId>),
     /// Messages of a queue that is gone with them.
@@ -166,7 +166,7 @@ impl VirtualHost {
                         false
                     }
                 },
-                Work::Commit(commit) => self.advance_commit(commit),
+                Work::Commit(transaction) => self.advance_commit(transaction),
                 Work::RemoveQueues(queues) => match queues.pop_first() {
                     Some(id) => {
                         self.remove_queue(id);

@@ -1,14 +1,20 @@
-//! Users, and who may come in.
+//! Users, who may come in, and what each may do.
+
+mod grant;
+mod members;
+mod request;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 
 use super::message::Name;
-use super::permission::Grant;
 use super::refusal::Refusal;
 use super::request::Identity;
 use crate::config::{Config, ConfigError};
+pub(crate) use grant::Grant;
+pub(crate) use members::Members;
+pub(crate) use request::Known;
 
 /// The users of the broker.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use regex::Regex;
 
-use super::message::Name;
-use super::refusal::Refusal;
 use crate::config::{Permission, TopicPermission};
+use crate::model::message::Name;
+use crate::model::refusal::Refusal;
 use crate::pattern::{Keys, compile};
 
 /// The name under which the default exchange is held against a permission.

@@ -1,0 +1,165 @@
+//! The connections that use a virtual host: whose they are, and what they may do there.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use super::grant::Grant;
+use super::request::Known;
+use crate::model::ConnectionId;
+use crate::model::id::SessionId;
+use crate::model::message::{Message, Name};
+use crate::model::refusal::Refusal;
+use crate::model::request::Request;
+
+/// A connection that uses the virtual host.
+#[derive(Debug)]
+struct Member {
+    /// It takes deliveries.
+    writable: bool,
+    session: Option<SessionId>,
+    /// What it may do; None: everything.
+    grant: Option<Arc<Grant>>,
+    /// Whose connection it is.
+    user: Name,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self {
+            writable: true,
+            session: None,
+            grant: None,
+            user: Name::from(""),
+        }
+    }
+}
+
+/// All connections that use a virtual host.
+#[derive(Debug, Default)]
+pub(crate) struct Members(BTreeMap<ConnectionId, Member>);
+
+impl Members {
+    /// A connection of a user comes, who may do this here; None: everything.
+    pub(crate) fn enter(
+        &mut self,
+        connection: ConnectionId,
+        user: &Name,
+        grant: Option<Arc<Grant>>,
+    ) {
+        let member = self.0.entry(connection).or_default();
+        member.user = user.clone();
+        member.grant = grant;
+    }
+
+    /// A connection is gone. Returns the session that it had.
+    pub(crate) fn leave(&mut self, connection: ConnectionId) -> Option<SessionId> {
+        self.0.remove(&connection)?.session
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn user(&self, connection: ConnectionId) -> Option<&str> {
+        self.0.get(&connection).map(|member| &*member.user)
+    }
+
+    /// Lets deliveries come to a connection, or not. Returns its session.
+    pub(crate) fn set_writable(
+        &mut self,
+        connection: ConnectionId,
+        writable: bool,
+    ) -> Option<SessionId> {
+        let member = self.0.entry(connection).or_default();
+        member.writable = writable;
+        member.session
+    }
+
+    /// Whether a connection takes deliveries.
+    pub(crate) fn is_writable(&self, connection: ConnectionId) -> bool {
+        self.0.get(&connection).is_none_or(|m| m.writable)
+    }
+
+    // Sessions
+
+    /// The session that a connection has.
+    pub(crate) fn session(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.0.get(&connection)?.session
+    }
+
+    pub(crate) fn take_session(&mut self, connection: ConnectionId) -> Option<SessionId> {
+        self.0.get_mut(&connection)?.session.take()
+    }
+
+    pub(crate) fn set_session(&mut self, connection: ConnectionId, session: SessionId) {
+        self.0.entry(connection).or_default().session = Some(session);
+    }
+
+    /// The connection is of the MQTT client with that identifier.
+    pub(crate) fn name_client(&mut self, connection: ConnectionId, client: &str) {
+        if let Some(member) = self.0.get_mut(&connection)
+            && let Some(grant) = &member.grant
+            && grant.names_client()
+        {
+            member.grant = Some(Arc::new(grant.of_client(client)));
+        }
+    }
+
+    // What their users may do
+
+    /// Checks something of what the user of a connection may do, unless that is everything.
+    fn check(
+        &self,
+        connection: ConnectionId,
+        check: impl FnOnce(&Grant) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let grant = self
+            .0
+            .get(&connection)
+            .and_then(|member| member.grant.as_deref());
+        grant.map_or(Ok(()), check)
+    }
+
+    /// Whether a request is allowed. Publishes and subscriptions are looked at one by
+    /// one.
+    pub(crate) fn permit(
+        &self,
+        connection: ConnectionId,
+        request: &Request,
+        known: &impl Known,
+    ) -> Result<(), Refusal> {
+        self.check(connection, |grant| grant.permit(request, known))
+    }
+
+    /// Whether the user of a connection may publish a message.
+    pub(crate) fn permit_publish(
+        &self,
+        connection: ConnectionId,
+        message: &Message,
+        known: &impl Known,
+    ) -> Result<(), Refusal> {
+        self.check(connection, |grant| grant.permit_publish(message, known))
+    }
+
+    /// Whether the user of a connection may publish to an exchange, as far as no topic
+    /// matters.
+    pub(crate) fn permit_write(
+        &self,
+        connection: ConnectionId,
+        exchange: &str,
+    ) -> Result<(), Refusal> {
+        self.check(connection, |grant| grant.permit_write(exchange))
+    }
+
+    /// Whether the user of a connection may make a queue by publishing to it.
+    pub(crate) fn permit_made_queue(
+        &self,
+        connection: ConnectionId,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        self.check(connection, |grant| grant.permit_made_queue(name))
+    }
+
+    /// Whether the user of a connection may subscribe to a topic filter.
+    pub(crate) fn may_subscribe(&self, connection: ConnectionId, filter: &str) -> bool {
+        self.check(connection, |grant| grant.permit_subscription(filter))
+            .is_ok()
+    }
+}
