@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::cut::{Cut, Transcript, assert_the_cut_does_not_matter, feed};
 use crate::phrase;
-use amqp_codec::connection::{Delivery, InboundPublish, ClientConfig, ClientConnection, ClientEvent, Connection, Mandatory, Message, Redelivered,
-    ReplyError, Request, Role, SendError, ServerConfig, ServerConnection, ServerEvent, Tags,
+use amqp_codec::connection::{
+    ClientConfig, ClientConnection, ClientEvent, Connection, Delivery, InboundPublish, Mandatory,
+    Message, Redelivered, ReplyError, Request, Role, SendError, ServerConfig, ServerConnection,
+    ServerEvent, Tags,
 };
 use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Properties, ReplyCode};

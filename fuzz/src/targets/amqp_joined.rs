@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amqp_codec::Properties;
-use amqp_codec::connection::{Delivery, Confirmation, InboundPublish, ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Redelivered, Request, Requeue,
-    ServerConfig, ServerConnection, ServerEvent, Tags, Unacknowledged,
+use amqp_codec::connection::{
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, InboundPublish, Mandatory,
+    Message, Redelivered, Request, Requeue, ServerConfig, ServerConnection, ServerEvent, Tags,
+    Unacknowledged,
 };
 use amqp_codec::method::{basic, confirm};
 use arbitrary::{Arbitrary, Unstructured};

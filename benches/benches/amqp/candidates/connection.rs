@@ -6,8 +6,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use amqp_codec::connection::{Confirmation, InboundPublish, ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Request, ServerConfig,
-    ServerConnection, ServerEvent, Tags,
+use amqp_codec::connection::{
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, InboundPublish, Mandatory, Message,
+    Request, ServerConfig, ServerConnection, ServerEvent, Tags,
 };
 
 use amqp_codec::method::{basic, confirm};

@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use amqp_codec::connection::{Delivery, Confirmation, ClientConfig, ClientConnection, ClientEvent, Mandatory, Message, Reply, Sasl, Tags,
+use amqp_codec::connection::{
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, Mandatory, Message, Reply,
+    Sasl, Tags,
 };
 use amqp_codec::method::{basic, confirm, queue};
 use amqp_codec::{PropertiesBuf, PropertyFields};
