@@ -158,6 +158,13 @@
 //! again. Deliveries never stop. A connection that publishes and also acknowledges has a
 //! reserve, so that its acknowledgements are read. [`Statistics::held`] is how much is held.
 //!
+//! A body is held once: what it came in, or was put together in, is what queues, sessions, the
+//! store and the sockets share. While it comes in, its buffer may grow by a copy. So one of
+//! 64 MiB takes 64 to 97 MiB at its peak in a server, over each protocol and with a store or
+//! without. It does not go out in parts while it comes in, since no protocol has a way to take
+//! back the beginning of a message: if its publisher failed, all who had received a part would
+//! have to lose their connections.
+//!
 //! With a store, messages that are stored, and in queues alone, leave memory before that
 //! ([`Limits::memory_spill`]). Those far from the head of their queue leave as runs of up to
 //! 256 KiB, of which about six bytes a message stay: so a backlog is bounded by the disk. A run

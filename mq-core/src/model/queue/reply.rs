@@ -5,6 +5,8 @@
 //! consumer, so that answers wait for a requester that reads slowly and are held
 //! to the limits of a queue.
 
+use alloc::boxed::Box;
+
 use super::delivery::ConsumeRequest;
 use super::queues::Queues;
 use super::{ChannelId, ConsumerId, Overflow, Queue, QueueArguments, QueueId, QueueSettings};
