@@ -4,15 +4,15 @@ use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, Mandatory, Message, Reply,
     Requeue, Tags,
 };
-use amqp_codec::method::{basic, confirm, queue, tx};
+use amqp_codec::method::{basic, confirm, exchange, queue, tx};
 use amqp_codec::{FieldValue, Method, PropertiesBuf, PropertyFields};
 use mq_core::{ConnectionId, Protocol};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::ledger::{
-    Ledger, Outcome, PREFETCH, Place, QUEUES, RANKS, REPLIES, SHORT_LIFE, SINGLE, TIME_TO_LIVE,
-    What, body, number,
+    CHOSEN, DELAYS, Ledger, Outcome, PREFETCH, Place, QUEUES, RANKS, REPLIES, SHORT_LIFE, SINGLE,
+    TIME_TO_LIVE, What, body, number,
 };
 use super::network::{Network, Peer};
 use crate::world::amqp::{table, text};
@@ -36,6 +36,8 @@ pub(super) struct AmqpPeer {
     /// Queues of the gets whose answer is to come.
     gets: VecDeque<Place>,
     consuming: Vec<Place>,
+    /// What it wants of the queue `chosen`.
+    part: usize,
     /// Published in the open transaction, and in those that are being committed.
     open: Vec<u64>,
     committing: VecDeque<Vec<u64>>,
@@ -53,7 +55,14 @@ impl AmqpPeer {
     }
 
     fn send(&mut self, channel: u16, exchange: &str, key: &str, message: u64) {
-        self.send_with(channel, exchange, key, message, None);
+        self.send_with(channel, exchange, key, message, None, None);
+    }
+
+    /// Publishes a message that comes to the queue `late` after a time.
+    fn send_late(&mut self, channel: u16, publisher: u8, slot: u8, ledger: &mut Ledger) {
+        let delay = DELAYS[usize::from(slot) % DELAYS.len()];
+        let message = ledger.for_later(publisher, delay, 0);
+        self.send_with(channel, "late", "late", message, None, Some(delay));
     }
 
     fn send_with(
@@ -63,12 +72,17 @@ impl AmqpPeer {
         key: &str,
         message: u64,
         expiry: Option<Duration>,
+        delay: Option<Duration>,
     ) {
         let expiration = expiry.map(|time| time.as_millis().to_string());
         // At times more than a frame of the other client's.
         let large = self.number == 0 && message % 5 == 4;
         let note = "n".repeat(if large { 6000 } else { 10 });
-        let headers = table([("note", text(&note))]);
+        let mut headers = table([("note", text(&note)), ("part", text(part(message)))]);
+        if let Some(delay) = delay {
+            let millis = FieldValue::I64(delay.as_millis() as i64);
+            headers.insert("x-delay", millis).unwrap();
+        }
         let properties: PropertiesBuf = PropertyFields {
             delivery_mode: Some(2),
             headers: Some(headers.as_table()),
@@ -110,13 +124,22 @@ impl AmqpPeer {
     }
 
     /// Consumes from a queue, unless it does already.
-    fn consume(&mut self, queue: Place) {
+    fn consume(&mut self, queue: Place, choice: u64) {
         if self.consuming.contains(&queue) {
             return;
+        }
+        let selector = selector(choice);
+        let arguments = match queue {
+            CHOSEN => table([("x-selector", text(&selector))]),
+            _ => table([]),
+        };
+        if queue == CHOSEN {
+            self.part = choice as usize % PARTS.len();
         }
         let consume = basic::Consume {
             queue,
             consumer_tag: queue,
+            arguments: arguments.as_table(),
             ..Default::default()
         };
         let codec = self.codec.as_mut().unwrap();
@@ -229,10 +252,13 @@ impl AmqpPeer {
                 let publisher = ledger.delivered(place, message);
                 if let Some(publisher) = publisher
                     && !redelivered
-                    && !["dead", "cycle", "ranked"].contains(&place)
+                    && !["dead", "cycle", "ranked", "late"].contains(&place)
                 {
                     let last = self.order.insert((place, publisher), message);
                     assert!(last < Some(message), "{place}: {message} after {last:?}");
+                }
+                if place == CHOSEN {
+                    assert_eq!(part(message), PARTS[self.part], "{message} is not wanted");
                 }
                 if place == SINGLE {
                     ledger.active(self.number);
@@ -280,14 +306,23 @@ impl Peer for AmqpPeer {
                 let message = ledger.request(self.number);
                 self.send(CONFIRM, "", queue, message);
             }
+            0..4 if queue == "late" => {
+                let slot = (choice >> 16) as u8;
+                self.publish(What::Late { slot }, ledger);
+            }
             0..4 if queue != "dead" => {
                 let message = ledger.for_queue(self.number, queue);
                 self.send(CONFIRM, "", queue, message);
             }
             4 | 5 => {
                 // More than `strict` has room for, at times.
-                let queue = ["plain", "strict"][(choice >> 8) as usize % 2];
+                let queue = ["plain", "strict", "late"][(choice >> 8) as usize % 3];
                 for _ in 0..=(choice >> 16) % 3 {
+                    if queue == "late" {
+                        let slot = (choice >> 24) as u8;
+                        self.send_late(TRANSACTION, self.number + 100, slot, ledger);
+                        continue;
+                    }
                     // In a sequence of its own, since it takes place later than it was said.
                     let message = ledger.for_queue(self.number + 100, queue);
                     self.send(TRANSACTION, "", queue, message);
@@ -304,7 +339,7 @@ impl Peer for AmqpPeer {
                     ledger.answered(message, Outcome::Refused);
                 }
             }
-            8 => self.consume(queue),
+            8 => self.consume(queue, choice >> 16),
             9 => {
                 let get = basic::Get {
                     queue,
@@ -366,8 +401,17 @@ impl Peer for AmqpPeer {
                 self.send(CONFIRM, "", "ranked", message);
                 return;
             }
+            What::Late { slot } if self.ready => {
+                self.send_late(CONFIRM, self.number, slot, ledger);
+                return;
+            }
+            What::Ruled if self.ready => {
+                let message = ledger.for_queue(self.number, "ruled");
+                self.send(CONFIRM, "", "ruled", message);
+                return;
+            }
             What::Single if self.ready => {
-                self.consume(SINGLE);
+                self.consume(SINGLE, 0);
                 let message = ledger.for_queue(self.number, SINGLE);
                 self.send(CONFIRM, "", SINGLE, message);
                 return;
@@ -376,12 +420,14 @@ impl Peer for AmqpPeer {
             | What::Together
             | What::Ranked
             | What::Single
+            | What::Late { .. }
+            | What::Ruled
             | What::Retained { .. }
             | What::Cleared { .. } => return,
         };
         if self.ready {
             let message = ledger.for_topic(self.number, false, expiry);
-            self.send_with(CONFIRM, "amq.topic", "t.amqp", message, expiry);
+            self.send_with(CONFIRM, "amq.topic", "t.amqp", message, expiry, None);
         }
     }
 
@@ -442,6 +488,17 @@ impl Peer for AmqpPeer {
     }
 }
 
+/// What consumers of the queue `chosen` want, by the header `part`.
+pub(super) const PARTS: [&str; 2] = ["even", "odd"];
+
+pub(super) fn part(message: u64) -> &'static str {
+    PARTS[message as usize % PARTS.len()]
+}
+
+pub(super) fn selector(choice: u64) -> String {
+    format!("part = '{}'", part(choice))
+}
+
 fn tags(tag: u64, multiple: bool) -> Tags {
     match multiple {
         true => Tags::UpTo(tag),
@@ -477,7 +534,8 @@ fn converse(
 /// when three are in it; what dies in `dying`, by a consumer or after a second, goes
 /// to `dead`; what a consumer rejects in `cycle` comes back to it; `bound` takes
 /// what is published under the topics `t/..`; `ranked` has priorities, and `single` one active
-/// consumer.
+/// consumer; what comes to `late` has waited; `ruled` has policies, and consumers of `chosen`
+/// want some messages only.
 pub(super) fn declare(network: &mut Network) {
     let number = FieldValue::I32;
     let arguments = |queue| match queue {
@@ -499,6 +557,7 @@ pub(super) fn declare(network: &mut Network) {
         ]),
         _ => table([]),
     };
+    let mut bound = 0;
     converse(network, |codec, event| match event {
         Some(ClientEvent::Opened) => codec.open_channel().is_ok(),
         Some(ClientEvent::ChannelOpened { .. }) => {
@@ -512,18 +571,62 @@ pub(super) fn declare(network: &mut Network) {
                 };
                 codec.queue_declare(1, &declare).unwrap();
             }
-            let bind = queue::Bind {
-                queue: "bound",
-                exchange: "amq.topic",
-                routing_key: "t.#",
+            let kind = table([("x-delayed-type", text("direct"))]);
+            let late = exchange::Declare {
+                exchange: "late",
+                r#type: "x-delayed-message",
+                durable: true,
+                arguments: kind.as_table(),
                 ..Default::default()
             };
-            codec.queue_bind(1, &bind).is_ok()
+            codec.exchange_declare(1, &late).unwrap();
+            for (queue, exchange, routing_key) in BINDINGS {
+                let bind = queue::Bind {
+                    queue,
+                    exchange,
+                    routing_key,
+                    ..Default::default()
+                };
+                codec.queue_bind(1, &bind).unwrap();
+            }
+            true
         }
         Some(ClientEvent::Reply {
             reply: Reply::QueueBindOk(_),
             ..
-        }) => false,
+        }) => {
+            bound += 1;
+            bound < BINDINGS.len()
+        }
+        _ => true,
+    });
+}
+
+/// A queue, an exchange and the key of its binding.
+const BINDINGS: [(&str, &str, &str); 3] = [
+    ("bound", "amq.topic", "t.#"),
+    ("late", "late", "late"),
+    ("late", "amq.topic", "late.#"),
+];
+
+/// Publishes so many messages to a queue.
+pub(super) fn probe(network: &mut Network, queue: Place, count: usize) {
+    converse(network, |codec, event| match event {
+        Some(ClientEvent::Opened) => codec.open_channel().is_ok(),
+        Some(ClientEvent::ChannelOpened { .. }) => {
+            let properties = PropertiesBuf::new();
+            for number in 0..count {
+                let content = Message {
+                    exchange: "",
+                    routing_key: queue,
+                    properties: properties.as_properties(),
+                    body: &body(number as u64),
+                };
+                codec.publish(1, Mandatory::No, &content).unwrap();
+            }
+            codec.close_channel(1).is_ok()
+        }
+        Some(ClientEvent::ChannelCloseOk { .. }) => false,
         _ => true,
     });
 }

@@ -2,10 +2,11 @@
 
 use mqtt_codec::ProtocolVersion;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::ledger::{Place, QUEUES, Topic};
 use super::network::Network;
-use super::{amqp, brief, mqtt, share};
+use super::{amqp, brief, mqtt, rule, share};
 
 /// The sessions of a simulation.
 const SESSIONS: [(Place, ProtocolVersion); 5] = [
@@ -22,11 +23,16 @@ pub(super) struct Contents {
     queues: BTreeMap<Place, Vec<u64>>,
     sessions: BTreeMap<Place, Vec<String>>,
     retained: BTreeMap<Topic, u64>,
+    /// What comes to the queue `late` later.
+    late: Vec<u64>,
+    /// Which policy is in force.
+    rule: Option<u8>,
 }
 
 impl Contents {
-    /// Takes everything out of a broker that has no connection.
-    pub(super) fn of(network: &mut Network) -> Self {
+    /// Takes everything out of a broker that has no connection. When so much time has passed
+    /// all that waits has come.
+    pub(super) fn of(network: &mut Network, time: Duration) -> Self {
         let mut taken = |queue| {
             let mut messages = amqp::empty(network, queue);
             messages.sort_unstable();
@@ -34,10 +40,17 @@ impl Contents {
         };
         let queues = QUEUES.into_iter().map(&mut taken).collect();
         let mut session = |(name, version)| (name, mqtt::session(network, name, version));
+        let sessions = SESSIONS.into_iter().map(&mut session).collect();
+        let retained = mqtt::retained(network);
+        network.wait(time);
+        let mut late = amqp::empty(network, "late");
+        late.sort_unstable();
         Self {
             queues,
-            sessions: SESSIONS.into_iter().map(&mut session).collect(),
-            retained: mqtt::retained(network),
+            sessions,
+            retained,
+            late,
+            rule: rule::in_force(network),
         }
     }
 }

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The queues of a simulation: see [`super::amqp::declare`].
-pub(super) const QUEUES: [&str; 10] = [
+pub(super) const QUEUES: [&str; 13] = [
     "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests", "ranked", SINGLE,
+    "late", "ruled", CHOSEN,
 ];
+
+/// The queue whose consumers want some messages only.
+pub(super) const CHOSEN: &str = "chosen";
 
 /// The queue with a single active consumer.
 pub(super) const SINGLE: &str = "single";
@@ -25,6 +29,16 @@ pub(super) const SHARED: Place = "shared";
 
 /// The highest priority in the queue `ranked`.
 pub(super) const RANKS: u64 = 4;
+
+/// How long messages for the queue `late` wait.
+pub(super) const DELAYS: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(700),
+    Duration::from_millis(1_500),
+];
+
+/// The same for MQTT, which counts in seconds.
+pub(super) const DELAYED_PUBLISH: Duration = Duration::from_secs(1);
 
 /// The publisher of wills.
 const WILLS: u8 = 250;
@@ -58,6 +72,10 @@ pub(super) enum What {
     Ranked,
     /// A message for the queue with a single active consumer, and a consumer of it.
     Single,
+    /// A message that waits for its time before it comes to the queue `late`.
+    Late { slot: u8 },
+    /// A message for the queue whose policy changes.
+    Ruled,
     /// A message to be retained under one of the publisher's topics.
     Retained { slot: u8, expires: bool },
     /// That nothing is to be retained under that topic any more.
@@ -111,8 +129,10 @@ struct Sent {
     clears: bool,
     /// There may have been no room to retain it.
     is_beyond: bool,
-    /// It is a will, which is not published before that.
+    /// It does not come before that.
     due: Option<Duration>,
+    /// How long it waits before it comes.
+    delay: Option<Duration>,
     /// The member of the shared subscription that has it.
     member: Option<u8>,
 }
@@ -167,10 +187,23 @@ pub(super) struct Ledger {
     has_members: bool,
     /// The client that the queue `single` delivers to.
     active: Option<u8>,
+    /// The queue `ruled` has had a policy.
+    pub(super) is_ruled: bool,
 }
 
 impl Ledger {
     pub(super) fn set_time(&mut self, now: Duration) {
+        if now < self.now {
+            // What the broker has not said to have may be sent again, by the clock that was
+            // set back.
+            for sent in self.sent.values_mut() {
+                if let Some(delay) = sent.delay
+                    && sent.outcome != Outcome::Confirmed
+                {
+                    sent.due = sent.due.min(Some(now + delay));
+                }
+            }
+        }
         self.now = now;
         self.latest = self.latest.max(now);
     }
@@ -230,7 +263,7 @@ impl Ledger {
     pub(super) fn wills_left(&mut self, now: Duration) {
         let due = Some(now.saturating_add(WILL_DELAY));
         for sent in self.sent.values_mut() {
-            if sent.due.is_some_and(|due| due < Duration::MAX) {
+            if sent.delay.is_none() && sent.due.is_some_and(|due| due < Duration::MAX) {
                 sent.due = sent.due.min(due);
             }
         }
@@ -245,6 +278,25 @@ impl Ledger {
     /// A new message for one queue; its number.
     pub(super) fn for_queue(&mut self, publisher: u8, queue: Place) -> u64 {
         self.publish(publisher, vec![queue])
+    }
+
+    /// A new message for the queue `late`, which comes after a time and so many times again.
+    pub(super) fn for_later(&mut self, publisher: u8, delay: Duration, repeats: usize) -> u64 {
+        let number = self.publish(publisher, vec!["late"]);
+        let due = self.now + delay;
+        let sent = self.sent.get_mut(&number).unwrap();
+        sent.delay = Some(delay);
+        sent.due = Some(due);
+        sent.again = repeats;
+        number
+    }
+
+    /// The broker says that it has no room for a message of QoS 1.
+    pub(super) fn not_taken(&mut self, number: u64) {
+        match self.sent[&number].delay {
+            Some(_) => self.answered(number, Outcome::Refused),
+            None => self.not_retained(number),
+        }
     }
 
     /// A new message under a topic that the queue `bound` and all sessions want.
@@ -302,7 +354,7 @@ impl Ledger {
     }
 
     /// The broker says that it has no room to retain a message.
-    pub(super) fn not_retained(&mut self, number: u64) {
+    fn not_retained(&mut self, number: u64) {
         let beside = self.retained_beside(number);
         let sent = self.sent.get_mut(&number).unwrap();
         let is_right = beside >= MOST_RETAINED || sent.again > 0;
@@ -452,6 +504,7 @@ impl Ledger {
             clears: false,
             is_beyond: false,
             due: None,
+            delay: None,
             member: None,
         };
         self.sent.insert(number, sent);
@@ -539,7 +592,7 @@ impl Ledger {
             && self.latest < sent.published + TIME_TO_LIVE;
         assert!(!early, "{number} died before its time");
         let early = sent.due.is_some_and(|due| self.latest < due);
-        assert!(!early, "the will {number} was published before its time");
+        assert!(!early, "{number} came before its time");
         self.tick += 1;
         let copy = self.copies.entry((place, number)).or_default();
         if copy.deliveries == 0 {
@@ -601,7 +654,7 @@ impl Ledger {
 
     /// Everything confirmed is somewhere, except what a policy dropped and counted.
     pub(super) fn check(&self, overflowed: u64, counted: u64) {
-        let (mut dropped, mut expired) = (0, 0);
+        let (mut dropped, mut expired, mut ruled) = (0, 0, 0);
         let confirmed = self.sent.iter();
         for (number, sent) in confirmed.filter(|(_, sent)| sent.outcome == Outcome::Confirmed) {
             for place in &sent.places {
@@ -609,6 +662,7 @@ impl Ledger {
                     place if self.is_there(place, *number) => {}
                     "dying" if self.is_there("dead", *number) => {}
                     "short" => dropped += 1,
+                    "ruled" if self.is_ruled => ruled += 1,
                     REPLIES => {}
                     place if sent.crowded.contains(place) && sent.expiry.is_none() => dropped += 1,
                     place if sent.overtaken.contains(place) && !sent.crowded.contains(place) => {
@@ -620,8 +674,8 @@ impl Ledger {
             }
         }
         assert!(
-            expired <= counted + overflowed,
-            "{expired} expired, {counted} counted"
+            expired + ruled <= counted + overflowed,
+            "{expired} expired and {ruled} gave way to a policy, {counted} counted"
         );
         assert!(
             dropped <= overflowed,

@@ -21,6 +21,7 @@ mod line;
 mod mqtt;
 mod network;
 mod phase;
+mod rule;
 mod share;
 mod stomp;
 mod stranger;
@@ -82,6 +83,8 @@ enum Step {
     Settle { times: u8 },
     /// All links break, all is stored, and the broker is made again of that.
     Restart,
+    /// Another policy is for the queue `ruled`.
+    Rule { choice: u8 },
 }
 
 /// SplitMix64: the steps only have to vary.
@@ -261,6 +264,10 @@ impl Simulation {
             }
             Step::Restart if self.network.stores() => self.restart(),
             Step::Restart => {}
+            Step::Rule { choice } => {
+                self.ledger.is_ruled = true;
+                self.network.rule(choice);
+            }
         }
         self.network.check();
     }
@@ -373,9 +380,8 @@ impl Simulation {
         }
         let retained = mqtt::retained(&mut self.network);
         self.ledger.check_retained(&retained);
-        // The time to live of the queue `dying` passes, by whatever clock it began.
-        let back = self.ledger.latest() - self.network.clock(self.network.now);
-        self.wait(back + Duration::from_secs(2));
+        // The time to live of the queue `dying` passes, and what waits comes.
+        self.wait(self.enough());
         self.network.check();
         for queue in QUEUES {
             let present = amqp::empty(&mut self.network, queue);
@@ -386,17 +392,26 @@ impl Simulation {
         }
         let (overflowed, expired) = self.network.dropped();
         self.ledger.check(overflowed, expired);
+        let found = rule::in_force(&mut self.network);
+        self.network.rules.check(found);
         self.network.check();
         self.network.replay();
     }
 }
 
 impl Simulation {
+    /// The time after which what waits has come, by whatever clock it began to wait.
+    fn enough(&self) -> Duration {
+        self.ledger.latest() - self.network.clock(self.network.now) + Duration::from_secs(3)
+    }
+
     /// All is stored, and another broker that is made of it has what this one has.
     fn restart(&mut self) {
         (0..self.peers.len()).for_each(|who| self.cut(who));
         self.network.sync_all();
-        let [left, recovered] = self.network.twins().map(|mut twin| Contents::of(&mut twin));
+        let time = self.enough();
+        let twins = self.network.twins();
+        let [left, recovered] = twins.map(|mut twin| Contents::of(&mut twin, time));
         assert_eq!(recovered, left, "recovered");
         self.crash(0, None, 0);
     }

@@ -8,7 +8,9 @@ use mqtt_codec::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::ledger::{Ledger, Outcome, Place, RETAINED, SHORT_LIFE, Topic, What, body, number};
+use super::ledger::{
+    DELAYED_PUBLISH, Ledger, Outcome, Place, RETAINED, SHORT_LIFE, Topic, What, body, number,
+};
 use super::line::Line;
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
@@ -77,7 +79,7 @@ impl MqttPeer {
             }
             ClientEvent::PubAck(ack) if ack.reason_code.is_error() => {
                 let (_, message) = self.unconfirmed.remove(&ack.packet_identifier).unwrap();
-                ledger.not_retained(message);
+                ledger.not_taken(message);
             }
             ClientEvent::PubAck(ack) => self.confirmed(ack.packet_identifier, ledger),
             ClientEvent::PubComp(ack) => self.confirmed(ack.packet_identifier, ledger),
@@ -141,7 +143,7 @@ impl Peer for MqttPeer {
             return;
         }
         let expires = choice & 0x100 == 0;
-        match choice % 9 {
+        match choice % 10 {
             0..4 if expires => self.publish(What::Expiring, ledger),
             0..4 => self.publish(What::Lasting, ledger),
             4 | 5 => self.publish(What::Once, ledger),
@@ -153,6 +155,7 @@ impl Peer for MqttPeer {
                 };
                 self.publish(what, ledger);
             }
+            9 => self.publish(What::Late { slot: 0 }, ledger),
             _ if self.retained.is_none() => {
                 self.retained = Some(false);
                 let retained = [Subscription::new("r/#", QoS::AtLeastOnce)];
@@ -169,7 +172,10 @@ impl Peer for MqttPeer {
         }
         let expires = match what {
             What::Expiring => true,
-            What::Shared | What::Together | What::Ranked | What::Single => return,
+            What::Shared | What::Together | What::Ranked | What::Single | What::Ruled => return,
+            // 3.1.1 cannot be told that there is no room.
+            What::Late { .. } if !self.number.is_multiple_of(2) => return,
+            What::Late { .. } => false,
             What::Lasting | What::Once | What::Cleared { .. } => false,
             What::Retained { expires, .. } => expires,
         };
@@ -187,6 +193,10 @@ impl Peer for MqttPeer {
             What::Cleared { slot } => (
                 ledger.for_clearing((self.number, slot)),
                 &*format!("x/{}/{slot}", self.number),
+            ),
+            What::Late { .. } => (
+                ledger.for_later(self.number, DELAYED_PUBLISH, 0),
+                "$delayed/1/late/mqtt",
             ),
             _ => (
                 ledger.for_topic(self.number, qos == QoS::ExactlyOnce, expiry),

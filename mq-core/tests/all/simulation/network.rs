@@ -5,7 +5,8 @@ use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Term
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ledger::{Ledger, MOST_RETAINED, PREFETCH, SINGLE, What};
+use super::ledger::{CHOSEN, Ledger, MOST_RETAINED, PREFETCH, SINGLE, What};
+use super::rule::Rules;
 use crate::world::log::{Log, recover};
 
 /// A client and its application.
@@ -75,6 +76,8 @@ pub(super) struct Network {
     outputs: Vec<Output>,
     /// Bodies that the broker has asked for, on their way.
     reads: Vec<(u64, Option<Bytes>)>,
+    /// The policies of the queue `ruled`.
+    pub(super) rules: Rules,
     /// Where the broker appends to, if it does.
     pub(super) store: Log,
     /// What earlier brokers dropped by a limit, and what expired in them.
@@ -96,6 +99,7 @@ fn config(session_messages: usize, stores: bool) -> Config {
     config.limits.receive_high_water = 20_000;
     config.limits.session_messages = session_messages;
     config.limits.retained_messages = MOST_RETAINED;
+    config.limits.delayed_messages = 20;
     if stores {
         config.store = Store::Log;
         config.limits.store_high_water = 100_000;
@@ -121,6 +125,7 @@ impl Network {
             calls: Vec::new(),
             outputs: Vec::new(),
             reads: Vec::new(),
+            rules: Rules::default(),
             // Until the clients come.
             store: Log {
                 is_quick: true,
@@ -210,6 +215,7 @@ impl Network {
         let call = Call::Crash(self.now, *clock, batches.clone());
         self.calls.push(call);
         self.broker = recover(self.config.clone(), batches, self.now).unwrap();
+        self.rules.crashed();
     }
 
     /// A batch is there whose bytes are not those that were appended, with a bit turned round
@@ -249,6 +255,13 @@ impl Network {
             self.overflowed + statistics.overflowed,
             self.expired + statistics.expired,
         )
+    }
+
+    /// An administrator asks for one of the policies of the queue `ruled`.
+    pub(super) fn rule(&mut self, choice: u8) {
+        let (id, action) = self.rules.ask(choice);
+        let action = Box::new(action);
+        self.handle(Input::Administer { id, action });
     }
 
     pub(super) fn open(&mut self, protocol: Protocol) -> ConnectionId {
@@ -367,6 +380,7 @@ impl Network {
                     self.reads.push((*id, bytes));
                 }
                 Output::Trim { before } => self.store.trim(*before),
+                Output::Administered { id, .. } => self.rules.answered(*id),
                 // For whoever keeps a log of what happens.
                 Output::Report(_) => {}
                 other => panic!("{other:?}"),
@@ -408,6 +422,8 @@ impl Network {
         for queue in self.broker.queues() {
             let served = match &*queue.name {
                 SINGLE => queue.consumers.min(1),
+                // Nobody may want what is there.
+                CHOSEN => 0,
                 _ => queue.consumers,
             };
             let is_stuck = queue.ready > 0 && queue.unacknowledged < served * PREFETCH;

@@ -18,7 +18,7 @@ pub(super) const ENOUGH: u8 = 8;
 
 /// One of the phases.
 pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
-    match random.below(12) {
+    match random.below(14) {
         0 => crowd(random),
         1 => retain(random),
         2 => leave(random, stores),
@@ -29,7 +29,9 @@ pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
         7 => share(random),
         8 => rank(random),
         9 => follow(random),
-        10 => vec![Step::Connect { who: STRANGER }, settle()],
+        10 => delay(random, stores),
+        11 => rule(random, stores),
+        12 => vec![Step::Connect { who: STRANGER }, settle()],
         _ => vec![Step::Restart],
     }
 }
@@ -148,6 +150,60 @@ fn transact(random: &mut Random) -> Vec<Step> {
         settle(),
         Step::Restart,
     ]
+}
+
+/// Messages wait for their time, and the broker crashes or starts anew before it, or after.
+fn delay(random: &mut Random, stores: bool) -> Vec<Step> {
+    let who = one(random, &[AMQP[0], AMQP[1], STOMP[0], STOMP[1], EVEN]);
+    let mut steps = vec![Step::Connect { who }, settle()];
+    for _ in 0..=random.below(3) {
+        let slot = random.next() as u8;
+        let what = What::Late { slot };
+        steps.push(Step::Publish { who, what });
+    }
+    if random.below(3) > 0 {
+        steps.push(settle());
+    }
+    if random.below(2) == 0 {
+        steps.push(wait(random));
+    }
+    steps.push(end(random, stores));
+    steps.push(wait(random));
+    steps
+}
+
+/// The policy of a queue changes while messages are in it, and the broker crashes or starts
+/// anew.
+fn rule(random: &mut Random, stores: bool) -> Vec<Step> {
+    let who = one(random, &AMQP);
+    let mut steps = vec![Step::Connect { who }, settle()];
+    for _ in 0..=random.below(2) {
+        let choice = random.next() as u8;
+        let what = What::Ruled;
+        steps.extend(vec![
+            Step::Publish { who, what };
+            1 + random.below(4) as usize
+        ]);
+        steps.extend([settle(), Step::Rule { choice }]);
+        steps.extend(vec![Step::Publish { who, what }; random.below(4) as usize]);
+        if random.below(2) == 0 {
+            steps.push(wait(random));
+        }
+    }
+    steps.push(end(random, stores));
+    steps
+}
+
+/// The broker crashes, or starts anew.
+fn end(random: &mut Random, stores: bool) -> Step {
+    match stores && random.below(2) == 0 {
+        true => Step::Crash {
+            kept: random.below(4) as u8,
+            flipped: None,
+            jump: jump(random),
+        },
+        false => Step::Restart,
+    }
 }
 
 /// Messages with priorities wait while the broker starts anew.

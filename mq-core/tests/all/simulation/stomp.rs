@@ -10,7 +10,8 @@ use stomp_codec::connection::{
 
 use stomp_codec::Headers;
 
-use super::ledger::{Ledger, Outcome, PREFETCH, Place, What, body, number};
+use super::amqp::{PARTS, part, selector};
+use super::ledger::{CHOSEN, DELAYS, Ledger, Outcome, PREFETCH, Place, What, body, number};
 use super::network::{Network, Peer};
 
 #[derive(Default)]
@@ -27,14 +28,18 @@ pub(super) struct StompPeer {
     unconfirmed: BTreeMap<ReceiptId, Vec<u64>>,
     open: Option<(Transaction, Vec<u64>)>,
     acknowledged: Vec<(Place, u64)>,
+    /// What it wants of the queue `chosen`.
+    part: usize,
 }
 
 /// The queues that it uses, and the destination of each.
-const DESTINATIONS: [(Place, &str); 4] = [
+const DESTINATIONS: [(Place, &str); 6] = [
     ("plain", "/queue/plain"),
     ("strict", "/amq/queue/strict"),
     ("dying", "/amq/queue/dying"),
     ("bound", "/amq/queue/bound"),
+    ("late", "/amq/queue/late"),
+    (CHOSEN, "/amq/queue/chosen"),
 ];
 
 impl StompPeer {
@@ -50,7 +55,18 @@ impl StompPeer {
     }
 
     fn send(&mut self, destination: &str, message: u64, transaction: Option<Transaction>) {
-        let headers = [("persistent", "true")];
+        self.send_with(destination, message, transaction, &[]);
+    }
+
+    fn send_with(
+        &mut self,
+        destination: &str,
+        message: u64,
+        transaction: Option<Transaction>,
+        more: &[(&str, &str)],
+    ) {
+        let mut headers = vec![("persistent", "true"), ("part", part(message))];
+        headers.extend(more);
         let options = Options {
             transaction,
             receipt: transaction.is_none(),
@@ -69,6 +85,9 @@ impl StompPeer {
                 let place = self.subscriptions[&message.subscription.unwrap()];
                 let found = number(message.body());
                 ledger.delivered(place, found);
+                if place == CHOSEN {
+                    assert_eq!(part(found), PARTS[self.part], "{found} is not wanted");
+                }
                 let token = message.ack.unwrap().into_owned();
                 self.held.push((token, place, found));
             }
@@ -110,6 +129,10 @@ impl Peer for StompPeer {
             0..3 if place == "bound" => {
                 self.publish(What::Lasting, ledger);
             }
+            0..3 if place == "late" => {
+                let slot = (choice >> 16) as u8;
+                self.publish(What::Late { slot }, ledger);
+            }
             0..3 => {
                 let message = ledger.for_queue(self.number, place);
                 self.send(destination, message, None);
@@ -123,7 +146,12 @@ impl Peer for StompPeer {
                     return;
                 }
                 let prefetch = PREFETCH.to_string();
-                let headers = [("prefetch-count", &*prefetch)];
+                let mut headers = vec![("prefetch-count", &*prefetch)];
+                let selector = selector(choice >> 16);
+                if place == CHOSEN {
+                    self.part = (choice >> 16) as usize % PARTS.len();
+                    headers.push(("selector", &selector));
+                }
                 let mode = AckMode::ClientIndividual;
                 let subscribed =
                     self.codec()
@@ -168,6 +196,21 @@ impl Peer for StompPeer {
     }
 
     fn publish(&mut self, what: What, ledger: &mut Ledger) {
+        if let What::Late { slot } = what
+            && self.ready
+        {
+            let delay = DELAYS[usize::from(slot) % DELAYS.len()];
+            let repeats = usize::from(slot / 4 % 3);
+            let message = ledger.for_later(self.number, delay, repeats);
+            let millis = delay.as_millis().to_string();
+            let repeat = repeats.to_string();
+            let headers = [
+                ("AMQ_SCHEDULED_DELAY", &*millis),
+                ("AMQ_SCHEDULED_PERIOD", "200"),
+                ("AMQ_SCHEDULED_REPEAT", &*repeat),
+            ];
+            self.send_with("/amq/queue/late", message, None, &headers);
+        }
         if self.ready && matches!(what, What::Expiring | What::Lasting | What::Once) {
             let message = ledger.for_topic(self.number, false, None);
             self.send("/topic/t.stomp", message, None);
