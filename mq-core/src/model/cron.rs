@@ -1,5 +1,6 @@
-//! Moments that come again and again, as in a crontab: minute, hour, day of the month, month
-//! and day of the week, in UTC.
+//! Moments that come again and again: minute, hour, day of the month, month and day of the week,
+//! in UTC, as ActiveMQ's `CronParser` reads them. It differs from crontab(5) in what a step is.
+//! Where both days are restricted it skips some moments, and crontab(5) is followed.
 
 use core::time::Duration;
 
@@ -15,8 +16,8 @@ pub(crate) struct Cron {
     either_day: bool,
 }
 
-/// The smallest and the largest number of each field.
-const FIELDS: [(u64, u64); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
+/// The smallest and the largest number of each field. Sunday is 0, and 7.
+const FIELDS: [(u64, u64); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -24,29 +25,32 @@ const DAY: u64 = 24 * 60 * MINUTE;
 /// Days that are looked through: each date comes in eight years, 29 February too.
 const LONGEST: u64 = 8 * 366 + 1;
 
-/// Lists of numbers, ranges and `*`, each with `/n`.
+/// Lists of numbers, ranges and `*`. After `/n` those of the whole list that `n` divides.
 fn field(text: &str, (smallest, largest): (u64, u64)) -> Option<u64> {
+    let (list, step) = text.split_once('/').unwrap_or((text, "1"));
+    let step = step.parse::<u64>().ok().filter(|step| *step > 0)?;
     let mut bits = 0;
-    for part in text.split(',') {
-        let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, step.parse::<u64>().ok().filter(|step| *step > 0)?),
-            None => (part, 1),
-        };
+    for range in list.split(',').filter(|range| !range.is_empty()) {
         let (from, to) = match range.split_once('-') {
             _ if range == "*" => (smallest, largest),
             Some((from, to)) => (from.parse().ok()?, to.parse().ok()?),
             None => {
-                let from: u64 = range.parse().ok()?;
-                (from, if step > 1 { largest } else { from })
+                let number: u64 = range.parse().ok()?;
+                (number, number)
             }
         };
         if from < smallest || to > largest || from > to {
             return None;
         }
-        let numbers = (from..=to).step_by(usize::try_from(step).ok()?);
+        let numbers = (from..=to).filter(|number| number % step == 0);
         bits |= numbers.fold(0, |bits, number| bits | 1 << number);
     }
-    Some(bits)
+    (bits != 0).then_some(bits)
+}
+
+/// Days of the week, where 7 is 0.
+fn weekdays(bits: u64) -> u64 {
+    (bits | bits >> 7) & 0x7F
 }
 
 /// Year, month and day of a day since 1970, by the Gregorian calendar.
@@ -73,14 +77,14 @@ impl Cron {
             return None;
         }
         let all = |index: usize| field("*", FIELDS[index]) == Some(bits[index]);
-        let [minutes, hours, days, months, weekdays] = bits;
+        let [minutes, hours, days, months, weekday_bits] = bits;
         let cron = Self {
             minutes,
             hours,
             days,
             months,
-            weekdays,
-            either_day: !all(2) && !all(4),
+            weekdays: weekdays(weekday_bits),
+            either_day: !all(2) && weekdays(weekday_bits) != weekdays(u64::MAX),
         };
         cron.next(Duration::ZERO)?;
         Some(cron)
@@ -127,7 +131,7 @@ impl Cron {
 mod tests {
     use super::*;
 
-    /// Against `date -u -d @N`.
+    /// Against `CronParser.getNextScheduledTime` of ActiveMQ 5.17.2, and `date -u -d @N`.
     #[test]
     fn the_next_moment() {
         for (text, after, expected) in [
@@ -143,7 +147,18 @@ mod tests {
             // Either day will do: the 2nd, or a Monday, which is the 5th.
             ("0 0 2 * 1", 0, Some(86_400)),
             ("0 0 2 * 1", 86_400, Some(4 * 86_400)),
-            ("0 9-17/4 * * 1-5", 0, Some(32_400)),
+            // ActiveMQ 5.17.2: what the step divides.
+            ("0 9-17/4 * * 1-5", 0, Some(43_200)),
+            ("5/1 * * * *", 0, Some(300)),
+            ("10/5 * * * *", 0, Some(600)),
+            ("*/7 * * * *", 1_795_926_811, Some(1_795_926_900)),
+            ("1-10/3 * * * *", 0, Some(180)),
+            ("0 0 */2 * *", 0, Some(86_400)),
+            ("0 0 */2 * *", 1_795_926_811, Some(1_795_996_800)),
+            ("0 0 * * */2", 0, Some(172_800)),
+            ("5,10/5 * * * *", 0, Some(300)),
+            ("1,,2 * * * *", 0, Some(60)),
+            ("0 0 * * 7", 0, Some(3 * 86_400)),
             ("5,10 0 * * *", 301, Some(600)),
             // 29 November 2026, 04:33:31, a Sunday.
             ("0 5 * * *", 1_795_926_811, Some(1_795_928_400)),
@@ -168,11 +183,13 @@ mod tests {
             "* 24 * * *",
             "* * 0 * *",
             "* * * 13 *",
-            "* * * * 7",
+            "* * * * 8",
+            "5/2 * * * *",
+            "/5 * * * *",
+            "5/ * * * *",
             "a * * * *",
             "5-1 * * * *",
             "*/0 * * * *",
-            "1,,2 * * * *",
             "0 0 30 2 *",
             "-1 * * * *",
         ] {
