@@ -50,6 +50,22 @@ pub enum Administration {
         /// By the name of the virtual host.
         virtual_hosts: BTreeMap<String, VirtualHostLimits>,
     },
+    /// Sets the limits of a user, in place of those that it had: those without any clear them.
+    /// It is an error if the settings have limits of that user. Connections and channels that
+    /// are above a new limit stay.
+    SetUserLimits {
+        /// The name of the user.
+        user: String,
+        /// What it may have.
+        limits: UserLimits,
+    },
+    /// The same of a virtual host. Queues that are above a new limit stay as well.
+    SetVirtualHostLimits {
+        /// Its name.
+        virtual_host: String,
+        /// What it may have.
+        limits: VirtualHostLimits,
+    },
     /// Switches RabbitMQ's firehose on or off: every message that is published or delivered in a
     /// virtual host is copied to the exchange `amq.rabbitmq.trace`. The routing key of a copy is
     /// `publish.EXCHANGE` or `deliver.QUEUE`, and its headers describe the message. It is slow,

@@ -17,6 +17,9 @@ pub struct Terms {
     /// The virtual host of MQTT and STOMP peers that name none. Default: the first of
     /// [`Config::virtual_hosts`](crate::Config::virtual_hosts).
     pub virtual_host: Option<String>,
+    /// Whether an MQTT peer may publish under `$SYS/broker/connection/`, where bridges say
+    /// whether they are connected, as in Mosquitto. Default: no.
+    pub state_topics: bool,
 }
 
 impl Terms {
@@ -31,6 +34,13 @@ impl Terms {
     #[must_use]
     pub fn with_allow_anonymous(mut self, allow_anonymous: bool) -> Self {
         self.allow_anonymous = Some(allow_anonymous);
+        self
+    }
+
+    /// The same with another [`state_topics`](Self::state_topics).
+    #[must_use]
+    pub fn with_state_topics(mut self, state_topics: bool) -> Self {
+        self.state_topics = state_topics;
         self
     }
 

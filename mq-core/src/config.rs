@@ -12,6 +12,7 @@ use crate::offer::Offer;
 use crate::pattern::{Keys, compile};
 use crate::policy::{self, Policy};
 use crate::quota::{UserLimits, VirtualHostLimits};
+use crate::rewrite::TopicRewrite;
 
 /// The settings of a [`Broker`](crate::Broker).
 ///
@@ -82,6 +83,14 @@ pub struct Config {
     pub stomp_heart_beat: Duration,
     /// Whose words STOMP's destinations and headers are. Default: RabbitMQ's.
     pub stomp_dialect: StompDialect,
+    /// Whether it is said in ActiveMQ's dialect that connections and consumers come and go: under
+    /// the topics `ActiveMQ.Advisory.Connection`, `ActiveMQ.Advisory.Consumer.Queue.NAME` and
+    /// `ActiveMQ.Advisory.Consumer.Topic.NAME`, with how many consumers there are. Default: no.
+    pub advisories: bool,
+    /// Whether each queue of ActiveMQ's dialect has dead letters of its own in
+    /// `ActiveMQ.DLQ.Queue.NAME` (`individualDeadLetterStrategy`). Default: no, all are in
+    /// `ActiveMQ.DLQ`.
+    pub individual_dead_letters: bool,
     /// Largest number of AMQP channels on one connection.
     pub channel_max: u16,
     /// Largest AMQP frame, in bytes (at least 4096).
@@ -99,6 +108,9 @@ pub struct Config {
     /// Whether MQTT clients may publish to topics that begin with `$` (MQTT 5.0 section
     /// 4.7.2). To `$SYS` they never may, as in Mosquitto. Default: yes.
     pub dollar_topics: bool,
+    /// Other names for the topics of MQTT clients. They come before everything else: rights are
+    /// asked for the new name, and a message is delivered with it.
+    pub topic_rewrites: Vec<TopicRewrite>,
     /// How often what the broker says of itself under `$SYS` is said anew, with Mosquitto's
     /// names, to the MQTT clients of the first virtual host. Only what has changed is. Zero,
     /// the default: there is no `$SYS`.
@@ -163,6 +175,8 @@ impl Default for Config {
             heartbeat: 60,
             stomp_heart_beat: Duration::from_millis(500),
             stomp_dialect: StompDialect::RabbitMq,
+            advisories: false,
+            individual_dead_letters: false,
             channel_max: 2047,
             frame_max: 131_072,
             receive_maximum: 1024,
@@ -170,6 +184,7 @@ impl Default for Config {
             maximum_in_flight: 64,
             topic_alias_maximum: 64,
             dollar_topics: true,
+            topic_rewrites: Vec::new(),
             sys_interval: Duration::ZERO,
             amqp_product: String::from("RabbitMQ"),
             amqp_version: String::from("3.10.8"),

@@ -231,6 +231,7 @@ extern crate alloc;
 
 mod administration;
 mod admission;
+mod bridge;
 mod broker;
 mod config;
 mod dialect;
@@ -246,10 +247,12 @@ mod policy;
 mod quota;
 mod recovery;
 mod report;
+mod rewrite;
 mod scram;
 
 pub use administration::Administration;
 pub use admission::{Authentication, Credentials, Proving, Terms};
+pub use bridge::{Bridge, BridgeDirection, BridgeTopic, BridgeTopicError};
 pub use broker::{
     Broker, ConnectionStatistics, Fault, Input, Interception, Interceptor, Output, Publisher,
 };
@@ -265,3 +268,4 @@ pub use policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
 pub use quota::{UserLimits, VirtualHostLimits};
 pub use recovery::{Recovery, RecoveryError};
 pub use report::{PeerReport, Reason, Report};
+pub use rewrite::{RewriteAction, RewriteError, TopicRewrite};

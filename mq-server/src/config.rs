@@ -7,6 +7,7 @@ use std::time::Duration;
 use mq_core::{Interceptor, Protocol};
 
 use crate::authenticator::Authenticator;
+use crate::bridge::Bridge;
 use crate::store::Storage;
 use crate::transport::{Endpoint, TlsFiles};
 
@@ -110,6 +111,8 @@ pub struct Config {
     /// confirmed is in there. Default: nowhere; all is gone with the server then, and what is
     /// confirmed is in memory.
     pub store: Option<Arc<dyn Storage>>,
+    /// Other MQTT brokers with which messages are exchanged. Default: none.
+    pub bridges: Vec<Bridge>,
     /// Open sockets at one time, over all protocols. A connection over it is
     /// closed at once. Default 10,000.
     pub max_connections: u32,
@@ -149,6 +152,14 @@ pub enum ConfigError {
         /// The listener.
         endpoint: String,
     },
+    /// A bridge with a topic that is none.
+    #[error("bridge {name:?}: {reason}")]
+    Bridge {
+        /// The name of the bridge.
+        name: String,
+        /// What is wrong with it.
+        reason: mq_core::BridgeTopicError,
+    },
     /// Those of the broker itself.
     #[error(transparent)]
     Broker(#[from] mq_core::ConfigError),
@@ -175,6 +186,17 @@ impl Config {
         if let Some(endpoint) = self.endpoints.iter().find(|e| !is_known(&e.virtual_host)) {
             let endpoint = endpoint.to_string();
             return Err(ConfigError::VirtualHost { endpoint });
+        }
+        for bridge in &self.bridges {
+            if !is_known(&bridge.virtual_host) {
+                let endpoint = format!("bridge {:?}", bridge.name);
+                return Err(ConfigError::VirtualHost { endpoint });
+            }
+            let mut checked = bridge.topics.topics.iter().map(|topic| topic.check());
+            if let Some(Err(reason)) = checked.find(Result::is_err) {
+                let name = bridge.name.clone();
+                return Err(ConfigError::Bridge { name, reason });
+            }
         }
         let limits = &self.broker.limits;
         let wait = |timeout: Duration| usize::from(!timeout.is_zero());
@@ -253,6 +275,7 @@ impl Default for Config {
             authenticator: None,
             interceptor: None,
             store: None,
+            bridges: Vec::new(),
             max_connections: 10_000,
             max_connections_per_address: 10_000,
             write_timeout: Duration::from_secs(60),

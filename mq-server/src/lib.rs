@@ -63,6 +63,7 @@
 
 mod authenticator;
 mod blocking;
+mod bridge;
 mod broker_task;
 mod config;
 mod connection;
@@ -84,6 +85,7 @@ mod transport;
 
 pub use authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
 pub use blocking::BlockingServer;
+pub use bridge::Bridge;
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
 pub use fault::Fault;

@@ -65,7 +65,19 @@ impl Reception {
             identity: established.identity.take(),
             allow_anonymous: endpoint.allow_anonymous,
             virtual_host: endpoint.virtual_host.clone(),
+            state_topics: false,
         };
+        self.accept(established, terms, peer, place).await;
+    }
+
+    /// Hands a connection to the broker.
+    pub(crate) async fn accept(
+        &self,
+        established: Established,
+        terms: Terms,
+        peer: Peer,
+        place: Place,
+    ) {
         let accepted = Box::new(Accepted {
             established,
             terms,
@@ -156,20 +168,22 @@ pub(crate) enum Peer {
     Tcp(SocketAddr),
     /// The path of the socket that it found.
     Unix(PathBuf),
+    /// The name of a bridge of this server.
+    Bridge(String),
 }
 
 impl Peer {
     pub(crate) fn socket_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Bridge(_) => None,
         }
     }
 
     fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip().to_canonical()),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Bridge(_) => None,
         }
     }
 }
@@ -179,6 +193,7 @@ impl fmt::Display for Peer {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => path.display().fmt(f),
+            Self::Bridge(name) => write!(f, "bridge {name}"),
         }
     }
 }

@@ -51,6 +51,17 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts a connection that no listener has accepted.
+    pub(crate) fn take_any(&self) -> Result<Place, Full> {
+        self.take(Claim {
+            listener: usize::MAX,
+            address: None,
+            max: u32::MAX,
+            max_of_listener: u32::MAX,
+            max_of_address: u32::MAX,
+        })
+    }
+
     /// Counts one more, unless there are too many.
     pub(crate) fn take(&self, claim: Claim) -> Result<Place, Full> {
         let mut counts = self.counts();

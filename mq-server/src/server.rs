@@ -9,6 +9,7 @@ use mq_core::{Administration, Authentication, Interception, Interceptor, Publish
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::bridge::{self, Bridge};
 use crate::broker_task::{self, BrokerTask};
 use crate::fault::Fault;
 use crate::hand::{AdministerError, Hand, Inventory, Snapshot};
@@ -119,7 +120,8 @@ impl Server {
             commands,
             inbox,
         );
-        let running = tokio::spawn(run(broker, listeners, reception, stopped));
+        let bridges = config.bridges;
+        let running = tokio::spawn(run(broker, listeners, bridges, reception, stopped));
         Ok(Self {
             bound,
             endpoints,
@@ -261,6 +263,7 @@ const MESSAGE_HEAD: usize = 1 << 20;
 async fn run(
     mut broker: BrokerTask,
     listeners: Vec<Listener>,
+    bridges: Vec<Bridge>,
     reception: Reception,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -268,6 +271,9 @@ async fn run(
     let mut accepting = JoinSet::new();
     for (number, listener) in listeners.into_iter().enumerate() {
         accepting.spawn(listener::accept(number, listener, reception.clone()));
+    }
+    for bridge in bridges {
+        accepting.spawn(bridge::run(bridge, reception.clone()));
     }
     drop(reception);
     broker.serve_until(stopped).await;

@@ -36,6 +36,8 @@ pub(super) type Host = usize;
 /// Names a thing in its virtual host. What belongs to another stands after it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
+    /// Of a user, or else of the virtual host.
+    Limits(Option<Name>),
     Policy(PolicyKind, Name),
     Exchange(Name),
     Queue(QueueId),
@@ -143,6 +145,8 @@ fn effect(change: &Change) -> Effect {
             Effect::Makes(Key::Policy(kept.kind, Name::from(&*kept.policy.name)))
         }
         Change::PolicyCleared { kind, name } => Effect::Ends(Key::Policy(*kind, name.clone())),
+        Change::Limits(limits) => Effect::Makes(Key::Limits(limits.user.clone())),
+        Change::LimitsCleared { user } => Effect::Ends(Key::Limits(user.clone())),
         Change::Queue(queue) => Effect::Makes(Key::Queue(queue.id)),
         Change::QueueDeleted { id } => Effect::Ends(Key::Queue(*id)),
         Change::Bound(binding) => Effect::Makes(Key::Binding(binding.id)),

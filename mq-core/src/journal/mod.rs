@@ -17,6 +17,7 @@ mod batch;
 mod field;
 mod hold;
 mod index;
+mod limits;
 mod message;
 mod policy;
 mod record;

@@ -29,6 +29,8 @@
 //! | 18 | 1 | policy | whether it is the operator's as a flag, virtual host, name, pattern, and what it is for as texts, priority as 8 bytes, definition as a table |
 //! | 19 | 1 | policy cleared | whether it is the operator's as a flag, name |
 //! | 20 | 1 | exchange with more | the fields of an exchange, whether it lets messages wait as a flag, and what it takes a hash of: a byte that is 0 for the routing key, 1 for a header and 2 for a property, and after 1 and 2 the name as text |
+//! | 21 | 1 | limits | a user as optional text, or else the virtual host; connections, and channels of a user or queues of a virtual host, as optional numbers |
+//! | 22 | 1 | limits cleared | a user as optional text, or else the virtual host |
 //! | 34 | 1 | settled range | backlog, first position and number of positions as numbers |
 //!
 //! A destination is a byte, and after 0 the number of a queue, after 1 the name of an
@@ -57,6 +59,7 @@ use bytes::Bytes;
 
 use super::batch::Batch;
 use super::field::{Fields, Malformed, put_flag, put_number, put_option, put_text, put_time};
+use super::limits::put_limits;
 use super::message::{put_headers, put_message};
 use super::policy::put_policy;
 use super::session::{put_copy, put_handshake, put_sent, put_session, put_subscription};
@@ -121,6 +124,8 @@ mod kind {
     pub(super) const POLICY: u8 = 18;
     pub(super) const POLICY_CLEARED: u8 = 19;
     pub(super) const EXCHANGE_WITH_MORE: u8 = 20;
+    pub(super) const LIMITS: u8 = 21;
+    pub(super) const LIMITS_CLEARED: u8 = 22;
     pub(super) const SETTLED_RANGE: u8 = 34;
 }
 
@@ -323,6 +328,14 @@ impl Encoder {
                 put_text(fields, name);
                 kind::POLICY_CLEARED
             }
+            Change::Limits(limits) => {
+                put_limits(fields, limits);
+                kind::LIMITS
+            }
+            Change::LimitsCleared { user } => {
+                put_option(fields, user.as_deref(), put_text);
+                kind::LIMITS_CLEARED
+            }
         };
         self.finish(out, kind, body);
         true
@@ -512,6 +525,10 @@ impl Fields {
             kind::POLICY_CLEARED => Change::PolicyCleared {
                 kind: self.policy_kind()?,
                 name: self.text()?,
+            },
+            kind::LIMITS => Change::Limits(self.limits()?),
+            kind::LIMITS_CLEARED => Change::LimitsCleared {
+                user: self.option(Self::text)?,
             },
             _ => return Ok(None),
         }))

@@ -135,7 +135,9 @@ impl Reader {
             Change::Exchange { .. }
             | Change::ExchangeDeleted { .. }
             | Change::Policy(_)
-            | Change::PolicyCleared { .. } => {}
+            | Change::PolicyCleared { .. }
+            | Change::Limits(_)
+            | Change::LimitsCleared { .. } => {}
             Change::Queue(queue) => self.see_id(host, queue.id.0),
             Change::QueueDeleted { id } => self.see_id(host, id.0),
             Change::Bound(binding) => self.see_id(host, binding.id.0),
@@ -179,6 +181,10 @@ impl Reader {
         index.count_messages(model.meter());
         let mut gone = Vec::new();
         for (host, key, position, change) in index.things() {
+            if let Change::Limits(limits) = change {
+                model.restore_limits(host, limits);
+                continue;
+            }
             let Some(vhost) = model.host_mut(host) else {
                 continue;
             };

@@ -3,8 +3,8 @@
 use super::batch::Batch;
 use super::record::{Context, Encoder, Record, Unreadable, decode};
 use crate::model::change::{
-    BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptPolicy, KeptQueue,
-    KeptSession, KeptSubscription, Range, Sender, Sent, Target, TransactionId,
+    BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptLimits, KeptPolicy,
+    KeptQueue, KeptSession, KeptSubscription, Range, Sender, Sent, Target, TransactionId,
 };
 use crate::model::exchange::{Destination, ExchangeSettings, ExchangeType, HashOn};
 use crate::model::message::{
@@ -408,6 +408,32 @@ fn version_1() -> Vec<(&'static str, Record)> {
                 false,
                 HashOn::Header(Name::from("h")),
             ),
+        ),
+        (
+            "15010A 01056775657374 010A 00",
+            Record::Change(Change::Limits(KeptLimits {
+                user: Some(Name::from("guest")),
+                connections: Some(10),
+                others: None,
+            })),
+        ),
+        (
+            "150105 00 00 01AC02",
+            Record::Change(Change::Limits(KeptLimits {
+                user: None,
+                connections: None,
+                others: Some(300),
+            })),
+        ),
+        (
+            "160107 01056775657374",
+            Record::Change(Change::LimitsCleared {
+                user: Some(Name::from("guest")),
+            }),
+        ),
+        (
+            "160101 00",
+            Record::Change(Change::LimitsCleared { user: None }),
         ),
         (
             "130103 00 0170",

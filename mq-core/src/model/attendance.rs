@@ -17,6 +17,10 @@ type Host = usize;
 pub(super) struct Attendance {
     user_limits: BTreeMap<String, UserLimits>,
     host_limits: BTreeMap<String, VirtualHostLimits>,
+    /// Those that were set while the broker runs. Of a user, the virtual host in whose part of
+    /// the log they are.
+    set_users: BTreeMap<Name, (Host, UserLimits)>,
+    set_hosts: BTreeMap<Name, VirtualHostLimits>,
     present: BTreeMap<ConnectionId, Present>,
     hosts: BTreeMap<Host, u32>,
     users: BTreeMap<Name, Had>,
@@ -51,8 +55,7 @@ impl Attendance {
 
     /// How many queues a virtual host may have.
     pub(super) fn queues(&self, host: &str, limit: usize) -> usize {
-        let limits = self.host_limits.get(host);
-        let most = limits.and_then(|limits| limits.max_queues);
+        let most = self.of_host(host).and_then(|limits| limits.max_queues);
         most.map_or(limit, |most| limit.min(most as usize))
     }
 
@@ -64,6 +67,47 @@ impl Attendance {
     ) {
         self.user_limits = user_limits;
         self.host_limits = host_limits;
+    }
+
+    /// Those of the settings come before those that were set.
+    fn of_user(&self, user: &str) -> Option<&UserLimits> {
+        let set = || self.set_users.get(user).map(|(_, limits)| limits);
+        self.user_limits.get(user).or_else(set)
+    }
+
+    fn of_host(&self, host: &str) -> Option<&VirtualHostLimits> {
+        let set = || self.set_hosts.get(host);
+        self.host_limits.get(host).or_else(set)
+    }
+
+    /// Whether the settings have limits of a user.
+    pub(super) fn is_configured_user(&self, user: &str) -> bool {
+        self.user_limits.contains_key(user)
+    }
+
+    pub(super) fn is_configured_host(&self, host: &str) -> bool {
+        self.host_limits.contains_key(host)
+    }
+
+    /// Sets the limits of a user, or clears them. Returns the virtual host in whose part of the
+    /// log that is: this one, unless it was another before.
+    pub(super) fn set_user(&mut self, host: Host, user: &Name, limits: UserLimits) -> Host {
+        let host = self.set_users.get(user).map_or(host, |(host, _)| *host);
+        if limits == UserLimits::default() {
+            self.set_users.remove(user);
+        } else {
+            self.set_users.insert(user.clone(), (host, limits));
+        }
+        host
+    }
+
+    /// The same of a virtual host.
+    pub(super) fn set_host(&mut self, host: &Name, limits: VirtualHostLimits) {
+        if limits == VirtualHostLimits::default() {
+            self.set_hosts.remove(host);
+        } else {
+            self.set_hosts.insert(host.clone(), limits);
+        }
     }
 
     /// The virtual host that a connection uses.
@@ -80,7 +124,7 @@ impl Attendance {
         host: Host,
         host_name: &str,
     ) -> Result<(), Refusal> {
-        let limits = self.host_limits.get(host_name);
+        let limits = self.of_host(host_name);
         if let Some(most) = limits.and_then(|limits| limits.max_connections)
             && self.hosts.get(&host).copied().unwrap_or_default() >= most
         {
@@ -89,7 +133,7 @@ impl Attendance {
                  ({most}) is reached"
             )));
         }
-        let limits = self.user_limits.get(&**user);
+        let limits = self.of_user(user);
         let has = self.users.get(user).map_or(0, |had| had.connections);
         if let Some(most) = limits.and_then(|limits| limits.max_connections)
             && has >= most
@@ -115,14 +159,16 @@ impl Attendance {
 
     /// A connection opens a channel, if its user may have one more.
     pub(super) fn open_channel(&mut self, connection: ConnectionId) -> Result<(), Refusal> {
+        let user = self.present.get(&connection).map(|present| &*present.user);
+        let limits = user.and_then(|user| self.of_user(user));
+        let most = limits.and_then(|limits| limits.max_channels);
         let Some(present) = self.present.get_mut(&connection) else {
             return Ok(());
         };
         let Some(had) = self.users.get_mut(&present.user) else {
             return Ok(());
         };
-        let limits = self.user_limits.get(&*present.user);
-        if let Some(most) = limits.and_then(|limits| limits.max_channels)
+        if let Some(most) = most
             && had.channels >= most
         {
             return Err(Refusal::not_allowed(format_args!(

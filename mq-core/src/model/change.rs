@@ -23,6 +23,7 @@ use crate::policy::{Policy, PolicyKind};
 /// |---|---|
 /// | `Exchange`, `ExchangeDeleted` | a durable exchange is made, is gone |
 /// | `Policy`, `PolicyCleared` | a policy is set while the broker runs, is cleared |
+/// | `Limits`, `LimitsCleared` | limits of a user or of the virtual host are set while the broker runs, are cleared |
 /// | `Queue`, `QueueDeleted` | a durable queue is made, or has delivered more than it said; is gone with all that it holds |
 /// | `Bound`, `Unbound` | a durable exchange is bound to something durable, no longer is |
 /// | `Message` | a lasting message is put into durable backlogs |
@@ -49,6 +50,11 @@ pub(crate) enum Change {
     PolicyCleared {
         kind: PolicyKind,
         name: Name,
+    },
+    Limits(KeptLimits),
+    /// Those of a user, or else of the virtual host.
+    LimitsCleared {
+        user: Option<Name>,
     },
     Queue(Box<KeptQueue>),
     QueueDeleted {
@@ -116,6 +122,16 @@ impl Change {
 pub(crate) struct KeptPolicy {
     pub(crate) kind: PolicyKind,
     pub(crate) policy: Policy,
+}
+
+/// How much a user, or the virtual host, may have.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KeptLimits {
+    /// None: they are those of the virtual host.
+    pub(crate) user: Option<Name>,
+    pub(crate) connections: Option<u32>,
+    /// Channels of a user, queues of a virtual host.
+    pub(crate) others: Option<u32>,
 }
 
 /// A durable queue.

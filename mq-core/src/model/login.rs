@@ -3,6 +3,7 @@
 use super::message::Name;
 use super::refusal::Refusal;
 use super::request::{Credentials, Host, Identity, Login};
+use super::vhost::VirtualHost;
 use super::{ConnectionId, Model, Notice, refused};
 
 impl Model {
@@ -60,6 +61,7 @@ impl Model {
             let name = &vhost.shared.name;
             self.attendance.enter(connection, user, index, name)?;
             vhost.members.enter(connection, user, grant);
+            self.act(index, VirtualHost::advise_connection);
         }
         Ok(())
     }

@@ -63,6 +63,7 @@
 //!     priority: 0,
 //!     prefetch: 1,
 //!     selector: None,
+//!     topic: None,
 //! };
 //! let answer = ask(Request::Consume(Box::new(consume)));
 //! assert!(matches!(answer, Some(Notice::Consumed { .. })));
@@ -90,6 +91,7 @@ pub(crate) mod difference;
 mod drops;
 pub(crate) mod exchange;
 pub(crate) mod id;
+mod limits;
 mod login;
 pub(crate) mod message;
 pub(crate) mod meter;
@@ -117,6 +119,7 @@ use core::time::Duration;
 
 use crate::administration::Administration;
 use crate::config::{Config, ConfigError, Store};
+use crate::dialect::StompDialect;
 use crate::names::Names;
 use crate::policy::{Policy, PolicyKind};
 use attendance::Attendance;
@@ -204,6 +207,8 @@ impl Model {
         let vhosts = config.virtual_hosts.iter().map(|name| {
             let mut vhost = VirtualHost::new(name, config.seed, store, config.limits.clone());
             vhost.shared.meter = meter.clone();
+            vhost.shared.advises =
+                config.advisories && config.stomp_dialect == StompDialect::ActiveMq;
             vhost
         });
         let mut vhosts: Vec<VirtualHost> = vhosts.collect();
@@ -325,12 +330,14 @@ impl Model {
                 virtual_hosts,
             } => {
                 self.attendance.set_limits(users, virtual_hosts);
-                for vhost in &mut self.vhosts {
-                    let shared = &mut vhost.shared;
-                    shared.limits.queues = self.attendance.queues(&shared.name, self.queues);
-                }
+                self.limit_queues();
                 Ok(())
             }
+            Administration::SetUserLimits { user, limits } => self.set_user_limits(&user, limits),
+            Administration::SetVirtualHostLimits {
+                virtual_host,
+                limits,
+            } => self.set_host_limits(&virtual_host, limits),
             Administration::SetTracing { virtual_host, on } => {
                 let index = self.host(&virtual_host)?;
                 self.act(index, |vhost| vhost.set_tracing(on));

@@ -495,6 +495,9 @@ pub struct Consume {
     pub prefetch: u32,
     /// The text of a selector: only messages of which it is true are for the consumer.
     pub selector: Option<Name>,
+    /// The topic that the queue is there for, where the front end has made it for one:
+    /// [`Config::advisories`](crate::Config::advisories) are about that.
+    pub topic: Option<Name>,
 }
 
 /// A message to be routed.

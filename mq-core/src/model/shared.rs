@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     /// What is in force for queues and exchanges by their names.
     pub(crate) policies: Policies,
+    /// It is said that connections and consumers come and go.
+    pub(crate) advises: bool,
     /// The last identifier given out, to whatever it was.
     pub(crate) last_id: u64,
     pub(crate) notices: VecDeque<Said>,
@@ -48,6 +50,7 @@ impl Shared {
             now: Duration::ZERO,
             names: Names::new(seed, 0),
             policies: Policies::default(),
+            advises: false,
             last_id: 0,
             notices: VecDeque::new(),
             changes: Changes::new(store != Store::None),

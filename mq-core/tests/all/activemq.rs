@@ -418,6 +418,110 @@ fn redelivery_with_back_off() {
     assert_eq!(letters.map(|queue| queue.ready), Some(1));
 }
 
+/// `individualDeadLetterStrategy`: `ActiveMQ.DLQ.Queue.` and the name. What is given up there
+/// stays there ("a message in its own DLQ").
+#[test]
+fn individual_dead_letter_queues() {
+    let mut world = World::with(Config {
+        stomp_dialect: StompDialect::ActiveMq,
+        individual_dead_letters: true,
+        ..Config::default()
+    });
+    let client = Stomp::connect(&mut world);
+    let queues = ["/queue/q", "/queue/ActiveMQ.DLQ.Queue.q"];
+    for (queue, id) in queues.into_iter().zip(["1", "2"]) {
+        client.subscribe(&mut world, id, queue, "ack:client-individual\n");
+        if id == "1" {
+            send(client, &mut world, queue, "persistent:true\n", "m");
+        }
+        let message = messages(client, &mut world).remove(0);
+        assert_eq!(message.body, "m", "{queue}");
+        ack(client, &mut world, "NACK", &message, "");
+    }
+    assert!(messages(client, &mut world).is_empty());
+    let names: Vec<_> = world.broker.queues().map(|queue| queue.name).collect();
+    assert!(
+        !names.iter().any(|name| &**name == "ActiveMQ.DLQ"),
+        "{names:?}"
+    );
+}
+
+/// What came under advisory topics: the topic, the type, and how many consumers there are.
+fn advised(client: Stomp, world: &mut World) -> Vec<String> {
+    let said = |frame: Frame| {
+        let destination = frame.header("destination").unwrap();
+        let topic = destination
+            .strip_prefix("/topic/ActiveMQ.Advisory.")
+            .unwrap();
+        assert_eq!(frame.header("type"), Some("Advisory"), "{frame:?}");
+        let count = frame
+            .header("consumerCount")
+            .map(|count| format!(" {count}"));
+        topic.to_owned() + &count.unwrap_or_default()
+    };
+    messages(client, world).into_iter().map(said).collect()
+}
+
+/// `AdvisoryBroker`: `ActiveMQ.Advisory.Connection`, `Consumer.Queue.NAME` and
+/// `Consumer.Topic.NAME`, with `consumerCount`. Nothing is said about those who listen there.
+#[test]
+fn advisories_of_connections_and_consumers() {
+    let mut world = World::with(Config {
+        stomp_dialect: StompDialect::ActiveMq,
+        advisories: true,
+        ..Config::default()
+    });
+    let listener = Stomp::connect(&mut world);
+    subscribe(listener, &mut world, "1", "/topic/ActiveMQ.Advisory.>", "");
+    assert!(advised(listener, &mut world).is_empty());
+    let client = Stomp::connect(&mut world);
+    assert_eq!(advised(listener, &mut world), ["Connection"]);
+    subscribe(client, &mut world, "q", "/queue/a", "");
+    subscribe(client, &mut world, "t", "/topic/b.c", "");
+    assert_eq!(
+        advised(listener, &mut world),
+        ["Consumer.Queue.a 1", "Consumer.Topic.b.c 1"]
+    );
+    let mut amqp = Amqp::connect(&mut world);
+    amqp.consume(2, "a", "tag", true);
+    amqp.seen(&mut world);
+    listener.subscribe(&mut world, "2", "/topic/b.c", "");
+    assert_eq!(
+        advised(listener, &mut world),
+        ["Connection", "Consumer.Queue.a 2", "Consumer.Topic.b.c 2"]
+    );
+    client.send(&mut world, "UNSUBSCRIBE\nid:q\n\n");
+    assert_eq!(advised(listener, &mut world), ["Consumer.Queue.a 1"]);
+    world.cut(client.0);
+    let mut seen = advised(listener, &mut world);
+    seen.sort();
+    assert_eq!(seen, ["Connection", "Consumer.Topic.b.c 1"]);
+    // A queue goes with its consumers.
+    crate::world::amqp::delete_queue(&mut amqp, "a", false, false);
+    amqp.seen(&mut world);
+    assert!(advised(listener, &mut world).is_empty());
+}
+
+/// They are said where the settings want them, in ActiveMQ's dialect alone.
+#[test]
+fn advisories_are_off() {
+    for (stomp_dialect, advisories) in [
+        (StompDialect::ActiveMq, false),
+        (StompDialect::RabbitMq, true),
+    ] {
+        let mut world = World::with(Config {
+            stomp_dialect,
+            advisories,
+            ..Config::default()
+        });
+        let listener = Stomp::connect(&mut world);
+        subscribe(listener, &mut world, "1", "/topic/ActiveMQ.Advisory.#", "");
+        let client = Stomp::connect(&mut world);
+        subscribe(client, &mut world, "q", "/queue/a", "");
+        assert!(messages(listener, &mut world).is_empty());
+    }
+}
+
 /// A queue that goes while a message rests takes it with it.
 #[test]
 fn a_queue_goes_with_what_rests_in_it() {

@@ -32,6 +32,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("admission.rs", ABOVE_SETTINGS),
     ("dialect.rs", ABOVE_SETTINGS),
     ("offer.rs", ABOVE_SETTINGS),
+    ("rewrite.rs", ABOVE_SETTINGS),
+    ("bridge.rs", ABOVE_SETTINGS),
     ("pattern.rs", ABOVE_SETTINGS),
     ("policy.rs", ABOVE_SETTINGS),
     ("names.rs", ABOVE_SETTINGS),

@@ -54,6 +54,7 @@ mod stomp;
 mod stomp_queue;
 mod system_tree;
 mod takeover;
+mod topic_rewrite;
 mod transient_to_session;
 mod undeliverable;
 mod world;

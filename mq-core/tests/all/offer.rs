@@ -239,7 +239,11 @@ fn another_server() {
             "UseAnotherServer ServerReference(\"other:1883\")",
             &b"\xE0\x0F\x9C\x0D\x1C\x00\x0Aother:1883"[..],
         ),
-        (false, "QuotaExceeded", &b"\xE0\x01\x8B"[..]),
+        (
+            false,
+            "QuotaExceeded ReasonString(\"there is no room for one more session\")",
+            &b"\xE0\x15\x8B\x13\x1F\x00\x10the server stops"[..],
+        ),
     ] {
         let mut config = config(if reference { offer() } else { Offer::default() });
         config.limits = Limits {
@@ -346,5 +350,152 @@ fn reason_strings() {
         };
         assert_eq!(ack.reason_code, mqtt_codec::ReasonCode::NotAuthorized);
         assert_eq!(ack.properties.reason_string(), expected);
+    }
+}
+
+/// Sends a CONNECT of 5.0 and another packet, and returns the reason codes of the answers with
+/// their Reason Strings.
+fn reasons(
+    world: &mut World,
+    connect: &Connect<'_>,
+    packets: &[Packet<'_>],
+) -> Vec<(String, Option<String>)> {
+    let id = world.connect(Protocol::Mqtt);
+    let version = ProtocolVersion::V5_0;
+    let mut bytes = Vec::new();
+    Packet::Connect(*connect)
+        .encode(version, &mut bytes)
+        .unwrap();
+    for packet in packets {
+        packet.encode(version, &mut bytes).unwrap();
+    }
+    world.send(id, &bytes);
+    reasons_of(world, id)
+}
+
+fn reasons_of(world: &mut World, id: mq_core::ConnectionId) -> Vec<(String, Option<String>)> {
+    let received = std::mem::take(&mut world.socket(id).received);
+    let mut rest = &received[..];
+    let mut seen = Vec::new();
+    while let Some((packet, len)) =
+        decode(rest, ProtocolVersion::V5_0, &WireLimits::default()).unwrap()
+    {
+        let (code, properties) = match &packet {
+            Packet::ConnAck(ack) => (format!("{:?}", ack.reason_code), ack.properties),
+            Packet::SubAck(ack) => {
+                let codes: Vec<_> = ack.reason_codes.iter().collect();
+                (format!("{codes:?}"), ack.properties)
+            }
+            Packet::Disconnect(ack) => (format!("{:?}", ack.reason_code), ack.properties),
+            other => panic!("{other:?}"),
+        };
+        seen.push((code, properties.reason_string().map(String::from)));
+        rest = &rest[len..];
+    }
+    seen
+}
+
+/// Sections 3.2.2.3.9, 3.9.2.1.2 and 3.14.2.2.3: why. A client that wants no problem information
+/// has it in CONNACK and DISCONNECT alone (3.1.2.11.7).
+#[test]
+fn refusals_are_explained() {
+    use mq_core::{Permission, UserLimits};
+    for wants in [true, false] {
+        let list = properties([Property::RequestProblemInformation(wants)]);
+        let plain = Connect {
+            properties: list.as_properties(),
+            ..Connect::clean(ProtocolVersion::V5_0, utf8("c"))
+        };
+        let reason = |code: &str, text: &str| (code.to_owned(), Some(text.to_owned()));
+        // A password.
+        let named = Connect {
+            user_name: Some(utf8("guest")),
+            password: Some(b"wrong"),
+            ..plain
+        };
+        let mut world = World::new();
+        assert_eq!(
+            reasons(&mut world, &named, &[]),
+            [reason(
+                "BadUserNameOrPassword",
+                "the user name or the password is wrong"
+            )]
+        );
+        // Nobody.
+        let mut world = World::with(Config {
+            allow_anonymous: false,
+            ..Config::default()
+        });
+        let text = "who gives no user name is not let in";
+        assert_eq!(
+            reasons(&mut world, &plain, &[]),
+            [reason("NotAuthorized", text)]
+        );
+        // A limit.
+        let none = UserLimits {
+            max_connections: Some(0),
+            max_channels: None,
+        };
+        let mut world = World::with(Config {
+            user_limits: [("guest".into(), none)].into(),
+            ..Config::default()
+        });
+        let text = "connection refused for user 'guest': user connection limit (0) is reached";
+        let refused = reasons(&mut world, &plain, &[]);
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].1.as_ref().unwrap().contains(text), "{refused:?}");
+        // A filter, and one of several.
+        let mut world = World::with(Config {
+            permissions: vec![Permission {
+                user: "guest".into(),
+                virtual_host: "/".into(),
+                configure: ".*".into(),
+                write: ".*".into(),
+                read: "^$".into(),
+            }],
+            ..Config::default()
+        });
+        let subscribe = |filters: &[&'static str]| {
+            let all = filters
+                .iter()
+                .map(|filter| Subscription::new(filter, QoS::AtMostOnce));
+            let all: &'static [_] = all.collect::<Vec<_>>().leak();
+            Packet::Subscribe(mqtt_codec::Subscribe {
+                packet_identifier: mqtt_codec::PacketIdentifier::new(1).unwrap(),
+                properties: mqtt_codec::Properties::EMPTY,
+                subscriptions: all.into(),
+            })
+        };
+        for (filters, codes, text) in [
+            (
+                &["a"][..],
+                "[NotAuthorized]",
+                "the filter is not for this user",
+            ),
+            (
+                &["a", "b"],
+                "[NotAuthorized, NotAuthorized]",
+                "filter 1: the filter is not for this user; filter 2: the filter is not for this user",
+            ),
+        ] {
+            let seen = reasons(&mut world, &plain, &[subscribe(filters)]);
+            let text = wants.then(|| text.to_owned());
+            assert_eq!(seen[1], (codes.to_owned(), text));
+        }
+        // Another connection with the client identifier.
+        let mut world = World::new();
+        let id = world.connect(Protocol::Mqtt);
+        let mut bytes = Vec::new();
+        Packet::Connect(plain)
+            .encode(ProtocolVersion::V5_0, &mut bytes)
+            .unwrap();
+        world.send(id, &bytes);
+        world.socket(id).received.clear();
+        reasons(&mut world, &plain, &[]);
+        let text = "another connection has the client identifier";
+        assert_eq!(
+            reasons_of(&mut world, id),
+            [reason("SessionTakenOver", text)]
+        );
     }
 }

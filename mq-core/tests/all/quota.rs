@@ -3,6 +3,7 @@
 
 use crate::world::World;
 use crate::world::amqp::Amqp;
+use crate::world::log::storing;
 use crate::world::mqtt::Mqtt;
 use amqp_codec::TableBuf;
 use amqp_codec::connection::ClientConfig;
@@ -136,4 +137,118 @@ fn queues() {
         "channel.close 406 PRECONDITION_FAILED - cannot declare queue 'r': queue limit in vhost \
          '/' (1) is reached"
     );
+}
+
+fn two(user: u32) -> Administration {
+    Administration::SetUserLimits {
+        user: "guest".into(),
+        limits: UserLimits {
+            max_connections: Some(user),
+            max_channels: None,
+        },
+    }
+}
+
+fn one_queue() -> Administration {
+    Administration::SetVirtualHostLimits {
+        virtual_host: "/".into(),
+        limits: VirtualHostLimits {
+            max_connections: None,
+            max_queues: Some(1),
+        },
+    }
+}
+
+/// `rabbitmqctl set_user_limits`, `clear_user_limits`, `set_vhost_limits`: they hold at once, for
+/// what comes from then on.
+#[test]
+fn limits_are_set_while_the_broker_runs() {
+    let mut world = World::new();
+    let mut c = Amqp::connect(&mut world);
+    assert_eq!(world.administer(two(1)), Some(Ok(())));
+    assert!(greeting(&mut world).contains("limit (1) is reached"));
+    assert_eq!(world.administer(two(2)), Some(Ok(())));
+    assert_eq!(greeting(&mut world), "opened");
+    assert!(greeting(&mut world).contains("limit (2) is reached"));
+    let clear = Administration::SetUserLimits {
+        user: "guest".into(),
+        limits: UserLimits::default(),
+    };
+    assert_eq!(world.administer(clear), Some(Ok(())));
+    assert_eq!(greeting(&mut world), "opened");
+    assert_eq!(world.administer(one_queue()), Some(Ok(())));
+    c.declare("q", &TableBuf::new());
+    c.seen(&mut world);
+    c.declare("r", &TableBuf::new());
+    assert!(
+        c.answer(&mut world)
+            .contains("queue limit in vhost '/' (1) is reached")
+    );
+}
+
+/// What the settings say is changed there.
+#[test]
+fn limits_of_the_settings_are_not_changed() {
+    let limits = VirtualHostLimits::default();
+    let mut world = World::with(with(UserLimits::default(), limits));
+    for (action, text) in [
+        (
+            two(1),
+            "the limits of user 'guest' are those of the settings",
+        ),
+        (
+            one_queue(),
+            "the limits of vhost '/' are those of the settings",
+        ),
+        (
+            Administration::SetVirtualHostLimits {
+                virtual_host: "none".into(),
+                limits,
+            },
+            "vhost none not found",
+        ),
+    ] {
+        assert_eq!(world.administer(action), Some(Err(text.into())));
+    }
+}
+
+/// They are in the log, and what was cleared is not.
+#[test]
+fn limits_outlive_the_broker() {
+    let mut world = World::with(storing());
+    assert_eq!(
+        world.administer(two(9)),
+        None,
+        "it is on its way to the store"
+    );
+    world.store.is_quick = true;
+    world.sync();
+    assert_eq!(world.administer(two(1)), Some(Ok(())));
+    assert_eq!(world.administer(one_queue()), Some(Ok(())));
+    let other = Administration::SetUserLimits {
+        user: "other".into(),
+        limits: UserLimits {
+            max_connections: Some(0),
+            max_channels: None,
+        },
+    };
+    assert_eq!(world.administer(other), Some(Ok(())));
+    world.crash();
+    let mut c = Amqp::connect(&mut world);
+    assert!(greeting(&mut world).contains("user connection limit (1) is reached"));
+    c.declare("q", &TableBuf::new());
+    c.seen(&mut world);
+    c.declare("r", &TableBuf::new());
+    assert!(
+        c.answer(&mut world)
+            .contains("queue limit in vhost '/' (1) is reached")
+    );
+    let clear = Administration::SetUserLimits {
+        user: "guest".into(),
+        limits: UserLimits::default(),
+    };
+    assert_eq!(world.administer(clear), Some(Ok(())));
+    world.crash();
+    let _one = Amqp::connect(&mut world);
+    assert_eq!(greeting(&mut world), "opened");
 }

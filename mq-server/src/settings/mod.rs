@@ -3,8 +3,10 @@
 //! Each of these is a table of the same shape ([`Tables`]), and is checked by itself, so that
 //! a complaint names where it comes from. Laid over each other they are read once.
 
+mod bridge;
 mod layer;
 mod policy;
+mod rewrite;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -65,6 +67,13 @@ pub(crate) enum SettingsError {
     HalfOfTls,
     #[error("cannot find the address of {host:?} to listen on: {reason}")]
     Host { host: String, reason: String },
+    #[error("bridges: {topic:?} is no topic: {reason}")]
+    BridgeTopic {
+        topic: String,
+        reason: mq_core::BridgeTopicError,
+    },
+    #[error("mqtt.topic_rewrites: {0}")]
+    Rewrite(#[from] mq_core::RewriteError),
     #[error(transparent)]
     Config(#[from] mq_server::ConfigError),
     #[error("store: {0}")]

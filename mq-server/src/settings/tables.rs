@@ -14,7 +14,9 @@ use mq_server::store::{Directory, Storage, StoreError};
 use mq_server::{Config, Endpoint, Listen, TlsFiles};
 use serde::{Deserialize, Serialize};
 
+use super::bridge::BridgeTable;
 use super::policy::PolicyTable;
+use super::rewrite::{self, RewriteTable};
 use super::{Log, Settings, SettingsError};
 use crate::cli::{Address, LogFormat};
 
@@ -44,6 +46,7 @@ pub(crate) struct Tables {
     shutdown_grace_seconds: u64,
     handshake_timeout_seconds: u64,
     endpoints: Vec<Endpoint>,
+    bridges: Vec<BridgeTable>,
     /// Drawn at every start, unless it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
@@ -101,6 +104,7 @@ table!(MqttTable in mqtt {
     maximum_in_flight: u16,
     topic_alias_maximum: u16,
     dollar_topics: bool,
+    topic_rewrites: Vec<RewriteTable>,
     sys_interval_seconds: u64,
     maximum_qos: u8,
     retain_available: bool,
@@ -116,6 +120,8 @@ table!(MqttTable in mqtt {
 table!(StompTable in stomp {
     heart_beat_milliseconds: u64,
     dialect: Dialect,
+    advisories: bool,
+    individual_dead_letters: bool,
 });
 
 table!(LogTable in log {
@@ -273,7 +279,8 @@ impl Default for Tables {
             max_connections,
             max_connections_per_address,
             write_timeout,
-            store: _, // unlike a program with a server in it, a process keeps its log
+            bridges: _, // none
+            store: _,   // unlike a program with a server in it, a process keeps its log
             linger,
             shutdown_grace,
         } = Config::default();
@@ -297,12 +304,15 @@ impl Default for Tables {
             heartbeat,
             stomp_heart_beat,
             stomp_dialect: _, // RabbitMQ's
+            advisories,
+            individual_dead_letters,
             channel_max,
             frame_max,
             receive_maximum,
             maximum_in_flight,
             topic_alias_maximum,
             dollar_topics,
+            topic_rewrites,
             sys_interval: _, // 10 s in a process, as in Mosquitto
             amqp_product,
             amqp_version,
@@ -351,6 +361,7 @@ impl Default for Tables {
             shutdown_grace_seconds: shutdown_grace.as_secs(),
             handshake_timeout_seconds: handshake_timeout.as_secs(),
             endpoints,
+            bridges: Vec::new(),
             seed: None,
             listen: ListenTable {
                 amqp: address(listen.amqp),
@@ -376,6 +387,7 @@ impl Default for Tables {
                 maximum_in_flight,
                 topic_alias_maximum,
                 dollar_topics,
+                topic_rewrites: topic_rewrites.into_iter().map(Into::into).collect(),
                 sys_interval_seconds: 10,
                 maximum_qos,
                 retain_available,
@@ -390,6 +402,8 @@ impl Default for Tables {
             stomp: StompTable {
                 heart_beat_milliseconds: stomp_heart_beat.as_millis() as u64,
                 dialect: Dialect::Rabbitmq,
+                advisories,
+                individual_dead_letters,
             },
             limits: limits.into(),
             log: LogTable {
@@ -495,6 +509,7 @@ impl Tables {
             shutdown_grace_seconds,
             handshake_timeout_seconds,
             endpoints,
+            bridges,
             seed,
             listen,
             tls,
@@ -524,12 +539,15 @@ impl Tables {
             heartbeat: amqp.heartbeat_seconds,
             stomp_heart_beat: Duration::from_millis(stomp.heart_beat_milliseconds),
             stomp_dialect: stomp.dialect.into(),
+            advisories: stomp.advisories,
+            individual_dead_letters: stomp.individual_dead_letters,
             channel_max: amqp.channel_max,
             frame_max: amqp.frame_max,
             receive_maximum: mqtt.receive_maximum,
             maximum_in_flight: mqtt.maximum_in_flight,
             topic_alias_maximum: mqtt.topic_alias_maximum,
             dollar_topics: mqtt.dollar_topics,
+            topic_rewrites: rewrite::rules(mqtt.topic_rewrites)?,
             sys_interval: Duration::from_secs(mqtt.sys_interval_seconds),
             offer: mq_core::Offer {
                 maximum_qos: mqtt.maximum_qos,
@@ -572,6 +590,7 @@ impl Tables {
             broker,
             authenticator: None,
             interceptor: None,
+            bridges: super::bridge::bridges(bridges)?,
             store,
             max_connections,
             max_connections_per_address,

@@ -6,6 +6,7 @@
 
 mod authenticator;
 mod binary;
+mod bridge;
 mod fault;
 mod kill;
 mod logs;

@@ -81,6 +81,7 @@ impl Channel {
             priority,
             prefetch: self.prefetch,
             selector,
+            topic: None,
         }));
         s.ask(question, Next::ConsumeOk { tag });
         Ok(())

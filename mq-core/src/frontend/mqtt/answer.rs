@@ -10,12 +10,12 @@ use mqtt_codec::connection::{
 };
 use mqtt_codec::{PacketIdentifier, Properties, PropertiesBuilder, Property, ReasonCode};
 
-use super::{MqttFrontEnd, properties};
+use super::{MqttFrontEnd, properties, reason};
 use crate::model::PublishOutcome;
 use crate::model::message::{Message, Name};
-use crate::model::refusal::RefusalKind;
+use crate::model::refusal::{Refusal, RefusalKind};
 use crate::model::request::Ticket;
-use crate::model::session::{Attached, Push, Resumed, SubscribeRefusal};
+use crate::model::session::{Attached, Push, Resumed};
 use crate::model::{Notice, Request};
 
 /// What the model was asked.
@@ -59,10 +59,6 @@ impl Answer {
     }
 }
 
-/// What the answer to a PUBLISH says beside its reason code.
-const NOT_FOR_USER: &str = "the topic is not for this user";
-const NO_ROOM: &str = "there is no room for the message";
-
 impl MqttFrontEnd {
     pub(super) fn take_notice(&mut self, now: Duration, notice: Notice) {
         match notice {
@@ -77,10 +73,11 @@ impl MqttFrontEnd {
                 self.with_identifier(packet_identifier, |codec, id| codec.complete(id));
             }
             Notice::PublishRefused { ticket, .. } => {
-                self.refuse_publish(ticket.and_then(identifier));
+                self.refuse_publish(ticket.and_then(identifier), ReasonCode::NotAuthorized);
             }
             Notice::TakenOver => {
-                self.close(now, ReasonCode::SessionTakenOver);
+                let why = "another connection has the client identifier";
+                self.close(now, ReasonCode::SessionTakenOver, why);
                 self.detach();
             }
             // The protocol has no words for it.
@@ -108,24 +105,16 @@ impl MqttFrontEnd {
             ) => self.proven(now, user, virtual_host, data),
             (Asked::Step, Notice::Refused(refusal)) => self.not_proven(now, refusal.kind),
             (Asked::Login, Notice::Refused(refusal)) => {
-                self.turn_away(now, refusal.kind);
+                self.turn_away(now, &refusal);
             }
             (Asked::Attach(_), Notice::Refused(_)) if self.failed || self.codec.is_closed() => {}
             (Asked::Attach(_), Notice::Refused(_)) => {
-                self.turn_away(now, RefusalKind::ResourceLimit);
+                self.refuse_for_room(now);
             }
             (Asked::Subscribe(id), Notice::Subscribed(results)) => {
-                let code = |result: Result<_, _>| match result {
-                    Ok(qos) => ReasonCode::granted(properties::wire_qos(qos)),
-                    Err(SubscribeRefusal::TooMany) => ReasonCode::QuotaExceeded,
-                    Err(SubscribeRefusal::NotAuthorized) => ReasonCode::NotAuthorized,
-                    Err(SubscribeRefusal::NotAvailable) => {
-                        ReasonCode::WildcardSubscriptionsNotSupported
-                    }
-                };
-                let codes: Vec<ReasonCode> = results.into_iter().map(code).collect();
+                let (codes, why) = reason::of_subscribe(results);
                 // A codec that cannot answer ends the connection itself, with 0x95.
-                let _ = self.codec.suback(id, &codes, Properties::EMPTY);
+                let _ = self.codec.suback(id, &codes, why.as_properties());
             }
             (Asked::Unsubscribe(id), Notice::Unsubscribed(results)) => {
                 let code = |found| match found {
@@ -141,14 +130,20 @@ impl MqttFrontEnd {
         }
     }
 
-    fn turn_away(&mut self, now: Duration, kind: RefusalKind) {
-        let reason = match kind {
+    fn turn_away(&mut self, now: Duration, refusal: &Refusal) {
+        let (reason, why) = match refusal.kind {
             RefusalKind::ResourceLimit => return self.refuse_for_room(now),
-            RefusalKind::NotAllowed => ReasonCode::NotAuthorized,
-            _ if self.named => ReasonCode::BadUserNameOrPassword,
-            _ => ReasonCode::NotAuthorized,
+            RefusalKind::NotAllowed => (ReasonCode::NotAuthorized, &*refusal.text),
+            _ if self.named => (
+                ReasonCode::BadUserNameOrPassword,
+                "the user name or the password is wrong",
+            ),
+            _ => (
+                ReasonCode::NotAuthorized,
+                "who gives no user name is not let in",
+            ),
         };
-        self.refuse(now, reason);
+        self.refuse(now, reason, why);
     }
 
     /// Answers CONNECT with CONNACK.
@@ -238,7 +233,8 @@ impl MqttFrontEnd {
         };
         if reason.is_error() && !self.is_5() {
             // 3.x has no word for it, and a PUBACK would be a lie.
-            self.close(now, reason);
+            // Which has no words for why either.
+            self.close(now, reason, "");
         } else {
             self.acknowledge(id, reason);
         }
@@ -247,16 +243,8 @@ impl MqttFrontEnd {
     /// Answers a PUBLISH, with the reason in words where it is refused. The codec leaves them
     /// out where the client does not want them, or takes no packet so large.
     pub(super) fn acknowledge(&mut self, id: PacketIdentifier, reason: ReasonCode) {
-        let mut properties = PropertiesBuilder::new();
-        let why = match reason {
-            ReasonCode::NotAuthorized => Some(NOT_FOR_USER),
-            ReasonCode::QuotaExceeded => Some(NO_ROOM),
-            _ => None,
-        };
-        if let Some(why) = why {
-            // These texts can be said.
-            let _ = properties.push(Property::ReasonString(why));
-        }
+        let why = reason::of_publish(reason);
+        let properties = why.map_or_else(PropertiesBuilder::new, reason::because);
         // The identifier waits for this answer, which is no larger than any other.
         let _ = self
             .codec

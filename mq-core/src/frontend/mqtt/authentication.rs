@@ -1,6 +1,7 @@
 //! Enhanced authentication, at the beginning and again later (MQTT 5.0 section 4.12).
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use bytes::Bytes;
 use core::time::Duration;
 use mqtt_codec::{Auth, Connect, Properties, PropertiesBuilder, Property, ReasonCode};
@@ -90,15 +91,20 @@ impl MqttFrontEnd {
                 self.send_auth(now, ReasonCode::Success, data.as_deref());
             } else {
                 // A connection stays its user's.
-                self.close(now, ReasonCode::NotAuthorized);
+                let why = "the connection is that of another user";
+                self.close(now, ReasonCode::NotAuthorized, why);
             }
             return;
         };
         if !proof.named.is_empty() && proof.named != user {
-            self.refuse(now, ReasonCode::BadUserNameOrPassword);
+            let why = "CONNECT names another user";
+            self.refuse(now, ReasonCode::BadUserNameOrPassword, why);
             return;
         }
         proof.user = user.clone();
+        if let Some(who) = &mut self.who {
+            who.user = String::from(&*user);
+        }
         if let Some(data) = data
             && !arrival.answer.add(Property::AuthenticationData(&data))
         {
@@ -118,15 +124,18 @@ impl MqttFrontEnd {
 
     /// The client has not.
     pub(super) fn not_proven(&mut self, now: Duration, kind: RefusalKind) {
-        let reason = match kind {
-            RefusalKind::NotImplemented => ReasonCode::BadAuthenticationMethod,
-            _ => ReasonCode::NotAuthorized,
+        let (reason, why) = match kind {
+            RefusalKind::NotImplemented => (
+                ReasonCode::BadAuthenticationMethod,
+                "there is no such authentication method",
+            ),
+            _ => (ReasonCode::NotAuthorized, "the authentication has failed"),
         };
         let proof = self.proof.as_ref();
         if proof.is_some_and(|proof| proof.arrival.is_some()) {
-            self.refuse(now, reason);
+            self.refuse(now, reason, why);
         } else {
-            self.close(now, reason);
+            self.close(now, reason, why);
         }
     }
 }

@@ -5,13 +5,14 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 use core::time::Duration;
 use mqtt_codec::{
-    Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode,
-    Will as WireWill,
+    Connect, PropertiesBuilder, Property, ProtocolVersion, QoS, ReasonCode, Will as WireWill,
 };
 
 use super::MqttFrontEnd;
 use super::answer::{Answer, Asked};
 use super::properties::{self, Inbound};
+use super::reason::because;
+use super::topic::may_publish;
 use crate::config::Config;
 use crate::frontend::last_name::LastTopic;
 use crate::model::Request;
@@ -19,6 +20,7 @@ use crate::model::message::Name;
 use crate::model::request::{Host, Login};
 use crate::model::session::{Attach, Will};
 use crate::names::Names;
+use crate::rewrite::Use;
 
 /// A session expiry interval (MQTT 5.0 section 3.1.2.11.2): the largest number
 /// is for ever.
@@ -26,10 +28,10 @@ pub(super) fn expiry(seconds: u32) -> Option<Duration> {
     (seconds != u32::MAX).then(|| Duration::from_secs(seconds.into()))
 }
 
-/// The will, as a message to be.
-fn will(will: &WireWill<'_>, now: Duration) -> Will {
+/// The will, as a message to be, under that topic.
+fn will(will: &WireWill<'_>, topic: &str, now: Duration) -> Will {
     let inbound = Inbound {
-        topic: LastTopic::default().of(will.topic.as_str()),
+        topic: LastTopic::default().of(topic),
         qos: will.qos,
         retain: will.retain,
         properties: will.properties,
@@ -45,8 +47,8 @@ fn will(will: &WireWill<'_>, now: Duration) -> Will {
 impl MqttFrontEnd {
     /// Finds out who it is, and what it is to have.
     pub(super) fn connect(&mut self, now: Duration, connect: &Connect<'_>) {
-        if let Err(reason) = check(connect, &self.config) {
-            self.refuse(now, reason);
+        if let Err((reason, why)) = check(connect, &self.config) {
+            self.refuse(now, reason, why);
             return;
         }
         let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
@@ -68,6 +70,7 @@ impl MqttFrontEnd {
         } else {
             Name::from(connect.client_identifier.as_str())
         };
+        self.set_who(connect, &terms, &client_identifier);
         let offer = &self.config.offer;
         let longest = offer.maximum_keep_alive;
         let is_longer = longest > 0 && !(1..=longest).contains(&connect.keep_alive);
@@ -89,9 +92,11 @@ impl MqttFrontEnd {
             expiry: expiry(granted),
             // Mosquitto's bridges have a will under `$SYS`: it is not published, and they
             // are served.
-            will: (connect.will.as_ref())
-                .filter(|w| super::may_publish(&self.config, w.topic.as_str()))
-                .map(|w| will(w, now)),
+            will: connect.will.as_ref().and_then(|wire| {
+                let topic = self.renamed(Use::Publish, wire.topic.as_str()).ok()?;
+                let may = may_publish(&self.config, self.state_topics, &topic);
+                may.then(|| will(wire, &topic, now))
+            }),
             credit: credit(&self.config, connect),
         };
         let arrival = Arrival {
@@ -120,7 +125,8 @@ impl MqttFrontEnd {
         let Arrival { answer, attach, .. } = arrival;
         // Before anything is taken from anybody, the client is known to take the answer.
         if self.codec.check_accept(&answer.accept(false)).is_err() {
-            self.refuse(now, ReasonCode::PacketTooLarge);
+            let why = "the client takes no CONNACK that says what it has to know";
+            self.refuse(now, ReasonCode::PacketTooLarge, why);
             return;
         }
         self.link.ask(Request::Login(Box::new(login)), Asked::Login);
@@ -131,7 +137,10 @@ impl MqttFrontEnd {
     /// Refuses a client that there is no room for, and says where it may go.
     pub(super) fn refuse_for_room(&mut self, now: Duration) {
         match server_reference(&self.config) {
-            None => self.refuse(now, ReasonCode::QuotaExceeded),
+            None => {
+                let why = "there is no room for one more session";
+                self.refuse(now, ReasonCode::QuotaExceeded, why);
+            }
             Some(reference) => {
                 let reference = reference.as_properties();
                 let reason = ReasonCode::UseAnotherServer;
@@ -142,8 +151,10 @@ impl MqttFrontEnd {
 
     /// Refuses the client. Where the codec has no answer that it could send, the
     /// connection ends without one.
-    pub(super) fn refuse(&mut self, now: Duration, reason: ReasonCode) {
-        self.failed |= self.codec.refuse(now, reason, Properties::EMPTY).is_err();
+    pub(super) fn refuse(&mut self, now: Duration, reason: ReasonCode, why: &str) {
+        let why = because(why);
+        let refused = self.codec.refuse(now, reason, why.as_properties());
+        self.failed |= refused.is_err();
     }
 }
 
@@ -174,25 +185,26 @@ pub(super) struct Arrival {
     pub(super) virtual_host: Option<Name>,
 }
 
-/// Whether the client may connect, as far as its CONNECT says.
-fn check(connect: &Connect<'_>, config: &Config) -> Result<(), ReasonCode> {
+/// Whether the client may connect, as far as its CONNECT says. A client of 3.x is not told why.
+fn check(connect: &Connect<'_>, config: &Config) -> Result<(), (ReasonCode, &'static str)> {
     let limits = &config.limits;
     // A will is a message like any other.
     if connect.will.as_ref().is_some_and(|will| {
         will.payload.len() > limits.message_size
             || will.properties.user_properties().count() > limits.headers
     }) {
-        return Err(ReasonCode::PacketTooLarge);
+        let why = "the will is larger than the server takes";
+        return Err((ReasonCode::PacketTooLarge, why));
     }
     let is_5 = connect.protocol_version == ProtocolVersion::V5_0;
     if connect.client_identifier.is_empty() && !is_5 && !connect.clean_start {
         // 3.1.1, MQTT-3.1.3-8.
-        return Err(ReasonCode::ClientIdentifierNotValid);
+        return Err((ReasonCode::ClientIdentifierNotValid, ""));
     }
     let longest = config.offer.maximum_keep_alive;
     if !is_5 && longest > 0 && !(1..=longest).contains(&connect.keep_alive) {
         // It has no Server Keep Alive. This is what Mosquitto says.
-        return Err(ReasonCode::ClientIdentifierNotValid);
+        return Err((ReasonCode::ClientIdentifierNotValid, ""));
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ mod authentication;
 mod connect;
 mod packets;
 mod properties;
+mod reason;
+mod topic;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -17,7 +19,7 @@ use mqtt_codec::connection::{
     TopicAliasPolicy,
 };
 use mqtt_codec::{
-    Disconnect, PacketIdentifier, Properties, ProtocolVersion, ReasonCode,
+    Disconnect, PacketIdentifier, ProtocolVersion, ReasonCode,
     RetainHandling as WireRetainHandling, Subscribe, Unsubscribe,
 };
 
@@ -29,13 +31,17 @@ use crate::config::Config;
 use crate::frontend::Traffic;
 use crate::model::message::Name;
 use crate::model::request::{Answer, ChannelNumber, Publish, Unrouted};
-use crate::model::session::{Leaving, RetainHandling, SubscribeRequest, SubscriptionOptions};
+use crate::model::session::{
+    Leaving, RetainHandling, SubscribeRefusal, SubscribeRequest, SubscriptionOptions,
+};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::report::Reason;
+use crate::rewrite::{NoTopic, Use, Who};
 use answer::Asked;
 use authentication::Proof;
 use packets::{Counter, Packets};
 use properties::Inbound;
+use topic::published;
 
 /// Bytes of a packet besides its payload that are allowed for.
 const PACKET_OVERHEAD: usize = 64 * 1024;
@@ -52,6 +58,10 @@ pub(super) struct MqttFrontEnd {
     connection: ConnectionId,
     link: Link<Asked>,
     last_topic: LastTopic,
+    /// Where topics may have other names.
+    who: Option<Box<Who>>,
+    /// It may publish under `$SYS/broker/connection/`.
+    state_topics: bool,
     /// The client has its session: from CONNACK on.
     attached: bool,
     /// With an authentication method.
@@ -66,38 +76,6 @@ pub(super) struct MqttFrontEnd {
     packets: Counter,
     /// The codec could not answer, so there is no way to go on.
     failed: bool,
-}
-
-/// Whether clients may publish to a topic (MQTT 5.0 section 4.7.2): not to `$SYS`, and
-/// to others that begin with `$` only where the settings allow it.
-fn may_publish(config: &Config, topic: &str) -> bool {
-    match topic.strip_prefix('$') {
-        None => true,
-        Some(rest) => config.dollar_topics && rest.split('/').next() != Some("SYS"),
-    }
-}
-
-/// What the topic of a PUBLISH says of a delay (EMQX: `$delayed/SECONDS/TOPIC`).
-enum Delayed<'a> {
-    No,
-    /// So many seconds, for that topic.
-    For(u32, &'a str),
-    Wrong,
-}
-
-/// EMQX's longest delay, in seconds.
-const LONGEST_DELAY: u32 = 42_949_670;
-
-fn delayed(topic: &str) -> Delayed<'_> {
-    let Some(rest) = topic.strip_prefix("$delayed/") else {
-        return Delayed::No;
-    };
-    let parts = rest.split_once('/').filter(|(_, topic)| !topic.is_empty());
-    let parts = parts.and_then(|(seconds, topic)| Some((seconds.parse::<u32>().ok()?, topic)));
-    match parts {
-        Some((seconds, topic)) if seconds <= LONGEST_DELAY => Delayed::For(seconds, topic),
-        _ => Delayed::Wrong,
-    }
 }
 
 impl MqttFrontEnd {
@@ -131,10 +109,12 @@ impl MqttFrontEnd {
             codec: ServerConnection::new(now, codec),
             packets: Counter::new(!config.sys_interval.is_zero()),
             config,
+            state_topics: terms.state_topics,
             terms: Some(Box::new(terms)),
             connection,
             link: Link::default(),
             last_topic: LastTopic::default(),
+            who: None,
             attached: false,
             proof: None,
             named: false,
@@ -184,22 +164,23 @@ impl MqttFrontEnd {
         if publish.payload.len() > limits.message_size
             || publish.properties.user_properties().count() > limits.headers
         {
-            self.close(now, ReasonCode::PacketTooLarge);
+            let why = "the message is larger than the server takes";
+            self.close(now, ReasonCode::PacketTooLarge, why);
             return;
         }
-        if !may_publish(&self.config, &publish.topic_name) {
-            self.link.tell(Request::CountRefused);
-            self.refuse_publish(publish.packet_identifier);
-            return;
-        }
-        let (delay, topic) = match delayed(&publish.topic_name) {
-            Delayed::No => (None, &*publish.topic_name),
-            Delayed::For(seconds, topic) if may_publish(&self.config, topic) => {
-                (Some(seconds), topic)
-            }
-            Delayed::For(..) | Delayed::Wrong => {
+        let name = self.renamed(Use::Publish, &publish.topic_name);
+        let (delay, topic) = match name
+            .as_deref()
+            .map(|name| published(&self.config, self.state_topics, name))
+        {
+            Ok(Some(published)) => published,
+            refused => {
+                let reason = match refused {
+                    Ok(_) => ReasonCode::NotAuthorized,
+                    Err(_) => ReasonCode::TopicNameInvalid,
+                };
                 self.link.tell(Request::CountRefused);
-                self.refuse_publish(publish.packet_identifier);
+                self.refuse_publish(publish.packet_identifier, reason);
                 return;
             }
         };
@@ -232,14 +213,14 @@ impl MqttFrontEnd {
     }
 
     /// Answers a PUBLISH to a topic that is not for this client.
-    fn refuse_publish(&mut self, id: Option<PacketIdentifier>) {
+    fn refuse_publish(&mut self, id: Option<PacketIdentifier>, reason: ReasonCode) {
         let Some(id) = id else {
             return;
         };
         // 3.x has no word for it: the acknowledgement is positive, or the connection
         // ends (MQTT-3.3.5-2 of 3.1.1), and Mosquitto acknowledges.
         let reason = if self.is_5() {
-            ReasonCode::NotAuthorized
+            reason
         } else {
             ReasonCode::Success
         };
@@ -257,10 +238,17 @@ impl MqttFrontEnd {
             .iter()
             .map(|subscription| {
                 let options = subscription.options;
-                let filter = Name::from(subscription.topic_filter);
+                let (filter, refused) = match self.renamed_filter(subscription.topic_filter) {
+                    Ok(filter) => (Name::from(&*filter), None),
+                    Err(NoTopic) => {
+                        let filter = Name::from(subscription.topic_filter);
+                        (filter, Some(SubscribeRefusal::NoFilter))
+                    }
+                };
+                // The codec has looked at those of 5.0.
+                let is_served = wildcards || !filter.contains(['+', '#']);
                 SubscribeRequest {
-                    // The codec has looked at those of 5.0.
-                    available: wildcards || !filter.contains(['+', '#']),
+                    refused: refused.or((!is_served).then_some(SubscribeRefusal::NotAvailable)),
                     filter,
                     shared,
                     options: SubscriptionOptions {
@@ -282,7 +270,12 @@ impl MqttFrontEnd {
     }
 
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) {
-        let filters = unsubscribe.topic_filters.iter().map(Name::from).collect();
+        // What is no filter has no subscription.
+        let name = |filter| match self.renamed_filter(filter) {
+            Ok(filter) => Name::from(&*filter),
+            Err(NoTopic) => Name::from(filter),
+        };
+        let filters = unsubscribe.topic_filters.iter().map(name).collect();
         let asked = Asked::Unsubscribe(unsubscribe.packet_identifier);
         self.link.ask(Request::Unsubscribe(filters), asked);
     }
@@ -312,7 +305,7 @@ impl MqttFrontEnd {
     /// Ends the connection because the broker stops, and says where the client may go.
     fn close_elsewhere(&mut self, now: Duration) {
         match connect::server_reference(&self.config) {
-            None => self.close(now, ReasonCode::ServerShuttingDown),
+            None => self.close(now, ReasonCode::ServerShuttingDown, "the server stops"),
             Some(reference) => {
                 let (reason, reference) = (ReasonCode::UseAnotherServer, reference.as_properties());
                 // It is refused only if the connection has ended already.
@@ -322,9 +315,10 @@ impl MqttFrontEnd {
     }
 
     /// Ends the connection, in the words of its version.
-    fn close(&mut self, now: Duration, reason: ReasonCode) {
+    fn close(&mut self, now: Duration, reason: ReasonCode, why: &str) {
+        let why = reason::because(why);
         // It is refused only if the connection has ended already.
-        let _ = self.codec.close(now, reason, Properties::EMPTY);
+        let _ = self.codec.close(now, reason, why.as_properties());
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::Frame;
 
+use crate::config::Config;
 use crate::dialect::StompDialect;
 use crate::model::message::{Headers, Integer, Message, PERSISTENT, Properties, Qos, Text, Value};
 use crate::model::queue::MAKE_DEAD_LETTER_QUEUE;
@@ -284,24 +285,31 @@ pub(super) fn is_of_queue(name: &Text) -> bool {
     name.starts_with(b"x-") || QUEUE_SHAPE.iter().any(|shape| name == *shape)
 }
 
-/// The queue of what ActiveMQ's queues give up.
-pub(super) const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
+/// The queue of what ActiveMQ's queues give up, and what begins the names of those that are for
+/// one queue each.
+const DEAD_LETTERS: &str = "ActiveMQ.DLQ";
+const OF_QUEUE: &str = "ActiveMQ.DLQ.Queue.";
 
 /// How often a message is delivered again (ActiveMQ: `maximumRedeliveries`).
 const REDELIVERIES: i64 = 6;
 
 /// The arguments of a queue that a frame names first. In ActiveMQ's words it gives up to
-/// [`DEAD_LETTERS`] what a frame does not send elsewhere.
-pub(super) fn arguments_of_queue(frame: &Frame<'_>, queue: &str, dialect: StompDialect) -> Headers {
+/// [`DEAD_LETTERS`], or to a queue of its own, what a frame does not send elsewhere.
+pub(super) fn arguments_of_queue(frame: &Frame<'_>, queue: &str, config: &Config) -> Headers {
     let mut arguments = queue_arguments(|name| frame.header(name));
     let says = |name: &str| frame.header(name).is_some();
-    if dialect == StompDialect::ActiveMq
+    if config.stomp_dialect == StompDialect::ActiveMq
         && queue != DEAD_LETTERS
+        && !queue.starts_with(OF_QUEUE)
         && !says("x-dead-letter-exchange")
         && !says("x-dead-letter-routing-key")
     {
         arguments.push("x-dead-letter-exchange", Value::string(""));
-        arguments.push("x-dead-letter-routing-key", Value::string(DEAD_LETTERS));
+        let letters = match config.individual_dead_letters {
+            true => Cow::Owned(alloc::format!("{OF_QUEUE}{queue}")),
+            false => Cow::Borrowed(DEAD_LETTERS),
+        };
+        arguments.push("x-dead-letter-routing-key", Value::string(&letters));
         arguments.push(MAKE_DEAD_LETTER_QUEUE, Value::Bool(true));
         if !says("x-maximum-redeliveries") {
             arguments.push("x-maximum-redeliveries", Value::long(REDELIVERIES));

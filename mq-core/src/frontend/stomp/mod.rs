@@ -470,7 +470,7 @@ impl StompFrontEnd {
                         durable: shape.durable,
                         exclusive: shape.exclusive.then_some(self.connection),
                         auto_delete: shape.auto_delete,
-                        arguments: headers::arguments_of_queue(&send.frame, name, dialect),
+                        arguments: headers::arguments_of_queue(&send.frame, name, &self.config),
                     })
                 }))
             }

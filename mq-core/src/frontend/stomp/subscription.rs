@@ -45,6 +45,10 @@ impl StompFrontEnd {
                 destination,
                 Destination::TemporaryQueue(_) | Destination::TemporaryTopic(_)
             );
+            let topic = match &destination {
+                Destination::Topic(key) if self.config.advisories => Some(Name::from(&**key)),
+                _ => None,
+            };
             let (queue, selects) = self.source(subscribe, destination)?;
             let selector = match selects {
                 Selects::Consumer => subscribe.frame.header("selector"),
@@ -60,6 +64,7 @@ impl StompFrontEnd {
                 priority: priority(subscribe),
                 prefetch,
                 selector: selector.map(Name::from),
+                topic,
             }));
             let is_last = index + 1 == count;
             let receipt = subscribe.receipt.as_deref().map(String::from);
@@ -130,7 +135,7 @@ impl StompFrontEnd {
                     durable: shape.durable,
                     exclusive: shape.exclusive,
                     auto_delete: shape.auto_delete,
-                    arguments: headers::arguments_of_queue(&subscribe.frame, &name, dialect),
+                    arguments: headers::arguments_of_queue(&subscribe.frame, &name, &self.config),
                 }));
                 self.link.ask(question, Asked::Preparation);
                 if let Some(topic) = virtual_topic(&name) {
@@ -263,6 +268,7 @@ impl StompFrontEnd {
                 priority: 0,
                 prefetch: 0,
                 selector: None,
+                topic: None,
             }));
             let name = Name::from(alloc::format!("/temp-queue/{name}"));
             self.link.ask(consume, Asked::Temporary { name });

@@ -312,6 +312,7 @@ impl Queues {
             {
                 channel.forget(consumer);
                 let ChannelId { connection, number } = consumer.channel;
+                self.advise_leave(shared, id, consumer.id);
                 let consumer = consumer.id;
                 let channel = number;
                 shared.emit(connection, Notice::Cancelled { channel, consumer });

@@ -9,7 +9,7 @@ use super::queues::{Listed, Queues, list};
 use super::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
 use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, Change};
-use crate::model::message::Message;
+use crate::model::message::{Message, Name};
 use crate::model::refusal::Refusal;
 use crate::model::request::ChannelNumber;
 use crate::model::selector::Selector;
@@ -27,6 +27,8 @@ pub(crate) struct ConsumeRequest {
     pub(crate) prefetch: u32,
     /// None: it wants every message.
     pub(crate) selector: Option<Box<Selector>>,
+    /// The topic that the queue is there for, where that is to be said.
+    pub(crate) topic: Option<Name>,
 }
 
 /// The claim of a consumer on a message: to be settled once.
@@ -155,6 +157,7 @@ impl Queues {
         self.leave_searches(request.queue);
         self.update_timer(shared, request.queue);
         self.list(request.queue);
+        self.advise_arrival(shared, request.queue, id, request.topic);
         Ok(id)
     }
 
@@ -174,7 +177,9 @@ impl Queues {
             channel.forget(&consumer);
         }
         queue.used = shared.now;
-        if queue.settings.auto_delete && queue.consumers.is_empty() {
+        let is_over = queue.settings.auto_delete && queue.consumers.is_empty();
+        self.advise_leave(shared, id, consumer);
+        if is_over {
             self.remove(shared, id);
         } else {
             self.update_timer(shared, id);

@@ -1,6 +1,7 @@
 //! Queues: ready messages, consumers, and what is out unacknowledged.
 
 mod absent;
+mod advice;
 mod arguments;
 mod body;
 mod consumer;
@@ -36,6 +37,7 @@ pub(crate) use crate::model::id::ChannelId;
 pub use crate::model::id::{ConsumerId, QueueId};
 use absent::Absent;
 pub(crate) use absent::Wanted;
+pub(crate) use advice::Advice;
 pub(crate) use arguments::{
     LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments, QueueKind, SELECTOR,
     inequivalent, takes_argument,

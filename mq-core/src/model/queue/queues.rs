@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Unbounded};
 use core::time::Duration;
 
+use super::advice::{Advice, Topics};
 use super::dead_letter::{Reason, is_cycle, letter};
 use super::{
     Channel, ChannelId, ConsumerId, Entry, Frozen, Key, Overflow, Queue, QueueArguments, QueueId,
@@ -35,6 +36,8 @@ pub(super) enum Listed {
 pub(crate) enum Left {
     /// A message for a dead-letter exchange, and why it was given up.
     Letter(Arc<Message>, Reason),
+    /// Consumers have come or gone.
+    Advice(Advice),
     /// A durable queue is to be there, for the letter that comes next.
     Make(Name),
     /// A queue is gone.
@@ -81,6 +84,8 @@ pub(crate) struct Queues {
     /// Queues of which some may leave memory.
     pub(super) long: VecDeque<QueueId>,
     pub(super) left: VecDeque<Left>,
+    /// Where it is said that consumers come and go.
+    pub(super) topics: Topics,
 }
 
 impl Queues {

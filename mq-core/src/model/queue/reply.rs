@@ -52,6 +52,7 @@ impl Queues {
             priority: 0,
             prefetch: 0,
             selector: None,
+            topic: None,
         };
         match self.consume(shared, request) {
             Ok(consumer) => Ok((name, consumer)),

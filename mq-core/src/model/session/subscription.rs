@@ -28,8 +28,8 @@ pub struct SubscribeRequest {
     pub filter: Name,
     /// `$share/` has its meaning (from MQTT 5.0 on).
     pub shared: bool,
-    /// Where it is not, the filter is one that this broker does not serve.
-    pub available: bool,
+    /// Why it is refused whatever its user may do, if it is.
+    pub refused: Option<SubscribeRefusal>,
     /// What it asks for.
     pub options: SubscriptionOptions,
     /// Which retained messages it wants.
@@ -53,6 +53,8 @@ pub enum SubscribeRefusal {
     NotAuthorized,
     /// The filter is not one that this broker serves.
     NotAvailable,
+    /// By a rule of the settings it has a name that is no filter.
+    NoFilter,
 }
 
 /// What the filter of a shared subscription begins with.

@@ -79,7 +79,7 @@ impl VirtualHost {
                 &mut self.shared,
                 id,
                 SubscribeRequest {
-                    available: true,
+                    refused: None,
                     filter: Name::from(filter),
                     shared: filter.starts_with("$share/"),
                     options,

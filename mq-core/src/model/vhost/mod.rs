@@ -3,6 +3,7 @@
 //! Nothing in here knows a protocol. What a front end is to know comes out as a
 //! [`Notice`].
 
+mod advisory;
 mod client;
 mod commit;
 mod delayed;
@@ -136,8 +137,12 @@ impl VirtualHost {
         let queues = self.queues.leave(&mut self.shared, connection);
         self.pass_on();
         self.sessions.leave_line(connection);
+        let was_here = self.members.user(connection).is_some();
         if let Some(session) = self.members.leave(connection) {
             self.detach(session, Leaving::default());
+        }
+        if was_here {
+            self.advise_connection();
         }
         self.admit_next(connection);
         self.begin(None, Work::RemoveQueues(queues));

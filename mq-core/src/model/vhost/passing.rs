@@ -32,6 +32,7 @@ impl VirtualHost {
             any = true;
             match left {
                 Left::Letter(letter, reason) => self.send_letter(letter, reason),
+                Left::Advice(advice) => self.advise_consumers(&advice),
                 Left::Make(name) => {
                     let declare = DeclareQueue {
                         name: &name,

@@ -250,17 +250,18 @@ impl VirtualHost {
             Request::Subscribe(filters) => {
                 let changes = self.shared.changes.count();
                 let session = self.members.session(connection);
-                let subscribe = |request: SubscribeRequest| match session {
-                    Some(_) if !request.available => Err(SubscribeRefusal::NotAvailable),
-                    Some(_)
-                        if !self
-                            .members
-                            .may_subscribe(connection, request.topic_filter()) =>
+                let subscribe = |request: SubscribeRequest| match (session, request.refused) {
+                    (None, _) => Err(SubscribeRefusal::TooMany),
+                    (_, Some(refusal)) => Err(refusal),
+                    _ if !self
+                        .members
+                        .may_subscribe(connection, request.topic_filter()) =>
                     {
                         Err(SubscribeRefusal::NotAuthorized)
                     }
-                    Some(session) => self.sessions.subscribe(&mut self.shared, session, request),
-                    None => Err(SubscribeRefusal::TooMany),
+                    (Some(session), _) => {
+                        self.sessions.subscribe(&mut self.shared, session, request)
+                    }
                 };
                 let results = filters.into_iter().map(subscribe).collect();
                 let wait = self.shared.wait_since(changes);
@@ -429,6 +430,7 @@ fn consumption(
         priority: r.priority,
         prefetch: r.prefetch,
         selector,
+        topic: r.topic.clone(),
     })
 }
 

@@ -73,6 +73,7 @@ proptest! {
                     let request = ConsumeRequest {
                         queue, channel, no_ack, exclusive: false, leads: false, priority: 0, prefetch,
                         selector: None,
+                        topic: None,
                     };
                     consumers.push(v.consume(request).unwrap());
                 }

@@ -73,6 +73,7 @@ fn exclusive_and_single_active_consumers() {
         priority: 0,
         prefetch: 0,
         selector: None,
+        topic: None,
     };
     let refused = Some(RefusalKind::AccessRefused);
     assert_eq!(kind(v.consume(request(single, true))), refused);

@@ -99,6 +99,7 @@ impl VirtualHost {
             priority: 0,
             prefetch,
             selector: None,
+            topic: None,
         })
         .unwrap()
     }

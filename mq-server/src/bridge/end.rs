@@ -1,0 +1,327 @@
+//! One end of a bridge: an MQTT client, its socket, and what waits for either.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use mqtt_codec::connection::{
+    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, ConnectionError, MessageBuf,
+    ReadBuffer, SendError, Session,
+};
+use mqtt_codec::{
+    Connect, PacketIdentifier, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS,
+    ReasonCode, Subscription, TopicName, Utf8String, Will,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+
+use crate::transport::BoxSocket;
+
+/// Messages of QoS 1 and 2 that one end may have under way to the bridge.
+const RECEIVE_MAXIMUM: u16 = 20;
+
+/// How long a session outlives its connection: for ever.
+const EXPIRY: u32 = u32::MAX;
+
+/// Bytes that are read at one time.
+const READ: usize = 16 * 1024;
+
+/// Bytes, or messages, for one end, above which nothing more is taken from the other.
+const HIGH_WATER: usize = 1 << 20;
+const WAITING: usize = 1000;
+
+/// What outlives the connections of one end.
+#[derive(Default)]
+pub(super) struct Kept {
+    session: Session,
+    /// What was sent to it and is not settled, with what is to be acknowledged to the other
+    /// end then.
+    sent: BTreeMap<PacketIdentifier, PacketIdentifier>,
+}
+
+/// Who one end is to its broker.
+pub(super) struct Who<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) user: Option<&'a str>,
+    pub(super) password: Option<&'a str>,
+    pub(super) clean_session: bool,
+    pub(super) keep_alive: Duration,
+    /// The topic of its state, and its will.
+    pub(super) state: Option<&'a str>,
+}
+
+/// A message on its way to an end.
+struct Passing {
+    message: MessageBuf,
+    /// What is to be acknowledged to the other end when it has arrived.
+    from: Option<PacketIdentifier>,
+}
+
+/// What happened at an end.
+pub(super) enum Happened {
+    /// It is connected; whether its session was there.
+    Connected(bool),
+    /// It is connected, and does not know any more what was sent to it.
+    Forgotten,
+    /// It is not let in.
+    Refused(ReasonCode),
+    /// A message for the other end.
+    Message(MessageBuf, Option<PacketIdentifier>),
+    /// A message to this end is settled. This is to be acknowledged to the other.
+    Settled(PacketIdentifier),
+}
+
+pub(super) struct End {
+    codec: ClientConnection,
+    input: ReadBuffer,
+    read: ReadHalf<BoxSocket>,
+    write: WriteHalf<BoxSocket>,
+    out: BytesMut,
+    waiting: VecDeque<Passing>,
+    sent: BTreeMap<PacketIdentifier, PacketIdentifier>,
+    /// What could not be acknowledged any more.
+    owed: Vec<PacketIdentifier>,
+}
+
+/// The settings cannot be said in MQTT.
+fn unsayable(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+}
+
+impl End {
+    /// Begins a connection over a socket. What is kept goes into it until
+    /// [`into_kept`](Self::into_kept).
+    pub(super) fn new(
+        socket: BoxSocket,
+        now: Duration,
+        who: &Who<'_>,
+        kept: &mut Kept,
+    ) -> io::Result<Self> {
+        let mut config = ClientConfig::default();
+        config.acknowledgements = Acknowledgements::Manual;
+        let mut codec = ClientConnection::new(now, config);
+        let mut properties = PropertiesBuilder::new();
+        let expiry = if who.clean_session { 0 } else { EXPIRY };
+        properties
+            .extend([
+                Property::SessionExpiryInterval(expiry),
+                Property::ReceiveMaximum(RECEIVE_MAXIMUM),
+            ])
+            .map_err(unsayable)?;
+        let will = who.state.map(|topic| -> io::Result<Will<'_>> {
+            Ok(Will {
+                topic: TopicName::new(topic).map_err(unsayable)?,
+                payload: b"0",
+                qos: QoS::AtLeastOnce,
+                retain: true,
+                properties: Properties::EMPTY,
+            })
+        });
+        let text = |text| Utf8String::new(text).map_err(unsayable);
+        let seconds = who.keep_alive.as_secs();
+        let connect = Connect {
+            keep_alive: u16::try_from(seconds).unwrap_or(u16::MAX),
+            clean_start: who.clean_session,
+            properties: properties.as_properties(),
+            will: will.transpose()?,
+            user_name: who.user.map(text).transpose()?,
+            password: who.password.map(str::as_bytes),
+            ..Connect::resume(ProtocolVersion::V5_0, text(who.client_id)?)
+        };
+        let Kept { session, sent } = match who.clean_session {
+            true => Kept::default(),
+            false => std::mem::take(kept),
+        };
+        codec.connect(now, &connect, session).map_err(unsayable)?;
+        let (read, write) = tokio::io::split(socket);
+        Ok(Self {
+            codec,
+            input: ReadBuffer::new(),
+            read,
+            write,
+            out: BytesMut::new(),
+            waiting: VecDeque::new(),
+            sent,
+            owed: Vec::new(),
+        })
+    }
+
+    /// What outlives the connection, which is over.
+    pub(super) fn into_kept(self) -> Kept {
+        let mut session = self.codec.into_session();
+        for id in self.owed {
+            // One of QoS 1 comes again, and is passed on again.
+            session.acknowledge(id);
+        }
+        Kept {
+            session,
+            sent: self.sent,
+        }
+    }
+
+    /// What was sent here before came from messages that the other end does not know any more.
+    pub(super) fn forget(&mut self) {
+        self.sent.clear();
+    }
+
+    /// Subscribes, so that nothing comes that this client has published.
+    pub(super) fn subscribe(
+        &mut self,
+        filters: impl Iterator<Item = (String, u8)>,
+    ) -> io::Result<()> {
+        let filters: Vec<_> = filters.collect();
+        if filters.is_empty() {
+            return Ok(());
+        }
+        let subscriptions = filters.iter().map(|(filter, qos)| {
+            let qos = match qos {
+                0 => QoS::AtMostOnce,
+                1 => QoS::AtLeastOnce,
+                _ => QoS::ExactlyOnce,
+            };
+            let mut subscription = Subscription::new(filter, qos);
+            subscription.options.no_local = true;
+            subscription.options.retain_as_published = true;
+            subscription
+        });
+        let subscriptions: Vec<_> = subscriptions.collect();
+        let asked = self.codec.subscribe(&subscriptions, Properties::EMPTY);
+        asked.map(drop).map_err(unsayable)
+    }
+
+    /// Says that the bridge is connected.
+    pub(super) fn say_connected(&mut self, topic: &str) {
+        let mut message = MessageBuf::new(topic, "1", QoS::AtLeastOnce);
+        message.retain = true;
+        self.send(message, None);
+    }
+
+    /// Sends a message, when there is room for it.
+    pub(super) fn send(&mut self, message: MessageBuf, from: Option<PacketIdentifier>) {
+        self.waiting.push_back(Passing { message, from });
+    }
+
+    /// A message from here has arrived at the other end.
+    pub(super) fn acknowledge(&mut self, id: PacketIdentifier) {
+        let acknowledged = self
+            .codec
+            .acknowledge(id, ReasonCode::Success, Properties::EMPTY);
+        if acknowledged.is_err() {
+            self.owed.push(id);
+        }
+    }
+
+    /// Whether a message is on its way to this end, or was, and comes again at the other.
+    pub(super) fn has(&self, from: PacketIdentifier) -> bool {
+        self.sent.values().any(|sent| *sent == from)
+            || self
+                .waiting
+                .iter()
+                .any(|passing| passing.from == Some(from))
+    }
+
+    /// Whether nothing more is to be taken for it.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= HIGH_WATER || self.waiting.len() >= WAITING
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.codec.poll_timeout()
+    }
+
+    /// Reads, if it may, or writes: whatever is possible first.
+    pub(super) async fn progress(&mut self, may_read: bool) -> io::Result<()> {
+        let Self {
+            input,
+            read,
+            write,
+            out,
+            ..
+        } = self;
+        tokio::select! {
+            len = read.read(input.space(READ)), if may_read => match len? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                len => input.filled(len),
+            },
+            len = write.write_buf(out), if !out.is_empty() => drop(len?),
+            else => std::future::pending::<()>().await,
+        }
+        Ok(())
+    }
+
+    /// Takes what has come.
+    pub(super) fn take(&mut self, now: Duration) -> Result<Vec<Happened>, ConnectionError> {
+        let mut happened = Vec::new();
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.codec.handle_timeout(now)?;
+        }
+        let mut input = self.input.input();
+        while let Some(event) = self.codec.receive(now, &mut input)? {
+            happened.extend(match event {
+                ClientEvent::ConnAck(ack) if ack.reason_code.is_error() => {
+                    Some(Happened::Refused(ack.reason_code))
+                }
+                ClientEvent::ConnAck(ack) => {
+                    let present = ack.session_present;
+                    // What was sent to it comes again at the other end, once that connects.
+                    let is_forgotten = !present && !self.sent.is_empty();
+                    if is_forgotten {
+                        self.sent.clear();
+                    }
+                    Some(match is_forgotten {
+                        true => Happened::Forgotten,
+                        false => Happened::Connected(present),
+                    })
+                }
+                ClientEvent::Disconnect(ack) => Some(Happened::Refused(ack.reason_code)),
+                ClientEvent::Publish(publish) => {
+                    let id = publish.packet_identifier;
+                    let message = publish.to_message();
+                    message.map(|message| Happened::Message(message, id))
+                }
+                // It is settled, whatever became of it.
+                ClientEvent::PubAck(ack) | ClientEvent::PubComp(ack) => {
+                    let from = self.sent.remove(&ack.packet_identifier);
+                    from.map(Happened::Settled)
+                }
+                ClientEvent::PubRec(ack) if ack.reason_code.is_error() => {
+                    let from = self.sent.remove(&ack.packet_identifier);
+                    from.map(Happened::Settled)
+                }
+                _ => None,
+            });
+        }
+        Ok(happened)
+    }
+
+    /// Sends what waits and has room. Returns what has to be acknowledged to the other end: what
+    /// is of QoS 0 from here on, and what this end does not take at all.
+    pub(super) fn flush(&mut self, now: Duration) -> Vec<PacketIdentifier> {
+        let mut done = Vec::new();
+        while self.out.len() < HIGH_WATER
+            && let Some(Passing { message, from }) = self.waiting.front()
+        {
+            match self.codec.publish(&message.as_message()) {
+                Ok(Some(id)) => {
+                    if let Some(from) = from {
+                        self.sent.insert(id, *from);
+                    }
+                }
+                Ok(None) => done.extend(*from),
+                Err(SendError::ReceiveMaximum | SendError::NotOpen | SendError::Closed) => break,
+                Err(error) => {
+                    tracing::warn!(topic = %message.topic_name, %error, "cannot pass on");
+                    done.extend(*from);
+                }
+            }
+            self.waiting.pop_front();
+            self.transmit(now);
+        }
+        done
+    }
+
+    /// Moves what is to be sent to the socket.
+    pub(super) fn transmit(&mut self, now: Duration) {
+        self.codec.poll_transmit(now, &mut self.out);
+    }
+}

@@ -1,0 +1,81 @@
+//! Bridges as people write them, in the words of Mosquitto.
+
+use std::time::Duration;
+
+use mq_core::BridgeTopic;
+use mq_server::Bridge;
+use serde::{Deserialize, Serialize};
+
+use super::SettingsError;
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BridgeTable {
+    connection: String,
+    address: String,
+    topics: Vec<String>,
+    #[serde(default)]
+    remote_clientid: Option<String>,
+    #[serde(default)]
+    remote_username: Option<String>,
+    #[serde(default)]
+    remote_password: Option<String>,
+    #[serde(default)]
+    local_clientid: Option<String>,
+    #[serde(default)]
+    local_username: Option<String>,
+    #[serde(default)]
+    virtual_host: Option<String>,
+    #[serde(default)]
+    cleansession: Option<bool>,
+    #[serde(default)]
+    keepalive_interval: Option<u16>,
+    #[serde(default)]
+    notifications: Option<bool>,
+    #[serde(default)]
+    notification_topic: Option<String>,
+    #[serde(default)]
+    bridge_outgoing_retain: Option<bool>,
+    #[serde(default)]
+    restart_timeout: Option<(u64, u64)>,
+}
+
+/// The bridges that tables are.
+pub(super) fn bridges(tables: Vec<BridgeTable>) -> Result<Vec<Bridge>, SettingsError> {
+    tables.into_iter().map(bridge).collect()
+}
+
+fn bridge(table: BridgeTable) -> Result<Bridge, SettingsError> {
+    let topic = |topic: &String| {
+        topic
+            .parse::<BridgeTopic>()
+            .map_err(|reason| SettingsError::BridgeTopic {
+                topic: topic.clone(),
+                reason,
+            })
+    };
+    let topics = table.topics.iter().map(topic).collect::<Result<_, _>>()?;
+    let client_id = table.remote_clientid.as_ref().unwrap_or(&table.connection);
+    // What depends on the client identifier has its default by that.
+    let base = Bridge::new(client_id, &table.address);
+    let seconds = Duration::from_secs;
+    Ok(Bridge {
+        name: table.connection,
+        address: base.address,
+        topics: mq_core::Bridge { topics },
+        remote_client_id: base.remote_client_id,
+        remote_user: table.remote_username,
+        remote_password: table.remote_password,
+        local_client_id: table.local_clientid.unwrap_or(base.local_client_id),
+        local_user: table.local_username,
+        virtual_host: table.virtual_host,
+        clean_session: table.cleansession.unwrap_or(base.clean_session),
+        keep_alive: (table.keepalive_interval)
+            .map_or(base.keep_alive, |interval| seconds(interval.into())),
+        notifications: table.notifications.unwrap_or(base.notifications),
+        notification_topic: table.notification_topic.unwrap_or(base.notification_topic),
+        outgoing_retain: table.bridge_outgoing_retain.unwrap_or(base.outgoing_retain),
+        restart: (table.restart_timeout)
+            .map_or(base.restart, |(base, cap)| (seconds(base), seconds(cap))),
+    })
+}
