@@ -8,3 +8,14 @@ pub mod cut;
 pub mod difference;
 pub mod phrase;
 pub mod targets;
+
+// The settings of mq-server are part of its binary.
+#[allow(dead_code, reason = "the binary needs more of it")]
+#[path = "../../mq-server/src/cli.rs"]
+mod cli;
+#[allow(dead_code, reason = "the binary needs more of it")]
+#[path = "../../mq-server/src/log.rs"]
+mod log;
+#[allow(dead_code, reason = "the binary needs more of it")]
+#[path = "../../mq-server/src/settings/mod.rs"]
+mod settings;

@@ -3,7 +3,7 @@
 
 use amqp_codec::method::{Secret, basic, channel, confirm, connection, exchange, queue, tx};
 use amqp_codec::{
-    ContentHeader, Frame, Method, Properties, PropertyFields, ProtocolHeader, TableBuf,
+    ContentHeader, FieldValue, Frame, Method, Properties, PropertyFields, ProtocolHeader, TableBuf,
 };
 
 /// Byte strings that are whole: frames, packets, or several of them.
@@ -268,6 +268,46 @@ pub fn amqp() -> Phrasebook {
         method(0, connection::CloseOk {}),
         frame(Frame::Heartbeat),
     ];
+    // A queue that is its own dead-letter target, and one that refuses what is too much.
+    for (queue, arguments) in [
+        (
+            "dead",
+            [
+                ("x-dead-letter-exchange", FieldValue::from("")),
+                ("x-dead-letter-routing-key", "dead".into()),
+                ("x-message-ttl", 5.into()),
+            ],
+        ),
+        (
+            "full",
+            [
+                ("x-overflow", "reject-publish".into()),
+                ("x-max-length", 2.into()),
+                ("x-delivery-limit", 3.into()),
+            ],
+        ),
+    ] {
+        let mut table = TableBuf::default();
+        for (name, value) in arguments {
+            table.insert(name, value).expect("a short name");
+        }
+        let arguments = table.as_table();
+        phrases.push(method(
+            1,
+            queue::Declare {
+                queue,
+                arguments,
+                ..Default::default()
+            },
+        ));
+        phrases.push(method(
+            1,
+            basic::Get {
+                queue,
+                ..Default::default()
+            },
+        ));
+    }
     for kind in ["direct", "fanout", "topic", "headers"] {
         phrases.push(method(
             1,
@@ -278,7 +318,13 @@ pub fn amqp() -> Phrasebook {
             },
         ));
     }
-    for (exchange, routing_key) in [("", "q"), ("e", "a.b"), ("amq.topic", "a.b")] {
+    for (exchange, routing_key) in [
+        ("", "q"),
+        ("", "dead"),
+        ("", "full"),
+        ("e", "a.b"),
+        ("amq.topic", "a.b"),
+    ] {
         let mut publish = method(
             1,
             basic::Publish {

@@ -56,7 +56,23 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
     config.limits.assembled_size = ASSEMBLED_SIZE;
     config.limits.held_size = HELD_SIZE;
-    drive(ServerConnection::new(NOW, config), stream, cut, serve_event)
+    let server = ServerConnection::new(NOW, config);
+    let mut opened = false;
+    drive(server, stream, cut, |server, event| {
+        let late = matches!(
+            event,
+            ServerEvent::Request { .. } | ServerEvent::Publish(_)
+        );
+        assert!(opened || !late, "{event:?} before connection.open-ok");
+        opened |= matches!(
+            event,
+            ServerEvent::Open {
+                virtual_host: "/",
+                ..
+            }
+        );
+        serve_event(server, event)
+    })
 }
 
 fn serve_event(server: &mut ServerConnection, event: ServerEvent<'_>) -> Result<(), SendError> {
@@ -164,7 +180,7 @@ fn drive<R: Role>(
     mut connection: Connection<R>,
     stream: &[u8],
     cut: Cut,
-    act: impl Fn(&mut Connection<R>, R::Event<'_>) -> Result<(), SendError>,
+    mut act: impl FnMut(&mut Connection<R>, R::Event<'_>) -> Result<(), SendError>,
 ) -> Transcript {
     let mut transcript = Transcript::default();
     let mut failed = None;

@@ -27,6 +27,10 @@ pub fn run(data: &[u8]) {
     if data.len() != length || data[0] == b'A' {
         return;
     }
+    // It has no prefetch-size in basic.qos, and writes 0.
+    if matches!(data[7..], [0, 60, 0, 10, a, b, c, d, ..] if [a, b, c, d] != [0; 4]) {
+        return;
+    }
     let (ours, theirs) = (ours(data), amq_protocol(data));
     // A table is a map there: an entry whose name comes twice is written once.
     if let (Verdict::Accepted(_, ours), Verdict::Accepted(_, theirs)) = (&ours, &theirs)

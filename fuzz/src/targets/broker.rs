@@ -216,6 +216,7 @@ impl World {
             }
             self.outputs.push(output);
         }
+        self.assert_that_nothing_is_missing();
     }
 
     fn connect(&mut self, language: Language) -> ConnectionId {
@@ -305,6 +306,14 @@ impl World {
             }
             Step::Shutdown => self.handle(Input::Shutdown),
         }
+    }
+
+    /// Every copy of a message was acknowledged, was given up for a reason that is counted,
+    /// or is there.
+    fn assert_that_nothing_is_missing(&self) {
+        let s = self.broker.statistics();
+        let gone = s.acknowledged + s.expired + s.overflowed + s.rejected + s.discarded;
+        assert_eq!(s.queued, gone + s.ready + s.unacknowledged, "{s:?}");
     }
 
     fn say(&mut self, who: u8, phrase: u8, change: impl FnOnce(&mut Vec<u8>)) {

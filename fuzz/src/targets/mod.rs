@@ -12,6 +12,7 @@ pub mod mqtt_joined;
 pub mod mqtt_packet;
 pub mod mqtt_typed;
 pub mod recovery;
+pub mod settings;
 pub mod stomp_connection;
 pub mod stomp_differential;
 pub mod stomp_frame;
@@ -22,7 +23,7 @@ pub mod stomp_typed;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 17] = [
+pub const ALL: [Target; 18] = [
     ("amqp_connection", amqp_connection::run),
     ("amqp_differential", amqp_differential::run),
     ("amqp_frame", amqp_frame::run),
@@ -35,6 +36,7 @@ pub const ALL: [Target; 17] = [
     ("mqtt_packet", mqtt_packet::run),
     ("mqtt_typed", mqtt_typed::run),
     ("recovery", recovery::run),
+    ("settings", settings::run),
     ("stomp_connection", stomp_connection::run),
     ("stomp_differential", stomp_differential::run),
     ("stomp_frame", stomp_frame::run),

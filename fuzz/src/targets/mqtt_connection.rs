@@ -58,6 +58,7 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
     config.limits.variable_header_size = 64;
     let mut server = ServerConnection::new(NOW, config);
     let (mut payload, mut coming) = (Payload::default(), None);
+    let mut accepted = false;
     let mut transcript = Transcript::default();
     transcript.left = feed(stream, cut, |input| {
         loop {
@@ -71,6 +72,10 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
                     return false;
                 }
             };
+            assert!(
+                accepted || matches!(event, ServerEvent::Connect(_)),
+                "{event:?} before CONNECT was accepted"
+            );
             match &event {
                 &ServerEvent::Body {
                     part, remaining, ..
@@ -98,6 +103,7 @@ fn serve(assembled_size: u32, stream: &[u8], cut: Cut) -> Transcript {
                             .then_some("assigned"),
                         ..Accept::default()
                     };
+                    accepted = true;
                     server.accept(NOW, &accept, Session::new())
                 }
                 ServerEvent::Publish(publish) => match publish.packet_identifier {

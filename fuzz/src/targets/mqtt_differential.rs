@@ -1,5 +1,5 @@
-//! MQTT packets beside mqttrs, mqttbytes and mqtt-protocol-core: whether they are accepted,
-//! and what a PUBLISH means.
+//! MQTT packets beside mqttrs, mqttbytes, mqtt-protocol-core and ntex-mqtt: whether they are
+//! accepted, and what a PUBLISH means.
 
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use mqtt_codec::{Limits, Packet, ProtocolVersion, decode};
 use mqtt_protocol_core::mqtt::packet::{v3_1_1, v5_0};
+use ntex_codec::Decoder;
 
 use crate::difference::{Difference, Verdict, compare};
 
@@ -39,6 +40,8 @@ const NAMES: [&str; 16] = [
 #[rustfmt::skip]
 const KNOWN: &[Difference] = &[
     Difference { peer: "mqttbytes", ours: "accepts DISCONNECT", theirs: "refuses PayloadRequired", why: "section 3.14.2.1 of 5.0: a DISCONNECT of no bytes has reason code 0x00" },
+    Difference { peer: "mqttbytes", ours: "accepts CONNECT", theirs: "refuses TopicNotUtf8", why: "sections 3.1.3.3 and 3.1.3.5 of 3.1.1: a Will Message and a password are any bytes" },
+    Difference { peer: "mqttbytes", ours: "accepts AUTH", theirs: "refuses InvalidPacketType", why: "section 3.15 of 5.0: it has no AUTH" },
     // None of them looks at these.
     Difference { peer: "", ours: "refuses ClientIdentifierEmpty", theirs: "accepts", why: "3.1.1 MQTT-3.1.3-7 of 5.0, MQTT-3.1.3-7 of 3.1.1: an empty client identifier comes with Clean Session" },
     Difference { peer: "", ours: "refuses ConnAckFlags", theirs: "accepts", why: "MQTT-3.2.2-1 of 5.0, §3.2.2.1 of 3.1.1: bits 7 to 1 of the Connect Acknowledge Flags are 0" },
@@ -46,12 +49,14 @@ const KNOWN: &[Difference] = &[
     Difference { peer: "", ours: "refuses DisconnectFlags", theirs: "accepts", why: "MQTT-3.14.1-1: the fixed header flags of DISCONNECT are 0000" },
     Difference { peer: "", ours: "refuses DupOnQoS0", theirs: "accepts", why: "MQTT-3.3.1-2: DUP is 0 in a PUBLISH with QoS 0" },
     Difference { peer: "", ours: "refuses FixedHeaderFlags", theirs: "accepts", why: "MQTT-2.1.3-1 of 5.0, MQTT-2.2.2-1 of 3.1.1: reserved flags of the fixed header have the value listed" },
+    Difference { peer: "", ours: "refuses NoLocalOnShared", theirs: "accepts", why: "MQTT-3.8.3-4 of 5.0: No Local is not set on a Shared Subscription" },
     Difference { peer: "", ours: "refuses PacketIdentifierZero", theirs: "accepts", why: "MQTT-2.2.1-3 of 5.0, MQTT-2.3.1-1 of 3.1.1: a packet identifier is not zero" },
     Difference { peer: "", ours: "refuses PropertyTruncated", theirs: "accepts", why: "§2.2.2.1: a property ends inside the Property Length" },
     Difference { peer: "", ours: "refuses PubRelFlags", theirs: "accepts", why: "MQTT-3.6.1-1: the fixed header flags of PUBREL are 0010" },
     Difference { peer: "", ours: "refuses SubscribeFlags", theirs: "accepts", why: "MQTT-3.8.1-1: the fixed header flags of SUBSCRIBE are 0010" },
     Difference { peer: "", ours: "refuses SubscriptionReservedBits", theirs: "accepts", why: "MQTT-3.8.3-5 of 5.0, MQTT-3.8.3-4 of 3.1.1: reserved bits of the Subscription Options are 0" },
     Difference { peer: "", ours: "refuses TopicFilterEmpty", theirs: "accepts", why: "MQTT-4.7.3-1: a Topic Filter has one character at least" },
+    Difference { peer: "", ours: "refuses TopicFilterMultiLevel", theirs: "accepts", why: "MQTT-4.7.1-1 of 5.0, MQTT-4.7.1-2 of 3.1.1: # is the last level of a filter, and all of it" },
     Difference { peer: "", ours: "refuses TopicFilterSingleLevel", theirs: "accepts", why: "MQTT-4.7.1-2 of 5.0, MQTT-4.7.1-3 of 3.1.1: + occupies an entire level of a filter" },
     Difference { peer: "", ours: "refuses TopicNameAndAliasMissing", theirs: "accepts", why: "§3.3.2.1 of 5.0, MQTT-4.7.3-1 of 3.1.1: PUBLISH has a Topic Name or a Topic Alias" },
     Difference { peer: "", ours: "refuses TopicNameEmpty", theirs: "accepts", why: "MQTT-4.7.3-1: a Topic Name has one character at least" },
@@ -64,6 +69,30 @@ const KNOWN: &[Difference] = &[
     Difference { peer: "", ours: "refuses WillQoSWithoutWill", theirs: "accepts", why: "MQTT-3.1.2-11 of 5.0, MQTT-3.1.2-13 of 3.1.1: Will QoS is 0 when the Will Flag is 0" },
     Difference { peer: "", ours: "refuses WillTopicEmpty", theirs: "accepts", why: "MQTT-4.7.3-1: a Will Topic has one character at least" },
 ];
+
+/// ntex-mqtt in one version. Its codec is no part of its runtime.
+macro_rules! ntex {
+    ($version:ident, $first:expr, $data:expr) => {{
+        use ntex_mqtt::$version::codec::{Codec, Decoded};
+
+        let mut input = ntex_bytes::BytesMut::with_capacity($data.len());
+        input.extend_from_slice($data);
+        match Codec::default().decode(&mut input) {
+            Err(error) => refused(error),
+            Ok(None) => Verdict::Incomplete,
+            Ok(Some(Decoded::Publish(it, payload, _))) => accepted(
+                $first,
+                publish(
+                    &*it.topic,
+                    &payload,
+                    it.packet_id.map_or(0, u16::from),
+                    [it.dup, it.retain],
+                ),
+            ),
+            Ok(Some(_)) => accepted($first, String::new()),
+        }
+    }};
+}
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
@@ -79,15 +108,18 @@ pub fn run(data: &[u8]) {
         let ours = ours(data, version);
         let mut peers = Vec::new();
         if version == ProtocolVersion::V3_1_1 {
-            // It reads past the end of a packet whose fields do, and panics.
-            if ours != Verdict::Refused("Truncated".into()) {
+            // It reads past the end of a packet whose fields do, and panics, whatever else is
+            // wrong with it.
+            if !matches!(ours, Verdict::Refused(_)) {
                 peers.push(("mqttrs", mqttrs(first, data)));
             }
             peers.push(("mqttbytes", mqttbytes_4(first, data)));
             peers.extend(core_4(first, body).map(|theirs| (CORE, theirs)));
+            peers.push(("ntex-mqtt", ntex!(v3, first, data)));
         } else {
             peers.push(("mqttbytes", mqttbytes_5(first, data)));
             peers.extend(core_5(first, body).map(|theirs| (CORE, theirs)));
+            peers.push(("ntex-mqtt", ntex!(v5, first, data)));
         }
         compare(&ours, &peers, KNOWN);
     }

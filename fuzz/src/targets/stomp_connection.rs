@@ -48,7 +48,12 @@ fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
     let mut config = ServerConfig::default();
     config.limits.assembled_size = assembled;
     let server = ServerConnection::new(NOW, config);
+    let mut accepted = false;
     drive(server, stream, cut, |server, event, transcript| {
+        assert!(
+            accepted || matches!(event, ServerEvent::Connect(_)),
+            "{event:?} before CONNECT was accepted"
+        );
         if let ServerEvent::Body {
             part, remaining, ..
         } = event
@@ -66,7 +71,10 @@ fn serve(stream: &[u8], assembled: usize, cut: Cut) -> Transcript {
                 };
                 server.refuse(NOW, &goodbye)
             }
-            ServerEvent::Connect(_) => server.accept(NOW, &Accept::default()),
+            ServerEvent::Connect(_) => {
+                accepted = true;
+                server.accept(NOW, &Accept::default())
+            }
             ServerEvent::Subscribe(subscribe) => {
                 let tag = transcript.events.len() as u64;
                 let (headers, destination) = ([("x", "y")], &subscribe.destination);
@@ -121,7 +129,7 @@ fn drive<R: Role>(
     mut connection: Connection<R>,
     stream: &[u8],
     cut: Cut,
-    act: impl Fn(&mut Connection<R>, R::Event<'_>, &mut Transcript) -> Result<(), SendError>,
+    mut act: impl FnMut(&mut Connection<R>, R::Event<'_>, &mut Transcript) -> Result<(), SendError>,
 ) -> Transcript {
     let mut transcript = Transcript::default();
     let left = feed(stream, cut, |input| {

@@ -91,14 +91,21 @@ pub(crate) type Variables = BTreeMap<OsString, OsString>;
 impl Settings {
     /// Reads the file that the flags name, if they do, and checks the whole.
     pub(crate) fn load(flags: &Flags, variables: &Variables) -> Result<Self, SettingsError> {
-        let mut layers = Vec::new();
+        let mut file = None;
         if let Some(path) = &flags.config {
-            layers.push(read(path)?);
+            let text = fs::read_to_string(path).map_err(|source| SettingsError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            file = Some((path.as_path(), text));
         }
-        layers.push(Layer::of_variables(variables)?);
-        layers.push(Layer::of_flags(flags)?);
-        let tables = Layer::merge(layers)?;
-        let settings = tables.clone().into_settings()?;
+        let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
+        Self::of(Tables::of(file, flags, variables)?)
+    }
+
+    /// Checks the whole.
+    pub(crate) fn of(tables: Tables) -> Result<Self, SettingsError> {
+        let settings = tables.into_settings()?;
         crate::log::check_level(&settings.log.level)?;
         settings.config.check()?;
         let config = &settings.config;
@@ -109,11 +116,24 @@ impl Settings {
     }
 }
 
-fn read(path: &Path) -> Result<Layer, SettingsError> {
-    let text = fs::read_to_string(path).map_err(|source| SettingsError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+impl Tables {
+    /// What these say: a file with its text, the flags and the environment.
+    pub(crate) fn of(
+        file: Option<(&Path, &str)>,
+        flags: &Flags,
+        variables: &Variables,
+    ) -> Result<Self, SettingsError> {
+        let mut layers = Vec::new();
+        if let Some((path, text)) = file {
+            layers.push(read(path, text)?);
+        }
+        layers.push(Layer::of_variables(variables)?);
+        layers.push(Layer::of_flags(flags)?);
+        Layer::merge(layers)
+    }
+}
+
+fn read(path: &Path, text: &str) -> Result<Layer, SettingsError> {
     let wrong = |error: toml::de::Error| SettingsError::File {
         path: path.to_owned(),
         line: error
@@ -122,8 +142,8 @@ fn read(path: &Path) -> Result<Layer, SettingsError> {
         message: one_line(error.message()),
     };
     // Read as what it means first, for the line of what is wrong.
-    toml::from_str::<Tables>(&text).map_err(wrong)?;
-    Ok(Layer(toml::from_str(&text).map_err(wrong)?))
+    toml::from_str::<Tables>(text).map_err(wrong)?;
+    Ok(Layer(toml::from_str(text).map_err(wrong)?))
 }
 
 /// Some messages of the parser have a second line.
