@@ -37,10 +37,12 @@ pub(crate) async fn run(bridge: Bridge, reception: Reception) {
     let (shortest, longest) = bridge.restart;
     let mut wait = shortest;
     let mut memory = Memory::default();
+    // What is kept of one connection counts its time as the next ones do.
+    let start = Instant::now();
     // One line when the trouble begins, not one a try.
     let mut failing = false;
     while !reception.commands.is_closed() {
-        let (was_up, error) = cross(&bridge, &reception, &mut memory).await;
+        let (was_up, error) = cross(&bridge, &reception, start, &mut memory).await;
         if was_up {
             wait = shortest;
         }
@@ -63,7 +65,12 @@ fn between(least: Duration, most: Duration) -> Duration {
 
 /// Both ends, from their connections on until one of them is over. Returns whether both were
 /// connected, and what has ended it.
-async fn cross(bridge: &Bridge, reception: &Reception, memory: &mut Memory) -> (bool, io::Error) {
+async fn cross(
+    bridge: &Bridge,
+    reception: &Reception,
+    start: Instant,
+    memory: &mut Memory,
+) -> (bool, io::Error) {
     let remote = match timeout(CONNECT, TcpStream::connect(&bridge.address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return (false, error),
@@ -95,8 +102,7 @@ async fn cross(bridge: &Bridge, reception: &Reception, memory: &mut Memory) -> (
     let peer = Peer::Bridge(bridge.name.clone());
     reception.accept(established, terms, peer, place).await;
 
-    let start = Instant::now();
-    let (local, remote) = match ends(bridge, local, remote, memory) {
+    let (local, remote) = match ends(bridge, local, remote, start.elapsed(), memory) {
         Ok(ends) => ends,
         Err(error) => return (false, error),
     };
@@ -130,6 +136,7 @@ fn ends(
     bridge: &Bridge,
     local: DuplexStream,
     remote: TcpStream,
+    now: Duration,
     memory: &mut Memory,
 ) -> io::Result<(End, End)> {
     let here = Who {
@@ -147,7 +154,6 @@ fn ends(
         keep_alive: bridge.keep_alive,
         ..here
     };
-    let now = Duration::ZERO;
     let local = End::new(Box::new(local), now, &here, &mut memory.local)?;
     let remote = End::new(Box::new(remote), now, &there, &mut memory.remote)?;
     Ok((local, remote))
