@@ -401,7 +401,9 @@ impl Silent {
     fn expect_end(&mut self) -> Played {
         match self.until(Duration::from_millis(3400))? {
             Seen::Ended(..) => Ok(()),
-            Seen::Frame(packet) if packet.first == 0xE0 && packet.body.first() == Some(&0x8D) => {
+            // That it says why is a SHOULD (4.13), and so is which reason.
+            Seen::Frame(packet) if packet.first == 0xE0 => {
+                self.client.read_disconnect(&packet)?;
                 self.client.expect_end(Self::EXPECTED)
             }
             Seen::Silence(..) => Err(fail(Self::EXPECTED, "still open after 3.4 s")),

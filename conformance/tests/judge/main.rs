@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod broken;
+mod choice;
 mod commands;
 #[path = "../../src/serve/frame.rs"]
 mod frame;
