@@ -13,9 +13,7 @@ pub(super) fn put_limits(out: &mut Vec<u8>, limits: &KeptLimits) {
     } = limits;
     put_option(out, user.as_deref(), put_text);
     for count in [connections, others] {
-        put_option(out, count.map(u64::from), |out, count| {
-            put_number(out, count)
-        });
+        put_option(out, count.map(u64::from), put_number);
     }
 }
 
