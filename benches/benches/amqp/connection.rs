@@ -4,7 +4,7 @@
 
 mod candidates;
 
-use candidates::connection::{PUBLISHES, open, publish_all};
+use work::amqp::connection::{PUBLISHES, open, publish_all};
 
 fn main() {
     benches::ratios(|| vec![candidates::whole()]);

@@ -1,21 +1,19 @@
 //! A whole STOMP connection: messages a second, and what is allocated for each.
 #![allow(
     clippy::disallowed_methods,
-    dead_code,
-    reason = "measuring is what the clock is for, and only a part of the candidates is used"
+    reason = "measuring is what the clock is for"
 )]
-
-mod candidates;
 
 use std::time::Instant;
 
-use candidates::connection::{Client, MESSAGES, Server};
+use work::stomp::BODIES;
+use work::stomp::connection::{Client, MESSAGES, Server};
 
 /// Turns that are measured; the median is told.
 const ROUNDS: usize = 1001;
 
 fn main() {
-    for size in candidates::BODIES {
+    for size in BODIES {
         let mut client = Client::new(size);
         report("client: MESSAGE, event, ACK", size, || {
             client.acknowledge_all()

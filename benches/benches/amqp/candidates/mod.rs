@@ -5,83 +5,15 @@
 
 pub mod amq_protocol;
 pub mod amqp_serde;
-pub mod connection;
-pub mod ours;
 
 use std::hint::black_box;
 
-use amqp_codec::method::{Method, basic, queue};
-use amqp_codec::{Frame, TableBuf};
 use benches::Group;
 use bytes::BytesMut;
+use work::amqp::{Sample, connection, frames as ours, samples};
 
 /// Messages in a buffer that frames are taken off.
 const AT_ONCE: usize = 32;
-
-/// The frames of one column, as bytes: every candidate makes its own of them.
-struct Sample {
-    name: &'static str,
-    bytes: Vec<u8>,
-}
-
-fn samples() -> Vec<Sample> {
-    let properties = ours::properties();
-    let publish = basic::Publish {
-        exchange: "orders",
-        routing_key: "eu.created",
-        ..basic::Publish::default()
-    };
-    let deliver = basic::Deliver {
-        consumer_tag: "ctag-1",
-        delivery_tag: 42,
-        exchange: "orders",
-        routing_key: "eu.created",
-        ..basic::Deliver::default()
-    };
-    let arguments = arguments();
-    let declare = queue::Declare {
-        queue: "orders.eu",
-        durable: true,
-        arguments: arguments.as_table(),
-        ..queue::Declare::default()
-    };
-    let large = vec![b'x'; 16 * 1024];
-    [
-        (
-            "publish, 64 B",
-            ours::content(publish.into(), &properties).to_vec(),
-        ),
-        (
-            "deliver, 64 B",
-            ours::content(deliver.into(), &properties).to_vec(),
-        ),
-        ("queue.declare", vec![ours::frame(Method::from(declare))]),
-        (
-            "body, 16 KiB",
-            vec![Frame::Body {
-                channel: 1,
-                payload: &large,
-            }],
-        ),
-    ]
-    .map(|(name, frames)| Sample {
-        name,
-        bytes: ours::encode(&frames),
-    })
-    .into()
-}
-
-/// In the order of the names: a peer keeps its own sorted.
-fn arguments() -> TableBuf {
-    let mut table = TableBuf::new();
-    table
-        .insert("x-dead-letter-exchange", "dead")
-        .expect("short");
-    table.insert("x-max-length", 10_000_i32).expect("short");
-    table.insert("x-message-ttl", 60_000_i32).expect("short");
-    table.insert("x-queue-type", "classic").expect("short");
-    table
-}
 
 /// Everything that is measured. A run is one message, so all its frames.
 pub fn groups() -> Vec<Group> {

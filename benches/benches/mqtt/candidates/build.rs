@@ -9,8 +9,9 @@ use mqtt_codec::{
     Packet, Properties, PropertiesBuilder, Property, ProtocolVersion, Publish as OurPublish,
     QoS as OurQoS,
 };
+use work::mqtt::{IDENTIFIER, TOPIC_NAME, USER_PROPERTIES};
 
-use super::packets::{IDENTIFIER, TOPIC_NAME, USER_PROPERTIES, Work};
+use super::packets::Work;
 use super::peer::{ByValue, Peer};
 use super::peers::{v3, v5};
 

@@ -2,21 +2,12 @@
 //! payload of 64 B and of 4 KiB, in 3.1.1 and in 5.0 with two user properties; and CONNECT
 //! with user name and password.
 
-use std::hint::black_box;
-
 use benches::{Column, Group};
-use mqtt_codec::{
-    Connect, Packet, PacketIdentifier, Properties, PropertiesBuf, PropertiesBuilder, Property,
-    ProtocolVersion, Publish, QoS,
-};
+use mqtt_codec::{Packet, ProtocolVersion};
+use work::mqtt::{connect, publish};
 
 use super::peer::{decode, encode, encode_by_value};
 use super::{build, ours, peers};
-
-pub(crate) const TOPIC_NAME: &str = "sensors/kitchen/temp";
-pub(crate) const IDENTIFIER: PacketIdentifier = PacketIdentifier::new(42).unwrap();
-pub(crate) const USER_PROPERTIES: [(&str, &str); 2] =
-    [("unit", "celsius"), ("source", "gateway-17")];
 
 /// A packet that the candidates of a column work on.
 pub(crate) struct Work {
@@ -58,33 +49,6 @@ impl Work {
     }
 }
 
-/// PUBLISH with QoS 1 in this version; 5.0 with two user properties.
-pub(crate) fn publish(version: ProtocolVersion, payload: &'static [u8]) -> Publish<'static> {
-    Publish {
-        qos: QoS::AtLeastOnce,
-        packet_identifier: Some(IDENTIFIER),
-        properties: match version {
-            ProtocolVersion::V5_0 => Box::leak(Box::new(user_properties())).as_properties(),
-            _ => Properties::EMPTY,
-        },
-        ..Publish::new(TOPIC_NAME.try_into().expect("legal"), payload)
-    }
-}
-
-pub(crate) fn user_properties() -> PropertiesBuf {
-    let mut builder = PropertiesBuilder::new();
-    add_user_properties(&mut builder);
-    builder.build()
-}
-
-pub(crate) fn add_user_properties(builder: &mut PropertiesBuilder) {
-    for (name, value) in black_box(USER_PROPERTIES) {
-        builder
-            .push(Property::UserProperty(name, value))
-            .expect("a legal property");
-    }
-}
-
 fn works() -> (Vec<Work>, Vec<Work>) {
     use ProtocolVersion::{V3_1_1, V5_0};
 
@@ -103,15 +67,8 @@ fn works() -> (Vec<Work>, Vec<Work>) {
             count,
         )
     });
-    let connects = [("3.1.1", V3_1_1), ("5.0", V5_0)].map(|(name, version)| {
-        let connect = Connect {
-            keep_alive: 60,
-            user_name: Some("kitchen".try_into().expect("legal")),
-            password: Some(b"secret"),
-            ..Connect::clean(version, "thermometer-0017".try_into().expect("legal"))
-        };
-        Work::new(name, version, Packet::Connect(connect), 64)
-    });
+    let connects = [("3.1.1", V3_1_1), ("5.0", V5_0)]
+        .map(|(name, version)| Work::new(name, version, Packet::Connect(connect(version)), 64));
     (publishes.into(), connects.into())
 }
 

@@ -2,7 +2,6 @@
 //! 4 KiB; a body that only a NUL ends, in reads of one TCP segment; and the work of a
 //! connection for each message.
 
-pub(crate) mod connection;
 mod peers;
 
 use std::hint::black_box;
@@ -10,31 +9,15 @@ use std::hint::black_box;
 use benches::{Column, Group};
 use bytes::BytesMut;
 use stomp_codec::{Command, Frame, Limits, Scan, Version, decode};
-
-const HEADERS: [(&str, &str); 6] = [
-    ("destination", "/queue/orders.incoming"),
-    ("message-id", "session-7c1a-000042"),
-    ("subscription", "sub-0"),
-    ("content-type", "application/json"),
-    ("priority", "4"),
-    ("correlation-id", "7f2c0e4a-8d6b-4b4e"),
-];
-pub(crate) const BODIES: [usize; 2] = [64, 4096];
+use work::stomp::connection::{self, Client, MESSAGES, Server};
+use work::stomp::{BODIES, HEADERS, message};
 
 /// How many frames a run handles: what it takes to set a run up and to look at the clock
 /// is spread over so many.
 const FRAMES: usize = 16;
 
 pub(crate) fn groups() -> Vec<Group> {
-    vec![decoding(), encoding(), small_reads(), connection::group()]
-}
-
-fn message(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    Frame::new(Version::V1_2, Command::Message, &HEADERS, body)
-        .encode(&mut out)
-        .expect("a legal frame");
-    out
+    vec![decoding(), encoding(), small_reads(), connections()]
 }
 
 /// The bare split: the ends of the lines, the colons and the length of the body, and
@@ -151,6 +134,22 @@ fn small_reads() -> Group {
         column.add("stomp-codec, a server, in parts", move || {
             connection::receive_in_reads(&mut server, &input)
         });
+    }
+    group
+}
+
+fn connections() -> Group {
+    let mut group = Group::new("stomp/connection");
+    for size in BODIES {
+        let column = group.column(format!("{size} B"), MESSAGES as u64);
+        let mut client = Client::new(size);
+        column.add("client: MESSAGE, event, ACK", move || {
+            client.acknowledge_all();
+        });
+        let mut server = Server::new(size);
+        column.add("server: SEND, event, RECEIPT", move || server.receive_all());
+        let mut server = Server::new(size);
+        column.add("server: MESSAGE", move || server.send_all());
     }
     group
 }

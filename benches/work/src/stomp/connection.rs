@@ -3,7 +3,6 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use benches::Group;
 use bytes::{Buf, BytesMut};
 use stomp_codec::connection::{
     Accept, AckMode, ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options,
@@ -12,37 +11,21 @@ use stomp_codec::connection::{
 
 use stomp_codec::Headers;
 
-use super::{BODIES, HEADERS};
+use super::HEADERS;
 
 const NOW: Duration = Duration::ZERO;
 /// Messages in a run.
-pub(crate) const MESSAGES: usize = 16;
-
-pub(super) fn group() -> Group {
-    let mut group = Group::new("stomp/connection");
-    for size in BODIES {
-        let column = group.column(format!("{size} B"), MESSAGES as u64);
-        let mut client = Client::new(size);
-        column.add("client: MESSAGE, event, ACK", move || {
-            client.acknowledge_all()
-        });
-        let mut server = Server::new(size);
-        column.add("server: SEND, event, RECEIPT", move || server.receive_all());
-        let mut server = Server::new(size);
-        column.add("server: MESSAGE", move || server.send_all());
-    }
-    group
-}
+pub const MESSAGES: usize = 16;
 
 /// A client with a subscription, and messages for it.
-pub(crate) struct Client {
+pub struct Client {
     client: ClientConnection,
     messages: Vec<u8>,
     out: BytesMut,
 }
 
 impl Client {
-    pub(crate) fn new(size: usize) -> Self {
+    pub fn new(size: usize) -> Self {
         let mut client = ClientConnection::new(NOW, ClientConfig::default());
         client
             .connect(NOW, &ConnectOptions::default())
@@ -69,7 +52,7 @@ impl Client {
     }
 
     /// Takes all messages, acknowledges each, and gives the bytes for the socket.
-    pub(crate) fn acknowledge_all(&mut self) {
+    pub fn acknowledge_all(&mut self) {
         let mut input = black_box(&self.messages[..]);
         let mut count = 0;
         while let Some(event) = self.client.receive(NOW, &mut input).expect("legal") {
@@ -90,7 +73,7 @@ impl Client {
 }
 
 /// A server with a subscription, and messages that come to it.
-pub(crate) struct Server {
+pub struct Server {
     server: ServerConnection,
     subscription: Subscription,
     messages: Vec<u8>,
@@ -100,7 +83,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(size: usize) -> Self {
+    pub fn new(size: usize) -> Self {
         let mut server = open(ServerConfig::default());
         let mut input = &b"SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client\n\n\0"[..];
         let Ok(Some(ServerEvent::Subscribe(subscribe))) = server.receive(NOW, &mut input) else {
@@ -135,7 +118,7 @@ impl Server {
     }
 
     /// Takes all messages, gives a receipt for each, and the bytes for the socket.
-    pub(crate) fn receive_all(&mut self) {
+    pub fn receive_all(&mut self) {
         let mut input = black_box(&self.messages[..]);
         let mut count = 0;
         while let Some(event) = self.server.receive(NOW, &mut input).expect("legal") {
@@ -154,7 +137,7 @@ impl Server {
 
     /// Sends messages to the subscription, gives the bytes for the socket, and takes one
     /// ACK for all of them.
-    pub(crate) fn send_all(&mut self) {
+    pub fn send_all(&mut self) {
         for number in 0..MESSAGES {
             let headers = HEADERS[3..].iter().copied();
             self.server
@@ -193,7 +176,7 @@ fn open(config: ServerConfig) -> ServerConnection {
 }
 
 /// A server that takes long bodies in parts.
-pub(super) fn upload() -> ServerConnection {
+pub fn upload() -> ServerConnection {
     let mut config = ServerConfig::default();
     config.limits.assembled_size = 16 << 10;
     open(config)
@@ -201,7 +184,7 @@ pub(super) fn upload() -> ServerConnection {
 
 /// Gives the server a frame in reads of one TCP segment, as from a socket; tells how long
 /// its body is.
-pub(super) fn receive_in_reads(server: &mut ServerConnection, stream: &[u8]) -> usize {
+pub fn receive_in_reads(server: &mut ServerConnection, stream: &[u8]) -> usize {
     let mut buffer = BytesMut::with_capacity(32 << 10);
     let mut length = 0;
     for read in stream.chunks(1460) {

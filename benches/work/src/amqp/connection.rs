@@ -1,19 +1,19 @@
 //! A client and a server of amqp-codec, joined in memory: publishes on one
-//! channel, each acknowledged by a call of its own. The server joins the acks
-//! that wait to be sent into one with `multiple`. And the frames without any
-//! connection, with an ack for each publish, encoded and decoded.
+//! channel, and deliveries the other way, each acknowledged by a call of its own.
+//! The server joins the acks that wait to be sent into one with `multiple`. And the
+//! frames without any connection, with an ack for each publish, encoded and decoded.
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use amqp_codec::PropertiesBuf;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Confirmation, InboundPublish, Mandatory, Message,
-    Request, ServerConfig, ServerConnection, ServerEvent, Tags,
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, InboundPublish, Mandatory,
+    Message, Redelivered, Request, ServerConfig, ServerConnection, ServerEvent, Tags,
 };
-
 use amqp_codec::method::{basic, confirm};
 
-use super::ours::{BODY, content, decode_borrowed, frame, properties};
+use super::frames::{BODY, content, decode_borrowed, frame, properties};
 
 /// Publishes of one run.
 pub const PUBLISHES: u64 = 10_000;
@@ -26,6 +26,7 @@ pub struct Joined {
     server: ServerConnection,
     wire: Vec<u8>,
     confirmed: u64,
+    acknowledged: u64,
 }
 
 /// Both, with channel 1 open and in confirm mode.
@@ -35,6 +36,7 @@ pub fn open() -> Joined {
         server: ServerConnection::new(NOW, ServerConfig::default()),
         wire: Vec::new(),
         confirmed: 0,
+        acknowledged: 0,
     };
     for _ in 0..4 {
         joined.exchange();
@@ -44,25 +46,19 @@ pub fn open() -> Joined {
         .confirm_select(1, &confirm::Select::default())
         .expect("it is open");
     joined.exchange();
+    let consume = basic::Consume {
+        queue: "orders",
+        consumer_tag: "ctag-1",
+        ..basic::Consume::default()
+    };
+    joined.client.consume(1, &consume).expect("it is open");
+    joined.exchange();
     joined
 }
 
 pub fn publish_all(joined: &mut Joined) {
-    let properties = properties();
-    let message = Message {
-        exchange: "orders",
-        routing_key: "eu.created",
-        properties: properties.as_properties(),
-        body: &BODY,
-    };
     for _ in 0..PUBLISHES / AT_ONCE {
-        for _ in 0..AT_ONCE {
-            joined
-                .client
-                .publish(1, Mandatory::No, &message)
-                .expect("it is open");
-        }
-        joined.exchange();
+        joined.publish(AT_ONCE);
     }
     assert_eq!(joined.confirmed, PUBLISHES);
 }
@@ -97,6 +93,30 @@ pub fn frames_alone(wire: &mut Vec<u8>) {
 }
 
 impl Joined {
+    /// Publishes so many messages, and takes their confirms.
+    pub fn publish(&mut self, count: u64) {
+        let properties = properties();
+        for _ in 0..count {
+            self.client
+                .publish(1, Mandatory::No, &message(&properties))
+                .expect("it is open");
+        }
+        self.exchange();
+    }
+
+    /// Delivers so many messages, and takes their acknowledgements.
+    pub fn deliver(&mut self, count: u64) {
+        let (properties, before) = (properties(), self.acknowledged);
+        for _ in 0..count {
+            self.server
+                .deliver(1, "ctag-1", Redelivered::No, &message(&properties))
+                .expect("it is open");
+        }
+        self.exchange();
+        self.exchange();
+        assert_eq!(self.acknowledged, before + count);
+    }
+
     fn exchange(&mut self) {
         self.wire.clear();
         self.client.poll_transmit(NOW, &mut self.wire);
@@ -110,6 +130,18 @@ impl Joined {
                     request: Request::ConfirmSelect(_),
                     ..
                 } => self.server.confirm_select_ok(channel),
+                ServerEvent::Request {
+                    channel,
+                    request: Request::BasicConsume(consume),
+                    ..
+                } => self.server.consume_ok(channel, consume.consumer_tag),
+                ServerEvent::Request {
+                    request: Request::BasicAck(_),
+                    ..
+                } => {
+                    self.acknowledged += 1;
+                    Ok(())
+                }
                 ServerEvent::Publish(InboundPublish {
                     channel,
                     publish_tag: Some(tag),
@@ -136,8 +168,27 @@ impl Joined {
                     acknowledged: true,
                     ..
                 }) => self.confirmed += publish_tags.end() + 1 - publish_tags.start(),
+                ClientEvent::Deliver(Delivery {
+                    channel,
+                    delivery_tag,
+                    content,
+                    ..
+                }) => {
+                    assert_eq!(content.body().len(), BODY.len());
+                    let ack = self.client.ack(channel, Tags::One(delivery_tag));
+                    ack.expect("it waits for it");
+                }
                 _ => {}
             }
         }
+    }
+}
+
+fn message(properties: &PropertiesBuf) -> Message<'_> {
+    Message {
+        exchange: "orders",
+        routing_key: "eu.created",
+        properties: properties.as_properties(),
+        body: &BODY,
     }
 }
