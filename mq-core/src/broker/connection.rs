@@ -22,6 +22,10 @@ use crate::report::Login;
 /// Bytes that are most likely enough to tell where a frame ends.
 const FRAME_HEAD: usize = 512;
 
+/// A backlog of so many bytes grows where it lies, if the allocator can do that, so that it is
+/// not in memory twice.
+const LARGE: usize = 256 * 1024;
+
 /// One connection.
 pub(super) struct Connection {
     pub(super) protocol: Protocol,
@@ -129,11 +133,15 @@ impl Connection {
                     len + rest.min(3 * len)
                 }
             };
-            // `reserve` would also copy what lies before the backlog in its buffer: all that
-            // has been taken of the read that it is the rest of.
-            let mut grown = BytesMut::with_capacity(room);
-            grown.extend_from_slice(&self.backlog);
-            self.backlog = grown;
+            if self.backlog.len() < LARGE {
+                // `reserve` would also copy what lies before the backlog in its buffer: all
+                // that has been taken of the read that it is the rest of.
+                let mut grown = BytesMut::with_capacity(room);
+                grown.extend_from_slice(&self.backlog);
+                self.backlog = grown;
+            } else {
+                self.backlog.reserve(room - self.backlog.len());
+            }
         }
         self.backlog.extend_from_slice(bytes);
     }
