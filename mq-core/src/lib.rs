@@ -159,9 +159,8 @@
 //! reserve, so that its acknowledgements are read. [`Statistics::held`] is how much is held.
 //!
 //! A body is held once: what it came in, or was put together in, is what queues, sessions, the
-//! store and the sockets share. While it comes in, its buffer may grow by a copy. So one of
-//! 64 MiB takes 64 to 97 MiB at its peak in a server, over each protocol and with a store or
-//! without. It does not go out in parts while it comes in, since no protocol has a way to take
+//! store and the sockets share: one of 64 MiB takes 65 MiB at its peak in a server, over each
+//! protocol. It does not go out in parts while it comes in, since no protocol has a way to take
 //! back the beginning of a message: if its publisher failed, all who had received a part would
 //! have to lose their connections.
 //!
@@ -170,10 +169,10 @@
 //! 256 KiB, of which about six bytes a message stay: so a backlog is bounded by the disk. A run
 //! has messages of one priority that follow each other, are in no other queue and have not
 //! come back to this one, and a queue with consumers that have a selector has none. Of other
-//! messages, in up to 64 queues, the bodies leave, and some hundred bytes of each stay. [`Output::Read`] asks for them again
-//! when they are near the head of a queue with consumers, when one is fetched or becomes a dead
-//! letter, and when the log is cleaned; whoever waits for a message waits for
-//! [`Input::Read`]. A purge, the end of a queue, and the end of their time where nobody gets a
+//! messages, in up to 64 queues, the bodies leave, and some hundred bytes of each stay.
+//! [`Output::Read`] asks for them again when they are near the head of a queue with consumers,
+//! when one is fetched or becomes a dead letter, and when the log is cleaned; whoever waits for
+//! a message waits for [`Input::Read`]. A purge, the end of a queue, and the end of their time where nobody gets a
 //! letter take runs away unread.
 //!
 //! # What a person who runs it sees
