@@ -59,10 +59,7 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
     let server = ServerConnection::new(NOW, config);
     let mut opened = false;
     drive(server, stream, cut, |server, event| {
-        let late = matches!(
-            event,
-            ServerEvent::Request { .. } | ServerEvent::Publish(_)
-        );
+        let late = matches!(event, ServerEvent::Request { .. } | ServerEvent::Publish(_));
         assert!(opened || !late, "{event:?} before connection.open-ok");
         opened |= matches!(
             event,
