@@ -218,11 +218,18 @@ enum Request {
     Reload,
 }
 
+/// SIGXFSZ of Linux and the BSDs.
+#[cfg(unix)]
+const FILE_TOO_LARGE: SignalKind = SignalKind::from_raw(25);
+
 #[cfg(unix)]
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// It would end the process. With a handler, the write to the file that may grow no more
+    /// is an error, as on a full disk.
+    _file_too_large: Signal,
 }
 
 #[cfg(unix)]
@@ -232,6 +239,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            _file_too_large: signal(FILE_TOO_LARGE)?,
         })
     }
 

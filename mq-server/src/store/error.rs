@@ -104,6 +104,7 @@ fn why(error: &io::Error) -> String {
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => "it is no directory",
         io::ErrorKind::StorageFull => "the disk is full",
+        io::ErrorKind::QuotaExceeded => "the quota of the disk is used up",
         _ => return error.to_string(),
     };
     known.to_owned()

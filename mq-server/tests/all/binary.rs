@@ -397,35 +397,45 @@ fn a_directory_that_cannot_be_used() {
     }
 }
 
-/// Connections are refused before they take the files that the log needs.
+/// A server whose log is in a directory, with limits that the shell sets before.
 #[cfg(unix)]
-#[test]
-fn the_log_has_files_where_there_are_few() {
-    let directory = tempfile::tempdir().unwrap();
+fn limited(limit: &str, data: &std::path::Path) -> Running {
     let mut child = Command::new("sh")
-        .args(["-c", "ulimit -n 90 && exec \"$@\"", "sh"])
+        .args(["-c", &format!("ulimit {limit} && exec \"$@\""), "sh"])
         .arg(env!("CARGO_BIN_EXE_mq-server"))
         .args(["--amqp=off", "--mqtt=127.0.0.1:0", "--stomp=127.0.0.1:0"])
-        .arg(format!(
-            "--data={}",
-            directory.path().join("data").display()
-        ))
+        .arg(format!("--data={}", data.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut running = Running { child, stdout };
-    let mut address = || running.line().rsplit(' ').next().unwrap().to_owned();
-    let (mqtt, stomp) = (address(), address());
-    let mut publisher = TcpStream::connect(stomp).unwrap();
-    publisher
+    Running { child, stdout }
+}
+
+/// A STOMP client that is connected.
+#[cfg(unix)]
+fn stomp_client(address: &str) -> TcpStream {
+    let mut client = TcpStream::connect(address).unwrap();
+    client
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
-    publisher
+    client
         .write_all(b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0")
         .unwrap();
-    read_until(&mut publisher, "CONNECTED");
+    read_until(&mut client, "\0");
+    client
+}
+
+/// Connections are refused before they take the files that the log needs.
+#[cfg(unix)]
+#[test]
+fn the_log_has_files_where_there_are_few() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = limited("-n 90", &directory.path().join("data"));
+    let mut address = || running.line().rsplit(' ').next().unwrap().to_owned();
+    let (mqtt, stomp) = (address(), address());
+    let mut publisher = stomp_client(&stomp);
     let crowd: Vec<_> = (0..120).map(|_| TcpStream::connect(&mqtt)).collect();
     // The last of them has been accepted, or waits for a file for ever.
     std::thread::sleep(Duration::from_millis(300));
@@ -434,6 +444,34 @@ fn the_log_has_files_where_there_are_few() {
         .unwrap();
     read_until(&mut publisher, "RECEIPT");
     drop(crowd);
+}
+
+/// setrlimit(2), RLIMIT_FSIZE: a write beyond it raises SIGXFSZ, which ends a process that has
+/// no handler. Nothing is confirmed that could not be stored, and the server goes on.
+#[cfg(unix)]
+#[test]
+fn a_log_that_may_grow_no_more_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = limited("-f 64", &directory.path().join("data"));
+    let mut address = || running.line().rsplit(' ').next().unwrap().to_owned();
+    let (_, stomp) = (address(), address());
+    let mut publisher = stomp_client(&stomp);
+    let body = "x".repeat(200_000);
+    let large = format!("SEND\ndestination:/queue/q\npersistent:true\nreceipt:1\n\n{body}\0");
+    publisher.write_all(large.as_bytes()).unwrap();
+    let mut other = stomp_client(&stomp);
+    std::thread::sleep(Duration::from_millis(300));
+    other
+        .write_all(b"SEND\ndestination:/topic/t\nreceipt:2\n\nbody\0")
+        .unwrap();
+    read_until(&mut other, "RECEIPT");
+    publisher.set_nonblocking(true).unwrap();
+    let answer = publisher.read(&mut [0; 64]).map_err(|error| error.kind());
+    assert_eq!(
+        answer,
+        Err(std::io::ErrorKind::WouldBlock),
+        "nothing is confirmed"
+    );
 }
 
 /// Reads until the text has come.
