@@ -132,8 +132,9 @@
 //!
 //! # A whole client
 //!
-//! It subscribes and publishes, and goes on after a cut with what is under way. With the loop above
-//! it is a whole program, the example `mqtt_whole_client`.
+//! It subscribes and publishes, and goes on after a cut with what is under way. What the server has
+//! lost of that, it publishes anew. With the loop above it is a whole program, the example
+//! `mqtt_whole_client`.
 //!
 //! ```no_run
 #![doc = include_str!("whole-client.rs")]
