@@ -28,7 +28,7 @@
 //! }
 //! ```
 //!
-//! # Connections
+//! # The drive contract
 //!
 //! [`connection`]: what one connection is about to do. It takes bytes, returns events,
 //! and has bytes to send. Sockets, threads and clocks are yours.
@@ -188,10 +188,11 @@
 //!
 //! # Limits
 //!
-//! Layer 1 holds nothing. A connection holds one content for each channel on which one is
-//! coming in, as far as it has come, and what waits to be transmitted. [`Limits`] bounds
-//! frames, tables, bodies, channels, and what is held on all channels together, each
-//! before anything is allocated for it, and apart for before and after the login.
+//! [`decode`] and [`Frame::encode`] keep no state. A connection holds one content for each
+//! channel on which one is coming in, as far as it has come, and what waits to be transmitted.
+//! [`Limits`] bounds frames, tables, bodies, channels, and what is held on all channels
+//! together. Each is checked before anything is allocated for it. The limits before the login
+//! are set separately from those after it.
 //!
 //! A channel number above the channel-max that was agreed on ends the connection with
 //! 530, by the letter of field channel-max of tune. RabbitMQ counts channels instead of

@@ -10,7 +10,7 @@ macro_rules! setters {
         $with:ident($field:ident: $type:ty) $(= $value:expr)?;
     )* }) => {
         impl $(<$a>)? $name $(<$a>)? { $(
-            #[doc = concat!("The same with another `", stringify!($field), "`.")]
+            #[doc = concat!("Sets `", stringify!($field), "`.")]
             $(#[$doc])*
             #[must_use]
             pub fn $with(mut self, $field: $type) -> Self {

@@ -31,7 +31,7 @@
 //! }
 //! ```
 //!
-//! # Connections
+//! # The drive contract
 //!
 //! [`ClientConnection`] and [`ServerConnection`] keep the protocol's state for one network
 //! connection. They are driven alike, in this crate and in `amqp-codec` and `stomp-codec`:
@@ -204,6 +204,14 @@
 //! and are not settled, and the QoS 2 messages that came and are not. `into_session` of the one
 //! connection goes into `connect` or `accept` of the next, which sends again what is not settled.
 //! The times in a session are kept as `now` was: its connections count from the same origin.
+//!
+//! At most [`maximum_in_flight`](connection::ClientConfig::maximum_in_flight) messages (20 by
+//! default) of this side are under way at a time, or fewer if the peer says so.
+//! [`send_quota`](connection::Connection::send_quota) says how many more may be sent now. Packet
+//! identifiers of this side stay the same over a reconnect, so that PUBACK and PUBCOMP name what
+//! `publish` returned before. After a PUBREC with an error no PUBCOMP follows: the message is
+//! settled. A QoS 1 message that came and was not acknowledged is forgotten by this side with the
+//! connection, and the peer sends it again. It is an error to acknowledge it before that.
 //!
 //! The server keeps its part for a client that connects with [`Connect::resume`], in 5.0 for so
 //! many seconds as the Session Expiry Interval says: without one, a session ends with its

@@ -22,7 +22,7 @@ macro_rules! settings {
             pub const DEFAULT: Self = Self { $( $field: $default, )* };
 
             $(
-                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
                 #[must_use]
                 pub const fn $with(mut self, $field: $type) -> Self {
                     self.$field = $field;

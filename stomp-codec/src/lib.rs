@@ -11,7 +11,7 @@
 //! escapes, ends of line, padding and bodies is kept both ways; what it cannot
 //! carry is refused.
 //!
-//! # Connections
+//! # The drive contract
 //!
 //! A [`ClientConnection`](connection::ClientConnection) or
 //! [`ServerConnection`](connection::ServerConnection) holds the state of one end of

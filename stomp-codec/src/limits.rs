@@ -16,31 +16,33 @@
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Longest command, in bytes, without its end of line.
+    /// Longest command, in bytes, without its end of line. Default: 32.
     pub command: usize,
-    /// Longest header line, in bytes, without its end of line.
+    /// Longest header line, in bytes, without its end of line. Default: 16 KiB; before
+    /// login 4 KiB.
     pub header_line: usize,
-    /// Most header lines in one frame.
+    /// Most header lines in one frame. Default: 1,000; before login 32.
     pub header_count: usize,
     /// Longest header block, in bytes: all header lines of a frame with their
-    /// ends of line.
+    /// ends of line. Default: 128 KiB; before login 16 KiB.
     pub headers: usize,
-    /// Longest body, in bytes, whether its length is declared or not.
+    /// Longest body, in bytes, whether its length is declared or not. Default: 16 MiB;
+    /// before login 16 KiB.
     pub body: usize,
     /// Longest body, in bytes, that a connection waits for and hands out whole;
     /// a longer one comes in parts as it arrives. With this the buffer of a
     /// reader needs room for headers, so many bytes and one read, however long
-    /// the bodies are.
+    /// the bodies are. Default: no limit, every body comes whole.
     pub assembled_size: usize,
-    /// Most subscriptions open at a time on one connection.
+    /// Most subscriptions open at a time on one connection. Default: 1,000.
     pub subscriptions: usize,
-    /// Most transactions open at a time on one connection.
+    /// Most transactions open at a time on one connection. Default: 100.
     pub transactions: usize,
     /// Most operations (SEND, ACK, NACK) held in all open transactions of one
-    /// connection together.
+    /// connection together. Default: 10,000.
     pub transaction_operations: usize,
     /// Most bytes (headers and bodies) held in all open transactions of one
-    /// connection together.
+    /// connection together. Default: 64 MiB.
     pub transaction_bytes: usize,
 }
 

@@ -182,7 +182,9 @@ setters! { ServerConfig {
     with_mechanisms(mechanisms: impl Into<String>) = mechanisms.into();
     with_locales(locales: impl Into<String>) = locales.into();
     with_channel_max(channel_max: u16);
+    /// In bytes.
     with_frame_max(frame_max: u32);
+    /// In seconds between heartbeats; 0 is none.
     with_heartbeat(heartbeat: u16);
     with_handshake_timeout(handshake_timeout: Duration);
     with_close_timeout(close_timeout: Duration);
@@ -196,7 +198,9 @@ setters! { ClientConfig {
     with_locale(locale: impl Into<String>) = locale.into();
     with_virtual_host(virtual_host: impl Into<String>) = virtual_host.into();
     with_channel_max(channel_max: u16);
+    /// In bytes.
     with_frame_max(frame_max: u32);
+    /// In seconds between heartbeats; 0 is none.
     with_heartbeat(heartbeat: u16);
     with_handshake_timeout(handshake_timeout: Duration);
     with_close_timeout(close_timeout: Duration);

@@ -13,7 +13,7 @@ use super::{Capabilities, Scope};
 use crate::method::connection;
 use crate::{MethodId, ReplyCode};
 
-/// One connection, as the role `R` sees it. [The drive contract](crate#connections)
+/// One connection, as the role `R` sees it. [The drive contract](crate#the-drive-contract)
 /// says how the calls go together.
 pub struct Connection<R: Role> {
     pub(super) core: Core<R::Channel>,
@@ -88,7 +88,8 @@ impl<R: Role> Connection<R> {
         self.core.transmit.len()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), on the clock of `now`.
+    /// The point in time, on the clock of `now`, at which
+    /// [`handle_timeout`](Self::handle_timeout) is to be called. `None`: nothing is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         self.core.timers.next()

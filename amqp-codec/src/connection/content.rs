@@ -111,7 +111,7 @@ impl Content {
         Properties::from_checked(&self.bytes[self.header_at + 12..self.body_at])
     }
 
-    /// Its properties as [`Bytes`], encoded: flags, then properties. They keep the one
+    /// Its properties as `bytes::Bytes`, encoded: flags, then properties. They keep the one
     /// allocation alive; [`Properties::decode`] reads them again.
     #[must_use]
     pub fn properties_bytes(&self) -> Bytes {
@@ -143,7 +143,7 @@ impl Content {
         matches!(self.head.kind, Kind::Deliver { .. }).then(|| self.short_string(CONSUMER_TAG_AT))
     }
 
-    /// Its body as [`Bytes`], which keep the one allocation alive.
+    /// Its body as `bytes::Bytes`, which keep the one allocation alive.
     #[must_use]
     pub fn body_bytes(&self) -> Bytes {
         self.bytes.slice(self.body_at..)

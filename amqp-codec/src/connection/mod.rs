@@ -1,7 +1,7 @@
 //! The protocol state of one connection, without I/O: [`Connection`], in the role of
 //! the [`Client`] or the [`Server`].
 //!
-//! Both are driven alike: see [the drive contract](crate#connections).
+//! Both are driven alike: see [the drive contract](crate#the-drive-contract).
 
 mod capabilities;
 mod config;

@@ -76,8 +76,8 @@ impl ReadBuffer {
         &mut self.bytes[self.end..]
     }
 
-    /// Notes that `len` bytes of the latest [`space`](Self::space) were read into. No
-    /// more count than there is room for.
+    /// Notes that `len` bytes of the latest [`space`](Self::space) were read into. A
+    /// larger `len` counts as the length of that space.
     pub fn filled(&mut self, len: usize) {
         self.end = self.end.saturating_add(len).min(self.bytes.len());
     }

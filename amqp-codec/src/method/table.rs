@@ -122,7 +122,7 @@ macro_rules! methods {
                         }
                     }
 
-                    /// The name and the fields: `queue.delete queue="q" if_unused=true`.
+                    /// The name, and then each field as `name=value`.
                     impl $(<$lt>)? fmt::Display for $method $(<$lt>)? {
                         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                             f.write_str($name)?;

@@ -285,11 +285,14 @@ const CLOSE_403: &[u8] = b"\x01\0\0\0\0\0\x0e\0\x0a\0\x32\x01\x93\x03who\0\0\0\0
 const CONNACK: &[u8] = b"\x20\x03\0\0\0";
 const CONNECTED: &[u8] = b"CONNECTED\nversion:1.2\n\n\0";
 
+/// What a client hears, piece by piece.
+type Script = [&'static [u8]];
+
 /// What a client hears on its first connection, and what ends it, if anything does.
 #[test]
 fn goodbyes() {
-    let web: &[&[u8]] = &[b"HTTP/1.1 400 Bad Request\r\n\r\n"];
-    let table: &[(Client, &[&[u8]], Option<&str>)] = &[
+    let web: &Script = &[b"HTTP/1.1 400 Bad Request\r\n\r\n"];
+    let table: &[(Client, &Script, Option<&str>)] = &[
         (AMQP, &[START, CLOSE_320], None),
         (AMQP, &[START, TUNE, OPEN_OK, BLOCKED, CLOSE_320], None),
         (AMQP, &[START, CLOSE_403], Some("who")),

@@ -26,7 +26,9 @@ pub struct Accept<'a> {
 setters! { Accept<'a> {
     with_session_present(session_present: bool);
     with_assigned_client_identifier(assigned_client_identifier: &'a str) = Some(assigned_client_identifier);
+    /// In seconds.
     with_session_expiry_interval(session_expiry_interval: u32) = Some(session_expiry_interval);
+    /// In seconds.
     with_server_keep_alive(server_keep_alive: u16) = Some(server_keep_alive);
     with_properties(properties: Properties<'a>);
 } }

@@ -14,7 +14,7 @@ use crate::ProtocolVersion;
 
 /// One end of one network connection: a state machine without I/O.
 ///
-/// The [contract](crate#connections) tells how it is driven.
+/// [The drive contract](crate#the-drive-contract) says how the calls go together.
 pub struct Connection<R: Role> {
     pub(super) core: Core,
     pub(super) config: R::Config,
@@ -118,7 +118,8 @@ impl<R: Role> Connection<R> {
         core.transmit.len() + core.outgoing.as_ref().map_or(0, |it| it.waiting())
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    /// The point in time, on the clock of `now`, at which
+    /// [`handle_timeout`](Self::handle_timeout) is to be called. `None`: nothing is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         self.core.timers.next(self.core.reading)

@@ -103,7 +103,7 @@ impl ConnectionError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The connection is not as far as that, or farther: most calls are for after CONNACK,
+    /// The call does not fit the state of the connection: most calls are for after CONNACK,
     /// those of the login for before. The caller is at fault.
     #[error("the connection is not open for this")]
     NotOpen,

@@ -1,7 +1,7 @@
 //! The protocol state of one connection, without I/O.
 //!
 //! [`ClientConnection`] and [`ServerConnection`] are the two ends of a [`Connection`], and are
-//! driven alike, by the contract on the [crate's page](crate#connections). What the protocol
+//! driven alike: see [the drive contract](crate#the-drive-contract). What the protocol
 //! answers automatically they answer: PINGREQ, PUBREC, PUBREL, a QoS 2 message that comes
 //! again. Where the embedder has to do its work first there is an event, and a method for
 //! the answer; with [`Handshakes::Manual`] also for PUBREL and PUBCOMP.

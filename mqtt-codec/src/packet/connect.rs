@@ -81,6 +81,7 @@ pub struct Will<'a> {
 }
 
 setters! { Connect<'a> {
+    /// In seconds; 0 is no limit.
     with_keep_alive(keep_alive: u16);
     with_properties(properties: Properties<'a>);
     with_will(will: Will<'a>) = Some(will);

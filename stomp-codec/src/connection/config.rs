@@ -15,12 +15,13 @@ pub struct ClientConfig {
     pub versions: Vec<Version>,
     /// The limits until CONNECTED. Default: [`Limits::before_login`].
     pub limits_before_login: Limits,
-    /// The limits from then on.
+    /// The limits from then on. Default: [`Limits::default`].
     pub limits: Limits,
     /// The heart-beats that it can send and would like to get, from servers that
     /// offer and want some. Default: 10 s each.
     pub heart_beat: HeartBeat,
-    /// The margin of error for the server's heart-beats.
+    /// The margin of error for the server's heart-beats. Default: once more the interval, and a
+    /// second at least.
     pub tolerance: Tolerance,
     /// How long the server may take to answer CONNECT. Default: 30 s;
     /// [`Duration::MAX`]: for ever.
@@ -41,12 +42,13 @@ pub struct ServerConfig {
     /// The limits until [`accept`](super::ServerConnection::accept). Default:
     /// [`Limits::before_login`].
     pub limits_before_login: Limits,
-    /// The limits from then on.
+    /// The limits from then on. Default: [`Limits::default`].
     pub limits: Limits,
     /// The heart-beats that it can send and would like to get, from clients
     /// that offer and want some. Default: 10 s each.
     pub heart_beat: HeartBeat,
-    /// The margin of error for a client's heart-beats.
+    /// The margin of error for a client's heart-beats. Default: once more the interval, and a
+    /// second at least.
     pub tolerance: Tolerance,
     /// How long a client may take for its CONNECT. Default: 10 s;
     /// [`Duration::MAX`]: for ever.

@@ -127,7 +127,8 @@ impl<R: Role> Connection<R> {
         self.core.outbound.len()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    /// The point in time, on the clock of `now`, at which
+    /// [`handle_timeout`](Self::handle_timeout) is to be called. `None`: nothing is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         self.core.timers.next()

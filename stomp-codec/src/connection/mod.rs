@@ -1,8 +1,8 @@
 //! The protocol state of one connection, for the server role and for the client
 //! role.
 //!
-//! [`Connection`] has what both roles share: how it is driven, by the contract on the
-//! [crate's page](crate#connections). A [`Client`] sends with
+//! [`Connection`] has what both roles share: how it is driven, by
+//! [the drive contract](crate#the-drive-contract). A [`Client`] sends with
 //! [`connect`](ClientConnection::connect), [`subscribe`](ClientConnection::subscribe),
 //! [`send`](ClientConnection::send) and [`ack`](ClientConnection::ack), and learns of its
 //! server by [`ClientEvent`]. A [`Server`] answers with

@@ -142,10 +142,11 @@ pub enum ClientEvent<'a> {
         /// Exchange, routing key, properties and body.
         content: Content,
     },
-    /// basic.deliver with its content, which has the consumer tag.
+    /// basic.deliver with its content, which has the consumer tag. It is owned: keep it until
+    /// the result of the work on it is confirmed, and acknowledge it then.
     Deliver(Delivery),
     /// basic.return: a publish that could not be routed. In confirm mode its
-    /// `Confirm` follows.
+    /// `Confirm` follows, and is an ack: only this event says that no queue has the message.
     #[non_exhaustive]
     Return {
         /// Its channel.
@@ -187,13 +188,15 @@ pub enum ClientEvent<'a> {
         /// Whether publishes may be sent.
         active: bool,
     },
-    /// connection.blocked: the server takes no more publishes for now.
+    /// connection.blocked: the server reads no more publishes for now.
+    /// [`publish`](ClientConnection::publish) does not refuse them and queues their bytes here:
+    /// stop calling it until `Unblocked`.
     #[non_exhaustive]
     Blocked {
         /// The reason in words.
         reason: &'a str,
     },
-    /// connection.unblocked.
+    /// connection.unblocked: publish again.
     Unblocked,
     /// connection.update-secret-ok.
     UpdateSecretOk,

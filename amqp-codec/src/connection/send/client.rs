@@ -203,13 +203,17 @@ macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident $type:ty $(, $no_wait:ident)?;)*) => {
         /// Requests, one for each method. An answer is the event `Reply`, in
         /// the order of the requests on their channel, unless `no_wait` says
-        /// that none is wanted.
+        /// that none is wanted. A request may be sent without waiting for the
+        /// answer to the one before. One that fails has no answer: the server
+        /// closes the channel, which is `ChannelClosed`, or the connection,
+        /// which is `Closed`.
         impl Connection<Client> {
             $(
                 $(#[$doc])*
                 ///
                 /// # Errors
-                /// When the channel is not open or a string is over 255 bytes.
+                /// When the channel is not open; where the method has strings, also when one is
+                /// over 255 bytes.
                 pub fn $name(&mut self, channel: u16, method: &$type) -> Result<(), SendError> {
                     self.request(channel, method, false $(|| method.$no_wait)?)
                 }
@@ -219,50 +223,53 @@ macro_rules! requests {
 }
 
 requests! {
-    /// access.request.
+    /// access.request: asks for a ticket, which 0-9-1 no longer uses; RabbitMQ answers it.
     access_request access::Request<'_>;
-    /// exchange.declare.
+    /// exchange.declare: makes an exchange, or checks that it is there with these settings.
     exchange_declare exchange::Declare<'_>, no_wait;
-    /// exchange.delete.
+    /// exchange.delete: deletes an exchange and its bindings.
     exchange_delete exchange::Delete<'_>, no_wait;
-    /// exchange.bind.
+    /// exchange.bind: binds an exchange to another, which is the source (RabbitMQ's addition).
     exchange_bind exchange::Bind<'_>, no_wait;
-    /// exchange.unbind.
+    /// exchange.unbind: ends the binding of an exchange to another.
     exchange_unbind exchange::Unbind<'_>, no_wait;
-    /// queue.declare.
+    /// queue.declare: makes a queue, or checks that it is there with these settings. The
+    /// answer has its name, how many messages are ready and how many consumers there are.
     queue_declare queue::Declare<'_>, no_wait;
-    /// queue.bind.
+    /// queue.bind: binds a queue to an exchange.
     queue_bind queue::Bind<'_>, no_wait;
-    /// queue.unbind.
+    /// queue.unbind: ends the binding of a queue to an exchange.
     queue_unbind queue::Unbind<'_>;
-    /// queue.purge.
+    /// queue.purge: drops the messages of a queue that wait for a consumer.
     queue_purge queue::Purge<'_>, no_wait;
-    /// queue.delete.
+    /// queue.delete: deletes a queue and its messages.
     queue_delete queue::Delete<'_>, no_wait;
-    /// basic.qos.
+    /// basic.qos: bounds how many unacknowledged deliveries the server has under way to a
+    /// consumer; with `global`, at RabbitMQ, to all consumers of the channel.
     qos basic::Qos;
-    /// basic.consume.
+    /// basic.consume: begins a consumer: its messages come as `Deliver`.
     consume basic::Consume<'_>, no_wait;
-    /// basic.cancel.
+    /// basic.cancel: ends a consumer. What was delivered to it can still be acknowledged.
     cancel basic::Cancel<'_>, no_wait;
-    /// basic.get; `GetOk`, or `Reply` with get-empty.
+    /// basic.get: asks for one message of a queue; `GetOk`, or `Reply` with get-empty.
     get basic::Get<'_>;
-    /// basic.recover.
+    /// basic.recover: asks for all unacknowledged deliveries of the channel again.
     recover basic::Recover;
-    /// tx.select.
+    /// tx.select: makes the channel transactional.
     tx_select tx::Select;
-    /// tx.commit.
+    /// tx.commit: makes the publishes and acknowledgements since the last commit happen.
     tx_commit tx::Commit;
-    /// tx.rollback.
+    /// tx.rollback: forgets the publishes and acknowledgements since the last commit.
     tx_rollback tx::Rollback;
-    /// channel.flow.
+    /// channel.flow: asks the server to pause or resume its deliveries. RabbitMQ refuses to
+    /// pause.
     flow channel::Flow;
 }
 
 /// Acknowledgements, which have no answer. The server closes the channel on a
 /// tag that is not outstanding.
 impl Connection<Client> {
-    /// basic.ack.
+    /// basic.ack: the deliveries are settled, and the server forgets them.
     ///
     /// # Errors
     /// When the channel is not open.
@@ -274,7 +281,7 @@ impl Connection<Client> {
         self.send(channel, &ack).map(drop)
     }
 
-    /// basic.nack.
+    /// basic.nack: gives deliveries back, to be delivered again or dropped (RabbitMQ's addition).
     ///
     /// # Errors
     /// When the channel is not open.
@@ -292,7 +299,7 @@ impl Connection<Client> {
         self.send(channel, &nack).map(drop)
     }
 
-    /// basic.reject.
+    /// basic.reject: gives one delivery back, to be delivered again or dropped.
     ///
     /// # Errors
     /// When the channel is not open.

@@ -17,7 +17,7 @@ use crate::{Command, Encoder, Header, Headers, SendError, Version};
 /// the heart-beats.
 #[derive(Clone, Copy, Default)]
 pub struct ConnectOptions<'a> {
-    /// The virtual host. 1.1 and 1.2 require the header.
+    /// The virtual host: `/` at RabbitMQ and `mq-server`. 1.1 and 1.2 require the header.
     pub host: &'a str,
     /// Who the client is.
     pub login: Option<&'a str>,
@@ -162,6 +162,9 @@ impl Connection<Client> {
     /// `destination`, `transaction`, `receipt` and `content-length` are written
     /// here; headers of these names among `headers` are left out.
     ///
+    /// Returns `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
+    ///
     /// # Errors
     ///
     /// No session; no such transaction; what the version cannot carry.
@@ -215,6 +218,12 @@ impl Connection<Client> {
 
     /// Asks for the messages of a destination: SUBSCRIBE.
     ///
+    /// Returns the subscription, and `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
+    ///
+    /// STOMP has no prefetch: a server sends as many messages as it likes before the first is
+    /// acknowledged, unless a header of its own bounds them (`prefetch-count` of RabbitMQ).
+    ///
     /// # Errors
     ///
     /// No session; an ack mode that the version does not have; what it cannot
@@ -248,6 +257,9 @@ impl Connection<Client> {
     /// `headers` are for what a broker defines beyond the specification, such as
     /// the end of a durable subscription.
     ///
+    /// Returns `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
+    ///
     /// # Errors
     ///
     /// No session; no such subscription; what the version cannot carry.
@@ -271,6 +283,9 @@ impl Connection<Client> {
     /// Says that a message was consumed, and in ack mode `client` all before it:
     /// ACK.
     ///
+    /// Returns `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
+    ///
     /// # Errors
     ///
     /// No session; no such transaction; what the version cannot carry.
@@ -288,6 +303,9 @@ impl Connection<Client> {
     ///
     /// What becomes of it is the server's to decide; `headers` are for what a
     /// broker lets its client say about that (`requeue` of RabbitMQ).
+    ///
+    /// Returns `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
     ///
     /// # Errors
     ///
@@ -327,6 +345,9 @@ impl Connection<Client> {
 
     /// Starts a transaction: BEGIN.
     ///
+    /// Returns the transaction, and `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
+    ///
     /// # Errors
     ///
     /// No session.
@@ -343,6 +364,9 @@ impl Connection<Client> {
 
     /// Ends a transaction and makes it happen: COMMIT.
     ///
+    /// Returns `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
+    ///
     /// # Errors
     ///
     /// No session; no such transaction.
@@ -355,6 +379,9 @@ impl Connection<Client> {
     }
 
     /// Ends a transaction and forgets it: ABORT.
+    ///
+    /// Returns `Some` receipt if and only if `options` ask for one; the event
+    /// [`Receipt`](crate::connection::ClientEvent::Receipt) will have it.
     ///
     /// # Errors
     ///
