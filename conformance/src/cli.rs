@@ -3,7 +3,6 @@
 use std::io::{StdoutLock, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -16,17 +15,16 @@ use crate::leftover::Leftovers;
 use crate::matrix::{MatrixError, matrix};
 use crate::preflight::{PreflightError, preflight};
 use crate::profile::{ProfileError, Profiles};
+use crate::reach::{Reach, Times};
 use crate::report;
 use crate::report::document::{Document, DocumentError};
 use crate::report::text::Again;
 use crate::requirement::asked;
 use crate::runner::{self, Answer, Observer, Question, Rules, Run};
-use crate::scram::Credentials;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeArgs, ServeError, serve};
 use crate::soak::Load;
 use crate::target::{Target, TargetError};
-use crate::tls::{Tls, TlsArgs};
 use crate::transcript::Transcript;
 use crate::version::Version;
 
@@ -190,112 +188,6 @@ struct SoakArgs {
     restart_command: Option<String>,
 }
 
-/// What a URL does not say about how a broker is reached.
-#[derive(Args, Clone, Debug)]
-struct Reach {
-    #[command(flatten)]
-    tls: TlsArgs,
-    /// Another virtual host that the user may use, for the cases about keeping
-    /// them apart (AMQP)
-    #[arg(long, value_name = "NAME")]
-    other_virtual_host: Option<String>,
-    /// A user who may log in and may do nothing else, for the cases about rights
-    #[arg(long, value_name = "USER:PASSWORD")]
-    restricted_user: Option<String>,
-    /// A method that the broker has for the authentication of MQTT 5.0 by AUTH, and who
-    /// may use it: SCRAM-SHA-1, SCRAM-SHA-256 or SCRAM-SHA-512
-    #[arg(long, value_name = "METHOD:USER:PASSWORD", value_parser = Credentials::from_str)]
-    authentication: Option<Credentials>,
-}
-
-impl Reach {
-    /// Adds it to what the URL says.
-    fn target(&self, url: &str) -> Result<Target, TargetError> {
-        let mut target: Target = url.parse()?;
-        if target.tls.is_some() {
-            target.tls = Some(Tls::new(&self.tls)?);
-        }
-        target
-            .other_virtual_host
-            .clone_from(&self.other_virtual_host);
-        target.restricted = self
-            .restricted_user
-            .as_ref()
-            .map(|user| {
-                let parts = user.split_once(':');
-                parts
-                    .map(|(name, password)| (name.to_owned(), password.to_owned()))
-                    .ok_or_else(|| TargetError::NoPassword(user.clone()))
-            })
-            .transpose()?;
-        target.authentication.clone_from(&self.authentication);
-        Ok(target)
-    }
-
-    /// Adds what was given, without the passwords.
-    fn again(&self, options: &mut Options) {
-        let Self {
-            tls,
-            other_virtual_host,
-            restricted_user,
-            authentication,
-        } = self;
-        tls.again(options);
-        options.values("--other-virtual-host", other_virtual_host);
-        let name = |user: &String| {
-            user.split_once(':')
-                .map(|(name, _)| format!("{name}:PASSWORD"))
-        };
-        options.values("--restricted-user", restricted_user.as_ref().and_then(name));
-        // Which says PASSWORD for the password.
-        let authentication = authentication.as_ref().map(|user| format!("{user:?}"));
-        options.values("--authentication", authentication);
-    }
-}
-
-/// The times by which a case judges.
-#[derive(Args, Clone, Copy, Debug)]
-struct Times {
-    /// How long one answer may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    timeout: Duration,
-    /// How long nothing must come for a broker to count as silent, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
-    silence: Duration,
-    /// How long one case may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    deadline: Duration,
-}
-
-impl Times {
-    /// Adds those that are others than usual.
-    fn again(&self, options: &mut Options) {
-        let Self {
-            timeout,
-            silence,
-            deadline,
-        } = self;
-        for (name, time, usual) in [
-            ("--timeout", timeout, 5.0),
-            ("--silence", silence, 0.5),
-            ("--deadline", deadline, 30.0),
-        ] {
-            let seconds = time.as_secs_f64();
-            options.values(name, (seconds != usual).then_some(seconds));
-        }
-    }
-}
-
-impl From<Times> for Windows {
-    fn from(times: Times) -> Self {
-        Self {
-            patience: times.timeout,
-            silence: times.silence,
-            deadline: times.deadline,
-        }
-    }
-}
-
 #[derive(Args, Debug)]
 struct ListArgs {
     #[command(flatten)]
@@ -320,14 +212,6 @@ enum RunFormat {
 enum ListFormat {
     Text,
     Json,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|time| !time.is_zero())
-        .ok_or_else(|| "must be a number of seconds greater than 0".into())
 }
 
 /// Why there is no report, or none that could be written.
@@ -797,13 +681,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn seconds_are_positive() {
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for text in ["0", "-1", "NaN", "inf", "x", "1e30"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
     }
 }

@@ -30,6 +30,7 @@ mod matrix;
 mod mqtt;
 mod preflight;
 mod profile;
+mod reach;
 mod report;
 mod requirement;
 mod restart;

@@ -284,7 +284,7 @@ fn the_server_proves_itself(p: &Play<'_>) -> Played {
 }
 
 /// The broker refuses the client before it accepts it. The rule is that it closes the
-/// connection; whether a CONNACK or a DISCONNECT gives the reason is another rule.
+/// connection. Another rule says where the reason stands, in a CONNACK or a DISCONNECT.
 fn expect_refused(client: &mut Client) -> Played<Option<u8>> {
     let expected = "the connection closed, after a CONNACK or DISCONNECT with an error at most";
     match client.next()? {

@@ -59,7 +59,7 @@ struct Passing {
 
 /// What happened at an end.
 pub(super) enum Happened {
-    /// It is connected; whether its session was there.
+    /// It is connected. The flag is Session Present of its CONNACK.
     Connected(bool),
     /// It is connected, and does not know any more what was sent to it.
     Forgotten,

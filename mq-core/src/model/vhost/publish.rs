@@ -1,4 +1,4 @@
-//! Publishes of a channel or a session, and what their publishers are told.
+//! PUBLISH requests of a channel or a session, and the answers to their publishers.
 
 use alloc::boxed::Box;
 
