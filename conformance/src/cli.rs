@@ -490,16 +490,17 @@ fn run(args: &RunArgs) -> Result<bool, CliError> {
     };
     if let Some(embedded) = &embedded {
         targets = embedded.targets();
-        // What was not selected is not asked; of a URL that would be a mistake.
-        targets.retain(|target| selected.iter().any(|(s, _)| s.protocol == target.protocol));
     }
-
-    if let Some(target) = targets
-        .iter()
-        .find(|target| !selected.iter().any(|(s, _)| s.protocol == target.protocol))
+    // A broker of which nothing is selected is not asked. Where the cases and the broker were
+    // both named, that would be a mistake.
+    let is_mistake = !args.urls.is_empty() && !args.selection.is_of_report();
+    let is_asked = |target: &Target| selected.iter().any(|(s, _)| s.protocol == target.protocol);
+    if let Some(target) = targets.iter().find(|target| !is_asked(target))
+        && (is_mistake || !targets.iter().any(is_asked))
     {
         return Err(CliError::NothingForTarget(target.to_string()));
     }
+    targets.retain(is_asked);
     interrupt::listen().map_err(CliError::Signals)?;
     let windows = Windows::from(args.times);
     let seed = runner::run_seed();

@@ -117,6 +117,11 @@ pub(crate) enum SelectionError {
 }
 
 impl Selection {
+    /// Returns whether a report says which cases are chosen.
+    pub(crate) fn is_of_report(&self) -> bool {
+        self.rerun_failed.is_some()
+    }
+
     /// Returns the chosen cases by section.
     ///
     /// # Errors

@@ -209,6 +209,10 @@ fn what_failed_is_asked_again() {
         .collect();
     assert_eq!(ids, [PING]);
     assert_eq!(again["accepted"], true);
+    // The same command, with a broker of which nothing failed, asks that one nothing.
+    let other = through(Protocol::Stomp, || Box::new(crate::proxy::Clear));
+    let again = json(&["--rerun-failed", report, &well, &other]);
+    assert_eq!(again["cases"].as_array().unwrap().len(), 1, "{again}");
     // And where nothing failed there is nothing to ask.
     let output = mqspec(&[
         "--case", PING, "--format", "json", "--output", report, &well,
