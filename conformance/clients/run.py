@@ -166,9 +166,13 @@ def ask(mqspec, name, fault):
 
 
 def main():
+    if not sys.argv[1:] or sys.argv[1] in ("-h", "--help"):
+        sys.exit(__doc__)
     if sys.argv[1] == "--client":
         return client(sys.argv[2], sys.argv[3])
     mqspec = sys.argv[1]
+    if sys.argv[2:] and sys.argv[2] not in CLIENTS:
+        sys.exit(f"{sys.argv[2]} is none of {', '.join(CLIENTS)}")
     for name in sys.argv[2:3] or CLIENTS:
         print(f"\n## {name}\n\n| fault | a good client | this one |\n|---|---|---|")
         for fault, _, good in faults(mqspec, CLIENTS[name][0]):
