@@ -18,11 +18,9 @@ use amqp_codec::{PropertiesBuf, PropertyFields};
 include!("../src/drive-loop.rs");
 
 fn main() -> Outcome {
-    let mut given = std::env::args().skip(1);
-    let runtime = given.next().ok_or("on which runtime?")?;
-    let arguments = runtimes::Arguments::parse(given)?;
+    let arguments = runtimes::Arguments::parse()?;
     let (start, mut config) = (Instant::now(), ClientConfig::default());
-    if let Some((username, password)) = arguments.user {
+    if let Some((username, password)) = &arguments.user {
         config = config.with_sasl(Sasl::plain(username, password));
     }
     let client = ClientConnection::new(start.elapsed(), config);
@@ -30,7 +28,7 @@ fn main() -> Outcome {
         .with_content_type("text/plain")
         .with_delivery_mode(2);
     let conversation = conversation(persistent.to_buf()?);
-    runtimes::run(&runtime, &arguments.address, client, start, conversation)
+    runtimes::run(&arguments, client, start, conversation)
 }
 
 fn conversation(properties: PropertiesBuf) -> runtimes::Act {

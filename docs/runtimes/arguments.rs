@@ -2,8 +2,9 @@
 
 use crate::Outcome;
 
-/// `ADDRESS [VERSION] [USER PASSWORD]`.
+/// `RUNTIME ADDRESS [VERSION] [USER PASSWORD]`.
 pub(crate) struct Arguments {
+    pub(crate) runtime: String,
     pub(crate) address: String,
     #[allow(dead_code, reason = "there may be no choice")]
     pub(crate) version: Option<String>,
@@ -11,19 +12,24 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn parse(given: impl Iterator<Item = String>) -> Outcome<Self> {
-        let given: Vec<String> = given.collect();
-        let (address, version, user) = match &given[..] {
-            [address] => (address, None, None),
-            [address, version] => (address, Some(version), None),
-            [address, name, password] => (address, None, Some((name, password))),
-            [address, version, name, password] => (address, Some(version), Some((name, password))),
-            _ => return Err("usage: ADDRESS [VERSION] [USER PASSWORD]".into()),
+    pub(crate) fn parse() -> Outcome<Self> {
+        let mut given: Vec<String> = std::env::args().skip(1).collect();
+        let user = match given.len() {
+            4.. => given
+                .pop()
+                .and_then(|password| Some((given.pop()?, password))),
+            _ => None,
         };
+        let mut given = given.into_iter();
+        let (Some(runtime), Some(address)) = (given.next(), given.next()) else {
+            return Err("usage: RUNTIME ADDRESS [VERSION] [USER PASSWORD]".into());
+        };
+        let version = given.next();
         Ok(Self {
-            address: address.clone(),
-            version: version.cloned(),
-            user: user.map(|(name, password)| (name.clone(), password.clone())),
+            runtime,
+            address,
+            version,
+            user,
         })
     }
 }

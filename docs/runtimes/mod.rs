@@ -18,13 +18,13 @@ use crate::{ClientConnection, ClientEvent, Outcome, drive};
 pub(crate) type Act = Box<dyn FnMut(&mut ClientConnection, Duration, ClientEvent<'_>) -> Outcome>;
 
 pub(crate) fn run(
-    runtime: &str,
-    address: &str,
+    arguments: &Arguments,
     mut client: ClientConnection,
     start: Instant,
     act: Act,
 ) -> Outcome {
-    match runtime {
+    let address = &arguments.address;
+    match &*arguments.runtime {
         "std" => drive(&mut client, &mut TcpStream::connect(address)?, start, act),
         "tokio" => self::tokio::run(address, client, start, act),
         "smol" => self::smol::run(address, client, start, act),

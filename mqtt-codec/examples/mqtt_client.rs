@@ -16,11 +16,9 @@ use mqtt_codec::{Connect, Properties, QoS, ReasonCode, Subscription};
 include!("../src/drive-loop.rs");
 
 fn main() -> Outcome {
-    let mut given = std::env::args().skip(1);
-    let runtime = given.next().ok_or("on which runtime?")?;
-    let arguments = runtimes::Arguments::parse(given)?;
+    let arguments = runtimes::Arguments::parse()?;
     let version = arguments.version.as_deref().unwrap_or("5.0").parse()?;
-    let (start, identifier) = (Instant::now(), format!("{runtime}-client"));
+    let (start, identifier) = (Instant::now(), format!("{}-client", arguments.runtime));
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let mut connect = Connect::clean(version, identifier.as_str().try_into()?);
     if let Some((name, password)) = &arguments.user {
@@ -29,8 +27,8 @@ fn main() -> Outcome {
             .with_password(password.as_bytes());
     }
     client.connect(start.elapsed(), &connect, Session::new())?;
-    let conversation = conversation(format!("examples/{runtime}"));
-    runtimes::run(&runtime, &arguments.address, client, start, conversation)
+    let conversation = conversation(format!("examples/{}", arguments.runtime));
+    runtimes::run(&arguments, client, start, conversation)
 }
 
 fn conversation(topic: String) -> runtimes::Act {

@@ -18,9 +18,7 @@ use stomp_codec::{Headers, Version};
 include!("../src/drive-loop.rs");
 
 fn main() -> Outcome {
-    let mut given = std::env::args().skip(1);
-    let runtime = given.next().ok_or("on which runtime?")?;
-    let arguments = runtimes::Arguments::parse(given)?;
+    let arguments = runtimes::Arguments::parse()?;
     let version = arguments.version.as_deref().unwrap_or("1.2").parse()?;
     let start = Instant::now();
     let config = ClientConfig::default().with_versions([version]);
@@ -31,10 +29,10 @@ fn main() -> Outcome {
     }
     client.connect(start.elapsed(), &connect)?;
     // A queue of this client alone.
-    let conversation = conversation(format!("/queue/examples.{runtime}"));
-    match &*runtime {
+    let conversation = conversation(format!("/queue/examples.{}", arguments.runtime));
+    match &*arguments.runtime {
         "websocket" => websocket::run(&arguments.address, version, client, start, conversation),
-        _ => runtimes::run(&runtime, &arguments.address, client, start, conversation),
+        _ => runtimes::run(&arguments, client, start, conversation),
     }
 }
 
