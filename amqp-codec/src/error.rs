@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{MethodId, ReplyCode};
 
 /// The bytes are not AMQP 0-9-1, or go beyond the [`Limits`](crate::Limits).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DecodeError {
     /// Where in the input, in bytes from its start.
@@ -47,7 +47,7 @@ impl core::error::Error for DecodeError {}
 /// The rule that a [`DecodeError`] is about. The codes are those that RabbitMQ
 /// answers with, or the specification's where RabbitMQ does not answer or the
 /// specification names one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// Not a protocol header: `AMQP` and four bytes (section 4.2.2).
@@ -137,7 +137,7 @@ impl DecodeErrorKind {
 }
 
 /// A value that AMQP cannot carry. Nothing was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// A short string has a length byte, so 255 bytes are its most

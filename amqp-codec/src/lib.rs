@@ -31,9 +31,8 @@
 //! # The drive contract
 //!
 //! [`connection`]: what one connection is about to do. It takes bytes, returns events,
-//! and has bytes to send. Sockets, threads and clocks are yours.
-//! [`ClientConnection`](connection::ClientConnection) and
-//! [`ServerConnection`](connection::ServerConnection) are driven alike:
+//! and has bytes to send. Sockets, threads and clocks are yours. [`ClientConnection`] and
+//! [`ServerConnection`] are driven alike, in this crate and in `mqtt-codec` and `stomp-codec`:
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
@@ -245,7 +244,7 @@ mod text;
 mod value;
 mod wire;
 
-pub use connection::{ConnectionError, SendError};
+pub use connection::{ClientConnection, ConnectionError, SendError, ServerConnection};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use frame::{
     ContentHeader, FRAME_END, FRAME_MIN_SIZE, FRAME_OVERHEAD, Frame, FrameBuf, ProtocolHeader,

@@ -4,7 +4,7 @@
 ///
 /// Every bound is checked against what has arrived, or before anything is
 /// allocated for what the peer only claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest frame, in bytes, with its seven bytes of header and its
@@ -30,7 +30,7 @@ pub struct Limits {
     /// The largest body that a connection puts together, in bytes, if
     /// [`held_size`](Self::held_size) has room for it. A larger one is handed
     /// out in parts as its frames come, and never held: see
-    /// [large bodies](crate::connection#large-bodies).
+    /// [large bodies](crate#large-bodies).
     pub assembled_size: u64,
     /// The most that a connection holds of contents that are not complete, on
     /// all its channels together, in bytes: methods, headers and bodies as far

@@ -9,7 +9,7 @@ use crate::error::{DecodeErrorKind, EncodeError};
 use crate::{Limits, Table, Text};
 
 /// What a field of a method is on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FieldType {
     /// One bit; neighbours share bytes, lowest first (section 4.2.5.2).
@@ -32,7 +32,7 @@ pub enum FieldType {
 
 /// Where (as bytes not yet read) and what was wrong. Small and `Copy`, for
 /// the parsers; it becomes a [`DecodeError`](crate::DecodeError) at the edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fault {
     pub(crate) remaining: usize,
     pub(crate) kind: DecodeErrorKind,

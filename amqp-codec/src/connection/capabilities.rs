@@ -6,7 +6,7 @@ macro_rules! capabilities {
     ($($(#[$doc:meta])* $field:ident $name:literal,)*) => {
         /// The capabilities that a peer declares: the table `capabilities` in
         /// its client or server properties (RabbitMQ).
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub struct Capabilities {
             $($(#[$doc])* pub $field: bool,)*

@@ -5,13 +5,13 @@ use core::time::Duration;
 
 use bytes::{BufMut, Bytes};
 
+use super::Capabilities;
 use super::core::{Core, Phase};
-use super::error::{ConnectionError, ReplyError, SendError};
+use super::error::{ConnectionError, SendError};
 use super::role::{Client, Role, Server};
 use super::timer::Reading;
-use super::{Capabilities, Scope};
+use crate::MethodId;
 use crate::method::connection;
-use crate::{MethodId, ReplyCode};
 
 /// One connection, as the role `R` sees it. [The drive contract](crate#the-drive-contract)
 /// says how the calls go together.
@@ -126,7 +126,7 @@ impl<R: Role> Connection<R> {
     /// The error that has ended the connection.
     #[must_use]
     pub fn error(&self) -> Option<&ConnectionError> {
-        self.core.failed.as_ref()
+        self.core.error.as_ref()
     }
 
     /// What the peer declared that it can do; nothing before the event `Start` or
@@ -208,58 +208,6 @@ impl<R: Role> Connection<R> {
     }
 }
 
-/// What both roles send.
-impl<R: Role> Connection<R> {
-    /// Sends the next part of a body that was begun, and returns how many bytes of it
-    /// remain to be sent. What else is sent on the channel waits for the last of them.
-    ///
-    /// # Errors
-    /// When the channel is closed, or the part is more than remains.
-    pub fn send_body(&mut self, channel: u16, part: &[u8]) -> Result<u64, SendError> {
-        self.must_be_open()?;
-        self.core.send_body(channel, part)
-    }
-
-    /// As [`send_body`](Self::send_body), without a copy of the part if it has 4 KiB or
-    /// more: its memory is shared until it has left.
-    ///
-    /// # Errors
-    /// As for [`send_body`](Self::send_body).
-    pub fn send_shared_body(&mut self, channel: u16, part: Bytes) -> Result<u64, SendError> {
-        self.must_be_open()?;
-        self.core.send_shared_body(channel, part)
-    }
-
-    /// Closes what the error says, its channel or the connection, for that reason. A
-    /// channel's close waits for the end of a body that is being sent on it. What the
-    /// peer sends there is discarded until its close-ok, which is the event
-    /// `ChannelCloseOk` or `CloseOk`.
-    ///
-    /// # Errors
-    /// When that is not open.
-    pub fn fail(&mut self, now: Duration, error: &ReplyError) -> Result<(), SendError> {
-        match error.scope {
-            Scope::Connection => self.core.close(now, error),
-            Scope::Channel(channel) => {
-                self.must_be_open()?;
-                self.core.send_channel_close(channel, error)
-            }
-        }
-    }
-}
-
-impl ReplyError {
-    /// A close without an error.
-    pub(super) fn goodbye(scope: Scope) -> Self {
-        Self {
-            reply_code: ReplyCode::Success,
-            scope,
-            method: None,
-            text: "Goodbye".into(),
-        }
-    }
-}
-
 /// How far it is, and what waits: no contents, and no secret.
 impl<R: Role> fmt::Debug for Connection<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -269,7 +217,7 @@ impl<R: Role> fmt::Debug for Connection<R> {
             .field("channels", &self.core.channels.len())
             .field("transmit_len", &self.transmit_len())
             .field("poll_timeout", &self.poll_timeout())
-            .field("error", &self.core.failed)
+            .field("error", &self.core.error)
             .finish_non_exhaustive()
     }
 }

@@ -38,7 +38,7 @@ impl fmt::Display for Scope {
 /// assert_eq!(error.scope, Scope::Channel(3));
 /// assert_eq!(error.reply_text(), "NOT_FOUND - no queue 'q' in vhost '/'");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ReplyError {
     /// The reply code.
@@ -53,6 +53,16 @@ pub struct ReplyError {
 }
 
 impl ReplyError {
+    /// A close without an error.
+    pub(super) fn goodbye(scope: Scope) -> Self {
+        Self {
+            reply_code: ReplyCode::Success,
+            scope,
+            method: None,
+            text: "Goodbye".into(),
+        }
+    }
+
     /// An error on `channel`. A soft code closes that channel, a hard one the
     /// connection (section 1.2).
     pub fn new(reply_code: ReplyCode, channel: u16, text: impl Into<String>) -> Self {
@@ -119,7 +129,7 @@ impl core::error::Error for ReplyError {}
 /// code, that is among what is still to be transmitted, and `is_closed` waits
 /// for the answer. Before the virtual host is opened it has none: the socket is
 /// closed (section 2.2.4).
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
     /// The peer sent bytes that are no frames.
@@ -212,7 +222,7 @@ impl ConnectionError {
 }
 
 /// What cannot be sent now, or not at all. The state is as before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The connection is not open yet: wait for `Opened`, or answer what has to be.
@@ -221,6 +231,13 @@ pub enum SendError {
     /// The connection is closed, or about to be: nothing more can be sent.
     #[error("the connection is closed")]
     Closed,
+    /// More of a body than was announced, or another content before the body is all
+    /// sent: a fault of the caller.
+    #[error("{remaining} bytes of the body remain to be sent")]
+    BodyLength {
+        /// Bytes that remain of the body.
+        remaining: u64,
+    },
     /// The channel is not open, not yet or not any more.
     #[error("channel {0} is not open")]
     ChannelNotOpen(u16),
@@ -234,13 +251,6 @@ pub enum SendError {
     /// resume them.
     #[error("contents are paused on channel {0}")]
     FlowInactive(u16),
-    /// More of a body than was announced, or another content before the body is all
-    /// sent: a fault of the caller.
-    #[error("{remaining} bytes of the body remain to be sent")]
-    BodyLength {
-        /// Bytes that remain of the body.
-        remaining: u64,
-    },
     /// A value that AMQP cannot carry: a fault of the caller.
     #[error(transparent)]
     Encode(#[from] EncodeError),

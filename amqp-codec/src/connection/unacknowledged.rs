@@ -42,7 +42,7 @@ const FEW_GAPS: usize = 64;
 
 /// An acknowledgement of a delivery that is not outstanding on this channel:
 /// never made, made on another channel, or acknowledged before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("unknown delivery tag {0}")]
 pub struct UnknownDeliveryTag(pub u64);
 

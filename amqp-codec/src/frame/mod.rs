@@ -425,7 +425,7 @@ pub(crate) fn encode_heartbeat(out: &mut impl BufMut) {
 }
 
 /// What a client sends first, and a server only to refuse (section 4.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProtocolHeader {
     /// 0 for AMQP 0-9-1.
     pub id: u8,

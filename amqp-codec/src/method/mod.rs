@@ -74,7 +74,7 @@ impl fmt::Display for MethodId {
 }
 
 /// Which peer may send a method (`chassis` in the specification's XML).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SentBy {
     /// Only the client.
     Client,

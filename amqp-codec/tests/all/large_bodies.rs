@@ -339,6 +339,20 @@ fn answers_that_wait_are_bounded() {
         .unwrap();
     assert_eq!(error.reply().unwrap().reply_code, ReplyCode::ResourceError);
     assert!(client.transmit_len() < 100_000);
+
+    // What this side has to say itself does not count.
+    let mut client = open_client(ClientConfig::default(), 4096, 0);
+    client
+        .begin_publish(1, Mandatory::No, &Message::default(), 2)
+        .unwrap();
+    for tag in 1..=10_000 {
+        client.ack(1, Tags::One(tag)).unwrap();
+    }
+    for _ in 0..100 {
+        feed_client(&mut client, NOW, &asked).unwrap();
+    }
+    assert_eq!(client.send_body(1, b"12"), Ok(0));
+    assert_eq!(transmitted!(client).len(), 3 + 10_000 + 100);
 }
 
 #[test]

@@ -2,12 +2,12 @@
 //! they should (section 2.3.7), from either side.
 
 use crate::peers::*;
-use amqp_codec::ReplyCode;
 use amqp_codec::connection::{
-    Capabilities, ClientConfig, ClientEvent, Confirmation, ConnectionError, Message, ReplyError,
-    SendError, ServerConfig, ServerConnection, ServerEvent,
+    Capabilities, ClientConfig, ClientConnection, ClientEvent, Confirmation, ConnectionError,
+    Message, ReplyError, SendError, ServerConfig, ServerConnection, ServerEvent,
 };
 use amqp_codec::method::{basic, channel, connection, queue};
+use amqp_codec::{Limits, ReplyCode};
 
 /// A channel number above what was agreed is 530.
 // shows: section 4.3 / channels
@@ -27,6 +27,52 @@ fn channels_above_channel_max_are_not_allowed() {
     assert_matches!(&events[..], [ServerEvent::ChannelOpened { channel: 3, .. }]);
     let error = feed_server(&mut server, NOW, &method(4, channel::Open {})).unwrap_err();
     assert_eq!(error.reply().unwrap().reply_code, ReplyCode::NotAllowed);
+}
+
+/// All 65,535 channels at once: each gets the lowest number that is free, in no more time for
+/// the others.
+// shows: section 4.3 / channels
+#[test]
+fn every_channel_can_be_open() {
+    let limits = Limits::default().with_channel_max(u16::MAX);
+    let client = ClientConfig::default().with_limits(limits);
+    let client = client.with_channel_max(u16::MAX);
+    let server = ServerConfig::default().with_limits(limits);
+    let server = server.with_channel_max(u16::MAX);
+    let mut client = ClientConnection::new(NOW, client);
+    let mut server = ServerConnection::new(NOW, server);
+    // What the one sends goes to the other, four times there and back.
+    let mut exchange = |client: &mut ClientConnection| {
+        for _ in 0..4 {
+            let mut wire = Vec::new();
+            client.poll_transmit(NOW, &mut wire);
+            feed_server(&mut server, NOW, &wire).unwrap();
+            wire.clear();
+            server.poll_transmit(NOW, &mut wire);
+            feed_client(client, NOW, &wire).unwrap();
+        }
+    };
+    exchange(&mut client);
+    assert_eq!(client.tuned().channel_max, u16::MAX);
+    for number in 1..=u16::MAX {
+        assert_eq!(client.open_channel(), Ok(number));
+    }
+    assert_eq!(client.open_channel(), Err(SendError::NoFreeChannel));
+    exchange(&mut client);
+    for freed in [&[40_000][..], &[u16::MAX, 1, 2], &[3]] {
+        for number in freed {
+            client.close_channel(*number).unwrap();
+        }
+        // Until close-ok they are in use.
+        assert_eq!(client.open_channel(), Err(SendError::NoFreeChannel));
+        exchange(&mut client);
+        let mut lowest_first = freed.to_vec();
+        lowest_first.sort_unstable();
+        for number in lowest_first {
+            assert_eq!(client.open_channel(), Ok(number));
+        }
+        exchange(&mut client);
+    }
 }
 
 // shows: section 4.3 / channels

@@ -38,6 +38,7 @@ impl<C: Default> Core<C> {
     pub(in crate::connection) fn remove_channel(&mut self, number: u16) {
         if let Some(mut channel) = self.channels.remove(&number) {
             self.held.give_up(&mut channel.assembly);
+            self.first_free = self.first_free.min(number);
         }
         self.sending.remove(&number);
     }

@@ -39,12 +39,12 @@ impl<C: Default> Core<C> {
         input: &mut &[u8],
     ) -> Result<Duration, ConnectionError> {
         let now = self.at(now);
-        if let Some(error) = self.failed.clone() {
+        if let Some(error) = self.error.clone() {
             self.linger(input);
             return Err(error);
         }
         // More input than was left is traffic, also of a frame that is still coming.
-        if input.len() > self.leftover {
+        if input.len() > self.left_over {
             self.heard(now);
         }
         Ok(now)
@@ -57,7 +57,7 @@ impl<C: Default> Core<C> {
         if left < before {
             self.heard(now);
         }
-        self.leftover = left;
+        self.left_over = left;
     }
 
     /// The frame at the front of `input`, which is taken.

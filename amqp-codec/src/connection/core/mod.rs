@@ -1,5 +1,6 @@
 //! What both roles share: frames in, frames out, channels, timers, the end.
 
+// Channels, which share a connection (section 4.3).
 mod channel;
 mod inbound;
 mod outbound;
@@ -79,6 +80,8 @@ pub struct Core<C> {
     left: u64,
     /// In boxes: most connections have one, and a map has room for eleven from the first on.
     pub(super) channels: BTreeMap<u16, Box<Channel<C>>>,
+    /// Every channel number below this one is in use, but for 0.
+    pub(super) first_free: u16,
     /// What the channels' assemblies hold.
     held: Held,
     /// Bodies on their way out in parts, by channel.
@@ -92,8 +95,8 @@ pub struct Core<C> {
     /// The latest time seen.
     now: Duration,
     /// What was left of the input when it was last looked at, in bytes.
-    leftover: usize,
-    pub(super) failed: Option<ConnectionError>,
+    left_over: usize,
+    pub(super) error: Option<ConnectionError>,
 }
 
 impl<C: Default> Core<C> {
@@ -116,6 +119,7 @@ impl<C: Default> Core<C> {
             transmit: Transmit::default(),
             left: 0,
             channels: BTreeMap::new(),
+            first_free: 1,
             held: Held::default(),
             sending: BTreeMap::new(),
             updating: 0,
@@ -123,8 +127,8 @@ impl<C: Default> Core<C> {
             heartbeat: Duration::ZERO,
             close_timeout: setup.close_timeout,
             now,
-            leftover: 0,
-            failed: None,
+            left_over: 0,
+            error: None,
         }
     }
 
@@ -217,7 +221,7 @@ impl<C: Default> Core<C> {
                 Timer::Handshake => ConnectionError::HandshakeTimeout,
                 Timer::Receive => ConnectionError::PeerTimeout,
                 Timer::Close => {
-                    if self.failed.is_some() {
+                    if self.error.is_some() {
                         self.set_closed();
                         break;
                     }
@@ -226,18 +230,18 @@ impl<C: Default> Core<C> {
             };
             return Err(self.fail(now, error));
         }
-        self.failed.clone().map_or(Ok(()), Err)
+        self.error.clone().map_or(Ok(()), Err)
     }
 
     // The end.
 
     pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open && self.failed.is_none()
+        self.phase == Phase::Open && self.error.is_none()
     }
 
     pub(super) fn must_be_open(&self) -> Result<(), SendError> {
         match self.phase {
-            Phase::Open if self.failed.is_none() => Ok(()),
+            Phase::Open if self.error.is_none() => Ok(()),
             Phase::Open | Phase::Closing | Phase::Closed => Err(SendError::Closed),
             _ => Err(SendError::NotOpen),
         }
@@ -245,7 +249,7 @@ impl<C: Default> Core<C> {
 
     /// Whether nothing may be sent any more: closed, or about to be for an error.
     pub(super) fn is_over(&self) -> bool {
-        self.phase == Phase::Closed || self.failed.is_some()
+        self.phase == Phase::Closed || self.error.is_some()
     }
 
     /// Whether connection.close has somebody to go to: the virtual host is open, or
@@ -299,7 +303,7 @@ impl<C: Default> Core<C> {
     /// Ends for an error, which every later call returns again. The answer to the
     /// goodbye is waited for, unless the peer is beyond answering.
     pub(super) fn fail(&mut self, now: Duration, error: ConnectionError) -> ConnectionError {
-        if self.failed.is_none() {
+        if self.error.is_none() {
             let reply = error.reply().filter(|_| self.has_goodbye());
             if let Some(reply) = &reply {
                 self.send_close(now, reply);
@@ -307,7 +311,7 @@ impl<C: Default> Core<C> {
             if reply.is_none() || !error.leaves_frames() {
                 self.set_closed();
             }
-            self.failed = Some(error.clone());
+            self.error = Some(error.clone());
         }
         error
     }
@@ -315,7 +319,7 @@ impl<C: Default> Core<C> {
     /// The peer closed its side.
     pub(super) fn eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
         let now = self.at(now);
-        if let Some(error) = self.failed.clone() {
+        if let Some(error) = self.error.clone() {
             self.set_closed();
             return Err(error);
         }

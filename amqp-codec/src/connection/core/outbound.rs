@@ -13,7 +13,7 @@ use crate::frame::{self, ContentHeader, FRAME_END, FRAME_OVERHEAD};
 use crate::method::{Fields, Identified, SentBy};
 use crate::{EncodeError, ReplyCode};
 
-/// Bytes of answers that may wait on a channel for the end of a body.
+/// Bytes of answers that a peer may make wait on a channel for the end of a body.
 const WAITING: usize = 64 * 1024;
 
 /// A body that is being sent in parts.
@@ -24,6 +24,8 @@ pub(super) struct Sending {
     /// Methods of the channel: they may not break into the content (section
     /// 4.2.6), so they wait for its end.
     waiting: Vec<u8>,
+    /// How many bytes of those the peer has caused.
+    caused: usize,
 }
 
 impl<C: Default> Core<C> {
@@ -79,16 +81,22 @@ impl<C: Default> Core<C> {
         channel: u16,
         arguments: &A,
     ) -> Result<(), ConnectionError> {
+        let waiting = |core: &Self| core.sending.get(&channel).map_or(0, |it| it.waiting.len());
+        let before = waiting(self);
         self.answer_short(channel, arguments);
-        match self.sending.get(&channel) {
-            Some(sending) if sending.waiting.len() > WAITING => Err(ReplyError::connection(
-                ReplyCode::ResourceError,
-                "too many answers wait for the end of a body",
-            )
-            .caused_by(A::ID)
-            .into()),
-            _ => Ok(()),
+        let caused = waiting(self) - before;
+        if let Some(sending) = self.sending.get_mut(&channel) {
+            sending.caused += caused;
+            if sending.caused > WAITING {
+                return Err(ReplyError::connection(
+                    ReplyCode::ResourceError,
+                    "too many answers wait for the end of a body",
+                )
+                .caused_by(A::ID)
+                .into());
+            }
         }
+        Ok(())
     }
 
     /// Queues a method frame whose strings, if any, are known to be short.
@@ -128,8 +136,11 @@ impl<C: Default> Core<C> {
         frame::encode_header(channel, &header, self.transmit.buffer());
         self.body_frames(channel, message.body);
         if remaining > 0 {
-            let waiting = Vec::new();
-            self.sending.insert(channel, Sending { remaining, waiting });
+            let sending = Sending {
+                remaining,
+                ..Sending::default()
+            };
+            self.sending.insert(channel, sending);
         }
         Ok(())
     }

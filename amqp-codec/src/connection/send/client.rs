@@ -88,11 +88,12 @@ impl Connection<Client> {
     // keeps: channel / open / state, section 4.3 / channels
     pub fn open_channel(&mut self) -> Result<u16, SendError> {
         self.must_be_open()?;
-        let free = (1..=self.core.limits.channel_max)
+        let free = (self.core.first_free..=self.core.limits.channel_max)
             .find(|number| !self.core.channels.contains_key(number))
             .ok_or(SendError::NoFreeChannel)?;
         self.core.answer(free, &channel::Open {})?;
         self.core.insert_channel(free, ChannelState::Opening);
+        self.core.first_free = free;
         Ok(free)
     }
 
