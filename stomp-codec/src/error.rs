@@ -3,7 +3,7 @@
 use crate::{Command, Version};
 
 /// What is wrong with the bytes of a peer, and where.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[error("{kind} (byte {offset})")]
 #[non_exhaustive]
 pub struct DecodeError {
@@ -14,7 +14,7 @@ pub struct DecodeError {
 }
 
 /// The rule that a peer's bytes break.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// The first line of a frame is no command of any version. The offset is
@@ -73,7 +73,7 @@ impl DecodeError {
 }
 
 /// A limit on one frame, by its name in [`Limits`](crate::Limits).
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Limit {
     /// [`Limits::command`](crate::Limits::command).
@@ -94,7 +94,7 @@ pub enum Limit {
 }
 
 /// Why a frame cannot be written. Nothing has been.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The command came with a later version (NACK and STOMP in 1.0).
@@ -135,6 +135,6 @@ pub enum EncodeError {
 /// The text is not a value of what it was read as: a [`Version`], an
 /// [`AckMode`](crate::connection::AckMode), a
 /// [`HeartBeat`](crate::connection::HeartBeat).
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[error("not a value that the specification defines")]
 pub struct ParseError;

@@ -11,13 +11,29 @@
 //! escapes, ends of line, padding and bodies is kept both ways; what it cannot
 //! carry is refused.
 //!
+//! ```
+//! use stomp_codec::{Command, Frame, Limits, Version, decode};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let headers = [("destination", "/queue/tasks")];
+//!     let send = Frame::new(Version::V1_2, Command::Send, &headers, b"hello");
+//!     let mut wire = Vec::new();
+//!     send.encode(&mut wire)?;
+//!
+//!     let (decoded, length) =
+//!         decode(&wire, Version::V1_2, &Limits::default())?.expect("it is whole");
+//!     assert_eq!(length, wire.len());
+//!     assert_eq!(decoded.header("destination").as_deref(), Some("/queue/tasks"));
+//!     assert_eq!(decoded.body(), b"hello");
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # The drive contract
 //!
-//! A [`ClientConnection`](connection::ClientConnection) or
-//! [`ServerConnection`](connection::ServerConnection) holds the state of one end of
-//! one connection: the version, heart-beats, subscriptions, acknowledgements,
-//! transactions, receipts. It owns no socket and no clock. Both are a
-//! [`Connection`](connection::Connection) and are driven alike:
+//! [`connection`]: what one connection is about to do. It takes bytes, returns events,
+//! and has bytes to send. Sockets, threads and clocks are yours. [`ClientConnection`] and
+//! [`ServerConnection`] are driven alike, in this crate and in `amqp-codec` and `mqtt-codec`:
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
@@ -224,30 +240,24 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod limits;
-
-mod error;
-
-mod version;
-
 mod command;
+pub mod connection;
 mod encoder;
+mod error;
 mod escape;
 mod frame;
 mod header;
+mod limits;
 mod marks;
 mod parser;
 mod parts;
-mod setters;
-
-pub mod connection;
-
-#[cfg(doc)]
 #[doc = include_str!("../requirements.md")]
 pub mod requirements {}
+mod setters;
+mod version;
 
 pub use command::{Command, SentBy};
-pub use connection::{ConnectionError, SendError};
+pub use connection::{ClientConnection, ConnectionError, SendError, ServerConnection};
 pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, Limit, ParseError};
 pub use frame::{Frame, FrameBuf};

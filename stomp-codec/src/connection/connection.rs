@@ -33,7 +33,7 @@ impl<R: Role> Connection<R> {
     #[must_use]
     pub fn new(now: Duration, config: R::Config) -> Self {
         let mut core = Core::default();
-        core.tick(now);
+        core.set_now(now);
         if let Some(time) = R::peer_begins_within(&config) {
             core.start(Timer::Handshake, time);
         }
@@ -62,7 +62,7 @@ impl<R: Role> Connection<R> {
         now: Duration,
         input: &mut &'a [u8],
     ) -> Result<Option<R::Event<'a>>, ConnectionError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         if let Some(error) = self.core.error {
             return Err(error);
         }
@@ -86,13 +86,10 @@ impl<R: Role> Connection<R> {
     /// DISCONNECT it is over, even if its receipt was lost ("Connection Lingering").
     // keeps: stomp12/connection-lingering/last-frame, stomp11/connection-lingering/last-frame
     pub fn receive_eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         match self.core.phase {
             Phase::Handshake | Phase::Open => Err(self.core.fail(ConnectionError::UnexpectedEof)),
-            Phase::Closing => {
-                R::receive_eof(self);
-                Ok(())
-            }
+            Phase::Closing => R::receive_eof(self),
             Phase::Closed => self.core.error.map_or(Ok(()), Err),
         }
     }
@@ -100,7 +97,7 @@ impl<R: Role> Connection<R> {
     /// Moves the bytes to be sent to the end of `out`, as many as there is room for, and
     /// returns how many. It goes on after an error and after the end.
     pub fn poll_transmit(&mut self, now: Duration, out: &mut impl BufMut) -> usize {
-        self.core.tick(now);
+        self.core.set_now(now);
         let count = self.core.outbound.transmit(out);
         if count > 0 {
             self.core.sent();
@@ -109,10 +106,10 @@ impl<R: Role> Connection<R> {
     }
 
     /// As [`poll_transmit`](Self::poll_transmit), in slices for a vectored write: all that
-    /// waits. Large parts of a body that a server sends by `send_shared_body` are among them
-    /// without a copy.
+    /// waits. Large parts of a body that came by
+    /// [`send_shared_body`](Self::send_shared_body) are among them without a copy.
     pub fn poll_transmit_slices(&mut self, now: Duration, out: &mut impl Extend<Bytes>) -> usize {
-        self.core.tick(now);
+        self.core.set_now(now);
         let count = self.core.outbound.transmit_slices(out);
         if count > 0 {
             self.core.sent();
@@ -120,8 +117,10 @@ impl<R: Role> Connection<R> {
         count
     }
 
-    /// How many bytes are to be sent. While there are many, an application stops
-    /// calling [`receive`](Self::receive) and sending.
+    /// Bytes that [`poll_transmit`](Self::poll_transmit) would append, if `out` had room. While
+    /// there are many, an application stops calling [`receive`](Self::receive) and sending. What
+    /// waits for the end of a body that is sent in parts is not among them: it leaves when the
+    /// application has sent the rest. What the peer can make wait there is bounded, by 64 KiB.
     #[must_use]
     pub fn transmit_len(&self) -> usize {
         self.core.outbound.len()
@@ -147,7 +146,7 @@ impl<R: Role> Connection<R> {
     // keeps: stomp12/heart-beating/eol, stomp11/heart-beating/eol,
     // keeps: stomp12/heart-beating/silent-peer, stomp11/heart-beating/silent-peer
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), ConnectionError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         if let Some(error) = self.core.error {
             return Err(error);
         }
@@ -173,7 +172,7 @@ impl<R: Role> Connection<R> {
     /// holds the peer back, no silence of the peer counts: call it before you stop reading,
     /// and again before you go on. A connection begins with [`Reading::Running`].
     pub fn set_reading(&mut self, now: Duration, reading: Reading) {
-        self.core.tick(now);
+        self.core.set_now(now);
         if self.core.timers.reading != reading {
             self.core.timers.reading = reading;
             self.core.heard();

@@ -6,7 +6,7 @@ use crate::{Command, DecodeError, EncodeError};
 ///
 /// It is final: every later drive call returns it again. The ERROR frame in which a
 /// server says so is in `poll_transmit`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
     /// The bytes are no frame of this version, or beyond a limit. The offset is
@@ -67,6 +67,9 @@ pub enum ConnectionError {
     /// or [`Limits::transaction_bytes`](crate::Limits::transaction_bytes).
     #[error("transactions too large")]
     TransactionTooLarge,
+    /// Receipts of more than 64 KiB wait for the end of a body that this side sends in parts.
+    #[error("too many receipts wait for the end of a message")]
+    TooManyReceipts,
     /// The peer was silent for longer than the heart-beats that were agreed on, and
     /// the margin of error ("Heart-beating"): it is gone, or the network is.
     #[error("no heart-beat")]
@@ -85,15 +88,23 @@ pub enum ConnectionError {
 }
 
 /// Why a call was refused. The state is unchanged and nothing is sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The version cannot carry what was given: leave it out, or say it otherwise.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
     /// The session is not open yet: wait for CONNECTED, or accept the CONNECT.
     #[error("the session is not open yet")]
     NotOpen,
+    /// The session is over, or its client has said DISCONNECT: it takes a new connection
+    /// to send this.
+    #[error("connection closed")]
+    Closed,
+    /// A part is longer than what remains of the body, or a body in parts is not all sent
+    /// and another is to begin.
+    #[error("{remaining} bytes of a body remain to be sent")]
+    BodyLength {
+        /// Bytes that remain of the body; 0 too if none has begun.
+        remaining: u64,
+    },
     /// `connect` for the second time; or `accept` or `refuse` when no CONNECT waits for
     /// an answer.
     #[error("nothing is to be begun or answered now")]
@@ -102,24 +113,16 @@ pub enum SendError {
     /// ("Header receipt").
     #[error("CONNECT asks for a receipt")]
     ReceiptOfConnect,
-    /// The session is over, or its client has said DISCONNECT: it takes a new connection
-    /// to send this.
-    #[error("connection closed")]
-    Closed,
     /// No such subscription is open.
     #[error("unknown subscription")]
     UnknownSubscription,
     /// No such transaction is open.
     #[error("unknown transaction")]
     UnknownTransaction,
-    /// A part is longer than what remains of the body, or a body in parts is not all sent
-    /// and another is to begin.
-    #[error("{remaining} bytes of a body remain to be sent")]
-    BodyLength {
-        /// Bytes that remain of the body; 0 too if none has begun.
-        remaining: u64,
-    },
     /// The version does not have this ack mode (`client-individual` in 1.0).
     #[error("ack mode is not in this version")]
     AckMode,
+    /// The version cannot carry what was given: leave it out, or say it otherwise.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }

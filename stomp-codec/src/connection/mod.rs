@@ -10,26 +10,26 @@
 //! [`deliver`](ServerConnection::deliver), and learns of its client by [`ServerEvent`].
 
 mod config;
-#[expect(
-    clippy::module_inception,
-    reason = "the type that the module is named after"
-)]
+#[expect(clippy::module_inception, reason = "the type that the module is about")]
 mod connection;
 mod core;
 mod error;
 mod event;
-mod handshake;
-mod heart_beat;
-mod inbound;
-mod outbound;
 mod read_buffer;
 mod receive;
 mod role;
 mod send;
-mod subscription;
 mod timer;
-mod transaction;
 mod transmit;
+
+// The version, which the two frames that open a session agree on ("Protocol Negotiation").
+mod handshake;
+// Heart-beats, each direction with its own interval ("Heart-beating").
+mod heart_beat;
+// Subscriptions, and what is delivered to them and not settled, by ack mode ("SUBSCRIBE").
+mod subscription;
+// What waits for COMMIT ("BEGIN").
+mod transaction;
 
 pub use config::{ClientConfig, HostHeader, ServerConfig};
 pub use connection::{ClientConnection, Connection, ServerConnection};
@@ -55,4 +55,6 @@ const _: () = {
     is_send_and_debug::<Input<'_>>();
     is_send_and_debug::<ClientEvent<'_>>();
     is_send_and_debug::<ServerEvent<'_>>();
+    is_send_and_debug::<ConnectionError>();
+    is_send_and_debug::<SendError>();
 };

@@ -1,21 +1,21 @@
 //! The two ends of a connection.
 
-use core::fmt;
+use core::fmt::Debug;
 use core::time::Duration;
 
 use super::Connection;
 use crate::ConnectionError;
 
 /// One of the two ends of a connection: [`Client`] or [`Server`], and no other.
-pub trait Role: sealed::Sealed + fmt::Debug + Sized + 'static {
+pub trait Role: sealed::Sealed + Debug + Sized + 'static {
     /// What it is configured with.
-    type Config: fmt::Debug;
+    type Config: Clone + Debug;
     /// What it learns of its peer.
-    type Event<'a>: fmt::Debug;
+    type Event<'a>: Clone + Debug + PartialEq;
 
     /// What it keeps beside what both roles keep.
     #[doc(hidden)]
-    type State: fmt::Debug + Default;
+    type State: Debug + Default;
 
     /// How long the peer may take for its first frame, if it is to speak first.
     #[doc(hidden)]
@@ -30,19 +30,19 @@ pub trait Role: sealed::Sealed + fmt::Debug + Sized + 'static {
 
     /// The peer has closed its side after a DISCONNECT or an ERROR.
     #[doc(hidden)]
-    fn receive_eof(connection: &mut Connection<Self>);
+    fn receive_eof(connection: &mut Connection<Self>) -> Result<(), ConnectionError>;
 
     /// Ends the connection for what the peer did, or did not do in time.
     #[doc(hidden)]
     fn fail(connection: &mut Connection<Self>, error: ConnectionError) -> ConnectionError;
 }
 
-/// The role that opens the connection.
-#[derive(Clone, Copy, Debug)]
+/// The end that opens the connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Client {}
 
-/// The role that accepts the connection.
-#[derive(Clone, Copy, Debug)]
+/// The end that accepts the connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Server {}
 
 mod sealed {

@@ -433,6 +433,71 @@ fn a_client_sends_parts() {
     assert_eq!(client.send_body(b"x"), Err(SendError::Closed));
 }
 
+/// A message whose body is not all sent when the stream ends was not sent, though the client
+/// had closed: DISCONNECT waits for the end of the body.
+#[test]
+fn the_stream_ends_within_what_a_client_sends() {
+    for (sent, expected) in [(3, Err(ConnectionError::UnexpectedEof)), (7, Ok(()))] {
+        let mut client = ClientConnection::new(NOW, ClientConfig::default());
+        client.connect(NOW, &ConnectOptions::default()).unwrap();
+        let mut input = &b"CONNECTED\nversion:1.2\n\n\0"[..];
+        client.receive(NOW, &mut input).unwrap();
+        client
+            .begin_send("a", Headers::NONE, 7, Options::default())
+            .unwrap();
+        client.send_body(&b"0123456"[..sent]).unwrap();
+        client.close(NOW).unwrap();
+        assert!(!client.is_closed());
+        assert_eq!(client.receive_eof(NOW), expected, "{sent}");
+        assert!(client.is_closed());
+        assert_eq!(client.error().copied(), expected.err());
+        assert_eq!(client.poll_timeout(), None);
+    }
+}
+
+/// A client that asks on and on while a body waits fills no memory.
+#[test]
+fn receipts_that_wait_are_bounded() {
+    let open = |in_parts: bool| {
+        let mut server = ServerConnection::new(NOW, ServerConfig::default());
+        let mut input = OPENING.as_bytes();
+        server.receive(NOW, &mut input).unwrap();
+        server.accept(NOW, &Accept::default()).unwrap();
+        let mut input = &b"SUBSCRIBE\nid:1\ndestination:a\n\n\0"[..];
+        let Ok(Some(ServerEvent::Subscribe(subscribe))) = server.receive(NOW, &mut input) else {
+            panic!("it is a SUBSCRIBE");
+        };
+        let size = if in_parts { 7 } else { 0 };
+        server
+            .begin_deliver(subscribe.subscription, 1, "a", Headers::NONE, size)
+            .unwrap();
+        server
+    };
+    let asked = b"BEGIN\ntransaction:t\nreceipt:r\n\n\0ABORT\ntransaction:t\nreceipt:r\n\n\0";
+    let asked = asked.repeat(2000);
+    let receipt = "RECEIPT\nreceipt-id:r\n\n^@";
+    // As many as there is room for are given when the body has ended.
+    for (frames, expected) in [
+        (2000, Ok(None)),
+        (4000, Err(ConnectionError::TooManyReceipts)),
+    ] {
+        let mut server = open(true);
+        let half = &asked[..asked.len() * frames / 4000];
+        assert_eq!(server.receive(NOW, &mut &half[..]), expected);
+        let before = server.transmit_len();
+        if expected.is_ok() {
+            server.send_body(b"0123456").unwrap();
+            let all = sent(|out| server.poll_transmit(NOW, out));
+            assert_eq!(all.matches(receipt).count(), frames);
+        } else {
+            assert!(server.is_closed());
+            assert_eq!(server.transmit_len(), before);
+        }
+    }
+    let mut server = open(false);
+    assert_eq!(server.receive(NOW, &mut &asked[..]), Ok(None));
+}
+
 /// The server's side: receipts wait, the end of the session too, and a failure leaves
 /// the message incomplete.
 #[test]

@@ -1,4 +1,4 @@
-//! What an application learns of its peer.
+//! What the peer did, as far as the application has to know.
 
 mod client;
 mod server;

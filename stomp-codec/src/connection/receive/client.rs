@@ -3,12 +3,12 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-use super::known::Known;
+use super::headers::KnownHeaders;
+use crate::connection::core::Incoming;
 use crate::connection::event::{
     AckToken, ClientEvent, Connected, ErrorFrame, Message, ReceiptId, Transaction,
 };
 use crate::connection::heart_beat::{Agreed, HeartBeat};
-use crate::connection::inbound::Incoming;
 use crate::connection::subscription::{AckMode, Subscription, parse_number};
 use crate::connection::{Client, ClientConfig, Connection, Role};
 use crate::parts::Part;
@@ -63,8 +63,13 @@ impl Role for Client {
         event.map_err(|error| connection.core.fail(error))
     }
 
-    fn receive_eof(connection: &mut Connection<Self>) {
+    fn receive_eof(connection: &mut Connection<Self>) -> Result<(), ConnectionError> {
+        // DISCONNECT waits for the end of a body that nobody reads any more.
+        if connection.core.outbound.is_in_body() {
+            return Err(connection.core.fail(ConnectionError::UnexpectedEof));
+        }
         connection.core.end();
+        Ok(())
     }
 
     /// A client has no frame to complain with.
@@ -120,7 +125,7 @@ impl Connection<Client> {
         version: Version,
         frame: Frame<'a>,
     ) -> Result<ClientEvent<'a>, ConnectionError> {
-        let known = Known::of(&frame);
+        let known = KnownHeaders::of(&frame);
         known.require(Command::Message, version)?;
         let destination = known.destination.unwrap_or_default();
         let message_id = known.message_id.unwrap_or_default();

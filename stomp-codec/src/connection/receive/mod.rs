@@ -1,5 +1,6 @@
-//! What a role makes of the frames of its peer.
+//! What a role does with what comes in.
 
 mod client;
-mod known;
+// The headers that a connection acts on: a frame has them as text, in any order.
+mod headers;
 mod server;

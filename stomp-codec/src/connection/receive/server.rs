@@ -4,12 +4,12 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::known::Known;
-use crate::connection::core::Phase;
+use super::headers::KnownHeaders;
+use crate::connection::core::{Incoming, Phase};
 use crate::connection::event::{Acknowledge, Connect, InboundSend, ServerEvent, Subscribe};
 use crate::connection::handshake::{negotiate, version_list};
 use crate::connection::heart_beat::HeartBeat;
-use crate::connection::inbound::Incoming;
+use crate::connection::send::put_receipt;
 use crate::connection::subscription::{AckMode, Named, Subscriptions};
 use crate::connection::timer::Timer;
 use crate::connection::transaction::{Held, Transactions};
@@ -119,7 +119,9 @@ impl Role for Server {
 
     /// The receipt of DISCONNECT is still to be given: the client may have closed its
     /// half of the stream.
-    fn receive_eof(_connection: &mut Connection<Self>) {}
+    fn receive_eof(_connection: &mut Connection<Self>) -> Result<(), ConnectionError> {
+        Ok(())
+    }
 
     fn fail(connection: &mut Connection<Self>, error: ConnectionError) -> ConnectionError {
         connection.fail_over(error, None)
@@ -181,7 +183,7 @@ impl Connection<Server> {
         if command.sent_by() == SentBy::Server {
             return Err(ConnectionError::UnexpectedCommand(command));
         }
-        let known = Known::of(&frame);
+        let known = KnownHeaders::of(&frame);
         known.require(command, version)?;
         if !frame.is_whole() {
             self.state.partial = Some(Partial::of(command, &known));
@@ -196,13 +198,13 @@ impl Connection<Server> {
                 self.state
                     .transactions
                     .begin(&transaction, &self.config.limits)?;
-                self.answer(version, known.receipt)
+                self.answer(version, known.receipt)?
             }
             Command::Abort => {
                 self.state
                     .transactions
                     .abort(&known.transaction.unwrap_or_default())?;
-                self.answer(version, known.receipt)
+                self.answer(version, known.receipt)?
             }
             Command::Commit => {
                 let transaction = known.transaction.unwrap_or_default();
@@ -264,7 +266,7 @@ impl Connection<Server> {
     fn on_send<'a>(
         &mut self,
         frame: Frame<'a>,
-        known: Known<'a>,
+        known: KnownHeaders<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
         if let Some(transaction) = known.transaction {
             let limits = &self.config.limits;
@@ -274,7 +276,7 @@ impl Connection<Server> {
             if !frame.is_whole() {
                 return Ok(None);
             }
-            return Ok(self.answer(frame.version(), known.receipt));
+            return self.answer(frame.version(), known.receipt);
         }
         Ok(Some(ServerEvent::Send(InboundSend {
             destination: known.destination.unwrap_or_default(),
@@ -301,7 +303,8 @@ impl Connection<Server> {
             && is_held
             && let Some(version) = self.core.version
         {
-            return Ok(self.answer(version, partial.receipt.map(Cow::Owned)));
+            let answered = self.answer(version, partial.receipt.map(Cow::Owned));
+            return answered.map_err(|error| self.fail_over(error, None));
         }
         Ok(
             (target == Some(Target::Event)).then_some(ServerEvent::Body {
@@ -316,7 +319,7 @@ impl Connection<Server> {
     fn on_subscribe<'a>(
         &mut self,
         frame: Frame<'a>,
-        known: Known<'a>,
+        known: KnownHeaders<'a>,
     ) -> Result<ServerEvent<'a>, ConnectionError> {
         let ack = match &known.ack {
             None => AckMode::Auto,
@@ -346,7 +349,7 @@ impl Connection<Server> {
         &mut self,
         version: Version,
         frame: Frame<'a>,
-        known: Known<'a>,
+        known: KnownHeaders<'a>,
     ) -> Result<ServerEvent<'a>, ConnectionError> {
         let destination = known.destination.filter(|_| version == Version::V1_0);
         if known.id.is_none() && destination.is_none() {
@@ -375,7 +378,7 @@ impl Connection<Server> {
         &mut self,
         version: Version,
         frame: Frame<'a>,
-        known: Known<'a>,
+        known: KnownHeaders<'a>,
     ) -> Result<Option<ServerEvent<'a>>, ConnectionError> {
         let is_ack = frame.command() == Command::Ack;
         let named = if version >= Version::V1_2 {
@@ -398,7 +401,7 @@ impl Connection<Server> {
             self.state
                 .transactions
                 .hold(&transaction, held, &frame, &self.config.limits)?;
-            return Ok(self.answer(version, known.receipt));
+            return self.answer(version, known.receipt);
         }
         if !self.state.subscriptions.is_open(named) {
             return Err(ConnectionError::UnknownMessage);
@@ -453,19 +456,25 @@ impl Connection<Server> {
         &mut self,
         version: Version,
         receipt: Option<Cow<'_, str>>,
-    ) -> Option<ServerEvent<'static>> {
-        if let Some(receipt) = receipt {
+    ) -> Result<Option<ServerEvent<'static>>, ConnectionError> {
+        let Some(receipt) = receipt else {
+            return Ok(None);
+        };
+        let sent = self.core.outbound.answer(|out| {
             // What the client could write in this version can be written back.
-            self.put_receipt(version, &receipt).ok();
+            put_receipt(out, version, &receipt).ok();
+        });
+        match sent {
+            true => Ok(None),
+            false => Err(ConnectionError::TooManyReceipts),
         }
-        None
     }
 }
 
 impl Partial {
     /// For the body after these headers.
     // keeps: stomp10/body/of-subscribe
-    fn of(command: Command, known: &Known<'_>) -> Self {
+    fn of(command: Command, known: &KnownHeaders<'_>) -> Self {
         if !command.has_body() {
             return Self {
                 target: Target::Nobody,

@@ -15,7 +15,7 @@ use crate::{Command, Encoder, Header, Headers, SendError, Version};
 
 /// What goes into CONNECT ("CONNECT or STOMP Frame"), besides the versions and
 /// the heart-beats.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
 pub struct ConnectOptions<'a> {
     /// The virtual host: `/` at RabbitMQ and `mq-server`. 1.1 and 1.2 require the header.
     pub host: &'a str,
@@ -71,7 +71,7 @@ impl fmt::Debug for ConnectOptions<'_> {
 }
 
 /// What may go with most frames.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Options {
     /// Make it a part of this transaction. For SEND, ACK and NACK.
     pub transaction: Option<Transaction>,
@@ -121,7 +121,7 @@ impl Connection<Client> {
         now: Duration,
         connect: &ConnectOptions<'_>,
     ) -> Result<(), SendError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         if self.core.phase != Phase::Handshake || self.state.connect_sent {
             return Err(self.core.out_of_turn());
         }
@@ -200,20 +200,6 @@ impl Connection<Client> {
         let receipt = self.write(Command::Send, &own, headers, content, options)?;
         self.core.outbound.begin_body(body_size);
         Ok(receipt)
-    }
-
-    /// Sends the next part of the body of [`begin_send`](Self::begin_send), and returns
-    /// how many bytes remain to be sent.
-    ///
-    /// # Errors
-    ///
-    /// The session is over; the part is more than remains.
-    pub fn send_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
-        // What had begun before DISCONNECT still goes out.
-        if self.core.phase != Phase::Closing || !self.core.outbound.is_in_body() {
-            self.core.writable()?;
-        }
-        self.core.outbound.put_body(part)
     }
 
     /// Asks for the messages of a destination: SUBSCRIBE.
@@ -430,7 +416,7 @@ impl Connection<Client> {
     // keeps: stomp12/DISCONNECT/graceful, stomp11/DISCONNECT/graceful,
     // keeps: stomp10/DISCONNECT/graceful, stomp12/DISCONNECT/last, stomp11/DISCONNECT/last
     pub fn close(&mut self, now: Duration) -> Result<ReceiptId, SendError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         let (command, none) = (Command::Disconnect, Headers::NONE);
         self.write(command, &[], none, Content::EMPTY, Options::RECEIPT)?;
         let receipt = self.state.last_receipt;

@@ -3,8 +3,6 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::Bytes;
-
 use crate::connection::core::Phase;
 use crate::connection::event::NOT_USER_HEADERS;
 use crate::connection::heart_beat::Agreed;
@@ -16,7 +14,7 @@ use crate::{Command, EncodeError, Encoder, Header, SendError, Version};
 
 /// What goes into CONNECTED ("CONNECTED Frame"), besides the version and the
 /// heart-beats.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Accept<'a> {
     /// A name for the session; should be unique, since it also makes the
     /// `message-id`s of the session unique.
@@ -34,7 +32,7 @@ setters! { Accept<'a> {
 } }
 
 /// What goes into the ERROR that ends a connection ("ERROR").
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Goodbye<'a> {
     /// The receipt that the frame asked for that this is about, if it did.
     pub receipt: Option<&'a str>,
@@ -77,7 +75,7 @@ impl Connection<Server> {
     // keeps: stomp10/connecting/connected, stomp12/CONNECTED/version, stomp11/CONNECTED/version,
     // keeps: stomp12/CONNECTED/heart-beat, stomp11/CONNECTED/heart-beat
     pub fn accept(&mut self, now: Duration, accept: &Accept<'_>) -> Result<(), SendError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         let Some((version, theirs)) = self.state.deciding else {
             return Err(self.core.out_of_turn());
         };
@@ -115,7 +113,7 @@ impl Connection<Server> {
     /// yet, cannot carry.
     // keeps: stomp12/connecting/rejected, stomp11/connecting/rejected
     pub fn refuse(&mut self, now: Duration, goodbye: &Goodbye<'_>) -> Result<(), SendError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         if self.state.deciding.is_none() {
             return Err(self.core.out_of_turn());
         }
@@ -134,7 +132,7 @@ impl Connection<Server> {
     // keeps: stomp12/ERROR/sent, stomp11/ERROR/sent, stomp10/ERROR/sent, stomp12/ERROR/close,
     // keeps: stomp12/ERROR/body, stomp11/ERROR/body, stomp10/ERROR/body
     pub fn close(&mut self, now: Duration, goodbye: &Goodbye<'_>) -> Result<(), SendError> {
-        self.core.tick(now);
+        self.core.set_now(now);
         self.in_session()?;
         self.put_error(goodbye)?;
         self.state.transactions.clear();
@@ -161,14 +159,6 @@ impl Connection<Server> {
         put_error(self.core.outbound.buffer(), version, goodbye)
     }
 
-    pub(in crate::connection) fn put_receipt(
-        &mut self,
-        version: Version,
-        receipt: &str,
-    ) -> Result<(), EncodeError> {
-        put_receipt(self.core.outbound.buffer(), version, receipt)
-    }
-
     /// What was sent and not settled, by subscription: what an application gives
     /// to others when the connection is lost. It is still there when the connection
     /// has failed; nothing is after DISCONNECT, whose event has it.
@@ -187,7 +177,7 @@ impl Connection<Server> {
     // keeps: stomp12/receipt/answered, stomp11/receipt/answered, stomp10/receipt/answered
     pub fn receipt(&mut self, receipt: &str) -> Result<(), SendError> {
         let version = self.in_session()?;
-        self.put_receipt(version, receipt)?;
+        put_receipt(self.core.outbound.buffer(), version, receipt)?;
         if self.state.farewell.as_deref() == Some(receipt) {
             self.core.end();
         }
@@ -242,33 +232,6 @@ impl Connection<Server> {
         })?;
         self.core.outbound.begin_body(body_size);
         Ok(())
-    }
-
-    /// Sends the next part of the body of [`begin_deliver`](Self::begin_deliver), and
-    /// returns how many bytes remain to be sent.
-    ///
-    /// # Errors
-    ///
-    /// The session has ended and no body is open; the part is more than remains.
-    pub fn send_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
-        // A client that has said DISCONNECT still gets what had begun.
-        if !self.core.outbound.is_in_body() {
-            self.core.writable()?;
-        }
-        self.core.outbound.put_body(part)
-    }
-
-    /// As [`send_body`](Self::send_body), without a copy of the part if it has 4 KiB or
-    /// more: its memory is shared until it has left.
-    ///
-    /// # Errors
-    ///
-    /// As for [`send_body`](Self::send_body).
-    pub fn send_shared_body(&mut self, part: Bytes) -> Result<u64, SendError> {
-        if !self.core.outbound.is_in_body() {
-            self.core.writable()?;
-        }
-        self.core.outbound.put_shared_body(part)
     }
 
     fn put_message<'h>(
@@ -336,7 +299,11 @@ impl Connection<Server> {
 
 /// RECEIPT.
 // keeps: stomp12/RECEIPT/receipt-id, stomp11/RECEIPT/receipt-id, stomp10/RECEIPT/receipt-id
-fn put_receipt(out: &mut Vec<u8>, version: Version, receipt: &str) -> Result<(), EncodeError> {
+pub(in crate::connection) fn put_receipt(
+    out: &mut Vec<u8>,
+    version: Version,
+    receipt: &str,
+) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Receipt)?;
     encoder.header("receipt-id", receipt)?;
     encoder.body(b"")

@@ -4,8 +4,11 @@ use alloc::vec::Vec;
 
 use bytes::{BufMut, Bytes};
 
-use super::transmit::Transmit;
 use crate::SendError;
+use crate::connection::transmit::Transmit;
+
+/// Bytes of receipts that a client may make wait for the end of a body.
+const WAITING: usize = 64 * 1024;
 
 /// What goes out, until it is asked for.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub(crate) struct Outbound {
     remaining: Option<u64>,
     /// What waits for the end of that body.
     waiting: Vec<u8>,
+    /// How many bytes of that the peer has caused.
+    caused: usize,
 }
 
 impl Outbound {
@@ -24,6 +29,15 @@ impl Outbound {
             Some(_) => &mut self.waiting,
             None => self.transmit.buffer(),
         }
+    }
+
+    /// Appends an answer that the peer may ask for again and again. Returns whether no more
+    /// of them wait than may.
+    pub(crate) fn answer(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let before = self.waiting.len();
+        put(self.buffer());
+        self.caused += self.waiting.len() - before;
+        self.caused <= WAITING
     }
 
     /// Whether there is nothing to be sent, and an EOL can be.
@@ -88,6 +102,7 @@ impl Outbound {
             buffer.push(0);
             buffer.append(&mut self.waiting);
             self.waiting = Vec::new();
+            self.caused = 0;
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{Command, ConnectionError, Frame, Version};
 /// The headers that mean something to either side once the session is open, found
 /// in one pass. Of repeated ones the first.
 #[derive(Default)]
-pub(crate) struct Known<'a> {
+pub(crate) struct KnownHeaders<'a> {
     pub(crate) destination: Option<Cow<'a, str>>,
     pub(crate) id: Option<Cow<'a, str>>,
     pub(crate) ack: Option<Cow<'a, str>>,
@@ -17,9 +17,9 @@ pub(crate) struct Known<'a> {
     pub(crate) receipt: Option<Cow<'a, str>>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownHeaders<'a> {
     pub(crate) fn of(frame: &Frame<'a>) -> Self {
-        let mut known = Known::default();
+        let mut known = KnownHeaders::default();
         for header in frame.headers() {
             if let Some(place) = known.place(&header.name) {
                 place.get_or_insert(header.value);

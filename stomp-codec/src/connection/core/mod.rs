@@ -1,12 +1,17 @@
-//! What both roles keep.
+//! What both roles share: frames in, frames out, timers, the end.
+
+mod inbound;
+mod outbound;
 
 use core::time::Duration;
 
+use self::inbound::Inbound;
+use self::outbound::Outbound;
 use super::heart_beat::Agreed;
-use super::inbound::Inbound;
-use super::outbound::Outbound;
 use super::timer::{Timer, Timers};
 use crate::{ConnectionError, SendError, Version};
+
+pub(super) use self::inbound::Incoming;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,7 +46,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Notes the time of a call. Time never goes back.
-    pub(crate) fn tick(&mut self, now: Duration) {
+    pub(crate) fn set_now(&mut self, now: Duration) {
         self.now = self.now.max(now);
     }
 
