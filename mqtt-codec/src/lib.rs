@@ -33,8 +33,9 @@
 //!
 //! # The drive contract
 //!
-//! [`ClientConnection`] and [`ServerConnection`] keep the protocol's state for one network
-//! connection. They are driven alike, in this crate and in `amqp-codec` and `stomp-codec`:
+//! [`connection`]: what one connection is about to do. It takes bytes, returns events,
+//! and has bytes to send. Sockets, threads and clocks are yours. [`ClientConnection`] and
+//! [`ServerConnection`] are driven alike, in this crate and in `amqp-codec` and `stomp-codec`:
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
@@ -122,8 +123,7 @@
 //! }
 //! ```
 //!
-//! The example `mqtt_client` is a client on each runtime, and `mqtt_tokio_server` a server in a
-//! hundred lines.
+//! The example `mqtt_client` is a client on each runtime.
 //!
 //! After an error the protocol's goodbye is still in `poll_transmit`: CONNACK or DISCONNECT
 //! with a reason code; 3.x has none but for a refused CONNECT. Every later drive call

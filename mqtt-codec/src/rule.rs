@@ -103,6 +103,7 @@ rules! {
     TopicNameWildcard: "the Topic Name of PUBLISH has no wildcard characters", "MQTT-3.3.2-2", "MQTT-3.3.2-2", MalformedPacket;
     TopicNameEmpty: "a Topic Name has one character at least", "MQTT-4.7.3-1", "MQTT-4.7.3-1", MalformedPacket;
     TopicNameAndAliasMissing: "PUBLISH has a Topic Name or a Topic Alias", "§3.3.2.1", "MQTT-4.7.3-1", ProtocolError;
+    AnswersWaiting: "no more answers wait for the end of a PUBLISH that is sent in parts than the limit", "§4.3", "§4.3", QuotaExceeded;
     VariableHeaderSize: "the variable header of a PUBLISH that comes in parts is no larger than the limit", "§3.3.2", "§3.3.2", QuotaExceeded;
     TopicNameLevels: "a Topic Name has no more levels than the limit", "§4.7.1.1", "§4.7.1.1", TopicNameInvalid;
 

@@ -11,7 +11,7 @@ macro_rules! settings {
         )*}
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub struct $name {
             $( $(#[$field_doc])* pub $field: $type, )*

@@ -165,17 +165,15 @@ fn first_word(text: &str) -> &str {
     &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
 }
 
-/// The line without indentation and `pub` or `pub(crate)`.
+/// The line without indentation and `pub`, `pub(crate)` or `pub(in path)`.
 fn behind_visibility(line: &str) -> &str {
     let code = line.trim_start();
-    let Some((visibility, rest)) = code.split_once(' ') else {
-        return code;
+    let rest = match code.strip_prefix("pub") {
+        Some(path) if path.starts_with('(') => path.split_once(") ").map(|(_, rest)| rest),
+        Some(rest) => rest.strip_prefix(' '),
+        None => None,
     };
-    if visibility == "pub" || (visibility.starts_with("pub(") && visibility.ends_with(')')) {
-        rest
-    } else {
-        code
-    }
+    rest.unwrap_or(code)
 }
 
 /// The item that the line begins.
@@ -272,6 +270,11 @@ where
             }
         }
     }
+
+    pub(in crate::a) fn inner(&self) {
+        // keeps: a::b::View::inner
+        return f();
+    }
 }
 
 // keeps: nothing
@@ -304,7 +307,7 @@ mod tests {
             assert_eq!(place, name.trim(), "line {at}");
             count += 1;
         }
-        assert_eq!(count, 12);
+        assert_eq!(count, 13);
     }
 
     #[test]

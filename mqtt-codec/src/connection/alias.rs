@@ -9,7 +9,7 @@ use super::ResolvedTopicName;
 use crate::{Rule, TopicName};
 
 /// Which topic names get a topic alias when they are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TopicAliasPolicy {
     /// None.

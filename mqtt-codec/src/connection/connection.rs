@@ -5,8 +5,7 @@ use core::time::Duration;
 
 use bytes::{BufMut, Bytes};
 
-use super::core::{Core, Side, State};
-use super::receive::Next;
+use super::core::{Core, Next, Phase, Side};
 use super::role::{Client, Role, Server};
 use super::timer::{Reading, Timer};
 use super::{ConnectionError, PeerLimits, Session};
@@ -57,10 +56,16 @@ impl<R: Role> Connection<R> {
         }
         self.core.set_now(now);
         if input.len() > self.core.left_over {
-            self.hear();
+            self.heard();
         }
         let taken = loop {
-            match R::next(self, input) {
+            let waiting = self.core.outgoing.as_ref().map(|it| it.waiting());
+            let next = R::next(self, input);
+            let next = match waiting {
+                None => next,
+                Some(waiting) => next.and_then(|it| self.core.bound_answers(waiting).map(|()| it)),
+            };
+            match next {
                 Ok(Next::Event(event)) => break Ok(Some(event)),
                 Ok(Next::Nothing) => {}
                 Ok(Next::Wait) => break Ok(None),
@@ -78,9 +83,9 @@ impl<R: Role> Connection<R> {
     /// a server then publishes the will (MQTT-3.1.2-8).
     pub fn receive_eof(&mut self, now: Duration) -> Result<(), ConnectionError> {
         self.core.set_now(now);
-        match (&self.core.error, self.core.state) {
+        match (&self.core.error, self.core.phase) {
             (Some(error), _) => Err(**error),
-            (None, State::Closed) => Ok(()),
+            (None, Phase::Closed) => Ok(()),
             (None, _) => Err(self.core.end(ConnectionError::UnexpectedEof)),
         }
     }
@@ -92,7 +97,7 @@ impl<R: Role> Connection<R> {
         let count = core.transmit.poll(out);
         if count > 0 {
             core.set_now(now);
-            core.has_sent();
+            core.sent();
         }
         count
     }
@@ -105,24 +110,25 @@ impl<R: Role> Connection<R> {
         let count = core.transmit.poll_slices(out);
         if count > 0 {
             core.set_now(now);
-            core.has_sent();
+            core.sent();
         }
         count
     }
 
-    /// How many bytes wait to be sent. Until a message that is sent in parts is whole, those
-    /// of later packets count, and are not handed out.
+    /// Bytes that [`poll_transmit`](Self::poll_transmit) would append, if `out` had room. What
+    /// waits for the end of a message that is sent in parts is not among them: it leaves when
+    /// the application has sent the rest. What the peer can make wait there is bounded, by
+    /// 64 KiB.
     #[must_use]
     pub fn transmit_len(&self) -> usize {
-        let core = &self.core;
-        core.transmit.len() + core.outgoing.as_ref().map_or(0, |it| it.waiting())
+        self.core.transmit.len()
     }
 
     /// The point in time, on the clock of `now`, at which
     /// [`handle_timeout`](Self::handle_timeout) is to be called. `None`: nothing is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.core.timers.next(self.core.reading)
+        self.core.timers.next()
     }
 
     /// Does what is due: a client sends PINGREQ, and either end gives up a peer that is too
@@ -137,8 +143,7 @@ impl<R: Role> Connection<R> {
             return Err(**error);
         }
         self.core.set_now(now);
-        let (now, reading) = (self.core.now, self.core.reading);
-        while let Some(timer) = self.core.timers.expired(now, reading) {
+        while let Some(timer) = self.core.timers.expired(self.core.now) {
             let error = match timer {
                 Timer::Handshake => return Err(self.core.end(ConnectionError::HandshakeTimeout)),
                 Timer::Send => match self.core.ping(R::patience(self)) {
@@ -160,15 +165,15 @@ impl<R: Role> Connection<R> {
     /// and again before you go on. A connection begins with [`Reading::Running`].
     pub fn set_reading(&mut self, now: Duration, reading: Reading) {
         self.core.set_now(now);
-        if self.core.reading != reading {
-            self.core.reading = reading;
-            self.hear();
+        if self.core.timers.reading != reading {
+            self.core.timers.reading = reading;
+            self.heard();
         }
     }
 
     /// The peer is there: bytes of it have come.
     #[inline]
-    fn hear(&mut self) {
+    fn heard(&mut self) {
         if self.core.timers.runs(R::SILENCE) {
             let patience = R::patience(self);
             self.core.timers.set(R::SILENCE, self.core.now, patience);
@@ -178,14 +183,14 @@ impl<R: Role> Connection<R> {
     /// Whether the login is done, and neither side has said goodbye.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.core.state, State::Open)
+        matches!(self.core.phase, Phase::Open)
     }
 
     /// Whether nothing more is to come: write what [`poll_transmit`](Self::poll_transmit)
     /// still has, and close the socket.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        matches!(self.core.state, State::Closed)
+        matches!(self.core.phase, Phase::Closed)
     }
 
     /// The error that ended the connection.

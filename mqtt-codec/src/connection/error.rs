@@ -110,10 +110,13 @@ pub enum SendError {
     /// The connection is over: make another one.
     #[error("the connection is over")]
     Closed,
-    /// A message that is sent in parts: another one is not whole yet, or the parts do not add
-    /// up to the length that was announced. The caller is at fault.
-    #[error("the parts of a message and its length do not agree")]
-    BodyLength,
+    /// More of a body than was announced, or another message before the body is all sent.
+    /// The caller is at fault.
+    #[error("{remaining} bytes of the body remain to be sent")]
+    BodyLength {
+        /// Bytes that remain of the body; 0 too if none has begun.
+        remaining: u64,
+    },
     /// As many QoS 1 and QoS 2 messages are under way as the peer takes (section 4.9). Send
     /// it again when one is settled.
     #[error("as many messages are under way as the peer takes")]

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::Message;
 use super::by_identifier::ByIdentifier;
-use super::kept::{Kept, KeptBytes};
+use super::message_store::{Kept, MessageStore};
 use super::session::InFlight;
 use crate::PacketIdentifier;
 
@@ -20,7 +20,8 @@ pub(super) struct Sent {
     pub(super) packet: SentPacket,
     /// Its place in the order of sending.
     pub(super) sequence: u64,
-    /// When the Message Expiry Interval will have passed, if it has one.
+    /// When the Message Expiry Interval will have passed, if it has one and a time was told
+    /// since it was sent.
     pub(super) expires: Option<Duration>,
     /// Whether it counts against the peer's Receive Maximum.
     pub(super) on_this_connection: bool,
@@ -52,7 +53,9 @@ struct Slots {
     slots: Vec<Slot>,
     /// The first of the free slots, [`END`] for none.
     free: u16,
-    messages: KeptBytes,
+    messages: MessageStore,
+    /// Messages that expire, and were sent since a time was told.
+    undated: Vec<PacketIdentifier>,
 }
 
 #[derive(Clone)]
@@ -124,15 +127,18 @@ impl InFlightPackets {
         identifier: PacketIdentifier,
         message: &Message<'_>,
         sequence: u64,
-        expires: Option<Duration>,
         on_this_connection: bool,
     ) {
         let is_last = self.make_place(identifier);
         let slots = self.slots();
+        let kept = slots.messages.put(message);
+        if on_this_connection && kept.expires() {
+            slots.undated.push(identifier);
+        }
         let sent = Sent {
-            packet: SentPacket::Publish(slots.messages.put(message)),
+            packet: SentPacket::Publish(kept),
             sequence,
-            expires,
+            expires: None,
             on_this_connection,
         };
         let slot = slots.insert(sent);
@@ -293,13 +299,46 @@ impl InFlightPackets {
         })
     }
 
+    /// Message Expiry Intervals of what was sent since a time was told count from this one.
+    #[inline]
+    pub(super) fn date(&mut self, now: Duration) {
+        if let Some(slots) = &self.slots
+            && !slots.undated.is_empty()
+        {
+            self.date_each(now);
+        }
+    }
+
+    #[inline(never)]
+    fn date_each(&mut self, now: Duration) {
+        let Some(slots) = &mut self.slots else { return };
+        let Slots {
+            slots,
+            messages,
+            undated,
+            ..
+        } = &mut **slots;
+        for identifier in undated.drain(..) {
+            let slot = self.places.get(identifier).copied();
+            if let Some(Slot::Used(sent)) = slot.and_then(|it| slots.get_mut(usize::from(it)))
+                && let SentPacket::Publish(kept) = &sent.packet
+            {
+                sent.expires = messages.get(kept).expires(now);
+            }
+        }
+    }
+
     /// Nothing has been sent on the connection that begins, and Message Expiry Intervals of
-    /// messages that were restored count from now on.
+    /// messages that have no date yet count from now on.
     pub(super) fn begin_connection(&mut self, now: Duration) {
         let Some(slots) = &mut self.slots else { return };
         let Slots {
-            slots, messages, ..
+            slots,
+            messages,
+            undated,
+            ..
         } = &mut **slots;
+        undated.clear();
         for slot in slots {
             let Slot::Used(sent) = slot else { continue };
             sent.on_this_connection = false;
@@ -327,7 +366,8 @@ impl Slots {
         Self {
             slots: all,
             free: END,
-            messages: KeptBytes::with_capacity(bytes),
+            messages: MessageStore::with_capacity(bytes),
+            undated: Vec::new(),
         }
     }
 
@@ -429,7 +469,7 @@ mod tests {
                             0 => Message::new(&topic_name, &large, QoS::AtLeastOnce),
                             _ => Message::new(&topic_name, "payload", QoS::ExactlyOnce),
                         };
-                        packets.insert_message(identifier, &message, step, None, counted);
+                        packets.insert_message(identifier, &message, step, counted);
                         expected.insert(identifier, (Some(message.to_buf()), counted));
                     }
                 }

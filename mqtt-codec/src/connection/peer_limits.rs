@@ -4,7 +4,7 @@ use crate::{Properties, QoS};
 
 /// What the peer said that it takes: a client in CONNECT (section 3.1.2.11), a server in
 /// CONNACK (section 3.2.2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PeerLimits {
     /// How many QoS 1 and QoS 2 messages may be under way to it.

@@ -178,8 +178,7 @@ impl Session {
         sequence
     }
 
-    /// Keeps a message that was sent on this connection, and until when it is of use, if that
-    /// is limited.
+    /// Keeps a message that was sent on this connection.
     // keeps: 5.0 MQTT-4.3.2-3, 5.0 MQTT-4.3.3-3, 3.1.1 MQTT-4.3.2-1, 3.1.1 MQTT-4.3.3-1
     #[inline]
     pub(super) fn keep(
@@ -187,10 +186,9 @@ impl Session {
         identifier: PacketIdentifier,
         message: &Message<'_>,
         sequence: u64,
-        expires: Option<Duration>,
     ) {
         self.in_flight
-            .insert_message(identifier, message, sequence, expires, true);
+            .insert_message(identifier, message, sequence, true);
     }
 
     /// Takes up a packet that was kept elsewhere.
@@ -200,7 +198,7 @@ impl Session {
             InFlight::Publish(message) => {
                 return self
                     .in_flight
-                    .insert_message(identifier, &message, sequence, None, false);
+                    .insert_message(identifier, &message, sequence, false);
             }
             InFlight::Unreleased => SentPacket::Unreleased,
             InFlight::PubRel => SentPacket::PubRel,

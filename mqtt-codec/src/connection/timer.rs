@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 /// What a connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Timer {
     /// The login is late: CONNECT or an AUTH at a server, CONNACK at a client (section 3.1.4).
     Handshake,
@@ -25,7 +25,7 @@ impl Timer {
 }
 
 /// Whether the embedder reads from the socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Reading {
     /// It does.
     #[default]
@@ -38,6 +38,7 @@ pub enum Reading {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers {
     at: [Option<Duration>; Timer::ALL.len()],
+    pub(super) reading: Reading,
 }
 
 impl Timers {
@@ -65,20 +66,19 @@ impl Timers {
     }
 
     /// The time of the next timer.
-    pub(super) fn next(&self, reading: Reading) -> Option<Duration> {
-        let due = |timer| self.due(timer, reading);
-        Timer::ALL.into_iter().filter_map(due).min()
+    pub(super) fn next(&self) -> Option<Duration> {
+        Timer::ALL.into_iter().filter_map(|it| self.due(it)).min()
     }
 
-    /// The first of the timers whose time has come.
-    pub(super) fn expired(&self, now: Duration, reading: Reading) -> Option<Timer> {
-        let has_come = |timer: &Timer| self.due(*timer, reading).is_some_and(|at| at <= now);
+    /// The first of the timers, in the order of [`Timer::ALL`], whose time has come.
+    pub(super) fn expired(&self, now: Duration) -> Option<Timer> {
+        let has_come = |timer: &Timer| self.due(*timer).is_some_and(|at| at <= now);
         Timer::ALL.into_iter().find(has_come)
     }
 
     /// The time of a timer, unless it stands still.
-    fn due(&self, timer: Timer, reading: Reading) -> Option<Duration> {
-        if reading == Reading::Paused && timer.waits_for_input() {
+    fn due(&self, timer: Timer) -> Option<Duration> {
+        if self.reading == Reading::Paused && timer.waits_for_input() {
             return None;
         }
         self.at[timer as usize]

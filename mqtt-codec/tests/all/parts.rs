@@ -7,9 +7,9 @@ use crate::support::ends::{
 };
 use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
-    ClientConfig, ClientConnection, InFlight, Message, SendError, ServerConfig,
+    ClientConfig, ClientConnection, ConnectionError, InFlight, Message, SendError, ServerConfig,
 };
-use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode};
+use mqtt_codec::{Connect, Properties, ProtocolVersion, QoS, ReasonCode, Rule};
 
 fn client(version: ProtocolVersion) -> ClientConnection {
     let connack = match version {
@@ -69,7 +69,7 @@ fn other_packets_wait() {
     let mut out = Vec::new();
     server.poll_transmit(Duration::ZERO, &mut out);
     assert_eq!(out, bytes("32 0A 0001'a' 0001 00 '12'"));
-    assert!(server.transmit_len() > 0);
+    assert_eq!(server.transmit_len(), 0);
     assert_eq!(server.poll_transmit(Duration::ZERO, &mut out), 0);
     assert_eq!(server.send_body(b"34"), Ok(0));
     let rest = ["'34'", "32: 0001'b' 0002 00 'x'", "D0 00"]
@@ -91,28 +91,58 @@ fn other_packets_wait() {
     assert!(server.session().is_empty());
 }
 
+/// A peer that asks on and on while a message waits fills no memory. What this side has to say
+/// itself does not count.
+#[test]
+fn answers_that_wait_are_bounded() {
+    for (version, pings, is_served) in [
+        (V3_1_1, 32_768, true),
+        (V3_1_1, 32_769, false),
+        (V5_0, 32_768, true),
+        (V5_0, 32_769, false),
+        (V5_0, 1_000_000, false),
+    ] {
+        let mut server = server_of(version, ServerConfig::default());
+        let head = Message::new("a", "", QoS::AtMostOnce);
+        server.begin_publish(&head, 1).unwrap();
+        let own = Message::new("a", &[b'x'; 100_000], QoS::AtMostOnce);
+        server.publish(&own).unwrap();
+        transmitted(&mut server);
+        let asked = bytes("C0 00").repeat(pings);
+        let taken = server.receive(Duration::ZERO, &mut &asked[..]);
+        if is_served {
+            assert_eq!(taken, Ok(None));
+            // The end of the message, the other one, and an answer for each.
+            server.send_body(b"y").unwrap();
+            assert!(transmitted(&mut server).len() > 100_000 + 2 * pings);
+            assert_eq!(server.receive(Duration::ZERO, &mut &asked[..]), Ok(None));
+        } else {
+            let rule = Rule::AnswersWaiting;
+            assert_eq!(taken, Err(ConnectionError::Protocol { rule, version }));
+            // Nothing can be said within a packet.
+            assert_eq!(transmitted(&mut server), b"");
+        }
+    }
+}
+
 /// Parts that do not add up are refused, and nothing is sent of them.
 #[test]
 fn parts_and_length_agree() {
     let mut client = client(V5_0);
     let head = |payload: &'static str| Message::new("a", payload, QoS::AtMostOnce);
-    assert_eq!(client.send_body(b""), Err(SendError::BodyLength));
-    assert_eq!(
-        client.begin_publish(&head("123"), 2),
-        Err(SendError::BodyLength)
-    );
+    let wrong = |remaining| SendError::BodyLength { remaining };
+    assert_eq!(client.send_body(b""), Ok(0));
+    assert_eq!(client.send_body(b"1"), Err(wrong(0)));
+    assert_eq!(client.begin_publish(&head("123"), 2), Err(wrong(2)));
     assert_eq!(client.begin_publish(&head(""), 3), Ok(None));
-    assert_eq!(
-        client.begin_publish(&head(""), 3),
-        Err(SendError::BodyLength)
-    );
-    assert_eq!(client.send_body(b"1234"), Err(SendError::BodyLength));
+    assert_eq!(client.begin_publish(&head(""), 3), Err(wrong(3)));
+    assert_eq!(client.send_body(b"1234"), Err(wrong(3)));
     assert_eq!(client.send_body(b"12"), Ok(1));
     // Nor can DISCONNECT be sent.
     let closed = client.close(Duration::ZERO, ReasonCode::Success, Properties::EMPTY);
-    assert_eq!(closed, Err(SendError::BodyLength));
+    assert_eq!(closed, Err(wrong(1)));
     assert_eq!(client.send_body(b"3"), Ok(0));
-    assert_eq!(client.send_body(b"4"), Err(SendError::BodyLength));
+    assert_eq!(client.send_body(b"4"), Err(wrong(0)));
     assert_eq!(sent(&mut client), bytes("30: 0001'a' 00 '123'"));
     client
         .close(Duration::ZERO, ReasonCode::Success, Properties::EMPTY)

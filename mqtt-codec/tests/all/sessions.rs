@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::support::ends::{
-    V3_1, V3_1_1, V5_0, asked, client_event, client_of, connecting, event, id, seconds, sent,
-    server_of, transmitted,
+    V3_1, V3_1_1, V5_0, accepted, asked, client_event, client_of, connecting, event, id, seconds,
+    sent, server_of, transmitted,
 };
 use crate::support::{bytes, utf8};
 use mqtt_codec::connection::{
@@ -386,6 +386,38 @@ fn a_message_under_way_does_not_expire() {
     assert_eq!(transmitted(&mut server), bytes("50: 0001"));
     event(&mut server, "62: 0001").unwrap();
     assert_eq!(transmitted(&mut server), bytes("70: 0001"));
+}
+
+/// A message ages from when it was sent, however long nothing had happened before (section
+/// 3.3.2.3.3).
+#[test]
+fn a_message_ages_from_when_it_was_sent() {
+    let connect = "10: 0004'MQTT' 05 00 0000 00 0001'c'";
+    let mut properties = PropertiesBuilder::new();
+    properties
+        .push(Property::MessageExpiryInterval(10))
+        .unwrap();
+    let message =
+        Message::new("a", "x", QoS::AtLeastOnce).with_properties(properties.as_properties());
+    // When it was sent, when the connection was cut, when it is sent again, and what is left.
+    for (at, cut, again, left) in [
+        (0, 0, 4, "00000006"),
+        (60, 60, 60, "0000000A"),
+        (60, 61, 63, "00000007"),
+        (60, 65, 90, "00000000"),
+    ] {
+        let mut server = accepted(connect, ServerConfig::default());
+        server.publish(&message).unwrap();
+        server.poll_transmit(seconds(at), &mut Vec::new());
+        server.receive_eof(seconds(cut)).unwrap_err();
+        let session = server.into_session();
+        let mut server = asked(connect, ServerConfig::default());
+        let accept = Accept::default().with_session_present(true);
+        server.accept(seconds(again), &accept, session).unwrap();
+        let out = transmitted(&mut server);
+        let expected = bytes(&format!("3A: 0001'a' 0001 {{02 {left}}} 'x'"));
+        assert!(out.ends_with(&expected), "{at} {cut} {again}: {out:02X?}");
+    }
 }
 
 // shows: 5.0 MQTT-4.4.0-2

@@ -1,7 +1,6 @@
 //! Acknowledgements that come in.
 
-use super::Next;
-use crate::connection::core::Core;
+use crate::connection::core::{Core, Next};
 use crate::connection::in_flight::{Removed, SentPacket};
 use crate::connection::session::Received;
 use crate::connection::{ConnectionError, Handshakes};

@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
-use super::{Next, Taken};
 use crate::connection::alias::OutboundAliases;
 use crate::connection::authentication::Turn;
-use crate::connection::core::{Core, Request, Side, State};
-use crate::connection::role::{Client, Hooks};
+use crate::connection::core::{Core, Next, Phase, Request, Side, Taken};
+use crate::connection::role::{Client, Role};
 use crate::connection::timer::Timer;
 use crate::connection::{
     ClientConfig, ClientConnection, ClientEvent, Connection, ConnectionError, PeerLimits, Session,
@@ -16,7 +15,10 @@ use crate::{
     Rule, SubAck, UnsubAck,
 };
 
-impl Hooks for Client {
+impl Role for Client {
+    type Config = ClientConfig;
+    type Event<'a> = ClientEvent<'a>;
+
     fn begin(now: Duration, config: &ClientConfig) -> Core {
         let mut core = Core::new(Side::Client, now, config.limits_before_login);
         core.handshakes = config.handshakes;
@@ -36,7 +38,7 @@ impl Hooks for Client {
         input: &mut &'a [u8],
     ) -> Result<Next<ClientEvent<'a>>, ConnectionError> {
         let core = &mut connection.core;
-        if core.state == State::Open
+        if core.phase == Phase::Open
             && let Some(first) = core.publish_comes(input)
         {
             return Ok(match core.take_publish(first, input, |_| Ok(()))? {
@@ -67,12 +69,12 @@ impl ClientConnection {
         input: &mut &'a [u8],
     ) -> Result<Next<ClientEvent<'a>>, ConnectionError> {
         let core = &mut self.core;
-        if core.state == State::Open
+        if core.phase == Phase::Open
             && let Some(ack) = core.take_bare_puback(input)?
         {
             return Ok(ack.map(ClientEvent::PubAck));
         }
-        if core.state == State::Closed {
+        if core.phase == Phase::Closed {
             *input = &[];
             return Ok(Next::Wait);
         }
@@ -80,8 +82,8 @@ impl ClientConnection {
             Ok(None) => Ok(Next::Wait),
             Ok(Some((packet, length))) => {
                 *input = &input[*length..];
-                let event = match core.state {
-                    State::Open => self.handle(packet)?,
+                let event = match core.phase {
+                    Phase::Open => self.handle(packet)?,
                     _ => Some(self.handle_login(packet)?),
                 };
                 Ok(event.map_or(Next::Nothing, Next::Event))
@@ -119,11 +121,11 @@ impl Connection<Client> {
     ) -> Result<ClientEvent<'a>, ConnectionError> {
         let violation = |rule| self.core.violation(rule);
         match *packet {
-            Packet::Auth(auth) if self.core.state == State::AwaitsPeer => {
+            Packet::Auth(auth) if self.core.phase == Phase::AwaitsPeer => {
                 self.receive_auth(&auth)?;
                 Ok(ClientEvent::Auth(auth))
             }
-            Packet::ConnAck(connack) if self.core.state == State::AwaitsPeer => {
+            Packet::ConnAck(connack) if self.core.phase == Phase::AwaitsPeer => {
                 self.check_connack(&connack).map_err(violation)?;
                 self.receive_connack(&connack);
                 Ok(ClientEvent::ConnAck(connack))
@@ -137,7 +139,7 @@ impl Connection<Client> {
     #[cold]
     fn refused_in_3<'a>(&mut self, input: &mut &'a [u8]) -> Option<ConnAck<'a>> {
         const UNACCEPTABLE_PROTOCOL_VERSION: &[u8] = &[0x20, 2, 0, 1];
-        if self.core.state != State::AwaitsPeer || !self.core.version.has_properties() {
+        if self.core.phase != Phase::AwaitsPeer || !self.core.version.has_properties() {
             return None;
         }
         *input = input.strip_prefix(UNACCEPTABLE_PROTOCOL_VERSION)?;
@@ -179,7 +181,7 @@ impl Connection<Client> {
         }
         let properties = &connack.properties;
         core.timers.stop(Timer::Handshake);
-        core.state = State::Open;
+        core.phase = Phase::Open;
         core.login.turn = Turn::None;
         if let Some(seconds) = properties.server_keep_alive() {
             core.login.keep_alive = seconds;
@@ -268,11 +270,11 @@ impl Connection<Client> {
     /// A step of the server: it is one only in answer to one of the client. What ends an
     /// authentication is CONNACK at first, later an AUTH.
     fn receive_auth(&mut self, auth: &Auth<'_>) -> Result<(), ConnectionError> {
-        let Core { login, state, .. } = &mut self.core;
+        let Core { login, phase, .. } = &mut self.core;
         let checked = match (login.turn, auth.reason_code) {
             _ if login.method.is_none() => Err(Rule::AuthOfServerWithoutMethod),
             (Turn::Peer, ReasonCode::ContinueAuthentication) => Ok(Turn::Us),
-            (Turn::Peer, ReasonCode::Success) if *state == State::Open => Ok(Turn::None),
+            (Turn::Peer, ReasonCode::Success) if *phase == Phase::Open => Ok(Turn::None),
             _ => Err(Rule::AuthReasonOfServer),
         };
         let checked = login.method.check(&auth.properties).and(checked);

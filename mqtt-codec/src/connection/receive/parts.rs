@@ -1,8 +1,7 @@
 //! Messages that come in parts, so that memory is bounded by the limits and not by the
 //! packet.
 
-use super::Taken;
-use crate::connection::core::Core;
+use crate::connection::core::{Core, Taken};
 use crate::connection::send::check_answer;
 use crate::connection::{ConnectionError, InboundPublish, SendError};
 use crate::packet::{Length, decode_publish_head, publish_head_length};
@@ -23,7 +22,7 @@ impl Core {
     /// Takes the head of a PUBLISH that is larger than `assembled_size`: what stands before
     /// its payload.
     #[inline(never)]
-    pub(super) fn take_head<'a>(
+    pub(in crate::connection) fn take_head<'a>(
         &mut self,
         first: u8,
         length: Length,
@@ -78,7 +77,7 @@ impl Core {
 
     /// The next part of a payload. Only with the last one has the message been received.
     #[inline(never)]
-    pub(super) fn take_part<'a>(
+    pub(in crate::connection) fn take_part<'a>(
         &mut self,
         input: &mut &'a [u8],
     ) -> Result<Taken<'a>, ConnectionError> {

@@ -3,11 +3,10 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::offered::{check_publish, check_subscribe};
-use super::{Next, Taken};
+use super::offer::{check_publish, check_subscribe};
 use crate::connection::authentication::Turn;
-use crate::connection::core::{Core, Login, Request, Side, State};
-use crate::connection::role::{Hooks, Server};
+use crate::connection::core::{Core, Login, Next, Phase, Request, Side, Taken};
+use crate::connection::role::{Role, Server};
 use crate::connection::timer::Timer;
 use crate::connection::{
     Connection, ConnectionError, PeerLimits, ServerConfig, ServerConnection, ServerEvent,
@@ -15,7 +14,10 @@ use crate::connection::{
 use crate::packet::{PacketType, decode};
 use crate::{Auth, Disconnect, Packet, Properties, ProtocolVersion, Publish, ReasonCode, Rule};
 
-impl Hooks for Server {
+impl Role for Server {
+    type Config = ServerConfig;
+    type Event<'a> = ServerEvent<'a>;
+
     fn begin(now: Duration, config: &ServerConfig) -> Core {
         let mut core = Core::new(Side::Server, now, config.limits_before_login);
         // Until CONNECT tells: what is wrong before has no answer in 3.x.
@@ -40,7 +42,7 @@ impl Hooks for Server {
         connection: &mut ServerConnection,
         input: &mut &'a [u8],
     ) -> Result<Next<ServerEvent<'a>>, ConnectionError> {
-        if connection.core.state != State::Open {
+        if connection.core.phase != Phase::Open {
             return connection.next_before_open(input);
         }
         let Connection { core, config } = connection;
@@ -59,14 +61,14 @@ impl Hooks for Server {
     // keeps: 5.0 MQTT-3.14.0-1, 5.0 MQTT-4.13.1-1, 5.0 MQTT-4.13.2-1
     // keeps: 3.1.1 MQTT-2.2.2-2, 3.1.1 MQTT-4.8.0-1
     fn say_goodbye(connection: &mut ServerConnection, error: ConnectionError) {
-        match connection.core.state {
-            State::AwaitsUs | State::AwaitsPeer => {
+        match connection.core.phase {
+            Phase::AwaitsUs | Phase::AwaitsPeer => {
                 if let Some(reason_code) = error.reason_code() {
                     connection.send_refusal(reason_code, Properties::EMPTY);
                 }
             }
-            State::Open => connection.core.say_goodbye(error),
-            State::New | State::Closed => {}
+            Phase::Open => connection.core.say_goodbye(error),
+            Phase::New | Phase::Closed => {}
         }
     }
 }
@@ -101,8 +103,8 @@ impl Connection<Server> {
         &mut self,
         input: &mut &'a [u8],
     ) -> Result<Next<ServerEvent<'a>>, ConnectionError> {
-        let taken = match self.core.state {
-            State::New => {
+        let taken = match self.core.phase {
+            Phase::New => {
                 let front = *input;
                 let taken = self.take_connect(input);
                 if let Err(error) = taken {
@@ -110,12 +112,12 @@ impl Connection<Server> {
                 }
                 taken
             }
-            State::AwaitsPeer => match self.core.take(input)? {
+            Phase::AwaitsPeer => match self.core.take(input)? {
                 Some(packet) => self.handle_authentication(&packet).map(Some),
                 None => Ok(None),
             },
-            State::AwaitsUs | State::Open => Ok(None),
-            State::Closed => {
+            Phase::AwaitsUs | Phase::Open => Ok(None),
+            Phase::Closed => {
                 *input = &[];
                 Ok(None)
             }
@@ -142,7 +144,7 @@ impl Connection<Server> {
         };
         core.version = connect.protocol_version;
         core.asked = true;
-        core.state = State::AwaitsUs;
+        core.phase = Phase::AwaitsUs;
         core.timers.stop(Timer::Handshake);
         core.peer = PeerLimits::from_properties(&connect.properties);
         core.login = Login::of(&connect);
@@ -173,7 +175,7 @@ impl Connection<Server> {
                 if auth.reason_code != ReasonCode::ContinueAuthentication {
                     return Err(violation(Rule::AuthReasonUnexpected));
                 }
-                core.state = State::AwaitsUs;
+                core.phase = Phase::AwaitsUs;
                 core.timers.stop(Timer::Handshake);
                 Ok(ServerEvent::Auth(auth))
             }
@@ -260,7 +262,7 @@ impl Connection<Server> {
             Rule::ProtocolVersionUnsupported => self.form_of(input, error.offset()),
             _ => error.version(),
         };
-        self.core.state = State::AwaitsUs;
+        self.core.phase = Phase::AwaitsUs;
     }
 
     /// The version in whose words a CONNECT of another version is refused: a version to come

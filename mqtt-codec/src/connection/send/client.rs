@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::connection::alias::InboundAliases;
 use crate::connection::authentication::Turn;
-use crate::connection::core::{Core, Login, Request, Side, State};
-use crate::connection::role::{Client, Hooks};
+use crate::connection::core::{Core, Login, Phase, Request, Side};
+use crate::connection::role::{Client, Role};
 use crate::connection::send::answer::check_answer;
 use crate::connection::timer::Timer;
 use crate::connection::{Acknowledgements, Connection, ConnectionError, SendError, Session};
@@ -30,7 +30,7 @@ impl Connection<Client> {
         session: Session,
     ) -> Result<(), SendError> {
         let Self { core, config } = self;
-        core.expect(State::New)?;
+        core.expect(Phase::New)?;
         if connect.clean_start && !session.is_empty() {
             return Err(SendError::SessionPresent);
         }
@@ -47,8 +47,8 @@ impl Connection<Client> {
             InboundAliases::new(properties.topic_alias_maximum().unwrap_or_default());
         core.automatic = config.acknowledgements == Acknowledgements::Automatic;
         core.session = session;
-        core.state = State::AwaitsPeer;
-        core.has_sent();
+        core.phase = Phase::AwaitsPeer;
+        core.sent();
         core.timers
             .set(Timer::Handshake, core.now, config.handshake_timeout);
         Ok(())
@@ -65,7 +65,7 @@ impl Connection<Client> {
         subscriptions: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<PacketIdentifier, SendError> {
-        self.core.expect(State::Open)?;
+        self.core.expect(Phase::Open)?;
         self.core.check_subscribe(subscriptions, properties)?;
         let packet_identifier = self.core.assign_identifier()?;
         self.core.send(&Packet::Subscribe(Subscribe {
@@ -87,7 +87,7 @@ impl Connection<Client> {
         topic_filters: &[&str],
         properties: Properties<'_>,
     ) -> Result<PacketIdentifier, SendError> {
-        self.core.expect(State::Open)?;
+        self.core.expect(Phase::Open)?;
         let packet_identifier = self.core.assign_identifier()?;
         self.core.send(&Packet::Unsubscribe(Unsubscribe {
             packet_identifier,
@@ -145,7 +145,7 @@ impl Connection<Client> {
     /// When the connection is not open. [`SendError::PacketTooLarge`] ends the connection: a
     /// server that accepts no PINGREQ cannot be told that this side is there.
     pub fn ping(&mut self, now: Duration) -> Result<(), SendError> {
-        self.core.expect(State::Open)?;
+        self.core.expect(Phase::Open)?;
         self.core.set_now(now);
         let sent = self.core.ping(Client::patience(self));
         self.owe(sent.map_err(|error| match error {
@@ -213,10 +213,10 @@ impl Core {
 
     /// That CONNECT has been sent.
     fn expect_connect(&self) -> Result<(), SendError> {
-        match self.state {
-            State::Closed => Err(SendError::Closed),
-            State::New => Err(SendError::NotOpen),
-            State::AwaitsPeer | State::AwaitsUs | State::Open => Ok(()),
+        match self.phase {
+            Phase::Closed => Err(SendError::Closed),
+            Phase::New => Err(SendError::NotOpen),
+            Phase::AwaitsPeer | Phase::AwaitsUs | Phase::Open => Ok(()),
         }
     }
 
@@ -227,9 +227,7 @@ impl Core {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        if self.outgoing.is_some() {
-            return Err(SendError::BodyLength);
-        }
+        self.must_be_whole()?;
         if self.version.has_properties() {
             self.send_shedding(&Packet::Disconnect(Disconnect {
                 reason_code,

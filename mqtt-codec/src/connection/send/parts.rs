@@ -7,6 +7,9 @@ use crate::connection::core::Core;
 use crate::connection::{Message, MessageBuf, Payload, SendError};
 use crate::{EncodeError, PacketIdentifier, QoS};
 
+/// Bytes of answers that a peer may make wait for the end of a message.
+const WAITING: usize = 64 * 1024;
+
 /// A message of which parts are still to be sent.
 #[derive(Debug)]
 pub(in crate::connection) struct Outgoing {
@@ -16,6 +19,8 @@ pub(in crate::connection) struct Outgoing {
     kept: Option<Kept>,
     /// Packets that wait until it is whole.
     after: Vec<u8>,
+    /// How many bytes of those the peer has caused.
+    caused: usize,
 }
 
 /// A QoS 1 or QoS 2 message.
@@ -41,6 +46,13 @@ impl Outgoing {
         self.after.len()
     }
 
+    /// What came from the peer has made so many bytes wait. Returns whether no more wait than
+    /// may.
+    pub(in crate::connection) fn has_caused(&mut self, bytes: usize) -> bool {
+        self.caused += bytes;
+        self.caused <= WAITING
+    }
+
     /// Whether this is its packet identifier.
     pub(super) fn has(&self, identifier: PacketIdentifier) -> bool {
         self.kept
@@ -56,12 +68,8 @@ impl Core {
         message: &Message<'_>,
         payload_length: u64,
     ) -> Result<Option<PacketIdentifier>, SendError> {
-        let Some(remaining) = payload_length.checked_sub(message.payload.len() as u64) else {
-            return Err(SendError::BodyLength);
-        };
-        if self.outgoing.is_some() {
-            return Err(SendError::BodyLength);
-        }
+        self.must_be_whole()?;
+        let remaining = rest_of_body(message.payload.as_slice(), payload_length)?;
         if remaining == 0 {
             return self.publish(message, None);
         }
@@ -95,16 +103,27 @@ impl Core {
             remaining,
             kept,
             after: Vec::new(),
+            caused: 0,
         }));
         Ok(identifier)
     }
 
+    /// That no message is being sent in parts, within which no other packet can be sent.
+    pub(super) fn must_be_whole(&self) -> Result<(), SendError> {
+        match &self.outgoing {
+            Some(outgoing) => Err(SendError::BodyLength {
+                remaining: outgoing.remaining,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Sends the next part of a payload. With the last one the message has been sent.
     pub(super) fn send_body(&mut self, part: &[u8]) -> Result<u64, SendError> {
-        let outgoing = self.outgoing.as_mut().ok_or(SendError::BodyLength)?;
-        let Some(remaining) = outgoing.remaining.checked_sub(part.len() as u64) else {
-            return Err(SendError::BodyLength);
+        let Some(outgoing) = &mut self.outgoing else {
+            return rest_of_body(part, 0);
         };
+        let remaining = rest_of_body(part, outgoing.remaining)?;
         outgoing.remaining = remaining;
         self.transmit.buffer().extend_from_slice(part);
         if let Some(kept) = &mut outgoing.kept {
@@ -120,11 +139,19 @@ impl Core {
                     payload: Payload::Shared(&payload),
                     ..kept.message.as_message()
                 };
-                self.keep(kept.identifier, &message, kept.sequence);
+                let (identifier, sequence) = (kept.identifier, kept.sequence);
+                self.session.keep(identifier, &message, sequence);
             }
         }
         Ok(remaining)
     }
+}
+
+/// What remains of a body of `remaining` bytes after this part of it.
+fn rest_of_body(part: &[u8], remaining: u64) -> Result<u64, SendError> {
+    remaining
+        .checked_sub(part.len() as u64)
+        .ok_or(SendError::BodyLength { remaining })
 }
 
 /// No payload is longer than a packet (section 2.1.4).

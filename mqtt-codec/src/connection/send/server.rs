@@ -3,16 +3,84 @@
 use core::time::Duration;
 
 use crate::connection::alias::{InboundAliases, OutboundAliases};
-use crate::connection::authentication::Turn;
-use crate::connection::core::{State, indispensable};
-use crate::connection::role::{Hooks, Server};
+use crate::connection::authentication::{Method, Turn};
+use crate::connection::core::{Phase, indispensable};
+use crate::connection::role::{Role, Server};
 use crate::connection::send::answer::{check_answer, check_packets};
 use crate::connection::timer::Timer;
-use crate::connection::{Accept, Connection, SendError, Session};
+use crate::connection::{Connection, SendError, ServerConfig, Session};
+use crate::setters::setters;
 use crate::{
-    Auth, ConnAck, Packet, PacketIdentifier, PacketSet, Properties, PropertiesBuilder,
+    Auth, ConnAck, Packet, PacketIdentifier, PacketSet, Properties, PropertiesBuilder, Property,
     PropertyIdentifier, ReasonCode, Rule,
 };
+
+/// What goes into the CONNACK that accepts a client (section 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accept<'a> {
+    /// Whether the session goes on that the server had of this client (section
+    /// 3.2.2.1.1). 3.1 is not told.
+    pub session_present: bool,
+    /// The client identifier that the server chose, when CONNECT had none. 5.0 only.
+    pub assigned_client_identifier: Option<&'a str>,
+    /// Seconds that the session outlives the connection, when it is not what the client
+    /// asked for. 5.0 only.
+    pub session_expiry_interval: Option<u32>,
+    /// The keep alive in seconds, when it is not what the client asked for. 5.0 only.
+    pub server_keep_alive: Option<u16>,
+    /// Anything else: reason string, user properties, response information, server
+    /// reference, authentication data. 5.0 only.
+    pub properties: Properties<'a>,
+}
+
+setters! { Accept<'a> {
+    with_session_present(session_present: bool);
+    with_assigned_client_identifier(assigned_client_identifier: &'a str) = Some(assigned_client_identifier);
+    /// In seconds.
+    with_session_expiry_interval(session_expiry_interval: u32) = Some(session_expiry_interval);
+    /// In seconds.
+    with_server_keep_alive(server_keep_alive: u16) = Some(server_keep_alive);
+    with_properties(properties: Properties<'a>);
+} }
+
+impl Accept<'_> {
+    /// The properties of the CONNACK, of which the last are those of `self.properties`.
+    // keeps: 5.0 MQTT-3.2.2-9
+    fn connack_properties(
+        &self,
+        config: &ServerConfig,
+        method: &Method,
+    ) -> Result<PropertiesBuilder, SendError> {
+        let default = ServerConfig::DEFAULT;
+        let mut builder = PropertiesBuilder::new();
+        let announced = [
+            self.session_expiry_interval
+                .map(Property::SessionExpiryInterval),
+            (config.receive_maximum != default.receive_maximum)
+                .then_some(Property::ReceiveMaximum(config.receive_maximum)),
+            (config.maximum_qos != default.maximum_qos)
+                .then_some(Property::MaximumQoS(config.maximum_qos)),
+            (!config.retain_available).then_some(Property::RetainAvailable(false)),
+            Some(Property::MaximumPacketSize(
+                config.limits.maximum_packet_size,
+            )),
+            self.assigned_client_identifier
+                .map(Property::AssignedClientIdentifier),
+            (config.topic_alias_maximum != default.topic_alias_maximum)
+                .then_some(Property::TopicAliasMaximum(config.topic_alias_maximum)),
+            (!config.wildcard_subscription_available)
+                .then_some(Property::WildcardSubscriptionAvailable(false)),
+            (!config.subscription_identifiers_available)
+                .then_some(Property::SubscriptionIdentifiersAvailable(false)),
+            (!config.shared_subscription_available)
+                .then_some(Property::SharedSubscriptionAvailable(false)),
+            self.server_keep_alive.map(Property::ServerKeepAlive),
+        ];
+        builder.extend(announced.into_iter().flatten())?;
+        method.add_to(&mut builder, self.properties)?;
+        Ok(builder)
+    }
+}
 
 impl Connection<Server> {
     /// Returns whether [`accept`](Self::accept) would succeed, Session Present and the session
@@ -24,7 +92,7 @@ impl Connection<Server> {
     /// refused with [`ReasonCode::PacketTooLarge`].
     pub fn check_accept(&self, accept: &Accept<'_>) -> Result<(), SendError> {
         let core = &self.core;
-        core.expect(State::AwaitsUs)?;
+        core.expect(Phase::AwaitsUs)?;
         let version = core.version;
         if !version.has_properties() {
             return Ok(());
@@ -76,7 +144,7 @@ impl Connection<Server> {
         accept: &Accept<'_>,
         session: Session,
     ) -> Result<(), SendError> {
-        self.core.expect(State::AwaitsUs)?;
+        self.core.expect(Phase::AwaitsUs)?;
         self.core.set_now(now);
         if accept.session_present && self.core.login.clean_start
             || !accept.session_present && !session.is_empty()
@@ -95,7 +163,7 @@ impl Connection<Server> {
         }));
         self.owe(sent)?;
         let Self { core, config } = self;
-        core.state = State::Open;
+        core.phase = Phase::Open;
         core.set_limits(config.limits);
         if with_properties {
             if let Some(seconds) = accept.server_keep_alive {
@@ -141,7 +209,7 @@ impl Connection<Server> {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        self.core.expect(State::AwaitsUs)?;
+        self.core.expect(Phase::AwaitsUs)?;
         self.core.set_now(now);
         if !reason_code.is_error() {
             return Err(SendError::ReasonCode { reason_code });
@@ -188,13 +256,13 @@ impl Connection<Server> {
             });
         }
         let goes_on = reason_code == ReasonCode::ContinueAuthentication;
-        let is_answer = match core.state {
-            State::Closed => return Err(SendError::Closed),
-            State::AwaitsUs => goes_on,
-            State::Open if core.login.turn == Turn::Us => {
+        let is_answer = match core.phase {
+            Phase::Closed => return Err(SendError::Closed),
+            Phase::AwaitsUs => goes_on,
+            Phase::Open if core.login.turn == Turn::Us => {
                 goes_on || reason_code == ReasonCode::Success
             }
-            State::New | State::AwaitsPeer | State::Open => return Err(SendError::NotOpen),
+            Phase::New | Phase::AwaitsPeer | Phase::Open => return Err(SendError::NotOpen),
         };
         if !is_answer {
             return Err(SendError::ReasonCode { reason_code });
@@ -207,8 +275,8 @@ impl Connection<Server> {
         }));
         self.owe(sent)?;
         let Self { core, config } = self;
-        if core.state == State::AwaitsUs {
-            core.state = State::AwaitsPeer;
+        if core.phase == Phase::AwaitsUs {
+            core.phase = Phase::AwaitsPeer;
             core.timers
                 .set(Timer::Handshake, core.now, config.handshake_timeout);
         } else {
@@ -233,7 +301,7 @@ impl Connection<Server> {
         reason_codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        self.core.expect(State::Open)?;
+        self.core.expect(Phase::Open)?;
         let sent = self
             .core
             .suback(packet_identifier, reason_codes, properties);
@@ -251,7 +319,7 @@ impl Connection<Server> {
         reason_codes: &[ReasonCode],
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
-        self.core.expect(State::Open)?;
+        self.core.expect(Phase::Open)?;
         let sent = self
             .core
             .unsuback(packet_identifier, reason_codes, properties);
@@ -274,7 +342,7 @@ impl Connection<Server> {
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
         let core = &mut self.core;
-        core.expect(State::Open)?;
+        core.expect(Phase::Open)?;
         core.set_now(now);
         check_answer(reason_code, properties, PacketSet::DISCONNECT)?;
         if properties.contains(PropertyIdentifier::SessionExpiryInterval) {

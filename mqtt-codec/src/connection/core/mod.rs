@@ -1,4 +1,7 @@
-//! What both roles keep of a connection. `receive` and `send` say what happens to it.
+//! What both roles share: packets in, packets out, timers, the end.
+
+mod inbound;
+mod outbound;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,14 +13,15 @@ use super::authentication::{Method, Turn};
 use super::by_identifier::ByIdentifier;
 use super::receive::Parts;
 use super::send::Outgoing;
-use super::timer::{Reading, Timer, Timers};
+use super::timer::{Timer, Timers};
 use super::transmit::Transmit;
 use super::{ConnectionError, Handshakes, PeerLimits, SendError, Session};
-use crate::packet::decode;
-use crate::{
-    Connect, DecodeError, Limits, Packet, PacketIdentifier, PacketType, Properties,
-    PropertiesBuilder, Property, ProtocolVersion, Rule,
-};
+use crate::{Connect, Limits, Packet, PacketIdentifier, ProtocolVersion, Rule};
+
+#[expect(unreachable_pub, reason = "a sealed trait names it")]
+pub use self::inbound::Next;
+pub(super) use self::inbound::Taken;
+pub(super) use self::outbound::{buffer, indispensable};
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ pub(super) enum Side {
 
 /// How far the connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum Phase {
     /// CONNECT is to be sent, or to come.
     New,
     /// The peer is to answer CONNECT or AUTH.
@@ -103,7 +107,7 @@ impl Login {
 #[derive(Debug)]
 pub struct Core {
     pub(super) side: Side,
-    pub(super) state: State,
+    pub(super) phase: Phase,
     /// What ended the connection.
     pub(super) error: Option<Box<ConnectionError>>,
     /// What the connection speaks; until CONNECT, what a server's refusal speaks.
@@ -119,7 +123,6 @@ pub struct Core {
     /// The latest time seen.
     pub(super) now: Duration,
     pub(super) timers: Timers,
-    pub(super) reading: Reading,
     /// When bytes left last.
     last_sent: Duration,
     /// How many bytes of the input the last call left over.
@@ -163,7 +166,7 @@ impl Core {
     pub(super) fn new(side: Side, now: Duration, limits: Limits) -> Self {
         Self {
             side,
-            state: State::New,
+            phase: Phase::New,
             error: None,
             version: ProtocolVersion::V5_0,
             asked: false,
@@ -172,7 +175,6 @@ impl Core {
             peer: PeerLimits::DEFAULT,
             now,
             timers: Timers::default(),
-            reading: Reading::Running,
             last_sent: now,
             left_over: 0,
             transmit: Transmit::default(),
@@ -207,11 +209,12 @@ impl Core {
     #[inline]
     pub(super) fn set_now(&mut self, now: Duration) {
         self.now = self.now.max(now);
+        self.session.in_flight.date(self.now);
     }
 
     /// Bytes have left.
     #[inline]
-    pub(super) fn has_sent(&mut self) {
+    pub(super) fn sent(&mut self) {
         self.last_sent = self.now;
         self.await_ping();
     }
@@ -221,7 +224,7 @@ impl Core {
     // keeps: 5.0 MQTT-3.1.2-20, 3.1.1 MQTT-3.1.2-23
     #[inline]
     pub(super) fn await_ping(&mut self) {
-        if self.side == Side::Client && self.state == State::Open && self.login.keep_alive > 0 {
+        if self.side == Side::Client && self.phase == Phase::Open && self.login.keep_alive > 0 {
             let keep_alive = Duration::from_secs(self.login.keep_alive.into());
             self.timers.set(Timer::Send, self.last_sent, keep_alive);
         }
@@ -230,7 +233,7 @@ impl Core {
     /// Queues a PINGREQ, whose answer is to come in time. Also while an earlier one has no
     /// answer: the server counts from the last.
     pub(super) fn ping(&mut self, patience: Duration) -> Result<(), ConnectionError> {
-        self.has_sent();
+        self.sent();
         // Within a message no other packet can be sent, and its bytes do as well.
         if self.outgoing.is_none() {
             self.answer(&Packet::PingReq)?;
@@ -244,7 +247,7 @@ impl Core {
     /// The protocol is over.
     // keeps: 5.0 MQTT-3.14.4-2, 3.1.1 MQTT-3.14.4-1
     pub(super) fn close(&mut self) {
-        self.state = State::Closed;
+        self.phase = Phase::Closed;
         self.timers.stop_all();
         self.outgoing = None;
     }
@@ -283,40 +286,11 @@ impl Core {
     // keeps: 5.0 MQTT-3.14.4-1
     // keeps: 3.1.1 MQTT-3.1.0-1, 3.1.1 MQTT-3.2.0-1, 3.1.1 MQTT-3.14.4-2
     #[inline]
-    pub(super) fn expect(&self, state: State) -> Result<(), SendError> {
-        match self.state {
-            State::Closed => Err(SendError::Closed),
-            now if now == state => Ok(()),
+    pub(super) fn expect(&self, phase: Phase) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Closed => Err(SendError::Closed),
+            now if now == phase => Ok(()),
             _ => Err(SendError::NotOpen),
-        }
-    }
-
-    /// Where packets are written to: within a message that is sent in parts, after it.
-    #[inline]
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        buffer(&mut self.transmit, &mut self.outgoing)
-    }
-
-    /// The packet at the front of `input`, and its length.
-    #[inline]
-    pub(super) fn decode<'a>(
-        &self,
-        input: &'a [u8],
-    ) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
-        decode(input, self.version, &self.limits)
-    }
-
-    /// Takes the packet at the front of `input`.
-    pub(super) fn take<'a>(
-        &self,
-        input: &mut &'a [u8],
-    ) -> Result<Option<Packet<'a>>, ConnectionError> {
-        match self.decode(input)? {
-            Some((packet, length)) => {
-                *input = &input[length..];
-                Ok(Some(packet))
-            }
-            None => Ok(None),
         }
     }
 
@@ -328,158 +302,4 @@ impl Core {
             version: self.version,
         }
     }
-
-    /// Queues a packet, unless the peer takes none so large.
-    pub(super) fn send(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
-        self.check_size(packet.encoded_len(self.version))?;
-        packet.encode(self.version, self.buffer())?;
-        Ok(())
-    }
-
-    /// Queues a packet that the protocol requires now. A peer that takes none so large
-    /// cannot be served.
-    pub(super) fn answer(&mut self, packet: &Packet<'_>) -> Result<(), ConnectionError> {
-        let sent = self.send(packet);
-        Self::required(sent)
-    }
-
-    /// What became of an answer that the protocol requires now.
-    pub(super) fn required(sent: Result<(), SendError>) -> Result<(), ConnectionError> {
-        match sent {
-            Err(SendError::PacketTooLarge { length, maximum }) => {
-                Err(ConnectionError::PacketTooLarge { length, maximum })
-            }
-            // It is of our making: nothing else can be wrong with it.
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Queues an acknowledgement that tells success and nothing more: the shortest packet
-    /// that has a packet identifier, the same in each version.
-    #[inline]
-    pub(super) fn send_bare(
-        &mut self,
-        packet: PacketType,
-        identifier: PacketIdentifier,
-    ) -> Result<(), TooLarge> {
-        let [high, low] = identifier.get().to_be_bytes();
-        let bytes = [packet.first_byte(), 2, high, low];
-        self.check_size(bytes.len())?;
-        self.buffer().extend_from_slice(&bytes);
-        Ok(())
-    }
-
-    // keeps: 5.0 MQTT-3.1.2-24, 5.0 MQTT-3.2.2-15
-    #[inline]
-    pub(super) fn check_size(&self, length: usize) -> Result<(), TooLarge> {
-        let maximum = self.peer.maximum_packet_size;
-        if length > maximum as usize {
-            return Err(TooLarge { length, maximum });
-        }
-        Ok(())
-    }
-
-    /// Queues a packet without its problem information, the reason string and the user
-    /// properties, where the peer does not want it (MQTT-3.1.2-29), and where it would
-    /// make the packet too large (MQTT-3.4.2-2 and its like). 3.x has no properties at all.
-    // keeps: 5.0 MQTT-3.1.2-29, 5.0 MQTT-3.2.2-19, 5.0 MQTT-3.2.2-20, 5.0 MQTT-3.4.2-2,
-    // keeps: 5.0 MQTT-3.4.2-3, 5.0 MQTT-3.5.2-2, 5.0 MQTT-3.5.2-3, 5.0 MQTT-3.9.2-1,
-    // keeps: 5.0 MQTT-3.9.2-2, 5.0 MQTT-3.11.2-1, 5.0 MQTT-3.11.2-2, 5.0 MQTT-3.14.2-3,
-    // keeps: 5.0 MQTT-3.14.2-4, 5.0 MQTT-3.15.2-2, 5.0 MQTT-3.15.2-3
-    pub(super) fn send_shedding(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
-        let properties = properties(packet);
-        if properties.is_empty() {
-            return self.send(packet);
-        }
-        let kept = if self.version.has_properties() {
-            if self.peer.request_problem_information
-                || matches!(packet, Packet::ConnAck(_) | Packet::Disconnect(_))
-            {
-                match self.send(packet) {
-                    Err(SendError::PacketTooLarge { .. }) => {}
-                    other => return other,
-                }
-            }
-            indispensable(properties)?
-        } else {
-            PropertiesBuilder::new()
-        };
-        self.send(&with_properties(*packet, kept.as_properties()))
-    }
-}
-
-/// The properties but for the problem information.
-pub(super) fn indispensable(properties: Properties<'_>) -> Result<PropertiesBuilder, SendError> {
-    let mut kept = PropertiesBuilder::new();
-    for property in properties {
-        if !matches!(
-            property,
-            Property::ReasonString(_) | Property::UserProperty(..)
-        ) {
-            kept.push(property)?;
-        }
-    }
-    Ok(kept)
-}
-
-/// [`Core::buffer`], while other parts of it are in use.
-#[inline]
-pub(super) fn buffer<'a>(
-    transmit: &'a mut Transmit,
-    outgoing: &'a mut Option<Box<Outgoing>>,
-) -> &'a mut Vec<u8> {
-    match outgoing {
-        None => transmit.buffer(),
-        Some(outgoing) => outgoing.after(),
-    }
-}
-
-/// A packet is larger than the peer takes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TooLarge {
-    length: usize,
-    maximum: u32,
-}
-
-impl From<TooLarge> for SendError {
-    fn from(TooLarge { length, maximum }: TooLarge) -> Self {
-        Self::PacketTooLarge { length, maximum }
-    }
-}
-
-impl From<TooLarge> for ConnectionError {
-    fn from(TooLarge { length, maximum }: TooLarge) -> Self {
-        Self::PacketTooLarge { length, maximum }
-    }
-}
-
-/// The properties of a packet that may have problem information.
-fn properties<'a>(packet: &Packet<'a>) -> Properties<'a> {
-    match packet {
-        Packet::ConnAck(connack) => connack.properties,
-        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
-            ack.properties
-        }
-        Packet::SubAck(suback) => suback.properties,
-        Packet::UnsubAck(unsuback) => unsuback.properties,
-        Packet::Disconnect(disconnect) => disconnect.properties,
-        Packet::Auth(auth) => auth.properties,
-        _ => Properties::EMPTY,
-    }
-}
-
-/// Such a packet with other properties.
-fn with_properties<'a>(mut packet: Packet<'a>, properties: Properties<'a>) -> Packet<'a> {
-    match &mut packet {
-        Packet::ConnAck(connack) => connack.properties = properties,
-        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
-            ack.properties = properties;
-        }
-        Packet::SubAck(suback) => suback.properties = properties,
-        Packet::UnsubAck(unsuback) => unsuback.properties = properties,
-        Packet::Disconnect(disconnect) => disconnect.properties = properties,
-        Packet::Auth(auth) => auth.properties = properties,
-        _ => {}
-    }
-    packet
 }

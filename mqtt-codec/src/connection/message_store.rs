@@ -20,7 +20,7 @@ const AT_ONCE: usize = 64 * 1024;
 
 /// What messages consist of, one after the other, without an allocation for each.
 #[derive(Clone, Default)]
-pub(super) struct KeptBytes {
+pub(super) struct MessageStore {
     bytes: Vec<u8>,
     /// How many of them are of messages that are not settled.
     live: usize,
@@ -55,7 +55,7 @@ impl Kept {
     }
 }
 
-impl KeptBytes {
+impl MessageStore {
     /// None yet, with memory for about so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self {
