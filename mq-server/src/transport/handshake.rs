@@ -135,28 +135,34 @@ impl Found {
     }
 
     /// AMQP begins with its protocol header, MQTT with the first byte of CONNECT, STOMP
-    /// with CONNECT or STOMP after any number of line ends, HTTP with a GET, TLS with a
+    /// with CONNECT or STOMP after any number of line ends, HTTP with a method, TLS with a
     /// record of its handshake. None while more bytes are needed.
     fn of(bytes: &[u8]) -> Option<Self> {
         let first = bytes.iter().find(|byte| !b"\r\n".contains(byte));
         Some(match first {
             None if bytes.len() < EOLS => return None,
             None => Self::Unknown,
-            Some(first) => Self::of_byte(*first),
+            Some(0x16) => Self::Tls,
+            Some(0x10) => Self::Protocol(Protocol::Mqtt),
+            Some(b'A') => Self::Protocol(Protocol::Amqp),
+            Some(b'C' | b'S') => Self::Protocol(Protocol::Stomp),
+            Some(_) if METHODS.iter().any(|method| bytes.starts_with(method)) => Self::Http,
+            Some(_) if METHODS.iter().any(|method| method.starts_with(bytes)) => return None,
+            Some(_) => Self::Unknown,
         })
     }
-
-    fn of_byte(first: u8) -> Self {
-        match first {
-            0x16 => Self::Tls,
-            0x10 => Self::Protocol(Protocol::Mqtt),
-            b'A' => Self::Protocol(Protocol::Amqp),
-            b'G' => Self::Http,
-            b'C' | b'S' => Self::Protocol(Protocol::Stomp),
-            _ => Self::Unknown,
-        }
-    }
 }
+
+/// Methods of HTTP. Only the first begins a WebSocket, and who uses another one is told so.
+const METHODS: [&[u8]; 7] = [
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+];
 
 /// So many bytes of line ends before a STOMP frame are looked at.
 const EOLS: usize = 16;
@@ -180,7 +186,7 @@ mod tests {
 
     #[test]
     fn first_bytes() {
-        let rows: [(&[u8], Option<Found>); 11] = [
+        let rows: [(&[u8], Option<Found>); 15] = [
             (b"", None),
             (b"AMQP\0\0\x09\x01", Some(Found::Protocol(Protocol::Amqp))),
             (b"\x10\x0C\0\x04MQTT", Some(Found::Protocol(Protocol::Mqtt))),
@@ -193,6 +199,10 @@ mod tests {
             (&[b'\n'; 20], Some(Found::Unknown)),
             (b"\r\n\nSTOMP\n", Some(Found::Protocol(Protocol::Stomp))),
             (b"GET /ws HTTP/1.1\r\n", Some(Found::Http)),
+            (b"HEAD / HTTP/1.0\r\n", Some(Found::Http)),
+            (b"POST /mqtt HTTP/1.1\r\n", Some(Found::Http)),
+            (b"HE", None),
+            (b"HELO localhost\r\n", Some(Found::Unknown)),
             (b"\x16\x03\x01", Some(Found::Tls)),
             (b"\0", Some(Found::Unknown)),
         ];

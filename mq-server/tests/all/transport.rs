@@ -283,6 +283,96 @@ async fn web_socket() {
     server.shutdown().await;
 }
 
+/// What is no handshake, the status that answers it, and the header that the status wants:
+/// RFC 6455 sections 4.2.1 and 4.4, RFC 9110 sections 15.5.6 (405), 15.5.22 (426) and 15.6.6.
+#[tokio::test]
+async fn http_that_is_no_web_socket() {
+    let handshake = |path: &str, rest: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{rest}\r\n"
+        )
+    };
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let rows = [
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+            426,
+            "upgrade: websocket",
+        ),
+        (
+            "GET /mqtt HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+            426,
+            "connection: close, upgrade",
+        ),
+        (
+            handshake("/mqtt", &format!("Sec-WebSocket-Version: 8\r\n{key}")),
+            426,
+            "sec-websocket-version: 13",
+        ),
+        (
+            handshake("/mqtt", "Sec-WebSocket-Version: 13\r\n"),
+            400,
+            "connection: close",
+        ),
+        (
+            handshake("/other", &format!("Sec-WebSocket-Version: 13\r\n{key}")),
+            404,
+            "connection: close",
+        ),
+        (
+            "POST /mqtt HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody".to_owned(),
+            405,
+            "allow: GET",
+        ),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+            405,
+            "allow: GET",
+        ),
+        (
+            "GET / HTTP/1.0\r\n\r\n".to_owned(),
+            505,
+            "connection: close",
+        ),
+        (
+            "GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(),
+            400,
+            "connection: close",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200)),
+            431,
+            "connection: close",
+        ),
+    ];
+    let server = start(&["ws://127.0.0.1:0", "any://127.0.0.1:0"], None).await;
+    for (request, status, header) in rows {
+        for index in 0..2 {
+            let mut socket = tcp(&server, index).await;
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+            let mut lines = head.split("\r\n");
+            let line = lines.next().unwrap();
+            assert!(
+                line.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{request}{line}"
+            );
+            let length = format!("content-length: {}", body.len());
+            for wanted in [header, "content-type: text/plain", &length] {
+                assert!(
+                    lines.clone().any(|line| line == wanted),
+                    "{request}{answer}"
+                );
+            }
+            assert_eq!(body.matches('\n').count(), 1, "{body}");
+            assert!(body.ends_with('\n'), "{body}");
+        }
+    }
+    server.shutdown().await;
+}
+
 fn request(path: &str, offered: Option<&str>) -> http::Request {
     let mut request = format!("ws://localhost{path}")
         .into_client_request()
