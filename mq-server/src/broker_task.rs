@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use mq_core::model::{Refusal, Step};
 use mq_core::{
     Administration, Broker, ConnectionId, Credentials, Input, Output, Protocol, Proving, Report,
@@ -20,8 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
-use crate::connection::{Connection, Writing};
-use crate::fault::{Fault, Pace, StoreFaults};
+use crate::connection::Connection;
+use crate::fault::{Fault, StoreFaults};
 use crate::hand::{Inventory, Snapshot};
 use crate::link::{End, Link, Reading};
 use crate::listener::Peer as Origin;
@@ -31,6 +32,7 @@ use crate::places::Place;
 use crate::report::{Reports, Subject, other_protocol};
 use crate::store::Batch;
 use crate::store::writer::{Read, Writer};
+use crate::tasks::{Seat, Tasks};
 use crate::transport::Established;
 
 /// Commands that may wait for the broker. With reads of at most
@@ -53,6 +55,9 @@ const PLENTY: usize = 16 * 1024;
 /// them has been sent its goodbye. A reset that comes before they have read that could
 /// take it from them.
 const LAST_LINGER: Duration = Duration::from_millis(200);
+
+/// Connections of which it is looked at one time whether they are idle.
+const LOOKS: usize = 64;
 
 /// A timer that nobody asked for still fires, and does nothing, after this.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -86,6 +91,8 @@ pub(crate) enum Command {
     Gone {
         connection: ConnectionId,
     },
+    /// A connection has given up its task, having nothing to do.
+    Idle(Box<Connection>),
     /// It is known who a peer is.
     Authenticated {
         connection: ConnectionId,
@@ -127,7 +134,7 @@ struct Peer {
     is_new: bool,
     /// It was handed so many bytes to write, and does not know yet.
     unflushed: usize,
-    link: Arc<Link>,
+    seat: Seat,
 }
 
 pub(crate) struct BrokerTask {
@@ -148,18 +155,15 @@ pub(crate) struct BrokerTask {
     hasty: Vec<ConnectionId>,
     /// When the first of all of them was, in the broker's time.
     gathers_since: Option<Duration>,
-    /// Of connections that are closing too.
-    connections: JoinSet<()>,
-    /// Each of them that may have something to write has a clone, and the receiver hears when
-    /// all are dropped.
-    writing: Writing,
+    tasks: Tasks,
+    /// Connections that are parked, and from which something has come.
+    woken: Vec<ConnectionId>,
+    /// Hears when no connection has anything left to write.
     written: mpsc::Receiver<()>,
     last_id: u64,
     /// Who waits for what came of a change.
     administering: BTreeMap<u64, oneshot::Sender<Result<(), Refusal>>>,
     live: Live,
-    /// How connections are read, also those to come.
-    pace: Pace,
     authenticator: Option<Arc<dyn Authenticator>>,
     /// Of who peers are.
     checks: JoinSet<()>,
@@ -189,13 +193,12 @@ impl BrokerTask {
             unflushed: Vec::new(),
             hasty: Vec::new(),
             gathers_since: None,
-            connections: JoinSet::new(),
-            writing,
+            tasks: Tasks::new(start, live.clone(), commands.clone(), writing),
+            woken: Vec::new(),
             written,
             last_id: 0,
             administering: BTreeMap::new(),
             live,
-            pace: Pace::default(),
             authenticator,
             checks: JoinSet::new(),
             commands,
@@ -221,6 +224,8 @@ impl BrokerTask {
                 {
                     batch.push(command);
                 }
+                // None says that nothing has come.
+                let _ = self.tasks.hear(&mut self.woken).now_or_never();
             } else {
                 self.set_alarm(alarm.as_mut());
                 tokio::select! {
@@ -233,6 +238,7 @@ impl BrokerTask {
                         }
                     }
                     _ = self.inbox.recv_many(&mut batch, BATCH) => {}
+                    () = self.tasks.hear(&mut self.woken) => {}
                     () = alarm.as_mut() => {}
                 }
             }
@@ -243,7 +249,7 @@ impl BrokerTask {
     /// Whether the broker has left work that can be done now.
     fn has_work(&self) -> bool {
         let due = self.broker.poll_timeout();
-        due.is_some_and(|due| due <= self.start.elapsed())
+        !self.tasks.lost.is_empty() || due.is_some_and(|due| due <= self.start.elapsed())
     }
 
     /// Has every peer told goodbye and waits until they have taken it, or until the grace
@@ -255,10 +261,10 @@ impl BrokerTask {
         self.wake_writers();
         let mut batch = Vec::with_capacity(BATCH);
         // Only those that write have one from here on.
-        self.writing = mpsc::channel(1).0;
+        self.tasks.writing = mpsc::channel(1).0;
         // When the last goodbye has been written.
         let mut written = None;
-        while !self.connections.is_empty() {
+        while !self.tasks.running.is_empty() {
             let until = written.map_or(deadline, |at| deadline.min(at + LAST_LINGER));
             let wake = self.wake_at().min(until);
             tokio::select! {
@@ -266,13 +272,13 @@ impl BrokerTask {
                 // Some wait for a confirmation, which they get before the end.
                 true = news_of(&mut self.log) => {}
                 _ = self.written.recv(), if written.is_none() => written = Some(Instant::now()),
-                _ = self.connections.join_next() => {}
+                _ = self.tasks.running.join_next() => {}
                 () = sleep_until(wake.into()) => {}
             }
             if Instant::now() >= until {
                 if written.is_none() {
                     tracing::warn!(
-                        connections = self.connections.len(),
+                        connections = self.tasks.running.len(),
                         "the grace period is over; closing what is left"
                     );
                 }
@@ -280,7 +286,7 @@ impl BrokerTask {
             }
             self.turn(&mut batch);
         }
-        self.connections.shutdown().await;
+        self.tasks.running.shutdown().await;
     }
 
     /// Waits until the log is written to its end, or cannot be.
@@ -294,7 +300,7 @@ impl BrokerTask {
     /// One turn of the loop: the batch, the timers, the outputs.
     fn turn(&mut self, batch: &mut Vec<Command>) {
         // Ended tasks are only remembered until somebody asks.
-        for tasks in [&mut self.connections, &mut self.checks] {
+        for tasks in [&mut self.tasks.running, &mut self.checks] {
             while let Some(ended) = tasks.try_join_next() {
                 if let Err(error) = ended {
                     tracing::error!(%error, "a task of a connection failed");
@@ -309,7 +315,13 @@ impl BrokerTask {
         for (id, bytes) in read.into_iter().flatten() {
             self.broker.handle(now, Input::Read { id, bytes });
         }
-        for command in batch.drain(..) {
+        for connection in std::mem::take(&mut self.woken) {
+            self.link(connection);
+        }
+        let lost = std::mem::take(&mut self.tasks.lost);
+        let lost = lost.into_iter();
+        let lost = lost.map(|connection| Command::Gone { connection });
+        for command in lost.chain(batch.drain(..)) {
             if let Some(input) = self.admit(command) {
                 self.broker.handle(now, input);
             }
@@ -320,8 +332,21 @@ impl BrokerTask {
         }
         self.carry_out();
         self.wake_writers();
+        self.look(now);
         self.reports
             .count_drops(Instant::now(), || self.broker.statistics());
+    }
+
+    /// Looks whether connections are idle.
+    fn look(&mut self, now: Duration) {
+        for _ in 0..LOOKS {
+            let Some(connection) = self.tasks.next_look(now) else {
+                return;
+            };
+            if let Some(peer) = self.peers.get_mut(&connection) {
+                self.tasks.look(connection, &mut peer.seat);
+            }
+        }
     }
 
     /// Turns a command into the broker's input. Connections that the broker
@@ -330,8 +355,11 @@ impl BrokerTask {
         match command {
             Command::Received { connection, bytes } => {
                 let peer = self.peers.get_mut(&connection)?;
+                peer.seat.pass();
                 // The next one may come in while this one is handled.
-                peer.link.taken();
+                if let Some(link) = peer.seat.link() {
+                    link.taken();
+                }
                 if std::mem::take(&mut peer.is_new) {
                     peer.subject.speaks = other_protocol(&bytes, peer.subject.protocol);
                 }
@@ -360,14 +388,25 @@ impl BrokerTask {
                     protocol = name(peer.subject.protocol),
                     "disconnected"
                 );
-                peer.link.set_reading(Reading::Over);
+                if let Some(link) = peer.seat.link() {
+                    link.set_reading(Reading::Over);
+                }
                 self.leaving.insert(connection, peer.subject.clone());
                 Some(Input::Disconnected { connection })
+            }
+            Command::Idle(connection) => {
+                match self.peers.get_mut(&connection.id()) {
+                    Some(peer) => self.tasks.park(*connection, &mut peer.seat),
+                    // It has to end.
+                    None => self.tasks.go_on(*connection),
+                }
+                None
             }
             Command::Snapshot { answer } => {
                 // Who asked may not wait any more.
                 let _ = answer.send(Snapshot {
                     connections: self.peers.len(),
+                    idle: self.peers.values().filter(|p| p.seat.is_parked()).count(),
                     statistics: self.broker.statistics(),
                 });
                 None
@@ -399,7 +438,9 @@ impl BrokerTask {
                 let _ = answer.send(peers.len());
                 let now = self.start.elapsed();
                 for (connection, peer) in peers {
-                    peer.link.set_reading(Reading::Over);
+                    if let Some(link) = peer.seat.link() {
+                        link.set_reading(Reading::Over);
+                    }
                     self.broker.handle(now, Input::Disconnected { connection });
                 }
                 None
@@ -432,16 +473,6 @@ impl BrokerTask {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
         tracing::debug!(id = id.0, protocol = name(protocol), %peer, "connected");
-        let link = Arc::new(Link::new(self.pace));
-        self.connections.spawn(Connection::new(
-            id,
-            carrier,
-            Arc::clone(&link),
-            self.commands.clone(),
-            self.live.get(),
-            self.writing.clone(),
-            place,
-        ));
         let peer = Peer {
             subject: Subject {
                 protocol,
@@ -450,7 +481,7 @@ impl BrokerTask {
             },
             is_new: true,
             unflushed: 0,
-            link,
+            seat: self.tasks.open(id, carrier, place),
         };
         self.peers.insert(id, Box::new(peer));
         id
@@ -465,13 +496,13 @@ impl BrokerTask {
             Fault::RefusePublishes(count) => {
                 return Some(Input::Fault(mq_core::Fault::RefusePublishes(count)));
             }
-            Fault::Delay(delay) => self.pace.delay = delay,
-            Fault::StopReading(stop) => self.pace.is_stopped = stop,
+            Fault::Delay(delay) => self.tasks.pace.delay = delay,
+            Fault::StopReading(stop) => self.tasks.pace.is_stopped = stop,
             Fault::FullStore(is_full) => self.set_store_faults(|faults| faults.set_full(is_full)),
             Fault::SlowStore(delay) => self.set_store_faults(|faults| faults.set_delay(delay)),
         }
-        for peer in self.peers.values() {
-            peer.link.set_pace(self.pace);
+        for link in self.peers.values().filter_map(|peer| peer.seat.link()) {
+            link.set_pace(self.tasks.pace);
         }
         None
     }
@@ -499,17 +530,21 @@ impl BrokerTask {
                         if before < PLENTY && peer.unflushed >= PLENTY {
                             self.hasty.push(connection);
                         }
-                        peer.link.push(bytes);
+                        peer.seat.pass();
+                        if let Some(link) = self.tasks.serve(connection, &mut peer.seat) {
+                            link.push(bytes);
+                        }
                     }
                 }
                 Output::Pause { connection } => self.set_reading(connection, Reading::Paused),
                 Output::Resume { connection } => self.set_reading(connection, Reading::On),
                 Output::Drain { connection } => {
-                    if let Some(peer) = self.peers.get(&connection) {
-                        peer.link.drain();
+                    if let Some(link) = self.link(connection) {
+                        link.drain();
                     }
                 }
                 Output::Close { connection } => {
+                    self.link(connection);
                     if let Some(peer) = self.peers.remove(&connection) {
                         tracing::debug!(
                             id = connection.0,
@@ -518,7 +553,9 @@ impl BrokerTask {
                         );
                         // It ends, and sends FIN, when it has written what it has, and
                         // waits for the peer's FIN.
-                        peer.link.set_reading(Reading::Over);
+                        if let Some(link) = peer.seat.link() {
+                            link.set_reading(Reading::Over);
+                        }
                     }
                 }
                 Output::Authenticate {
@@ -582,8 +619,9 @@ impl BrokerTask {
         for connection in woken.drain(..) {
             if let Some(peer) = self.peers.get_mut(&connection)
                 && std::mem::take(&mut peer.unflushed) > 0
+                && let Some(link) = peer.seat.link()
             {
-                peer.link.wake();
+                link.wake();
             }
         }
     }
@@ -645,15 +683,22 @@ impl BrokerTask {
         }
     }
 
-    fn set_reading(&self, connection: ConnectionId, reading: Reading) {
-        if let Some(peer) = self.peers.get(&connection) {
-            peer.link.set_reading(reading);
+    /// The way to the task of a connection. One that is parked has a task again.
+    fn link(&mut self, connection: ConnectionId) -> Option<&Link> {
+        let peer = self.peers.get_mut(&connection)?;
+        self.tasks.serve(connection, &mut peer.seat)
+    }
+
+    fn set_reading(&mut self, connection: ConnectionId, reading: Reading) {
+        if let Some(link) = self.link(connection) {
+            link.set_reading(reading);
         }
     }
 
-    /// The instant at which the broker next wants to be called.
+    /// The instant at which there is something to do next.
     fn wake_at(&self) -> Instant {
-        match self.broker.poll_timeout() {
+        let due = self.broker.poll_timeout().into_iter();
+        match due.chain(self.tasks.next_look_at()).min() {
             Some(due) => self.start + due,
             None => Instant::now() + IDLE,
         }
@@ -682,9 +727,11 @@ async fn news_of(log: &mut Option<Writer>) -> bool {
 impl Drop for Peer {
     /// The connection ends when it has written what there is.
     fn drop(&mut self) {
-        self.link.end(match self.subject.protocol {
-            Protocol::Amqp => End::AfterPeer,
-            _ => End::Now,
-        });
+        if let Some(link) = self.seat.link() {
+            link.end(match self.subject.protocol {
+                Protocol::Amqp => End::AfterPeer,
+                _ => End::Now,
+            });
+        }
     }
 }

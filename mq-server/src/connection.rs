@@ -1,7 +1,8 @@
 //! The task of one connection: it reads and it writes.
 //!
 //! It is a future that is written by hand, for its weight: most connections are idle most of
-//! the time, and hold no buffer and no timer then.
+//! the time, and hold no buffer and no timer then. One that is idle for longer gives up its
+//! task ([`crate::lot`]).
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mq_core::ConnectionId;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::time::{Sleep, sleep};
@@ -41,7 +43,39 @@ const CLOSES_FIRST: Duration = Duration::from_millis(100);
 /// Transmitted bytes are reported at the latest after so many.
 const REPORT: usize = 256 * 1024;
 
-/// It ends when both directions have.
+/// A connection with a task of its own, which ends when both directions have, or when the
+/// connection has nothing to do and its socket is to be parked.
+pub(crate) struct Task(Option<Connection>);
+
+impl From<Connection> for Task {
+    fn from(connection: Connection) -> Self {
+        Self(Some(connection))
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(connection) = &mut self.0 else {
+            return Poll::Ready(());
+        };
+        if connection.poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        if mem::take(&mut connection.may_park)
+            && connection.has_nothing_to_do()
+            && let Ok(permit) = connection.inbox.commands.clone().try_reserve_owned()
+            && let Some(connection) = self.0.take()
+        {
+            permit.send(Command::Idle(Box::new(connection)));
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+/// One connection.
 pub(crate) struct Connection {
     id: ConnectionId,
     carrier: Carrier,
@@ -58,12 +92,14 @@ pub(crate) struct Connection {
     /// Written, and not yet reported to the broker.
     unreported: usize,
     is_flushed: bool,
+    /// The broker has offered to park its socket.
+    may_park: bool,
     /// The peer takes no bytes, until then.
     stuck: Option<Timer>,
     /// Dropped when there is nothing more to write.
     writing: Option<Writing>,
     /// Dropped when the socket is closed.
-    _place: Place,
+    place: Place,
 }
 
 type Timer = Pin<Box<Sleep>>;
@@ -175,10 +211,37 @@ impl Connection {
             queue: VecDeque::new(),
             unreported: 0,
             is_flushed: true,
+            may_park: false,
             stuck: None,
             writing: Some(writing),
-            _place: place,
+            place,
         }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// What is left of a connection that has nothing to do: its socket and its place. Returns
+    /// the connection where it has to go on, since the broker wants something of it.
+    pub(crate) fn into_idle(self) -> Result<(TcpStream, Place), Box<Self>> {
+        match self.carrier {
+            Carrier::Tcp(socket) if self.link.is_quiet() => Ok((socket, self.place)),
+            carrier => Err(Box::new(Self { carrier, ..self })),
+        }
+    }
+
+    /// Whether it waits for nothing but what the peer sends next, or the broker.
+    fn has_nothing_to_do(&self) -> bool {
+        self.carrier.is_bare()
+            && matches!(self.input, Input::Open)
+            && matches!(self.output, Output::Open)
+            && self.drain.is_none()
+            && self.queue.is_empty()
+            && self.is_flushed
+            && self.unreported == 0
+            && self.inbox.room.is_none()
+            && self.link.has_room()
     }
 
     /// Reads until the peer has closed its side or the connection is over. An error: the
@@ -411,29 +474,27 @@ impl Connection {
     fn say_unclosed(&self, error: &dyn Display) {
         tracing::debug!(id = self.id.0, %error, "cannot end the sending side");
     }
-}
 
-impl Future for Connection {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
+    /// Does what there is to do now.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Orders {
             reading,
             drain,
+            may_park,
             end,
-        } = this.link.orders(context.waker(), &mut this.queue);
+        } = self.link.orders(context.waker(), &mut self.queue);
+        self.may_park = may_park && reading == Reading::On && end.is_none();
         if drain {
-            this.drain = Some(Box::new(Drain {
+            self.drain = Some(Box::new(Drain {
                 left: LARGEST_DRAIN,
                 empty: None,
             }));
         }
-        let mut output = this.poll_output(context, end);
-        let input = this.poll_input(context, reading);
-        if input.is_ready() && matches!(this.output, Output::Parting(_)) {
+        let mut output = self.poll_output(context, end);
+        let input = self.poll_input(context, reading);
+        if input.is_ready() && matches!(self.output, Output::Parting(_)) {
             // The peer has closed its side.
-            output = this.poll_output(context, end);
+            output = self.poll_output(context, end);
         }
         match (input, output) {
             // Without the broker, nothing is left to do.

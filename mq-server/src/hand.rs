@@ -15,6 +15,9 @@ use crate::fault::Fault;
 pub struct Snapshot {
     /// Connections that the broker serves, logged in or not.
     pub connections: usize,
+    /// Those among them that have had nothing to do for a while: all that the server keeps
+    /// running for them is their sockets. The next byte of either side changes that.
+    pub idle: usize,
     /// What was counted since the server began, and what waits.
     pub statistics: Statistics,
 }

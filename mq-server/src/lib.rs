@@ -4,8 +4,8 @@
 //! The broker itself is sans-IO. This crate is its shell and nothing more: it
 //! accepts connections, moves bytes between sockets and the broker, and tells
 //! the broker the time. One task owns the [`mq_core::Broker`]; each connection
-//! has a task that reads and writes. A thread writes the log ([`store`]), where
-//! one is kept.
+//! has a task that reads and writes, while it has something to do. A thread writes
+//! the log ([`store`]), where one is kept.
 //!
 //! ```text
 //!  socket <-> connection --\    commands     broker task (owns
@@ -73,11 +73,15 @@ mod hand;
 mod link;
 mod listener;
 mod live;
+#[cfg_attr(not(unix), path = "no_lot.rs")]
+mod lot;
 mod places;
 mod recovery;
 mod report;
+mod rounds;
 mod server;
 pub mod store;
+mod tasks;
 #[cfg_attr(not(doctest), doc = include_str!("../TESTING.md"))]
 pub mod testing {}
 mod throttle;

@@ -51,6 +51,8 @@ struct Desk {
     end: Option<End>,
     reading: Reading,
     drain: bool,
+    /// The connection may give up its task, if it has nothing to do.
+    may_park: bool,
     pace: Pace,
     /// Of the connection's task.
     waker: Option<Waker>,
@@ -62,6 +64,8 @@ pub(crate) struct Orders {
     pub(crate) reading: Reading,
     /// To hand in what has arrived, paused or not, and to say so.
     pub(crate) drain: bool,
+    /// To give up the task if there is nothing to do.
+    pub(crate) may_park: bool,
     /// Nothing more is to be written after what there is.
     pub(crate) end: Option<End>,
 }
@@ -74,6 +78,7 @@ impl Link {
                 end: None,
                 reading: Reading::On,
                 drain: false,
+                may_park: false,
                 pace,
                 waker: None,
             }),
@@ -133,6 +138,18 @@ impl Link {
         self.change(|desk| desk.drain = true);
     }
 
+    /// Has the connection give up its task, if it has nothing to do.
+    pub(crate) fn offer_parking(&self) {
+        self.change(|desk| desk.may_park = true);
+    }
+
+    /// Whether the broker wants nothing of the connection but to hear what comes.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let desk = self.desk();
+        let is_quiet = desk.chunks.is_empty() && desk.end.is_none() && !desk.drain;
+        is_quiet && desk.reading == Reading::On && !desk.pace.is_stopped
+    }
+
     /// The broker has taken in what a read brought.
     pub(crate) fn taken(&self) {
         if self.reads.fetch_sub(1, Ordering::AcqRel) == READS_WAITING {
@@ -161,6 +178,7 @@ impl Link {
                 desk.reading
             },
             drain: !is_stopped && std::mem::take(&mut desk.drain),
+            may_park: std::mem::take(&mut desk.may_park),
             end: desk.end,
         }
     }

@@ -9,7 +9,7 @@ use crate::Config;
 #[derive(Clone, Debug)]
 pub(crate) struct Live(Arc<RwLock<Arc<Values>>>);
 
-/// They hold for what happens from now on: a connection keeps those with which it began.
+/// They hold for what happens from now on: a connection keeps those with which its task began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Values {
     pub(crate) handshake_timeout: Duration,

@@ -54,6 +54,11 @@ impl Carrier {
         }))
     }
 
+    /// Whether all that there is of the connection is a socket, which can be parked.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
     /// Ready when there may be something to read, or an error, as far as that can be known
     /// without a read.
     pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {

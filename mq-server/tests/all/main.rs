@@ -8,6 +8,7 @@ mod authenticator;
 mod binary;
 mod bridge;
 mod fault;
+mod idle;
 mod kill;
 mod logs;
 #[cfg(feature = "postgres")]
