@@ -42,6 +42,10 @@ impl InboundAliases {
         })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// The topic name of a PUBLISH with a topic alias, which is resolved or remembered.
     // keeps: 5.0 MQTT-3.3.2-10, 5.0 MQTT-3.3.2-12
     #[inline(never)]
@@ -110,6 +114,10 @@ impl OutboundAliases {
                 maximum,
             })
         })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.aliases.is_empty()
     }
 
     /// How `name` is to be sent. Once it has been, [`sent`](Self::sent) is to be told.

@@ -17,7 +17,7 @@ pub(super) enum Turn {
 }
 
 /// The Authentication Method of a connection, if CONNECT had one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Method(Option<Box<str>>);
 
 impl Method {

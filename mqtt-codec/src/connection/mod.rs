@@ -32,6 +32,8 @@ mod answer_queue;
 mod authentication;
 // What has a packet identifier, of which there are 65,535 (section 2.2.1).
 mod by_identifier;
+// What is left of an idle connection: a server of devices has many, and few of them say anything.
+mod idle;
 // What was sent and waits for its acknowledgement, with QoS 1 and 2 (section 4.3).
 mod in_flight;
 // An application message: both ends send and receive the same PUBLISH (section 3.3).
@@ -48,6 +50,7 @@ pub use config::{Acknowledgements, ClientConfig, Handshakes, ServerConfig};
 pub use connection::{ClientConnection, Connection, ServerConnection};
 pub use error::{ConnectionError, SendError};
 pub use event::{ClientEvent, InboundPublish, ResolvedTopicName, ServerEvent};
+pub use idle::IdleConnection;
 pub use message::{Message, MessageBuf, Payload};
 pub use peer_limits::PeerLimits;
 pub use read_buffer::{Input, ReadBuffer};
@@ -61,6 +64,7 @@ const _: () = {
     const fn is_send_and_debug<T: Send + ::core::fmt::Debug>() {}
     is_send_and_debug::<ClientConnection>();
     is_send_and_debug::<ServerConnection>();
+    is_send_and_debug::<IdleConnection>();
     is_send_and_debug::<ReadBuffer>();
     is_send_and_debug::<Input<'_>>();
     is_send_and_debug::<ClientEvent<'_>>();

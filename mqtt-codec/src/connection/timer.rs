@@ -59,6 +59,11 @@ impl Timers {
         self.at = Default::default();
     }
 
+    /// When a timer is due, if it runs, whether the peer is read from or not.
+    pub(super) fn at(&self, timer: Timer) -> Option<Duration> {
+        self.at[timer as usize]
+    }
+
     /// Whether a timer runs.
     #[inline]
     pub(super) fn runs(&self, timer: Timer) -> bool {

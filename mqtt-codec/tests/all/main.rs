@@ -7,6 +7,7 @@ mod delivery;
 mod dropping_link;
 mod encoder;
 mod handshake;
+mod idle;
 mod large_payload;
 mod malformed;
 mod manual_handshakes;

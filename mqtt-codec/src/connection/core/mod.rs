@@ -54,7 +54,7 @@ pub(super) enum Request {
 }
 
 /// What CONNECT asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Login {
     pub(super) method: Method,
     /// Whose the next step of an authentication is after CONNACK, at a client also before it.
@@ -124,7 +124,7 @@ pub struct Core {
     pub(super) now: Duration,
     pub(super) timers: Timers,
     /// When bytes left last.
-    last_sent: Duration,
+    pub(super) last_sent: Duration,
     /// How many bytes of the input the last call left over.
     pub(super) left_over: usize,
 

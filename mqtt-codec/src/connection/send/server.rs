@@ -162,13 +162,27 @@ impl Connection<Server> {
             properties: properties.as_properties(),
         }));
         self.owe(sent)?;
+        if with_properties && let Some(seconds) = accept.server_keep_alive {
+            self.core.login.keep_alive = seconds;
+        }
+        self.open();
+        self.core.session = session;
+        self.core.resume();
+        if self.core.login.keep_alive > 0 {
+            let patience = Server::patience(self);
+            self.core
+                .timers
+                .set(Timer::Receive, self.core.now, patience);
+        }
+        Ok(())
+    }
+
+    /// From here on both sides keep to what CONNECT and CONNACK said.
+    pub(in crate::connection) fn open(&mut self) {
         let Self { core, config } = self;
         core.phase = Phase::Open;
         core.set_limits(config.limits);
-        if with_properties {
-            if let Some(seconds) = accept.server_keep_alive {
-                core.login.keep_alive = seconds;
-            }
+        if core.version.has_properties() {
             core.receive_maximum = config.receive_maximum;
             core.inbound_aliases = InboundAliases::new(config.topic_alias_maximum);
             core.outbound_aliases = OutboundAliases::new(
@@ -182,15 +196,6 @@ impl Connection<Server> {
             .maximum_in_flight
             .min(core.peer.receive_maximum)
             .max(1);
-        core.session = session;
-        core.resume();
-        if core.login.keep_alive > 0 {
-            let patience = Server::patience(self);
-            self.core
-                .timers
-                .set(Timer::Receive, self.core.now, patience);
-        }
-        Ok(())
     }
 
     /// Answers CONNECT with a CONNACK that refuses it; the connection is over. 3.x is
