@@ -394,13 +394,16 @@ impl BrokerTask {
                 self.leaving.insert(connection, peer.subject.clone());
                 Some(Input::Disconnected { connection })
             }
-            Command::Idle(connection) => {
-                match self.peers.get_mut(&connection.id()) {
-                    Some(peer) => self.tasks.park(*connection, &mut peer.seat),
+            Command::Idle(idle) => {
+                let connection = idle.id();
+                let Some(peer) = self.peers.get_mut(&connection) else {
                     // It has to end.
-                    None => self.tasks.go_on(*connection),
-                }
-                None
+                    self.tasks.go_on(*idle);
+                    return None;
+                };
+                self.tasks.park(*idle, &mut peer.seat);
+                let is_parked = peer.seat.is_parked();
+                is_parked.then_some(Input::Idle { connection })
             }
             Command::Snapshot { answer } => {
                 // Who asked may not wait any more.

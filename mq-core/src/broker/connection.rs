@@ -3,16 +3,18 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 use super::budget::SLICE;
 use super::departure::Departure;
+use super::front::Front;
 use super::memory::Memory;
 use super::shared::Shared;
 use super::{Broker, Output};
 use crate::admission::{Authentication, Proving, Terms};
-use crate::frontend::{self, FrontEnd, Protocol};
+use crate::frontend::{self, Protocol};
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::request::{self, Identity};
@@ -29,7 +31,7 @@ const LARGE: usize = 256 * 1024;
 /// One connection.
 pub(super) struct Connection {
     pub(super) protocol: Protocol,
-    pub(super) front: Box<dyn FrontEnd + Send>,
+    pub(super) front: Front,
     /// Received, and not taken yet.
     pub(super) backlog: BytesMut,
     /// Handed out, and not reported as transmitted yet.
@@ -51,7 +53,7 @@ pub(super) struct Connection {
     pub(super) gone: bool,
     pub(super) departure: Option<Departure>,
     pub(super) deadline: Option<Duration>,
-    pub(super) login: Box<Login>,
+    pub(super) login: Login,
     /// What the embedder is asked to check, and until when.
     pub(super) unverified: Option<(Duration, Unverified)>,
 }
@@ -78,7 +80,7 @@ impl Connection {
     pub(super) fn pass_requests(&mut self, id: ConnectionId, shared: &mut Shared) -> bool {
         let was_blocked = self.blocked.is_some();
         while self.unverified.is_none()
-            && let Some(request) = self.front.poll_request()
+            && let Some(request) = self.front.get_mut().and_then(|front| front.poll_request())
         {
             if let Some(reason) = self.login.hear(&request) {
                 shared.report(&self.login, id, reason);
@@ -195,7 +197,13 @@ impl Broker {
         }
         let connection = Connection {
             protocol,
-            front: frontend::new(protocol, &self.shared.config, terms, id, self.shared.now),
+            front: Front::Open(frontend::new(
+                protocol,
+                &self.shared.config,
+                terms,
+                id,
+                self.shared.now,
+            )),
             backlog: BytesMut::new(),
             unsent: 0,
             held: 0,
@@ -208,7 +216,7 @@ impl Broker {
             gone: false,
             departure: None,
             deadline: None,
-            login: Box::default(),
+            login: Login::default(),
             unverified: None,
         };
         self.connections.insert(id, Box::new(connection));
@@ -356,6 +364,39 @@ impl Broker {
         }
     }
 
+    /// Nothing has passed a connection for a while: as little of it is kept as can be.
+    pub(super) fn rest(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        // A field that is new does not compile until it is known whether it matters here.
+        let Connection {
+            protocol: _,
+            front,
+            backlog,
+            unsent,
+            held,
+            blocked,
+            writable,
+            touched,
+            paused,
+            waits,
+            in_line,
+            gone,
+            departure,
+            deadline: _,
+            login: _,
+            unverified,
+        } = &mut **connection;
+        let is_busy = *touched || *paused || *waits || *in_line || *gone || !*writable;
+        let is_under_way = *unsent > 0 || *held > 0 || !backlog.is_empty();
+        let is_open = blocked.is_none() && departure.is_none() && unverified.is_none();
+        if is_open && !is_busy && !is_under_way && !self.shared.model.is_busy(id) {
+            *backlog = BytesMut::new();
+            front.rest();
+        }
+    }
+
     /// Stops reading from a connection whose input waits for something else than the
     /// rest of a frame, once there is enough of it, and reads on when half is gone.
     pub(super) fn set_paused(&mut self, id: ConnectionId, waits: bool) {
@@ -450,10 +491,10 @@ impl Broker {
             return;
         };
         connection.touched = false;
-        if connection.front.transmit_len() > 0 {
-            connection
-                .front
-                .poll_transmit(self.shared.now, &mut self.transmitting);
+        if let Some(front) = connection.front.get_mut()
+            && front.transmit_len() > 0
+        {
+            front.poll_transmit(self.shared.now, &mut self.transmitting);
             for bytes in self.transmitting.drain(..) {
                 if !connection.gone {
                     connection.unsent += bytes.len();
@@ -464,8 +505,10 @@ impl Broker {
                 }
             }
         }
-        if let Some(system) = &mut self.system {
-            system.add(connection.front.take_traffic());
+        if let Some(system) = &mut self.system
+            && let Some(front) = connection.front.get_mut()
+        {
+            system.add(front.take_traffic());
         }
         if connection.front.is_closed() {
             self.close(id);
@@ -475,7 +518,9 @@ impl Broker {
         let journal = self.shared.journal.as_ref();
         let waits = connection.waits && journal.is_some_and(|journal| journal.holds(id));
         let reading = !waits && !connection.is_held(&self.shared);
-        connection.front.set_reading(self.shared.now, reading);
+        if let Some(front) = connection.front.get_mut() {
+            front.set_reading(self.shared.now, reading);
+        }
         let deadline = connection.poll_timeout();
         if deadline != connection.deadline {
             if let Some(old) = connection.deadline {
@@ -517,16 +562,22 @@ impl Broker {
             self.deadlines.remove(&(at, id));
         }
         self.blocked.remove(&id);
-        if let Some(journal) = &mut self.shared.journal {
-            // What it never got it gives back with the rest.
-            for notice in journal.take_held(id) {
-                connection.front.notice(self.shared.now, notice);
-            }
+        // What it never got it gives back with the rest.
+        let held: Vec<Notice> = match &mut self.shared.journal {
+            Some(journal) => journal.take_held(id).collect(),
+            None => Vec::new(),
+        };
+        for notice in held {
+            connection
+                .front
+                .with(&self.shared, |front, now| front.notice(now, notice));
         }
-        connection.front.disconnected();
+        connection
+            .front
+            .with(&self.shared, |front, _| front.disconnected());
         // The model has never heard of one that was not let in.
         while !matches!(connection.unverified, Some((_, Unverified::Login(_))))
-            && let Some(request) = connection.front.poll_request()
+            && let Some(request) = connection.front.get_mut().and_then(|f| f.poll_request())
         {
             self.shared.model.handle(self.shared.now, id, request);
         }

@@ -65,9 +65,9 @@ impl Broker {
             return;
         };
         if let Some(shortage) = connection.blocked {
-            connection
-                .front
-                .notice(self.shared.now, Notice::Blocked(shortage));
+            connection.front.with(&self.shared, |front, now| {
+                front.notice(now, Notice::Blocked(shortage));
+            });
             let reason = Reason::Blocked(shortage.text().into());
             self.shared.report(&connection.login, id, reason);
         }

@@ -4,6 +4,7 @@ mod administration;
 mod budget;
 mod connection;
 mod departure;
+mod front;
 mod interceptor;
 mod memory;
 mod port;
@@ -144,6 +145,7 @@ impl Broker {
             Input::Transmitted { connection, len } => self.transmitted(connection, len),
             Input::Disconnected { connection } => self.disconnect(connection),
             Input::Drained { connection } => self.drained(connection),
+            Input::Idle { connection } => self.rest(connection),
             Input::Durable { through } => self.stored(through),
             Input::Read { id, bytes } => self.body_came(id, bytes),
             Input::Administer { id, action } => self.administer(id, *action),

@@ -67,6 +67,12 @@ pub enum Input {
         /// Which one.
         connection: ConnectionId,
     },
+    /// Nothing has passed a connection for a while, and nothing is on its way: what is kept of
+    /// it until something does may take less room. It changes nothing else.
+    Idle {
+        /// Which one.
+        connection: ConnectionId,
+    },
     /// Of what [`Output::Append`] handed out, everything before `through` is stored for
     /// good. Batches may be left out: the last one counts for those before it.
     Durable {

@@ -56,9 +56,9 @@ impl Broker {
                 break;
             }
             let before = input.len();
-            let progress = connection
-                .front
-                .receive(self.shared.now, &source, &mut input);
+            let progress = connection.front.with(&self.shared, |front, now| {
+                front.receive(now, &source, &mut input)
+            });
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
             let blocked = connection.pass_requests(id, &mut self.shared);
             if blocked {
@@ -155,7 +155,9 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        call(&mut *connection.front, self.shared.now);
+        connection
+            .front
+            .with(&self.shared, |front, now| call(front, now));
         connection.touched = true;
         self.touched.insert(id);
         let blocked = connection.pass_requests(id, &mut self.shared);
@@ -173,7 +175,9 @@ impl Broker {
         if let Some(reason) = connection.login.answered(&notice) {
             self.shared.report(&connection.login, id, reason);
         }
-        connection.front.notice(self.shared.now, notice);
+        connection
+            .front
+            .with(&self.shared, |front, now| front.notice(now, notice));
         if !connection.touched {
             connection.touched = true;
             self.touched.insert(id);

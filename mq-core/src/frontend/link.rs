@@ -91,6 +91,11 @@ impl<Q> Link<Q> {
         !self.asked.is_empty()
     }
 
+    /// Whether nothing is said or asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.asked.is_empty()
+    }
+
     /// What the answer that has come is for.
     pub(super) fn answered(&mut self) -> Option<Q> {
         self.asked.pop_front()

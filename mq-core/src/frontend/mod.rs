@@ -182,6 +182,14 @@ pub trait FrontEnd {
         Traffic::default()
     }
 
+    /// What there is of the connection, if it is idle and that takes less room. It may be kept
+    /// in place of the front end, which [`IdleFrontEnd::resume`] makes of it again. Nothing is
+    /// to be under way between the front end and the model. None: it stays as it is, as in AMQP
+    /// and STOMP.
+    fn idle(&self) -> Option<Box<dyn IdleFrontEnd>> {
+        None
+    }
+
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);
 
@@ -189,6 +197,16 @@ pub trait FrontEnd {
     /// afterwards. It is called once, and last. The model is to be told
     /// [`Request::Leave`] after them, which does no harm where a front end has said it.
     fn disconnected(&mut self);
+}
+
+/// What is left of the front end of an idle connection.
+pub trait IdleFrontEnd: Send {
+    /// When [`FrontEnd::handle_timeout`] is due.
+    fn poll_timeout(&self) -> Option<Duration>;
+
+    /// The front end, which goes on as though it had always been there. It is to have the
+    /// settings that it had.
+    fn resume(&self, now: Duration, config: &Arc<Config>) -> Box<dyn FrontEnd + Send>;
 }
 
 /// The front end for a new connection. It is to have the settings of the model.

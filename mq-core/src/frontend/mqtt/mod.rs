@@ -3,6 +3,7 @@
 mod answer;
 mod authentication;
 mod connect;
+mod idle;
 mod packets;
 mod properties;
 mod reason;
@@ -25,7 +26,7 @@ use mqtt_codec::{
 
 use super::body::Source;
 use super::last_name::LastTopic;
-use super::{FrontEnd, Link, Progress};
+use super::{FrontEnd, IdleFrontEnd, Link, Progress};
 use crate::admission::Terms;
 use crate::config::Config;
 use crate::frontend::Traffic;
@@ -39,6 +40,7 @@ use crate::report::Reason;
 use crate::rewrite::{NoTopic, Use, Who};
 use answer::Asked;
 use authentication::Proof;
+use idle::IdleMqtt;
 use packets::{Counter, Packets};
 use properties::Inbound;
 use topic::published;
@@ -78,6 +80,31 @@ pub(super) struct MqttFrontEnd {
     failed: bool,
 }
 
+/// The settings of the codec.
+fn codec_config(config: &Config) -> ServerConfig {
+    let mut codec = ServerConfig::default();
+    let packet = config.limits.message_size.saturating_add(PACKET_OVERHEAD);
+    codec.limits.maximum_packet_size = u32::try_from(packet).unwrap_or(u32::MAX);
+    codec.limits.maximum_topic_levels =
+        u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
+    codec.limits.maximum_topic_filters =
+        u32::try_from(config.limits.topic_filters).unwrap_or(u32::MAX);
+    // The model says PUBREL and PUBCOMP.
+    codec.handshakes = Handshakes::Manual;
+    codec.receive_maximum = config.receive_maximum;
+    codec.maximum_in_flight = config.maximum_in_flight;
+    codec.topic_alias_maximum = config.topic_alias_maximum;
+    let offer = &config.offer;
+    codec.maximum_qos = connect::maximum_qos(config);
+    codec.retain_available = offer.retain_available;
+    codec.wildcard_subscription_available = offer.wildcard_subscription_available;
+    codec.subscription_identifiers_available = offer.subscription_identifiers_available;
+    codec.shared_subscription_available = offer.shared_subscription_available;
+    codec.topic_alias_policy = TopicAliasPolicy::UntilFull;
+    codec.outbound_topic_alias_maximum = offer.outbound_topic_alias_maximum;
+    codec
+}
+
 impl MqttFrontEnd {
     pub(super) fn new(
         config: Arc<Config>,
@@ -85,28 +112,8 @@ impl MqttFrontEnd {
         connection: ConnectionId,
         now: Duration,
     ) -> Self {
-        let mut codec = ServerConfig::default();
-        let packet = config.limits.message_size.saturating_add(PACKET_OVERHEAD);
-        codec.limits.maximum_packet_size = u32::try_from(packet).unwrap_or(u32::MAX);
-        codec.limits.maximum_topic_levels =
-            u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
-        codec.limits.maximum_topic_filters =
-            u32::try_from(config.limits.topic_filters).unwrap_or(u32::MAX);
-        // The model says PUBREL and PUBCOMP.
-        codec.handshakes = Handshakes::Manual;
-        codec.receive_maximum = config.receive_maximum;
-        codec.maximum_in_flight = config.maximum_in_flight;
-        codec.topic_alias_maximum = config.topic_alias_maximum;
-        let offer = &config.offer;
-        codec.maximum_qos = connect::maximum_qos(&config);
-        codec.retain_available = offer.retain_available;
-        codec.wildcard_subscription_available = offer.wildcard_subscription_available;
-        codec.subscription_identifiers_available = offer.subscription_identifiers_available;
-        codec.shared_subscription_available = offer.shared_subscription_available;
-        codec.topic_alias_policy = TopicAliasPolicy::UntilFull;
-        codec.outbound_topic_alias_maximum = offer.outbound_topic_alias_maximum;
         Self {
-            codec: ServerConnection::new(now, codec),
+            codec: ServerConnection::new(now, codec_config(&config)),
             packets: Counter::new(!config.sys_interval.is_zero()),
             config,
             state_topics: terms.state_topics,
@@ -405,6 +412,10 @@ impl FrontEnd for MqttFrontEnd {
 
     fn take_traffic(&mut self) -> Traffic {
         self.packets.take()
+    }
+
+    fn idle(&self) -> Option<Box<dyn IdleFrontEnd>> {
+        Some(Box::new(IdleMqtt::of(self)?))
     }
 
     fn shutdown(&mut self, now: Duration) {

@@ -28,6 +28,12 @@ impl Counter {
         }
     }
 
+    /// Whether nothing has passed since the last call of [`take`](Self::take), in no direction
+    /// a part of a packet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.packets.is_none()
+    }
+
     /// What has passed since the last call.
     pub(super) fn take(&mut self) -> Traffic {
         let Some(packets) = &mut self.packets else {

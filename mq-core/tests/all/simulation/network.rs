@@ -341,6 +341,17 @@ impl Network {
         self.broker.handle(self.now, input);
         self.counts_from(before);
         self.drain();
+        self.rest();
+    }
+
+    /// What is forgotten of a connection while it is idle changes nothing.
+    fn rest(&mut self) {
+        let number = self.calls.len() % self.links.len().max(1);
+        if let Some(connection) = self.links.keys().nth(number).copied() {
+            let input = Input::Idle { connection };
+            self.calls.push(Call::Handle(self.now, input.clone()));
+            self.broker.handle(self.now, input);
+        }
     }
 
     /// No call does more than a bounded amount of work.

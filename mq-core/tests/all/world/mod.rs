@@ -51,6 +51,9 @@ pub(crate) struct World {
     last: u64,
 }
 
+/// So many connections of a test are idle between two inputs.
+const FEW: usize = 4;
+
 /// Turns in a row that are enough for almost anything that a test does.
 const TURNS: usize = 10_000;
 
@@ -116,6 +119,16 @@ impl World {
     pub(crate) fn handle(&mut self, input: Input) {
         self.handle_once(input);
         self.turn();
+        self.rest();
+    }
+
+    /// What is forgotten of connections while they are idle changes nothing in any test.
+    fn rest(&mut self) {
+        let open = self.sockets.iter().filter(|(_, socket)| !socket.closed);
+        let some: Vec<_> = open.map(|(connection, _)| *connection).take(FEW).collect();
+        for connection in some {
+            self.handle_once(Input::Idle { connection });
+        }
     }
 
     /// Something happens, and the broker may leave work for later.
