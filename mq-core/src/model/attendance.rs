@@ -115,6 +115,14 @@ impl Attendance {
         self.present.get(&connection).map(|present| present.host)
     }
 
+    /// The name of a user, which all connections of the user share.
+    pub(super) fn name(&self, user: Name) -> Name {
+        match self.users.get_key_value(&user) {
+            Some((known, _)) => known.clone(),
+            None => user,
+        }
+    }
+
     /// A connection of a user comes to a virtual host, if there is room: else in the words of
     /// RabbitMQ.
     pub(super) fn enter(

@@ -27,7 +27,7 @@ impl Model {
             Host::InUserName(_) => self.host_in(identity),
             _ => (identity, None),
         };
-        let user = self.rights.user(identity)?;
+        let user = self.attendance.name(self.rights.user(identity)?);
         let index = match host {
             Host::Later => {
                 self.users.insert(connection, user.clone());

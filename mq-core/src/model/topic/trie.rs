@@ -1,6 +1,7 @@
 //! The trie of patterns.
 
 use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 
 use super::Segment;
 use crate::few_map::FewMap;
@@ -22,8 +23,8 @@ pub(crate) struct Trie<K, V> {
 #[derive(Debug)]
 struct Node<K, V> {
     words: FewMap<Name, usize>,
-    one: Option<usize>,
-    many: Option<usize>,
+    one: Option<NonZeroUsize>,
+    many: Option<NonZeroUsize>,
     /// Reached through `#`: stays in the set whatever word comes.
     repeats: bool,
     values: FewMap<K, V>,
@@ -47,8 +48,8 @@ impl<K: Ord, V> Node<K, V> {
     fn child(&self, segment: &Segment) -> Option<usize> {
         match segment {
             Segment::Word(word) => self.words.get(word).copied(),
-            Segment::One => self.one,
-            Segment::Many => self.many,
+            Segment::One => self.one.map(NonZeroUsize::get),
+            Segment::Many => self.many.map(NonZeroUsize::get),
         }
     }
 
@@ -60,8 +61,9 @@ impl<K: Ord, V> Node<K, V> {
             (Segment::Word(word), None) => {
                 self.words.remove(word);
             }
-            (Segment::One, child) => self.one = child,
-            (Segment::Many, child) => self.many = child,
+            // The root is nobody's child.
+            (Segment::One, child) => self.one = child.and_then(NonZeroUsize::new),
+            (Segment::Many, child) => self.many = child.and_then(NonZeroUsize::new),
         }
     }
 }
@@ -92,6 +94,10 @@ impl<K: Ord, V> Trie<K, V> {
                             index
                         }
                         None => {
+                            if self.nodes.len() == self.nodes.capacity() {
+                                // Doubling would leave room for as many again.
+                                self.nodes.reserve_exact(self.nodes.len() / 4 + 1);
+                            }
                             self.nodes.push(node);
                             self.nodes.len() - 1
                         }
@@ -158,7 +164,7 @@ impl<K: Ord, V> Trie<K, V> {
                         self.enter(child, &mut next);
                     }
                     if let Some(child) = node.one {
-                        self.enter(child, &mut next);
+                        self.enter(child.get(), &mut next);
                     }
                 }
                 // A node after `#` can be reached by staying and by entering.
@@ -193,7 +199,7 @@ impl<K: Ord, V> Trie<K, V> {
         let mut next = Some(index);
         while let Some(index) = next {
             set.push(index);
-            next = self.nodes[index].many;
+            next = self.nodes[index].many.map(NonZeroUsize::get);
         }
     }
 

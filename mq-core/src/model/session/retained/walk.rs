@@ -1,5 +1,6 @@
 //! Walks over the retained messages that a filter matches.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -186,7 +187,13 @@ impl Walk {
 
 /// The walks of one session, one for each filter, in the order in which they began.
 #[derive(Debug, Default)]
-pub(in crate::model::session) struct Walks {
+pub(in crate::model::session) struct Walks(
+    /// While there are any: most sessions have none.
+    Option<Box<Begun>>,
+);
+
+#[derive(Debug, Default)]
+struct Begun {
     by_number: BTreeMap<u64, Walk>,
     by_filter: BTreeMap<Name, u64>,
     last: u64,
@@ -194,29 +201,41 @@ pub(in crate::model::session) struct Walks {
 
 impl Walks {
     pub(in crate::model::session) fn is_empty(&self) -> bool {
-        self.by_number.is_empty()
+        self.0.is_none()
     }
 
     pub(in crate::model::session) fn push(&mut self, walk: Walk) {
         self.remove(&walk.filter);
-        self.last += 1;
-        self.by_filter.insert(walk.filter.clone(), self.last);
-        self.by_number.insert(self.last, walk);
+        let begun = self.0.get_or_insert_default();
+        begun.last += 1;
+        begun.by_filter.insert(walk.filter.clone(), begun.last);
+        begun.by_number.insert(begun.last, walk);
     }
 
     pub(in crate::model::session) fn remove(&mut self, filter: &str) {
-        if let Some(number) = self.by_filter.remove(filter) {
-            self.by_number.remove(&number);
+        if let Some(begun) = &mut self.0
+            && let Some(number) = begun.by_filter.remove(filter)
+        {
+            begun.by_number.remove(&number);
+            self.forget_none();
         }
     }
 
     pub(in crate::model::session) fn first(&mut self) -> Option<&mut Walk> {
-        self.by_number.first_entry().map(|entry| entry.into_mut())
+        let first = self.0.as_mut()?.by_number.first_entry()?;
+        Some(first.into_mut())
     }
 
     pub(in crate::model::session) fn remove_first(&mut self) {
-        if let Some((_, walk)) = self.by_number.pop_first() {
-            self.by_filter.remove(&walk.filter);
+        if let Some(begun) = &mut self.0
+            && let Some((_, walk)) = begun.by_number.pop_first()
+        {
+            begun.by_filter.remove(&walk.filter);
+            self.forget_none();
         }
+    }
+
+    fn forget_none(&mut self) {
+        self.0.take_if(|begun| begun.by_number.is_empty());
     }
 }
