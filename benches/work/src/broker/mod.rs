@@ -62,6 +62,14 @@ impl Play {
         connection
     }
 
+    /// Nothing has passed any of the connections for a while.
+    pub fn rest(&mut self) {
+        for connection in (1..=self.connections).map(ConnectionId) {
+            self.broker.handle(NOW, Input::Idle { connection });
+        }
+        self.drain();
+    }
+
     /// The socket is gone.
     pub fn disconnect(&mut self, connection: ConnectionId) {
         self.broker.handle(NOW, Input::Disconnected { connection });
