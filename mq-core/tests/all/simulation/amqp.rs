@@ -4,15 +4,15 @@ use amqp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, Mandatory, Message, Reply,
     Requeue, Tags,
 };
-use amqp_codec::method::{basic, confirm, exchange, queue, tx};
-use amqp_codec::{FieldValue, Method, PropertiesBuf, PropertyFields};
+use amqp_codec::method::{basic, confirm, tx};
+use amqp_codec::{FieldValue, Method, PropertiesBuf, PropertyFields, ReplyCode, Text};
 use mq_core::{ConnectionId, Protocol};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::ledger::{
-    CHOSEN, DELAYS, Ledger, Outcome, PREFETCH, Place, QUEUES, RANKS, REPLIES, SHORT_LIFE, SINGLE,
-    TIME_TO_LIVE, What, body, number,
+    CHOSEN, DELAYS, Ledger, Outcome, PREFETCH, Place, QUEUES, RANKS, REPLIES, ROUND, SHORT_LIFE,
+    SINGLE, What, body, number,
 };
 use super::network::{Network, Peer};
 use crate::world::amqp::{table, text};
@@ -29,6 +29,8 @@ pub(super) struct AmqpPeer {
     buffer: Vec<u8>,
     ready: bool,
     over: bool,
+    /// The broker has a store.
+    keeps: bool,
     /// Publish tag to message.
     unconfirmed: BTreeMap<u64, u64>,
     /// Delivery tag to what is held.
@@ -58,6 +60,16 @@ impl AmqpPeer {
         self.send_with(channel, exchange, key, message, None, None);
     }
 
+    fn send_queue(&mut self, queue: Place, ledger: &mut Ledger) {
+        let message = ledger.for_queue(self.number, queue);
+        self.send(CONFIRM, "", queue, message);
+    }
+
+    fn send_topic(&mut self, expiry: Option<Duration>, ledger: &mut Ledger) {
+        let message = ledger.for_topic(self.number, false, expiry);
+        self.send_with(CONFIRM, "amq.topic", "t.amqp", message, expiry, None);
+    }
+
     /// Publishes a message that comes to the queue `late` after a time.
     fn send_late(&mut self, channel: u16, publisher: u8, slot: u8, ledger: &mut Ledger) {
         let delay = DELAYS[usize::from(slot) % DELAYS.len()];
@@ -84,7 +96,13 @@ impl AmqpPeer {
             headers.insert("x-delay", millis).unwrap();
         }
         let properties: PropertiesBuf = PropertyFields {
-            delivery_mode: Some(2),
+            delivery_mode: Some(if is_lasting(message, self.keeps) {
+                2
+            } else {
+                1
+            }),
+            // Any bytes travel there.
+            correlation_id: (message % 8 == 6).then_some(Text::new(b"\xFF\xFE")),
             headers: Some(headers.as_table()),
             expiration: expiration.as_deref().map(Into::into),
             priority: (key == "ranked").then_some((message % RANKS) as u8),
@@ -145,6 +163,36 @@ impl AmqpPeer {
         let codec = self.codec.as_mut().unwrap();
         codec.consume(CONFIRM, &consume).unwrap();
         self.consuming.push(queue);
+    }
+
+    fn get(&mut self, queue: Place) {
+        let get = basic::Get {
+            queue,
+            no_ack: false,
+        };
+        self.codec.as_mut().unwrap().get(CONFIRM, &get).unwrap();
+        self.gets.push_back(queue);
+    }
+
+    /// Gives back what came last, or all.
+    fn give_back(&mut self, multiple: bool) {
+        let Some(&tag) = self.held.keys().next_back() else {
+            return;
+        };
+        let codec = self.codec.as_mut().unwrap();
+        let tags = tags(tag, multiple);
+        codec.nack(CONFIRM, tags, Requeue::Yes).unwrap();
+        self.take(tag, multiple);
+    }
+
+    /// Publishes so many messages to a queue in a transaction, and commits it.
+    fn transact(&mut self, queue: Place, count: usize, ledger: &mut Ledger) {
+        for _ in 0..count {
+            // In a sequence of its own, since it takes place later than it was said.
+            let message = ledger.for_queue(self.number + 100, queue);
+            self.send(TRANSACTION, "", queue, message);
+        }
+        self.commit();
     }
 
     fn commit(&mut self) {
@@ -252,7 +300,7 @@ impl AmqpPeer {
                 let publisher = ledger.delivered(place, message);
                 if let Some(publisher) = publisher
                     && !redelivered
-                    && !["dead", "cycle", "ranked", "late"].contains(&place)
+                    && !["dead", "cycle", "ranked", "late", ROUND].contains(&place)
                 {
                     let last = self.order.insert((place, publisher), message);
                     assert!(last < Some(message), "{place}: {message} after {last:?}");
@@ -271,8 +319,15 @@ impl AmqpPeer {
                 }
                 self.held.insert(delivery_tag, (place, message));
             }
-            // A transaction that the broker refuses, say.
-            ClientEvent::ChannelClosed { .. } | ClientEvent::Closed { .. } => self.over = true,
+            // There is no room for a transaction.
+            ClientEvent::ChannelClosed { close, .. } => {
+                let is_fair = close.reply_code == ReplyCode::PreconditionFailed.code();
+                assert!(is_fair, "{close:?} to a client that keeps the rules");
+                self.over = true;
+            }
+            ClientEvent::Closed { close, .. } => {
+                panic!("{close:?} to a client that keeps the rules")
+            }
             _ => {}
         }
     }
@@ -290,6 +345,7 @@ impl Peer for AmqpPeer {
             config.frame_max = 4096;
         }
         self.codec = Some(ClientConnection::new(network.now, config));
+        self.keeps = network.stores();
     }
 
     fn act(&mut self, choice: u64, ledger: &mut Ledger) {
@@ -300,20 +356,14 @@ impl Peer for AmqpPeer {
         match choice % 16 {
             0..4 if queue == "bound" => {
                 let what = [What::Lasting, What::Shared][(choice >> 16) as usize % 2];
-                self.publish(what, ledger);
+                self.perform(what, ledger);
             }
-            0..4 if queue == "requests" => {
-                let message = ledger.request(self.number);
-                self.send(CONFIRM, "", queue, message);
-            }
+            0..4 if queue == "requests" => self.perform(What::Request, ledger),
             0..4 if queue == "late" => {
                 let slot = (choice >> 16) as u8;
-                self.publish(What::Late { slot }, ledger);
+                self.perform(What::Late { slot }, ledger);
             }
-            0..4 if queue != "dead" => {
-                let message = ledger.for_queue(self.number, queue);
-                self.send(CONFIRM, "", queue, message);
-            }
+            0..4 if queue != "dead" => self.send_queue(queue, ledger),
             4 | 5 => {
                 // More than `strict` has room for, at times.
                 let queue = ["plain", "strict", "late"][(choice >> 8) as usize % 3];
@@ -340,27 +390,10 @@ impl Peer for AmqpPeer {
                 }
             }
             8 => self.consume(queue, choice >> 16),
-            9 => {
-                let get = basic::Get {
-                    queue,
-                    no_ack: false,
-                };
-                self.codec.as_mut().unwrap().get(CONFIRM, &get).unwrap();
-                self.gets.push_back(queue);
-            }
+            9 => self.get(queue),
             10 | 11 => self.acknowledge(false, ledger),
             12 => self.acknowledge(true, ledger),
-            13 | 14 => {
-                let multiple = choice & 256 == 0;
-                if let Some(&tag) = self.held.keys().next_back() {
-                    self.codec
-                        .as_mut()
-                        .unwrap()
-                        .nack(CONFIRM, tags(tag, multiple), Requeue::Yes)
-                        .unwrap();
-                    self.take(tag, multiple);
-                }
-            }
+            13 | 14 => self.give_back(choice & 256 == 0),
             15 => {
                 let mut held = self.held.iter();
                 let dying = held.find(|(_, (place, _))| ["dying", "cycle"].contains(place));
@@ -379,55 +412,36 @@ impl Peer for AmqpPeer {
         }
     }
 
-    fn publish(&mut self, what: What, ledger: &mut Ledger) {
-        let expiry = match what {
-            What::Expiring => Some(SHORT_LIFE),
-            What::Lasting | What::Once => None,
-            What::Shared if self.ready => {
+    fn perform(&mut self, what: What, ledger: &mut Ledger) {
+        if !self.ready {
+            return;
+        }
+        match what {
+            What::Expiring => self.send_topic(Some(SHORT_LIFE), ledger),
+            What::Lasting | What::Once => self.send_topic(None, ledger),
+            What::Shared => {
                 let message = ledger.for_share(self.number);
                 self.send(CONFIRM, "amq.topic", "s.amqp", message);
-                return;
             }
-            What::Together if self.ready => {
-                for _ in 0..2 {
-                    let message = ledger.for_queue(self.number + 100, "plain");
-                    self.send(TRANSACTION, "", "plain", message);
-                }
-                self.commit();
-                return;
-            }
-            What::Ranked if self.ready => {
-                let message = ledger.for_queue(self.number, "ranked");
-                self.send(CONFIRM, "", "ranked", message);
-                return;
-            }
-            What::Late { slot } if self.ready => {
-                self.send_late(CONFIRM, self.number, slot, ledger);
-                return;
-            }
-            What::Ruled if self.ready => {
-                let message = ledger.for_queue(self.number, "ruled");
-                self.send(CONFIRM, "", "ruled", message);
-                return;
-            }
-            What::Single if self.ready => {
+            What::Together => self.transact("plain", 2, ledger),
+            What::Overfill => self.transact("strict", 4, ledger),
+            What::Strict => self.send_queue("strict", ledger),
+            What::Ranked => self.send_queue("ranked", ledger),
+            What::Ruled => self.send_queue("ruled", ledger),
+            What::Round => self.send_queue(ROUND, ledger),
+            What::Single => {
                 self.consume(SINGLE, 0);
-                let message = ledger.for_queue(self.number, SINGLE);
-                self.send(CONFIRM, "", SINGLE, message);
-                return;
+                self.send_queue(SINGLE, ledger);
             }
-            What::Shared
-            | What::Together
-            | What::Ranked
-            | What::Single
-            | What::Late { .. }
-            | What::Ruled
-            | What::Retained { .. }
-            | What::Cleared { .. } => return,
-        };
-        if self.ready {
-            let message = ledger.for_topic(self.number, false, expiry);
-            self.send_with(CONFIRM, "amq.topic", "t.amqp", message, expiry, None);
+            What::Late { slot } => self.send_late(CONFIRM, self.number, slot, ledger),
+            What::Take => self.get("strict"),
+            What::GiveBack => self.give_back(true),
+            What::Request => {
+                let message = ledger.request(self.number);
+                self.send(CONFIRM, "", "requests", message);
+            }
+            What::Serve => self.consume("requests", 0),
+            What::Retained { .. } | What::Cleared { .. } | What::Part | What::Forget => {}
         }
     }
 
@@ -462,7 +476,7 @@ impl Peer for AmqpPeer {
         self.over
     }
 
-    fn closed(&self, _since: Duration, ledger: &mut Ledger) {
+    fn closed(&mut self, _at: Duration, _since: Duration, ledger: &mut Ledger) {
         ledger.inactive(self.number);
     }
 
@@ -488,6 +502,11 @@ impl Peer for AmqpPeer {
     }
 }
 
+/// Whether a message is to outlive a crash. Where there is none it makes no difference.
+pub(super) fn is_lasting(message: u64, stores: bool) -> bool {
+    stores || message.is_multiple_of(2)
+}
+
 /// What consumers of the queue `chosen` want, by the header `part`.
 pub(super) const PARTS: [&str; 2] = ["even", "odd"];
 
@@ -504,154 +523,4 @@ fn tags(tag: u64, multiple: bool) -> Tags {
         true => Tags::UpTo(tag),
         false => Tags::One(tag),
     }
-}
-
-/// A connection that waits for nothing.
-fn converse(
-    network: &mut Network,
-    mut talk: impl FnMut(&mut ClientConnection, Option<ClientEvent<'_>>) -> bool,
-) {
-    let id = network.open(Protocol::Amqp);
-    let mut codec = ClientConnection::new(network.now, ClientConfig::default());
-    let mut buffer = Vec::new();
-    let mut more = true;
-    while more {
-        let mut out = Vec::new();
-        codec.poll_transmit(network.now, &mut out);
-        network.send(id, &out, usize::MAX);
-        network.wait(Duration::ZERO);
-        buffer.extend(network.receive(id, usize::MAX));
-        let mut input = &buffer[..];
-        while let Some(event) = codec.receive(network.now, &mut input).unwrap() {
-            more &= talk(&mut codec, Some(event));
-        }
-        buffer = input.to_vec();
-    }
-    network.cut(id);
-}
-
-/// Declares the queues: `plain` has no policy; `short` drops its oldest and `strict` refuses
-/// when three are in it; what dies in `dying`, by a consumer or after a second, goes
-/// to `dead`; what a consumer rejects in `cycle` comes back to it; `bound` takes
-/// what is published under the topics `t/..`; `ranked` has priorities, and `single` one active
-/// consumer; what comes to `late` has waited; `ruled` has policies, and consumers of `chosen`
-/// want some messages only.
-pub(super) fn declare(network: &mut Network) {
-    let number = FieldValue::I32;
-    let arguments = |queue| match queue {
-        "short" => table([("x-max-length", number(3))]),
-        "strict" => table([
-            ("x-max-length", number(3)),
-            ("x-overflow", text("reject-publish")),
-        ]),
-        "dying" => table([
-            ("x-message-ttl", number(TIME_TO_LIVE.as_millis() as i32)),
-            ("x-dead-letter-exchange", text("")),
-            ("x-dead-letter-routing-key", text("dead")),
-        ]),
-        "ranked" => table([("x-max-priority", number(RANKS as i32 - 1))]),
-        SINGLE => table([("x-single-active-consumer", FieldValue::Boolean(true))]),
-        "cycle" => table([
-            ("x-dead-letter-exchange", text("")),
-            ("x-dead-letter-routing-key", text("cycle")),
-        ]),
-        _ => table([]),
-    };
-    let mut bound = 0;
-    converse(network, |codec, event| match event {
-        Some(ClientEvent::Opened) => codec.open_channel().is_ok(),
-        Some(ClientEvent::ChannelOpened { .. }) => {
-            for queue in QUEUES {
-                let arguments = arguments(queue);
-                let declare = queue::Declare {
-                    queue,
-                    durable: true,
-                    arguments: arguments.as_table(),
-                    ..Default::default()
-                };
-                codec.queue_declare(1, &declare).unwrap();
-            }
-            let kind = table([("x-delayed-type", text("direct"))]);
-            let late = exchange::Declare {
-                exchange: "late",
-                r#type: "x-delayed-message",
-                durable: true,
-                arguments: kind.as_table(),
-                ..Default::default()
-            };
-            codec.exchange_declare(1, &late).unwrap();
-            for (queue, exchange, routing_key) in BINDINGS {
-                let bind = queue::Bind {
-                    queue,
-                    exchange,
-                    routing_key,
-                    ..Default::default()
-                };
-                codec.queue_bind(1, &bind).unwrap();
-            }
-            true
-        }
-        Some(ClientEvent::Reply {
-            reply: Reply::QueueBindOk(_),
-            ..
-        }) => {
-            bound += 1;
-            bound < BINDINGS.len()
-        }
-        _ => true,
-    });
-}
-
-/// A queue, an exchange and the key of its binding.
-const BINDINGS: [(&str, &str, &str); 3] = [
-    ("bound", "amq.topic", "t.#"),
-    ("late", "late", "late"),
-    ("late", "amq.topic", "late.#"),
-];
-
-/// Publishes so many messages to a queue.
-pub(super) fn probe(network: &mut Network, queue: Place, count: usize) {
-    converse(network, |codec, event| match event {
-        Some(ClientEvent::Opened) => codec.open_channel().is_ok(),
-        Some(ClientEvent::ChannelOpened { .. }) => {
-            let properties = PropertiesBuf::new();
-            for number in 0..count {
-                let content = Message {
-                    exchange: "",
-                    routing_key: queue,
-                    properties: properties.as_properties(),
-                    body: &body(number as u64),
-                };
-                codec.publish(1, Mandatory::No, &content).unwrap();
-            }
-            codec.close_channel(1).is_ok()
-        }
-        Some(ClientEvent::ChannelCloseOk { .. }) => false,
-        _ => true,
-    });
-}
-
-/// Takes everything out of a queue.
-pub(super) fn empty(network: &mut Network, queue: Place) -> Vec<u64> {
-    let mut found = Vec::new();
-    converse(network, |codec, event| {
-        let get = basic::Get {
-            queue,
-            no_ack: true,
-        };
-        match event {
-            Some(ClientEvent::Opened) => codec.open_channel().is_ok(),
-            Some(ClientEvent::ChannelOpened { .. }) => codec.get(1, &get).is_ok(),
-            Some(ClientEvent::GetOk { content, .. }) => {
-                found.push(number(content.body()));
-                codec.get(1, &get).is_ok()
-            }
-            Some(ClientEvent::Reply {
-                reply: Reply::BasicGetEmpty(_),
-                ..
-            }) => false,
-            _ => true,
-        }
-    });
-    found
 }

@@ -6,7 +6,7 @@ use mqtt_codec::{Connect, Property, ProtocolVersion};
 use std::time::Duration;
 
 use super::ledger::Ledger;
-use super::line::Line;
+use super::line::{self, Line};
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
@@ -76,7 +76,7 @@ impl Peer for BriefPeer {
                     c.connected(connack.session_present, ledger);
                     c.ready = true;
                 }
-                ClientEvent::Disconnect(_) => c.over = true,
+                ClientEvent::Disconnect(why) => c.over = line::is_fair(&why),
                 _ => {}
             },
         );

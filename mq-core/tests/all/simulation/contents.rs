@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ledger::{Place, QUEUES, Topic};
 use super::network::Network;
-use super::{amqp, brief, mqtt, rule, share};
+use super::{brief, mqtt, queues, rule, share};
 
 /// The sessions of a simulation.
 const SESSIONS: [(Place, ProtocolVersion); 5] = [
@@ -34,7 +34,7 @@ impl Contents {
     /// all that waits has come.
     pub(super) fn of(network: &mut Network, time: Duration) -> Self {
         let mut taken = |queue| {
-            let mut messages = amqp::empty(network, queue);
+            let mut messages = queues::empty(network, queue);
             messages.sort_unstable();
             (queue, messages)
         };
@@ -43,7 +43,7 @@ impl Contents {
         let sessions = SESSIONS.into_iter().map(&mut session).collect();
         let retained = mqtt::retained(network);
         network.wait(time);
-        let mut late = amqp::empty(network, "late");
+        let mut late = queues::empty(network, "late");
         late.sort_unstable();
         Self {
             queues,

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// The queues of a simulation: see [`super::amqp::declare`].
-pub(super) const QUEUES: [&str; 13] = [
+/// The queues of a simulation: see [`super::queues::declare`].
+pub(super) const QUEUES: [&str; 14] = [
     "plain", "short", "strict", "dying", "dead", "bound", "cycle", "requests", "ranked", SINGLE,
-    "late", "ruled", CHOSEN,
+    "late", "ruled", CHOSEN, ROUND,
 ];
+
+/// The queue that is its own dead-letter target, and whose messages die soon: each goes round
+/// once at the most, and then is gone.
+pub(super) const ROUND: &str = "round";
 
 /// The queue whose consumers want some messages only.
 pub(super) const CHOSEN: &str = "chosen";
@@ -55,9 +59,9 @@ pub(super) type Place = &'static str;
 /// A topic of retained messages that one publisher alone has, and its number.
 pub(super) type Topic = (u8, u8);
 
-/// What an application is asked to publish.
+/// What an application is asked to do.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum What {
+pub(crate) enum What {
     /// A message for the sessions, with a second to live.
     Expiring,
     /// The same without end.
@@ -68,6 +72,20 @@ pub(super) enum What {
     Shared,
     /// Two messages in a transaction, which is committed.
     Together,
+    /// The same with more than the queue `strict` has room for.
+    Overfill,
+    /// A message for the queue `strict`.
+    Strict,
+    /// A message is taken from there, and held.
+    Take,
+    /// All that is held is given back.
+    GiveBack,
+    /// A message for the queue `round`.
+    Round,
+    /// A request, with a direct reply-to.
+    Request,
+    /// Requests are answered from now on.
+    Serve,
     /// A message for the queue with priorities.
     Ranked,
     /// A message for the queue with a single active consumer, and a consumer of it.
@@ -80,6 +98,10 @@ pub(super) enum What {
     Retained { slot: u8, expires: bool },
     /// That nothing is to be retained under that topic any more.
     Cleared { slot: u8 },
+    /// The client says goodbye, so that its will is void.
+    Part,
+    /// The client gives up its session when it connects next.
+    Forget,
 }
 
 /// How long what expires has to live.
@@ -183,8 +205,10 @@ pub(super) struct Ledger {
     pub(super) left: Duration,
     /// Nothing was lost in the last crash: all had been stored.
     pub(super) all_stored: bool,
-    /// Whether the shared subscription has a member.
-    has_members: bool,
+    /// Those who have the shared subscription.
+    members: BTreeSet<u8>,
+    /// One of them has given up its session: what that had is for another.
+    members_change: bool,
     /// The client that the queue `single` delivers to.
     active: Option<u8>,
     /// The queue `ruled` has had a policy.
@@ -214,14 +238,25 @@ impl Ledger {
     }
 
     /// A member of the shared subscription has its subscription.
-    pub(super) fn joined(&mut self) {
-        // Which session was full is not followed here.
-        self.has_members = self.session_messages >= 100_000;
+    pub(super) fn joined(&mut self, member: u8) {
+        self.members.insert(member);
+    }
+
+    /// A member gives up its session, unless it is the only one. Returns whether it does.
+    pub(super) fn leaves(&mut self, member: u8) -> bool {
+        let may = self.members.iter().any(|other| *other != member);
+        if may {
+            self.members.remove(&member);
+            self.members_change = true;
+        }
+        may
     }
 
     /// A new message for a member of the shared subscription.
     pub(super) fn for_share(&mut self, publisher: u8) -> u64 {
-        let places = self.has_members.then_some(SHARED);
+        // Which session was full is not followed here.
+        let is_sure = self.session_messages >= 100_000 && !self.members.is_empty();
+        let places = is_sure.then_some(SHARED);
         self.publish(publisher, places.into_iter().collect())
     }
 
@@ -229,7 +264,7 @@ impl Ledger {
     pub(super) fn shared(&mut self, number: u64, member: u8) {
         let sent = self.sent.get_mut(&number).unwrap();
         let first = *sent.member.get_or_insert(member);
-        let is_one = first == member || sent.again > 0;
+        let is_one = first == member || sent.again > 0 || self.members_change;
         assert!(is_one, "{number} is for {first}, and {member} has it too");
     }
 
@@ -628,7 +663,7 @@ impl Ledger {
 
     /// What a queue holds in the end.
     pub(super) fn audit(&mut self, queue: Place, present: &[u64]) {
-        let late = queue == "dying" && !present.is_empty();
+        let late = ["dying", ROUND].contains(&queue) && !present.is_empty();
         assert!(!late, "{present:?} did not die in their time");
         for number in present {
             self.delivered(queue, *number);
@@ -662,6 +697,7 @@ impl Ledger {
                     place if self.is_there(place, *number) => {}
                     "dying" if self.is_there("dead", *number) => {}
                     "short" => dropped += 1,
+                    ROUND => expired += 1,
                     "ruled" if self.is_ruled => ruled += 1,
                     REPLIES => {}
                     place if sent.crowded.contains(place) && sent.expiry.is_none() => dropped += 1,

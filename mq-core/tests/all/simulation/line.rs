@@ -1,11 +1,20 @@
 //! The connection of a simulated MQTT client.
 
 use mq_core::{ConnectionId, Protocol};
-use mqtt_codec::Connect;
 use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, ReadBuffer, Session};
+use mqtt_codec::{Connect, Disconnect, ReasonCode};
 use std::time::Duration;
 
 use super::network::Network;
+
+/// A server says goodbye to a client that keeps the rules when that has been silent, or when
+/// another has its identifier. Returns true: the connection is over.
+pub(super) fn is_fair(goodbye: &Disconnect<'_>) -> bool {
+    use ReasonCode::{KeepAliveTimeout, SessionTakenOver};
+    let is_fair = [KeepAliveTimeout, SessionTakenOver].contains(&goodbye.reason_code);
+    assert!(is_fair, "{goodbye:?} to a client that keeps the rules");
+    true
+}
 
 #[derive(Default)]
 pub(super) struct Line {

@@ -1,11 +1,12 @@
 //! A broker among clients of all three protocols, over links that are slow,
 //! cut bytes anywhere and break, and a ledger that knows what must be where. With a store,
 //! which is slow too, the broker crashes at times: what the store has not said to be stored
-//! is lost, the clock jumps, and clients go on with what they know. Among random steps there are [phases](phase)
-//! as an adversary makes them.
+//! is lost, the clock jumps, and clients go on with what they know. Among random steps there
+//! are [phases](phase) as an adversary makes them.
 //!
-//! Everything follows from a list of steps, and the list from a seed. A list that
-//! fails is made shorter for as long as it still fails, and printed.
+//! Everything follows from a list of steps, and the list from a seed, or from the bytes of the
+//! fuzz target `broker`. A list of a seed that fails is made shorter for as long as it still
+//! fails, and printed.
 //!
 //! ```text
 //! cargo test -p mq-core --test all simulation                  # the seeds of every run
@@ -15,13 +16,19 @@
 
 mod amqp;
 mod brief;
+pub(crate) mod choices;
 mod contents;
 mod ledger;
 mod line;
+mod link;
 mod mqtt;
 mod network;
 mod phase;
+mod queues;
 mod rule;
+pub(crate) mod script;
+#[cfg(test)]
+mod search;
 mod share;
 mod stomp;
 mod stranger;
@@ -30,141 +37,15 @@ mod will;
 use amqp::AmqpPeer;
 use brief::BriefPeer;
 use contents::Contents;
-use ledger::{Ledger, QUEUES, What};
+use ledger::{Ledger, QUEUES};
 use mqtt::MqttPeer;
 use network::{Network, Peer};
+use script::{Script, Step};
 use share::SharePeer;
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
 use std::time::Duration;
 use stomp::StompPeer;
 use stranger::StrangerPeer;
 use will::WillPeer;
-
-/// Seeds of a run that does not say how many.
-const SEEDS: u64 = 60;
-/// Steps of one seed.
-const STEPS: usize = 600;
-/// Phases among them.
-const PHASES: usize = 5;
-/// How many clients there are.
-const PEERS: u64 = 11;
-
-/// One thing that happens. Numbers are taken modulo what there is.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// A client does something, or connects if it is not connected.
-    Act { who: u8, choice: u64 },
-    /// Bytes of a client arrive at the broker.
-    Up { who: u8, len: u16 },
-    /// Bytes of the broker arrive at a client.
-    Down { who: u8, len: u16 },
-    /// A link breaks; bytes that were on their way are lost.
-    Cut { who: u8 },
-    /// Time passes.
-    Wait { milliseconds: u16 },
-    /// Some of what was appended is stored.
-    Sync { part: u8 },
-    /// The broker is gone, and with it most of what is not stored. With `flipped` a bit of
-    /// what was being stored is turned round. The clock jumps by so many seconds meanwhile.
-    Crash {
-        kept: u8,
-        flipped: Option<u16>,
-        jump: i32,
-    },
-    /// A client connects, if it is not connected.
-    Connect { who: u8 },
-    /// A client publishes.
-    Publish { who: u8, what: What },
-    /// So many times whatever is on its way to and from a client arrives.
-    Exchange { who: u8, times: u8 },
-    /// The same for all clients, and all is stored.
-    Settle { times: u8 },
-    /// All links break, all is stored, and the broker is made again of that.
-    Restart,
-    /// Another policy is for the queue `ruled`.
-    Rule { choice: u8 },
-}
-
-/// SplitMix64: the steps only have to vary.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
-fn script(seed: u64) -> Script {
-    let mut random = Random(seed);
-    let stores = random.next().is_multiple_of(2);
-    // Few, so that what has expired may stand in the way of others; but which session was
-    // full depends on what a crash has undone.
-    let session_messages = match stores {
-        true => 100_000,
-        false => [2, 5, 100_000][(random.next() % 3) as usize],
-    };
-    let crashes = [0, 1, 3][(random.next() % 3) as usize];
-    // Some stores are slow, so that much is lost.
-    let syncs = [4, 10][(random.next() % 2) as usize];
-    // Some seeds break links often, some never.
-    let cuts = [0, 2, 8][(random.next() % 3) as usize];
-    // In some clients read slowly, in some much time passes.
-    let reads = [92, 72][(random.next() % 2) as usize];
-    let longest = [400, 3000][(random.next() % 2) as usize];
-    let mut steps: Vec<Step> = (0..STEPS)
-        .map(|_| {
-            let who = (random.next() % PEERS) as u8;
-            let len = 1 << (random.next() % 15);
-            if stores {
-                let part = (random.next() % 256) as u8;
-                match random.next() % 100 {
-                    n if n < syncs => return Step::Sync { part: part % 8 },
-                    n if n < syncs + crashes => {
-                        let flipped = part.is_multiple_of(2).then_some(random.next() as u16);
-                        return Step::Crash {
-                            kept: part,
-                            flipped,
-                            jump: phase::jump(&mut random),
-                        };
-                    }
-                    _ => {}
-                }
-            }
-            match random.next() % 100 {
-                n if n < cuts => Step::Cut { who },
-                0..40 => Step::Act {
-                    who,
-                    choice: random.next(),
-                },
-                40..65 => Step::Up { who, len },
-                n if (65..reads).contains(&n) => Step::Down { who, len },
-                _ => Step::Wait {
-                    milliseconds: (random.next() % longest) as u16,
-                },
-            }
-        })
-        .collect();
-    for _ in 0..PHASES {
-        let at = random.below(steps.len() as u64) as usize;
-        let phase = phase::any(&mut random, stores);
-        steps.splice(at..at, phase);
-    }
-    Script {
-        session_messages,
-        stores,
-        steps,
-    }
-}
 
 struct Simulation {
     network: Network,
@@ -192,7 +73,7 @@ impl Simulation {
             ],
             ledger,
         };
-        amqp::declare(&mut simulation.network);
+        queues::declare(&mut simulation.network);
         mqtt::retain(&mut simulation.network, &mut simulation.ledger);
         simulation.network.store.is_quick = false;
         let will = WillPeer::new(&mut simulation.ledger);
@@ -235,10 +116,10 @@ impl Simulation {
                     peer.connect(&mut self.network);
                 }
             }
-            Step::Publish { who, what } => {
+            Step::Do { who, what } => {
                 let peer = &mut self.peers[at(who)];
                 if peer.connection().is_some() {
-                    peer.publish(what, &mut self.ledger);
+                    peer.perform(what, &mut self.ledger);
                 }
             }
             Step::Exchange { who, times } => {
@@ -259,7 +140,9 @@ impl Simulation {
                     self.network.check_rest();
                 }
                 if times >= phase::ENOUGH {
-                    self.peers.iter().for_each(|peer| peer.settled());
+                    self.peers
+                        .iter_mut()
+                        .for_each(|peer| peer.settled(&mut self.ledger));
                 }
             }
             Step::Restart if self.network.stores() => self.restart(),
@@ -283,10 +166,10 @@ impl Simulation {
 
     /// Bytes go from the broker to a client.
     fn down(&mut self, who: usize, len: usize) {
-        for peer in &self.peers {
+        for peer in &mut self.peers {
             let closed = peer.connection().and_then(|id| self.network.closed(id));
-            if let Some(since) = closed {
-                peer.closed(since, &mut self.ledger);
+            if let Some(at) = closed {
+                peer.closed(at, self.network.clock(at), &mut self.ledger);
             }
         }
         let peer = &mut self.peers[who];
@@ -384,7 +267,7 @@ impl Simulation {
         self.wait(self.enough());
         self.network.check();
         for queue in QUEUES {
-            let present = amqp::empty(&mut self.network, queue);
+            let present = queues::empty(&mut self.network, queue);
             if queue == "ranked" {
                 Ledger::check_ranks(&present);
             }
@@ -417,99 +300,11 @@ impl Simulation {
     }
 }
 
-/// What a list of steps is played with.
-#[derive(Debug)]
-struct Script {
-    /// How many messages wait in one session at the most.
-    session_messages: usize,
-    /// The broker has a store.
-    stores: bool,
-    steps: Vec<Step>,
-}
-
-fn play(script: &Script) {
+/// Plays a script to its end, and panics when something is wrong.
+pub(crate) fn play(script: &Script) {
     let mut simulation = Simulation::new(script.session_messages, script.stores);
     for step in &script.steps {
         simulation.step(*step);
     }
     simulation.finish();
-}
-
-thread_local! {
-    /// Panics are expected here: a list of steps is tried many times while it shrinks.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// What goes wrong when these steps are played.
-fn failure(script: &Script) -> Option<String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let report = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if !QUIET.get() {
-                report(panic);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let played = panic::catch_unwind(AssertUnwindSafe(|| play(script)));
-    QUIET.set(false);
-    let panic = played.err()?;
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    Some(text.unwrap_or("a panic without words").to_owned())
-}
-
-/// A failure without its numbers: what stays the same while a list shrinks.
-fn kind(failure: &str) -> String {
-    failure.replace(|letter: char| letter.is_ascii_digit(), "")
-}
-
-/// Leaves out steps, many at first, for as long as the rest fails in the same way.
-fn shrink(mut script: Script, first: &str) -> Script {
-    let mut size = script.steps.len() / 2;
-    while size > 0 {
-        let mut at = 0;
-        while at < script.steps.len() {
-            let end = (at + size).min(script.steps.len());
-            let mut steps = script.steps.clone();
-            steps.drain(at..end);
-            let fewer = Script { steps, ..script };
-            if failure(&fewer).is_some_and(|failure| kind(&failure) == kind(first)) {
-                script = fewer;
-            } else {
-                at = end;
-            }
-        }
-        size /= 2;
-    }
-    script
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let value = std::env::var(variable).ok()?;
-    Some(value.parse().expect("a number"))
-}
-
-#[test]
-fn nothing_confirmed_is_lost_and_nothing_comes_from_nowhere() {
-    let seeds = match number("MQ_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("MQ_SEEDS").unwrap_or(SEEDS),
-    };
-    for seed in seeds {
-        let script = script(seed);
-        if let Some(first) = failure(&script) {
-            let script = shrink(script, &first);
-            let last = failure(&script).unwrap_or_default();
-            let steps = script.steps.iter();
-            let steps: String = steps.map(|step| format!("    {step:?}\n")).collect();
-            panic!(
-                "MQ_SEED={seed}: {first}\nThese steps are enough, with {} messages a session, with a store: {}: {last}\n{steps}",
-                script.session_messages, script.stores,
-            );
-        }
-    }
 }

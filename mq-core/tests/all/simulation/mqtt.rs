@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ledger::{
     DELAYED_PUBLISH, Ledger, Outcome, Place, RETAINED, SHORT_LIFE, Topic, What, body, number,
 };
-use super::line::Line;
+use super::line::{self, Line};
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
@@ -106,7 +106,7 @@ impl MqttPeer {
                     );
                 }
             }
-            ClientEvent::Disconnect(_) => self.over = true,
+            ClientEvent::Disconnect(why) => self.over = line::is_fair(&why),
             _ => {}
         }
     }
@@ -144,18 +144,18 @@ impl Peer for MqttPeer {
         }
         let expires = choice & 0x100 == 0;
         match choice % 10 {
-            0..4 if expires => self.publish(What::Expiring, ledger),
-            0..4 => self.publish(What::Lasting, ledger),
-            4 | 5 => self.publish(What::Once, ledger),
+            0..4 if expires => self.perform(What::Expiring, ledger),
+            0..4 => self.perform(What::Lasting, ledger),
+            4 | 5 => self.perform(What::Once, ledger),
             6 => {
                 let slot = (choice >> 16) as u8 % SLOTS;
                 let what = match choice >> 24 & 3 {
                     0 => What::Cleared { slot },
                     _ => What::Retained { slot, expires },
                 };
-                self.publish(what, ledger);
+                self.perform(what, ledger);
             }
-            9 => self.publish(What::Late { slot: 0 }, ledger),
+            9 => self.perform(What::Late { slot: 0 }, ledger),
             _ if self.retained.is_none() => {
                 self.retained = Some(false);
                 let retained = [Subscription::new("r/#", QoS::AtLeastOnce)];
@@ -166,18 +166,19 @@ impl Peer for MqttPeer {
         }
     }
 
-    fn publish(&mut self, what: What, ledger: &mut Ledger) {
+    fn perform(&mut self, what: What, ledger: &mut Ledger) {
         if !self.ready || !self.subscribed || self.line.codec().send_quota() == 0 {
             return;
         }
         let expires = match what {
             What::Expiring => true,
-            What::Shared | What::Together | What::Ranked | What::Single | What::Ruled => return,
             // 3.1.1 cannot be told that there is no room.
             What::Late { .. } if !self.number.is_multiple_of(2) => return,
             What::Late { .. } => false,
             What::Lasting | What::Once | What::Cleared { .. } => false,
             What::Retained { expires, .. } => expires,
+            // Of queues, shares and wills.
+            _ => return,
         };
         // 3.1.1 cannot say it.
         let expiry = (expires && self.number.is_multiple_of(2)).then_some(SHORT_LIFE);
@@ -202,6 +203,12 @@ impl Peer for MqttPeer {
                 ledger.for_topic(self.number, qos == QoS::ExactlyOnce, expiry),
                 "t/mqtt",
             ),
+        };
+        // More than a routing key of AMQP has, at times.
+        let long = format!("t{}", "/long".repeat(80));
+        let topic = match topic {
+            "t/mqtt" if message % 8 == 5 => &*long,
+            topic => topic,
         };
         let payload = match what {
             What::Cleared { .. } => Vec::new(),

@@ -1,11 +1,12 @@
 //! The links between the clients and the broker, and the clock.
 
 use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Terms};
+use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Report, Store, Terms};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ledger::{CHOSEN, Ledger, MOST_RETAINED, PREFETCH, SINGLE, What};
+use super::link::Link;
 use super::rule::Rules;
 use crate::world::log::{Log, recover};
 
@@ -16,7 +17,7 @@ pub(super) trait Peer {
     /// Does one thing that an application might.
     fn act(&mut self, choice: u64, ledger: &mut Ledger);
     /// Publishes what it is asked for, if it can.
-    fn publish(&mut self, _what: What, _ledger: &mut Ledger) {}
+    fn perform(&mut self, _what: What, _ledger: &mut Ledger) {}
     fn transmit(&mut self, now: Duration) -> Vec<u8>;
     fn receive(&mut self, now: Duration, bytes: &[u8], ledger: &mut Ledger);
     /// Returns false when the client gives the connection up.
@@ -27,26 +28,17 @@ pub(super) trait Peer {
     }
     /// Whether the client is done with this connection.
     fn is_over(&self) -> bool;
-    /// The broker has closed the link since then, and the client may not know.
-    fn closed(&self, _since: Duration, _ledger: &mut Ledger) {}
+    /// The broker has closed the link at that time, which is that time of its clock, and the
+    /// client may not know.
+    fn closed(&mut self, _at: Duration, _since: Duration, _ledger: &mut Ledger) {}
     /// The link is gone.
     fn lost(&mut self, ledger: &mut Ledger);
     /// The broker has crashed, and the link is gone with it.
     fn crashed(&mut self, _now: Duration, _ledger: &mut Ledger) {}
     /// Whatever was on its way has arrived, and is stored.
-    fn settled(&self) {}
+    fn settled(&mut self, _ledger: &mut Ledger) {}
     /// Everything has arrived: writes down what is certain now.
     fn finish(&mut self, ledger: &mut Ledger);
-}
-
-#[derive(Debug, Default)]
-struct Link {
-    to_broker: Vec<u8>,
-    to_client: Vec<u8>,
-    paused: bool,
-    closed: bool,
-    /// When the broker closed it.
-    closed_at: Duration,
 }
 
 /// Timeouts in a row that are enough.
@@ -141,10 +133,10 @@ impl Network {
         self.config.unix_time + at
     }
 
-    /// What the clock said when the broker closed the link, if it has.
+    /// When the broker closed the link, if it has.
     pub(super) fn closed(&self, connection: ConnectionId) -> Option<Duration> {
         let link = self.links.get(&connection)?;
-        link.closed.then(|| self.clock(link.closed_at))
+        link.closed.then_some(link.closed_at)
     }
 
     /// All that the broker knows is stored. One that has done nothing since it came back has
@@ -267,12 +259,19 @@ impl Network {
     pub(super) fn open(&mut self, protocol: Protocol) -> ConnectionId {
         self.last += 1;
         let connection = ConnectionId(self.last);
-        self.links.insert(connection, Link::default());
+        self.links.insert(connection, Link::new(self.now));
         self.handle(Input::Connected {
             connection,
             protocol,
             terms: Terms::default(),
         });
+        connection
+    }
+
+    /// A link of a client that breaks rules.
+    pub(super) fn open_to_stranger(&mut self, protocol: Protocol) -> ConnectionId {
+        let connection = self.open(protocol);
+        self.links.get_mut(&connection).unwrap().is_strange = true;
         connection
     }
 
@@ -285,6 +284,7 @@ impl Network {
         }
         let len = len.min(link.to_broker.len());
         if len > 0 {
+            link.is_heard(self.now);
             let bytes: Bytes = link.to_broker.drain(..len).collect();
             self.moved += len;
             self.handle(Input::Received { connection, bytes });
@@ -392,7 +392,11 @@ impl Network {
                 }
                 Output::Trim { before } => self.store.trim(*before),
                 Output::Administered { id, .. } => self.rules.answered(*id),
-                // For whoever keeps a log of what happens.
+                Output::Report(Report::Peer(report)) => {
+                    if let Some(link) = self.links.get_mut(&report.connection) {
+                        link.judge(&report.reason, self.now);
+                    }
+                }
                 Output::Report(_) => {}
                 other => panic!("{other:?}"),
             }
@@ -411,8 +415,7 @@ impl Network {
 
     fn pause(&mut self, connection: ConnectionId, paused: bool) {
         if let Some(link) = self.links.get_mut(&connection) {
-            assert_ne!(link.paused, paused, "paused or resumed twice");
-            link.paused = paused;
+            link.pause(paused, self.now);
         }
     }
 

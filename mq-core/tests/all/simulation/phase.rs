@@ -1,7 +1,8 @@
 //! Phases: rows of steps as somebody makes them who looks for what is lost.
 
+use super::choices::Choices;
 use super::ledger::What;
-use super::{Random, Step};
+use super::script::Step;
 
 /// Clients by what they are.
 const AMQP: [u8; 2] = [0, 1];
@@ -17,28 +18,29 @@ const SHARE: [u8; 2] = [9, 10];
 pub(super) const ENOUGH: u8 = 8;
 
 /// One of the phases.
-pub(super) fn any(random: &mut Random, stores: bool) -> Vec<Step> {
-    match random.below(14) {
-        0 => crowd(random),
-        1 => retain(random),
-        2 => leave(random, stores),
-        3 => shake_hands(random, stores),
-        4 => clear(random),
-        5 => transact(random),
-        6 => die(random, stores),
-        7 => share(random),
-        8 => rank(random),
-        9 => follow(random),
-        10 => delay(random, stores),
-        11 => rule(random, stores),
+pub(super) fn any(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
+    match choices.below(20) {
+        0 => crowd(choices),
+        1 => retain(choices),
+        2 => leave(choices, stores),
+        3 => shake_hands(choices, stores),
+        4 => clear(choices),
+        5 => transact(choices),
+        6 => die(choices, stores),
+        7 => share(choices),
+        8 => rank(choices),
+        9 => follow(choices),
+        10 => delay(choices, stores),
+        11 => rule(choices, stores),
         12 => vec![Step::Connect { who: STRANGER }, settle()],
+        13 => give_back(choices),
+        14 => overfill(choices),
+        15 => go_round(choices),
+        16 => ask(choices),
+        17 => part(choices),
+        18 => forget(choices),
         _ => vec![Step::Restart],
     }
-}
-
-/// One of them.
-fn one(random: &mut Random, all: &[u8]) -> u8 {
-    all[random.below(all.len() as u64) as usize]
 }
 
 fn settle() -> Step {
@@ -46,88 +48,88 @@ fn settle() -> Step {
 }
 
 /// More time than what expires has to live, or less.
-fn wait(random: &mut Random) -> Step {
-    let milliseconds = [300, 1_100, 2_000][random.below(3) as usize];
+fn wait(choices: &mut impl Choices) -> Step {
+    let milliseconds = choices.one(&[300, 1_100, 2_000]);
     Step::Wait { milliseconds }
 }
 
 /// A session is away while messages for it come and expire, and then some that do not.
-fn crowd(random: &mut Random) -> Vec<Step> {
-    let away = one(random, &[EVEN, ODD]);
+fn crowd(choices: &mut impl Choices) -> Vec<Step> {
+    let away = choices.one(&[EVEN, ODD]);
     // 3.1.1 and our STOMP clients have no way to say how long a message lives.
     let expiring = match away {
-        EVEN => one(random, &AMQP),
-        _ => one(random, &[AMQP[0], AMQP[1], EVEN]),
+        EVEN => choices.one(&AMQP),
+        _ => choices.one(&[AMQP[0], AMQP[1], EVEN]),
     };
     let others = [AMQP[0], AMQP[1], EVEN + ODD - away, STOMP[0], STOMP[1]];
-    let lasting = one(random, &others);
+    let lasting = choices.one(&others);
     let mut steps = Vec::from([away, expiring, lasting].map(|who| Step::Connect { who }));
     steps.extend([settle(), Step::Cut { who: away }]);
-    let publish = |who, what| Step::Publish { who, what };
-    let many = 1 + random.below(6) as usize;
+    let publish = |who, what| Step::Do { who, what };
+    let many = 1 + choices.below(6) as usize;
     steps.extend(vec![publish(expiring, What::Expiring); many]);
-    steps.extend([settle(), wait(random)]);
-    let few = 1 + random.below(2) as usize;
+    steps.extend([settle(), wait(choices)]);
+    let few = 1 + choices.below(2) as usize;
     steps.extend(vec![publish(lasting, What::Lasting); few]);
     steps.push(settle());
     steps
 }
 
 /// As many messages are retained as may be, for a while, and then others.
-fn retain(random: &mut Random) -> Vec<Step> {
+fn retain(choices: &mut impl Choices) -> Vec<Step> {
     let mut steps = Vec::from([EVEN, ODD].map(|who| Step::Connect { who }));
     steps.push(settle());
     let retained = |who, slot, expires| {
         let what = What::Retained { slot, expires };
-        Step::Publish { who, what }
+        Step::Do { who, what }
     };
-    let first = random.below(2) as u8;
+    let first = choices.below(2) as u8;
     steps.extend((first..4).map(|slot| retained(EVEN, slot, true)));
-    steps.extend([settle(), wait(random)]);
-    let who = one(random, &[EVEN, ODD]);
-    steps.push(retained(who, 4, random.below(4) == 0));
+    steps.extend([settle(), wait(choices)]);
+    let who = choices.one(&[EVEN, ODD]);
+    steps.push(retained(who, 4, choices.once_in(4)));
     steps.push(settle());
     steps
 }
 
 /// A client with a session that ends soon goes and comes back.
-fn leave(random: &mut Random, stores: bool) -> Vec<Step> {
+fn leave(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
     let here = [Step::Connect { who: BRIEF }, settle()];
     let mut steps = Vec::from(here);
     steps.push(Step::Cut { who: BRIEF });
-    if stores && random.below(2) == 0 {
+    if stores && choices.once_in(2) {
         // What happened before is stored, or is lost at times.
-        if random.below(2) == 0 {
+        if choices.once_in(2) {
             steps.push(settle());
         }
-        let (kept, flipped) = (random.below(4) as u8, None);
-        let jump = jump(random);
+        let (kept, flipped) = (choices.below(4) as u8, None);
+        let jump = jump(choices);
         steps.push(Step::Crash {
             kept,
             flipped,
             jump,
         });
     }
-    let milliseconds = [200, 1_800, 2_200][random.below(3) as usize];
+    let milliseconds = choices.one(&[200, 1_800, 2_200]);
     steps.push(Step::Wait { milliseconds });
     steps.extend(here);
     steps
 }
 
 /// By how many seconds the clock jumps while the broker is down.
-pub(super) fn jump(random: &mut Random) -> i32 {
-    [0, 1, 3, 3_600, -1, -3, -3_600][random.below(7) as usize]
+pub(super) fn jump(choices: &mut impl Choices) -> i32 {
+    choices.one(&[0, 1, 3, 3_600, -1, -3, -3_600])
 }
 
 /// A topic gets a message to be retained, which is cleared. Then the broker starts anew.
-fn clear(random: &mut Random) -> Vec<Step> {
-    let who = one(random, &[EVEN, ODD]);
-    let slot = random.below(5) as u8;
+fn clear(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&[EVEN, ODD]);
+    let slot = choices.below(5) as u8;
     let retained = What::Retained {
         slot,
         expires: false,
     };
-    let publish = |what| Step::Publish { who, what };
+    let publish = |what| Step::Do { who, what };
     vec![
         Step::Connect { who },
         settle(),
@@ -140,165 +142,272 @@ fn clear(random: &mut Random) -> Vec<Step> {
 }
 
 /// A transaction is committed, and the broker starts anew.
-fn transact(random: &mut Random) -> Vec<Step> {
-    let who = one(random, &AMQP);
+fn transact(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
     let what = What::Together;
     vec![
         Step::Connect { who },
         settle(),
-        Step::Publish { who, what },
+        Step::Do { who, what },
         settle(),
         Step::Restart,
     ]
 }
 
 /// Messages wait for their time, and the broker crashes or starts anew before it, or after.
-fn delay(random: &mut Random, stores: bool) -> Vec<Step> {
-    let who = one(random, &[AMQP[0], AMQP[1], STOMP[0], STOMP[1], EVEN]);
+fn delay(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
+    let who = choices.one(&[AMQP[0], AMQP[1], STOMP[0], STOMP[1], EVEN]);
     let mut steps = vec![Step::Connect { who }, settle()];
-    for _ in 0..=random.below(3) {
-        let slot = random.next() as u8;
+    for _ in 0..=choices.below(3) {
+        let slot = choices.byte();
         let what = What::Late { slot };
-        steps.push(Step::Publish { who, what });
+        steps.push(Step::Do { who, what });
     }
-    if random.below(3) > 0 {
+    if choices.below(3) > 0 {
         steps.push(settle());
     }
-    if random.below(2) == 0 {
-        steps.push(wait(random));
+    if choices.once_in(2) {
+        steps.push(wait(choices));
     }
-    steps.push(end(random, stores));
-    steps.push(wait(random));
+    steps.push(end(choices, stores));
+    steps.push(wait(choices));
     steps
 }
 
 /// The policy of a queue changes while messages are in it, and the broker crashes or starts
 /// anew.
-fn rule(random: &mut Random, stores: bool) -> Vec<Step> {
-    let who = one(random, &AMQP);
+fn rule(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
+    let who = choices.one(&AMQP);
     let mut steps = vec![Step::Connect { who }, settle()];
-    for _ in 0..=random.below(2) {
-        let choice = random.next() as u8;
+    for _ in 0..=choices.below(2) {
+        let choice = choices.byte();
         let what = What::Ruled;
-        steps.extend(vec![
-            Step::Publish { who, what };
-            1 + random.below(4) as usize
-        ]);
+        steps.extend(vec![Step::Do { who, what }; 1 + choices.below(4) as usize]);
         steps.extend([settle(), Step::Rule { choice }]);
-        steps.extend(vec![Step::Publish { who, what }; random.below(4) as usize]);
-        if random.below(2) == 0 {
-            steps.push(wait(random));
+        steps.extend(vec![Step::Do { who, what }; choices.below(4) as usize]);
+        if choices.once_in(2) {
+            steps.push(wait(choices));
         }
     }
-    steps.push(end(random, stores));
+    steps.push(end(choices, stores));
     steps
 }
 
 /// The broker crashes, or starts anew.
-fn end(random: &mut Random, stores: bool) -> Step {
-    match stores && random.below(2) == 0 {
+fn end(choices: &mut impl Choices, stores: bool) -> Step {
+    match stores && choices.once_in(2) {
         true => Step::Crash {
-            kept: random.below(4) as u8,
+            kept: choices.below(4) as u8,
             flipped: None,
-            jump: jump(random),
+            jump: jump(choices),
         },
         false => Step::Restart,
     }
 }
 
 /// Messages with priorities wait while the broker starts anew.
-fn rank(random: &mut Random) -> Vec<Step> {
-    let who = one(random, &AMQP);
+fn rank(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
     let mut steps = vec![Step::Connect { who }, settle()];
     let what = What::Ranked;
-    steps.extend(vec![Step::Publish { who, what }; 3]);
+    steps.extend(vec![Step::Do { who, what }; 3]);
     steps.extend([settle(), Step::Restart]);
     steps
 }
 
 /// Two consume from a queue with a single active consumer. The one that is goes, and the
 /// other follows.
-fn follow(random: &mut Random) -> Vec<Step> {
+fn follow(choices: &mut impl Choices) -> Vec<Step> {
     let mut steps = Vec::from(AMQP.map(|who| Step::Connect { who }));
     steps.push(settle());
     let what = What::Single;
     for _ in 0..2 {
-        steps.extend(AMQP.map(|who| Step::Publish { who, what }));
+        steps.extend(AMQP.map(|who| Step::Do { who, what }));
         steps.push(settle());
     }
-    let who = one(random, &AMQP);
+    let who = choices.one(&AMQP);
     steps.extend([Step::Cut { who }, settle()]);
-    steps.extend(AMQP.map(|who| Step::Publish { who, what }));
+    steps.extend(AMQP.map(|who| Step::Do { who, what }));
     steps.push(settle());
     steps
 }
 
 /// A client with a will goes and may come back before that is due.
-fn die(random: &mut Random, stores: bool) -> Vec<Step> {
+fn die(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
     let here = [Step::Connect { who: WILL }, settle()];
     let mut steps = Vec::from(here);
     steps.push(Step::Cut { who: WILL });
-    if random.below(2) == 0 {
-        steps.push(wait(random));
+    if choices.once_in(2) {
+        steps.push(wait(choices));
     }
-    if stores && random.below(2) == 0 {
+    if stores && choices.once_in(2) {
         // What happened before is stored, or is lost at times.
-        if random.below(2) == 0 {
+        if choices.once_in(2) {
             steps.push(settle());
         }
-        let (kept, flipped) = (random.below(4) as u8, None);
-        let jump = jump(random);
+        let (kept, flipped) = (choices.below(4) as u8, None);
+        let jump = jump(choices);
         steps.push(Step::Crash {
             kept,
             flipped,
             jump,
         });
     }
-    if random.below(2) == 0 {
-        steps.push(wait(random));
+    if choices.once_in(2) {
+        steps.push(wait(choices));
     }
     steps.extend(here);
     steps
 }
 
-/// Messages for a shared subscription, while a member of it goes.
-fn share(random: &mut Random) -> Vec<Step> {
-    let who = one(random, &AMQP);
+/// A full queue is emptied, filled again, and gets back what was taken from it.
+fn give_back(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
+    let publisher = choices.one(&AMQP);
+    let mut steps = Vec::from([who, publisher].map(|who| Step::Connect { who }));
+    steps.push(settle());
+    for what in [What::Strict, What::Take, What::Strict] {
+        let who = if matches!(what, What::Take) {
+            who
+        } else {
+            publisher
+        };
+        let times = 1 + choices.below(4) as usize;
+        steps.extend(vec![Step::Do { who, what }; times]);
+        steps.push(settle());
+    }
+    steps.push(match choices.below(3) {
+        0 => Step::Cut { who },
+        _ => Step::Do {
+            who,
+            what: What::GiveBack,
+        },
+    });
+    steps.push(settle());
+    steps
+}
+
+/// A transaction has more than there is room for, or not.
+fn overfill(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
+    let perform = |what| Step::Do { who, what };
+    let mut steps = vec![Step::Connect { who }, settle()];
+    steps.extend(vec![perform(What::Take); choices.below(4) as usize]);
+    steps.extend([settle(), perform(What::Overfill), settle()]);
+    if choices.once_in(2) {
+        steps.push(Step::Restart);
+    }
+    steps
+}
+
+/// Messages die, and would go round for ever.
+fn go_round(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
+    let what = What::Round;
+    let mut steps = vec![Step::Connect { who }, settle()];
+    let times = 1 + choices.below(3) as usize;
+    steps.extend(vec![Step::Do { who, what }; times]);
+    steps.extend([settle(), wait(choices), settle()]);
+    steps
+}
+
+/// Requests are answered, while somebody goes or reads slowly.
+fn ask(choices: &mut impl Choices) -> Vec<Step> {
+    let [who, other] = AMQP;
+    let mut steps = Vec::from(AMQP.map(|who| Step::Connect { who }));
+    steps.push(settle());
+    let what = What::Serve;
+    steps.extend([Step::Do { who: other, what }, settle()]);
+    let what = What::Request;
+    let times = 1 + choices.below(8) as usize;
+    steps.extend(vec![Step::Do { who, what }; times]);
+    for _ in 0..choices.below(4) {
+        let who = choices.one(&AMQP);
+        steps.push(match choices.below(4) {
+            0 => Step::Cut { who },
+            1 => Step::Up { who, len: 1_000 },
+            _ => Step::Exchange { who, times: 1 },
+        });
+    }
+    steps.push(settle());
+    steps
+}
+
+/// A client with a will says goodbye, and may come back before that would be due.
+fn part(choices: &mut impl Choices) -> Vec<Step> {
+    let who = WILL;
+    let what = What::Part;
+    let mut steps = vec![Step::Connect { who }, settle(), Step::Do { who, what }];
+    for _ in 0..choices.below(3) {
+        steps.push(Step::Exchange { who, times: 1 });
+    }
+    if choices.once_in(2) {
+        steps.push(settle());
+    }
+    steps.push(wait(choices));
+    if choices.once_in(2) {
+        steps.extend([Step::Connect { who }, settle()]);
+    }
+    steps
+}
+
+/// A member of the shared subscription gives up its session, and joins again.
+fn forget(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
+    let gone = choices.one(&SHARE);
     let mut steps = Vec::from([who, SHARE[0], SHARE[1]].map(|who| Step::Connect { who }));
     steps.push(settle());
     let what = What::Shared;
-    steps.extend(vec![Step::Publish { who, what }; 3]);
-    for _ in 0..random.below(4) {
-        let who = one(random, &[who, SHARE[0], SHARE[1]]);
+    let times = 1 + choices.below(4) as usize;
+    steps.extend(vec![Step::Do { who, what }; times]);
+    for _ in 0..choices.below(4) {
+        let who = choices.one(&[who, SHARE[0], SHARE[1]]);
         steps.push(Step::Exchange { who, times: 1 });
     }
-    let gone = one(random, &SHARE);
-    steps.extend([
-        Step::Cut { who: gone },
-        Step::Publish { who, what },
-        settle(),
-    ]);
+    let forget = Step::Do {
+        who: gone,
+        what: What::Forget,
+    };
+    steps.extend([forget, Step::Cut { who: gone }]);
+    steps.extend(vec![Step::Do { who, what }; choices.below(3) as usize]);
+    steps.extend([Step::Connect { who: gone }, settle()]);
+    steps
+}
+
+/// Messages for a shared subscription, while a member of it goes.
+fn share(choices: &mut impl Choices) -> Vec<Step> {
+    let who = choices.one(&AMQP);
+    let mut steps = Vec::from([who, SHARE[0], SHARE[1]].map(|who| Step::Connect { who }));
+    steps.push(settle());
+    let what = What::Shared;
+    steps.extend(vec![Step::Do { who, what }; 3]);
+    for _ in 0..choices.below(4) {
+        let who = choices.one(&[who, SHARE[0], SHARE[1]]);
+        steps.push(Step::Exchange { who, times: 1 });
+    }
+    let gone = choices.one(&SHARE);
+    steps.extend([Step::Cut { who: gone }, Step::Do { who, what }, settle()]);
     steps
 }
 
 /// The broker crashes, or a link breaks, anywhere in a handshake of QoS 2.
-fn shake_hands(random: &mut Random, stores: bool) -> Vec<Step> {
-    let publisher = one(random, &[EVEN, ODD]);
+fn shake_hands(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
+    let publisher = choices.one(&[EVEN, ODD]);
     let mut steps = Vec::from([EVEN, ODD].map(|who| Step::Connect { who }));
     steps.push(settle());
-    for _ in 0..=random.below(2) {
+    for _ in 0..=choices.below(2) {
         let (who, what) = (publisher, What::Once);
-        steps.push(Step::Publish { who, what });
+        steps.push(Step::Do { who, what });
     }
-    for _ in 0..random.below(16) {
-        let who = one(random, &[EVEN, ODD]);
-        steps.push(match random.below(3) {
+    for _ in 0..choices.below(16) {
+        let who = choices.one(&[EVEN, ODD]);
+        steps.push(match choices.below(3) {
             0 if stores => Step::Sync { part: u8::MAX },
             _ => Step::Exchange { who, times: 1 },
         });
     }
-    let kept = random.below(3) as u8;
-    let flipped = (random.below(2) == 0).then(|| random.next() as u16);
+    let kept = choices.below(3) as u8;
+    let flipped = (choices.once_in(2)).then(|| choices.below(1 << 16) as u16);
     steps.push(match stores {
         true => Step::Crash {
             kept,
@@ -306,7 +415,7 @@ fn shake_hands(random: &mut Random, stores: bool) -> Vec<Step> {
             jump: 0,
         },
         false => Step::Cut {
-            who: one(random, &[EVEN, ODD]),
+            who: choices.one(&[EVEN, ODD]),
         },
     });
     steps.extend([EVEN, ODD].map(|who| Step::Connect { who }));

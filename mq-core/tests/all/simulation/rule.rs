@@ -3,8 +3,8 @@
 use mq_core::{Administration, ApplyTo, Policy, PolicyKind, PolicyValue};
 use std::time::Duration;
 
-use super::amqp;
 use super::network::Network;
+use super::queues;
 
 /// What the policies say: none, a length, a length beyond which publishes are refused, and a
 /// time to live of a second.
@@ -112,9 +112,9 @@ fn policy(definition: &[(&str, Value)]) -> Policy {
 
 /// The policy that is in force for the queue, which is empty, by what it keeps.
 pub(super) fn in_force(network: &mut Network) -> Option<u8> {
-    amqp::probe(network, "ruled", PROBES);
+    queues::probe(network, "ruled", PROBES);
     network.wait(Duration::from_secs(2));
-    let kept = amqp::empty(network, "ruled").len();
+    let kept = queues::empty(network, "ruled").len();
     let found = KEPT.iter().position(|count| *count == kept)?;
     u8::try_from(found).ok()
 }

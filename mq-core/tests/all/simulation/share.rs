@@ -5,8 +5,8 @@ use mqtt_codec::connection::{ClientEvent, Session};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Subscription};
 use std::time::Duration;
 
-use super::ledger::{Ledger, SHARED, number};
-use super::line::Line;
+use super::ledger::{Ledger, SHARED, What, number};
+use super::line::{self, Line};
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, utf8};
 
@@ -18,6 +18,8 @@ pub(super) struct SharePeer {
     member: u8,
     line: Line,
     over: bool,
+    /// Its session is given up by the next CONNECT.
+    forgets: bool,
     session: Session,
 }
 
@@ -33,19 +35,20 @@ impl SharePeer {
         match event {
             ClientEvent::ConnAck(connack) => {
                 assert!(!connack.reason_code.is_error(), "{connack:?}");
+                self.forgets = false;
                 if !connack.session_present {
                     let all = [Subscription::new("$share/g/s/#", QoS::AtLeastOnce)];
                     let codec = self.line.codec();
                     codec.subscribe(&all, Properties::EMPTY).unwrap();
                 }
             }
-            ClientEvent::SubAck(_) => ledger.joined(),
+            ClientEvent::SubAck(_) => ledger.joined(self.member),
             ClientEvent::Publish(publish) => {
                 let message = number(publish.payload);
                 ledger.delivered(SHARED, message);
                 ledger.shared(message, self.member);
             }
-            ClientEvent::Disconnect(_) => self.over = true,
+            ClientEvent::Disconnect(why) => self.over = line::is_fair(&why),
             _ => {}
         }
     }
@@ -60,15 +63,25 @@ impl Peer for SharePeer {
         let keep = properties([Property::SessionExpiryInterval(100_000)]);
         let name = NAMES[usize::from(self.member)];
         let connect = Connect {
+            clean_start: self.forgets,
             keep_alive: 10,
             properties: keep.as_properties(),
             ..Connect::resume(ProtocolVersion::V5_0, utf8(name))
         };
-        let session = std::mem::take(&mut self.session);
+        let mut session = std::mem::take(&mut self.session);
+        if self.forgets {
+            session = Session::new();
+        }
         self.line.open(network, &connect, session);
     }
 
     fn act(&mut self, _choice: u64, _ledger: &mut Ledger) {}
+
+    fn perform(&mut self, what: What, ledger: &mut Ledger) {
+        if matches!(what, What::Forget) && !self.forgets {
+            self.forgets = ledger.leaves(self.member);
+        }
+    }
 
     fn transmit(&mut self, now: Duration) -> Vec<u8> {
         self.line.transmit(now)
@@ -95,6 +108,7 @@ impl Peer for SharePeer {
     fn lost(&mut self, _ledger: &mut Ledger) {
         let session = self.line.lose();
         *self = Self {
+            forgets: self.forgets,
             session,
             ..Self::new(self.member)
         };

@@ -10,7 +10,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Headers;
 
-use super::amqp::{PARTS, part, selector};
+use super::amqp::{PARTS, is_lasting, part, selector};
 use super::ledger::{CHOSEN, DELAYS, Ledger, Outcome, PREFETCH, Place, What, body, number};
 use super::network::{Network, Peer};
 
@@ -22,6 +22,8 @@ pub(super) struct StompPeer {
     buffer: Vec<u8>,
     ready: bool,
     over: bool,
+    /// The broker has a store.
+    keeps: bool,
     subscriptions: BTreeMap<Subscription, Place>,
     held: Vec<(AckToken<'static>, Place, u64)>,
     /// What a receipt says about messages.
@@ -41,6 +43,9 @@ const DESTINATIONS: [(Place, &str); 6] = [
     ("late", "/amq/queue/late"),
     (CHOSEN, "/amq/queue/chosen"),
 ];
+
+/// Why the broker may end a session: there is no room for what was sent, or it heard nothing.
+const FAIR: [&str; 3] = ["resource_limit", "no session in time", "no heart-beat"];
 
 impl StompPeer {
     pub(super) fn new(number: u8) -> Self {
@@ -65,7 +70,11 @@ impl StompPeer {
         transaction: Option<Transaction>,
         more: &[(&str, &str)],
     ) {
-        let mut headers = vec![("persistent", "true"), ("part", part(message))];
+        let persistent = match is_lasting(message, self.keeps) {
+            true => "true",
+            false => "false",
+        };
+        let mut headers = vec![("persistent", persistent), ("part", part(message))];
         headers.extend(more);
         let options = Options {
             transaction,
@@ -96,7 +105,14 @@ impl StompPeer {
                     ledger.answered(message, Outcome::Confirmed);
                 }
             }
-            ClientEvent::Error(_) => self.over = true,
+            ClientEvent::Error(error) => {
+                let is_fair = error
+                    .summary
+                    .as_deref()
+                    .is_some_and(|it| FAIR.contains(&it));
+                assert!(is_fair, "{error:?} to a client that keeps the rules");
+                self.over = true;
+            }
             _ => {}
         }
     }
@@ -118,6 +134,7 @@ impl Peer for StompPeer {
         };
         codec.connect(network.now, &options).unwrap();
         self.codec = Some(codec);
+        self.keeps = network.stores();
     }
 
     fn act(&mut self, choice: u64, ledger: &mut Ledger) {
@@ -127,11 +144,11 @@ impl Peer for StompPeer {
         let (place, destination) = DESTINATIONS[(choice >> 8) as usize % DESTINATIONS.len()];
         match choice % 10 {
             0..3 if place == "bound" => {
-                self.publish(What::Lasting, ledger);
+                self.perform(What::Lasting, ledger);
             }
             0..3 if place == "late" => {
                 let slot = (choice >> 16) as u8;
-                self.publish(What::Late { slot }, ledger);
+                self.perform(What::Late { slot }, ledger);
             }
             0..3 => {
                 let message = ledger.for_queue(self.number, place);
@@ -195,7 +212,7 @@ impl Peer for StompPeer {
         }
     }
 
-    fn publish(&mut self, what: What, ledger: &mut Ledger) {
+    fn perform(&mut self, what: What, ledger: &mut Ledger) {
         if let What::Late { slot } = what
             && self.ready
         {

@@ -21,7 +21,7 @@ impl Peer for StrangerPeer {
     }
 
     fn connect(&mut self, network: &mut Network) {
-        self.id = Some(network.open(Protocol::Mqtt));
+        self.id = Some(network.open_to_stranger(Protocol::Mqtt));
         // CONNECT of 5.0, Maximum Packet Size 4, client identifier `odd`.
         self.to_send = b"\x10\x15\0\x04MQTT\x05\0\0\x0A\x05\x27\0\0\0\x04\0\x03odd".to_vec();
     }
@@ -55,12 +55,12 @@ impl Peer for StrangerPeer {
         *self = Self::default();
     }
 
-    fn settled(&self) {
+    fn settled(&mut self, _ledger: &mut Ledger) {
         let waits = self.id.is_some() && self.sent;
         assert!(!waits || self.heard, "a CONNECT without an answer");
     }
 
-    fn finish(&mut self, _ledger: &mut Ledger) {
-        self.settled();
+    fn finish(&mut self, ledger: &mut Ledger) {
+        self.settled(ledger);
     }
 }

@@ -2,13 +2,24 @@
 
 use mq_core::ConnectionId;
 use mqtt_codec::connection::{ClientEvent, Session};
-use mqtt_codec::{Connect, Property, ProtocolVersion, QoS, Will};
+use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, ReasonCode, Will};
 use std::time::Duration;
 
-use super::ledger::{Ledger, Outcome, WILL_DELAY, body};
-use super::line::Line;
+use super::ledger::{Ledger, Outcome, WILL_DELAY, What, body};
+use super::line::{self, Line};
 use super::network::{Network, Peer};
 use crate::world::mqtt::{properties, topic, utf8};
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Goodbye {
+    #[default]
+    Unsaid,
+    Asked,
+    /// Then it was sent.
+    Said(Duration),
+    /// The broker has closed the link in that moment.
+    Heard,
+}
 
 #[derive(Default)]
 pub(super) struct WillPeer {
@@ -19,6 +30,10 @@ pub(super) struct WillPeer {
     since: Duration,
     /// The will of this connection, or of the next.
     will: u64,
+    /// What has come of its goodbye.
+    goodbye: Goodbye,
+    /// Wills that are void, once that is stored.
+    void: Vec<u64>,
     /// The will of the connection before, and when that was left, by the earliest that can be
     /// and the latest.
     left: Option<(u64, Duration, Duration)>,
@@ -74,7 +89,20 @@ impl Peer for WillPeer {
 
     fn act(&mut self, _choice: u64, _ledger: &mut Ledger) {}
 
+    fn perform(&mut self, what: What, _ledger: &mut Ledger) {
+        if matches!(what, What::Part) && self.ready && self.goodbye == Goodbye::Unsaid {
+            self.goodbye = Goodbye::Asked;
+        }
+    }
+
     fn transmit(&mut self, now: Duration) -> Vec<u8> {
+        if self.goodbye == Goodbye::Asked {
+            let codec = self.line.codec();
+            codec
+                .close(now, ReasonCode::Success, Properties::EMPTY)
+                .unwrap();
+            self.goodbye = Goodbye::Said(now);
+        }
         self.line.transmit(now)
     }
 
@@ -90,7 +118,7 @@ impl Peer for WillPeer {
                     c.connected(ledger);
                     c.ready = true;
                 }
-                ClientEvent::Disconnect(_) => c.over = true,
+                ClientEvent::Disconnect(why) => c.over = line::is_fair(&why),
                 _ => {}
             },
         );
@@ -104,17 +132,29 @@ impl Peer for WillPeer {
         self.over
     }
 
-    fn closed(&self, since: Duration, ledger: &mut Ledger) {
+    fn closed(&mut self, at: Duration, since: Duration, ledger: &mut Ledger) {
         ledger.will_left(self.will, since);
+        if self.goodbye == Goodbye::Said(at) {
+            self.goodbye = Goodbye::Heard;
+        }
     }
 
     fn lost(&mut self, ledger: &mut Ledger) {
         ledger.will_left(self.will, ledger.left);
         // One whose CONNECT may have been taken leaves the will before it uncertain too.
-        let left = self.ready.then_some((self.will, ledger.left, ledger.left));
+        let left = (self.ready && self.goodbye == Goodbye::Unsaid).then_some((
+            self.will,
+            ledger.left,
+            ledger.left,
+        ));
+        let mut void = std::mem::take(&mut self.void);
+        if self.goodbye == Goodbye::Heard {
+            void.push(self.will);
+        }
         *self = Self {
             will: ledger.will(),
             left,
+            void,
             ..Self::default()
         };
     }
@@ -123,6 +163,7 @@ impl Peer for WillPeer {
         if ledger.all_stored {
             return;
         }
+        self.void.clear();
         ledger.wills_left(now);
         if let Some((_, earliest, latest)) = &mut self.left {
             *earliest = now.min(*earliest);
@@ -130,5 +171,13 @@ impl Peer for WillPeer {
         }
     }
 
-    fn finish(&mut self, _ledger: &mut Ledger) {}
+    fn settled(&mut self, ledger: &mut Ledger) {
+        for will in self.void.drain(..) {
+            ledger.answered(will, Outcome::Refused);
+        }
+    }
+
+    fn finish(&mut self, ledger: &mut Ledger) {
+        self.settled(ledger);
+    }
 }
