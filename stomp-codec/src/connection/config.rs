@@ -39,6 +39,8 @@ pub struct ServerConfig {
     pub versions: Vec<Version>,
     /// Whether CONNECT has to have a `host`. Default: no.
     pub host_header: HostHeader,
+    /// What it makes of UNSUBSCRIBE for what is not subscribed to. Default: an ERROR.
+    pub unmatched_unsubscribe: UnmatchedUnsubscribe,
     /// The limits until [`accept`](super::ServerConnection::accept). Default:
     /// [`Limits::before_login`].
     pub limits_before_login: Limits,
@@ -67,6 +69,19 @@ pub enum HostHeader {
     Required,
 }
 
+/// What a server makes of UNSUBSCRIBE for what is not subscribed to ("UNSUBSCRIBE": the id
+/// has to match that of a subscription).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum UnmatchedUnsubscribe {
+    /// It is refused with ERROR.
+    #[default]
+    Refused,
+    /// It is passed on as
+    /// [`ServerEvent::UnmatchedUnsubscribe`](super::ServerEvent::UnmatchedUnsubscribe).
+    /// Clients of ActiveMQ end a durable subscription with it that they do not read.
+    PassedOn,
+}
+
 /// Heart-beats of 10 s, either way.
 const HEART_BEAT: HeartBeat = HeartBeat {
     send: Duration::from_secs(10),
@@ -92,6 +107,7 @@ impl Default for ServerConfig {
         Self {
             versions: Version::ALL.to_vec(),
             host_header: HostHeader::default(),
+            unmatched_unsubscribe: UnmatchedUnsubscribe::default(),
             limits_before_login: Limits::before_login(),
             limits: Limits::default(),
             heart_beat: HEART_BEAT,
@@ -114,6 +130,7 @@ setters! { ClientConfig {
 setters! { ServerConfig {
     with_versions(versions: impl IntoIterator<Item = Version>) = versions.into_iter().collect();
     with_host_header(host_header: HostHeader);
+    with_unmatched_unsubscribe(unmatched_unsubscribe: UnmatchedUnsubscribe);
     with_limits_before_login(limits_before_login: Limits);
     with_limits(limits: Limits);
     with_heart_beat(heart_beat: HeartBeat);

@@ -31,7 +31,7 @@ mod subscription;
 // What waits for COMMIT ("BEGIN").
 mod transaction;
 
-pub use config::{ClientConfig, HostHeader, ServerConfig};
+pub use config::{ClientConfig, HostHeader, ServerConfig, UnmatchedUnsubscribe};
 pub use connection::{ClientConnection, Connection, ServerConnection};
 pub use error::{ConnectionError, SendError};
 pub use event::{

@@ -6,7 +6,7 @@ use crate::script::config;
 use stomp_codec::ConnectionError::{UnexpectedCommand, UnknownMessage};
 use stomp_codec::connection::{
     Accept, ClientConfig, ClientConnection, ConnectOptions, Goodbye, ReadBuffer, ServerConfig,
-    ServerConnection, ServerEvent,
+    ServerConnection, ServerEvent, UnmatchedUnsubscribe,
 };
 use stomp_codec::{Command, ConnectionError, Headers, SendError};
 
@@ -103,6 +103,44 @@ fn an_application_can_read_every_header() {
         read.join(" "),
         "connect subscribe send ack nack commit unsubscribe disconnect"
     );
+}
+
+/// "UNSUBSCRIBE": the id has to match that of a subscription. A server for clients of ActiveMQ
+/// hears of one that does not, with all that the frame says, and the connection goes on.
+// shows: stomp12/UNSUBSCRIBE/matches, stomp11/UNSUBSCRIBE/matches
+#[test]
+fn an_unmatched_unsubscribe_can_be_passed_on() {
+    let stream = "CONNECT\naccept-version:1.2\nhost:h\n\n\0\
+                  UNSUBSCRIBE\nid:7\nreceipt:r\nname:n\n\n\0\
+                  DISCONNECT\n\n\0";
+    for (unmatched, expected) in [
+        (UnmatchedUnsubscribe::PassedOn, "r n, disconnect"),
+        (UnmatchedUnsubscribe::Refused, "UnknownSubscription"),
+    ] {
+        let config = config().with_unmatched_unsubscribe(unmatched);
+        let mut server = ServerConnection::new(Duration::ZERO, config);
+        let mut input = stream.as_bytes();
+        let mut seen = Vec::new();
+        loop {
+            match server.receive(Duration::ZERO, &mut input) {
+                Ok(Some(ServerEvent::Connect(_))) => {
+                    server.accept(Duration::ZERO, &Accept::default()).unwrap();
+                }
+                Ok(Some(ServerEvent::UnmatchedUnsubscribe { receipt, frame, .. })) => {
+                    let name = frame.header("name").unwrap_or_default();
+                    seen.push(format!("{} {name}", receipt.unwrap_or_default()));
+                }
+                Ok(Some(ServerEvent::Disconnect { .. })) => seen.push("disconnect".to_owned()),
+                Ok(Some(event)) => panic!("{event:?}"),
+                Ok(None) => break,
+                Err(error) => {
+                    seen.push(format!("{error:?}"));
+                    break;
+                }
+            }
+        }
+        assert_eq!(seen.join(", "), expected);
+    }
 }
 
 /// "Once the subscription is removed": the server cannot send to it either.

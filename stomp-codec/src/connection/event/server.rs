@@ -47,6 +47,15 @@ pub enum ServerEvent<'a> {
         /// The frame, for other headers.
         frame: Frame<'a>,
     },
+    /// UNSUBSCRIBE of what is not subscribed to. It comes only with
+    /// [`UnmatchedUnsubscribe::PassedOn`](crate::connection::UnmatchedUnsubscribe::PassedOn).
+    #[non_exhaustive]
+    UnmatchedUnsubscribe {
+        /// The receipt asked for.
+        receipt: Option<Cow<'a, str>>,
+        /// The frame, with what it names.
+        frame: Frame<'a>,
+    },
     /// ACK outside of a transaction.
     Ack(Acknowledge<'a>),
     /// NACK outside of a transaction.

@@ -13,7 +13,9 @@ use crate::connection::send::put_receipt;
 use crate::connection::subscription::{AckMode, Named, Subscriptions};
 use crate::connection::timer::Timer;
 use crate::connection::transaction::{Held, Transactions};
-use crate::connection::{Connection, Goodbye, HostHeader, Role, Server, ServerConfig};
+use crate::connection::{
+    Connection, Goodbye, HostHeader, Role, Server, ServerConfig, UnmatchedUnsubscribe,
+};
 use crate::parts::Part;
 use crate::version::Syntax;
 use crate::{Command, ConnectionError, Frame, SentBy, Version, escape};
@@ -362,7 +364,14 @@ impl Connection<Server> {
             .state
             .subscriptions
             .close(known.id.as_deref(), destination.as_deref());
-        let (subscription, unacknowledged) = closed?;
+        let passes_on = self.config.unmatched_unsubscribe == UnmatchedUnsubscribe::PassedOn;
+        let (subscription, unacknowledged) = match closed {
+            Err(ConnectionError::UnknownSubscription) if passes_on => {
+                let receipt = known.receipt;
+                return Ok(ServerEvent::UnmatchedUnsubscribe { receipt, frame });
+            }
+            closed => closed?,
+        };
         Ok(ServerEvent::Unsubscribe {
             subscription,
             unacknowledged,
