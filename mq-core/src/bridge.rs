@@ -211,6 +211,17 @@ impl Bridge {
         self.renamed(Way::In, topic)
     }
 
+    /// The first topic that comes in, where one that goes out can have the same name at the
+    /// other broker. Before MQTT 5.0 that broker sends back what the bridge publishes there.
+    #[must_use]
+    pub fn echo(&self) -> Option<&BridgeTopic> {
+        self.of(Way::In).find(|comes| {
+            let filter = comes.remote_filter();
+            let mut goes = self.of(Way::Out);
+            goes.any(|goes| crate::rewrite::overlap(&filter, &goes.remote_filter()))
+        })
+    }
+
     fn of(&self, way: Way) -> impl Iterator<Item = &BridgeTopic> {
         self.topics.iter().filter(move |topic| topic.goes(way))
     }
@@ -296,6 +307,29 @@ mod tests {
         assert_eq!(local, [("l/o".into(), 0), ("l/b".into(), 2)]);
         let remote: Vec<_> = bridge.remote_subscriptions().collect();
         assert_eq!(remote, [("r/i".into(), 1), ("r/b".into(), 2)]);
+    }
+
+    /// MQTT 5.0 section 4.7: two filters that a topic can match.
+    #[test]
+    fn what_comes_back() {
+        #[rustfmt::skip]
+        let rows: [(&[&str], Option<&str>); 10] = [
+            (&["a out", "a in"], Some("a")),
+            (&["a/# both"], Some("a/#")),
+            (&["a/# out", "b/# in"], None),
+            (&["a/# out 0 \"\" r/", "a/# in 0 \"\" s/"], None),
+            (&["a/# out 0 \"\" r/", "r/a/b in"], Some("r/a/b")),
+            (&["a/+ out", "+/b in"], Some("+/b")),
+            (&["a/+ out", "+/b/c in"], None),
+            (&["a/# out", "a in"], Some("a")),
+            (&["a/b out", "a in"], None),
+            (&["# in"], None),
+        ];
+        for (topics, expected) in rows {
+            let bridge = bridge(topics);
+            let echo = bridge.echo().map(BridgeTopic::remote_filter);
+            assert_eq!(echo.as_deref(), expected, "{topics:?}");
+        }
     }
 
     /// `bridge__remap_topic_in`: the first entry with a prefix that matches, and as it is without

@@ -274,6 +274,18 @@ pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     levels.next().is_none()
 }
 
+/// Whether a topic can match both filters.
+pub(crate) fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('/'), other.split('/'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some("#"), _) | (_, Some("#")) => return true,
+            (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+            _ => return false,
+        }
+    }
+}
+
 /// What any topic name or filter is (MQTT 5.0 section 4.7.3).
 fn is_text(text: &str) -> bool {
     (1..=usize::from(u16::MAX)).contains(&text.len()) && !text.contains('\0')

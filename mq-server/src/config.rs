@@ -7,7 +7,7 @@ use std::time::Duration;
 use mq_core::{Interceptor, Protocol};
 
 use crate::authenticator::Authenticator;
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, BridgeProtocol};
 use crate::store::Storage;
 use crate::transport::{Endpoint, TlsFiles};
 
@@ -160,6 +160,16 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: mq_core::BridgeTopicError,
     },
+    /// A bridge that would get back what it publishes.
+    #[error(
+        "bridge {name:?}: {topic:?} comes in and goes out under one name there, which needs MQTT 5.0"
+    )]
+    BridgeEcho {
+        /// The name of the bridge.
+        name: String,
+        /// The topic that comes in.
+        topic: String,
+    },
     /// Those of the broker itself.
     #[error(transparent)]
     Broker(#[from] mq_core::ConfigError),
@@ -196,6 +206,14 @@ impl Config {
             if let Some(Err(reason)) = checked.find(Result::is_err) {
                 let name = bridge.name.clone();
                 return Err(ConfigError::Bridge { name, reason });
+            }
+            if bridge.protocol == BridgeProtocol::V3_1_1
+                && let Some(topic) = bridge.topics.echo()
+            {
+                return Err(ConfigError::BridgeEcho {
+                    name: bridge.name.clone(),
+                    topic: topic.to_string(),
+                });
             }
         }
         let limits = &self.broker.limits;

@@ -89,7 +89,7 @@ mod transport;
 
 pub use authenticator::{Attempt, Authenticator, StepAttempt, Verdict};
 pub use blocking::BlockingServer;
-pub use bridge::Bridge;
+pub use bridge::{Bridge, BridgeProtocol};
 pub use config::{Config, ConfigError, Listen, name};
 pub use error::StartError;
 pub use fault::Fault;
@@ -100,7 +100,9 @@ pub use mq_core::{
     Publisher, QueueStatistics, SessionStatistics, Statistics,
 };
 pub use server::Server;
-pub use transport::{Address, Endpoint, EndpointError, IdentityFrom, Speaks, TlsError, TlsFiles};
+pub use transport::{
+    Address, ClientTls, Endpoint, EndpointError, IdentityFrom, Speaks, TlsError, TlsFiles,
+};
 
 /// The examples of the workspace's README, so that they stay true.
 #[cfg(doctest)]

@@ -67,6 +67,13 @@ impl Server {
             broker.set_interceptor(Box::new(Locked(interceptor)));
         }
         let tls = config.tls.clone().map(Acceptor::new).transpose()?;
+        for tls in config
+            .bridges
+            .iter()
+            .filter_map(|bridge| bridge.tls.as_ref())
+        {
+            tls.check()?;
+        }
         let mut listeners = Vec::new();
         let mut bound = Listen::none();
         let plain = config.listen.iter();

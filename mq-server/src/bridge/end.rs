@@ -41,6 +41,7 @@ pub(super) struct Kept {
 
 /// Who one end is to its broker.
 pub(super) struct Who<'a> {
+    pub(super) version: ProtocolVersion,
     pub(super) client_id: &'a str,
     pub(super) user: Option<&'a str>,
     pub(super) password: Option<&'a str>,
@@ -73,6 +74,7 @@ pub(super) enum Happened {
 
 pub(super) struct End {
     codec: ClientConnection,
+    version: ProtocolVersion,
     input: ReadBuffer,
     read: ReadHalf<BoxSocket>,
     write: WriteHalf<BoxSocket>,
@@ -101,13 +103,15 @@ impl End {
         config.acknowledgements = Acknowledgements::Manual;
         let mut codec = ClientConnection::new(now, config);
         let mut properties = PropertiesBuilder::new();
-        let expiry = if who.clean_session { 0 } else { EXPIRY };
-        properties
-            .extend([
-                Property::SessionExpiryInterval(expiry),
-                Property::ReceiveMaximum(RECEIVE_MAXIMUM),
-            ])
-            .map_err(unsayable)?;
+        if who.version == ProtocolVersion::V5_0 {
+            let expiry = if who.clean_session { 0 } else { EXPIRY };
+            properties
+                .extend([
+                    Property::SessionExpiryInterval(expiry),
+                    Property::ReceiveMaximum(RECEIVE_MAXIMUM),
+                ])
+                .map_err(unsayable)?;
+        }
         let will = who.state.map(|topic| -> io::Result<Will<'_>> {
             Ok(Will {
                 topic: TopicName::new(topic).map_err(unsayable)?,
@@ -126,7 +130,7 @@ impl End {
             will: will.transpose()?,
             user_name: who.user.map(text).transpose()?,
             password: who.password.map(str::as_bytes),
-            ..Connect::resume(ProtocolVersion::V5_0, text(who.client_id)?)
+            ..Connect::resume(who.version, text(who.client_id)?)
         };
         let Kept { session, sent } = match who.clean_session {
             true => Kept::default(),
@@ -136,6 +140,7 @@ impl End {
         let (read, write) = tokio::io::split(socket);
         Ok(Self {
             codec,
+            version: who.version,
             input: ReadBuffer::new(),
             read,
             write,
@@ -164,7 +169,8 @@ impl End {
         self.sent.clear();
     }
 
-    /// Subscribes, so that nothing comes that this client has published.
+    /// Subscribes, so that nothing comes that this client has published, where the version
+    /// can say that.
     pub(super) fn subscribe(
         &mut self,
         filters: impl Iterator<Item = (String, u8)>,
@@ -180,8 +186,10 @@ impl End {
                 _ => QoS::ExactlyOnce,
             };
             let mut subscription = Subscription::new(filter, qos);
-            subscription.options.no_local = true;
-            subscription.options.retain_as_published = true;
+            // Before 5.0 there are no such options.
+            let has_options = self.version == ProtocolVersion::V5_0;
+            subscription.options.no_local = has_options;
+            subscription.options.retain_as_published = has_options;
             subscription
         });
         let subscriptions: Vec<_> = subscriptions.collect();

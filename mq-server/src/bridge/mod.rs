@@ -7,9 +7,24 @@ mod task;
 use std::fmt;
 use std::time::Duration;
 
+use crate::transport::ClientTls;
+
 pub(crate) use task::run;
 
-/// A bridge to another MQTT broker, which has to speak MQTT 5.0.
+/// The version of MQTT that a bridge speaks with the other broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BridgeProtocol {
+    /// 5.0.
+    #[default]
+    V5_0,
+    /// 3.1.1. The other broker sends back what it gets where it is asked for that: no topic
+    /// that comes in may have the name of one that goes out. Whether a message is retained is
+    /// not known of one that comes in, unless it was before the bridge came.
+    V3_1_1,
+}
+
+/// A bridge to another MQTT broker.
 ///
 /// The server is its client, connects again when that connection is lost, and is a client of
 /// itself as well: both sessions are kept, unless [`clean_session`](Self::clean_session) is
@@ -21,6 +36,10 @@ pub struct Bridge {
     pub name: String,
     /// `HOST:PORT` of the other broker.
     pub address: String,
+    /// TLS to the other broker. Default: none.
+    pub tls: Option<ClientTls>,
+    /// The version of MQTT there. Default: 5.0.
+    pub protocol: BridgeProtocol,
     /// What passes, and under which names.
     pub topics: mq_core::Bridge,
     /// The client identifier at the other broker. Default: [`name`](Self::name). No other
@@ -61,6 +80,8 @@ impl Bridge {
         Self {
             name: name.to_owned(),
             address: address.to_owned(),
+            tls: None,
+            protocol: BridgeProtocol::default(),
             topics: mq_core::Bridge::default(),
             remote_client_id: name.to_owned(),
             remote_user: None,
@@ -89,6 +110,8 @@ impl fmt::Debug for Bridge {
         f.debug_struct("Bridge")
             .field("name", &self.name)
             .field("address", &self.address)
+            .field("tls", &self.tls)
+            .field("protocol", &self.protocol)
             .field("topics", &self.topics)
             .finish_non_exhaustive()
     }

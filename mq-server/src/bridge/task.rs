@@ -5,16 +5,16 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mq_core::{Protocol, Terms};
-use mqtt_codec::PacketIdentifier;
 use mqtt_codec::connection::MessageBuf;
+use mqtt_codec::{PacketIdentifier, ProtocolVersion};
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::Bridge;
 use super::end::{End, Happened, Kept, Who};
+use super::{Bridge, BridgeProtocol};
 use crate::listener::{Peer, Reception};
-use crate::transport::{Carrier, Established};
+use crate::transport::{BoxSocket, Carrier, Established};
 
 /// How long a connection to the other broker may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -71,14 +71,11 @@ async fn cross(
     start: Instant,
     memory: &mut Memory,
 ) -> (bool, io::Error) {
-    let remote = match timeout(CONNECT, TcpStream::connect(&bridge.address)).await {
-        Ok(Ok(stream)) => stream,
+    let remote = match timeout(CONNECT, reach(bridge)).await {
+        Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return (false, error),
         Err(_) => return (false, io::ErrorKind::TimedOut.into()),
     };
-    if let Err(error) = remote.set_nodelay(true) {
-        tracing::debug!(%error, "socket options");
-    }
     let (local, ours) = tokio::io::duplex(PIPE);
     let place = match reception.places.take_any() {
         Ok(place) => place,
@@ -131,15 +128,34 @@ async fn cross(
     (local_is_up && remote_is_up, error)
 }
 
+/// Connects to the other broker.
+async fn reach(bridge: &Bridge) -> io::Result<BoxSocket> {
+    let stream = TcpStream::connect(&bridge.address).await?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "socket options");
+    }
+    match &bridge.tls {
+        None => Ok(Box::new(stream)),
+        Some(tls) => tls.connect(Box::new(stream), host(&bridge.address)).await,
+    }
+}
+
+/// The host of `HOST:PORT`, without the brackets of an address of IPv6.
+fn host(address: &str) -> &str {
+    let (host, _) = address.rsplit_once(':').unwrap_or((address, ""));
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Begins both connections.
 fn ends(
     bridge: &Bridge,
     local: DuplexStream,
-    remote: TcpStream,
+    remote: BoxSocket,
     now: Duration,
     memory: &mut Memory,
 ) -> io::Result<(End, End)> {
     let here = Who {
+        version: ProtocolVersion::V5_0,
         client_id: &bridge.local_client_id,
         user: None,
         password: None,
@@ -148,6 +164,10 @@ fn ends(
         state: bridge.notifications.then_some(&*bridge.notification_topic),
     };
     let there = Who {
+        version: match bridge.protocol {
+            BridgeProtocol::V5_0 => ProtocolVersion::V5_0,
+            BridgeProtocol::V3_1_1 => ProtocolVersion::V3_1_1,
+        },
         client_id: &bridge.remote_client_id,
         user: bridge.remote_user.as_deref(),
         password: bridge.remote_password.as_deref(),
@@ -155,7 +175,7 @@ fn ends(
         ..here
     };
     let local = End::new(Box::new(local), now, &here, &mut memory.local)?;
-    let remote = End::new(Box::new(remote), now, &there, &mut memory.remote)?;
+    let remote = End::new(remote, now, &there, &mut memory.remote)?;
     Ok((local, remote))
 }
 

@@ -1,9 +1,10 @@
 //! Bridges as people write them, in the words of Mosquitto.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mq_core::BridgeTopic;
-use mq_server::Bridge;
+use mq_server::{Bridge, BridgeProtocol, ClientTls};
 use serde::{Deserialize, Serialize};
 
 use super::SettingsError;
@@ -14,6 +15,14 @@ pub(super) struct BridgeTable {
     connection: String,
     address: String,
     topics: Vec<String>,
+    #[serde(default)]
+    bridge_protocol_version: Protocol,
+    #[serde(default)]
+    bridge_cafile: Option<PathBuf>,
+    #[serde(default)]
+    bridge_certfile: Option<PathBuf>,
+    #[serde(default)]
+    bridge_keyfile: Option<PathBuf>,
     #[serde(default)]
     remote_clientid: Option<String>,
     #[serde(default)]
@@ -40,6 +49,25 @@ pub(super) struct BridgeTable {
     restart_timeout: Option<(u64, u64)>,
 }
 
+/// Mosquitto's names of versions.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+enum Protocol {
+    #[default]
+    #[serde(rename = "mqttv50")]
+    V5_0,
+    #[serde(rename = "mqttv311")]
+    V3_1_1,
+}
+
+impl From<Protocol> for BridgeProtocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::V5_0 => Self::V5_0,
+            Protocol::V3_1_1 => Self::V3_1_1,
+        }
+    }
+}
+
 /// The bridges that tables are.
 pub(super) fn bridges(tables: Vec<BridgeTable>) -> Result<Vec<Bridge>, SettingsError> {
     tables.into_iter().map(bridge).collect()
@@ -55,6 +83,18 @@ fn bridge(table: BridgeTable) -> Result<Bridge, SettingsError> {
             })
     };
     let topics = table.topics.iter().map(topic).collect::<Result<_, _>>()?;
+    let tls = match (
+        table.bridge_cafile,
+        table.bridge_certfile,
+        table.bridge_keyfile,
+    ) {
+        (None, None, None) => None,
+        (Some(ca), None, None) => Some(ClientTls::new(ca)),
+        (Some(ca), Some(certificate), Some(key)) => {
+            Some(ClientTls::new(ca).with_identity(certificate, key))
+        }
+        _ => return Err(SettingsError::BridgeTls(table.connection)),
+    };
     let client_id = table.remote_clientid.as_ref().unwrap_or(&table.connection);
     // What depends on the client identifier has its default by that.
     let base = Bridge::new(client_id, &table.address);
@@ -62,6 +102,8 @@ fn bridge(table: BridgeTable) -> Result<Bridge, SettingsError> {
     Ok(Bridge {
         name: table.connection,
         address: base.address,
+        tls,
+        protocol: table.bridge_protocol_version.into(),
         topics: mq_core::Bridge { topics },
         remote_client_id: base.remote_client_id,
         remote_user: table.remote_username,

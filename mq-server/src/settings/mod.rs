@@ -72,6 +72,10 @@ pub(crate) enum SettingsError {
         topic: String,
         reason: mq_core::BridgeTopicError,
     },
+    #[error(
+        "bridges: {0:?} has half of TLS: bridge_certfile and bridge_keyfile go together, and with bridge_cafile"
+    )]
+    BridgeTls(String),
     #[error("mqtt.topic_rewrites: {0}")]
     Rewrite(#[from] mq_core::RewriteError),
     #[error(transparent)]

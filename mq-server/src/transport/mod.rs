@@ -11,7 +11,7 @@ mod tls;
 mod websocket;
 
 pub use endpoint::{Address, Endpoint, EndpointError, IdentityFrom, Speaks};
-pub use tls::{TlsError, TlsFiles};
+pub use tls::{ClientTls, TlsError, TlsFiles};
 
 pub(crate) use carrier::{Carrier, SMALL};
 pub(crate) use handshake::{Arrival, Established, establish};

@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::identity::identity;
 use super::{BoxSocket, IdentityFrom};
@@ -44,6 +44,70 @@ impl TlsFiles {
             client_ca: Some(client_ca.into()),
             ..self
         }
+    }
+}
+
+/// The PEM files that TLS needs where this server is a client: at the other end of a
+/// [`Bridge`](crate::Bridge).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientTls {
+    /// Authorities that sign the other server's certificate. It has to be for the name or the
+    /// IP address that the server is connected to by.
+    pub ca: PathBuf,
+    /// A certificate to show, with those that it was signed with, and its private key.
+    /// Default: none.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl ClientTls {
+    /// The other server's certificate is signed by one of these authorities.
+    pub fn new(ca: impl Into<PathBuf>) -> Self {
+        Self {
+            ca: ca.into(),
+            identity: None,
+        }
+    }
+
+    /// Shows a certificate, for which this is the key.
+    #[must_use]
+    pub fn with_identity(self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            identity: Some((certificate.into(), key.into())),
+            ..self
+        }
+    }
+
+    /// Reads the files.
+    fn load(&self) -> Result<ClientConfig, TlsError> {
+        let roots = roots(&self.ca)?;
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|source| unusable(&self.ca, source))?
+            .with_root_certificates(roots);
+        match &self.identity {
+            None => Ok(builder.with_no_client_auth()),
+            Some((certificate, key)) => builder
+                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                .map_err(|source| unusable(certificate, source)),
+        }
+    }
+
+    /// Checks that the files can be used.
+    pub(crate) fn check(&self) -> Result<(), TlsError> {
+        self.load().map(drop)
+    }
+
+    /// Does a handshake with the server of that name, with the files as they are now.
+    pub(crate) async fn connect(&self, socket: BoxSocket, host: &str) -> io::Result<BoxSocket> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let files = self.clone();
+        let config = tokio::task::spawn_blocking(move || files.load())
+            .await?
+            .map_err(io::Error::other)?;
+        let connector = TlsConnector::from(Arc::new(config));
+        Ok(Box::new(connector.connect(name, socket).await?))
     }
 }
 
@@ -122,32 +186,46 @@ impl Acceptor {
 
 fn load(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| file(&files.key, &format!("no private key in PEM form: {error}")))?;
+    let key = private_key(&files.key)?;
     let provider = Arc::new(ring::default_provider());
-    let unusable = |source| TlsError::Certificate {
-        path: files.certificate.clone(),
-        source,
-    };
+    let unusable = |source| unusable(&files.certificate, source);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
     let builder = match &files.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for authority in certificates(path)? {
-                roots
-                    .add(authority)
-                    .map_err(|error| file(path, &error.to_string()))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            let roots = Arc::new(roots(path)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
                 .build()
                 .map_err(|error| file(path, &error.to_string()))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
     builder.with_single_cert(chain, key).map_err(unusable)
+}
+
+fn unusable(path: &Path, source: rustls::Error) -> TlsError {
+    TlsError::Certificate {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| file(path, &format!("no private key in PEM form: {error}")))
+}
+
+/// The authorities in a file.
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(path)? {
+        roots
+            .add(authority)
+            .map_err(|error| file(path, &error.to_string()))?;
+    }
+    Ok(roots)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -9,8 +9,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::certificates::Certificates;
 use mq_server::store::Memory;
-use mq_server::{BlockingServer, Bridge, Config};
+use mq_server::{
+    Address, BlockingServer, Bridge, BridgeProtocol, ClientTls, Config, ConfigError, Listen,
+    StartError,
+};
 use mqtt_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, MessageBuf, ReadBuffer, Session,
 };
@@ -303,33 +307,213 @@ fn mosquitto() -> Option<PathBuf> {
     found.find(|path| path.exists()).map(Path::to_owned)
 }
 
+/// A Mosquitto with two listeners: a plain one, and one of which these are the lines.
+struct Mosquitto {
+    _process: Process,
+    _directory: tempfile::TempDir,
+    plain: SocketAddr,
+    other: SocketAddr,
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+impl Mosquitto {
+    /// None: it is not installed.
+    fn start(lines: &str) -> Option<Self> {
+        let program = mosquitto()?;
+        let directory = tempfile::tempdir().unwrap();
+        let [plain, other] = [free_address(), free_address()];
+        let file = directory.path().join("mosquitto.conf");
+        // It gives up the rights to read what is somebody else's, unless it is told not to.
+        let text = format!(
+            "user root\nallow_anonymous true\nlistener {} 127.0.0.1\nlistener {} 127.0.0.1\n{lines}",
+            plain.port(),
+            other.port()
+        );
+        std::fs::write(&file, text).unwrap();
+        let child = Command::new(program)
+            .arg("-c")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let process = Process(child);
+        let begin = Instant::now();
+        while TcpStream::connect(other).is_err() {
+            assert!(begin.elapsed() < PATIENCE, "mosquitto does not start");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self {
+            _process: process,
+            _directory: directory,
+            plain,
+            other,
+        })
+    }
+}
+
 /// The same against Mosquitto, where it is installed.
 #[test]
 fn messages_pass_to_mosquitto_and_back() {
-    let Some(program) = mosquitto() else {
+    let Some(mosquitto) = Mosquitto::start("") else {
         return;
     };
-    let directory = tempfile::tempdir().unwrap();
-    let at = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let file = directory.path().join("mosquitto.conf");
-    let text = format!("listener {} 127.0.0.1\nallow_anonymous true\n", at.port());
-    std::fs::write(&file, text).unwrap();
-    let child = Command::new(program)
-        .arg("-c")
-        .arg(&file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _process = Process(child);
-    let begin = Instant::now();
-    while TcpStream::connect(at).is_err() {
-        assert!(begin.elapsed() < PATIENCE, "mosquitto does not start");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let at = mosquitto.plain;
     let local = BlockingServer::start(with(bridge(at, &TOPICS))).unwrap();
     passes(address(&local), at);
+}
+
+/// A bridge to `localhost`, whose certificate it checks, and to which it shows one.
+fn over_tls(port: u16, tls: ClientTls) -> Bridge {
+    let mut bridge = bridge(([127, 0, 0, 1], port).into(), &TOPICS);
+    bridge.address = format!("localhost:{port}");
+    bridge.tls = Some(tls);
+    bridge
+}
+
+fn client_tls(certificates: &Certificates) -> ClientTls {
+    ClientTls::new(certificates.file("ca.pem")).with_identity(
+        certificates.file("client.pem"),
+        certificates.file("client.key"),
+    )
+}
+
+/// A server with MQTT in the plain and over TLS, for which clients need a certificate, and
+/// the port of the latter.
+fn with_tls(certificates: &Certificates) -> (BlockingServer, u16) {
+    let mut config = Config::ephemeral();
+    config.listen = Listen {
+        mqtt: Some(([127, 0, 0, 1], 0).into()),
+        ..Listen::none()
+    };
+    config.endpoints = vec!["mqtts://127.0.0.1:0".parse().unwrap()];
+    config.tls = Some(
+        certificates
+            .of_server()
+            .with_client_ca(certificates.file("ca.pem")),
+    );
+    let server = BlockingServer::start(config).unwrap();
+    let endpoint = server.endpoints().last().unwrap();
+    let port = match endpoint.address {
+        Address::Tcp(_, port) => port,
+        ref other => panic!("{other:?}"),
+    };
+    (server, port)
+}
+
+#[test]
+fn messages_pass_over_tls() {
+    let certificates = Certificates::new();
+    let (remote, port) = with_tls(&certificates);
+    let bridge = over_tls(port, client_tls(&certificates));
+    let local = BlockingServer::start(with(bridge)).unwrap();
+    passes(address(&local), address(&remote));
+}
+
+/// `bridge_cafile`, `bridge_certfile` and `bridge_keyfile` of `mosquitto.conf`, at a Mosquitto
+/// that wants a certificate of its clients.
+#[test]
+fn messages_pass_to_mosquitto_over_tls() {
+    let certificates = Certificates::new();
+    let file = |name| certificates.file(name).display().to_string();
+    let Some(mosquitto) = Mosquitto::start(&format!(
+        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
+        file("ca.pem"),
+        file("server.pem"),
+        file("server.key")
+    )) else {
+        return;
+    };
+    let bridge = over_tls(mosquitto.other.port(), client_tls(&certificates));
+    let local = BlockingServer::start(with(bridge)).unwrap();
+    passes(address(&local), mosquitto.plain);
+}
+
+/// Another authority, another name than the certificate's (RFC 9525), and no certificate
+/// where one is wanted: nothing passes, and each is tried again.
+#[test]
+fn a_broker_that_is_not_trusted_gets_nothing() {
+    let (certificates, others) = (Certificates::new(), Certificates::new());
+    let (remote, port) = with_tls(&certificates);
+    let of_others = ClientTls::new(others.file("ca.pem"));
+    let mut by_address = over_tls(port, client_tls(&certificates));
+    by_address.address = format!("127.0.0.1:{port}");
+    let bridges = [
+        over_tls(port, of_others),
+        by_address,
+        over_tls(port, ClientTls::new(certificates.file("ca.pem"))),
+    ];
+    for bridge in bridges {
+        let local = BlockingServer::start(with(bridge.clone())).unwrap();
+        let mut here = Client::connect(address(&local), "here");
+        let mut there = Client::connect(address(&remote), "there");
+        for client in [&mut here, &mut there] {
+            client.subscribe("state/b");
+            let mut seen = client.rest();
+            seen.retain(|seen| seen.starts_with("state/b 1"));
+            assert_eq!(seen, [""; 0], "{bridge:?}");
+        }
+    }
+}
+
+/// Files that cannot be used are said at the start.
+#[test]
+fn files_of_a_bridge_are_checked_at_the_start() {
+    let certificates = Certificates::new();
+    let file = |name| certificates.file(name);
+    for tls in [
+        ClientTls::new(file("nothing.pem")),
+        ClientTls::new(file("ca.pem")).with_identity(file("client.pem"), file("ca.pem")),
+        ClientTls::new(file("ca.pem")).with_identity(file("client.pem"), file("server.key")),
+    ] {
+        let started = BlockingServer::start(with(over_tls(1, tls.clone())));
+        assert!(matches!(started, Err(StartError::Tls(_))), "{tls:?}");
+    }
+}
+
+/// A broker of 3.1.1 sends a bridge what that has published, where it is asked for it: topics
+/// go one way. What it cannot say is left out.
+#[test]
+fn messages_pass_in_an_older_version() {
+    let older = |at, topics: &[&str]| {
+        let mut bridge = bridge(at, topics);
+        bridge.protocol = BridgeProtocol::V3_1_1;
+        bridge
+    };
+    let topics = ["out/# out 1 l/ r/", "in/# in 2 l/ r/"];
+    let mosquitto = Mosquitto::start("");
+    let ours = BlockingServer::start(Config::ephemeral()).unwrap();
+    let brokers = [Some(address(&ours)), mosquitto.as_ref().map(|m| m.plain)];
+    for at in brokers.into_iter().flatten() {
+        let local = BlockingServer::start(with(older(at, &topics))).unwrap();
+        let mut here = Client::connect(address(&local), "here");
+        let mut there = Client::connect(at, "there");
+        up(&mut here, &mut there);
+        here.subscribe("l/#");
+        there.subscribe("r/#");
+        for (qos, n) in [
+            (QoS::AtMostOnce, 0),
+            (QoS::AtLeastOnce, 1),
+            (QoS::ExactlyOnce, 2),
+        ] {
+            here.publish("l/out/1", "m", qos);
+            here.wait_for(&format!("l/out/1 m q{n}"));
+            there.wait_for(&format!("r/out/1 m q{}", n.min(1)));
+            there.publish("r/in/1", "m", qos);
+            there.wait_for(&format!("r/in/1 m q{n}"));
+            here.wait_for(&format!("l/in/1 m q{n}"));
+        }
+        assert_eq!(here.rest(), [""; 0]);
+        assert_eq!(there.rest(), [""; 0]);
+    }
+    let both = older(address(&ours), &["a/# both"]);
+    let started = BlockingServer::start(with(both));
+    assert!(matches!(
+        started,
+        Err(StartError::Config(ConfigError::BridgeEcho { .. }))
+    ));
 }

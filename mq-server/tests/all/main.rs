@@ -7,6 +7,7 @@
 mod authenticator;
 mod binary;
 mod bridge;
+mod certificates;
 mod fault;
 mod idle;
 mod kill;

@@ -1,12 +1,12 @@
 //! TLS, WebSocket, Unix sockets, the PROXY protocol, and one port for everything.
 
+use crate::certificates::Certificates;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use mq_server::{Address, Config, Endpoint, Listen, Server, TlsFiles};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -66,39 +66,7 @@ async fn is_refused(mut socket: impl AsyncRead + Unpin) {
     assert_eq!(heard, b"");
 }
 
-/// An authority, and what it signed for a server and a client, as files.
-struct Certificates {
-    directory: tempfile::TempDir,
-}
-
 impl Certificates {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority =
-            CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        std::fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
-        for name in ["server", "client"] {
-            let key = KeyPair::generate().unwrap();
-            let names = vec!["localhost".to_owned()];
-            let params = CertificateParams::new(names).unwrap();
-            let certificate = params.signed_by(&key, &authority).unwrap();
-            let path = directory.path().join(name);
-            std::fs::write(path.with_extension("pem"), certificate.pem()).unwrap();
-            std::fs::write(path.with_extension("key"), key.serialize_pem()).unwrap();
-        }
-        Self { directory }
-    }
-
-    fn file(&self, name: &str) -> std::path::PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn of_server(&self) -> TlsFiles {
-        TlsFiles::new(self.file("server.pem"), self.file("server.key"))
-    }
-
     fn connector(&self, with_certificate: bool) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&self.file("ca.pem"))).unwrap();
