@@ -74,6 +74,12 @@ pub struct Config {
     /// longer request is answered with this one in the CONNACK; sessions of
     /// MQTT 3.1 and 3.1.1 without clean session get it too.
     pub session_expiry_maximum: u32,
+    /// How long a delivery from a queue may be out unacknowledged, where neither the consumer
+    /// nor the queue nor a policy says it (`x-consumer-timeout`, `consumer-timeout`). Then the
+    /// channel is closed with 406, a STOMP client gets an ERROR, and the message is there
+    /// again. STOMP subscriptions in ActiveMQ's dialect have no such limit. Zero: for ever.
+    /// Default: 30 minutes, as in RabbitMQ.
+    pub consumer_timeout: Duration,
     /// Heart-beat interval proposed in AMQP's `connection.tune`, in seconds;
     /// zero proposes none.
     pub heartbeat: u16,
@@ -83,9 +89,11 @@ pub struct Config {
     pub stomp_heart_beat: Duration,
     /// Whose words STOMP's destinations and headers are. Default: RabbitMQ's.
     pub stomp_dialect: StompDialect,
-    /// Whether it is said in ActiveMQ's dialect that connections and consumers come and go: under
-    /// the topics `ActiveMQ.Advisory.Connection`, `ActiveMQ.Advisory.Consumer.Queue.NAME` and
-    /// `ActiveMQ.Advisory.Consumer.Topic.NAME`, with how many consumers there are. Default: no.
+    /// Whether it is said in ActiveMQ's dialect that connections, consumers and destinations come
+    /// and go, and that a message has expired or become a dead letter: under the topics
+    /// `ActiveMQ.Advisory.Connection`, `Consumer.Queue.NAME` and `Consumer.Topic.NAME` with how
+    /// many consumers there are, `Queue`, `Topic`, `TempQueue`, `TempTopic`,
+    /// `Expired.Queue.NAME` and `MessageDLQd.Queue.NAME`. Default: no.
     pub advisories: bool,
     /// Whether each queue of ActiveMQ's dialect has dead letters of its own in
     /// `ActiveMQ.DLQ.Queue.NAME` (`individualDeadLetterStrategy`). Default: no, all are in
@@ -172,6 +180,7 @@ impl Default for Config {
             seed: 0,
             unix_time: Duration::ZERO,
             session_expiry_maximum: u32::MAX,
+            consumer_timeout: Duration::from_secs(30 * 60),
             heartbeat: 60,
             stomp_heart_beat: Duration::from_millis(500),
             stomp_dialect: StompDialect::RabbitMq,

@@ -552,6 +552,27 @@ def _():
         equal(seen, [(b"300", -300), (b"600", -600)])
 
 
+@check("a consumer that holds a message for too long loses its channel: 406")
+def _():
+    with connected() as connection:
+        ch = connection.channel()
+        name = queue(ch, arguments={"x-consumer-timeout": 400})
+        ch.basic_publish("", name, b"held")
+        ch.basic_consume(name, lambda *_: None)
+        try:
+            for _ in range(100):
+                connection.process_data_events(time_limit=0.1)
+                ch.basic_qos(prefetch_count=1)
+        except ChannelClosedByBroker as error:
+            equal(error.reply_code, 406)
+            equal("delivery acknowledgement on channel 1 timed out" in error.reply_text, True)
+        else:
+            raise AssertionError("the channel is still open")
+        again = connection.channel()
+        method, _, body = again.basic_get(name, auto_ack=True)
+        equal((body, method.redelivered), (b"held", True))
+
+
 @check("a consistent-hash exchange spreads messages over its queues")
 def _():
     with channel() as ch:

@@ -77,6 +77,45 @@ for version in ("1.1", "1.2"):
             client.expect_nothing(0.6)
 
 
+for version in ("1.1", "1.2"):
+
+    @check(f"{version}: a durable subscription waits for its client, until it is ended by its name")
+    def _(version=version):
+        topic, body = "/topic/" + unique("durable"), unique("body")
+        name = {"activemq.subscriptionName": unique("name")}
+        client_id = {"client-id": unique("client")}
+
+        def back():
+            client = stomp_stomppy.Client(version)
+            client.stomp.connect("guest", "guest", wait=True, headers=client_id)
+            return client
+
+        with back() as client:
+            client.subscribe(topic, **name)
+        with stomp_stomppy.connected(version) as publisher:
+            publisher.send(topic, body, persistent="true")
+        with back() as client:
+            client.subscribe(topic, **name)
+            equal(client.next().body, body)
+        with back() as client, client.receipt() as receipt:
+            client.stomp.unsubscribe(id="1", receipt=receipt, **name)
+        with stomp_stomppy.connected(version) as publisher:
+            publisher.send(topic, body, persistent="true")
+        with back() as client:
+            client.subscribe(topic, **name)
+            client.expect_nothing()
+
+    @check(f"{version}: activemq.noLocal keeps what one publishes from oneself")
+    def _(version=version):
+        topic, body = "/topic/" + unique("local"), unique("body")
+        with stomp_stomppy.connected(version) as one, stomp_stomppy.connected(version) as other:
+            one.subscribe(topic, **{"activemq.noLocal": "true"})
+            other.subscribe(topic)
+            one.send(topic, body)
+            equal(other.next().body, body)
+            one.expect_nothing()
+
+
 for version in (mqtt_paho.V311, mqtt_paho.V5):
 
     @check(f"{mqtt_paho.NAMES[version]}: topics have other names by the rules")

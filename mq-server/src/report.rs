@@ -107,6 +107,7 @@ impl Reports {
         let why = match cause {
             DropCause::Full => "there is no room",
             DropCause::Refused => "there is no room, and it refuses what is published",
+            DropCause::Nowhere => "the dead-letter exchange leads nowhere, or back to the queue",
             DropCause::DeliveryLimit => "they came back too often",
             _ => "of a limit",
         };

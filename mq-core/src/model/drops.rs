@@ -44,6 +44,9 @@ pub enum DropCause {
     /// There is no room, and the queue refuses what is published (`x-overflow`). A
     /// publisher that waits for a confirmation receives a refusal.
     Refused,
+    /// A queue has given it up to its dead-letter exchange, and nothing is bound there that
+    /// takes it, or only a queue that has given it up before and would again.
+    Nowhere,
     /// It came back more often than `x-delivery-limit` allows. It goes to the dead-letter
     /// exchange, if the queue has one.
     DeliveryLimit,

@@ -3,7 +3,6 @@
 use super::message::Name;
 use super::refusal::Refusal;
 use super::request::{Credentials, Host, Identity, Login};
-use super::vhost::VirtualHost;
 use super::{ConnectionId, Model, Notice, refused};
 
 impl Model {
@@ -61,7 +60,7 @@ impl Model {
             let name = &vhost.shared.name;
             self.attendance.enter(connection, user, index, name)?;
             vhost.members.enter(connection, user, grant);
-            self.act(index, VirtualHost::advise_connection);
+            self.act(index, |vhost| vhost.advise_connection(true));
         }
         Ok(())
     }

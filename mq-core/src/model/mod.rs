@@ -9,8 +9,8 @@
 //! use core::time::Duration;
 //! use mq_core::Config;
 //! use mq_core::model::{
-//!     Answer, ConnectionId, Consume, Counted, DeclareQueue, Headers, Host, Identity, Login, Message,
-//!     Model, Name, Notice, Origin, Properties, Publish, Request, Settlement, Unrouted,
+//!     Answer, ConnectionId, Consume, ConsumerTimeout, Counted, DeclareQueue, Headers, Host, Identity,
+//!     Login, Message, Model, Name, Notice, Origin, Properties, Publish, Request, Settlement, Unrouted,
 //! };
 //! use std::sync::Arc;
 //!
@@ -62,6 +62,8 @@
 //!     leads: false,
 //!     priority: 0,
 //!     prefetch: 1,
+//!     timeout: ConsumerTimeout::Default,
+//!     no_local: false,
 //!     selector: None,
 //!     topic: None,
 //! };
@@ -140,8 +142,9 @@ pub use notice::{Notice, PublishOutcome, Said, Shortage};
 pub use queue::{Claim, ConsumerId, Delivery, Fetched, Lease, QueueId, QueueSettings, Settlement};
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{
-    Answer, BROWSED, Binding, BindingTarget, ChannelNumber, Consume, Credentials, DeclareExchange,
-    DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Step, Ticket, Unrouted,
+    Answer, BROWSED, Binding, BindingTarget, ChannelNumber, Consume, ConsumerTimeout, Credentials,
+    DeclareExchange, DeclareQueue, Host, Identity, Login, Operation, Publish, Request, Step,
+    Ticket, Unrouted,
 };
 pub(crate) use session::Census;
 pub use session::{
@@ -207,6 +210,8 @@ impl Model {
         let vhosts = config.virtual_hosts.iter().map(|name| {
             let mut vhost = VirtualHost::new(name, config.seed, store, config.limits.clone());
             vhost.shared.meter = meter.clone();
+            vhost.shared.consumer_timeout =
+                Some(config.consumer_timeout).filter(|timeout| !timeout.is_zero());
             vhost.shared.advises =
                 config.advisories && config.stomp_dialect == StompDialect::ActiveMq;
             vhost

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 
 use super::PublishOutcome;
 use super::exchange::ExchangeSettings;
@@ -44,6 +45,7 @@ pub const BROWSED: usize = 400;
 /// | [`Unbind`](Self::Unbind) | AMQP | `Done` |
 /// | [`DeclareQueue`](Self::DeclareQueue) | AMQP, STOMP | `QueueDeclared` |
 /// | [`MakeQueue`](Self::MakeQueue) | STOMP | `QueueDeclared` |
+/// | [`RenewQueue`](Self::RenewQueue) | STOMP | `QueueDeclared` |
 /// | [`CheckQueue`](Self::CheckQueue) | AMQP | `QueueDeclared` |
 /// | [`PurgeQueue`](Self::PurgeQueue) | AMQP | `Removed` |
 /// | [`DeleteQueue`](Self::DeleteQueue) | AMQP, STOMP | `Removed` |
@@ -143,6 +145,10 @@ pub enum Request {
     DeclareQueue(Box<DeclareQueue>),
     /// Question: a queue is to be there; if there is none, one with these settings.
     MakeQueue(Box<DeclareQueue>),
+    /// Makes the queue of a subscription that one consumer has at a time. One that is there
+    /// stays as it is, and with other arguments it begins anew. While it has a consumer it is
+    /// refused.
+    RenewQueue(Box<DeclareQueue>),
     /// Question: whether the queue is there.
     CheckQueue {
         /// The channel that it is about.
@@ -320,7 +326,9 @@ impl Request {
         match self {
             Self::DeclareExchange(declare) => Some(declare.channel),
             Self::Bind(binding) | Self::Unbind(binding) => Some(binding.channel),
-            Self::DeclareQueue(declare) | Self::MakeQueue(declare) => Some(declare.channel),
+            Self::DeclareQueue(declare) | Self::MakeQueue(declare) | Self::RenewQueue(declare) => {
+                Some(declare.channel)
+            }
             Self::Consume(consume) => Some(consume.channel),
             Self::DeleteExchange { channel, .. }
             | Self::DeleteQueue { channel, .. }
@@ -493,11 +501,28 @@ pub struct Consume {
     pub priority: i64,
     /// Deliveries that may be out unacknowledged; 0 is no limit.
     pub prefetch: u32,
+    /// How long a delivery may be out unacknowledged.
+    pub timeout: ConsumerTimeout,
     /// The text of a selector: only messages of which it is true are for the consumer.
     pub selector: Option<Name>,
+    /// The queue takes nothing that its connection publishes.
+    pub no_local: bool,
     /// The topic that the queue is there for, where the front end has made it for one:
     /// [`Config::advisories`](crate::Config::advisories) are about that.
     pub topic: Option<Name>,
+}
+
+/// How long a delivery to a consumer may be out unacknowledged, before its channel ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConsumerTimeout {
+    /// As long as the queue says, and otherwise
+    /// [`Config::consumer_timeout`](crate::Config::consumer_timeout).
+    #[default]
+    Default,
+    /// As long as the queue says, and otherwise for ever.
+    OfQueue,
+    /// So long, whatever the queue says.
+    Own(Duration),
 }
 
 /// A message to be routed.

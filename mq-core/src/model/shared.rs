@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     /// What is in force for queues and exchanges by their names.
     pub(crate) policies: Policies,
+    /// How long a delivery may be out unacknowledged, where nothing else says it.
+    pub(crate) consumer_timeout: Option<Duration>,
     /// It is said that connections and consumers come and go.
     pub(crate) advises: bool,
     /// The last identifier given out, to whatever it was.
@@ -50,6 +52,7 @@ impl Shared {
             now: Duration::ZERO,
             names: Names::new(seed, 0),
             policies: Policies::default(),
+            consumer_timeout: None,
             advises: false,
             last_id: 0,
             notices: VecDeque::new(),

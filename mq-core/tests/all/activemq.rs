@@ -446,7 +446,16 @@ fn individual_dead_letter_queues() {
     );
 }
 
-/// What came under advisory topics: the topic, the type, and how many consumers there are.
+fn advising() -> World {
+    World::with(Config {
+        stomp_dialect: StompDialect::ActiveMq,
+        advisories: true,
+        ..Config::default()
+    })
+}
+
+/// What came under advisory topics: the topic, and how many consumers there are, or what has
+/// become of a destination. Names that the broker has made up are `?`.
 fn advised(client: Stomp, world: &mut World) -> Vec<String> {
     let said = |frame: Frame| {
         let destination = frame.header("destination").unwrap();
@@ -457,7 +466,22 @@ fn advised(client: Stomp, world: &mut World) -> Vec<String> {
         let count = frame
             .header("consumerCount")
             .map(|count| format!(" {count}"));
-        topic.to_owned() + &count.unwrap_or_default()
+        let mut text = topic.to_owned() + &count.unwrap_or_default();
+        assert_eq!(frame.header("transformation"), Some("jms-advisory-json"));
+        if let Some(info) = frame.body.strip_prefix(r#"{"DestinationInfo":"#) {
+            let (_, rest) = info.split_once(r#""string":""#).unwrap();
+            let (name, rest) = rest.split_once('"').unwrap();
+            let what = match rest.contains(r#""operationType":0"#) {
+                true => "created",
+                false => "destroyed",
+            };
+            text = format!("{topic} {name} {what}");
+        }
+        if let Some(at) = text.find("stomp-temporary-") {
+            let end = text[at..].find(' ').map_or(text.len(), |end| at + end);
+            text.replace_range(at..end, "?");
+        }
+        text
     };
     messages(client, world).into_iter().map(said).collect()
 }
@@ -466,11 +490,7 @@ fn advised(client: Stomp, world: &mut World) -> Vec<String> {
 /// `Consumer.Topic.NAME`, with `consumerCount`. Nothing is said about those who listen there.
 #[test]
 fn advisories_of_connections_and_consumers() {
-    let mut world = World::with(Config {
-        stomp_dialect: StompDialect::ActiveMq,
-        advisories: true,
-        ..Config::default()
-    });
+    let mut world = advising();
     let listener = Stomp::connect(&mut world);
     subscribe(listener, &mut world, "1", "/topic/ActiveMQ.Advisory.>", "");
     assert!(advised(listener, &mut world).is_empty());
@@ -480,7 +500,12 @@ fn advisories_of_connections_and_consumers() {
     subscribe(client, &mut world, "t", "/topic/b.c", "");
     assert_eq!(
         advised(listener, &mut world),
-        ["Consumer.Queue.a 1", "Consumer.Topic.b.c 1"]
+        [
+            "Queue a created",
+            "Consumer.Queue.a 1",
+            "Topic b.c created",
+            "Consumer.Topic.b.c 1"
+        ]
     );
     let mut amqp = Amqp::connect(&mut world);
     amqp.consume(2, "a", "tag", true);
@@ -499,7 +524,79 @@ fn advisories_of_connections_and_consumers() {
     // A queue goes with its consumers.
     crate::world::amqp::delete_queue(&mut amqp, "a", false, false);
     amqp.seen(&mut world);
-    assert!(advised(listener, &mut world).is_empty());
+    assert_eq!(advised(listener, &mut world), ["Queue a destroyed"]);
+}
+
+/// `AdvisoryBroker.addDestination`, `removeDestination`: measured at ActiveMQ 5.17.2, whose
+/// bodies have these and more fields.
+#[test]
+fn advisories_of_destinations() {
+    let mut world = advising();
+    let listener = Stomp::connect(&mut world);
+    subscribe(listener, &mut world, "1", "/topic/ActiveMQ.Advisory.>", "");
+    let client = Stomp::connect(&mut world);
+    advised(listener, &mut world);
+    for (frame, expected) in [
+        (
+            "SEND\ndestination:/queue/a,b\n\nm",
+            &["Queue a created", "Queue b created"][..],
+        ),
+        (
+            "SUBSCRIBE\nid:1\ndestination:/temp-queue/t\n\n",
+            &["TempQueue ? created", "Consumer.Queue.? 1"],
+        ),
+        (
+            "SUBSCRIBE\nid:2\ndestination:/temp-topic/t\n\n",
+            &["TempTopic ? created", "Consumer.Topic.? 1"],
+        ),
+        ("SEND\ndestination:/topic/nobody\n\nm", &[]),
+        (
+            "SUBSCRIBE\nid:3\ndestination:/topic/x\n\n",
+            &["Topic x created", "Consumer.Topic.x 1"],
+        ),
+        (
+            "UNSUBSCRIBE\nid:3\n\n",
+            &["Consumer.Topic.x 0", "Topic x destroyed"],
+        ),
+        (
+            "UNSUBSCRIBE\nid:2\n\n",
+            &["Consumer.Topic.? 0", "TempTopic ? destroyed"],
+        ),
+        (
+            "UNSUBSCRIBE\nid:1\n\n",
+            &["Consumer.Queue.? 0", "TempQueue ? destroyed"],
+        ),
+    ] {
+        client.send(&mut world, frame);
+        assert_eq!(advised(listener, &mut world), expected, "{frame}");
+    }
+}
+
+/// `AdvisoryBroker.messageExpired`, `sendToDeadLetterQueue`.
+#[test]
+fn advisories_of_messages() {
+    let mut world = advising();
+    let listener = Stomp::connect(&mut world);
+    subscribe(listener, &mut world, "1", "/topic/ActiveMQ.Advisory.>", "");
+    let client = Stomp::connect(&mut world);
+    send(client, &mut world, "/queue/q", "expires:1000\n", "m");
+    advised(listener, &mut world);
+    world.wait(Duration::from_secs(2));
+    assert_eq!(
+        advised(listener, &mut world),
+        [
+            "MessageDLQd.Queue.q",
+            "Expired.Queue.q",
+            "Queue ActiveMQ.DLQ created"
+        ]
+    );
+    let more = "ack:client-individual\n";
+    subscribe(client, &mut world, "1", "/queue/q", more);
+    send(client, &mut world, "/queue/q", "", "refused");
+    let message = messages(client, &mut world).remove(0);
+    advised(listener, &mut world);
+    ack(client, &mut world, "NACK", &message, "");
+    assert_eq!(advised(listener, &mut world), ["MessageDLQd.Queue.q"]);
 }
 
 /// They are said where the settings want them, in ActiveMQ's dialect alone.

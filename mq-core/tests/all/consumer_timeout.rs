@@ -1,11 +1,15 @@
-//! `x-consumer-timeout`, and `consumer-timeout` of a policy: RabbitMQ, "Consumers", "Delivery
-//! Acknowledgement Timeout": "If a consumer does not ack its delivery for more than the timeout
-//! value [..], its channel will be closed with a PRECONDITION_FAILED channel exception."
+//! `consumer_timeout`, `x-consumer-timeout`, and `consumer-timeout` of a policy: RabbitMQ,
+//! "Consumers", "Delivery Acknowledgement Timeout": "If a consumer does not ack its delivery for
+//! more than the timeout value (30 minutes by default), its channel will be closed with a
+//! PRECONDITION_FAILED channel exception."
 
 use crate::world::World;
-use crate::world::amqp::{Amqp, table};
-use amqp_codec::FieldValue;
-use amqp_codec::connection::Tags;
+use crate::world::amqp::{Amqp, table, text};
+use crate::world::stomp::Stomp;
+use amqp_codec::connection::{ClientConfig, Tags};
+use amqp_codec::method::{basic, queue};
+use amqp_codec::{FieldValue, TableBuf};
+use mq_core::{Administration, ApplyTo, Config, Policy, PolicyKind, PolicyValue, StompDialect};
 use std::time::Duration;
 
 const LATE: &str = "channel.close 406 PRECONDITION_FAILED - delivery acknowledgement on channel 2 \
@@ -108,4 +112,210 @@ fn a_stomp_client_is_told() {
         "{text}"
     );
     assert!(socket.closed);
+}
+
+const MINUTE: u64 = 60_000;
+
+/// A broker whose clients need no heart-beats.
+fn quiet(consumer_timeout: Option<Duration>) -> World {
+    let default = Config::default();
+    World::with(Config {
+        heartbeat: 0,
+        consumer_timeout: consumer_timeout.unwrap_or(default.consumer_timeout),
+        ..default
+    })
+}
+
+fn patient(world: &mut World) -> Amqp {
+    Amqp::with(world, ClientConfig::default().with_heartbeat(0))
+}
+
+fn timeout(millis: Option<i64>) -> TableBuf {
+    table(millis.map(|millis| ("x-consumer-timeout", FieldValue::I64(millis))))
+}
+
+/// Which of the times holds (`consumer_timeouts.md` of RabbitMQ 4.3, "Precedence Summary"): that
+/// of the consumer, or else the lower one of the queue's argument and the policy's, or else that
+/// of the settings, which is 30 minutes. RabbitMQ before 4.3 has no time of the consumer.
+#[test]
+fn the_nearest_time_holds() {
+    let (s, m) = (1000, MINUTE as i64);
+    // Of the settings, by policy, of the queue, of the consumer, and which one it is.
+    type Row = (
+        Option<u64>,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        Option<u64>,
+    );
+    let rows: [Row; 12] = [
+        (None, None, None, None, Some(30 * MINUTE)),
+        (Some(0), None, None, None, None),
+        (Some(7000), None, None, None, Some(7000)),
+        (Some(7000), None, Some(45 * m), None, Some(45 * MINUTE)),
+        (None, None, Some(5 * s), None, Some(5000)),
+        (Some(0), None, Some(5 * s), None, Some(5000)),
+        (None, Some(9 * s), None, None, Some(9000)),
+        (None, Some(9 * s), Some(5 * s), None, Some(5000)),
+        (None, Some(5 * s), Some(9 * s), None, Some(5000)),
+        (None, None, None, Some(3 * s), Some(3000)),
+        (
+            None,
+            Some(5 * s),
+            Some(9 * s),
+            Some(60 * m),
+            Some(60 * MINUTE),
+        ),
+        (Some(0), None, None, Some(3 * s), Some(3000)),
+    ];
+    for (settings, policy, of_queue, of_consumer, expected) in rows {
+        for kind in ["classic", "quorum"] {
+            let row = (settings, policy, of_queue, of_consumer, kind);
+            let mut world = quiet(settings.map(Duration::from_millis));
+            if let Some(millis) = policy {
+                let policy = Policy {
+                    virtual_host: "/".into(),
+                    name: "p".into(),
+                    pattern: "q".into(),
+                    apply_to: ApplyTo::Queues,
+                    priority: 0,
+                    definition: [("consumer-timeout".into(), PolicyValue::Number(millis))].into(),
+                };
+                let kind = PolicyKind::Ordinary;
+                let done = world.administer(Administration::SetPolicy { kind, policy });
+                assert_eq!(done, Some(Ok(())));
+            }
+            let mut c = patient(&mut world);
+            let mut arguments = timeout(of_queue);
+            arguments.insert("x-queue-type", text(kind)).unwrap();
+            let declare = queue::Declare {
+                queue: "q",
+                durable: true,
+                arguments: arguments.as_table(),
+                ..Default::default()
+            };
+            c.codec.queue_declare(1, &declare).unwrap();
+            let arguments = timeout(of_consumer);
+            let consume = basic::Consume {
+                queue: "q",
+                consumer_tag: "t",
+                arguments: arguments.as_table(),
+                ..Default::default()
+            };
+            c.codec.consume(2, &consume).unwrap();
+            c.publish(1, "", "q", "m");
+            c.seen(&mut world);
+            let Some(expected) = expected else {
+                world.wait(seconds(86_400));
+                assert!(c.seen(&mut world).is_empty(), "{row:?}");
+                continue;
+            };
+            world.wait(Duration::from_millis(expected - 1));
+            assert!(c.seen(&mut world).is_empty(), "{row:?}");
+            world.wait(Duration::from_millis(1));
+            let late = LATE.replace("5000", &expected.to_string());
+            assert_eq!(c.seen(&mut world), [late], "{row:?}");
+        }
+    }
+}
+
+/// An argument of `basic.consume` that is no time.
+#[test]
+fn a_time_of_a_consumer_that_is_none_is_refused() {
+    for wrong in [text("soon"), FieldValue::I32(-1)] {
+        let mut world = World::new();
+        let mut c = owner(&mut world);
+        let arguments = table([("x-consumer-timeout", wrong)]);
+        let consume = basic::Consume {
+            queue: "q",
+            arguments: arguments.as_table(),
+            ..Default::default()
+        };
+        c.codec.consume(1, &consume).unwrap();
+        assert_eq!(
+            c.answer(&mut world),
+            "channel.close 406 PRECONDITION_FAILED - invalid arg 'x-consumer-timeout' for queue \
+             'q' in vhost '/'"
+        );
+    }
+}
+
+/// A policy that comes later is for what is out already.
+#[test]
+fn a_policy_is_for_what_is_out() {
+    let mut world = quiet(None);
+    let mut c = patient(&mut world);
+    c.declare("q", &TableBuf::new());
+    c.consume(2, "q", "t", false);
+    c.publish(1, "", "q", "m");
+    c.seen(&mut world);
+    world.wait(seconds(3));
+    let policy = Policy {
+        virtual_host: "/".into(),
+        name: "p".into(),
+        pattern: "q".into(),
+        apply_to: ApplyTo::Queues,
+        priority: 0,
+        definition: [("consumer-timeout".into(), PolicyValue::Number(5000))].into(),
+    };
+    let kind = PolicyKind::Ordinary;
+    world.administer(Administration::SetPolicy { kind, policy });
+    world.wait(Duration::from_millis(1999));
+    assert!(c.seen(&mut world).is_empty());
+    world.wait(Duration::from_millis(1));
+    assert_eq!(c.seen(&mut world), [LATE]);
+}
+
+/// STOMP in RabbitMQ's dialect has the time of the settings, and ActiveMQ knows none: there
+/// only what the queue or the subscription says holds.
+#[test]
+fn what_holds_for_a_stomp_client() {
+    let rows = [
+        (StompDialect::RabbitMq, None, "", Some(30 * MINUTE)),
+        (
+            StompDialect::RabbitMq,
+            Some(9000),
+            "x-consumer-timeout:5000\n",
+            Some(5000),
+        ),
+        (StompDialect::ActiveMq, None, "", None),
+        (StompDialect::ActiveMq, Some(5000), "", Some(5000)),
+        (
+            StompDialect::ActiveMq,
+            None,
+            "x-consumer-timeout:5000\n",
+            Some(5000),
+        ),
+    ];
+    for (stomp_dialect, of_queue, header, expected) in rows {
+        let row = (stomp_dialect, of_queue, header);
+        let mut world = World::with(Config {
+            stomp_dialect,
+            ..Config::default()
+        });
+        let mut owner = patient(&mut world);
+        owner.declare("q", &timeout(of_queue));
+        owner.publish(1, "", "q", "m");
+        owner.seen(&mut world);
+        let c = Stomp::connect(&mut world);
+        let more = format!("ack:client\n{header}");
+        c.subscribe(&mut world, "1", "/amq/queue/q", &more);
+        assert_eq!(c.messages(&mut world), ["m"]);
+        let almost = Duration::from_millis(expected.unwrap_or(24 * 60 * MINUTE) - 1);
+        world.wait(almost);
+        assert!(!world.is_closed(c.0), "{row:?}");
+        world.wait(Duration::from_millis(1));
+        assert_eq!(world.is_closed(c.0), expected.is_some(), "{row:?}");
+    }
+}
+
+/// A subscription with a time that is none.
+#[test]
+fn a_time_of_a_subscription_that_is_none_is_an_error() {
+    let mut world = World::new();
+    let c = Stomp::connect(&mut world);
+    c.subscribe(&mut world, "1", "/queue/q", "x-consumer-timeout:soon\n");
+    let frames = c.frames(&mut world);
+    assert_eq!(frames[0].command, "ERROR");
+    assert_eq!(frames[0].header("message"), Some("Invalid header"));
 }

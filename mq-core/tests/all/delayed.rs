@@ -189,6 +189,46 @@ fn no_more_wait_than_may() {
     assert_eq!(c.seen(&mut world), ["ack 3-3"]);
 }
 
+/// RabbitMQ's plugin has no limit of what waits, and a letter has no publisher that could be
+/// refused: it waits like the others.
+#[test]
+fn a_letter_waits_though_no_more_may() {
+    let limits = Limits {
+        delayed_messages: 1,
+        ..Limits::default()
+    };
+    let mut world = World::with(Config {
+        limits,
+        ..Config::default()
+    });
+    let mut c = owner(&mut world, "direct");
+    let arguments = table([
+        ("x-dead-letter-exchange", text("x")),
+        ("x-dead-letter-routing-key", text("k")),
+    ]);
+    c.declare("work", &arguments);
+    publish(&mut c, millis(5000), "first", false);
+    let headers = table([("x-delay", millis(3000))]);
+    let fields = PropertyFields {
+        headers: Some(headers.as_table()),
+        ..Default::default()
+    };
+    c.publish_with(1, "", "work", "letter", false, &fields);
+    c.get("work", false);
+    assert_eq!(c.answer(&mut world), "get-ok 1 letter +0");
+    c.codec
+        .reject(1, 1, amqp_codec::connection::Requeue::No)
+        .unwrap();
+    c.consume(2, "q", "t", true);
+    assert_eq!(c.answer(&mut world), "basic.consume-ok t");
+    world.wait(Duration::from_millis(2999));
+    assert!(c.seen(&mut world).is_empty());
+    world.wait(Duration::from_millis(1));
+    assert_eq!(c.seen(&mut world), ["t 1 letter"]);
+    world.wait(seconds(2));
+    assert_eq!(c.seen(&mut world), ["t 2 first"]);
+}
+
 /// A transaction in which too many would wait is not done at all.
 #[test]
 fn no_more_wait_by_a_transaction() {

@@ -89,6 +89,34 @@ fn a_dead_letter_queue_that_refuses_is_named() {
     assert_eq!(reports(&mut world), expected);
 }
 
+/// RabbitMQ drops a letter that nothing is bound for, and one that goes round without anybody's
+/// doing ("Dead Lettered Messages", "Automatic Message Deletion"; `rabbit_dead_letter.erl`,
+/// which logs the cycle).
+#[test]
+fn a_letter_that_belongs_nowhere_is_reported() {
+    for (exchange, key) in [
+        ("amq.direct", "nothing"),
+        ("", "nobody"),
+        ("", "q"),
+        ("no", "q"),
+    ] {
+        let mut world = world();
+        let mut client = Amqp::connect(&mut world);
+        let arguments = table([
+            ("x-message-ttl", FieldValue::I32(1)),
+            ("x-dead-letter-exchange", text(exchange)),
+            ("x-dead-letter-routing-key", text(key)),
+        ]);
+        client.declare("q", &arguments);
+        client.publish(1, "", "q", "body");
+        client.seen(&mut world);
+        assert_eq!(reports(&mut world), []);
+        world.wait(std::time::Duration::from_millis(2));
+        let expected = [(queue("q"), DropCause::Nowhere, 1)];
+        assert_eq!(reports(&mut world), expected, "{exchange:?} {key}");
+    }
+}
+
 #[test]
 fn a_message_that_came_back_too_often_is_reported() {
     let mut world = world();

@@ -1,6 +1,7 @@
 //! The broker at its public surface: bytes and other inputs in, outputs out.
 
 mod activemq;
+mod activemq_durable;
 mod admission;
 mod adversary;
 mod amqp;

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::{ReplyError, Tags};
 use amqp_codec::method::basic;
+use core::time::Duration;
 
 use super::asked::Next;
 use super::channel::{Channel, Mode, Operation, TOO_LARGE};
@@ -12,10 +13,9 @@ use super::{Answer, Serving};
 use crate::frontend::settle;
 use crate::model::Request;
 use crate::model::message::Name;
-use crate::model::queue::SELECTOR;
-use crate::model::queue::{REPLY_QUEUE, Settlement};
+use crate::model::queue::{CONSUMER_TIMEOUT, REPLY_QUEUE, SELECTOR, Settlement};
 use crate::model::refusal::Refusal;
-use crate::model::request::Consume;
+use crate::model::request::{Consume, ConsumerTimeout};
 
 /// Messages that AMQP cannot say, which one `basic.get` gives up at most before it
 /// answers that there is none. The next one goes on from there.
@@ -54,23 +54,31 @@ impl Channel {
             return self.consume_replies(s, m, tag);
         }
         let name = self.queue_name(s, m.queue)?;
-        let priority = match m.arguments.get("x-priority") {
-            None => 0,
-            Some(value) => value.as_i64().ok_or_else(|| {
-                s.refuse(Refusal::precondition_failed(format_args!(
-                    "invalid arg 'x-priority' for queue '{name}' in vhost '{}'",
-                    s.virtual_host
-                )))
-            })?,
+        let invalid = |argument: &str| {
+            s.refuse(Refusal::precondition_failed(format_args!(
+                "invalid arg '{argument}' for queue '{name}' in vhost '{}'",
+                s.virtual_host
+            )))
         };
-        let selector = match m.arguments.get(SELECTOR) {
+        let argument = |argument| m.arguments.get(argument);
+        let priority = match argument("x-priority") {
+            None => 0,
+            Some(value) => value.as_i64().ok_or_else(|| invalid("x-priority"))?,
+        };
+        let selector = match argument(SELECTOR) {
             None => None,
-            Some(value) => Some(value.as_str().map(Name::from).ok_or_else(|| {
-                s.refuse(Refusal::precondition_failed(format_args!(
-                    "invalid arg '{SELECTOR}' for queue '{name}' in vhost '{}'",
-                    s.virtual_host
-                )))
-            })?),
+            Some(value) => {
+                let text = value.as_str().ok_or_else(|| invalid(SELECTOR))?;
+                Some(Name::from(text))
+            }
+        };
+        let timeout = match argument(CONSUMER_TIMEOUT) {
+            None => ConsumerTimeout::Default,
+            Some(value) => {
+                let millis = value.as_i64().and_then(|millis| u64::try_from(millis).ok());
+                let millis = millis.ok_or_else(|| invalid(CONSUMER_TIMEOUT))?;
+                ConsumerTimeout::Own(Duration::from_millis(millis))
+            }
         };
         let question = Request::Consume(Box::new(Consume {
             channel: s.number,
@@ -80,6 +88,9 @@ impl Channel {
             leads: false,
             priority,
             prefetch: self.prefetch,
+            timeout,
+            // As in RabbitMQ the flag has no effect.
+            no_local: false,
             selector,
             topic: None,
         }));

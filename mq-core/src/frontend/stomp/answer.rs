@@ -7,6 +7,7 @@ use stomp_codec::{Command, Version};
 
 use super::super::give_back;
 use super::{Failure, Receiver, SERVER, Session, StompFrontEnd, destination, headers};
+use crate::dialect::StompDialect;
 use crate::frontend::body::LARGE;
 use crate::model::PublishOutcome;
 use crate::model::message::{Message, Name};
@@ -21,6 +22,7 @@ use core::time::Duration;
 pub(super) enum Asked {
     Login {
         host: String,
+        client: Option<Name>,
     },
     /// A step before the last one of a SUBSCRIBE or of a temporary queue.
     Preparation,
@@ -90,11 +92,11 @@ impl StompFrontEnd {
             return;
         };
         match (asked, notice) {
-            (Asked::Login { .. }, Notice::LoggedIn { user }) => {
+            (Asked::Login { client, .. }, Notice::LoggedIn { user }) => {
                 self.user = user;
-                self.welcome(now);
+                self.welcome(now, client);
             }
-            (Asked::Login { host }, Notice::Refused(refusal)) => {
+            (Asked::Login { host, .. }, Notice::Refused(refusal)) => {
                 self.turn_away(now, &host, &refusal);
             }
             (
@@ -162,8 +164,13 @@ impl StompFrontEnd {
     }
 
     /// Answers CONNECT with CONNECTED.
-    fn welcome(&mut self, now: Duration) {
-        let name = self.names.next("session-");
+    fn welcome(&mut self, now: Duration, client: Option<Name>) {
+        let name = match &client {
+            Some(client) if self.config.stomp_dialect == StompDialect::ActiveMq => {
+                String::from(&**client)
+            }
+            _ => self.names.next("session-"),
+        };
         let accept = Accept {
             session: Some(&name),
             server: Some(SERVER),
@@ -171,7 +178,10 @@ impl StompFrontEnd {
         };
         if self.codec.accept(now, &accept).is_ok() {
             self.link.tell(Request::OpenChannel { channel: 0 });
-            self.session = Some(Session::default());
+            self.session = Some(Session {
+                client,
+                ..Session::default()
+            });
         }
     }
 

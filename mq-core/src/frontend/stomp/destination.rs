@@ -8,7 +8,8 @@ use stomp_codec::{Command, Version};
 
 use crate::dialect::StompDialect;
 use crate::model::exchange::TOPIC_EXCHANGE;
-use crate::model::message::{Message, Origin};
+use crate::model::message::{Message, Name, Origin};
+use crate::model::queue::DURABLE_SUBSCRIPTION;
 
 /// A destination of SEND or SUBSCRIBE, or a reply-to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +167,14 @@ pub(super) fn virtual_topic(queue: &str) -> Option<&str> {
     let (name, topic) = rest.split_once('.')?;
     let is_one = !name.is_empty() && topic.len() > VIRTUAL.len() && topic.starts_with(VIRTUAL);
     is_one.then_some(topic)
+}
+
+/// The queue of a durable subscription, by the client and the subscription's name.
+pub(super) fn durable(client: &str, name: &str) -> Name {
+    Name::from(alloc::format!(
+        "{DURABLE_SUBSCRIPTION}{}/{name}",
+        encode(client)
+    ))
 }
 
 /// What the name of a virtual topic begins with.

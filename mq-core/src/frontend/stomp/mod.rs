@@ -14,7 +14,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::connection::{
     Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, Reading, ServerConfig,
-    ServerConnection, ServerEvent, Subscription,
+    ServerConnection, ServerEvent, Subscription, UnmatchedUnsubscribe,
 };
 
 use stomp_codec::Limits;
@@ -57,6 +57,9 @@ enum Receiver {
 /// The channel of the model that a connection is.
 const CHANNEL: ChannelNumber = 0;
 
+/// The name of a client's durable subscription to a topic (ActiveMQ).
+const SUBSCRIPTION_NAME: &str = "activemq.subscriptionName";
+
 /// Bytes in which most frames have all of their headers.
 const LONGEST_HEAD: usize = 4 * 1024;
 
@@ -80,6 +83,8 @@ pub(super) struct StompFrontEnd {
 /// What a connection has after login.
 #[derive(Default)]
 struct Session {
+    /// Who the client says it is (`client-id`), for its durable subscriptions.
+    client: Option<Name>,
     consumers: FewMap<ConsumerId, Receiver>,
     /// A subscription to several destinations has as many.
     by_subscription: FewMap<Subscription, Vec<ConsumerId>>,
@@ -152,6 +157,7 @@ impl StompFrontEnd {
             HostHeader::Optional
         };
         let codec = ServerConfig::default()
+            .with_unmatched_unsubscribe(UnmatchedUnsubscribe::PassedOn)
             .with_heart_beat(HeartBeat {
                 send: config.stomp_heart_beat,
                 receive: config.stomp_heart_beat,
@@ -180,13 +186,14 @@ impl StompFrontEnd {
         let default = terms.virtual_host.map(Name::from);
         let host = connect.host.as_deref().map(Name::from);
         let name = host.as_deref().unwrap_or_default().to_string();
+        let client = connect.frame.header("client-id").map(Name::from);
         let host = match host {
             None => Host::Default(default),
             Some(host) if self.config.stomp_host_fallback => Host::NamedOrDefault(host, default),
             Some(host) => Host::Named(host),
         };
         let login = Request::Login(Box::new(Login { identity, host }));
-        self.link.ask(login, Asked::Login { host: name });
+        self.link.ask(login, Asked::Login { host: name, client });
     }
 
     /// Acts on an event of an open session. What is done at once is answered at once, the
@@ -228,20 +235,27 @@ impl StompFrontEnd {
             } => {
                 session.settle(&mut self.link, &unacknowledged, Settlement::Requeue);
                 let queue = session.unsubscribe(&mut self.link, subscription);
-                let durable = frame.header("durable");
-                let forget = durable.and_then(|value| headers::boolean(&value)) == Some(true);
+                let forget = headers::flag(&frame, "durable") == Some(true)
+                    || frame.header(SUBSCRIPTION_NAME).is_some();
                 if let (Some(queue), true) = (queue, forget) {
-                    let question = Request::DeleteQueue {
-                        channel: CHANNEL,
-                        queue,
-                        if_unused: false,
-                        if_empty: false,
-                    };
-                    let receipt = receipt.as_deref().map(String::from);
-                    self.link.ask(question, Asked::Unsubscribe { receipt });
+                    self.forget(queue, receipt.as_deref());
                     return;
                 }
                 receipt
+            }
+            ServerEvent::UnmatchedUnsubscribe { receipt, frame, .. } => {
+                let name = frame.header(SUBSCRIPTION_NAME);
+                let queue = name.map(|name| session.durable_queue(&name));
+                match queue {
+                    Some(Ok(queue)) => self.forget(queue, receipt.as_deref()),
+                    Some(Err(failure)) => self.fail(now, receipt.as_deref(), &failure),
+                    None => {
+                        let why = "there is no such subscription";
+                        let failure = Failure::new("unknown subscription", why);
+                        self.fail(now, receipt.as_deref(), &failure);
+                    }
+                }
+                return;
             }
             ServerEvent::Ack(ack) => {
                 let receipt = ack.receipt.as_deref();
@@ -264,6 +278,18 @@ impl StompFrontEnd {
             _ => return,
         };
         self.receipt(receipt.as_deref());
+    }
+
+    /// Ends a durable subscription for ever.
+    fn forget(&mut self, queue: Name, receipt: Option<&str>) {
+        let question = Request::DeleteQueue {
+            channel: CHANNEL,
+            queue,
+            if_unused: false,
+            if_empty: false,
+        };
+        let receipt = receipt.map(String::from);
+        self.link.ask(question, Asked::Unsubscribe { receipt });
     }
 
     /// Settles deliveries. The receipt comes when that is stored.
@@ -534,6 +560,15 @@ impl Session {
             .iter()
             .filter_map(|delivery| self.held.remove(delivery))
             .collect()
+    }
+
+    /// The queue of the client's durable subscription of that name (ActiveMQ).
+    fn durable_queue(&self, name: &str) -> Result<Name, Failure> {
+        let Some(client) = &self.client else {
+            let why = "activemq.subscriptionName needs a client-id in CONNECT";
+            return Err(Failure::new("Missing header", why));
+        };
+        Ok(destination::durable(client, name))
     }
 
     fn settle(&mut self, link: &mut Link<Asked>, deliveries: &[u64], settlement: Settlement) {

@@ -4,19 +4,20 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 use stomp_codec::Version;
 use stomp_codec::connection::{AckMode, Subscribe};
 
 use super::answer::Asked;
 use super::destination::{self, pattern, virtual_topic};
 use super::headers::{self, QueueShape, flag};
-use super::{CHANNEL, Destination, Failure, StompFrontEnd, invalid};
+use super::{CHANNEL, Destination, Failure, SUBSCRIPTION_NAME, StompFrontEnd, invalid};
 use crate::dialect::StompDialect;
 use crate::model::Request;
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Headers, Name, Value};
-use crate::model::queue::SELECTOR;
-use crate::model::request::{Binding, BindingTarget, Consume, DeclareQueue};
+use crate::model::queue::{CONSUMER_TIMEOUT, SELECTOR, SUBSCRIPTION, TEMPORARY_TOPIC};
+use crate::model::request::{Binding, BindingTarget, Consume, ConsumerTimeout, DeclareQueue};
 
 /// Who holds the messages of a subscription against its selector.
 enum Selects {
@@ -39,6 +40,16 @@ impl StompFrontEnd {
                 Failure::new("Invalid header", "the prefetch count has to be a number")
             })?,
         };
+        let timeout = match subscribe.frame.header(CONSUMER_TIMEOUT) {
+            Some(millis) => {
+                ConsumerTimeout::Own(Duration::from_millis(millis.parse().map_err(|_| {
+                    Failure::new("Invalid header", "the consumer timeout has to be a number")
+                })?))
+            }
+            // ActiveMQ has no time of the broker.
+            None if self.config.stomp_dialect == StompDialect::ActiveMq => ConsumerTimeout::OfQueue,
+            None => ConsumerTimeout::Default,
+        };
         let count = all.len();
         for (index, destination) in all.into_iter().enumerate() {
             let own = matches!(
@@ -47,12 +58,17 @@ impl StompFrontEnd {
             );
             let topic = match &destination {
                 Destination::Topic(key) if self.config.advisories => Some(Name::from(&**key)),
+                Destination::TemporaryTopic(name) if self.config.advisories => {
+                    Some(Name::from(self.temporary_topic(name)))
+                }
                 _ => None,
             };
             let (queue, selects) = self.source(subscribe, destination)?;
-            let selector = match selects {
-                Selects::Consumer => subscribe.frame.header("selector"),
-                Selects::Queue => None,
+            let no_local = flag(&subscribe.frame, "activemq.noLocal") == Some(true);
+            let (selector, no_local) = match selects {
+                // As in ActiveMQ a queue is for everybody.
+                Selects::Consumer => (subscribe.frame.header("selector"), false),
+                Selects::Queue => (None, no_local),
             };
             let question = Request::Consume(Box::new(Consume {
                 channel: CHANNEL,
@@ -63,6 +79,8 @@ impl StompFrontEnd {
                 leads: flag(&subscribe.frame, "activemq.exclusive") == Some(true),
                 priority: priority(subscribe),
                 prefetch,
+                timeout,
+                no_local,
                 selector: selector.map(Name::from),
                 topic,
             }));
@@ -125,7 +143,16 @@ impl StompFrontEnd {
             }
             return Ok((self.temporary_queue(name, false), Selects::Consumer));
         }
-        match self.resolve(destination) {
+        let resolved = self.resolve(destination);
+        let is_queue = matches!(
+            resolved,
+            Destination::Queue(_) | Destination::ExistingQueue(_)
+        );
+        if is_queue && subscribe.frame.header(SUBSCRIPTION_NAME).is_some() {
+            let why = "Invalid Subscription: cannot durably subscribe to a Queue destination!";
+            return Err(Failure::new("Invalid header", why));
+        }
+        match resolved {
             Destination::Queue(name) => {
                 let name = Name::from(name);
                 let shape = QueueShape::of_queue(&subscribe.frame);
@@ -180,7 +207,7 @@ impl StompFrontEnd {
         };
         let first = session
             .temporary_topics
-            .get_or_insert_with(|| Name::from(names.next("stomp-temporary-topic-")));
+            .get_or_insert_with(|| Name::from(names.next(TEMPORARY_TOPIC)));
         alloc::format!("{first}.{name}")
     }
 
@@ -193,49 +220,91 @@ impl StompFrontEnd {
         key: &str,
     ) -> Result<(Name, Selects), Failure> {
         let shape = QueueShape::of_subscription(&subscribe.frame);
+        if let Some(name) = subscribe.frame.header(SUBSCRIPTION_NAME) {
+            return self.durable(subscribe, exchange, key, &name);
+        }
         let named = subscribe.frame.header("x-queue-name");
         let queue = match (named, shape.durable, &subscribe.id) {
             (Some(name), ..) => String::from(name),
-            (None, false, _) => self.names.next("stomp-subscription-"),
+            (None, false, _) => self.names.next(SUBSCRIPTION),
             (None, true, Some(id)) => {
                 let destination = &subscribe.destination;
-                alloc::format!("stomp-subscription-{id}-{destination}")
+                alloc::format!("{SUBSCRIPTION}{id}-{destination}")
             }
             (None, true, None) => {
                 let why = "a durable subscription needs an id";
                 return Err(Failure::new("Missing header", why));
             }
         };
-        let (source, queue) = (Name::from(exchange), Name::from(queue));
-        let mut arguments = headers::queue_arguments(|name| subscribe.frame.header(name));
-        if let Some(selector) = subscribe.frame.header("selector") {
-            arguments.push(SELECTOR, Value::string(&selector));
+        let queue = Name::from(queue);
+        let mut arguments = subscription_arguments(subscribe);
+        if !shape.durable
+            && let Some(most) = pending_limit(subscribe)?
+        {
+            arguments.set("x-max-length", Value::long(most));
         }
-        let questions = [
-            // Looked at first, so that no queue is left over.
-            Request::CheckExchange {
-                channel: CHANNEL,
-                name: source.clone(),
-            },
-            Request::DeclareQueue(Box::new(DeclareQueue {
-                channel: CHANNEL,
-                name: queue.clone(),
-                durable: shape.durable,
-                exclusive: shape.exclusive,
-                auto_delete: shape.auto_delete,
-                arguments,
-            })),
-            bind(&source, &queue, key),
-        ];
-        for question in questions {
-            self.link.ask(question, Asked::Preparation);
-        }
+        let declare = Request::DeclareQueue(Box::new(DeclareQueue {
+            channel: CHANNEL,
+            name: queue.clone(),
+            durable: shape.durable,
+            exclusive: shape.exclusive,
+            auto_delete: shape.auto_delete,
+            arguments,
+        }));
+        self.bind_new(declare, exchange, key, &queue);
         if let (Some(session), true) = (&mut self.session, shape.durable) {
             session
                 .durable
                 .insert(subscribe.subscription, queue.clone());
         }
         Ok((queue, Selects::Queue))
+    }
+
+    /// The queue of a durable subscription that has a name (ActiveMQ). With another topic or
+    /// selector it is another subscription, which begins anew (`TopicRegion`).
+    fn durable(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        exchange: &str,
+        key: &str,
+        name: &str,
+    ) -> Result<(Name, Selects), Failure> {
+        let Some(session) = &mut self.session else {
+            return Err(Failure::new("not_allowed", "there is no session"));
+        };
+        let queue = session.durable_queue(name)?;
+        session
+            .durable
+            .insert(subscribe.subscription, queue.clone());
+        let mut arguments = subscription_arguments(subscribe);
+        let topic = alloc::format!("{exchange} {key}");
+        arguments.push(TOPIC, Value::string(&topic));
+        let declare = Request::RenewQueue(Box::new(DeclareQueue {
+            channel: CHANNEL,
+            name: queue.clone(),
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            arguments,
+        }));
+        self.bind_new(declare, exchange, key, &queue);
+        Ok((queue, Selects::Queue))
+    }
+
+    /// Makes the queue of a subscription, and binds it.
+    fn bind_new(&mut self, declare: Request, exchange: &str, key: &str, queue: &Name) {
+        let questions = [
+            // Looked at first, so that no queue is left over.
+            Request::CheckExchange {
+                channel: CHANNEL,
+                name: Name::from(exchange),
+            },
+            declare,
+            bind(exchange, queue, key),
+        ];
+        for question in questions {
+            self.link.ask(question, Asked::Preparation);
+        }
     }
 
     /// The queue of `/temp-queue/N`, made when it is first named. Its messages come to the
@@ -267,6 +336,8 @@ impl StompFrontEnd {
                 leads: false,
                 priority: 0,
                 prefetch: 0,
+                timeout: ConsumerTimeout::Default,
+                no_local: false,
                 selector: None,
                 topic: None,
             }));
@@ -275,6 +346,36 @@ impl StompFrontEnd {
         }
         queue
     }
+}
+
+/// The argument of the queue of a durable subscription that says what it is bound to.
+const TOPIC: &str = "x-subscription-topic";
+
+/// The arguments of the queue of a subscription, which alone has it.
+fn subscription_arguments(subscribe: &Subscribe<'_>) -> Headers {
+    let mut arguments = headers::queue_arguments(|name| subscribe.frame.header(name));
+    if let Some(selector) = subscribe.frame.header("selector") {
+        arguments.push(SELECTOR, Value::string(&selector));
+    }
+    arguments
+}
+
+/// Messages that may wait for a subscription to a topic, before the oldest are dropped
+/// (ActiveMQ: `maximumPendingMessageLimit`); less than 0 is no limit.
+fn pending_limit(subscribe: &Subscribe<'_>) -> Result<Option<i64>, Failure> {
+    let header = subscribe
+        .frame
+        .header("activemq.maximumPendingMessageLimit");
+    let Some(limit) = header else {
+        return Ok(None);
+    };
+    let limit: i64 = limit.parse().map_err(|_| {
+        Failure::new(
+            "Invalid header",
+            "the limit of pending messages has to be a number",
+        )
+    })?;
+    Ok((limit >= 0).then_some(limit))
 }
 
 /// A binding of a queue.

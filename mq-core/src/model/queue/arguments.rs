@@ -13,7 +13,7 @@ pub(crate) use crate::policy::LONGEST_MILLIS;
 /// The argument of a queue, or of a consumer, with a selector.
 pub(crate) const SELECTOR: &str = "x-selector";
 
-/// The argument of a queue that says how long a delivery may be out unacknowledged.
+/// The argument of a queue, or of a consumer, that says how long a delivery may be out unacknowledged.
 pub(crate) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 
 /// The argument of a queue that gives up to another queue, which is made when it is not there.

@@ -6,6 +6,7 @@ use core::ops::Bound;
 
 use crate::few_map::FewMap;
 use crate::model::id::{ChannelId, ConsumerId, QueueId};
+use crate::model::request::ConsumerTimeout;
 
 /// What a channel can take.
 #[derive(Debug)]
@@ -138,6 +139,8 @@ pub(crate) struct Consumer {
     pub(crate) priority: i64,
     /// Deliveries that may be out unacknowledged; zero is no limit.
     pub(crate) prefetch: u32,
+    /// How long a delivery may be out unacknowledged.
+    pub(crate) timeout: ConsumerTimeout,
     pub(crate) unacknowledged: u32,
     /// Its place among those that its channel keeps waiting.
     waits: Option<Wait>,
@@ -153,6 +156,7 @@ impl Consumer {
             leads: false,
             priority: 0,
             prefetch: 0,
+            timeout: ConsumerTimeout::Default,
             unacknowledged: 0,
             waits: None,
         }

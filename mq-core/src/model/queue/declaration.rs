@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::queues::{Left, Queues, Removed};
 use super::{
-    ChannelId, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready,
+    ChannelId, Happened, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready,
     Unacknowledged, inequivalent,
 };
 use crate::model::change::Change;
@@ -134,12 +134,29 @@ impl Queues {
                 .touch(shared, id)
                 .ok_or_else(|| shared.not_found("queue", name));
         }
-        if name.starts_with("amq.") {
-            return Err(Refusal::access_refused(format_args!(
-                "queue name '{name}' contains reserved prefix 'amq.*'"
+        check_name(name)?;
+        if self.names.len() >= shared.limits.queues {
+            return Err(Refusal::precondition_failed(format_args!(
+                "cannot declare queue '{name}': queue limit in vhost '{}' ({}) is reached",
+                shared.name, shared.limits.queues
             )));
         }
         self.create(shared, name, settings)
+    }
+
+    /// A durable queue is to be there for what others give up. No limit is asked: who could
+    /// be told of it is not there, and one for each queue is the most.
+    pub(crate) fn make_for_letters(
+        &mut self,
+        shared: &mut Shared,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        if self.names.contains_key(name) {
+            return Ok(());
+        }
+        check_name(name)?;
+        self.create(shared, name, QueueSettings::durable())?;
+        Ok(())
     }
 
     /// Marks a queue as used, and tells its state.
@@ -163,12 +180,6 @@ impl Queues {
         }
         let arguments = QueueArguments::parse(name, &shared.name, &settings.arguments)?;
         self.check_kind(shared, name, &settings, &arguments)?;
-        if self.names.len() >= shared.limits.queues {
-            return Err(Refusal::precondition_failed(format_args!(
-                "cannot declare queue '{name}': queue limit in vhost '{}' ({}) is reached",
-                shared.name, shared.limits.queues
-            )));
-        }
         let name = if name.is_empty() {
             Name::from(shared.names.next("amq.gen-"))
         } else {
@@ -184,6 +195,7 @@ impl Queues {
             shared.changes.push(Change::Queue(Box::new(queue.kept(id))));
         }
         self.insert(shared, id, queue);
+        self.advise(shared, id, Happened::Created);
         Ok(QueueState {
             id,
             name,
@@ -289,6 +301,7 @@ impl Queues {
             return;
         };
         self.selective -= usize::from(queue.arguments.selector.is_some());
+        self.selective -= usize::from(queue.no_local.is_some());
         self.names.remove(&queue.name);
         self.replies.remove(&queue.name);
         shared.timers.set(TimerKey::Queue(id), None);
@@ -298,10 +311,9 @@ impl Queues {
             queues.remove(&id);
         }
         let letters = core::mem::take(&mut queue.absent.letters).into_values();
-        queue.unacknowledged.extend(letters.map(|(entry, _)| {
-            let consumer = None;
-            (entry.position, Unacknowledged { entry, consumer })
-        }));
+        queue
+            .unacknowledged
+            .extend(letters.map(|(entry, _)| (entry.position, Unacknowledged::of_nobody(entry))));
         for (channel, _) in core::mem::take(&mut queue.absent.gets) {
             shared.emit(channel.connection, Notice::Fetched(None));
         }
@@ -318,6 +330,7 @@ impl Queues {
                 shared.emit(connection, Notice::Cancelled { channel, consumer });
             }
         }
+        self.advise_end(shared, &queue);
         let (ready, wanted) = queue.take_all();
         self.left.push_back(Left::Removed(Removed {
             id,
@@ -358,4 +371,14 @@ impl Queues {
             shared.timers.set(TimerKey::Queue(id), at);
         }
     }
+}
+
+/// Some names are the broker's to give.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.starts_with("amq.") {
+        return Err(Refusal::access_refused(format_args!(
+            "queue name '{name}' contains reserved prefix 'amq.*'"
+        )));
+    }
+    Ok(())
 }

@@ -6,12 +6,12 @@ use alloc::sync::Arc;
 use super::dead_letter::Reason;
 use super::frozen::Scale;
 use super::queues::{Listed, Queues, list};
-use super::{ChannelId, Consumer, ConsumerId, QueueId, Unacknowledged, outgoing};
+use super::{ChannelId, Consumer, ConsumerId, Holder, QueueId, Unacknowledged, outgoing};
 use crate::model::ConnectionId;
 use crate::model::change::{BacklogId, Change};
 use crate::model::message::{Message, Name};
 use crate::model::refusal::Refusal;
-use crate::model::request::ChannelNumber;
+use crate::model::request::{ChannelNumber, ConsumerTimeout};
 use crate::model::selector::Selector;
 use crate::model::shared::Shared;
 
@@ -25,6 +25,9 @@ pub(crate) struct ConsumeRequest {
     pub(crate) leads: bool,
     pub(crate) priority: i64,
     pub(crate) prefetch: u32,
+    pub(crate) timeout: ConsumerTimeout,
+    /// The queue takes nothing that its connection publishes.
+    pub(crate) no_local: bool,
     /// None: it wants every message.
     pub(crate) selector: Option<Box<Selector>>,
     /// The topic that the queue is there for, where that is to be said.
@@ -152,7 +155,12 @@ impl Queues {
         consumer.leads = request.leads;
         consumer.priority = request.priority;
         consumer.prefetch = request.prefetch;
+        consumer.timeout = request.timeout;
         queue.add_consumer(consumer, request.selector);
+        if request.no_local && queue.no_local.is_none() {
+            queue.no_local = Some((id, request.channel.connection));
+            self.selective += 1;
+        }
         shared.last_id = id.0;
         self.leave_searches(request.queue);
         self.update_timer(shared, request.queue);
@@ -175,6 +183,10 @@ impl Queues {
         };
         if let Some(consumer) = queue.remove_consumer(consumer) {
             channel.forget(&consumer);
+        }
+        let was_local = |(of, _): &mut (ConsumerId, ConnectionId)| *of == consumer;
+        if queue.no_local.take_if(was_local).is_some() {
+            self.selective -= 1;
         }
         queue.used = shared.now;
         let is_over = queue.settings.auto_delete && queue.consumers.is_empty();
@@ -225,15 +237,16 @@ impl Queues {
                 Claim::Taken(id)
             } else {
                 let position = entry.position;
-                let consumer = None;
-                queue
-                    .unacknowledged
-                    .insert(position, Unacknowledged { entry, consumer });
-                queue.note_delivered(position, now, channel);
+                let holder = Holder {
+                    consumer: None,
+                    channel,
+                    timeout: ConsumerTimeout::Default,
+                };
+                queue.hold(entry, holder, now, shared.consumer_timeout);
                 Claim::Leased(Lease {
                     queue: id,
                     position,
-                    consumer,
+                    consumer: None,
                     channel,
                 })
             };
@@ -265,7 +278,10 @@ impl Queues {
         let Some(queue) = self.all.get_mut(&id) else {
             return;
         };
-        let Some(Unacknowledged { entry, consumer }) = queue.take_unacknowledged(position) else {
+        let Some(Unacknowledged {
+            entry, consumer, ..
+        }) = queue.take_unacknowledged(position)
+        else {
             return;
         };
         if let Some(consumer) = consumer {
@@ -438,12 +454,12 @@ impl Queues {
                 consumer: Some(consumer_id),
                 channel: channel_id,
             };
-            let held = Unacknowledged {
-                entry,
+            let holder = Holder {
                 consumer: Some(consumer_id),
+                channel: channel_id,
+                timeout: consumer.timeout,
             };
-            queue.unacknowledged.insert(position, held);
-            queue.note_delivered(position, shared.now, channel_id);
+            queue.hold(entry, holder, shared.now, shared.consumer_timeout);
             Claim::Leased(lease)
         };
         queue.counts.delivered += 1;

@@ -30,6 +30,7 @@ use crate::model::ConnectionId;
 use crate::model::change::{KeptQueue, Target};
 use crate::model::id::BacklogId;
 use crate::model::message::{Headers, Message, Name, Value};
+use crate::model::request::ConsumerTimeout;
 use crate::model::selector::Selector;
 use crate::model::statistics::QueueStatistics;
 
@@ -37,18 +38,18 @@ pub(crate) use crate::model::id::ChannelId;
 pub use crate::model::id::{ConsumerId, QueueId};
 use absent::Absent;
 pub(crate) use absent::Wanted;
-pub(crate) use advice::Advice;
+pub(crate) use advice::{Advice, DURABLE_SUBSCRIPTION, Happened, SUBSCRIPTION, TEMPORARY_TOPIC};
 pub(crate) use arguments::{
-    LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments, QueueKind, SELECTOR,
-    inequivalent, takes_argument,
+    CONSUMER_TIMEOUT, LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments, QueueKind,
+    SELECTOR, inequivalent, takes_argument,
 };
 pub(crate) use consumer::{Channel, Consumer, Consumers};
 pub(crate) use delivery::ConsumeRequest;
 pub use delivery::{Claim, Delivery, Fetched, Lease, Settlement};
 use frozen::{Frozen, Scale};
 pub(crate) use group::is_grouped;
-use outstanding::Outstanding;
-pub(crate) use queues::{Left, Queues, Removed};
+use outstanding::{Note, Outstanding, Overdue};
+pub(crate) use queues::{Left, Letter, Queues, Removed};
 pub(crate) use ready::{Entry, Key, Ready, Taken};
 pub(crate) use reply::REPLY_QUEUE;
 pub(crate) use selection::Search;
@@ -102,6 +103,28 @@ pub(crate) fn outgoing(kind: QueueKind, message: Arc<Message>, returned: u32) ->
 pub(crate) struct Unacknowledged {
     pub(crate) entry: Entry,
     pub(crate) consumer: Option<ConsumerId>,
+    /// Where it is noted since when it is out.
+    note: Note,
+}
+
+impl Unacknowledged {
+    /// One that no consumer has, nor anybody else who is to settle it in time.
+    pub(crate) fn of_nobody(entry: Entry) -> Self {
+        Self {
+            entry,
+            consumer: None,
+            note: Note::None,
+        }
+    }
+}
+
+/// Who gets a message, to settle it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder {
+    /// None after `basic.get`, which no prefetch counts.
+    pub(crate) consumer: Option<ConsumerId>,
+    pub(crate) channel: ChannelId,
+    pub(crate) timeout: ConsumerTimeout,
 }
 
 /// A message of a run that has come back: its position, and if it could be read, itself and
@@ -147,6 +170,8 @@ pub(crate) struct Queue {
     pub(crate) listed: bool,
     /// In the virtual host's list of queues of which some may leave memory.
     pub(crate) is_long: bool,
+    /// A consumer for which nothing is taken that its connection publishes.
+    pub(crate) no_local: Option<(ConsumerId, ConnectionId)>,
     pub(crate) counts: Counts,
     /// The deadline that the virtual host knows of.
     pub(crate) deadline: Option<Duration>,
@@ -178,6 +203,7 @@ impl Queue {
             used: now,
             listed: false,
             is_long: false,
+            no_local: None,
             counts: Counts::default(),
             deadline: None,
             next_position: 0,
@@ -279,27 +305,67 @@ impl Queue {
         expires
     }
 
-    /// Notes since when a delivery is out, where that is limited.
-    pub(crate) fn note_delivered(&mut self, position: u64, now: Duration, channel: ChannelId) {
-        if self.arguments.consumer_timeout.is_some() {
-            self.outstanding.add(position, now, channel);
-        }
+    /// A message is out, with somebody who is to settle it in time. `limit` is for how long a
+    /// delivery may be out where the queue does not say it.
+    pub(crate) fn hold(
+        &mut self,
+        entry: Entry,
+        holder: Holder,
+        now: Duration,
+        limit: Option<Duration>,
+    ) {
+        let Holder {
+            consumer,
+            channel,
+            timeout,
+        } = holder;
+        let position = entry.position;
+        let of_queue = self.arguments.consumer_timeout;
+        let listed = match timeout {
+            ConsumerTimeout::Own(_) => None,
+            ConsumerTimeout::OfQueue => of_queue,
+            ConsumerTimeout::Default => of_queue.or(limit),
+        };
+        let note = match (timeout, listed) {
+            (ConsumerTimeout::Own(own), _) => self.outstanding.add_own(position, channel, now, own),
+            (_, Some(timeout)) => self.outstanding.add(position, channel, now, timeout),
+            (_, None) => Note::None,
+        };
+        let held = Unacknowledged {
+            entry,
+            consumer,
+            note,
+        };
+        self.unacknowledged.insert(position, held);
     }
 
     /// Takes back a delivery that is settled.
     pub(crate) fn take_unacknowledged(&mut self, position: u64) -> Option<Unacknowledged> {
-        self.outstanding.remove(position);
-        self.unacknowledged.remove(&position)
+        let taken = self.unacknowledged.remove(&position)?;
+        self.outstanding.remove(position, taken.note);
+        Some(taken)
     }
 
-    /// The channel that holds a delivery for too long, and for how long it may.
-    pub(crate) fn pop_overdue(&mut self, now: Duration) -> Option<(ChannelId, Duration)> {
-        let timeout = self.arguments.consumer_timeout?;
-        let since = self.outstanding.first()?;
-        if since.saturating_add(timeout) > now {
-            return None;
+    /// A delivery that is out for too long, with `limit` as for [`hold`](Self::hold). It is
+    /// said once.
+    pub(crate) fn pop_overdue(
+        &mut self,
+        now: Duration,
+        limit: Option<Duration>,
+    ) -> Option<Overdue> {
+        let timeout = self.arguments.consumer_timeout.or(limit);
+        let overdue = self.outstanding.pop_overdue(now, timeout)?;
+        if let Some(held) = self.unacknowledged.get_mut(&overdue.position) {
+            held.note = Note::None;
         }
-        self.outstanding.pop().map(|channel| (channel, timeout))
+        Some(overdue)
+    }
+
+    /// Its arguments are others, with `limit` as for [`hold`](Self::hold).
+    pub(crate) fn set_arguments(&mut self, arguments: QueueArguments, limit: Option<Duration>) {
+        self.arguments = arguments;
+        let timeout = self.arguments.consumer_timeout.or(limit);
+        self.outstanding.check_again(timeout);
     }
 
     /// Puts a message back where it was. Consumers of other channels come before those of
@@ -618,10 +684,7 @@ impl Queue {
             Some(after) if self.consumers.is_empty() => Some(self.used.saturating_add(after)),
             _ => None,
         };
-        let overdue = self.arguments.consumer_timeout.and_then(|timeout| {
-            let since = self.outstanding.first()?;
-            Some(since.saturating_add(timeout))
-        });
+        let overdue = self.outstanding.check();
         let resting = self.resting.first().map(|(at, _)| *at);
         let all = [expiry, self.ready.next_expiry(), overdue, resting];
         all.into_iter().flatten().min()

@@ -5,10 +5,10 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Unbounded};
-use core::time::Duration;
 
-use super::advice::{Advice, Topics};
+use super::advice::{Advice, Happened, Topics};
 use super::dead_letter::{Reason, is_cycle, letter};
+use super::outstanding::Overdue;
 use super::{
     Channel, ChannelId, ConsumerId, Entry, Frozen, Key, Overflow, Queue, QueueArguments, QueueId,
     QueueSettings, Ready, Search, Unacknowledged, Wanted, takes_argument,
@@ -34,9 +34,9 @@ pub(super) enum Listed {
 /// anything else.
 #[derive(Debug)]
 pub(crate) enum Left {
-    /// A message for a dead-letter exchange, and why it was given up.
-    Letter(Arc<Message>, Reason),
-    /// Consumers have come or gone.
+    /// A message for a dead-letter exchange.
+    Letter(Letter),
+    /// Something is to be said of a queue, a topic, or their consumers.
     Advice(Advice),
     /// A durable queue is to be there, for the letter that comes next.
     Make(Name),
@@ -44,6 +44,15 @@ pub(crate) enum Left {
     Removed(Removed),
     /// A consumer with a selector looks through what is ready after a place.
     Search(QueueId, ConsumerId, Option<Key>),
+}
+
+/// A message that goes to a dead-letter exchange.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) message: Arc<Message>,
+    /// The queue that has given it up, and why.
+    pub(crate) queue: Name,
+    pub(crate) reason: Reason,
 }
 
 /// What was in a queue that is gone.
@@ -118,18 +127,25 @@ impl Queues {
         self.left.len() >= LETTERS
     }
 
-    /// Leaves out the queues that do not take a message, by their selector.
-    pub(crate) fn select(&self, queues: &mut Vec<QueueId>, message: &Message) {
-        if self.selective > 0 {
-            queues.retain(|id| {
-                let selector = self.all.get(id).map(|queue| &queue.arguments.selector);
-                selector.is_some_and(|selector| {
-                    selector
-                        .as_ref()
-                        .is_none_or(|selector| selector.matches(message))
-                })
-            });
+    /// Leaves out the queues that do not take a message: by their selector, or because of who
+    /// publishes it.
+    pub(crate) fn select(
+        &self,
+        queues: &mut Vec<QueueId>,
+        message: &Message,
+        publisher: Option<ConnectionId>,
+    ) {
+        if self.selective == 0 {
+            return;
         }
+        queues.retain(|id| {
+            self.all.get(id).is_some_and(|queue| {
+                let selector = queue.arguments.selector.as_ref();
+                let own = queue.no_local.map(|(_, connection)| connection);
+                (own.is_none() || own != publisher)
+                    && selector.is_none_or(|selector| selector.matches(message))
+            })
+        });
     }
 
     /// Goes on with the search of a new consumer for what it wants, by one message. Returns
@@ -307,6 +323,9 @@ impl Queues {
             let message = queue.absent.whole(entry);
             self.post(shared, id, &message, reason);
         }
+        if reason == Reason::Expired {
+            self.advise(shared, id, Happened::Expired);
+        }
     }
 
     /// Writes the letter to the dead-letter exchange of a queue, if it has one.
@@ -320,8 +339,13 @@ impl Queues {
             {
                 self.left.push_back(Left::Make(name.clone()));
             }
-            let letter = letter(message, &queue.name, reason, target, shared.now);
-            self.left.push_back(Left::Letter(Arc::new(letter), reason));
+            let letter = Letter {
+                message: Arc::new(letter(message, &queue.name, reason, target, shared.now)),
+                queue: queue.name.clone(),
+                reason,
+            };
+            self.left.push_back(Left::Letter(letter));
+            self.advise(shared, id, Happened::DeadLettered);
         }
     }
 
@@ -380,8 +404,8 @@ impl Queues {
         };
         queue.deadline = None;
         queue.wake(shared.now);
-        if let Some((channel, timeout)) = queue.pop_overdue(shared.now) {
-            self.end_overdue(shared, channel, timeout);
+        if let Some(overdue) = queue.pop_overdue(shared.now, shared.consumer_timeout) {
+            self.end_overdue(shared, &overdue);
             self.update_timer(shared, id);
             return;
         }
@@ -398,7 +422,8 @@ impl Queues {
     }
 
     /// A consumer has not settled in time: its channel is over, in the words of RabbitMQ.
-    fn end_overdue(&mut self, shared: &mut Shared, id: ChannelId, timeout: Duration) {
+    fn end_overdue(&mut self, shared: &mut Shared, overdue: &Overdue) {
+        let (id, timeout) = (overdue.channel, overdue.timeout);
         if self.channel(id).is_none_or(|channel| channel.failed) {
             return;
         }
@@ -462,7 +487,7 @@ impl Queues {
             // The time without use begins anew, as in RabbitMQ.
             queue.used = shared.now;
         }
-        queue.arguments = arguments;
+        queue.set_arguments(arguments, shared.consumer_timeout);
         self.update_timer(shared, id);
     }
 

@@ -64,9 +64,8 @@ impl Queue {
         entry.redelivered = true;
         entry.returned = entry.returned.saturating_add(1);
         let position = entry.position;
-        let consumer = None;
         self.unacknowledged
-            .insert(position, Unacknowledged { entry, consumer });
+            .insert(position, Unacknowledged::of_nobody(entry));
         self.resting.insert((now.saturating_add(rest), position));
     }
 

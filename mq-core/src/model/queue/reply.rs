@@ -12,6 +12,7 @@ use super::queues::Queues;
 use super::{ChannelId, ConsumerId, Overflow, Queue, QueueArguments, QueueId, QueueSettings};
 use crate::model::message::{Headers, Name};
 use crate::model::refusal::Refusal;
+use crate::model::request::ConsumerTimeout;
 use crate::model::shared::Shared;
 
 /// The pseudo-queue of direct reply-to. A consumer of it has no queue that
@@ -51,6 +52,8 @@ impl Queues {
             exclusive: true,
             priority: 0,
             prefetch: 0,
+            timeout: ConsumerTimeout::Default,
+            no_local: false,
             selector: None,
             topic: None,
         };

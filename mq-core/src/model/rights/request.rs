@@ -48,9 +48,9 @@ impl Grant {
             Request::Bind(binding) | Request::Unbind(binding) => {
                 self.permit_binding(binding, known)
             }
-            Request::DeclareQueue(declare) | Request::MakeQueue(declare) => {
-                self.permit_queue(declare, known)
-            }
+            Request::DeclareQueue(declare)
+            | Request::MakeQueue(declare)
+            | Request::RenewQueue(declare) => self.permit_queue(declare, known),
             Request::DeleteQueue { queue, .. } => {
                 self.check(Access::Configure, Resource::Queue(queue))
             }

@@ -27,7 +27,7 @@ impl VirtualHost {
                 }
             }
             Step::Publish(publish, parts) => {
-                let routes = self.route(&publish.message);
+                let routes = self.route(&publish.message, Some(id.connection));
                 parts.begin(&mut self.shared);
                 let message = &publish.message;
                 self.trace_publish(id, message);
@@ -61,7 +61,7 @@ impl VirtualHost {
         promises: &mut Promises,
     ) -> Result<(), Refusal> {
         self.prepare(id.connection, publish)?;
-        let routes = self.route(&publish.message);
+        let routes = self.route(&publish.message, Some(id.connection));
         let delayed = routes.delayed.len() + usize::from(routes.scheduled.is_some());
         let delayed = promises.delay(delayed);
         if delayed > 0 && self.delays.len() + delayed > self.shared.limits.delayed_messages {

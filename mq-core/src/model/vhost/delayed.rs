@@ -63,7 +63,7 @@ impl VirtualHost {
         }
         let mut message = released(due.message);
         self.shared.meter.count(&mut message);
-        let routes = self.route(&message);
+        let routes = self.route(&message, None);
         // Nobody is to be told what becomes of it now.
         let _ = self.publish_to(&message, routes, None, Room::Asked, Vec::new());
         self.settle_delayed(due.kept);
@@ -116,7 +116,7 @@ impl VirtualHost {
             let mut message = Arc::new(message);
             self.shared.meter.count(&mut message);
             // Nobody is to be told what becomes of it now.
-            let _ = self.retain_and_route(&message, None);
+            let _ = self.retain_and_route(&message, None, None);
         }
     }
 }

@@ -27,7 +27,7 @@ impl VirtualHost {
         if !self.tracing || &*message.exchange == TRACE_EXCHANGE {
             return;
         }
-        let routes = self.route(message);
+        let routes = self.route(message, Some(id.connection));
         let names = routes.queues.iter().filter_map(|id| self.queue_name(*id));
         let names: BTreeSet<Name> = names.collect();
         let mut headers = self.traced(id, message);

@@ -142,7 +142,7 @@ impl VirtualHost {
             self.detach(session, Leaving::default());
         }
         if was_here {
-            self.advise_connection();
+            self.advise_connection(false);
         }
         self.admit_next(connection);
         self.begin(None, Work::RemoveQueues(queues));

@@ -4,7 +4,6 @@
 //! Whatever may make a queue leave something has its way through here, so that it is passed
 //! on before anything else is done.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -12,11 +11,11 @@ use super::routing::Room;
 use super::{VirtualHost, Work};
 use crate::model::ConnectionId;
 use crate::model::change::Change;
+use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name};
-use crate::model::queue::dead_letter::Reason;
-use crate::model::queue::declaration::DeclareQueue;
+use crate::model::queue::declaration::{DeclareQueue, QueueState};
 use crate::model::queue::{
-    ChannelId, Claim, ConsumeRequest, ConsumerId, Delivery, Lease, Left, QueueId, QueueSettings,
+    ChannelId, Claim, ConsumeRequest, ConsumerId, Delivery, Lease, Left, Letter, QueueId,
     Settlement, Thawed,
 };
 use crate::model::refusal::Refusal;
@@ -31,17 +30,12 @@ impl VirtualHost {
         while let Some(left) = self.queues.poll_left() {
             any = true;
             match left {
-                Left::Letter(letter, reason) => self.send_letter(letter, reason),
-                Left::Advice(advice) => self.advise_consumers(&advice),
+                Left::Letter(letter) => self.send_letter(letter),
+                Left::Advice(advice) => self.advise_of(&advice),
                 Left::Make(name) => {
-                    let declare = DeclareQueue {
-                        name: &name,
-                        settings: QueueSettings::durable(),
-                        // It is nobody's.
-                        connection: ConnectionId(0),
-                    };
-                    // Without it the letter is lost, as one that nothing is bound for.
-                    let _ = self.queues.declare(&mut self.shared, declare);
+                    // A name that cannot be is that of no queue: the letter belongs nowhere,
+                    // which is reported.
+                    let _ = self.queues.make_for_letters(&mut self.shared, &name);
                 }
                 Left::Removed(removed) => {
                     let id = removed.id;
@@ -65,19 +59,26 @@ impl VirtualHost {
     }
 
     /// Routes what a queue has given up.
-    fn send_letter(&mut self, mut letter: Arc<Message>, reason: Reason) {
+    fn send_letter(&mut self, letter: Letter) {
+        let Letter {
+            message: mut letter,
+            queue,
+            reason,
+        } = letter;
         self.shared.meter.count(&mut letter);
-        let mut routes = self.route(&letter);
+        let mut routes = self.route(&letter, None);
         let is_cycle = |id: &QueueId| self.queues.is_cycle(*id, &letter, reason);
         routes.queues.retain(|id| !is_cycle(id));
         if routes.is_empty() {
+            let (place, cause) = (Place::Queue(queue), DropCause::Nowhere);
+            self.shared.drops.note(place, cause);
             return;
         }
         self.shared.statistics.dead_lettered += 1;
         let mut targets = Vec::new();
-        if !self.delay(&letter, &routes.delayed, Room::Asked, &mut targets) {
-            self.shared.statistics.refused += 1;
-        }
+        // Where a publisher is refused there is nobody to tell, and the message was here
+        // already: it waits.
+        self.delay(&letter, &routes.delayed, Room::Promised, &mut targets);
         for id in routes.queues {
             let shared = &mut self.shared;
             self.queues
@@ -155,6 +156,15 @@ impl VirtualHost {
         self.queues
             .give_up_undeliverable(&mut self.shared, claim, message);
         self.pass_on();
+    }
+
+    pub(super) fn declare_queue(
+        &mut self,
+        request: DeclareQueue<'_>,
+    ) -> Result<QueueState, Refusal> {
+        let declared = self.queues.declare(&mut self.shared, request);
+        self.pass_on();
+        declared
     }
 
     pub(super) fn remove_queue(&mut self, id: QueueId) {

@@ -27,7 +27,8 @@ impl VirtualHost {
             return;
         }
         self.trace_publish(id, &publish.message);
-        let outcome = self.publish(&publish.message, publisher);
+        self.shared.statistics.published += 1;
+        let outcome = self.retain_and_route(&publish.message, publisher, Some(id.connection));
         self.return_unroutable(id, publish, outcome);
         if let Some(ticket) = answer.to(outcome) {
             if let Some(session) = publisher
@@ -87,17 +88,14 @@ impl VirtualHost {
             }
             Unrouted::MakeQueue(settings) if self.queues.id_of(routing_key).is_none() => {
                 self.members.permit_made_queue(connection, routing_key)?;
-                self.queues.declare(
-                    &mut self.shared,
-                    declaration::DeclareQueue {
-                        name: routing_key,
-                        settings: match settings {
-                            Some(settings) => QueueSettings::clone(settings),
-                            None => QueueSettings::durable(),
-                        },
-                        connection,
+                self.declare_queue(declaration::DeclareQueue {
+                    name: routing_key,
+                    settings: match settings {
+                        Some(settings) => QueueSettings::clone(settings),
+                        None => QueueSettings::durable(),
                     },
-                )?;
+                    connection,
+                })?;
             }
             Unrouted::MakeQueue(_) | Unrouted::Drop | Unrouted::Return => {}
         }

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::VirtualHost;
-use crate::model::PublishOutcome;
 use crate::model::change::Target;
 use crate::model::exchange::TOPIC_EXCHANGE;
 use crate::model::message::{Message, Name};
 use crate::model::queue::QueueId;
 use crate::model::schedule::schedule_of;
 use crate::model::session::{Match, SessionId};
+use crate::model::{ConnectionId, PublishOutcome};
 
 /// Whether a queue may refuse a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,15 +63,17 @@ impl VirtualHost {
         publisher: Option<SessionId>,
     ) -> PublishOutcome {
         self.shared.statistics.published += 1;
-        self.retain_and_route(message, publisher)
+        self.retain_and_route(message, publisher, None)
     }
 
-    /// The same for a message that is counted already.
+    /// The same for a message that is counted already. `connection` is the one it comes from,
+    /// if any, for queues that do not want its messages.
     #[must_use = "the publisher is to be told"]
     pub(super) fn retain_and_route(
         &mut self,
         message: &Arc<Message>,
         publisher: Option<SessionId>,
+        connection: Option<ConnectionId>,
     ) -> PublishOutcome {
         let mut targets = Vec::new();
         // One that waits is retained when its time has come.
@@ -80,7 +82,7 @@ impl VirtualHost {
             || self
                 .sessions
                 .retain(&mut self.shared, message, &mut targets);
-        let routes = self.route(message);
+        let routes = self.route(message, connection);
         match self.publish_to(message, routes, publisher, Room::Asked, targets) {
             PublishOutcome::Routed | PublishOutcome::Unroutable if !stored => {
                 PublishOutcome::Dropped
@@ -147,7 +149,7 @@ impl VirtualHost {
     /// Finds where a message goes, through bindings between exchanges and to
     /// alternate exchanges. Each exchange is asked once, so loops end, and each key
     /// once.
-    pub(super) fn route(&mut self, message: &Message) -> Routes {
+    pub(super) fn route(&mut self, message: &Message, publisher: Option<ConnectionId>) -> Routes {
         let mut routes = Routes::default();
         if let Some(schedule) = schedule_of(message) {
             self.shared.statistics.steps += 1;
@@ -196,7 +198,7 @@ impl VirtualHost {
         self.shared.statistics.steps += steps as u64;
         routes.queues.sort_unstable();
         routes.queues.dedup();
-        self.queues.select(&mut routes.queues, message);
+        self.queues.select(&mut routes.queues, message, publisher);
         routes
     }
 }

@@ -82,10 +82,8 @@ impl VirtualHost {
             Request::DeclareQueue(r) => {
                 let durable = self.queues.is_durable(&r.name);
                 self.answer_about(durable, id(r.channel), |vhost| {
-                    vhost
-                        .queues
-                        .declare(&mut vhost.shared, declaration(connection, &r))
-                        .map(Notice::from)
+                    let declared = vhost.declare_queue(declaration(connection, &r));
+                    declared.map(Notice::from)
                 });
             }
             Request::MakeQueue(r) => {
@@ -93,11 +91,15 @@ impl VirtualHost {
                 self.answer_about(durable, id(r.channel), |vhost| {
                     let made = match vhost.queues.id_of(&r.name) {
                         Some(_) => vhost.queues.check(&mut vhost.shared, &r.name, connection),
-                        None => vhost
-                            .queues
-                            .declare(&mut vhost.shared, declaration(connection, &r)),
+                        None => vhost.declare_queue(declaration(connection, &r)),
                     };
                     made.map(Notice::from)
+                });
+            }
+            Request::RenewQueue(r) => {
+                let durable = self.queues.is_durable(&r.name);
+                self.answer_about(durable, id(r.channel), |vhost| {
+                    vhost.renew_queue(connection, &r).map(Notice::from)
                 });
             }
             Request::CheckQueue { channel, queue } => {
@@ -359,6 +361,28 @@ impl VirtualHost {
         }
     }
 
+    /// The queue of a subscription, which begins anew if it was another one.
+    fn renew_queue(
+        &mut self,
+        connection: ConnectionId,
+        r: &DeclareQueue,
+    ) -> Result<declaration::QueueState, Refusal> {
+        let existing = self
+            .queues
+            .id_of(&r.name)
+            .and_then(|id| self.queues.get(id));
+        if let Some(queue) = existing {
+            if !queue.consumers.is_empty() {
+                let text = format_args!("Durable consumer is in use");
+                return Err(Refusal::resource_locked(text));
+            }
+            if queue.settings.arguments != r.arguments {
+                self.delete_queue(&r.name, connection, true, false)?;
+            }
+        }
+        self.declare_queue(declaration(connection, r))
+    }
+
     /// Undoes a binding. What is not there, binding, exchange or queue, counts as
     /// unbound, as in RabbitMQ: clients undo what a deletion has undone already.
     fn unbind_named(&mut self, connection: ConnectionId, r: &Binding) -> Result<(), Refusal> {
@@ -429,6 +453,8 @@ fn consumption(
         leads: r.leads,
         priority: r.priority,
         prefetch: r.prefetch,
+        timeout: r.timeout,
+        no_local: r.no_local,
         selector,
         topic: r.topic.clone(),
     })

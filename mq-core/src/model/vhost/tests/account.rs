@@ -72,6 +72,8 @@ proptest! {
                     let queue = id(&v, n);
                     let request = ConsumeRequest {
                         queue, channel, no_ack, exclusive: false, leads: false, priority: 0, prefetch,
+                        timeout: ConsumerTimeout::Default,
+                        no_local: false,
                         selector: None,
                         topic: None,
                     };

@@ -72,6 +72,8 @@ fn exclusive_and_single_active_consumers() {
         exclusive,
         priority: 0,
         prefetch: 0,
+        timeout: ConsumerTimeout::Default,
+        no_local: false,
         selector: None,
         topic: None,
     };

@@ -17,6 +17,7 @@ use crate::model::queue::{
     Settlement,
 };
 use crate::model::refusal::{Refusal, RefusalKind};
+use crate::model::request::ConsumerTimeout;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -98,6 +99,8 @@ impl VirtualHost {
             leads: false,
             priority: 0,
             prefetch,
+            timeout: ConsumerTimeout::Default,
+            no_local: false,
             selector: None,
             topic: None,
         })
