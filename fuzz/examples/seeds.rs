@@ -16,6 +16,9 @@ const MESSAGE: &str =
 const CLAIM: &[u8] = b"SEND\ndestination:/queue/q\ncontent-length:1000000\n\nfront";
 const ERROR: &str = "ERROR\nmessage:no\ncontent-type:text/plain\n\nwhy\0\n";
 
+/// Phrases of the target `broker`.
+const PHRASES: u8 = 20;
+
 fn main() -> io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     let versions = ["1.0", "1.1", "1.2"];
@@ -48,12 +51,25 @@ fn main() -> io::Result<()> {
 
     // What is made of fields or is a list of steps is made of any bytes.
     for target in ALL.map(|(name, _)| name) {
-        if target.ends_with("_typed") || target.ends_with("_joined") || target == "broker" {
+        if target.ends_with("_typed") || target.ends_with("_joined") || target == "broker_bytes" {
             for length in [0, 16, 256] {
                 let any: Vec<u8> = (0..length)
                     .map(|at: u32| (at * at * 37 >> 3) as u8)
                     .collect();
                 write(&seeds, target, &any)?;
+            }
+        }
+    }
+
+    // Each phrase of the target `broker`, alone: with a store, in which nothing crashes by
+    // itself, or without one, with room for few messages. 1 is a phrase, whose holes follow.
+    for start in [&[0, 0, 0, 0, 0, 0][..], &[1, 2, 0, 0, 0, 0, 0]] {
+        for phrase in 0..PHRASES {
+            for holes in [0, 101] {
+                let mut input = start.to_vec();
+                input.extend([1, phrase]);
+                input.extend((1..8).map(|at: u8| at.wrapping_mul(holes)));
+                write(&seeds, "broker", &input)?;
             }
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod allocation;
 pub mod cut;
+pub mod dictionary;
 pub mod difference;
 pub mod phrase;
 pub mod targets;
@@ -19,3 +20,11 @@ mod log;
 #[allow(dead_code, reason = "the binary needs more of it")]
 #[path = "../../mq-server/src/settings/mod.rs"]
 mod settings;
+
+// The clients and the ledger of the target `broker` are those of a test of mq-core.
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../../mq-core/tests/all/simulation/mod.rs"]
+mod simulation;
+#[allow(dead_code, reason = "the tests need more of it")]
+#[path = "../../mq-core/tests/all/world/mod.rs"]
+mod world;

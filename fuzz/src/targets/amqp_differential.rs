@@ -14,6 +14,7 @@ const KNOWN: &[Difference] = &[
     Difference { peer: AMQ, ours: "accepts", theirs: "refuses Error(ParserErrors { error: Nom(MapRes)", why: "names, short strings and properties that are not UTF-8: RabbitMQ passes them on, and so do we" },
     Difference { peer: AMQ, ours: "refuses ContentClass", theirs: "accepts header", why: "section 4.2.6.1: the class of a content header is that of its method, and only basic has contents" },
     Difference { peer: AMQ, ours: "refuses ContentWeight", theirs: "accepts header", why: "section 4.2.6.1: the weight is not used, and must be zero" },
+    Difference { peer: AMQ, ours: "refuses PropertyFlags", theirs: "accepts header", why: "section 4.2.6.1: bit 0 of the property flags says that more of them follow, which it does not read, and bit 1 is that of no property" },
     Difference { peer: AMQ, ours: "refuses HeartbeatPayload", theirs: "accepts heartbeat", why: "section 4.2.7: a heartbeat has no payload" },
 ];
 
@@ -34,7 +35,7 @@ pub fn run(data: &[u8]) {
     let (ours, theirs) = (ours(data), amq_protocol(data));
     // A table is a map there: an entry whose name comes twice is written once.
     if let (Verdict::Accepted(_, ours), Verdict::Accepted(_, theirs)) = (&ours, &theirs)
-        && theirs.len() < ours.len()
+        && (theirs.len() < ours.len() || differ_by_booleans(ours, theirs))
     {
         return;
     }
@@ -45,6 +46,22 @@ pub fn run(data: &[u8]) {
 fn sorted(mut bytes: Vec<u8>) -> String {
     bytes.sort_unstable();
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Whether it has written 1 for a boolean that is neither 0 nor 1, and nothing else differs.
+fn differ_by_booleans(ours: &str, theirs: &str) -> bool {
+    let count = |hex: &str, byte: u8| {
+        let byte = format!("{byte:02X}");
+        hex.as_bytes()
+            .chunks(2)
+            .filter(|it| *it == byte.as_bytes())
+            .count()
+    };
+    (0..=u8::MAX).all(|byte| match (count(ours, byte), count(theirs, byte)) {
+        (ours, theirs) if ours < theirs => byte == 1,
+        (ours, theirs) if ours > theirs => byte > 1,
+        _ => true,
+    })
 }
 
 fn ours(data: &[u8]) -> Verdict {

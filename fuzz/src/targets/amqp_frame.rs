@@ -30,5 +30,6 @@ pub fn run(data: &[u8]) {
         .encode(&mut out)
         .expect("what was decoded can be encoded");
     assert_eq!(out.len(), frame.encoded_len());
+    assert_eq!(out[..3], data[..3], "its type and channel");
     assert_eq!(decode(&out, &limits), Ok(Some((frame, out.len()))));
 }

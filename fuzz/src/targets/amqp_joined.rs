@@ -1,17 +1,17 @@
 //! A client and a server of AMQP, joined by pipes from which any number of bytes arrive at
 //! a time: what is published comes, in its order and whole; each publish is confirmed once;
-//! each delivery is settled once.
+//! each delivery is settled once; and a close has its time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use amqp_codec::Properties;
 use amqp_codec::connection::{
-    ClientConfig, ClientConnection, ClientEvent, Confirmation, Delivery, InboundPublish, Mandatory,
-    Message, Redelivered, Request, Requeue, ServerConfig, ServerConnection, ServerEvent, Tags,
-    Unacknowledged,
+    ClientConfig, ClientConnection, ClientEvent, Confirmation, ConnectionError, Delivery,
+    InboundPublish, Mandatory, Message, Redelivered, ReplyError, Request, Requeue, ServerConfig,
+    ServerConnection, ServerEvent, Tags, Unacknowledged,
 };
 use amqp_codec::method::{basic, confirm};
+use amqp_codec::{Properties, ReplyCode};
 use arbitrary::{Arbitrary, Unstructured};
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ enum Step {
 #[derive(Arbitrary, Debug)]
 struct Input {
     small_frames: bool,
+    /// Milliseconds before the end in which nothing is called.
+    silence: u16,
     steps: Vec<Step>,
 }
 
@@ -183,6 +185,19 @@ impl World {
         taken
     }
 
+    /// A close has its whole timeout, however long nothing was called before it.
+    fn close(&mut self, now: Duration) {
+        let bye = ReplyError::new(ReplyCode::ConnectionForced, 0, "bye");
+        self.client.close(now).expect("it is open");
+        self.server.close(now, &bye).expect("it is open");
+        let end = now + ClientConfig::default().close_timeout;
+        let before = end - Duration::from_millis(1);
+        for (at, outcome) in [(before, Ok(())), (end, Err(ConnectionError::CloseTimeout))] {
+            assert_eq!(self.client.handle_timeout(at), outcome, "closed at {now:?}");
+            assert_eq!(self.server.handle_timeout(at), outcome, "closed at {now:?}");
+        }
+    }
+
     fn step(&mut self, step: Step) {
         // Several frames, and not so many that a run takes long.
         let size = |length: u16| usize::from(length) % 10_000;
@@ -284,4 +299,5 @@ pub fn run(data: &[u8]) {
         assert_eq!(channel.waits.len(), 0, "channel {number}");
         assert!(channel.published.is_empty() && channel.delivered.is_empty());
     }
+    world.close(Duration::from_millis(input.silence.into()));
 }

@@ -6,6 +6,7 @@ pub mod amqp_frame;
 pub mod amqp_joined;
 pub mod amqp_typed;
 pub mod broker;
+pub mod broker_bytes;
 pub mod mqtt_connection;
 pub mod mqtt_differential;
 pub mod mqtt_joined;
@@ -23,13 +24,14 @@ pub mod stomp_typed;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 18] = [
+pub const ALL: [Target; 19] = [
     ("amqp_connection", amqp_connection::run),
     ("amqp_differential", amqp_differential::run),
     ("amqp_frame", amqp_frame::run),
     ("amqp_joined", amqp_joined::run),
     ("amqp_typed", amqp_typed::run),
     ("broker", broker::run),
+    ("broker_bytes", broker_bytes::run),
     ("mqtt_connection", mqtt_connection::run),
     ("mqtt_differential", mqtt_differential::run),
     ("mqtt_joined", mqtt_joined::run),

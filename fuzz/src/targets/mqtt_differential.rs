@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use mqtt_codec::{Limits, Packet, ProtocolVersion, decode};
+use mqtt_codec::{Limits, Packet, Properties, PropertyIdentifier, ProtocolVersion, decode};
 use mqtt_protocol_core::mqtt::packet::{v3_1_1, v5_0};
 use ntex_codec::Decoder;
 
@@ -40,6 +40,7 @@ const NAMES: [&str; 16] = [
 #[rustfmt::skip]
 const KNOWN: &[Difference] = &[
     Difference { peer: "mqttbytes", ours: "accepts DISCONNECT", theirs: "refuses PayloadRequired", why: "section 3.14.2.1 of 5.0: a DISCONNECT of no bytes has reason code 0x00" },
+    Difference { peer: "mqttbytes", ours: "accepts DISCONNECT", theirs: "refuses InsufficientBytes", why: "section 3.14.2.2.1 of 5.0: a DISCONNECT of one byte has no properties" },
     Difference { peer: "mqttbytes", ours: "accepts CONNECT", theirs: "refuses TopicNotUtf8", why: "sections 3.1.3.3 and 3.1.3.5 of 3.1.1: a Will Message and a password are any bytes" },
     Difference { peer: "mqttbytes", ours: "accepts AUTH", theirs: "refuses InvalidPacketType", why: "section 3.15 of 5.0: it has no AUTH" },
     // None of them looks at these.
@@ -53,6 +54,9 @@ const KNOWN: &[Difference] = &[
     Difference { peer: "", ours: "refuses PacketIdentifierZero", theirs: "accepts", why: "MQTT-2.2.1-3 of 5.0, MQTT-2.3.1-1 of 3.1.1: a packet identifier is not zero" },
     Difference { peer: "", ours: "refuses PropertyTruncated", theirs: "accepts", why: "§2.2.2.1: a property ends inside the Property Length" },
     Difference { peer: "", ours: "refuses PubRelFlags", theirs: "accepts", why: "MQTT-3.6.1-1: the fixed header flags of PUBREL are 0010" },
+    Difference { peer: "", ours: "refuses ResponseTopicWildcard", theirs: "accepts", why: "MQTT-3.3.2-14: a Response Topic has no wildcard characters" },
+    Difference { peer: "", ours: "refuses SessionPresentOnError", theirs: "accepts", why: "MQTT-3.2.2-6 of 5.0, MQTT-3.2.2-4 of 3.1.1: Session Present is 0 in a CONNACK that refuses" },
+    Difference { peer: "", ours: "refuses ShareName", theirs: "accepts", why: "MQTT-4.8.2-1 and -2 of 5.0: a ShareName has a character at least and no wildcards, and / and a Topic Filter follow it" },
     Difference { peer: "", ours: "refuses SubscribeFlags", theirs: "accepts", why: "MQTT-3.8.1-1: the fixed header flags of SUBSCRIBE are 0010" },
     Difference { peer: "", ours: "refuses SubscriptionReservedBits", theirs: "accepts", why: "MQTT-3.8.3-5 of 5.0, MQTT-3.8.3-4 of 3.1.1: reserved bits of the Subscription Options are 0" },
     Difference { peer: "", ours: "refuses TopicFilterEmpty", theirs: "accepts", why: "MQTT-4.7.3-1: a Topic Filter has one character at least" },
@@ -117,9 +121,16 @@ pub fn run(data: &[u8]) {
             peers.extend(core_4(first, body).map(|theirs| (CORE, theirs)));
             peers.push(("ntex-mqtt", ntex!(v3, first, data)));
         } else {
-            peers.push(("mqttbytes", mqttbytes_5(first, data)));
+            let properties = properties(data);
+            // It counts a byte too many for each, and takes what follows for the payload.
+            if !properties.contains(PropertyIdentifier::SubscriptionIdentifier) {
+                peers.push(("mqttbytes", mqttbytes_5(first, data)));
+            }
             peers.extend(core_5(first, body).map(|theirs| (CORE, theirs)));
-            peers.push(("ntex-mqtt", ntex!(v5, first, data)));
+            // It refuses an interval of 0, which section 3.3.2.3.3 does not.
+            if properties.message_expiry_interval() != Some(0) {
+                peers.push(("ntex-mqtt", ntex!(v5, first, data)));
+            }
         }
         compare(&ours, &peers, KNOWN);
     }
@@ -160,6 +171,14 @@ fn ours(data: &[u8], version: ProtocolVersion) -> Verdict {
             };
             Verdict::Accepted(packet.packet_type().name(), meaning)
         }
+    }
+}
+
+/// The properties of a PUBLISH of 5.0.
+fn properties(data: &[u8]) -> Properties<'_> {
+    match decode(data, ProtocolVersion::V5_0, &Limits::default()) {
+        Ok(Some((Packet::Publish(it), _))) => it.properties,
+        _ => Properties::EMPTY,
     }
 }
 

@@ -30,6 +30,21 @@ pub const COMMANDS: [Command; 15] = [
     Command::Unsubscribe,
 ];
 
+/// Clients copy the headers of a MESSAGE into what they answer: a length of what cannot be
+/// there is that of something else.
+fn assert_that_a_length_is_overlooked(out: &[u8], command: Command, version: Version, len: usize) {
+    let line = 1 + out.iter().position(|byte| *byte == b'\n').expect("a line");
+    let length = format!("content-length:{}\n", 7 * len);
+    let copied = [&out[..line], length.as_bytes(), &out[line..]].concat();
+    let Ok(Some((frame, taken))) = decode(&copied, version, &Limits::default()) else {
+        panic!("{version}: {} is refused", copied.escape_ascii());
+    };
+    assert_eq!(
+        (frame.command(), frame.body(), taken),
+        (command, &[][..], copied.len())
+    );
+}
+
 /// Runs one input.
 pub fn run(data: &[u8]) {
     let Ok(made) = Made::arbitrary_take_rest(Unstructured::new(data)) else {
@@ -68,6 +83,9 @@ pub fn run(data: &[u8]) {
             .map(|(name, value)| (&**name, &**value))
             .collect();
         assert_eq!(said, made.headers, "{version}");
+        if !command.has_body() && made.body.is_empty() {
+            assert_that_a_length_is_overlooked(&out, command, version, made.headers.len());
+        }
         let mut second = Vec::new();
         again.encode(&mut second).expect("it was decoded");
         assert_eq!(second, out, "{version}: {made:?}");
