@@ -116,7 +116,9 @@
 //!
 //! Each call does a bounded amount of work and leaves the rest for later: a flood
 //! of input, a purge, the requeue after a lost connection, messages for many
-//! consumers. While work is left, [`Broker::poll_timeout`] returns a time that has
+//! consumers, the end of a session or of a queue that had much. What one event is about is not
+//! divided: a message that goes to many queues, a SUBSCRIBE with many filters, the bindings of
+//! an exchange or a queue that is deleted. [`Limits`] bound each. While work is left, [`Broker::poll_timeout`] returns a time that has
 //! come already. Call [`Broker::handle_timeout`] then as well, but give the broker
 //! the inputs that have come meanwhile between two such calls: so no connection
 //! makes the others wait. How much one call does is counted in steps, which

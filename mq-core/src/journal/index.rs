@@ -123,6 +123,8 @@ pub(super) struct Index {
     open: BTreeMap<(Host, TransactionId), Vec<Change>>,
     /// What those that are committed have settled, and is not taken in yet.
     committed: VecDeque<(Host, vec::IntoIter<Change>)>,
+    /// Sessions that have ended, and of which not all is forgotten yet.
+    ended: VecDeque<(Host, SessionId)>,
     /// Lengths of the records that are needed, added up.
     live: u64,
     /// The same of those in runs.
@@ -248,22 +250,28 @@ impl Index {
         }
     }
 
-    /// Takes in so much of what transactions have settled. Returns whether that was all: only
-    /// then is it known which records are needed.
-    pub(super) fn settle_committed(&mut self, count: usize) -> bool {
+    /// Takes in so much of what transactions have settled, and of what has belonged to sessions
+    /// that have ended. Returns whether that was all: only then is it known which records are
+    /// needed.
+    pub(super) fn catch_up(&mut self, count: usize) -> bool {
         for _ in 0..count {
-            let Some((host, changes)) = self.committed.front_mut() else {
-                return true;
-            };
-            let host = *host;
-            match changes.next() {
-                Some(change) => self.settle(host, &change),
-                None => {
-                    self.committed.pop_front();
+            if let Some((host, changes)) = self.committed.front_mut() {
+                let host = *host;
+                match changes.next() {
+                    Some(change) => self.settle(host, &change),
+                    None => {
+                        self.committed.pop_front();
+                    }
                 }
+            } else if let Some(&(host, session)) = self.ended.front() {
+                if !self.end_part(host, session) {
+                    self.ended.pop_front();
+                }
+            } else {
+                break;
             }
         }
-        self.committed.is_empty()
+        self.committed.is_empty() && self.ended.is_empty()
     }
 
     fn settle(&mut self, host: Host, change: &Change) {
@@ -316,42 +324,45 @@ impl Index {
         }
     }
 
-    /// A thing is gone, and what belongs to it, but for messages.
+    /// A thing is gone. What belongs to a session, but for messages, goes when the index
+    /// [catches up](Self::catch_up).
     pub(super) fn end(&mut self, host: Host, key: Key) {
         if let Key::Session(id) = key {
-            self.end_all(
-                host,
-                Key::Subscription(id, Name::from("")),
-                |key| matches!(key, Key::Subscription(session, _) if *session == id),
-            );
-            let first = Handshake {
-                session: id,
-                sender: Sender::Client,
-                packet_identifier: 0,
-            };
-            self.end_all(
-                host,
-                Key::Handshake(first),
-                |key| matches!(key, Key::Handshake(handshake) if handshake.session == id),
-            );
+            self.ended.push_back((host, id));
         }
         if let Some(position) = self.things.remove(&(host, key)) {
             self.remove(position);
         }
     }
 
-    /// Ends the things from a key on, as long as they belong together.
-    fn end_all(&mut self, host: Host, first: Key, belongs: impl Fn(&Key) -> bool) {
-        let from = (host, first);
-        while let Some((key, _)) = self.things.range(&from..).next()
-            && key.0 == host
-            && belongs(&key.1)
-        {
-            let key = key.clone();
-            if let Some(position) = self.things.remove(&key) {
-                self.remove(position);
-            }
+    /// Forgets a subscription or a handshake of a session that has ended. Returns whether there
+    /// was one.
+    fn end_part(&mut self, host: Host, session: SessionId) -> bool {
+        let handshake = Handshake {
+            session,
+            sender: Sender::Client,
+            packet_identifier: 0,
+        };
+        let firsts = [
+            Key::Subscription(session, Name::from("")),
+            Key::Handshake(handshake),
+        ];
+        let part = firsts.into_iter().find_map(|first| {
+            let (found, _) = self.things.range((host, first)..).next()?;
+            let belongs = match &found.1 {
+                Key::Subscription(of, _) => *of == session,
+                Key::Handshake(handshake) => handshake.session == session,
+                _ => false,
+            };
+            (found.0 == host && belongs).then(|| found.clone())
+        });
+        let Some(part) = part else {
+            return false;
+        };
+        if let Some(position) = self.things.remove(&part) {
+            self.remove(position);
         }
+        true
     }
 
     fn insert(&mut self, written: Written, what: What) {

@@ -169,7 +169,7 @@ impl Journal {
 
     /// Writes what lies first once more, if that makes the log much shorter.
     fn clean(&mut self) {
-        if !self.index.settle_committed(COMMITTED) {
+        if !self.index.catch_up(COMMITTED) {
             return;
         }
         // A run is copied as a whole, which may be more: then the batches after it copy less.

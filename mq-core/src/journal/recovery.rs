@@ -176,7 +176,7 @@ impl Reader {
     /// The position of a record that says what cannot be, and why.
     pub(crate) fn finish(mut self, model: &mut Model) -> Result<Journal, (u64, Trouble)> {
         let index = &mut self.journal.index;
-        while !index.settle_committed(usize::MAX) {}
+        while !index.catch_up(usize::MAX) {}
         index.roll_back();
         index.count_messages(model.meter());
         let mut gone = Vec::new();

@@ -10,7 +10,7 @@ use amqp_codec::connection::Tags;
 use amqp_codec::method::{basic, exchange, queue, tx};
 use amqp_codec::{ArrayBuf, FieldValue, PropertyFields};
 use bytes::Bytes;
-use mq_core::{ConnectionId, Input, Protocol};
+use mq_core::{Config, ConnectionId, Input, Protocol};
 use mqtt_codec::connection::MessageBuf;
 use mqtt_codec::{
     Connect, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS, Subscription,
@@ -27,7 +27,7 @@ fn received(connection: ConnectionId, bytes: Vec<u8>) -> Input {
 }
 
 /// What the client has to send.
-fn said(client: &mut Amqp) -> Input {
+pub(crate) fn said(client: &mut Amqp) -> Input {
     let mut bytes = Vec::new();
     client
         .codec
@@ -285,6 +285,52 @@ pub(crate) fn full_channel(n: usize, queues: usize) -> Prepared {
         .map(|tag| received(client.id, ack(tag)))
         .collect();
     (world, inputs)
+}
+
+/// A broker that lets connections that others take the place of send on for a while, and `n`
+/// that have come for each of some sessions, the first of which have them.
+fn lines(sessions: usize, n: usize) -> (World, Vec<Vec<ConnectionId>>) {
+    let config = Config {
+        drain_on_takeover: true,
+        ..Config::default()
+    };
+    let mut world = World::with(config);
+    let mut line = |session: &str| {
+        let connect = Connect::clean(ProtocolVersion::V5_0, utf8(session));
+        let mut come = || {
+            let mut client = Mqtt::with(&mut world, &connect);
+            client.seen(&mut world);
+            client.id
+        };
+        (0..n).map(|_| come()).collect()
+    };
+    let lines = (0..sessions).map(|session| line(&format!("c{session}")));
+    let lines = lines.collect();
+    (world, lines)
+}
+
+/// `n` that wait for one session, and leave.
+pub(crate) fn leaving_one_line(n: usize) -> Prepared {
+    let (world, lines) = lines(1, n + 1);
+    let waiting = lines[0][1..].iter();
+    let leaves = waiting.map(|&connection| Input::Disconnected { connection });
+    (world, leaves.collect())
+}
+
+/// One that waits for each of `n` sessions, and leaves.
+pub(crate) fn leaving_many_lines(n: usize) -> Prepared {
+    let (world, lines) = lines(n, 2);
+    let waiting = lines.iter().map(|line| line[1]);
+    let leaves = waiting.map(|connection| Input::Disconnected { connection });
+    (world, leaves.collect())
+}
+
+/// `n` that get one session, one after the other.
+pub(crate) fn one_line(n: usize) -> Prepared {
+    let (world, lines) = lines(1, n + 1);
+    let drained = lines[0].iter().take(n);
+    let drained = drained.map(|&connection| Input::Drained { connection });
+    (world, drained.collect())
 }
 
 /// The frame of `basic.ack` on channel 1 (AMQP 0-9-1 sections 2.3.5 and 1.8.3.13).

@@ -108,6 +108,21 @@ const CASES: &[Case] = &[
         adversary::reply_channels,
     ),
     ("a share whose members are away", 240, adversary::share),
+    (
+        "clients leave that have waited for one session",
+        4800,
+        adversary::leaving_one_line,
+    ),
+    (
+        "clients leave that have waited for as many sessions",
+        4800,
+        adversary::leaving_many_lines,
+    ),
+    (
+        "clients get one session after each other",
+        4800,
+        adversary::one_line,
+    ),
     ("sessions with one filter go", 240, adversary::one_filter),
     ("many headers for AMQP", 400, adversary::many_headers),
     (

@@ -57,5 +57,6 @@ mod system_tree;
 mod takeover;
 mod topic_rewrite;
 mod transient_to_session;
+mod turns;
 mod undeliverable;
 mod world;

@@ -262,6 +262,12 @@ impl Consumers {
         Some(removed)
     }
 
+    /// Takes out the one that was added first.
+    pub(crate) fn pop(&mut self) -> Option<Consumer> {
+        let first = *self.all.keys().next()?;
+        self.remove(first)
+    }
+
     /// A consumer has settled a message.
     pub(crate) fn settled(&mut self, id: ConsumerId) {
         if let Some((consumer, place)) = self.all.get_mut(&id) {

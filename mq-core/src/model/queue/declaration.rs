@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::queues::{Left, Queues, Removed};
 use super::{
-    ChannelId, Happened, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings, Ready,
+    ChannelId, Consumer, Happened, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings,
+    Ready,
     Unacknowledged, inequivalent,
 };
 use crate::model::change::Change;
@@ -295,7 +296,7 @@ impl Queues {
         Ok(messages)
     }
 
-    /// Deletes a queue, its bindings and its consumers.
+    /// Deletes a queue. Its bindings, its consumers and its messages are for the virtual host.
     pub(crate) fn remove(&mut self, shared: &mut Shared, id: QueueId) {
         let Some(mut queue) = self.all.remove(&id) else {
             return;
@@ -318,27 +319,35 @@ impl Queues {
             shared.emit(channel.connection, Notice::Fetched(None));
         }
         shared.statistics.discarded += (queue.ready.len() + queue.unacknowledged.len()) as u64;
-        for consumer in queue.consumers.iter() {
-            if let Some(channel) = self.channels.get_mut(&consumer.channel)
-                && channel.consumers.remove(&consumer.id).is_some()
-            {
-                channel.forget(consumer);
-                let ChannelId { connection, number } = consumer.channel;
-                self.advise_leave(shared, id, consumer.id);
-                let consumer = consumer.id;
-                let channel = number;
-                shared.emit(connection, Notice::Cancelled { channel, consumer });
-            }
-        }
         self.advise_end(shared, &queue);
         let (ready, wanted) = queue.take_all();
-        self.left.push_back(Left::Removed(Removed {
+        self.left.push_back(Left::Removed(Box::new(Removed {
             id,
             kept: queue.settings.durable,
             ready,
             unacknowledged: queue.unacknowledged,
             wanted,
-        }));
+            consumers: queue.consumers,
+        })));
+    }
+
+    /// Tells a consumer that its queue is gone, unless it has left that before.
+    pub(crate) fn cancel_of_removed(
+        &mut self,
+        shared: &mut Shared,
+        id: QueueId,
+        consumer: &Consumer,
+    ) {
+        if let Some(channel) = self.channels.get_mut(&consumer.channel)
+            && channel.consumers.remove(&consumer.id).is_some()
+        {
+            channel.forget(consumer);
+            let ChannelId { connection, number } = consumer.channel;
+            self.advise_leave(shared, id, consumer.id);
+            let consumer = consumer.id;
+            let channel = number;
+            shared.emit(connection, Notice::Cancelled { channel, consumer });
+        }
     }
 
     /// `queue.purge`: takes out the ready messages, which are then to be settled.

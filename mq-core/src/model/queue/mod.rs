@@ -160,6 +160,8 @@ pub(crate) struct Queue {
     selections: Selections,
     /// Consumers that are to look through what is ready.
     unsearched: Vec<ConsumerId>,
+    /// All are that have a selector, or a group.
+    all_unsearched: bool,
     /// When messages come back that rest, with their positions. Until then they count as
     /// unacknowledged.
     resting: BTreeSet<(Duration, u64)>,
@@ -197,6 +199,7 @@ impl Queue {
             returned_by: BTreeMap::new(),
             selections: Selections::default(),
             unsearched: Vec::new(),
+            all_unsearched: false,
             resting: BTreeSet::new(),
             unacknowledged: BTreeMap::new(),
             outstanding: Outstanding::default(),
@@ -410,11 +413,10 @@ impl Queue {
     /// The first message of a group has come: from now on each consumer gets what is for it.
     fn begin_groups(&mut self) {
         self.selections.begin_groups();
-        let consumers: Vec<ConsumerId> = self.consumers.iter().map(|c| c.id).collect();
-        for consumer in consumers {
-            self.selections.add(consumer, None);
-            self.unsearched.push(consumer);
+        for consumer in self.consumers.iter() {
+            self.selections.add(consumer.id, None);
         }
+        self.all_unsearched = true;
         self.ready.set_keyed(!self.selections.is_empty());
     }
 
@@ -430,16 +432,18 @@ impl Queue {
     }
 
     pub(crate) fn remove_consumer(&mut self, consumer: ConsumerId) -> Option<Consumer> {
-        if self.selections.remove(consumer) {
-            self.unsearched.extend(self.selections.consumers());
-        }
+        self.all_unsearched |= self.selections.remove(consumer);
         self.ready.set_keyed(!self.selections.is_empty());
         self.consumers.remove(consumer)
     }
 
     /// Consumers that are to [search](Self::search).
     pub(crate) fn take_unsearched(&mut self) -> Vec<ConsumerId> {
-        core::mem::take(&mut self.unsearched)
+        let some = core::mem::take(&mut self.unsearched);
+        match core::mem::take(&mut self.all_unsearched) {
+            true => self.selections.consumers().collect(),
+            false => some,
+        }
     }
 
     /// Goes on with the search of a new consumer for what it wants, by one message.

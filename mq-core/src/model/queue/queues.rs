@@ -10,8 +10,8 @@ use super::advice::{Advice, Happened, Topics};
 use super::dead_letter::{Reason, is_cycle, letter};
 use super::outstanding::Overdue;
 use super::{
-    Channel, ChannelId, ConsumerId, Entry, Frozen, Key, Overflow, Queue, QueueArguments, QueueId,
-    QueueSettings, Ready, Search, Unacknowledged, Wanted, takes_argument,
+    Channel, ChannelId, ConsumerId, Consumers, Entry, Frozen, Key, Overflow, Queue, QueueArguments,
+    QueueId, QueueSettings, Ready, Search, Unacknowledged, Wanted, takes_argument,
 };
 use crate::model::change::{BacklogId, Change, KeptQueue, Target};
 use crate::model::drops::{DropCause, Place};
@@ -41,9 +41,9 @@ pub(crate) enum Left {
     /// A durable queue is to be there, for the letter that comes next.
     Make(Name),
     /// A queue is gone.
-    Removed(Removed),
-    /// A consumer with a selector looks through what is ready after a place.
-    Search(QueueId, ConsumerId, Option<Key>),
+    Removed(Box<Removed>),
+    /// Consumers with a selector look through what is ready, each after a place.
+    Search(QueueId, Vec<(ConsumerId, Option<Key>)>),
 }
 
 /// A message that goes to a dead-letter exchange.
@@ -65,6 +65,8 @@ pub(crate) struct Removed {
     pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
     /// Which of them each consumer with a selector wanted.
     pub(crate) wanted: Vec<BTreeSet<Key>>,
+    /// Consumers that are to be told.
+    pub(crate) consumers: Consumers,
 }
 
 /// Letters that lie there at one time, at most: they have to be passed on before more are
@@ -168,9 +170,11 @@ impl Queues {
     /// Consumers of a queue that are to look through what is ready do so.
     pub(super) fn leave_searches(&mut self, id: QueueId) {
         if let Some(queue) = self.all.get_mut(&id) {
-            let consumers = queue.take_unsearched().into_iter();
-            self.left
-                .extend(consumers.map(|consumer| Left::Search(id, consumer, None)));
+            let consumers = queue.take_unsearched();
+            if !consumers.is_empty() {
+                let searches = consumers.into_iter().map(|consumer| (consumer, None));
+                self.left.push_back(Left::Search(id, searches.collect()));
+            }
         }
     }
 
@@ -181,17 +185,17 @@ impl Queues {
         self.channels.insert(id, channel);
     }
 
-    /// Cancels the channel's consumers. What they hold has to be given back
-    /// before, by whoever holds the leases.
-    pub(crate) fn close_channel(&mut self, shared: &mut Shared, id: ChannelId) {
-        while let Some(consumer) = self
-            .channels
-            .get(&id)
-            .and_then(|c| c.consumers.keys().next().copied())
-        {
-            self.cancel(shared, id, consumer);
-        }
-        self.channels.remove(&id);
+    /// Cancels one of the channel's consumers, and removes the channel when there is none. What
+    /// they hold has to be given back before, by whoever holds the leases. Returns whether
+    /// there is more to do.
+    pub(crate) fn close_channel(&mut self, shared: &mut Shared, id: ChannelId) -> bool {
+        let channel = self.channels.get(&id);
+        let Some(consumer) = channel.and_then(|c| c.consumers.keys().next().copied()) else {
+            self.channels.remove(&id);
+            return false;
+        };
+        self.cancel(shared, id, consumer);
+        true
     }
 
     /// Changes what a channel can take, and looks at those that have waited for it.
@@ -226,18 +230,18 @@ impl Queues {
         }
     }
 
-    /// Closes the channels of a connection that is gone. Returns its exclusive queues, which
-    /// go too.
+    /// A connection is gone: its channels take nothing more. Returns them, to be
+    /// [closed](Self::close_channel), and its exclusive queues, which go too.
     pub(crate) fn leave(
         &mut self,
-        shared: &mut Shared,
         connection: ConnectionId,
-    ) -> BTreeSet<QueueId> {
+    ) -> (Vec<ChannelId>, BTreeSet<QueueId>) {
         let channels: Vec<ChannelId> = self.channels_of(connection).collect();
-        for id in channels {
-            self.close_channel(shared, id);
+        for id in &channels {
+            self.fail_channel(*id);
         }
-        self.exclusive.remove(&connection).unwrap_or_default()
+        let queues = self.exclusive.remove(&connection).unwrap_or_default();
+        (channels, queues)
     }
 
     fn channels_of(&self, connection: ConnectionId) -> impl Iterator<Item = ChannelId> {
@@ -403,7 +407,7 @@ impl Queues {
             return;
         };
         queue.deadline = None;
-        queue.wake(shared.now);
+        queue.wake(shared.now, &mut shared.statistics.steps);
         if let Some(overdue) = queue.pop_overdue(shared.now, shared.consumer_timeout) {
             self.end_overdue(shared, &overdue);
             self.update_timer(shared, id);

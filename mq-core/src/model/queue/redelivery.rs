@@ -69,8 +69,9 @@ impl Queue {
         self.resting.insert((now.saturating_add(rest), position));
     }
 
-    /// Messages that have rested are ready again: some of them, where there are many.
-    pub(super) fn wake(&mut self, now: Duration) {
+    /// Messages that have rested are ready again: some of them, where there are many. Counts
+    /// them.
+    pub(super) fn wake(&mut self, now: Duration, steps: &mut u64) {
         for _ in 0..AT_ONCE {
             let Some(&(at, position)) = self.resting.first() else {
                 return;
@@ -78,6 +79,7 @@ impl Queue {
             if at > now {
                 return;
             }
+            *steps += 1;
             self.resting.pop_first();
             if let Some(rested) = self.unacknowledged.remove(&position) {
                 self.insert(rested.entry);

@@ -88,9 +88,10 @@ impl Queues {
     /// Lets consumers of a queue go on with their search that have waited for a run.
     pub(super) fn go_on_searching(&mut self, id: QueueId) {
         if let Some(queue) = self.all.get_mut(&id) {
-            let searches = core::mem::take(&mut queue.absent.searches).into_iter();
-            let searches = searches.map(|(consumer, after)| Left::Search(id, consumer, after));
-            self.left.extend(searches);
+            let searches = core::mem::take(&mut queue.absent.searches);
+            if !searches.is_empty() {
+                self.left.push_back(Left::Search(id, searches));
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use core::time::Duration;
 
 use super::Pending;
+use crate::model::message::Qos;
 
 /// The messages of a session that have not been sent.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Backlog {
     bytes: usize,
     /// Those with a time to live, by the moment at which it is over.
     expiries: BTreeSet<(Duration, u64)>,
+    /// The numbers of those with QoS 0, and of some that are not there any more.
+    transient: VecDeque<u64>,
 }
 
 /// Gaps are closed when they outnumber the messages by so many.
@@ -67,6 +70,9 @@ impl Backlog {
         if let Some(at) = pending.message.expiry() {
             self.expiries.insert((at, number));
         }
+        if pending.qos == Qos::AtMostOnce {
+            self.transient.push_back(number);
+        }
         self.list.push_back((number, Some(pending)));
     }
 
@@ -79,40 +85,35 @@ impl Backlog {
         let (number, pending) = self.list.pop_front()?;
         let pending = pending?;
         self.forget(number, &pending);
+        while self.transient.front().is_some_and(|n| *n <= number) {
+            self.transient.pop_front();
+        }
         self.close_gaps();
         Some((number, pending))
     }
 
-    /// Removes what has expired by `now`, and names each with its position. Returns how many
-    /// that were.
-    pub(super) fn expire(&mut self, now: Duration, mut gone: impl FnMut(u64, &Pending)) -> usize {
-        let before = self.len;
-        while let Some(&(at, number)) = self.expiries.first()
-            && at <= now
-        {
-            self.expiries.remove(&(at, number));
-            let place = self.list.partition_point(|(n, _)| *n < number);
-            let expired = self.list.get_mut(place).and_then(|(_, p)| p.take());
-            if let Some(pending) = expired {
-                self.forget(number, &pending);
-                gone(number, &pending);
-            }
+    /// Takes out a message that has expired by `now`, with its position.
+    pub(super) fn pop_expired(&mut self, now: Duration) -> Option<(u64, Pending)> {
+        let (at, number) = *self.expiries.first()?;
+        if at > now {
+            return None;
         }
-        self.close_gaps();
-        before - self.len
+        Some((number, self.remove(number)?))
     }
 
-    /// Keeps what is wanted. Returns how many were not.
-    pub(super) fn retain(&mut self, wanted: impl Fn(&Pending) -> bool) -> usize {
-        let before = self.len;
-        let Self { list, next, .. } = core::mem::take(self);
-        self.next = next;
-        for (number, pending) in list {
-            if let Some(pending) = pending.filter(&wanted) {
-                self.insert_last(number, pending);
-            }
-        }
-        before - self.len
+    /// Takes out the message at a position, if it is there.
+    pub(super) fn remove(&mut self, number: u64) -> Option<Pending> {
+        let place = self.list.partition_point(|(n, _)| *n < number);
+        let (found, pending) = self.list.get_mut(place)?;
+        let pending = pending.take_if(|_| *found == number)?;
+        self.forget(number, &pending);
+        self.close_gaps();
+        Some(pending)
+    }
+
+    /// The positions of the messages with QoS 0, which are forgotten: some may be gone.
+    pub(super) fn take_transient(&mut self) -> VecDeque<u64> {
+        core::mem::take(&mut self.transient)
     }
 
     fn forget(&mut self, number: u64, pending: &Pending) {
@@ -123,12 +124,119 @@ impl Backlog {
         }
     }
 
+    /// What this takes, the messages that are gone have paid for: there are more of those
+    /// than are left.
     fn close_gaps(&mut self) {
         while let Some((_, None)) = self.list.front() {
             self.list.pop_front();
         }
         if self.list.len() > 2 * self.len + GAPS {
             self.list.retain(|(_, pending)| pending.is_some());
+        }
+        if self.transient.len() > 2 * self.len + GAPS {
+            let list = &self.list;
+            self.transient.retain(|number| {
+                let place = list.binary_search_by_key(number, |(number, _)| *number);
+                place.is_ok_and(|place| list[place].1.is_some())
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::queue::tests::message;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Clone)]
+    enum Act {
+        Push {
+            qos: Qos,
+            expiration: Option<u64>,
+        },
+        Pop,
+        Expire(u64),
+        Remove(u64),
+        /// Its client goes.
+        Leave,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let qos = prop_oneof![Just(Qos::AtMostOnce), Just(Qos::AtLeastOnce)];
+        let push = (qos, option::of(1..9_u64));
+        let push = push.prop_map(|(qos, expiration)| Act::Push { qos, expiration });
+        prop_oneof![
+            12 => push,
+            3 => Just(Act::Pop),
+            2 => (0..9_u64).prop_map(Act::Expire),
+            2 => (0..200_u64).prop_map(Act::Remove),
+            1 => Just(Act::Leave),
+        ]
+    }
+
+    fn pending(qos: Qos, expiration: Option<u64>) -> Pending {
+        let mut message = message("m");
+        message.properties.expiration = expiration.map(Duration::from_secs);
+        Pending {
+            message: Arc::new(message),
+            qos,
+            retain: false,
+            identifiers: Vec::new(),
+            share: None,
+        }
+    }
+
+    proptest! {
+        /// It is the list that it stands for, and takes no more than that needs.
+        #[test]
+        fn it_is_a_list(acts in vec(act(), 0..400)) {
+            let mut backlog = Backlog::default();
+            let mut list: Vec<(u64, Pending)> = Vec::new();
+            for act in acts {
+                match act {
+                    Act::Push { qos, expiration } => {
+                        let pending = pending(qos, expiration);
+                        list.push((backlog.push(pending.clone()), pending));
+                    }
+                    Act::Pop => {
+                        let first = (!list.is_empty()).then(|| list.remove(0));
+                        prop_assert_eq!(backlog.pop(), first);
+                    }
+                    Act::Expire(now) => {
+                        let now = Duration::from_secs(now);
+                        let is_over = |pending: &Pending| {
+                            pending.message.expiry().is_some_and(|at| at <= now)
+                        };
+                        while let Some(expired) = backlog.pop_expired(now) {
+                            prop_assert!(is_over(&expired.1) && list.contains(&expired));
+                            list.retain(|pending| *pending != expired);
+                        }
+                        prop_assert!(!list.iter().any(|(_, pending)| is_over(pending)));
+                    }
+                    Act::Remove(position) => {
+                        let at = list.iter().position(|(at, _)| *at == position);
+                        let removed = at.map(|at| list.remove(at).1);
+                        prop_assert_eq!(backlog.remove(position), removed);
+                    }
+                    Act::Leave => {
+                        for position in backlog.take_transient() {
+                            backlog.remove(position);
+                        }
+                        list.retain(|(_, pending)| pending.qos != Qos::AtMostOnce);
+                    }
+                }
+                prop_assert_eq!(backlog.len(), list.len());
+                let bytes: usize = list.iter().map(|(_, pending)| pending.message.size()).sum();
+                prop_assert_eq!(backlog.bytes(), bytes);
+                prop_assert_eq!(backlog.front(), list.first().map(|(_, pending)| pending));
+                let most = 2 * list.len() + GAPS;
+                prop_assert!(backlog.list.len() <= most && backlog.transient.len() <= most);
+            }
         }
     }
 }

@@ -3,14 +3,15 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::backlog::Backlog;
 use super::retained::Walks;
-use super::{Pending, Resumed, Session, SessionId, Sessions, Will};
+use super::{Pending, Resumed, Session, SessionId, Sessions, SubscriptionOptions, Will};
 use crate::few_map::FewMap;
-use crate::model::change::{Change, Changes, KeptSession};
+use crate::model::change::{Change, KeptSession};
 use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
 use crate::model::shared::Shared;
@@ -100,24 +101,28 @@ pub(crate) struct Parting {
     /// It is published now.
     pub(crate) will: Option<Will>,
     /// The session has ended.
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<Remains>,
 }
 
-/// What a session held that has ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// What was on its way to the client, with its positions.
-    unsettled: Vec<(u64, Pending)>,
-    remains: Remains,
-}
-
-/// What has not been sent to the client of a session that has ended: to be
-/// [passed on](Sessions::pass_on).
+/// What a session had that has ended: to be [passed on](Sessions::pass_on).
 #[derive(Debug)]
 pub(crate) struct Remains {
-    /// The session, if it was kept.
-    kept: Option<SessionId>,
+    id: SessionId,
+    /// It was kept.
+    is_kept: bool,
+    /// Those that are no shared ones.
+    subscriptions: FewMap<Name, SubscriptionOptions>,
+    /// What was on its way to the client, with its positions.
+    unsettled: vec::IntoIter<(u64, Pending)>,
+    /// What has not been sent to the client.
     backlog: Backlog,
+}
+
+/// Messages that do not wait for the client of a session any more.
+#[derive(Debug)]
+pub(crate) struct Stale {
+    id: SessionId,
+    positions: VecDeque<u64>,
 }
 
 impl Sessions {
@@ -129,31 +134,40 @@ impl Sessions {
         connection: ConnectionId,
         attach: Attach,
     ) -> Option<Attach> {
-        let holder = self
-            .find_client(&attach.client_identifier)
-            .and_then(|id| self.get(id)?.connection);
-        let Some(holder) = holder else {
+        let Some(holder) = self.holder(&attach.client_identifier) else {
             return Some(attach);
         };
-        let waiting = self.waiting.entry(holder).or_default();
-        waiting.push_back((connection, attach));
-        if waiting.len() == 1 {
+        if self.line.push(connection, attach) {
             shared.emit(holder, Notice::TakenOver);
         }
         None
     }
 
-    /// A connection has given its session back, or is gone: who has waited for that, in
-    /// the order in which they came.
-    pub(crate) fn take_line(&mut self, holder: ConnectionId) -> VecDeque<(ConnectionId, Attach)> {
-        self.waiting.remove(&holder).unwrap_or_default()
+    /// The connection that has the session of a client.
+    fn holder(&self, client: &Name) -> Option<ConnectionId> {
+        let id = self.find_client(client)?;
+        self.get(id)?.connection
+    }
+
+    /// The client that is next to get a session, if no connection has that. One that has is
+    /// told to give it back where others wait.
+    pub(crate) fn next_in_line(
+        &mut self,
+        shared: &mut Shared,
+        client: &Name,
+    ) -> Option<(ConnectionId, Attach)> {
+        let Some(holder) = self.holder(client) else {
+            return self.line.pop(client);
+        };
+        if self.line.has(client) {
+            shared.emit(holder, Notice::TakenOver);
+        }
+        None
     }
 
     /// Takes a client out of the line for its session.
     pub(crate) fn leave_line(&mut self, connection: ConnectionId) {
-        for line in self.waiting.values_mut() {
-            line.retain(|(waiting, _)| *waiting != connection);
-        }
+        self.line.leave(connection);
     }
 
     /// Ends the session of a client that wants another one, if it has one.
@@ -221,13 +235,14 @@ impl Sessions {
         Ok(id)
     }
 
-    /// The connection of a session is over. The session ends with it, or goes on.
+    /// The connection of a session is over. The session ends with it, or goes on: then what
+    /// waits with QoS 0 is to be [discarded](Self::discard).
     pub(crate) fn detach(
         &mut self,
         shared: &mut Shared,
         id: SessionId,
         leaving: Leaving,
-    ) -> Option<Parting> {
+    ) -> Option<(Parting, Stale)> {
         let session = self.all.get_mut(&id)?;
         if session.connection.take().is_some() {
             self.census.connected -= 1;
@@ -235,18 +250,32 @@ impl Sessions {
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
-        let discarded = session.pending.retain(|p| p.qos != Qos::AtMostOnce);
-        shared.statistics.discarded += discarded as u64;
         if leaving.discard_will {
             session.will = None;
         }
-        if session.expiry == Some(Duration::ZERO) {
-            return self.end(shared, id);
-        }
-        session.stay_away(shared.now);
-        self.note(shared, id);
-        self.tell_shares(id);
-        self.expire(shared, id)
+        let mut positions = session.pending.take_transient();
+        let parting = if session.expiry == Some(Duration::ZERO) {
+            positions.clear();
+            self.end(shared, id)
+        } else {
+            session.stay_away(shared.now);
+            self.note(shared, id);
+            self.tell_shares(id);
+            self.expire(shared, id)
+        };
+        Some((parting?, Stale { id, positions }))
+    }
+
+    /// Lets go of a message that does not wait any more. Returns whether there was one.
+    pub(crate) fn discard(&mut self, shared: &mut Shared, stale: &mut Stale) -> bool {
+        let Some(session) = self.all.get_mut(&stale.id) else {
+            return false;
+        };
+        let Some(position) = stale.positions.pop_front() else {
+            return false;
+        };
+        shared.statistics.discarded += u64::from(session.pending.remove(position).is_some());
+        true
     }
 
     /// Does what is due for a session without a connection.
@@ -289,78 +318,76 @@ impl Sessions {
     /// Ends a session; its will, if not sent yet, is sent now.
     fn end(&mut self, shared: &mut Shared, id: SessionId) -> Option<Parting> {
         shared.timers.set(TimerKey::Session(id), None);
-        let session = self.all.get(&id)?;
-        let filters: Vec<Name> = session.subscriptions.keys().cloned().collect();
-        for filter in filters {
-            self.remove_subscription(id, &filter);
-        }
         let mut session = *self.all.remove(&id)?;
         let held = session.pending.len() + session.in_flight.len();
         shared.statistics.discarded += held as u64;
         self.names.remove(&session.client_identifier);
+        // Its shares choose others from now on.
+        let filters: Vec<Name> = session.shared_filters().cloned().collect();
+        shared.statistics.steps += filters.len() as u64;
+        for filter in filters {
+            session.subscriptions.remove(&filter);
+            self.forget_subscription(id, &filter);
+        }
+        if !session.subscriptions.is_empty() {
+            self.ended.insert(id);
+        }
         Some(Parting {
             id,
             will: session.will.take(),
-            ended: Some(Ended {
-                unsettled: session.unsettled(),
-                remains: Remains {
-                    kept: session.is_kept.then_some(id),
-                    backlog: session.pending,
-                },
+            ended: Some(Remains {
+                id,
+                is_kept: session.is_kept,
+                unsettled: session.unsettled().into_iter(),
+                subscriptions: session.subscriptions,
+                backlog: session.pending,
             }),
         })
     }
 
-    /// A session has ended, and its will is published: what was on its way to its client
-    /// is for others. Returns the rest.
-    pub(crate) fn bury(&mut self, shared: &mut Shared, ended: Ended) -> Remains {
-        let Ended { unsettled, remains } = ended;
-        let kept = remains.kept;
-        if let Some(id) = kept {
+    /// A session has ended, and its will is published.
+    pub(crate) fn bury(&self, shared: &mut Shared, remains: &Remains) {
+        if remains.is_kept {
+            let id = remains.id;
             shared.changes.push(Change::SessionEnded { id });
+        }
+    }
+
+    /// Forgets a subscription of a session that has ended, or passes on a message: to another
+    /// member of the share that it came by, if it did. Returns whether there was one.
+    pub(crate) fn pass_on(&mut self, shared: &mut Shared, remains: &mut Remains) -> bool {
+        let filter = remains.subscriptions.keys().next().cloned();
+        if let Some(filter) = filter {
+            remains.subscriptions.remove(&filter);
+            self.forget_subscription(remains.id, &filter);
+            if remains.subscriptions.is_empty() {
+                self.ended.remove(&remains.id);
+            }
+            return true;
         }
         // Section 4.8.2. What was sent with QoS 2 must not go to another member
         // (MQTT-4.8.2-5).
-        for (position, pending) in unsettled {
-            if pending.qos == Qos::AtLeastOnce {
-                self.pass_on_one(shared, &pending);
-            }
-            note_forgotten(&mut shared.changes, kept, position, &pending);
-        }
-        remains
-    }
-
-    /// Passes on a message that has waited in a session that has ended: to another member
-    /// of the share that it came by, if it did. Returns whether there was one.
-    pub(crate) fn pass_on(&mut self, shared: &mut Shared, remains: &mut Remains) -> bool {
-        let Some((position, pending)) = remains.backlog.pop() else {
+        let sent = remains.unsettled.next();
+        let sent = sent.map(|(position, pending)| {
+            let may_go = pending.qos == Qos::AtLeastOnce;
+            (position, pending, may_go)
+        });
+        let unsent = || {
+            let (position, pending) = remains.backlog.pop()?;
+            Some((position, pending, true))
+        };
+        let Some((position, pending, may_go)) = sent.or_else(unsent) else {
             return false;
         };
-        self.pass_on_one(shared, &pending);
-        note_forgotten(&mut shared.changes, remains.kept, position, &pending);
-        true
-    }
-
-    fn pass_on_one(&mut self, shared: &mut Shared, pending: &Pending) {
-        if let Some(share) = &pending.share {
+        if may_go && let Some(share) = &pending.share {
             let mut targets = Vec::new();
             self.push_shared(shared, share, &pending.message, &mut targets);
             shared.changes.push_message(&pending.message, targets);
         }
-    }
-}
-
-/// A session that was kept has ended, and with it this message.
-fn note_forgotten(
-    changes: &mut Changes,
-    kept: Option<SessionId>,
-    position: u64,
-    pending: &Pending,
-) {
-    if let Some(id) = kept
-        && pending.qos > Qos::AtMostOnce
-    {
-        let backlog = id.into();
-        changes.push(Change::Forgotten { backlog, position });
+        if remains.is_kept && pending.qos > Qos::AtMostOnce {
+            let backlog = remains.id.into();
+            shared.changes.push(Change::Forgotten { backlog, position });
+        }
+        true
     }
 }

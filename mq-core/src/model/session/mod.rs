@@ -4,6 +4,7 @@
 mod backlog;
 mod handshake;
 mod lifetime;
+mod line;
 pub(crate) mod options;
 mod pending;
 mod restore;
@@ -25,6 +26,7 @@ use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
 use backlog::Backlog;
+use line::Line;
 use retained::{Retained, Walks};
 use share::Share;
 
@@ -32,7 +34,7 @@ pub(crate) use crate::model::id::SessionId;
 use handshake::InFlight;
 pub use handshake::Resumed;
 pub use lifetime::{Attach, Attached, Leaving};
-pub(crate) use lifetime::{Parting, Remains};
+pub(crate) use lifetime::{Parting, Remains, Stale};
 pub use options::{SubscriptionOptions, Will};
 pub use pending::Push;
 pub use subscription::{RetainHandling, SubscribeRefusal, SubscribeRequest};
@@ -155,10 +157,12 @@ pub(crate) struct Sessions {
     names: BTreeMap<Name, SessionId>,
     filters: Trie<SubscriberKey, Subscriber>,
     shares: BTreeMap<Name, Share>,
+    /// Sessions that have ended, and of which there still are filters.
+    ended: BTreeSet<SessionId>,
     /// Those that may have something to send.
     ready: VecDeque<SessionId>,
     /// Clients that wait until a connection has given their session back.
-    waiting: BTreeMap<ConnectionId, VecDeque<(ConnectionId, Attach)>>,
+    line: Line,
     retained: Retained,
     /// Counted as they change.
     census: Census,
@@ -212,11 +216,19 @@ impl Sessions {
         }
         let dollar = routing_key.starts_with('$');
         let key = [words(routing_key)].into_iter();
-        self.filters.for_each_match(key, |_, found| {
-            if !(dollar && found.wildcard_first) {
+        self.filters.for_each_match(key, |subscriber, found| {
+            if !(dollar && found.wildcard_first || self.is_over(subscriber)) {
                 matches.push(found.to.clone());
             }
         })
+    }
+
+    /// Whether a filter is one of a session that has ended.
+    fn is_over(&self, subscriber: &SubscriberKey) -> bool {
+        match subscriber {
+            SubscriberKey::Session(id) => !self.ended.is_empty() && self.ended.contains(id),
+            SubscriberKey::Share(_) => false,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Messages on their way to sessions.
+//! Messages on their way to sessions. What queues and sessions share, and why not more, stands
+//! at `queue/delivery.rs`.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -8,11 +9,15 @@ use core::time::Duration;
 use super::retained::{Retained, STEPS, Step};
 use super::share::{Share, Side};
 use super::{Match, Pending, Session, SessionId, Sessions, SubscriptionOptions, target};
-use crate::model::change::{BacklogId, Change, Changes, Target};
+use crate::limits::Limits;
+use crate::model::change::{BacklogId, Change, Target};
 use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::shared::Shared;
 use crate::model::{Notice, Said, Wait};
+
+/// Messages that are dropped at one time, since their time is over.
+const AT_A_TIME: u64 = 256;
 
 /// A message for the client of a session.
 #[derive(Debug)]
@@ -149,13 +154,14 @@ impl Sessions {
     /// room. One that is found full is passed over by its shares from now on.
     fn has_room(&mut self, shared: &mut Shared, id: SessionId, message: &Message) -> bool {
         let now = shared.now;
-        let limits = &shared.limits;
         let Some(session) = self.all.get_mut(&id) else {
             return false;
         };
-        shared.statistics.expired += session.expire(id, now, &mut shared.changes) as u64;
-        let fits = session.pending.len() < limits.session_messages
-            && session.held() + message.size() <= limits.session_bytes;
+        session.expire(shared, id, now);
+        let mut fits = session.fits(&shared.limits, message);
+        while !fits && session.expire_one(shared, id, now) {
+            fits = session.fits(&shared.limits, message);
+        }
         if !fits && !session.is_full {
             session.is_full = true;
             self.tell_shares(id);
@@ -242,8 +248,11 @@ impl Sessions {
         shared.statistics.steps += 1;
         // A message that expires at this very moment (an interval of zero) is still
         // offered to a client that is there.
-        if let Some(before) = now.checked_sub(Duration::from_nanos(1)) {
-            shared.statistics.expired += session.expire(id, before, &mut shared.changes) as u64;
+        if let Some(before) = now.checked_sub(Duration::from_nanos(1))
+            && !session.expire(shared, id, before)
+        {
+            self.announce(id);
+            return None;
         }
         let steps = &mut shared.statistics.steps;
         let (retained, unfinished) = session.next_retained(&self.retained, now, quota, steps);
@@ -312,14 +321,34 @@ impl Sessions {
 }
 
 impl Session {
-    /// Drops what has expired by `now`. Returns how many that were.
-    fn expire(&mut self, id: SessionId, now: Duration, changes: &mut Changes) -> usize {
-        let is_kept = self.is_kept;
-        self.pending.expire(now, |position, pending| {
-            if is_kept && pending.qos > Qos::AtMostOnce {
-                changes.push(Change::settled(id, position));
+    /// Drops some of what has expired by `now`. Returns whether that was all.
+    fn expire(&mut self, shared: &mut Shared, id: SessionId, now: Duration) -> bool {
+        let end = shared.statistics.steps + AT_A_TIME;
+        while self.expire_one(shared, id, now) {
+            if shared.statistics.steps >= end {
+                return false;
             }
-        })
+        }
+        true
+    }
+
+    /// Drops a message that has expired by `now`. Returns whether there was one.
+    fn expire_one(&mut self, shared: &mut Shared, id: SessionId, now: Duration) -> bool {
+        let Some((position, pending)) = self.pending.pop_expired(now) else {
+            return false;
+        };
+        shared.statistics.steps += 1;
+        shared.statistics.expired += 1;
+        if self.keeps(pending.qos) {
+            shared.changes.push(Change::settled(id, position));
+        }
+        true
+    }
+
+    /// Whether one message more fits.
+    fn fits(&self, limits: &Limits, message: &Message) -> bool {
+        self.pending.len() < limits.session_messages
+            && self.held() + message.size() <= limits.session_bytes
     }
 
     /// Bytes of what waits, and of the will.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::share::Side;
-use super::{Match, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
+use super::{Match, Session, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
 use crate::model::change::{Change, KeptSubscription};
 use crate::model::message::{Name, Qos};
 use crate::model::shared::Shared;
@@ -64,6 +64,15 @@ const SHARE: &str = "$share/";
 fn shared_filter(filter: &str) -> Option<&str> {
     let (_name, filter) = filter.strip_prefix(SHARE)?.split_once('/')?;
     Some(filter)
+}
+
+impl Session {
+    /// The filters of its shared subscriptions, which lie together, under their prefix.
+    pub(super) fn shared_filters(&self) -> impl Iterator<Item = &Name> {
+        let subscriptions = self.subscriptions.range_from(SHARE);
+        let filters = subscriptions.map(|(filter, _)| filter);
+        filters.take_while(|filter| filter.starts_with(SHARE))
+    }
 }
 
 /// A filter as the trie wants it, and whether it begins with a wildcard.
@@ -187,6 +196,12 @@ impl Sessions {
             return false;
         }
         session.walks.remove(filter);
+        self.forget_subscription(id, filter);
+        true
+    }
+
+    /// No message goes to a session by that filter any more.
+    pub(super) fn forget_subscription(&mut self, id: SessionId, filter: &str) {
         if let Some(share) = self.shares.get_mut(filter) {
             let was_member = share.remove(id);
             if share.is_empty() {
@@ -200,14 +215,13 @@ impl Sessions {
             if was_member {
                 // A client of 3.x may have begun it, which has no shares.
                 self.census.shared = self.census.shared.saturating_sub(1);
-                return true;
+                return;
             }
         }
         self.census.subscriptions = self.census.subscriptions.saturating_sub(1);
         let (pattern, _) = pattern(filter);
         let key = SubscriberKey::Session(id);
         self.filters.remove(&pattern, &key);
-        true
     }
 
     /// A session has got a connection, or lost it: its shared subscriptions know.
@@ -220,10 +234,7 @@ impl Sessions {
             (false, Some(_)) => Side::Connected,
             (false, None) => Side::Away,
         };
-        // Shared subscriptions lie together, under their prefix.
-        let subscriptions = session.subscriptions.range_from(SHARE);
-        let shared = subscriptions.take_while(|(filter, _)| filter.starts_with(SHARE));
-        for (filter, _) in shared {
+        for filter in session.shared_filters() {
             if let Some(share) = self.shares.get_mut(filter) {
                 share.set_side(id, side);
             }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::{VirtualHost, Work};
-use crate::model::message::Message;
+use crate::model::message::{Message, Name};
 use crate::model::refusal::Refusal;
 use crate::model::session::{Attach, Attached, Census, Leaving, Parting, SessionId};
 use crate::model::{ConnectionId, Notice};
@@ -21,10 +21,13 @@ impl VirtualHost {
     /// Gives a client its session, once no other connection has it.
     pub(super) fn attach(&mut self, connection: ConnectionId, attach: Attach) {
         let shared = &mut self.shared;
-        let Some(attach) = self.sessions.wait_in_line(shared, connection, attach) else {
-            return;
-        };
-        let changes = shared.changes.count();
+        if let Some(attach) = self.sessions.wait_in_line(shared, connection, attach) {
+            self.attach_and_answer(connection, attach);
+        }
+    }
+
+    fn attach_and_answer(&mut self, connection: ConnectionId, attach: Attach) {
+        let changes = self.shared.changes.count();
         let notice = match self.attach_now(connection, attach) {
             Ok(attached) => Notice::Attached(Box::new(attached)),
             Err(refusal) => Notice::Refused(Box::new(refusal)),
@@ -33,10 +36,12 @@ impl VirtualHost {
         self.shared.emit_after(wait, connection, notice);
     }
 
-    /// A connection has given its session back, or is gone: who waited for that goes on.
-    pub(super) fn admit_next(&mut self, holder: ConnectionId) {
-        for (connection, attach) in self.sessions.take_line(holder) {
-            self.attach(connection, attach);
+    /// The session of a client has lost its connection: the next that waits for it goes on.
+    fn admit_next(&mut self, client: &Name) {
+        while let Some((connection, attach)) = self.sessions.next_in_line(&mut self.shared, client)
+        {
+            self.shared.statistics.steps += 1;
+            self.attach_and_answer(connection, attach);
         }
     }
 
@@ -74,8 +79,14 @@ impl VirtualHost {
 
     /// The connection of a session is over.
     pub(crate) fn detach(&mut self, id: SessionId, leaving: Leaving) {
-        let parting = self.sessions.detach(&mut self.shared, id, leaving);
-        self.carry_out(parting);
+        let client = self.sessions.get(id).map(|s| s.client_identifier.clone());
+        if let Some((parting, stale)) = self.sessions.detach(&mut self.shared, id, leaving) {
+            self.begin(None, Work::Discard(stale));
+            self.carry_out(Some(parting));
+        }
+        if let Some(client) = client {
+            self.admit_next(&client);
+        }
     }
 
     /// Publishes the will of a session, and passes on what it leaves to others.
@@ -91,8 +102,8 @@ impl VirtualHost {
             // Who could be told what became of it is gone.
             let _ = self.publish(&message, Some(id));
         }
-        if let Some(ended) = ended {
-            let remains = self.sessions.bury(&mut self.shared, ended);
+        if let Some(remains) = ended {
+            self.sessions.bury(&mut self.shared, &remains);
             self.begin(None, Work::PassOn(remains));
         }
     }

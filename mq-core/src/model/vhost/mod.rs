@@ -132,10 +132,9 @@ impl VirtualHost {
     }
 
     /// Closes the channels of a connection that is gone, and deletes its exclusive
-    /// queues.
+    /// queues: some at once, and many in turns.
     pub(crate) fn leave(&mut self, connection: ConnectionId) {
-        let queues = self.queues.leave(&mut self.shared, connection);
-        self.pass_on();
+        let (channels, queues) = self.queues.leave(connection);
         self.sessions.leave_line(connection);
         let was_here = self.members.user(connection).is_some();
         if let Some(session) = self.members.leave(connection) {
@@ -144,8 +143,8 @@ impl VirtualHost {
         if was_here {
             self.advise_connection(false);
         }
-        self.admit_next(connection);
-        self.begin(None, Work::RemoveQueues(queues));
+        let channels = channels.into_iter();
+        self.begin(Some(connection), Work::Close { channels, queues });
     }
 
     // Time
@@ -154,12 +153,13 @@ impl VirtualHost {
         self.shared.timers.next()
     }
 
-    /// Does what is due at `self.shared.now`, so many things at most.
+    /// Does what is due at `self.shared.now`, so many things at most, and fewer where one of
+    /// them is much.
     pub(crate) fn expire(&mut self, count: usize) {
-        for _ in 0..count {
-            let Some(key) = self.shared.timers.pop_due(self.shared.now) else {
-                return;
-            };
+        let end = self.shared.statistics.steps.saturating_add(count as u64);
+        while self.shared.statistics.steps < end
+            && let Some(key) = self.shared.timers.pop_due(self.shared.now)
+        {
             self.shared.statistics.steps += 1;
             match key {
                 TimerKey::Delays => self.release_delayed(),

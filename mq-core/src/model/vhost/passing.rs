@@ -4,6 +4,8 @@
 //! Whatever may make a queue leave something has its way through here, so that it is passed
 //! on before anything else is done.
 
+use alloc::collections::BTreeSet;
+use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -45,13 +47,8 @@ impl VirtualHost {
                     }
                     self.begin(None, Work::Drop(removed));
                 }
-                Left::Search(queue, consumer, after) => {
-                    let search = Work::Search {
-                        queue,
-                        consumer,
-                        after,
-                    };
-                    self.begin(None, search);
+                Left::Search(queue, searches) => {
+                    self.begin(None, Work::Search { queue, searches });
                 }
             }
         }
@@ -142,9 +139,21 @@ impl VirtualHost {
         self.pass_on();
     }
 
+    /// Closes a channel: at once, or where it has many consumers, in turns.
     pub(super) fn close_channel(&mut self, id: ChannelId) {
-        self.queues.close_channel(&mut self.shared, id);
+        self.queues.fail_channel(id);
+        let close = Work::Close {
+            channels: vec![id].into_iter(),
+            queues: BTreeSet::new(),
+        };
+        self.begin(Some(id.connection), close);
+    }
+
+    /// Goes on with the end of a channel. Returns whether there is more to do.
+    pub(super) fn go_on_closing(&mut self, id: ChannelId) -> bool {
+        let more = self.queues.close_channel(&mut self.shared, id);
         self.pass_on();
+        more
     }
 
     pub(super) fn settle(&mut self, lease: Lease, settlement: Settlement) {

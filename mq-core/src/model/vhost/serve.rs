@@ -221,7 +221,6 @@ impl VirtualHost {
                 if let Some(session) = self.members.take_session(connection) {
                     self.detach(session, leaving);
                 }
-                self.admit_next(connection);
             }
             Request::Settled { packet_identifier } => {
                 if let Some(session) = self.members.session(connection) {

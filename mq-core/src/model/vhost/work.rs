@@ -14,7 +14,7 @@ use crate::model::queue::{
     ChannelId, ConsumerId, Entry, Key, Lease, QueueId, Removed, Settlement, Taken,
 };
 use crate::model::request::Ticket;
-use crate::model::session::Remains;
+use crate::model::session::{Remains, Stale};
 use crate::model::transaction::Transaction;
 use crate::model::{ConnectionId, Notice};
 
@@ -40,21 +40,26 @@ pub(crate) enum Work {
         changes: u64,
     },
     Commit(Box<Transaction>),
-    /// Queues that went with their connection.
-    RemoveQueues(BTreeSet<QueueId>),
-    /// Messages of a queue that is gone with them.
-    Drop(Removed),
-    /// A new consumer with a selector looks through what is ready.
+    /// Channels that are over, and then queues that go with their connection.
+    Close {
+        channels: vec::IntoIter<ChannelId>,
+        queues: BTreeSet<QueueId>,
+    },
+    /// Consumers of a queue that is gone, and its messages, which are gone with it.
+    Drop(Box<Removed>),
+    /// New consumers with a selector look through what is ready, the last one first, each
+    /// after a place.
     Search {
         queue: QueueId,
-        consumer: ConsumerId,
-        after: Option<Key>,
+        searches: Vec<(ConsumerId, Option<Key>)>,
     },
     /// Policies have changed.
     ApplyPolicies(Applied),
-    /// Messages of a session that has ended: those of its shares are for others, and
-    /// the rest is counted as gone.
+    /// Subscriptions of a session that has ended, and its messages: those of its shares are
+    /// for others, and the rest is counted as gone.
     PassOn(Remains),
+    /// Messages that do not wait for the client of a session any more.
+    Discard(Stale),
 }
 
 /// What is accepted when work is done.
@@ -104,7 +109,9 @@ impl VirtualHost {
             && let Some((asked, mut work)) = self.work.line.pop_front()
         {
             let slice = self.shared.statistics.steps + AT_ONCE;
-            if !self.advance(&mut work, slice.min(end)) {
+            let is_done = self.advance(&mut work, slice.min(end));
+            self.pass_on();
+            if !is_done {
                 self.work.line.push_back((asked, work));
             } else if let Some(connection) = asked
                 && let Some(left) = self.work.busy.get_mut(&connection)
@@ -167,49 +174,70 @@ impl VirtualHost {
                     }
                 },
                 Work::Commit(transaction) => self.advance_commit(transaction),
-                Work::RemoveQueues(queues) => match queues.pop_first() {
-                    Some(id) => {
+                Work::Close { channels, queues } => {
+                    if let Some(id) = channels.as_slice().first() {
+                        if !self.go_on_closing(*id) {
+                            channels.next();
+                        }
+                        true
+                    } else if let Some(id) = queues.pop_first() {
                         self.remove_queue(id);
+                        true
+                    } else {
+                        false
+                    }
+                }
+                Work::Drop(removed) => self.drop_next(removed),
+                Work::Search {
+                    queue: id,
+                    searches,
+                } => match searches.last_mut() {
+                    Some((consumer, after)) => {
+                        *after = self.queues.search(*id, *consumer, *after);
+                        if after.is_none() {
+                            searches.pop();
+                        }
                         true
                     }
                     None => false,
                 },
-                Work::Drop(removed) => {
-                    let unacknowledged = || {
-                        let (_, out) = removed.unacknowledged.pop_first()?;
-                        Some(Taken::Message(out.entry))
-                    };
-                    match removed.ready.take_any().or_else(unacknowledged) {
-                        Some(Taken::Message(entry)) => {
-                            let kept = removed.kept.then_some(removed.id);
-                            self.note_dropped(kept, &entry);
-                            true
-                        }
-                        // Only what is kept can leave memory.
-                        Some(Taken::Run(run)) => {
-                            let range = run.range(removed.id);
-                            self.shared.changes.push(Change::ForgottenRange(range));
-                            true
-                        }
-                        None => drop_wanted(&mut removed.wanted),
-                    }
-                }
-                Work::Search {
-                    queue: id,
-                    consumer,
-                    after,
-                } => {
-                    *after = self.queues.search(*id, *consumer, *after);
-                    after.is_some()
-                }
                 Work::ApplyPolicies(applied) => self.advance_policies(applied),
                 Work::PassOn(remains) => self.sessions.pass_on(&mut self.shared, remains),
+                Work::Discard(stale) => self.sessions.discard(&mut self.shared, stale),
             };
             if !more {
                 return true;
             }
         }
         false
+    }
+
+    /// Goes on with the end of a queue, by one consumer or one message. Returns whether there
+    /// was one.
+    fn drop_next(&mut self, removed: &mut Removed) -> bool {
+        if let Some(consumer) = removed.consumers.pop() {
+            self.queues
+                .cancel_of_removed(&mut self.shared, removed.id, &consumer);
+            return true;
+        }
+        let unacknowledged = || {
+            let (_, out) = removed.unacknowledged.pop_first()?;
+            Some(Taken::Message(out.entry))
+        };
+        match removed.ready.take_any().or_else(unacknowledged) {
+            Some(Taken::Message(entry)) => {
+                let kept = removed.kept.then_some(removed.id);
+                self.note_dropped(kept, &entry);
+                true
+            }
+            // Only what is kept can leave memory.
+            Some(Taken::Run(run)) => {
+                let range = run.range(removed.id);
+                self.shared.changes.push(Change::ForgottenRange(range));
+                true
+            }
+            None => drop_wanted(&mut removed.wanted),
+        }
     }
 
     /// A durable queue is gone, and with it this message.
