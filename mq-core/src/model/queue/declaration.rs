@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use super::queues::{Left, Queues, Removed};
 use super::{
     ChannelId, Consumer, Happened, Key, Queue, QueueArguments, QueueId, QueueKind, QueueSettings,
-    Ready,
-    Unacknowledged, inequivalent,
+    Ready, Unacknowledged, inequivalent,
 };
 use crate::model::change::Change;
 use crate::model::difference::{Difference, flag};

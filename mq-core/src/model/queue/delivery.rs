@@ -1,4 +1,23 @@
 //! Consumers, deliveries and what becomes of them.
+//!
+//! A queue with its consumers and an MQTT session with its client are alike: a backlog, a
+//! credit, and what is out. They share what is alike in what they do: one message in many
+//! places ([`Target`](crate::model::change::Target)), what is noted when it is settled
+//! ([`Change::settled`]), how a delivery is counted ([`Shared::count_delivery`]). The rest is
+//! two, since the protocols ask for different things there:
+//!
+//! | | queue | session (`session/pending.rs`) |
+//! |---|---|---|
+//! | order | by priority; what comes back takes its place | as it came; what is sent again comes first, under its packet identifier |
+//! | whose turn | consumers with priorities, selectors and groups | the one client |
+//! | credit | prefetch of a consumer and of its channel, and writing | Receive Maximum, and writing; QoS 0 needs none |
+//! | what is out | by position, one step; goes back at the end of its channel | by packet identifier, two steps with QoS 2; stays, and outlives the connection |
+//! | whose time is over | at the head, as in RabbitMQ; may become a letter | anywhere; is dropped |
+//! | too much | the oldest goes, or publishers are refused | the newest is dropped; shares choose another member |
+//! | much | leaves memory in runs | stays in memory |
+//!
+//! One type for both would carry all of these for each: an idle session takes less than a
+//! queue, and there are more of them.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
