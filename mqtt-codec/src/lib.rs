@@ -39,11 +39,6 @@
 //!
 #![doc = include_str!("drive-contract.md")]
 //!
-//! A server takes nothing more until CONNECT is answered: call `receive` again after
-//! [`accept`](connection::Connection::<connection::Server>::accept). While you hold the peer
-//! back, its silence is yours: say so with
-//! [`set_reading`](connection::Connection::set_reading), or keep alive ends the connection.
-//!
 //! One loop over a blocking socket serves either end; `docs/runtimes` in the repository has
 //! those for tokio, smol, mio and nothing but arrays. Here both ends run it:
 //!
