@@ -64,14 +64,6 @@ mod tests {
     // shows: stomp11/protocol-negotiation/missing-accept-version,
     // shows: stomp12/protocol-negotiation/highest-common,
     // shows: stomp11/protocol-negotiation/highest-common
-    // shows: stomp12/protocol-negotiation/missing-accept-version,
-    // shows: stomp11/protocol-negotiation/missing-accept-version,
-    // shows: stomp12/protocol-negotiation/highest-common,
-    // shows: stomp11/protocol-negotiation/highest-common
-    // shows: stomp12/protocol-negotiation/missing-accept-version,
-    // shows: stomp11/protocol-negotiation/missing-accept-version,
-    // shows: stomp12/protocol-negotiation/highest-common,
-    // shows: stomp11/protocol-negotiation/highest-common
     #[test]
     fn the_highest_common_version_is_chosen() {
         let all = &Version::ALL[..];

@@ -126,8 +126,6 @@ mod tests {
     }
 
     // shows: stomp12/heart-beating/header, stomp11/heart-beating/header
-    // shows: stomp12/heart-beating/header, stomp11/heart-beating/header
-    // shows: stomp12/heart-beating/header, stomp11/heart-beating/header
     #[test]
     fn the_header_is_two_numbers() {
         let table: &[(&str, Option<(u64, u64)>)] = &[
@@ -161,10 +159,6 @@ mod tests {
     }
 
     /// MAX(cx, sy), and none if either is 0.
-    // shows: stomp12/heart-beating/interval, stomp11/heart-beating/interval,
-    // shows: stomp12/heart-beating/none, stomp11/heart-beating/none
-    // shows: stomp12/heart-beating/interval, stomp11/heart-beating/interval,
-    // shows: stomp12/heart-beating/none, stomp11/heart-beating/none
     // shows: stomp12/heart-beating/interval, stomp11/heart-beating/interval,
     // shows: stomp12/heart-beating/none, stomp11/heart-beating/none
     #[test]
