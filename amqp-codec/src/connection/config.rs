@@ -33,7 +33,9 @@ pub struct ServerConfig {
     pub frame_max: u32,
     /// Seconds between heartbeats to propose, 0 for none. By default 60.
     pub heartbeat: u16,
-    /// How long the handshake may take, up to open-ok. By default 10 seconds.
+    /// How long the peer may take from the protocol header to open-ok, beginning anew with each
+    /// answer of the application. While the application is to answer it does not count. By
+    /// default 10 seconds; `Duration::MAX` is without end.
     pub handshake_timeout: Duration,
     /// How long the peer may take to answer connection.close. By default 10 seconds.
     /// `Duration::MAX` is without end.
@@ -134,7 +136,9 @@ pub struct ClientConfig {
     /// Seconds between heartbeats to ask for, 0 for none. The shorter of this
     /// and the server's is taken. By default 60.
     pub heartbeat: u16,
-    /// How long the handshake may take, up to open-ok. By default 10 seconds.
+    /// How long the peer may take from the protocol header to open-ok, beginning anew with each
+    /// answer of the application. While the application is to answer it does not count. By
+    /// default 10 seconds; `Duration::MAX` is without end.
     pub handshake_timeout: Duration,
     /// How long the peer may take to answer connection.close. By default 10 seconds.
     /// `Duration::MAX` is without end.

@@ -162,7 +162,7 @@ pub enum ConnectionError {
     /// What this side was configured to say cannot be encoded.
     #[error("cannot say what is configured: {0}")]
     Configuration(EncodeError),
-    /// The handshake took longer than its timeout: the peer is slow, or no AMQP peer.
+    /// The peer took too long for its part of the handshake: it is slow, or no AMQP peer.
     #[error("the handshake took too long")]
     HandshakeTimeout,
     /// Nothing came for two heartbeat intervals (section 4.2.7): the peer, or the way to

@@ -5,7 +5,7 @@ use core::time::Duration;
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Timer {
-    /// The handshake, from the protocol header up to open-ok, is late.
+    /// The next step of the handshake, which is the peer's, is late.
     Handshake,
     /// The answer to our connection.close is late.
     Close,

@@ -5,9 +5,9 @@ use core::time::Duration;
 use crate::peers::*;
 use amqp_codec::connection::{
     Capabilities, ClientConfig, ClientConnection, ConnectionError, Message, Reading, ReplyError,
-    ServerConfig, ServerConnection, ServerEvent,
+    Sasl, ServerConfig, ServerConnection, ServerEvent,
 };
-use amqp_codec::method::{channel, queue};
+use amqp_codec::method::{Secret, channel, connection, queue};
 use amqp_codec::{ProtocolHeader, ReplyCode};
 use proptest::prelude::*;
 
@@ -221,6 +221,65 @@ fn a_handshake_ends_in_time_or_in_silence() {
     // Once open, there is no such end.
     let mut server = open_server(server_config(), 4096, 0);
     assert_eq!(server.handle_timeout(at(10_000)), Ok(()));
+}
+
+/// What the application takes for its answers is no fault of the peer; the peer has its whole
+/// timeout after each.
+#[test]
+fn a_slow_application_is_not_a_slow_peer() {
+    let hello = [
+        ProtocolHeader::AMQP_0_9_1.to_bytes().to_vec(),
+        start_ok(Capabilities::ALL),
+    ]
+    .concat();
+    let opening = [tune_ok(2047, 4096, 10), open()].concat();
+    let hour = 3_600_000;
+    let mut server = ServerConnection::new(NOW, ServerConfig::default());
+    server.receive(at(5_000), &mut &hello[..]).unwrap();
+    assert_eq!(server.poll_timeout(), None);
+    server.handle_timeout(at(hour)).unwrap();
+    server.challenge(at(hour), b"?").unwrap();
+    assert_eq!(server.poll_timeout(), Some(at(hour + 10_000)));
+    let secure_ok = method(
+        0,
+        connection::SecureOk {
+            response: Secret(b"!"),
+        },
+    );
+    server
+        .receive(at(hour + 9_000), &mut &secure_ok[..])
+        .unwrap();
+    assert_eq!(server.poll_timeout(), None);
+    server.accept(at(2 * hour)).unwrap();
+    assert_eq!(server.poll_timeout(), Some(at(2 * hour + 10_000)));
+    transmitted!(server, at(2 * hour));
+    // Heartbeats of its own go out from here on, and none is missed: nothing is taken.
+    server
+        .receive(at(2 * hour + 9_000), &mut &opening[..])
+        .unwrap();
+    assert_eq!(server.poll_timeout(), Some(at(2 * hour + 14_000)));
+    server.handle_timeout(at(3 * hour)).unwrap();
+    assert_eq!(transmitted!(server, at(3 * hour)), ["heartbeat"]);
+    server.open_ok(at(3 * hour)).unwrap();
+    transmitted!(server, at(3 * hour));
+    server.handle_timeout(at(3 * hour + 19_999)).unwrap();
+    assert_eq!(
+        server.handle_timeout(at(3 * hour + 20_000)),
+        Err(ConnectionError::PeerTimeout)
+    );
+
+    let config = ClientConfig::default().with_sasl(Sasl::Application);
+    let mut client = ClientConnection::new(NOW, config);
+    client
+        .receive(at(5_000), &mut &start(b"TOKEN")[..])
+        .unwrap();
+    assert_eq!(client.poll_timeout(), None);
+    client.start_ok(at(hour), "TOKEN", b"!").unwrap();
+    assert_eq!(client.poll_timeout(), Some(at(hour + 10_000)));
+    assert_eq!(
+        client.handle_timeout(at(hour + 10_000)),
+        Err(ConnectionError::HandshakeTimeout)
+    );
 }
 
 /// A close has its whole timeout, however long nothing was called before it, with

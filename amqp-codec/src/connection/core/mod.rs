@@ -91,6 +91,7 @@ pub struct Core<C> {
     pub(super) timers: Timers,
     /// Between heartbeats; zero for none.
     heartbeat: Duration,
+    handshake_timeout: Duration,
     close_timeout: Duration,
     /// The latest time seen.
     now: Duration,
@@ -125,6 +126,7 @@ impl<C: Default> Core<C> {
             updating: 0,
             timers,
             heartbeat: Duration::ZERO,
+            handshake_timeout: setup.handshake_timeout,
             close_timeout: setup.close_timeout,
             now,
             left_over: 0,
@@ -133,7 +135,7 @@ impl<C: Default> Core<C> {
     }
 
     /// Takes note of the time.
-    pub(super) fn see(&mut self, now: Duration) {
+    pub(super) fn set_now(&mut self, now: Duration) {
         self.at(now);
     }
 
@@ -167,10 +169,27 @@ impl<C: Default> Core<C> {
         self.sent(now);
     }
 
+    /// The application is to answer. How long it takes for that is no fault of the peer.
+    pub(super) fn await_answer(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.timers.stop(Timer::Handshake);
+        self.timers.stop(Timer::Receive);
+    }
+
+    /// The application has answered, and the peer is to go on in time.
+    pub(super) fn await_peer(&mut self, now: Duration, phase: Phase) {
+        let now = self.at(now);
+        self.phase = phase;
+        self.timers
+            .set(Timer::Handshake, now, self.handshake_timeout);
+    }
+
     /// The handshake is over.
-    pub(super) fn opened(&mut self) {
+    pub(super) fn opened(&mut self, now: Duration) {
+        let now = self.at(now);
         self.timers.stop(Timer::Handshake);
         self.phase = Phase::Open;
+        self.heard(now);
     }
 
     // Time.
@@ -180,10 +199,11 @@ impl<C: Default> Core<C> {
         !self.heartbeat.is_zero() && !matches!(self.phase, Phase::Closing | Phase::Closed)
     }
 
-    /// The peer lives: any traffic stands in for a heartbeat (section 4.2.7).
+    /// The peer lives: any traffic stands in for a heartbeat (section 4.2.7). While the
+    /// application is to open the virtual host, nothing is taken and nothing need come.
     #[inline]
     fn heard(&mut self, now: Duration) {
-        if self.watches() {
+        if self.watches() && self.phase != Phase::VirtualHost {
             self.timers.set(Timer::Receive, now, self.heartbeat * 2);
         }
     }

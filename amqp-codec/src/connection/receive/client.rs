@@ -97,7 +97,7 @@ impl Role for Client {
                 }
                 connection.core.capabilities =
                     Capabilities::from_properties(start.server_properties);
-                connection.core.phase = Phase::Mechanism;
+                connection.core.await_answer(Phase::Mechanism);
                 connection.log_in(now, start.mechanisms)?;
                 Ok(Some(ClientEvent::Start {
                     server_properties: start.server_properties,
@@ -106,7 +106,7 @@ impl Role for Client {
                 }))
             }
             (Phase::Tune, Method::ConnectionSecure(secure)) => {
-                connection.core.phase = Phase::Response;
+                connection.core.await_answer(Phase::Response);
                 Ok(Some(ClientEvent::Secure {
                     challenge: secure.challenge.0,
                 }))
@@ -123,7 +123,7 @@ impl Role for Client {
                 Ok(None)
             }
             (Phase::Opening, Method::ConnectionOpenOk(_)) => {
-                connection.core.opened();
+                connection.core.opened(now);
                 Ok(Some(ClientEvent::Opened))
             }
             (_, Method::ConnectionClose(close)) => Ok(Some(connection.closed_by_peer(close))),

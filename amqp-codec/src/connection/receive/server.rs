@@ -125,7 +125,7 @@ impl Role for Server {
                     return Err(ConnectionError::Mechanism(ok.mechanism.to_string()));
                 }
                 connection.core.capabilities = Capabilities::from_properties(ok.client_properties);
-                connection.core.phase = Phase::Mechanism;
+                connection.core.await_answer(Phase::Mechanism);
                 Ok(Some(ServerEvent::Authenticate {
                     mechanism: ok.mechanism,
                     response: ok.response.0,
@@ -134,7 +134,7 @@ impl Role for Server {
                 }))
             }
             (Phase::Secure, Method::ConnectionSecureOk(ok)) => {
-                connection.core.phase = Phase::Mechanism;
+                connection.core.await_answer(Phase::Mechanism);
                 Ok(Some(ServerEvent::Secure {
                     response: ok.response.0,
                 }))
@@ -146,7 +146,7 @@ impl Role for Server {
                 Ok(None)
             }
             (Phase::Tuned, Method::ConnectionOpen(open)) => {
-                connection.core.phase = Phase::VirtualHost;
+                connection.core.await_answer(Phase::VirtualHost);
                 Ok(Some(ServerEvent::Open {
                     virtual_host: open.virtual_host,
                 }))

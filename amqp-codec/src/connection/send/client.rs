@@ -29,7 +29,7 @@ impl Connection<Client> {
         mechanism: &str,
         response: &[u8],
     ) -> Result<(), SendError> {
-        self.core.see(now);
+        self.core.set_now(now);
         self.in_phase(Phase::Mechanism, connection::StartOk::ID)?;
         let ok = connection::StartOk {
             client_properties: self.state.config.client_properties.as_table(),
@@ -38,7 +38,7 @@ impl Connection<Client> {
             locale: &self.state.config.locale,
         };
         self.core.answer(0, &ok)?;
-        self.core.phase = Phase::Tune;
+        self.core.await_peer(now, Phase::Tune);
         Ok(())
     }
 
@@ -47,13 +47,13 @@ impl Connection<Client> {
     /// # Errors
     /// When `Secure` is not what waits to be answered.
     pub fn secure_ok(&mut self, now: Duration, response: &[u8]) -> Result<(), SendError> {
-        self.core.see(now);
+        self.core.set_now(now);
         self.in_phase(Phase::Response, connection::SecureOk::ID)?;
         let ok = connection::SecureOk {
             response: Secret(response),
         };
         self.core.answer(0, &ok)?;
-        self.core.phase = Phase::Tune;
+        self.core.await_peer(now, Phase::Tune);
         Ok(())
     }
 

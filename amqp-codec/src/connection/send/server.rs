@@ -21,11 +21,11 @@ impl Connection<Server> {
     /// When `Authenticate` or `Secure` is not what waits to be answered.
     // keeps: section 2.3.3 / limits are proposed
     pub fn accept(&mut self, now: Duration) -> Result<(), SendError> {
-        self.core.see(now);
+        self.core.set_now(now);
         self.in_phase(Phase::Mechanism, connection::Tune::ID)?;
         let offered = self.state.offered;
         self.core.answer(0, &offered)?;
-        self.core.phase = Phase::Tune;
+        self.core.await_peer(now, Phase::Tune);
         Ok(())
     }
 
@@ -34,13 +34,13 @@ impl Connection<Server> {
     /// # Errors
     /// When `Authenticate` or `Secure` is not what waits to be answered.
     pub fn challenge(&mut self, now: Duration, challenge: &[u8]) -> Result<(), SendError> {
-        self.core.see(now);
+        self.core.set_now(now);
         self.in_phase(Phase::Mechanism, connection::Secure::ID)?;
         let secure = connection::Secure {
             challenge: crate::method::Secret(challenge),
         };
         self.core.answer(0, &secure)?;
-        self.core.phase = Phase::Secure;
+        self.core.await_peer(now, Phase::Secure);
         Ok(())
     }
 
@@ -68,10 +68,10 @@ impl Connection<Server> {
     /// # Errors
     /// When `Open` is not what waits to be answered.
     pub fn open_ok(&mut self, now: Duration) -> Result<(), SendError> {
-        self.core.see(now);
+        self.core.set_now(now);
         self.in_phase(Phase::VirtualHost, connection::OpenOk::ID)?;
         self.core.answer(0, &connection::OpenOk {})?;
-        self.core.opened();
+        self.core.opened(now);
         Ok(())
     }
 
