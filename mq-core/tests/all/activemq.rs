@@ -392,6 +392,26 @@ fn nack_and_the_dead_letter_queue() {
     }
 }
 
+/// The queue for dead letters is there when it is needed, whatever the limit of queues is:
+/// nobody could be told that it is not.
+#[test]
+fn dead_letters_have_a_queue_whatever_the_limit() {
+    let mut config = Config {
+        stomp_dialect: StompDialect::ActiveMq,
+        ..Config::default()
+    };
+    config.limits.queues = 1;
+    let mut world = World::with(config);
+    let client = Stomp::connect(&mut world);
+    let more = "ack:client-individual\n";
+    subscribe(client, &mut world, "1", "/queue/q", more);
+    send(client, &mut world, "/queue/q", "", "m");
+    let message = messages(client, &mut world).remove(0);
+    ack(client, &mut world, "NACK", &message, "");
+    let letters = world.broker.queues().find(|q| &*q.name == "ActiveMQ.DLQ");
+    assert_eq!(letters.map(|queue| queue.ready), Some(1));
+}
+
 /// `RedeliveryPolicy`: six redeliveries, each after a longer rest, and then the dead letters.
 #[test]
 fn redelivery_with_back_off() {

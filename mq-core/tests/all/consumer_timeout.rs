@@ -134,6 +134,38 @@ fn timeout(millis: Option<i64>) -> TableBuf {
     table(millis.map(|millis| ("x-consumer-timeout", FieldValue::I64(millis))))
 }
 
+/// Of two channels each is late for itself, and what one has held comes to the other.
+#[test]
+fn each_channel_has_its_time() {
+    let mut world = World::new();
+    let mut c = owner(&mut world);
+    for channel in [1, 2] {
+        c.codec
+            .qos(
+                channel,
+                &basic::Qos {
+                    prefetch_count: 1,
+                    ..Default::default()
+                },
+            )
+            .unwrap();
+        c.consume(channel, "q", "t", false);
+        c.seen(&mut world);
+        world.wait(seconds(1));
+    }
+    world.wait(seconds(3));
+    let late = |channel: u16| LATE.replace("channel 2", &format!("channel {channel}"));
+    assert_eq!(c.seen(&mut world), [late(1)]);
+    c.publish(2, "", "q", "c");
+    world.wait(Duration::from_millis(999));
+    assert!(c.seen(&mut world).is_empty());
+    world.wait(Duration::from_millis(1));
+    assert_eq!(c.seen(&mut world), [late(2)]);
+    assert_eq!(world.broker.statistics().ready, 3);
+    world.wait(seconds(60));
+    assert!(c.seen(&mut world).is_empty());
+}
+
 /// Which of the times holds (`consumer_timeouts.md` of RabbitMQ 4.3, "Precedence Summary"): that
 /// of the consumer, or else the lower one of the queue's argument and the policy's, or else that
 /// of the settings, which is 30 minutes. RabbitMQ before 4.3 has no time of the consumer.

@@ -211,8 +211,6 @@ pub(super) struct Ledger {
     members_change: bool,
     /// The client that the queue `single` delivers to.
     active: Option<u8>,
-    /// The queue `ruled` has had a policy.
-    pub(super) is_ruled: bool,
 }
 
 impl Ledger {
@@ -698,7 +696,7 @@ impl Ledger {
                     "dying" if self.is_there("dead", *number) => {}
                     "short" => dropped += 1,
                     ROUND => expired += 1,
-                    "ruled" if self.is_ruled => ruled += 1,
+                    "ruled" => ruled += 1,
                     REPLIES => {}
                     place if sent.crowded.contains(place) && sent.expiry.is_none() => dropped += 1,
                     place if sent.overtaken.contains(place) && !sent.crowded.contains(place) => {

@@ -148,7 +148,6 @@ impl Simulation {
             Step::Restart if self.network.stores() => self.restart(),
             Step::Restart => {}
             Step::Rule { choice } => {
-                self.ledger.is_ruled = true;
                 self.network.rule(choice);
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ledger::{CHOSEN, Ledger, MOST_RETAINED, PREFETCH, SINGLE, What};
 use super::link::Link;
-use super::rule::Rules;
+use super::rule::{self, Rules};
 use crate::world::log::{Log, recover};
 
 /// A client and its application.
@@ -92,6 +92,7 @@ fn config(session_messages: usize, stores: bool) -> Config {
     config.limits.session_messages = session_messages;
     config.limits.retained_messages = MOST_RETAINED;
     config.limits.delayed_messages = 20;
+    rule::configured(&mut config);
     if stores {
         config.store = Store::Log;
         config.limits.store_high_water = 100_000;

@@ -1,12 +1,12 @@
 //! The policies of the queue `ruled`, which an administrator changes.
 
-use mq_core::{Administration, ApplyTo, Policy, PolicyKind, PolicyValue};
+use mq_core::{Administration, ApplyTo, Config, Policy, PolicyKind, PolicyValue};
 use std::time::Duration;
 
 use super::network::Network;
 use super::queues;
 
-/// What the policies say: none, a length, a length beyond which publishes are refused, and a
+/// What the policy that changes says: there is none, a length, a length beyond which publishes are refused, and a
 /// time to live of a second.
 const DEFINITIONS: [&[(&str, Value)]; 4] = [
     &[],
@@ -18,9 +18,19 @@ const DEFINITIONS: [&[(&str, Value)]; 4] = [
     &[("message-ttl", Value::Number(1_000))],
 ];
 
+/// Policies that are there all the time. The one that comes before the others by its name is
+/// in force only where there is no other, for its priority is lower; that of the operator
+/// never, for all of them say less.
+pub(super) fn configured(config: &mut Config) {
+    let always = policy("always", -1, &[("max-length", Value::Number(1))]);
+    config.policies = vec![always];
+    let most = policy("most", 0, &[("max-length", Value::Number(4))]);
+    config.operator_policies = vec![most];
+}
+
 /// How many of [`PROBES`] messages an empty queue has after two seconds, by the policy that is
 /// in force.
-const KEPT: [usize; DEFINITIONS.len()] = [PROBES, 2, 3, 0];
+const KEPT: [usize; DEFINITIONS.len()] = [1, 2, 3, 0];
 const PROBES: usize = 5;
 
 enum Value {
@@ -64,7 +74,7 @@ impl Rules {
             },
             choice => Administration::SetPolicy {
                 kind,
-                policy: policy(DEFINITIONS[usize::from(choice)]),
+                policy: policy("rule", 0, DEFINITIONS[usize::from(choice)]),
             },
         };
         (self.last, action)
@@ -92,17 +102,17 @@ impl Rules {
     }
 }
 
-fn policy(definition: &[(&str, Value)]) -> Policy {
+fn policy(name: &str, priority: i64, definition: &[(&str, Value)]) -> Policy {
     let value = |value: &Value| match value {
         Value::Number(number) => PolicyValue::Number(*number),
         Value::Text(text) => PolicyValue::Text((*text).into()),
     };
     Policy {
         virtual_host: "/".into(),
-        name: "rule".into(),
+        name: name.into(),
         pattern: "^ruled$".into(),
         apply_to: ApplyTo::All,
-        priority: 0,
+        priority,
         definition: definition
             .iter()
             .map(|(key, given)| ((*key).into(), value(given)))
