@@ -210,7 +210,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 }
 
 /// Accepts for ever; ends when the broker task is gone. Each listener has a number.
-pub(crate) async fn accept(number: usize, listener: Listener, reception: Reception) {
+pub(crate) async fn accept(number: u32, listener: Listener, reception: Reception) {
     let endpoint = Arc::new(listener.endpoint.clone());
     // Ended with this future.
     let mut handshakes = JoinSet::new();

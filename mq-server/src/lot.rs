@@ -25,8 +25,14 @@ pub(crate) struct Parked {
     socket: TcpStream,
     /// Held until the socket is closed.
     place: Place,
-    /// The broker's time then.
-    since: Duration,
+    /// The milliseconds of the broker's time then, as far as they go into it.
+    since: u32,
+}
+
+/// Many are parked, so that room counts; of what is parked for seven weeks it does not matter
+/// for how long.
+fn milliseconds(now: Duration) -> u32 {
+    now.as_millis() as u32
 }
 
 /// Watches what is parked.
@@ -57,7 +63,7 @@ impl Lot {
             Ok(()) => Ok(Parked {
                 socket,
                 place,
-                since: now,
+                since: milliseconds(now),
             }),
             Err(error) => {
                 tracing::debug!(id = connection.0, %error, "cannot park a socket");
@@ -102,7 +108,8 @@ impl Lot {
             watch.get_ref().registry().deregister(&mut socket)?;
         }
         let socket = tokio::net::TcpStream::from_std(socket.into())?;
-        Ok((socket, place, now.saturating_sub(since)))
+        let parked = milliseconds(now).wrapping_sub(since);
+        Ok((socket, place, Duration::from_millis(parked.into())))
     }
 
     /// Waits until something has come from connections that are parked, its end included, and

@@ -11,7 +11,7 @@ pub(crate) struct Places(Arc<Mutex<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     all: u32,
-    listeners: BTreeMap<usize, u32>,
+    listeners: BTreeMap<u32, u32>,
     addresses: BTreeMap<IpAddr, u32>,
 }
 
@@ -19,7 +19,7 @@ struct Counts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
     /// The number of the listener.
-    pub(crate) listener: usize,
+    pub(crate) listener: u32,
     /// None for a connection that has no address, or one that is not known yet.
     pub(crate) address: Option<IpAddr>,
     pub(crate) max: u32,
@@ -42,7 +42,7 @@ pub(crate) enum Full {
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Places,
-    listener: usize,
+    listener: u32,
     address: Option<IpAddr>,
 }
 
@@ -54,7 +54,7 @@ impl Places {
     /// Counts a connection that no listener has accepted.
     pub(crate) fn take_any(&self) -> Result<Place, Full> {
         self.take(Claim {
-            listener: usize::MAX,
+            listener: u32::MAX,
             address: None,
             max: u32::MAX,
             max_of_listener: u32::MAX,

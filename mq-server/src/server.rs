@@ -276,7 +276,7 @@ async fn run(
 ) {
     // Dropped, and so ended, with this future.
     let mut accepting = JoinSet::new();
-    for (number, listener) in listeners.into_iter().enumerate() {
+    for (number, listener) in (0..).zip(listeners) {
         accepting.spawn(listener::accept(number, listener, reception.clone()));
     }
     for bridge in bridges {

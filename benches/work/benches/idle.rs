@@ -19,9 +19,9 @@ const CONNECTIONS: usize = 10_000;
 type Row = (Protocol, fn(usize) -> Vec<Vec<u8>>, [usize; 2]);
 
 const ROWS: [Row; 3] = [
-    (Protocol::Mqtt, mqtt, [2_300, 1_500]),
-    (Protocol::Stomp, stomp, [5_800, 5_800]),
-    (Protocol::Amqp, amqp, [4_800, 4_800]),
+    (Protocol::Mqtt, mqtt, [2_150, 1_300]),
+    (Protocol::Stomp, stomp, [5_600, 5_600]),
+    (Protocol::Amqp, amqp, [4_500, 4_500]),
 ];
 
 fn mqtt(n: usize) -> Vec<Vec<u8>> {
