@@ -128,13 +128,17 @@ impl<C: Default> Core<C> {
             body_size,
             properties: message.properties,
         };
+        let most = self.payload_max();
         // A server passes on what cannot be split (erratum 11).
         if self.role == SentBy::Client {
-            frame::fits(header.payload_len(), self.payload_max())?;
+            frame::fits(header.payload_len(), most)?;
         }
-        self.answer(channel, arguments)?;
-        frame::encode_header(channel, &header, self.transmit.buffer());
-        self.body_frames(channel, message.body);
+        let out = self.transmit.buffer();
+        frame::encode_method(channel, arguments, most, out)?;
+        frame::encode_header(channel, &header, out);
+        for part in message.body.chunks(most) {
+            frame::encode_body(channel, part, out);
+        }
         if remaining > 0 {
             let sending = Sending {
                 remaining,
