@@ -440,6 +440,51 @@ async fn a_handshake_takes_no_longer_than_it_may() {
     server.shutdown().await;
 }
 
+/// Strangers that begin each kind of handshake and go no further keep nobody from the server, and
+/// no place for longer than they may.
+#[tokio::test]
+async fn unfinished_handshakes_keep_nobody_out() {
+    let certificates = Certificates::new();
+    let endpoints = [
+        "mqtts://127.0.0.1:0",
+        "ws://127.0.0.1:0",
+        "mqtt://127.0.0.1:0?proxy",
+        "any://127.0.0.1:0",
+    ];
+    let server = start(&endpoints, Some(certificates.of_server())).await;
+    // RFC 8446 section 5.1: a handshake record of 512 bytes, of which the first come.
+    let begun: [&[u8]; 4] = [
+        b"\x16\x03\x01\x02\0\x01\0\x01\xFC\x03",
+        b"GET /mqtt HTTP/1.1\r\nUpgrade: web",
+        &PROXY[..14],
+        b"\r\n",
+    ];
+    for (index, bytes) in begun.into_iter().enumerate() {
+        let mut strangers = Vec::new();
+        for _ in 0..100 {
+            let mut stranger = tcp(&server, index).await;
+            stranger.write_all(bytes).await.unwrap();
+            strangers.push(stranger);
+        }
+        let bystander = async {
+            match index {
+                0 => greets(certificates.connect(tcp(&server, 0).await).await, MQTT).await,
+                2 => {
+                    let said = [PROXY, MQTT.0].concat();
+                    greets(tcp(&server, 2).await, (&said, MQTT.1)).await;
+                }
+                _ => greets(tcp(&server, 3).await, MQTT).await,
+            }
+        };
+        let served = tokio::time::timeout(Duration::from_secs(10), bystander).await;
+        assert!(served.is_ok(), "{}", endpoints[index]);
+        for stranger in strangers {
+            is_refused(stranger).await;
+        }
+    }
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn tls_without_a_certificate_does_not_start() {
     let mut config = Config::ephemeral();

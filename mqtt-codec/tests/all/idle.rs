@@ -155,7 +155,7 @@ fn one_that_is_not_open_is_not_idle() {
 }
 
 /// What a client says, a second after what it said before; `P` is where properties are.
-const SAID: [&str; 12] = [
+const SAID: [&str; 13] = [
     "C0 00",
     "82: 0001 P 0001'a' 00",
     "32: 0001'a' 0001 P 'x'",
@@ -165,6 +165,7 @@ const SAID: [&str; 12] = [
     "50: 0002",
     "70: 0002",
     "A2: 0003 P 0001'a'",
+    "40: 0003",
     "30: 0001'a' P 'z'",
     "C0 00",
     "E0 00",
@@ -206,6 +207,8 @@ fn told(version: mqtt_codec::ProtocolVersion, resumes: bool) -> (String, usize) 
                     server
                         .unsuback(identifier, &codes, Properties::EMPTY)
                         .unwrap();
+                    // Its packet identifier is the one after those that were used before.
+                    send(&mut server, QoS::AtLeastOnce);
                 }
                 Ok(Some(ServerEvent::Publish(publish))) => {
                     if let Some(identifier) = publish.packet_identifier {
@@ -215,7 +218,9 @@ fn told(version: mqtt_codec::ProtocolVersion, resumes: bool) -> (String, usize) 
                             .unwrap();
                     }
                 }
-                Ok(Some(ServerEvent::PubAck(_))) => send(&mut server, QoS::ExactlyOnce),
+                Ok(Some(ServerEvent::PubAck(ack))) if ack.packet_identifier == id(1) => {
+                    send(&mut server, QoS::ExactlyOnce);
+                }
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }
