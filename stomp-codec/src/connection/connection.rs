@@ -57,6 +57,7 @@ impl<R: Role> Connection<R> {
     ///
     /// The peer broke the protocol, or the connection has failed before. A server's
     /// ERROR frame that says so is in [`poll_transmit`](Self::poll_transmit).
+    #[inline]
     pub fn receive<'a>(
         &mut self,
         now: Duration,

@@ -39,7 +39,8 @@ impl<C: Default> Core<C> {
         input: &mut &[u8],
     ) -> Result<Duration, ConnectionError> {
         let now = self.at(now);
-        if let Some(error) = self.error.clone() {
+        if let Some(error) = &self.error {
+            let error = error.clone();
             self.linger(input);
             return Err(error);
         }

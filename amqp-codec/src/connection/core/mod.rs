@@ -250,7 +250,10 @@ impl<C: Default> Core<C> {
             };
             return Err(self.fail(now, error));
         }
-        self.error.clone().map_or(Ok(()), Err)
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
     }
 
     // The end.
