@@ -50,8 +50,8 @@
 //! STOMP's destinations and headers are RabbitMQ's, or ActiveMQ's with
 //! [`Config::stomp_dialect`]. Whatever that is, a header or a destination asks for message
 //! groups (`JMSXGroupID`), exclusive consumers (`activemq.exclusive`), browsing (`browser`),
-//! virtual topics, composite destinations and scheduled delivery (`AMQ_SCHEDULED_DELAY` and
-//! the like). Over MQTT `$delayed/SECONDS/TOPIC` publishes later.
+//! durable subscriptions (`activemq.subscriptionName`), virtual topics, composite destinations
+//! and scheduled delivery (`AMQ_SCHEDULED_DELAY` and the like). Over MQTT `$delayed/SECONDS/TOPIC` publishes later.
 //!
 //! # The way of one message
 //!

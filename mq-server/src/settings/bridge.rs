@@ -121,3 +121,43 @@ fn bridge(table: BridgeTable) -> Result<Bridge, SettingsError> {
             .map_or(base.restart, |(base, cap)| (seconds(base), seconds(cap))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `mosquitto.conf`, "Configuring Bridges": `bridge_cafile`, `bridge_certfile`,
+    /// `bridge_keyfile` and `bridge_protocol_version`.
+    #[test]
+    fn tls_and_versions() {
+        let files = ClientTls::new("ca");
+        let both = files.clone().with_identity("cert", "key");
+        let version = |name| format!("bridge_protocol_version = {name:?}");
+        let rows = [
+            (String::new(), Some((None, BridgeProtocol::V5_0))),
+            (version("mqttv50"), Some((None, BridgeProtocol::V5_0))),
+            (version("mqttv311"), Some((None, BridgeProtocol::V3_1_1))),
+            (
+                "bridge_cafile = 'ca'".into(),
+                Some((Some(files), BridgeProtocol::V5_0)),
+            ),
+            (
+                "bridge_cafile = 'ca'\nbridge_certfile = 'cert'\nbridge_keyfile = 'key'".into(),
+                Some((Some(both), BridgeProtocol::V5_0)),
+            ),
+            ("bridge_cafile = 'ca'\nbridge_keyfile = 'key'".into(), None),
+            (
+                "bridge_certfile = 'cert'\nbridge_keyfile = 'key'".into(),
+                None,
+            ),
+        ];
+        for (text, expected) in rows {
+            let text = format!("connection = 'b'\naddress = 'h:1'\ntopics = ['#']\n{text}");
+            let bridge = bridge(toml::from_str(&text).unwrap());
+            let seen = bridge.ok().map(|bridge| (bridge.tls, bridge.protocol));
+            assert_eq!(seen, expected, "{text}");
+        }
+        let other = "connection = 'b'\naddress = 'h:1'\ntopics = []\nbridge_protocol_version = 'x'";
+        assert!(toml::from_str::<BridgeTable>(other).is_err());
+    }
+}
