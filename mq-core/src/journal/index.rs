@@ -119,6 +119,8 @@ pub(super) struct Index {
     runs: BTreeMap<Place, Run>,
     /// The same by where their first record begins.
     run_order: BTreeMap<u64, Place>,
+    /// How often messages of runs came back, by their places. Their records do not say it.
+    returned: BTreeMap<Place, u32>,
     /// Transactions that are not committed, with what they settle.
     open: BTreeMap<(Host, TransactionId), Vec<Change>>,
     /// What those that are committed have settled, and is not taken in yet.
@@ -296,11 +298,14 @@ impl Index {
                     backlog,
                     position,
                 };
-                if let Some(record) = self.places.get(&place).copied()
-                    && let Some((message, at)) = self.target_mut(record, place)
-                    && let Some(target) = message.targets.get_mut(at)
-                {
-                    target.returned = count;
+                if let Some(record) = self.places.get(&place).copied() {
+                    if let Some((message, at)) = self.target_mut(record, place)
+                        && let Some(target) = message.targets.get_mut(at)
+                    {
+                        target.returned = count;
+                    }
+                } else if self.run_with(place).is_some() {
+                    self.returned.insert(place, count);
                 }
             }
             Change::InFlight {
@@ -443,6 +448,7 @@ impl Index {
             let len = run.leave(place.position).unwrap_or_default();
             self.live -= len;
             self.in_runs -= len;
+            self.returned.remove(&place);
             if run.frozen.left == 0 {
                 self.remove_run(first);
             }
@@ -478,7 +484,7 @@ impl Index {
                 .map(|run| (run.frozen.first, run.frozen.end()));
             let (begin, after) = frozen.unwrap_or((end, end));
             if begin >= first && after <= end {
-                self.remove_run(found);
+                self.forget_run(found);
             } else {
                 let within = begin.max(first)..after.min(end);
                 within.for_each(|position| self.leave_run(place(position)));
@@ -568,13 +574,40 @@ impl Index {
         (self.first() == Some(*begin)).then_some(*place)
     }
 
-    /// A run is gone, or its messages are back.
+    /// A run is gone, or its messages are back. How often they came back stays known.
     pub(super) fn remove_run(&mut self, first: Place) -> Option<Run> {
         let run = self.runs.remove(&first)?;
         self.run_order.remove(&run.begin);
         self.live -= run.live;
         self.in_runs -= run.live;
         Some(run)
+    }
+
+    /// A run is gone.
+    pub(super) fn forget_run(&mut self, first: Place) {
+        for (place, _) in self.returned_of(first) {
+            self.returned.remove(&place);
+        }
+        self.remove_run(first);
+    }
+
+    /// The messages of a run that came back, by their places, and how often.
+    pub(super) fn returned_of(&self, first: Place) -> Vec<(Place, u32)> {
+        let end = self
+            .runs
+            .get(&first)
+            .map_or(first.position, |run| run.frozen.end());
+        let end = Place {
+            position: end,
+            ..first
+        };
+        let returned = self.returned.range(first..end);
+        returned.map(|(place, count)| (*place, *count)).collect()
+    }
+
+    /// How often a message came back whose run is in memory again.
+    pub(super) fn take_returned(&mut self, place: Place) -> u32 {
+        self.returned.remove(&place).unwrap_or_default()
     }
 
     /// The records of a run were written once more, one after the other, from a position on.

@@ -218,6 +218,14 @@ impl Journal {
             self.batch.put(&record);
         }
         self.index.move_run(place, to);
+        for (of, count) in self.index.returned_of(place) {
+            let returned = Change::Returned {
+                backlog: of.backlog,
+                position: of.position,
+                count,
+            };
+            self.write(of.host, None, returned, &Bytes::new());
+        }
         true
     }
 

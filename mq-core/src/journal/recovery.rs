@@ -217,7 +217,7 @@ impl Reader {
             }
         }
         for place in left {
-            index.remove_run(place);
+            index.forget_run(place);
         }
         for ((host, backlog), position) in self.positions {
             if let Some(vhost) = model.host_mut(host) {

@@ -333,11 +333,17 @@ impl Journal {
                 model.meter().count(&mut message);
                 Some((message, target.clone()))
             });
-            let Some((message, target)) = read else {
+            let returned = self.index.take_returned(Place {
+                position: located.position,
+                ..place
+            });
+            let Some((message, mut target)) = read else {
                 messages.push((located.position, None));
                 continue;
             };
-            messages.push((located.position, Some((message.clone(), target.expires))));
+            target.returned = returned;
+            let thawed = (message.clone(), target.expires, returned);
+            messages.push((located.position, Some(thawed)));
             let written = Written {
                 host: place.host,
                 transaction: None,

@@ -127,9 +127,9 @@ pub(crate) struct Holder {
     pub(crate) timeout: ConsumerTimeout,
 }
 
-/// A message of a run that has come back: its position, and if it could be read, itself and
-/// when its time is over.
-pub(crate) type Thawed = (u64, Option<(Arc<Message>, Option<Duration>)>);
+/// A message of a run that has left it: its position, and if it could be read, itself, when its
+/// time is over, and how often it came back to the queue.
+pub(crate) type Thawed = (u64, Option<(Arc<Message>, Option<Duration>, u32)>);
 
 /// What a queue has counted since it was there.
 #[derive(Debug, Default)]
@@ -576,15 +576,15 @@ impl Queue {
         let (priority, run) = self.ready.take_run(first)?;
         let (mut entries, mut lost) = (Vec::with_capacity(messages.len()), Vec::new());
         for (position, message) in messages {
-            let Some((message, expires)) = message else {
+            let Some((message, expires, returned)) = message else {
                 lost.push(position);
                 continue;
             };
             entries.push(Entry {
                 position,
                 message,
-                redelivered: position < run.offered,
-                returned: 0,
+                redelivered: position < run.offered || returned > 0,
+                returned,
                 expires,
             });
         }

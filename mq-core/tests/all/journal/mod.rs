@@ -6,6 +6,7 @@ mod clock;
 mod flow;
 mod promise;
 mod recovery;
+mod run_facts;
 mod runs;
 mod session;
 

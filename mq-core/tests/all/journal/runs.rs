@@ -13,23 +13,23 @@ use mq_core::{Config, Output};
 use std::time::Duration;
 
 /// Messages leave memory from there on.
-const SPILL: usize = 200_000;
+pub(super) const SPILL: usize = 200_000;
 /// Messages that would hold ten times as much, by what is kept about each of them alone.
-const COUNT: usize = 3_000;
+pub(super) const COUNT: usize = 3_000;
 /// What may be held: the mark, runs that are on their way, and a little of each of them.
 const HELD: usize = SPILL + 100_000;
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = storing();
     config.limits.memory_spill = SPILL;
     config
 }
 
-fn body(n: usize) -> String {
+pub(super) fn body(n: usize) -> String {
     format!("{n:06} {}", "x".repeat(n % 90))
 }
 
-fn expected(range: std::ops::Range<usize>) -> Vec<String> {
+pub(super) fn expected(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(body).collect()
 }
 
@@ -37,7 +37,7 @@ fn held(world: &World) -> usize {
     usize::try_from(world.broker.statistics().held).unwrap()
 }
 
-fn declared(arguments: &TableBuf) -> (World, Client) {
+pub(super) fn declared(arguments: &TableBuf) -> (World, Client) {
     let mut world = World::stored_with(config());
     let mut c = Client::connect(&mut world);
     c.queue("q", &["durable"], arguments);
@@ -46,7 +46,7 @@ fn declared(arguments: &TableBuf) -> (World, Client) {
     (world, c)
 }
 
-fn fill(world: &mut World, c: &mut Client, queue: &str, range: std::ops::Range<usize>) {
+pub(super) fn fill(world: &mut World, c: &mut Client, queue: &str, range: std::ops::Range<usize>) {
     for n in range {
         c.publish(queue, PERSISTENT, &body(n));
         if n % 10 == 0 {
@@ -57,7 +57,7 @@ fn fill(world: &mut World, c: &mut Client, queue: &str, range: std::ops::Range<u
 }
 
 /// A world whose queue `q` has the messages.
-fn full(arguments: &TableBuf) -> (World, Client) {
+pub(super) fn full(arguments: &TableBuf) -> (World, Client) {
     let (mut world, mut c) = declared(arguments);
     fill(&mut world, &mut c, "q", 0..COUNT);
     assert!(held(&world) < HELD, "{}", held(&world));
@@ -67,7 +67,7 @@ fn full(arguments: &TableBuf) -> (World, Client) {
 }
 
 /// How often the broker has asked for a part of the log.
-fn reads(world: &World) -> usize {
+pub(super) fn reads(world: &World) -> usize {
     let outputs = world.outputs.iter();
     let reads = outputs.filter(|output| matches!(output, Output::Read { .. }));
     reads.count()
@@ -94,7 +94,7 @@ fn bodies(c: &mut Client, world: &mut World, out: usize) -> Vec<String> {
 }
 
 /// Consumes a queue to its end with a consumer that acknowledges a few at a time.
-fn drain(world: &mut World, queue: &str) -> Vec<String> {
+pub(super) fn drain(world: &mut World, queue: &str) -> Vec<String> {
     drain_beside(world, queue, 0)
 }
 
