@@ -17,7 +17,7 @@ const CLAIM: &[u8] = b"SEND\ndestination:/queue/q\ncontent-length:1000000\n\nfro
 const ERROR: &str = "ERROR\nmessage:no\ncontent-type:text/plain\n\nwhy\0\n";
 
 /// Phrases of the target `broker`.
-const PHRASES: u8 = 20;
+const PHRASES: u8 = 21;
 
 fn main() -> io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
@@ -63,9 +63,9 @@ fn main() -> io::Result<()> {
 
     // Each phrase of the target `broker`, alone: with a store, in which nothing crashes by
     // itself, or without one, with room for few messages. 1 is a phrase, whose holes follow.
-    for start in [&[0, 0, 0, 0, 0, 0][..], &[1, 2, 0, 0, 0, 0, 0]] {
+    for start in [&[0, 0, 0, 0, 0, 0][..], &[1, 0, 0, 0, 0, 0, 0]] {
         for phrase in 0..PHRASES {
-            for holes in [0, 101] {
+            for holes in [0, 37, 101, 173] {
                 let mut input = start.to_vec();
                 input.extend([1, phrase]);
                 input.extend((1..8).map(|at: u8| at.wrapping_mul(holes)));

@@ -54,7 +54,7 @@ const KNOWN: &[Difference] = &[
     Difference { peer: "", ours: "refuses PacketIdentifierZero", theirs: "accepts", why: "MQTT-2.2.1-3 of 5.0, MQTT-2.3.1-1 of 3.1.1: a packet identifier is not zero" },
     Difference { peer: "", ours: "refuses PropertyTruncated", theirs: "accepts", why: "§2.2.2.1: a property ends inside the Property Length" },
     Difference { peer: "", ours: "refuses PubRelFlags", theirs: "accepts", why: "MQTT-3.6.1-1: the fixed header flags of PUBREL are 0010" },
-    Difference { peer: "", ours: "refuses ResponseTopicWildcard", theirs: "accepts", why: "MQTT-3.3.2-14: a Response Topic has no wildcard characters" },
+    Difference { peer: "", ours: "refuses ResponseTopic", theirs: "accepts", why: "MQTT-4.7.3-1 and MQTT-3.3.2-14: a Response Topic has one character at least, and no wildcard characters" },
     Difference { peer: "", ours: "refuses SessionPresentOnError", theirs: "accepts", why: "MQTT-3.2.2-6 of 5.0, MQTT-3.2.2-4 of 3.1.1: Session Present is 0 in a CONNACK that refuses" },
     Difference { peer: "", ours: "refuses ShareName", theirs: "accepts", why: "MQTT-4.8.2-1 and -2 of 5.0: a ShareName has a character at least and no wildcards, and / and a Topic Filter follow it" },
     Difference { peer: "", ours: "refuses SubscribeFlags", theirs: "accepts", why: "MQTT-3.8.1-1: the fixed header flags of SUBSCRIBE are 0010" },

@@ -19,7 +19,7 @@ pub(super) const ENOUGH: u8 = 8;
 
 /// One of the phases.
 pub(super) fn any(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
-    match choices.below(20) {
+    match choices.below(21) {
         0 => crowd(choices),
         1 => retain(choices),
         2 => leave(choices, stores),
@@ -32,13 +32,14 @@ pub(super) fn any(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
         9 => follow(choices),
         10 => delay(choices, stores),
         11 => rule(choices, stores),
-        12 => vec![Step::Connect { who: STRANGER }, settle()],
+        12 => intrude(choices),
         13 => give_back(choices),
         14 => overfill(choices),
         15 => go_round(choices),
         16 => ask(choices),
         17 => part(choices),
         18 => forget(choices),
+        19 => hurry(choices, stores),
         _ => vec![Step::Restart],
     }
 }
@@ -257,6 +258,30 @@ fn die(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
         steps.push(wait(choices));
     }
     steps.extend(here);
+    steps
+}
+
+/// What a client publishes may be confirmed, and the broker crashes before much is stored.
+fn hurry(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
+    let who = choices.one(&[AMQP[0], AMQP[1], EVEN, ODD, STOMP[0]]);
+    let what = choices.one(&[What::Lasting, What::Once, What::Together]);
+    let mut steps = vec![Step::Connect { who }, settle(), Step::Do { who, what }];
+    let times = 1 + choices.below(3) as u8;
+    steps.extend([Step::Exchange { who, times }, end(choices, stores)]);
+    steps.extend([Step::Connect { who }, settle()]);
+    steps
+}
+
+/// Somebody connects in the name of a client that is there or away, and cannot be answered. The
+/// client comes back.
+fn intrude(choices: &mut impl Choices) -> Vec<Step> {
+    let mut steps = vec![Step::Connect { who: ODD }, settle()];
+    if choices.once_in(2) {
+        steps.push(Step::Cut { who: ODD });
+    }
+    steps.extend([Step::Connect { who: STRANGER }, settle()]);
+    steps.extend([STRANGER, ODD].map(|who| Step::Cut { who }));
+    steps.extend([Step::Connect { who: ODD }, settle()]);
     steps
 }
 
