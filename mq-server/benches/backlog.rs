@@ -199,10 +199,10 @@ impl Machine {
     fn report(&self, what: &str, since: Instant, messages: u64) -> Result<(), Box<dyn Error>> {
         let took = since.elapsed();
         let peak = peak()? >> 20;
-        let each = took.as_nanos() / u128::from(messages.max(1));
+        let each = took.as_secs_f64() * 1e6 / messages.max(1) as f64;
         let held = self.broker.statistics().held >> 20;
         println!(
-            "| {what} | {:.1} s | {each} ns | {held} MiB | {peak} MiB |",
+            "| {what} | {:.0} s | {each:.1} µs | {held} MiB | {peak} MiB |",
             took.as_secs_f64()
         );
         Ok(())
@@ -242,7 +242,7 @@ fn publish(settings: &Settings) -> Result<(), Box<dyn Error>> {
         }
     }
     machine.finish()?;
-    machine.report("in", begin, settings.messages)
+    machine.report("in, synced by 4 MiB", begin, settings.messages)
 }
 
 fn consume(settings: &Settings) -> Result<(), Box<dyn Error>> {
@@ -286,7 +286,7 @@ fn consume(settings: &Settings) -> Result<(), Box<dyn Error>> {
         }
     }
     machine.finish()?;
-    machine.report("out", begin, settings.messages)
+    machine.report("out, in order", begin, settings.messages)
 }
 
 /// Where the first body begins.
@@ -318,7 +318,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         settings.memory >> 20
     );
     println!(
-        "| | time | a message | held by messages | peak of the process |\n|---|---|---|---|---|"
+        "| | time | a message | held by messages | peak of the process |\n|---|---:|---:|---:|---:|"
     );
     let mut outcome = Ok(());
     for phase in ["in", "out"] {

@@ -110,7 +110,7 @@ fn encoding() -> Group {
 /// A body that only a NUL ends, in reads of one TCP segment. Times are told for a KiB of
 /// it: they must not grow from column to column.
 fn small_reads() -> Group {
-    let mut group = Group::new("stomp/1460-byte reads, a KiB");
+    let mut group = Group::new("stomp/reads of 1460 bytes");
     for size in [64 << 10, 256 << 10, 1 << 20, 4 << 20] {
         let mut input = b"SEND\ndestination:/queue/a\n\n".to_vec();
         input.resize(input.len() + size, b'x');
@@ -119,7 +119,7 @@ fn small_reads() -> Group {
         let column = group.column(format!("{kibibytes} KiB"), kibibytes);
         let limits = Limits::default();
         let whole = input.clone();
-        column.add("stomp-codec, whole", move || {
+        column.add("Scan, the body whole", move || {
             let mut scan = Scan::default();
             let mut have = 0;
             loop {
@@ -131,7 +131,7 @@ fn small_reads() -> Group {
             }
         });
         let mut server = connection::upload();
-        column.add("stomp-codec, a server, in parts", move || {
+        column.add("a server, the body in parts", move || {
             connection::receive_in_reads(&mut server, &input)
         });
     }
