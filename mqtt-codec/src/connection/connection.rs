@@ -58,37 +58,27 @@ impl<R: Role> Connection<R> {
         if input.len() > self.core.left_over {
             self.heard();
         }
-        let taken = match self.core.outgoing {
-            None => loop {
-                match R::next(self, input) {
-                    Ok(Next::Event(event)) => break Ok(Some(event)),
-                    Ok(Next::Nothing) => {}
-                    Ok(Next::Wait) => break Ok(None),
-                    Err(error) => break Err(self.fail(error)),
-                }
-            },
-            Some(_) => self.receive_within_message(input),
+        let waiting = self.core.outgoing.as_ref().map(|it| it.waiting());
+        let taken = loop {
+            match R::next(self, input) {
+                Ok(Next::Event(event)) => break Ok(Some(event)),
+                Ok(Next::Nothing) => {}
+                Ok(Next::Wait) => break Ok(None),
+                Err(error) => break Err(self.fail(error)),
+            }
         };
         self.core.left_over = input.len();
-        taken
+        match waiting {
+            None => taken,
+            Some(before) => taken.and_then(|event| self.bound_answers(before).map(|()| event)),
+        }
     }
 
-    /// Takes packets while a message is sent in parts, for the end of which answers wait.
+    /// Answers wait for the end of a message that is sent in parts.
     #[cold]
-    fn receive_within_message<'a>(
-        &mut self,
-        input: &mut &'a [u8],
-    ) -> Result<Option<R::Event<'a>>, ConnectionError> {
-        loop {
-            let before = self.core.outgoing.as_ref().map_or(0, |it| it.waiting());
-            let next = R::next(self, input);
-            match next.and_then(|it| self.core.bound_answers(before).map(|()| it)) {
-                Ok(Next::Event(event)) => return Ok(Some(event)),
-                Ok(Next::Nothing) => {}
-                Ok(Next::Wait) => return Ok(None),
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
+    fn bound_answers(&mut self, before: usize) -> Result<(), ConnectionError> {
+        let bounded = self.core.bound_answers(before);
+        bounded.map_err(|error| self.fail(error))
     }
 
     /// The network connection ended on the peer's side.
