@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::admission::Authentication;
 use crate::dialect::StompDialect;
 use crate::limits::Limits;
+use crate::mqtt_rules::MqttRules;
 use crate::offer::Offer;
 use crate::pattern::{Keys, compile};
 use crate::policy::{self, Policy};
@@ -135,6 +136,8 @@ pub struct Config {
     pub amqp_version: String,
     /// The features that MQTT clients may use, and the texts that they receive.
     pub offer: Offer,
+    /// What is accepted of MQTT clients that break a rule.
+    pub mqtt_rules: MqttRules,
     /// Whether the embedder reads what has arrived on a socket when
     /// [`Output::Drain`](crate::Output::Drain) asks for it. Off by default: what has not
     /// been handed in when another connection takes over the client identifier does not
@@ -198,6 +201,7 @@ impl Default for Config {
             amqp_product: String::from("RabbitMQ"),
             amqp_version: String::from("3.10.8"),
             offer: Offer::default(),
+            mqtt_rules: MqttRules::default(),
             drain_on_takeover: false,
             store: Store::None,
             limits: Limits::default(),

@@ -42,7 +42,8 @@
 //!
 //! An MQTT client of 5.0 can prove its password by `SCRAM-SHA-256` or `SCRAM-SHA-1` in place of
 //! saying it, or by a method of the embedder's ([`Output::Prove`]), at the beginning and again
-//! later. [`Offer`] says which features MQTT clients may use.
+//! later. [`Offer`] says which features MQTT clients may use, [`MqttRules`] which rules are relaxed for
+//! them.
 //!
 //! With a [`Config::sys_interval`] MQTT clients read under `$SYS/broker/`, with Mosquitto's
 //! names, what the broker counts.
@@ -241,6 +242,7 @@ pub mod frontend;
 mod journal;
 mod limits;
 pub mod model;
+mod mqtt_rules;
 mod names;
 mod offer;
 mod pattern;
@@ -264,6 +266,7 @@ pub use limits::Limits;
 pub use model::{
     ConnectionId, DropCause, Dropped, Place, QueueStatistics, SessionStatistics, Statistics,
 };
+pub use mqtt_rules::MqttRules;
 pub use offer::Offer;
 pub use policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
 pub use quota::{UserLimits, VirtualHostLimits};

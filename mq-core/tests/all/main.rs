@@ -37,6 +37,7 @@ mod limits;
 mod long_topic;
 mod memory;
 mod mqtt;
+mod mqtt_rules;
 mod mqtt_topic;
 mod offer;
 mod permission;

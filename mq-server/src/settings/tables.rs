@@ -116,6 +116,10 @@ table!(MqttTable in mqtt {
     outbound_topic_alias_maximum: u16,
     response_information: String,
     server_reference: String,
+    allow_any_3_1_client_identifier: bool,
+    allow_password_without_user_name: bool,
+    allow_dup_on_qos_0: bool,
+    check_payload_format: bool,
 });
 
 table!(StompTable in stomp {
@@ -319,6 +323,7 @@ impl Default for Tables {
             amqp_product,
             amqp_version,
             offer,
+            mqtt_rules,
             drain_on_takeover: _,
             store: _,
             limits,
@@ -334,6 +339,12 @@ impl Default for Tables {
             response_information,
             server_reference,
         } = offer;
+        let mq_core::MqttRules {
+            allow_any_3_1_client_identifier,
+            allow_password_without_user_name,
+            allow_dup_on_qos_0,
+            check_payload_format,
+        } = mqtt_rules;
         let address = |address: Option<SocketAddr>| {
             address.map_or(Address::Off, |at| {
                 Address::On(at.ip().to_string(), at.port())
@@ -401,6 +412,10 @@ impl Default for Tables {
                 outbound_topic_alias_maximum,
                 response_information,
                 server_reference,
+                allow_any_3_1_client_identifier,
+                allow_password_without_user_name,
+                allow_dup_on_qos_0,
+                check_payload_format,
             },
             stomp: StompTable {
                 heart_beat_milliseconds: stomp_heart_beat.as_millis() as u64,
@@ -564,6 +579,12 @@ impl Tables {
                 outbound_topic_alias_maximum: mqtt.outbound_topic_alias_maximum,
                 response_information: mqtt.response_information,
                 server_reference: mqtt.server_reference,
+            },
+            mqtt_rules: mq_core::MqttRules {
+                allow_any_3_1_client_identifier: mqtt.allow_any_3_1_client_identifier,
+                allow_password_without_user_name: mqtt.allow_password_without_user_name,
+                allow_dup_on_qos_0: mqtt.allow_dup_on_qos_0,
+                check_payload_format: mqtt.check_payload_format,
             },
             amqp_product: amqp.product,
             amqp_version: amqp.version,

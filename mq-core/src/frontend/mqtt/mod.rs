@@ -89,6 +89,9 @@ fn codec_config(config: &Config) -> ServerConfig {
         u16::try_from(config.limits.topic_levels).unwrap_or(u16::MAX);
     codec.limits.maximum_topic_filters =
         u32::try_from(config.limits.topic_filters).unwrap_or(u32::MAX);
+    for limits in [&mut codec.limits_before_login, &mut codec.limits] {
+        config.mqtt_rules.apply(limits);
+    }
     // The model says PUBREL and PUBCOMP.
     codec.handshakes = Handshakes::Manual;
     codec.receive_maximum = config.receive_maximum;
