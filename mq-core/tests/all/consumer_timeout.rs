@@ -5,11 +5,12 @@
 
 use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
+use crate::world::policy::{policy, set};
 use crate::world::stomp::Stomp;
 use amqp_codec::connection::{ClientConfig, Tags};
 use amqp_codec::method::{basic, queue};
 use amqp_codec::{FieldValue, TableBuf};
-use mq_core::{Administration, ApplyTo, Config, Policy, PolicyKind, PolicyValue, StompDialect};
+use mq_core::{ApplyTo, Config, Policy, PolicyKind, PolicyValue, StompDialect};
 use std::time::Duration;
 
 const LATE: &str = "channel.close 406 PRECONDITION_FAILED - delivery acknowledgement on channel 2 \
@@ -205,17 +206,7 @@ fn the_nearest_time_holds() {
             let row = (settings, policy, of_queue, of_consumer, kind);
             let mut world = quiet(settings.map(Duration::from_millis));
             if let Some(millis) = policy {
-                let policy = Policy {
-                    virtual_host: "/".into(),
-                    name: "p".into(),
-                    pattern: "q".into(),
-                    apply_to: ApplyTo::Queues,
-                    priority: 0,
-                    definition: [("consumer-timeout".into(), PolicyValue::Number(millis))].into(),
-                };
-                let kind = PolicyKind::Ordinary;
-                let done = world.administer(Administration::SetPolicy { kind, policy });
-                assert_eq!(done, Some(Ok(())));
+                set_timeout(&mut world, millis);
             }
             let mut c = patient(&mut world);
             let mut arguments = timeout(of_queue);
@@ -272,6 +263,16 @@ fn a_time_of_a_consumer_that_is_none_is_refused() {
     }
 }
 
+/// Sets the consumer timeout of queues by a policy.
+fn set_timeout(world: &mut World, millis: i64) {
+    let definition = [("consumer-timeout", PolicyValue::Number(millis))];
+    let timeout = Policy {
+        apply_to: ApplyTo::Queues,
+        ..policy("p", "q", &definition)
+    };
+    set(world, PolicyKind::Ordinary, timeout);
+}
+
 /// A policy that comes later is for what is out already.
 #[test]
 fn a_policy_is_for_what_is_out() {
@@ -282,16 +283,7 @@ fn a_policy_is_for_what_is_out() {
     c.publish(1, "", "q", "m");
     c.seen(&mut world);
     world.wait(seconds(3));
-    let policy = Policy {
-        virtual_host: "/".into(),
-        name: "p".into(),
-        pattern: "q".into(),
-        apply_to: ApplyTo::Queues,
-        priority: 0,
-        definition: [("consumer-timeout".into(), PolicyValue::Number(5000))].into(),
-    };
-    let kind = PolicyKind::Ordinary;
-    world.administer(Administration::SetPolicy { kind, policy });
+    set_timeout(&mut world, 5000);
     world.wait(Duration::from_millis(1999));
     assert!(c.seen(&mut world).is_empty());
     world.wait(Duration::from_millis(1));

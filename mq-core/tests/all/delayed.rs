@@ -7,7 +7,7 @@ use crate::world::amqp::{Amqp, table, text};
 use crate::world::log::storing;
 use amqp_codec::method::{confirm, exchange, queue};
 use amqp_codec::{FieldValue, PropertyFields, TableBuf};
-use mq_core::{Config, Limits};
+use mq_core::Config;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -166,16 +166,16 @@ fn a_publisher_is_answered_at_once() {
     assert_eq!(c.seen(&mut world), ["return 312 m", "ack 2-2"]);
 }
 
+/// A world in which one message may wait.
+fn narrow() -> World {
+    let mut config = Config::default();
+    config.limits.delayed_messages = 1;
+    World::with(config)
+}
+
 #[test]
 fn no_more_wait_than_may() {
-    let limits = Limits {
-        delayed_messages: 1,
-        ..Limits::default()
-    };
-    let mut world = World::with(Config {
-        limits,
-        ..Config::default()
-    });
+    let mut world = narrow();
     let mut c = owner(&mut world, "direct");
     let select = confirm::Select { no_wait: false };
     c.codec.confirm_select(1, &select).unwrap();
@@ -193,14 +193,7 @@ fn no_more_wait_than_may() {
 /// refused: it waits like the others.
 #[test]
 fn a_letter_waits_though_no_more_may() {
-    let limits = Limits {
-        delayed_messages: 1,
-        ..Limits::default()
-    };
-    let mut world = World::with(Config {
-        limits,
-        ..Config::default()
-    });
+    let mut world = narrow();
     let mut c = owner(&mut world, "direct");
     let arguments = table([
         ("x-dead-letter-exchange", text("x")),
@@ -232,14 +225,7 @@ fn a_letter_waits_though_no_more_may() {
 /// A transaction in which too many would wait is not done at all.
 #[test]
 fn no_more_wait_by_a_transaction() {
-    let limits = Limits {
-        delayed_messages: 1,
-        ..Limits::default()
-    };
-    let mut world = World::with(Config {
-        limits,
-        ..Config::default()
-    });
+    let mut world = narrow();
     let mut c = owner(&mut world, "direct");
     c.codec
         .tx_select(1, &amqp_codec::method::tx::Select::default())

@@ -5,31 +5,13 @@
 use crate::world::World;
 use crate::world::amqp::{Amqp, table, text};
 use crate::world::log::storing;
+use crate::world::policy::{policy, set};
 use amqp_codec::method::{exchange, queue};
 use amqp_codec::{FieldValue, PropertyFields, TableBuf};
 use mq_core::{Administration, ApplyTo, Config, ConfigError, Policy, PolicyKind, PolicyValue};
 use std::time::Duration;
 
 const NONE: TableBuf = TableBuf::new();
-
-fn policy(name: &str, pattern: &str, definition: &[(&str, PolicyValue)]) -> Policy {
-    Policy {
-        virtual_host: "/".into(),
-        name: name.into(),
-        pattern: pattern.into(),
-        apply_to: ApplyTo::All,
-        priority: 0,
-        definition: definition
-            .iter()
-            .map(|(key, value)| ((*key).into(), value.clone()))
-            .collect(),
-    }
-}
-
-fn set(world: &mut World, kind: PolicyKind, policy: Policy) {
-    let done = world.administer(Administration::SetPolicy { kind, policy });
-    assert_eq!(done, Some(Ok(())));
-}
 
 fn clear(world: &mut World, kind: PolicyKind, name: &str) -> Result<(), String> {
     let action = Administration::ClearPolicy {

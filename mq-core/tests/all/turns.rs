@@ -8,9 +8,10 @@ use crate::adversary::{self, Prepared, said};
 use crate::world::World;
 use crate::world::amqp::{Amqp, delete_queue, table, text};
 use crate::world::mqtt::{Mqtt, properties, utf8};
+use crate::world::policy::policy;
 use amqp_codec::method::{basic, queue};
 use amqp_codec::{FieldValue, PropertyFields};
-use mq_core::{Administration, ApplyTo, Config, Input, Output, Policy, PolicyKind, PolicyValue};
+use mq_core::{Administration, Config, Input, Output, PolicyKind, PolicyValue};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Subscription};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -91,14 +92,7 @@ const CASES: &[Case] = &[
     ("a policy for many queues", |n| {
         let mut world = World::new();
         declared(&mut world, n, None);
-        let policy = Policy {
-            virtual_host: "/".into(),
-            name: "p".into(),
-            pattern: "^q".into(),
-            apply_to: ApplyTo::All,
-            priority: 0,
-            definition: [("max-length".into(), PolicyValue::Number(10))].into(),
-        };
+        let policy = policy("p", "^q", &[("max-length", PolicyValue::Number(10))]);
         let kind = PolicyKind::Ordinary;
         let action = Box::new(Administration::SetPolicy { kind, policy });
         (world, vec![Input::Administer { id: 1, action }])

@@ -3,6 +3,7 @@
 pub(crate) mod amqp;
 pub(crate) mod log;
 pub(crate) mod mqtt;
+pub(crate) mod policy;
 pub(crate) mod stomp;
 
 use bytes::Bytes;
