@@ -232,7 +232,7 @@ impl World {
     }
 
     fn hear(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        // A shell stops reading when it is told to.
+        // A shell stops reading after `Output::Pause`.
         if self.paused.contains(&connection) {
             return;
         }

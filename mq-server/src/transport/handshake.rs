@@ -153,7 +153,8 @@ impl Found {
     }
 }
 
-/// Methods of HTTP. Only the first begins a WebSocket, and who uses another one is told so.
+/// Methods of HTTP (RFC 9110 section 9.3). Only the first begins a WebSocket; a request with
+/// another one is answered with 405.
 const METHODS: [&[u8]; 7] = [
     b"GET ",
     b"HEAD ",

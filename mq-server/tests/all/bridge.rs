@@ -327,7 +327,7 @@ impl Mosquitto {
         let directory = tempfile::tempdir().unwrap();
         let [plain, other] = [free_address(), free_address()];
         let file = directory.path().join("mosquitto.conf");
-        // It gives up the rights to read what is somebody else's, unless it is told not to.
+        // With root's rights it would drop them, and could not read the files of this user.
         let text = format!(
             "user root\nallow_anonymous true\nlistener {} 127.0.0.1\nlistener {} 127.0.0.1\n{lines}",
             plain.port(),

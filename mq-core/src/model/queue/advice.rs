@@ -21,9 +21,9 @@ pub(crate) enum Happened {
     Created,
     /// It is gone.
     Destroyed,
-    /// A consumer has come; how many there are now.
+    /// A consumer has come, and it has so many now.
     Came(usize),
-    /// A consumer has left; how many there are now.
+    /// A consumer has left, and it has so many now.
     Left(usize),
     /// The time of a message in it was over.
     Expired,

@@ -138,7 +138,7 @@ impl Core {
         .map_err(|rule| self.violation(rule))
     }
 
-    /// Keeps account of a QoS 1 or QoS 2 message; whether it is new.
+    /// Keeps account of a QoS 1 or QoS 2 message. Returns whether it is new.
     // keeps: 5.0 MQTT-4.3.2-5, 5.0 MQTT-4.3.3-10, 5.0 MQTT-4.5.0-2
     // keeps: 3.1.1 MQTT-4.3.2-2, 3.1.1 MQTT-4.3.3-2, 3.1.1 MQTT-4.5.0-2
     #[inline]
