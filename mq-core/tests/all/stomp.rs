@@ -2,6 +2,7 @@
 //! errors. STOMP 1.2 where no other version is named.
 
 use crate::world::World;
+use crate::world::amqp::{Amqp, delete_queue};
 use crate::world::stomp::{Frame, Stomp};
 use mq_core::{Config, Input, Protocol};
 use std::time::Duration;
@@ -425,8 +426,25 @@ fn replies_come_to_a_temporary_queue_without_a_subscription() {
     assert_eq!(answers[0].header("subscription"), Some("/temp-queue/mine"));
 }
 
+/// `rabbit_stomp_processor`, `server_cancel_consumer`.
 #[test]
 fn a_queue_that_is_deleted_tells_its_subscribers() {
+    let mut world = World::new();
+    let client = Stomp::connect(&mut world);
+    client.subscribe(&mut world, "s", "/queue/q", "");
+    client.frames(&mut world);
+    let mut other = Amqp::connect(&mut world);
+    delete_queue(&mut other, "q", false, false);
+    other.seen(&mut world);
+    let frames = client.frames(&mut world);
+    assert_eq!(commands(&frames), ["ERROR"]);
+    let message = frames[0].header("message");
+    assert_eq!(message, Some("Server cancelled subscription"));
+    assert!(world.is_closed(client.0));
+}
+
+#[test]
+fn a_queue_that_nobody_has_used_expires() {
     let mut world = World::new();
     let client = Stomp::connect(&mut world);
     client.subscribe(&mut world, "s", "/queue/q", "x-expires:1000\n");
