@@ -214,11 +214,8 @@ pub(crate) fn stomp_acknowledgements(n: usize) -> Prepared {
     (world, vec![received(client.0, acks.into())])
 }
 
-/// `n` consumers of queue `q`, each of which may hold one delivery and does.
-fn consumers(world: &mut World, n: usize) -> Amqp {
-    let mut client = Amqp::connect(world);
-    client.declare("q", &table([]));
-    publish(world, &mut client, n);
+/// Asks for `n` consumers of queue `q`, each of which may hold one delivery.
+pub(crate) fn consume(client: &mut Amqp, n: usize) {
     let qos = basic::Qos {
         prefetch_count: 1,
         ..Default::default()
@@ -227,6 +224,14 @@ fn consumers(world: &mut World, n: usize) -> Amqp {
     for number in 0..n {
         client.consume(1, "q", &format!("c{number}"), false);
     }
+}
+
+/// `n` consumers of queue `q`, each of which may hold one delivery and does.
+fn consumers(world: &mut World, n: usize) -> Amqp {
+    let mut client = Amqp::connect(world);
+    client.declare("q", &table([]));
+    publish(world, &mut client, n);
+    consume(&mut client, n);
     assert_eq!(world.broker.statistics().ready, n as u64);
     client.seen(world);
     assert_eq!(world.broker.statistics().ready, 0);

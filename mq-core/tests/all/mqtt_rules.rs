@@ -59,8 +59,10 @@ fn what_is_relaxed_is_accepted() {
     let none = connect_3_1("");
     let plain = connect(ProtocolVersion::V3_1_1);
     let served: &[u8] = &[0x20, 2, 0, 0, 0xD0, 0];
+    // Name, packets, what relaxes the rule; the answer before and after.
+    type Row<'a> = (&'a str, &'a [&'a [u8]], Change, &'a [u8], &'a [u8]);
     #[rustfmt::skip]
-    let rows: [(&str, &[&[u8]], Change, &[u8], &[u8]); 4] = [
+    let rows: [Row<'_>; 4] = [
         ("26 characters", &[&long], |r| r.allow_any_3_1_client_identifier = true, &[0x20, 2, 0, 2], ACCEPTED),
         ("no character", &[&none], |r| r.allow_any_3_1_client_identifier = true, &[0x20, 2, 0, 2], ACCEPTED),
         ("a password alone", &[PASSWORD], |r| r.allow_password_without_user_name = true, NONE, ACCEPTED),

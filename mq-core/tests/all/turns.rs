@@ -9,7 +9,7 @@ use crate::world::World;
 use crate::world::amqp::{Amqp, delete_queue, table, text};
 use crate::world::mqtt::{Mqtt, properties, utf8};
 use crate::world::policy::policy;
-use amqp_codec::method::{basic, queue};
+use amqp_codec::method::queue;
 use amqp_codec::{FieldValue, PropertyFields};
 use mq_core::{Administration, Config, Input, Output, PolicyKind, PolicyValue};
 use mqtt_codec::{Connect, Properties, Property, ProtocolVersion, QoS, Subscription};
@@ -253,14 +253,7 @@ fn consumers(n: usize) -> (World, Amqp) {
     let mut world = World::new();
     let mut client = Amqp::connect(&mut world);
     client.declare("q", &table([]));
-    let qos = basic::Qos {
-        prefetch_count: 1,
-        ..Default::default()
-    };
-    client.codec.qos(1, &qos).unwrap();
-    for number in 0..n {
-        client.consume(1, "q", &format!("c{number}"), false);
-    }
+    adversary::consume(&mut client, n);
     client.seen(&mut world);
     (world, client)
 }
