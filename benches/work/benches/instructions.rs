@@ -179,6 +179,9 @@ fn stomp_server(turn: fn(&mut stomp::connection::Server)) -> Turn {
 #[bench::amqp_stored_ack(broker_turn("AMQP, stored, ack"))]
 #[bench::mqtt_publish_deliver(broker_turn("MQTT QoS 0"))]
 #[bench::stomp_send_message(broker_turn("STOMP SEND, MESSAGE"))]
+#[bench::amqp_large(broker_large("AMQP publish, deliver"))]
+#[bench::mqtt_large(broker_large("MQTT QoS 0"))]
+#[bench::stomp_large(broker_large("STOMP SEND, MESSAGE"))]
 #[bench::filters_with_plus_at_the_end(broker_crowd("MQTT filters `dev/N/+`"))]
 #[bench::filters_with_plus_at_the_start(broker_crowd("MQTT filters `+/N/state`"))]
 #[bench::filters_without_wildcard(broker_crowd("MQTT filters `dev/N/state`"))]
@@ -193,8 +196,17 @@ fn in_mq_core(turn: Turn) -> Turn {
 }
 
 fn broker_turn(name: &str) -> Turn {
+    broker_turn_of(name, BODY)
+}
+
+/// A little more than what comes in one read: a copy of it shows.
+fn broker_large(name: &str) -> Turn {
+    broker_turn_of(name, 64 * 1024)
+}
+
+fn broker_turn_of(name: &str, body: usize) -> Turn {
     let found = broker::TURNS.iter().find(|(one, _)| *one == name);
-    found.expect("there is one").1(BODY)
+    found.expect("there is one").1(body)
 }
 
 /// Named by what there are many of, or by the turn.

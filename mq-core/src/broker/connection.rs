@@ -130,9 +130,10 @@ impl Connection {
             let room = match self.front.missing(begin) {
                 // Nothing says how long the frame is.
                 0 | 1 => len.max(2 * self.backlog.len()),
+                // The end of the frame comes with the head of the next.
                 missing => {
                     let rest = missing.saturating_sub(len - begin.len());
-                    len + rest.min(3 * len)
+                    len + rest.min(3 * len) + FRAME_HEAD
                 }
             };
             if self.backlog.len() < LARGE {
