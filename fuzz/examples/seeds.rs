@@ -19,6 +19,33 @@ const ERROR: &str = "ERROR\nmessage:no\ncontent-type:text/plain\n\nwhy\0\n";
 /// Phrases of the target `broker`.
 const PHRASES: u8 = 21;
 
+/// What the holes of a phrase are filled with.
+#[derive(Clone, Copy)]
+enum Holes {
+    /// A number, twice the number and so on, for seven holes: the number is the same for all
+    /// phrases.
+    Multiples(u8),
+    /// Bytes without an order, for more holes: others for each row and phrase.
+    Any(u8),
+}
+
+impl Holes {
+    fn bytes(self, phrase: u8) -> Vec<u8> {
+        match self {
+            Self::Multiples(number) => (1..8).map(|at: u8| at.wrapping_mul(number)).collect(),
+            Self::Any(row) => {
+                let seed = 1 + u32::from(row * PHRASES + phrase);
+                let mut state = seed.wrapping_mul(0x9E37_79B9);
+                let mut next = || {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 24) as u8
+                };
+                (0..16).map(|_| next()).collect()
+            }
+        }
+    }
+}
+
 fn main() -> io::Result<()> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     let versions = ["1.0", "1.1", "1.2"];
@@ -63,12 +90,14 @@ fn main() -> io::Result<()> {
 
     // Each phrase of the target `broker`, alone: with a store, in which nothing crashes by
     // itself, or without one, with room for few messages. 1 is a phrase, whose holes follow.
-    for start in [&[0, 0, 0, 0, 0, 0][..], &[1, 0, 0, 0, 0, 0, 0]] {
+    let ordered = [0, 37, 101, 173].map(Holes::Multiples);
+    let any = [0, 1, 2, 3].map(Holes::Any);
+    let stores = [0; 6].to_vec();
+    let forgets = [1, 0, 0, 0, 0, 0, 0].to_vec();
+    for (start, rows) in [(&stores, ordered), (&stores, any), (&forgets, ordered)] {
         for phrase in 0..PHRASES {
-            for holes in [0, 37, 101, 173] {
-                let mut input = start.to_vec();
-                input.extend([1, phrase]);
-                input.extend((1..8).map(|at: u8| at.wrapping_mul(holes)));
+            for holes in rows {
+                let input = [&start[..], &[1, phrase], &holes.bytes(phrase)].concat();
                 write(&seeds, "broker", &input)?;
             }
         }

@@ -2,13 +2,17 @@
 //! interesting once, and what was wrong once, stays right.
 
 use std::fs;
+use std::panic;
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use mq_fuzz::targets::ALL;
 
 #[test]
 fn the_seeds_of_every_target_pass() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+    let mut inputs = Vec::new();
     for (name, run) in ALL {
         let directory = seeds.join(name);
         let mut files: Vec<_> = fs::read_dir(&directory)
@@ -17,12 +21,23 @@ fn the_seeds_of_every_target_pass() {
             .collect();
         files.sort();
         assert!(!files.is_empty(), "{name} has no seeds");
-        for file in files {
-            // A panic says which: the harness shows what was printed before it.
-            println!("{}", file.display());
-            run(&fs::read(&file).expect("it can be read"));
-        }
+        inputs.extend(files.into_iter().map(|file| (run, file)));
     }
+    // On all processors: those of `broker` take a twentieth of a second each.
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let inputs = Mutex::new(inputs.into_iter());
+    let next = || inputs.lock().expect("nobody panics with it").next();
+    thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(|| {
+                while let Some((run, file)) = next() {
+                    let input = fs::read(&file).expect("it can be read");
+                    let passes = panic::catch_unwind(|| run(&input)).is_ok();
+                    assert!(passes, "{}", file.display());
+                }
+            });
+        }
+    });
 }
 
 /// A target in the table is one that libFuzzer runs and `cargo fuzz list` names, and the other

@@ -1,5 +1,5 @@
 //! MQTT packets beside mqttrs, mqttbytes, mqtt-protocol-core and ntex-mqtt: whether they are
-//! accepted, and what a PUBLISH means.
+//! accepted, and what a PUBLISH and a DISCONNECT mean.
 
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
@@ -42,6 +42,8 @@ const KNOWN: &[Difference] = &[
     Difference { peer: "mqttbytes", ours: "accepts DISCONNECT", theirs: "refuses PayloadRequired", why: "section 3.14.2.1 of 5.0: a DISCONNECT of no bytes has reason code 0x00" },
     Difference { peer: "mqttbytes", ours: "accepts DISCONNECT", theirs: "refuses InsufficientBytes", why: "section 3.14.2.2.1 of 5.0: a DISCONNECT of one byte has no properties" },
     Difference { peer: "mqttbytes", ours: "accepts CONNECT", theirs: "refuses TopicNotUtf8", why: "sections 3.1.3.3 and 3.1.3.5 of 3.1.1: a Will Message and a password are any bytes" },
+    Difference { peer: "mqttbytes", ours: "accepts DISCONNECT 0x8C", theirs: "refuses InvalidConnectReturnCode(140)", why: "table 2-6 of 5.0: DISCONNECT has reason code 0x8C; the table of section 3.14.2.1 leaves it out" },
+    Difference { peer: CORE, ours: "accepts DISCONNECT 0x8C", theirs: "refuses MalformedPacket", why: "the same" },
     Difference { peer: "mqttbytes", ours: "accepts AUTH", theirs: "refuses InvalidPacketType", why: "section 3.15 of 5.0: it has no AUTH" },
     // None of them looks at these.
     Difference { peer: "", ours: "refuses ClientIdentifierEmpty", theirs: "accepts", why: "3.1.1 MQTT-3.1.3-7 of 5.0, MQTT-3.1.3-7 of 3.1.1: an empty client identifier comes with Clean Session" },
@@ -72,13 +74,16 @@ const KNOWN: &[Difference] = &[
     Difference { peer: "", ours: "refuses VariableByteIntegerNotMinimal", theirs: "accepts", why: "MQTT-1.5.5-1 of 5.0, §2.2.3 of 3.1.1: a variable byte integer has no more bytes than it needs" },
     Difference { peer: "", ours: "refuses WillQoSWithoutWill", theirs: "accepts", why: "MQTT-3.1.2-11 of 5.0, MQTT-3.1.2-13 of 3.1.1: Will QoS is 0 when the Will Flag is 0" },
     Difference { peer: "", ours: "refuses WillTopicEmpty", theirs: "accepts", why: "MQTT-4.7.3-1: a Will Topic has one character at least" },
+    Difference { peer: "", ours: "refuses WillTopicWildcard", theirs: "accepts", why: "MQTT-4.7.0-1 of 5.0, MQTT-4.7.1-1 of 3.1.1: a Will Topic is a Topic Name, which has no wildcard characters" },
 ];
 
 /// ntex-mqtt in one version. Its codec is no part of its runtime.
 macro_rules! ntex {
-    ($version:ident, $first:expr, $data:expr) => {{
+    ($version:ident, $first:expr, $data:expr, $meaning:expr) => {{
         use ntex_mqtt::$version::codec::{Codec, Decoded};
 
+        // What a packet that is no PUBLISH means.
+        let meaning: fn(&ntex_mqtt::$version::codec::Packet) -> String = $meaning;
         let mut input = ntex_bytes::BytesMut::with_capacity($data.len());
         input.extend_from_slice($data);
         match Codec::default().decode(&mut input) {
@@ -93,7 +98,8 @@ macro_rules! ntex {
                     [it.dup, it.retain],
                 ),
             ),
-            Ok(Some(_)) => accepted($first, String::new()),
+            Ok(Some(Decoded::Packet(it, _))) => accepted($first, meaning(&it)),
+            Ok(Some(Decoded::PayloadChunk(..))) => accepted($first, String::new()),
         }
     }};
 }
@@ -119,7 +125,7 @@ pub fn run(data: &[u8]) {
             }
             peers.push(("mqttbytes", mqttbytes_4(first, data)));
             peers.extend(core_4(first, body).map(|theirs| (CORE, theirs)));
-            peers.push(("ntex-mqtt", ntex!(v3, first, data)));
+            peers.push(("ntex-mqtt", ntex!(v3, first, data, |_| String::new())));
         } else {
             let properties = properties(data);
             // It counts a byte too many for each, and takes what follows for the payload.
@@ -129,7 +135,12 @@ pub fn run(data: &[u8]) {
             peers.extend(core_5(first, body).map(|theirs| (CORE, theirs)));
             // It refuses an interval of 0, which section 3.3.2.3.3 does not.
             if properties.message_expiry_interval() != Some(0) {
-                peers.push(("ntex-mqtt", ntex!(v5, first, data)));
+                let theirs = ntex!(v5, first, data, |it| match it {
+                    ntex_mqtt::v5::codec::Packet::Disconnect(it) =>
+                        disconnect(u8::from(it.reason_code)),
+                    _ => String::new(),
+                });
+                peers.push(("ntex-mqtt", theirs));
             }
         }
         compare(&ours, &peers, KNOWN);
@@ -167,6 +178,9 @@ fn ours(data: &[u8], version: ProtocolVersion) -> Verdict {
                     it.packet_identifier.map_or(0, u16::from),
                     [it.dup, it.retain],
                 ),
+                Packet::Disconnect(it) if version.has_properties() => {
+                    disconnect(it.reason_code as u8)
+                }
                 _ => String::new(),
             };
             Verdict::Accepted(packet.packet_type().name(), meaning)
@@ -184,6 +198,11 @@ fn properties(data: &[u8]) -> Properties<'_> {
 
 fn publish(topic: impl Display, payload: &[u8], identifier: u16, flags: [bool; 2]) -> String {
     format!("{topic} {} {identifier} {flags:?}", payload.escape_ascii())
+}
+
+/// What a DISCONNECT of 5.0 means.
+fn disconnect(reason_code: u8) -> String {
+    format!("0x{reason_code:02X}")
 }
 
 fn accepted(first: u8, meaning: String) -> Verdict {
@@ -227,6 +246,9 @@ fn mqttbytes_5(first: u8, data: &[u8]) -> Verdict {
             first,
             publish(it.topic, &it.payload, it.pkid, [it.dup, it.retain]),
         ),
+        Ok(mqttbytes::v5::Packet::Disconnect(it)) => {
+            accepted(first, disconnect(it.reason_code as u8))
+        }
         Ok(_) => accepted(first, String::new()),
     }
 }
@@ -242,12 +264,16 @@ const fn flags(kind: u8) -> u8 {
 
 /// Whether a packet of mqtt-protocol-core was read to its end.
 macro_rules! whole {
-    ($first:expr, $body:expr, $packet:path) => {{
+    ($first:expr, $body:expr, $packet:path) => {
+        whole!($first, $body, $packet, |_| String::new())
+    };
+    ($first:expr, $body:expr, $packet:path, $meaning:expr) => {{
         use $packet as Packet;
+        let meaning: fn(&Packet) -> String = $meaning;
         match Packet::parse($body) {
             Err(error) => refused(error),
             Ok((_, length)) if length != $body.len() => refused("bytes are left"),
-            Ok(_) => accepted($first, String::new()),
+            Ok((it, _)) => accepted($first, meaning(&it)),
         }
     }};
 }
@@ -283,9 +309,15 @@ fn core_4(first: u8, body: &[u8]) -> Option<Verdict> {
 }
 
 fn core_5(first: u8, body: &[u8]) -> Option<Verdict> {
+    // A reason code that is left out is 0x00.
+    let reason: fn(&v5_0::Disconnect) -> String =
+        |it| disconnect(it.reason_code().map_or(0, |code| code as u8));
+    if first == 0xE0 {
+        return Some(whole!(first, body, v5_0::Disconnect, reason));
+    }
     Some(core!(
         first, body, v5_0, 1 Connect, 2 Connack, 4 Puback, 5 Pubrec, 6 Pubrel, 7 Pubcomp,
         8 Subscribe, 9 Suback, 10 Unsubscribe, 11 Unsuback, 12 Pingreq, 13 Pingresp,
-        14 Disconnect, 15 Auth
+        15 Auth
     ))
 }

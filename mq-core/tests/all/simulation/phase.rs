@@ -415,7 +415,7 @@ fn share(choices: &mut impl Choices) -> Vec<Step> {
     steps
 }
 
-/// The broker crashes, or a link breaks, anywhere in a handshake of QoS 2.
+/// The broker crashes or starts anew, or a link breaks, anywhere in a handshake of QoS 2.
 fn shake_hands(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
     let publisher = choices.one(&[EVEN, ODD]);
     let mut steps = Vec::from([EVEN, ODD].map(|who| Step::Connect { who }));
@@ -431,15 +431,17 @@ fn shake_hands(choices: &mut impl Choices, stores: bool) -> Vec<Step> {
             _ => Step::Exchange { who, times: 1 },
         });
     }
-    let kept = choices.below(3) as u8;
+    let kept = choices.below(4) as u8;
     let flipped = (choices.once_in(2)).then(|| choices.below(1 << 16) as u16);
-    steps.push(match stores {
-        true => Step::Crash {
+    steps.push(match (stores, kept) {
+        // All that has come is stored, and no answer to it arrives.
+        (true, 3) => Step::Restart,
+        (true, _) => Step::Crash {
             kept,
             flipped,
             jump: 0,
         },
-        false => Step::Cut {
+        (false, _) => Step::Cut {
             who: choices.one(&[EVEN, ODD]),
         },
     });
