@@ -1,5 +1,6 @@
 //! A map that mostly has one entry.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
@@ -16,7 +17,8 @@ pub(crate) struct FewMap<K, V>(Entries<K, V>);
 enum Entries<K, V> {
     /// By key.
     Few(Vec<(K, V)>),
-    Many(BTreeMap<K, V>),
+    #[expect(clippy::box_collection, reason = "a map takes no more than the vector")]
+    Many(Box<BTreeMap<K, V>>),
 }
 
 /// Entries of a vector at most.
@@ -47,7 +49,7 @@ impl<K, V> FewMap<K, V> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let (few, many) = match &self.0 {
             Entries::Few(list) => (Some(list), None),
-            Entries::Many(map) => (None, Some(map)),
+            Entries::Many(map) => (None, Some(&**map)),
         };
         let few = few.into_iter().flatten().map(|(key, value)| (key, value));
         few.chain(many.into_iter().flatten())
@@ -65,7 +67,7 @@ impl<K, V> FewMap<K, V> {
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (K, V)> {
         let (few, many) = match self.0 {
             Entries::Few(list) => (list, BTreeMap::new()),
-            Entries::Many(map) => (Vec::new(), map),
+            Entries::Many(map) => (Vec::new(), *map),
         };
         few.into_iter().chain(many)
     }
@@ -156,7 +158,10 @@ impl<K: Ord, V> FewMap<K, V> {
             && find(list, key).is_err()
         {
             match list.len() {
-                FEW => self.0 = Entries::Many(mem::take(list).into_iter().collect()),
+                FEW => {
+                    let many = mem::take(list).into_iter().collect();
+                    self.0 = Entries::Many(Box::new(many));
+                }
                 // A vector would begin with room for four.
                 len => list.reserve_exact(len.max(1)),
             }

@@ -244,6 +244,7 @@ mod limits;
 pub mod model;
 mod mqtt_rules;
 mod names;
+mod number_map;
 mod offer;
 mod pattern;
 mod policy;

@@ -122,6 +122,11 @@ impl Login {
         }
     }
 
+    /// Whether no question of the login waits for its answer.
+    pub(crate) fn is_over(&self) -> bool {
+        self.asked == 0
+    }
+
     /// The name of the user; empty for nobody in particular.
     pub(crate) fn user(&self) -> &Name {
         &self.user

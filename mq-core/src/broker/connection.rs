@@ -14,7 +14,7 @@ use super::memory::Memory;
 use super::shared::Shared;
 use super::{Broker, Output};
 use crate::admission::{Authentication, Proving, Terms};
-use crate::frontend::{self, Protocol};
+use crate::frontend::{self, IdleFrontEnd, Protocol};
 use crate::model::message::Name;
 use crate::model::refusal::Refusal;
 use crate::model::request::{self, Identity};
@@ -55,7 +55,7 @@ pub(super) struct Connection {
     pub(super) deadline: Option<Duration>,
     pub(super) login: Login,
     /// What the embedder is asked to check, and until when.
-    pub(super) unverified: Option<(Duration, Unverified)>,
+    pub(super) unverified: Option<Box<(Duration, Unverified)>>,
 }
 
 /// What an embedder is asked about a peer.
@@ -66,10 +66,73 @@ pub(super) enum Unverified {
     Step,
 }
 
+impl Unverified {
+    fn is_login(&self) -> bool {
+        matches!(self, Self::Login(_))
+    }
+}
+
 /// How long an embedder may take to find out who somebody is.
 const CHECK_TIME: Duration = Duration::from_secs(10);
 
 impl Connection {
+    /// One of which nothing is known yet.
+    pub(super) fn new(protocol: Protocol, front: Front) -> Self {
+        Self {
+            protocol,
+            front,
+            backlog: BytesMut::new(),
+            unsent: 0,
+            held: 0,
+            blocked: None,
+            writable: true,
+            touched: true,
+            paused: false,
+            waits: false,
+            in_line: false,
+            gone: false,
+            departure: None,
+            deadline: None,
+            login: Login::default(),
+            unverified: None,
+        }
+    }
+
+    /// Whether nothing is under way between the peer, the front end and the model.
+    pub(super) fn is_quiet(&self) -> bool {
+        // A field that is new does not compile until it is known whether it matters here.
+        let Self {
+            protocol: _,
+            front: _,
+            backlog,
+            unsent,
+            held,
+            blocked,
+            writable,
+            touched,
+            paused,
+            waits,
+            in_line,
+            gone,
+            departure,
+            deadline: _,
+            login,
+            unverified,
+        } = self;
+        let is_busy = *touched || *paused || *waits || *in_line || *gone || !*writable;
+        let is_under_way = *unsent > 0 || *held > 0 || !backlog.is_empty();
+        let is_open = blocked.is_none() && departure.is_none() && unverified.is_none();
+        is_open && !is_busy && !is_under_way && login.is_over()
+    }
+
+    /// What is left of its front end while it is quiet, if that is less.
+    pub(super) fn idle(&mut self) -> Option<Box<dyn IdleFrontEnd>> {
+        // The buffer goes in any case.
+        self.backlog = BytesMut::new();
+        let idle = self.front.idle()?;
+        (idle.poll_timeout() == self.deadline).then_some(idle)
+    }
+
     /// Bytes on their way to the peer.
     pub(super) fn outbound(&self) -> usize {
         self.unsent + self.held + self.front.transmit_len()
@@ -97,7 +160,7 @@ impl Connection {
                     shared.ask_who(id, &login.identity);
                     // What follows waits with it.
                     let until = shared.now.saturating_add(CHECK_TIME);
-                    self.unverified = Some((until, Unverified::Login(login)));
+                    self.unverified = Some(Box::new((until, Unverified::Login(login))));
                 }
                 Request::Prove(step)
                     if shared.config.authentication == Authentication::Embedder =>
@@ -105,7 +168,7 @@ impl Connection {
                     let (connection, step) = (id, *step);
                     shared.outputs.push_back(Output::Prove { connection, step });
                     let until = shared.now.saturating_add(CHECK_TIME);
-                    self.unverified = Some((until, Unverified::Step));
+                    self.unverified = Some(Box::new((until, Unverified::Step)));
                 }
                 request => {
                     if let Some(shortage) = shared.request(id, request) {
@@ -179,7 +242,7 @@ impl Connection {
             Some(Departure::Draining { until }) => Some(until),
             Some(Departure::Drained) | None => None,
         };
-        let checked = self.unverified.as_ref().map(|(until, _)| *until);
+        let checked = self.unverified.as_ref().map(|unverified| unverified.0);
         let front = self.front.poll_timeout();
         front.into_iter().chain(drained).chain(checked).min()
     }
@@ -196,31 +259,10 @@ impl Broker {
                 .push_back(Output::Close { connection: id });
             return;
         }
-        let connection = Connection {
-            protocol,
-            front: Front::Open(frontend::new(
-                protocol,
-                &self.shared.config,
-                terms,
-                id,
-                self.shared.now,
-            )),
-            backlog: BytesMut::new(),
-            unsent: 0,
-            held: 0,
-            blocked: None,
-            writable: true,
-            touched: true,
-            paused: false,
-            waits: false,
-            in_line: false,
-            gone: false,
-            departure: None,
-            deadline: None,
-            login: Login::default(),
-            unverified: None,
-        };
-        self.connections.insert(id, Box::new(connection));
+        let (config, now) = (&self.shared.config, self.shared.now);
+        let front = frontend::new(protocol, config, terms, id, now);
+        let connection = Connection::new(protocol, Front::Open(front));
+        self.connections.insert(id, connection);
         if let Some(system) = &mut self.system {
             system.connected();
         }
@@ -232,12 +274,9 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let mut login = match connection.unverified.take() {
-            Some((_, Unverified::Login(login))) => login,
-            other => {
-                connection.unverified = other;
-                return;
-            }
+        let unverified = connection.unverified.take_if(|it| it.1.is_login());
+        let Some((_, Unverified::Login(mut login))) = unverified.map(|it| *it) else {
+            return;
         };
         login.identity = match user {
             Ok(user) => Identity::Verified(Name::from(user)),
@@ -254,9 +293,9 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        match connection.unverified {
-            Some((_, Unverified::Step)) => connection.unverified = None,
-            _ => return,
+        let step = connection.unverified.take_if(|it| !it.1.is_login());
+        if step.is_none() {
+            return;
         }
         let notice = match answer {
             Proving::Continue(data) => Notice::Challenge { data },
@@ -282,7 +321,7 @@ impl Broker {
             return;
         };
         let reason = || String::from("the check of who it is has taken too long");
-        match &connection.unverified {
+        match connection.unverified.as_deref() {
             Some((until, _)) if *until > self.shared.now => {}
             Some((_, Unverified::Login(_))) => self.authenticated(id, Err(reason())),
             Some((_, Unverified::Step)) => self.step_answered(id, Proving::Refused(reason())),
@@ -367,34 +406,9 @@ impl Broker {
 
     /// Nothing has passed a connection for a while: as little of it is kept as can be.
     pub(super) fn rest(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        // A field that is new does not compile until it is known whether it matters here.
-        let Connection {
-            protocol: _,
-            front,
-            backlog,
-            unsent,
-            held,
-            blocked,
-            writable,
-            touched,
-            paused,
-            waits,
-            in_line,
-            gone,
-            departure,
-            deadline: _,
-            login: _,
-            unverified,
-        } = &mut **connection;
-        let is_busy = *touched || *paused || *waits || *in_line || *gone || !*writable;
-        let is_under_way = *unsent > 0 || *held > 0 || !backlog.is_empty();
-        let is_open = blocked.is_none() && departure.is_none() && unverified.is_none();
-        if is_open && !is_busy && !is_under_way && !self.shared.model.is_busy(id) {
-            *backlog = BytesMut::new();
-            front.rest();
+        if !self.shared.model.is_busy(id) {
+            self.shared.model.rest(id);
+            self.connections.rest(id);
         }
     }
 
@@ -571,13 +585,16 @@ impl Broker {
         for notice in held {
             connection
                 .front
-                .with(&self.shared, |front, now| front.notice(now, notice));
+                .with(id, &self.shared, |front, now| front.notice(now, notice));
         }
         connection
             .front
-            .with(&self.shared, |front, _| front.disconnected());
+            .with(id, &self.shared, |front, _| front.disconnected());
         // The model has never heard of one that was not let in.
-        while !matches!(connection.unverified, Some((_, Unverified::Login(_))))
+        while !connection
+            .unverified
+            .as_ref()
+            .is_some_and(|it| it.1.is_login())
             && let Some(request) = connection.front.get_mut().and_then(|f| f.poll_request())
         {
             self.shared.model.handle(self.shared.now, id, request);

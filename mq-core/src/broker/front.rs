@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::shared::Shared;
 use crate::frontend::{FrontEnd, IdleFrontEnd};
+use crate::model::ConnectionId;
 use crate::report::Reason;
 
 pub(super) enum Front {
@@ -18,13 +19,14 @@ impl Front {
     #[inline]
     pub(super) fn with<T>(
         &mut self,
+        id: ConnectionId,
         shared: &Shared,
         call: impl FnOnce(&mut (dyn FrontEnd + Send), Duration) -> T,
     ) -> T {
         match self {
             Self::Open(front) => call(&mut **front, shared.now),
             Self::Idle(idle) => {
-                let mut front = idle.resume(shared.now, &shared.config);
+                let mut front = idle.resume(id, shared.now, &shared.config);
                 let result = call(&mut *front, shared.now);
                 *self = Self::Open(front);
                 result
@@ -32,13 +34,9 @@ impl Front {
         }
     }
 
-    /// Keeps as little of the front end as can be, if the connection is idle.
-    pub(super) fn rest(&mut self) {
-        if let Self::Open(front) = self
-            && let Some(idle) = front.idle()
-        {
-            *self = Self::Idle(idle);
-        }
+    /// What is left of the front end if the connection is idle.
+    pub(super) fn idle(&self) -> Option<Box<dyn IdleFrontEnd>> {
+        self.get()?.idle()
     }
 
     /// The front end of a connection that is not idle.

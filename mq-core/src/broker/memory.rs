@@ -65,7 +65,7 @@ impl Broker {
             return;
         };
         if let Some(shortage) = connection.blocked {
-            connection.front.with(&self.shared, |front, now| {
+            connection.front.with(id, &self.shared, |front, now| {
                 front.notice(now, Notice::Blocked(shortage));
             });
             let reason = Reason::Blocked(shortage.text().into());

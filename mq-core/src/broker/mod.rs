@@ -3,6 +3,7 @@
 mod administration;
 mod budget;
 mod connection;
+mod connections;
 mod departure;
 mod front;
 mod interceptor;
@@ -27,7 +28,7 @@ use crate::model::message::Name;
 use crate::model::{ConnectionId, Model};
 use administration::Administered;
 use budget::TIMERS;
-use connection::Connection;
+use connections::Connections;
 use interceptor::Inspection;
 pub use interceptor::{Fault, Interception, Interceptor, Publisher};
 use memory::Memory;
@@ -46,8 +47,7 @@ use system::System;
 /// that the embedder chooses; it must not go backwards.
 pub struct Broker {
     shared: Shared,
-    /// In boxes: they are large, and a map keeps room for more than there are.
-    connections: BTreeMap<ConnectionId, Box<Connection>>,
+    connections: Connections,
     deadlines: BTreeSet<(Duration, ConnectionId)>,
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
@@ -114,7 +114,7 @@ impl Broker {
         };
         Ok(Self {
             shared,
-            connections: BTreeMap::new(),
+            connections: Connections::default(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             transmitting: Vec::new(),
@@ -217,7 +217,7 @@ impl Broker {
 
     fn shutdown(&mut self) {
         self.stopping = true;
-        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        let ids: Vec<ConnectionId> = self.connections.keys().collect();
         for id in ids {
             self.with(id, |front, now| front.shutdown(now));
             self.flush(id);

@@ -1,6 +1,8 @@
 //! What the broker says of itself when it is asked.
 
 use super::Broker;
+use super::connection::Connection;
+use super::connections::Look;
 use crate::frontend::Protocol;
 use crate::model::{ConnectionId, Name, QueueStatistics, SessionStatistics, Shortage, Statistics};
 
@@ -51,14 +53,20 @@ impl Broker {
     /// How each connection stands.
     pub fn connections(&self) -> impl Iterator<Item = ConnectionStatistics> {
         let connections = self.connections.iter();
-        connections.map(|(id, connection)| ConnectionStatistics {
-            connection: *id,
-            protocol: connection.protocol,
-            user: connection.login.user().clone(),
-            client_identifier: connection.login.client_identifier().clone(),
-            unread: connection.backlog.len(),
-            unsent: connection.outbound(),
-            blocked: connection.blocked,
+        connections.map(|(id, look)| {
+            let (protocol, login, in_use) = match look {
+                Look::InUse(it) => (it.protocol, &it.login, Some(it)),
+                Look::Idle(protocol, login) => (protocol, login, None),
+            };
+            ConnectionStatistics {
+                connection: id,
+                protocol,
+                user: login.user().clone(),
+                client_identifier: login.client_identifier().clone(),
+                unread: in_use.map_or(0, |it| it.backlog.len()),
+                unsent: in_use.map_or(0, Connection::outbound),
+                blocked: in_use.and_then(|it| it.blocked),
+            }
         })
     }
 }

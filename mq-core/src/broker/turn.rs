@@ -56,7 +56,7 @@ impl Broker {
                 break;
             }
             let before = input.len();
-            let progress = connection.front.with(&self.shared, |front, now| {
+            let progress = connection.front.with(id, &self.shared, |front, now| {
                 front.receive(now, &source, &mut input)
             });
             self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
@@ -157,7 +157,7 @@ impl Broker {
         };
         connection
             .front
-            .with(&self.shared, |front, now| call(front, now));
+            .with(id, &self.shared, |front, now| call(front, now));
         connection.touched = true;
         self.touched.insert(id);
         let blocked = connection.pass_requests(id, &mut self.shared);
@@ -177,7 +177,7 @@ impl Broker {
         }
         connection
             .front
-            .with(&self.shared, |front, now| front.notice(now, notice));
+            .with(id, &self.shared, |front, now| front.notice(now, notice));
         if !connection.touched {
             connection.touched = true;
             self.touched.insert(id);

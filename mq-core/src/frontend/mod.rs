@@ -206,7 +206,12 @@ pub trait IdleFrontEnd: Send {
 
     /// The front end, which goes on as though it had always been there. It is to have the
     /// settings that it had.
-    fn resume(&self, now: Duration, config: &Arc<Config>) -> Box<dyn FrontEnd + Send>;
+    fn resume(
+        &self,
+        connection: ConnectionId,
+        now: Duration,
+        config: &Arc<Config>,
+    ) -> Box<dyn FrontEnd + Send>;
 }
 
 /// The front end for a new connection. It is to have the settings of the model.

@@ -7,6 +7,7 @@ use alloc::string::String;
 use super::ConnectionId;
 use super::message::Name;
 use super::refusal::Refusal;
+use crate::number_map::NumberMap;
 use crate::quota::{UserLimits, VirtualHostLimits};
 
 /// A virtual host, by number.
@@ -21,21 +22,27 @@ pub(super) struct Attendance {
     /// the log they are.
     set_users: BTreeMap<Name, (Host, UserLimits)>,
     set_hosts: BTreeMap<Name, VirtualHostLimits>,
-    present: BTreeMap<ConnectionId, Present>,
+    present: NumberMap<ConnectionId, Present>,
     hosts: BTreeMap<Host, u32>,
-    users: BTreeMap<Name, Had>,
+    /// Users that have connections, by number.
+    users: BTreeMap<u64, User>,
+    numbers: BTreeMap<Name, u64>,
+    last_user: u64,
 }
 
-#[derive(Debug)]
+/// One of as many as there are connections.
+#[derive(Debug, Clone, Copy)]
 struct Present {
-    user: Name,
-    host: Host,
+    /// The number of the user.
+    user: u64,
+    host: u32,
     channels: u32,
 }
 
-/// What a user has.
-#[derive(Debug, Default)]
-struct Had {
+/// A user, and what it has.
+#[derive(Debug)]
+struct User {
+    name: Name,
     connections: u32,
     channels: u32,
 }
@@ -112,12 +119,13 @@ impl Attendance {
 
     /// The virtual host that a connection uses.
     pub(super) fn host_of(&self, connection: ConnectionId) -> Option<Host> {
-        self.present.get(&connection).map(|present| present.host)
+        let present = self.present.get(&connection)?;
+        Some(present.host as Host)
     }
 
     /// The name of a user, which all connections of the user share.
     pub(super) fn name(&self, user: Name) -> Name {
-        match self.users.get_key_value(&user) {
+        match self.numbers.get_key_value(&user) {
             Some((known, _)) => known.clone(),
             None => user,
         }
@@ -142,7 +150,8 @@ impl Attendance {
             )));
         }
         let limits = self.of_user(user);
-        let has = self.users.get(user).map_or(0, |had| had.connections);
+        let known = self.numbers.get(user).and_then(|it| self.users.get(it));
+        let has = known.map_or(0, |user| user.connections);
         if let Some(most) = limits.and_then(|limits| limits.max_connections)
             && has >= most
         {
@@ -153,40 +162,58 @@ impl Attendance {
         // It has used another one before, or none.
         self.leave(connection);
         *self.hosts.entry(host).or_default() += 1;
-        self.users.entry(user.clone()).or_default().connections += 1;
-        let user = user.clone();
-        let channels = 0;
         let present = Present {
-            user,
-            host,
-            channels,
+            user: self.count(user),
+            host: host as u32,
+            channels: 0,
         };
         self.present.insert(connection, present);
         Ok(())
     }
 
+    /// Counts a connection more of a user, whose number is returned.
+    fn count(&mut self, name: &Name) -> u64 {
+        let number = match self.numbers.get(name) {
+            Some(number) => *number,
+            None => {
+                self.last_user += 1;
+                self.numbers.insert(name.clone(), self.last_user);
+                self.last_user
+            }
+        };
+        let user = self.users.entry(number).or_insert_with(|| User {
+            name: name.clone(),
+            connections: 0,
+            channels: 0,
+        });
+        user.connections += 1;
+        number
+    }
+
     /// A connection opens a channel, if its user may have one more.
     pub(super) fn open_channel(&mut self, connection: ConnectionId) -> Result<(), Refusal> {
-        let user = self.present.get(&connection).map(|present| &*present.user);
-        let limits = user.and_then(|user| self.of_user(user));
-        let most = limits.and_then(|limits| limits.max_channels);
-        let Some(present) = self.present.get_mut(&connection) else {
+        let Some(number) = self.present.get(&connection).map(|present| present.user) else {
             return Ok(());
         };
-        let Some(had) = self.users.get_mut(&present.user) else {
+        let Some(user) = self.users.get(&number) else {
             return Ok(());
         };
-        if let Some(most) = most
-            && had.channels >= most
+        let limits = self.of_user(&user.name);
+        if let Some(most) = limits.and_then(|limits| limits.max_channels)
+            && user.channels >= most
         {
             return Err(Refusal::not_allowed(format_args!(
                 "number of channels opened for user '{}' has reached the maximum allowed user \
                  limit of ({most})",
-                present.user
+                user.name
             )));
         }
-        had.channels += 1;
-        present.channels += 1;
+        if let Some(user) = self.users.get_mut(&number)
+            && let Some(present) = self.present.get_mut(&connection)
+        {
+            user.channels += 1;
+            present.channels += 1;
+        }
         Ok(())
     }
 
@@ -194,10 +221,10 @@ impl Attendance {
     pub(super) fn close_channel(&mut self, connection: ConnectionId) {
         if let Some(present) = self.present.get_mut(&connection)
             && present.channels > 0
-            && let Some(had) = self.users.get_mut(&present.user)
+            && let Some(user) = self.users.get_mut(&present.user)
         {
             present.channels -= 1;
-            had.channels -= 1;
+            user.channels -= 1;
         }
     }
 
@@ -208,13 +235,15 @@ impl Attendance {
             host,
             channels,
         } = self.present.remove(&connection)?;
+        let host = host as Host;
         if let Some(count) = self.hosts.get_mut(&host) {
             *count -= 1;
         }
-        if let Some(had) = self.users.get_mut(&user) {
-            had.connections -= 1;
-            had.channels -= channels;
-            if had.connections == 0 {
+        if let Some(has) = self.users.get_mut(&user) {
+            has.connections -= 1;
+            has.channels -= channels;
+            if has.connections == 0 {
+                self.numbers.remove(&has.name);
                 self.users.remove(&user);
             }
         }

@@ -1,10 +1,21 @@
 //! What names the things of a virtual host.
 
 use super::ConnectionId;
+use crate::number_map::Number;
 
 /// A queue, during its life. A queue of the same name declared later is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueId(pub(crate) u64);
+
+impl Number for QueueId {
+    fn number(self) -> u64 {
+        self.0
+    }
+
+    fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// A consumer, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +38,16 @@ pub(crate) struct ChannelId {
 /// identifier is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SessionId(pub(crate) u64);
+
+impl Number for SessionId {
+    fn number(self) -> u64 {
+        self.0
+    }
+
+    fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// Names what keeps messages: a durable queue, a lasting session, or what is retained. Its
 /// number is never given to another thing of the virtual host.

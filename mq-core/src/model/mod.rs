@@ -603,6 +603,15 @@ impl Model {
         result
     }
 
+    /// Nothing has passed a connection for a while: what is its own takes as little memory as
+    /// can be.
+    pub(crate) fn rest(&mut self, connection: ConnectionId) {
+        let host = self.attendance.host_of(connection);
+        if let Some(vhost) = host.and_then(|index| self.vhosts.get_mut(index)) {
+            vhost.rest(connection);
+        }
+    }
+
     /// What each queue has counted: by virtual host, and in the order in which they were
     /// declared.
     pub fn queues(&self) -> impl Iterator<Item = QueueStatistics> {

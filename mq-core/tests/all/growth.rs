@@ -21,6 +21,9 @@ const LINEAR_STEPS: f64 = 1.5;
 /// The kernel counts from tick to tick: what is shorter is done again and again.
 const MANY_TICKS: Duration = Duration::from_millis(24);
 
+/// As long as a tick is, on most kernels.
+const TICK: Duration = Duration::from_millis(4);
+
 /// But no more often than that.
 const REPEATS: u32 = 16;
 
@@ -190,7 +193,7 @@ fn growth(case: fn(usize) -> Prepared, n: usize) -> (f64, Option<f64>) {
         let Some((little, much)) = little.time.zip(much.time) else {
             break;
         };
-        if little + much < MANY_TICKS {
+        if little + much < MANY_TICKS || little < TICK {
             if repeats == REPEATS {
                 // Too short to be told from a tick: the steps alone count.
                 break;

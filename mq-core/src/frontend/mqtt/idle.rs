@@ -17,7 +17,6 @@ use crate::rewrite::Who;
 
 pub(super) struct IdleMqtt {
     codec: IdleConnection,
-    connection: ConnectionId,
     who: Option<Box<Who>>,
     state_topics: bool,
     named: bool,
@@ -30,7 +29,7 @@ impl IdleMqtt {
             codec,
             config: _,
             terms,
-            connection,
+            connection: _,
             link,
             last_topic: _,
             who,
@@ -51,7 +50,6 @@ impl IdleMqtt {
         }
         Some(Self {
             codec: codec.idle()?,
-            connection: *connection,
             who: who.clone(),
             state_topics: *state_topics,
             named: *named,
@@ -64,12 +62,17 @@ impl IdleFrontEnd for IdleMqtt {
         self.codec.poll_timeout()
     }
 
-    fn resume(&self, now: Duration, config: &Arc<Config>) -> Box<dyn FrontEnd + Send> {
+    fn resume(
+        &self,
+        connection: ConnectionId,
+        now: Duration,
+        config: &Arc<Config>,
+    ) -> Box<dyn FrontEnd + Send> {
         Box::new(MqttFrontEnd {
             codec: self.codec.resume(now, codec_config(config)),
             config: Arc::clone(config),
             terms: None,
-            connection: self.connection,
+            connection,
             link: Link::default(),
             last_topic: LastTopic::default(),
             who: self.who.clone(),

@@ -1,6 +1,5 @@
 //! The connections that use a virtual host: whose they are, and what they may do there.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use super::grant::Grant;
@@ -10,6 +9,7 @@ use crate::model::id::SessionId;
 use crate::model::message::{Message, Name};
 use crate::model::refusal::Refusal;
 use crate::model::request::Request;
+use crate::number_map::NumberMap;
 
 /// A connection that uses the virtual host.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Default for Member {
 
 /// All connections that use a virtual host.
 #[derive(Debug, Default)]
-pub(crate) struct Members(BTreeMap<ConnectionId, Member>);
+pub(crate) struct Members(NumberMap<ConnectionId, Member>);
 
 impl Members {
     /// A connection of a user comes, who may do this here; None: everything.
@@ -46,9 +46,10 @@ impl Members {
         user: &Name,
         grant: Option<Arc<Grant>>,
     ) {
-        let member = self.0.entry(connection).or_default();
-        member.user = user.clone();
-        member.grant = grant;
+        if let Some(member) = self.0.get_or_default(connection) {
+            member.user = user.clone();
+            member.grant = grant;
+        }
     }
 
     /// A connection is gone. Returns the session that it had.
@@ -67,7 +68,7 @@ impl Members {
         connection: ConnectionId,
         writable: bool,
     ) -> Option<SessionId> {
-        let member = self.0.entry(connection).or_default();
+        let member = self.0.get_or_default(connection)?;
         member.writable = writable;
         member.session
     }
@@ -89,7 +90,9 @@ impl Members {
     }
 
     pub(crate) fn set_session(&mut self, connection: ConnectionId, session: SessionId) {
-        self.0.entry(connection).or_default().session = Some(session);
+        if let Some(member) = self.0.get_or_default(connection) {
+            member.session = Some(session);
+        }
     }
 
     /// The connection is of the MQTT client with that identifier.

@@ -1,6 +1,7 @@
 //! What waits for the client of a session, in order and by the time at which it
 //! expires.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use core::time::Duration;
 
@@ -10,10 +11,17 @@ use crate::model::message::Qos;
 /// The messages of a session that have not been sent.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    /// By number. What expired amid others leaves a gap, but never at the front.
-    list: VecDeque<(u64, Option<Pending>)>,
     /// The number of the next message.
     next: u64,
+    /// From the first message on, until it is [at rest](Backlog::rest): most sessions have
+    /// none.
+    waiting: Option<Box<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// By number. What expired amid others leaves a gap, but never at the front.
+    list: VecDeque<(u64, Option<Pending>)>,
     len: usize,
     bytes: usize,
     /// Those with a time to live, by the moment at which it is over.
@@ -27,16 +35,21 @@ const GAPS: usize = 16;
 
 impl Backlog {
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.waiting.as_ref().map_or(0, |waiting| waiting.len)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// Takes no memory where no message waits.
+    pub(super) fn rest(&mut self) {
+        self.waiting.take_if(|waiting| waiting.len == 0);
     }
 
     /// Sizes of the messages, added up.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
     /// Adds a message, and returns its position.
@@ -65,6 +78,40 @@ impl Backlog {
     }
 
     fn insert_last(&mut self, number: u64, pending: Pending) {
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.insert_last(number, pending);
+    }
+
+    pub(super) fn front(&self) -> Option<&Pending> {
+        self.waiting.as_ref()?.front()
+    }
+
+    /// Takes out the first message, with its position.
+    pub(super) fn pop(&mut self) -> Option<(u64, Pending)> {
+        self.waiting.as_mut()?.pop()
+    }
+
+    /// Takes out a message that has expired by `now`, with its position.
+    pub(super) fn pop_expired(&mut self, now: Duration) -> Option<(u64, Pending)> {
+        self.waiting.as_mut()?.pop_expired(now)
+    }
+
+    /// Takes out the message at a position, if it is there.
+    pub(super) fn remove(&mut self, number: u64) -> Option<Pending> {
+        self.waiting.as_mut()?.remove(number)
+    }
+
+    /// The positions of the messages with QoS 0, which are forgotten: some may be gone.
+    pub(super) fn take_transient(&mut self) -> VecDeque<u64> {
+        let waiting = self.waiting.as_mut();
+        waiting.map_or_else(VecDeque::new, |waiting| {
+            core::mem::take(&mut waiting.transient)
+        })
+    }
+}
+
+impl Waiting {
+    fn insert_last(&mut self, number: u64, pending: Pending) {
         self.len += 1;
         self.bytes += pending.message.size();
         if let Some(at) = pending.message.expiry() {
@@ -76,12 +123,11 @@ impl Backlog {
         self.list.push_back((number, Some(pending)));
     }
 
-    pub(super) fn front(&self) -> Option<&Pending> {
+    fn front(&self) -> Option<&Pending> {
         self.list.front()?.1.as_ref()
     }
 
-    /// Takes out the first message, with its position.
-    pub(super) fn pop(&mut self) -> Option<(u64, Pending)> {
+    fn pop(&mut self) -> Option<(u64, Pending)> {
         let (number, pending) = self.list.pop_front()?;
         let pending = pending?;
         self.forget(number, &pending);
@@ -92,8 +138,7 @@ impl Backlog {
         Some((number, pending))
     }
 
-    /// Takes out a message that has expired by `now`, with its position.
-    pub(super) fn pop_expired(&mut self, now: Duration) -> Option<(u64, Pending)> {
+    fn pop_expired(&mut self, now: Duration) -> Option<(u64, Pending)> {
         let (at, number) = *self.expiries.first()?;
         if at > now {
             return None;
@@ -101,19 +146,13 @@ impl Backlog {
         Some((number, self.remove(number)?))
     }
 
-    /// Takes out the message at a position, if it is there.
-    pub(super) fn remove(&mut self, number: u64) -> Option<Pending> {
+    fn remove(&mut self, number: u64) -> Option<Pending> {
         let place = self.list.partition_point(|(n, _)| *n < number);
         let (found, pending) = self.list.get_mut(place)?;
         let pending = pending.take_if(|_| *found == number)?;
         self.forget(number, &pending);
         self.close_gaps();
         Some(pending)
-    }
-
-    /// The positions of the messages with QoS 0, which are forgotten: some may be gone.
-    pub(super) fn take_transient(&mut self) -> VecDeque<u64> {
-        core::mem::take(&mut self.transient)
     }
 
     fn forget(&mut self, number: u64, pending: &Pending) {
@@ -164,6 +203,7 @@ mod tests {
         Remove(u64),
         /// Its client goes.
         Leave,
+        Rest,
     }
 
     fn act() -> impl Strategy<Value = Act> {
@@ -176,6 +216,7 @@ mod tests {
             2 => (0..9_u64).prop_map(Act::Expire),
             2 => (0..200_u64).prop_map(Act::Remove),
             1 => Just(Act::Leave),
+            1 => Just(Act::Rest),
         ]
     }
 
@@ -229,13 +270,19 @@ mod tests {
                         }
                         list.retain(|(_, pending)| pending.qos != Qos::AtMostOnce);
                     }
+                    Act::Rest => {
+                        backlog.rest();
+                        prop_assert_eq!(backlog.waiting.is_none(), list.is_empty());
+                    }
                 }
                 prop_assert_eq!(backlog.len(), list.len());
                 let bytes: usize = list.iter().map(|(_, pending)| pending.message.size()).sum();
                 prop_assert_eq!(backlog.bytes(), bytes);
                 prop_assert_eq!(backlog.front(), list.first().map(|(_, pending)| pending));
                 let most = 2 * list.len() + GAPS;
-                prop_assert!(backlog.list.len() <= most && backlog.transient.len() <= most);
+                if let Some(waiting) = &backlog.waiting {
+                    prop_assert!(waiting.list.len() <= most && waiting.transient.len() <= most);
+                }
             }
         }
     }

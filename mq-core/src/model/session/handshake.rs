@@ -3,6 +3,7 @@
 //! The model assigns packet identifiers and knows where each handshake stands. A connection
 //! has a copy of that, from when it gets the session on.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -21,6 +22,27 @@ pub(super) struct InFlight {
     pub(super) position: u64,
     /// The message. None: the client has it, and PUBREL is on its way.
     pub(super) message: Option<Pending>,
+}
+
+/// How far the packets of a session have come, in both directions.
+#[derive(Debug, Default)]
+pub(super) struct Handshakes {
+    /// Sent with QoS 1 or 2, and not settled by the client yet, by packet identifier.
+    in_flight: BTreeMap<u16, InFlight>,
+    /// The packet identifiers of QoS 2 messages that came from the client, and that it has
+    /// not released.
+    received: BTreeSet<u16>,
+}
+
+impl Handshakes {
+    const NONE: &Self = &Self {
+        in_flight: BTreeMap::new(),
+        received: BTreeSet::new(),
+    };
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.received.is_empty()
+    }
 }
 
 /// A packet that was on its way to the client when its connection before ended.
@@ -42,13 +64,54 @@ impl Session {
         }
     }
 
+    fn handshakes(&self) -> &Handshakes {
+        self.handshakes.as_deref().unwrap_or(Handshakes::NONE)
+    }
+
+    /// Those of the messages that were sent with QoS 1 or 2 and are not settled.
+    pub(super) fn in_flight(&self) -> &BTreeMap<u16, InFlight> {
+        &self.handshakes().in_flight
+    }
+
+    fn sent(&mut self, packet_identifier: u16) -> Option<&mut InFlight> {
+        let handshakes = self.handshakes.as_mut()?;
+        handshakes.in_flight.get_mut(&packet_identifier)
+    }
+
+    fn add_sent(&mut self, packet_identifier: u16, in_flight: InFlight) {
+        let handshakes = self.handshakes.get_or_insert_default();
+        handshakes.in_flight.insert(packet_identifier, in_flight);
+    }
+
+    fn remove_sent(&mut self, packet_identifier: u16) -> Option<InFlight> {
+        let handshakes = self.handshakes.as_mut()?;
+        handshakes.in_flight.remove(&packet_identifier)
+    }
+
+    /// The packet identifiers of QoS 2 messages that the client has not released.
+    pub(super) fn received(&self) -> impl ExactSizeIterator<Item = u16> {
+        self.handshakes().received.iter().copied()
+    }
+
+    /// Returns whether it was not there.
+    pub(super) fn add_received(&mut self, packet_identifier: u16) -> bool {
+        let handshakes = self.handshakes.get_or_insert_default();
+        handshakes.received.insert(packet_identifier)
+    }
+
+    /// Returns whether it was there.
+    fn remove_received(&mut self, packet_identifier: u16) -> bool {
+        let handshakes = self.handshakes.as_mut();
+        handshakes.is_some_and(|it| it.received.remove(&packet_identifier))
+    }
+
     /// A packet identifier that nothing on its way to the client has (section 2.2.1).
     fn free_identifier(&self) -> Option<u16> {
         let next = self.last_identifier.checked_add(1).unwrap_or(1);
         let free = |from: u16| {
             let mut free = from;
             // Those that are used are passed in their order.
-            for used in self.in_flight.range(from..).map(|(used, _)| *used) {
+            for used in self.in_flight().range(from..).map(|(used, _)| *used) {
                 if used != free {
                     break;
                 }
@@ -65,12 +128,12 @@ impl Session {
             self.last_number = in_flight.number;
             self.last_identifier = packet_identifier;
         }
-        self.in_flight.insert(packet_identifier, in_flight);
+        self.add_sent(packet_identifier, in_flight);
     }
 
     /// What is on its way to the client, in the order of sending (MQTT-4.6.0-1).
     pub(super) fn resumed(&self) -> Vec<Resumed> {
-        let mut sent: Vec<_> = self.in_flight.iter().collect();
+        let mut sent: Vec<_> = self.in_flight().iter().collect();
         sent.sort_unstable_by_key(|(_, in_flight)| in_flight.number);
         let resume = |(packet_identifier, in_flight): (&u16, &InFlight)| Resumed {
             packet_identifier: *packet_identifier,
@@ -81,7 +144,8 @@ impl Session {
 
     /// The messages on their way to the client, with their positions, in the order of sending.
     pub(super) fn unsettled(&mut self) -> Vec<(u64, Pending)> {
-        let mut sent: Vec<_> = core::mem::take(&mut self.in_flight).into_values().collect();
+        let handshakes = self.handshakes.take().unwrap_or_default();
+        let mut sent: Vec<_> = handshakes.in_flight.into_values().collect();
         sent.sort_unstable_by_key(|in_flight| in_flight.number);
         sent.into_iter()
             .filter_map(|in_flight| Some((in_flight.position, in_flight.message?)))
@@ -118,7 +182,7 @@ impl Sessions {
             position,
             message: Some(pending.clone()),
         };
-        session.in_flight.insert(packet_identifier, in_flight);
+        session.add_sent(packet_identifier, in_flight);
         if session.is_kept {
             if waited {
                 shared.changes.push(Change::InFlight {
@@ -142,7 +206,7 @@ impl Sessions {
         packet_identifier: u16,
     ) {
         if let Some(session) = self.all.get_mut(&id)
-            && let Some(in_flight) = session.in_flight.remove(&packet_identifier)
+            && let Some(in_flight) = session.remove_sent(packet_identifier)
         {
             if session.is_kept {
                 shared.changes.push(match in_flight.message {
@@ -165,16 +229,18 @@ impl Sessions {
         packet_identifier: u16,
     ) {
         if let Some(session) = self.all.get_mut(&id)
-            && let Some(in_flight) = session.in_flight.get_mut(&packet_identifier)
+            && let number = session.last_number + 1
+            && let Some(in_flight) = session.sent(packet_identifier)
         {
             if in_flight.message.take().is_some() {
-                session.last_number += 1;
-                in_flight.number = session.last_number;
+                in_flight.number = number;
+                let position = in_flight.position;
+                session.last_number = number;
                 if session.is_kept {
-                    shared.changes.push(Change::settled(id, in_flight.position));
+                    shared.changes.push(Change::settled(id, position));
                     shared.changes.push(Change::Handshake {
                         handshake: of_broker(id, packet_identifier),
-                        number: in_flight.number,
+                        number,
                     });
                 }
             }
@@ -199,11 +265,11 @@ impl Sessions {
                 Qos::ExactlyOnce => {
                     let number = 0;
                     let change = Change::Handshake { handshake, number };
-                    (session.received.insert(packet_identifier), change)
+                    (session.add_received(packet_identifier), change)
                 }
                 Qos::AtLeastOnce | Qos::AtMostOnce => {
                     let change = Change::HandshakeEnded(handshake);
-                    (session.received.remove(&packet_identifier), change)
+                    (session.remove_received(packet_identifier), change)
                 }
             };
             if changes && session.is_kept {
@@ -221,7 +287,7 @@ impl Sessions {
         packet_identifier: u16,
     ) {
         if let Some(session) = self.all.get_mut(&id) {
-            if session.received.remove(&packet_identifier) && session.is_kept {
+            if session.remove_received(packet_identifier) && session.is_kept {
                 let handshake = of_client(id, packet_identifier);
                 shared.changes.push(Change::HandshakeEnded(handshake));
             }
@@ -277,7 +343,7 @@ mod tests {
                     position: 0,
                     message: None,
                 };
-                session.in_flight.insert(*id, sent);
+                session.add_sent(*id, sent);
             }
             assert_eq!(session.free_identifier(), next, "after {last}");
         }

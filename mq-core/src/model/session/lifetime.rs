@@ -2,7 +2,7 @@
 //! 3.1.2.4, 3.1.2.5 and 3.1.2.11.2).
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -64,32 +64,56 @@ pub(super) fn blank(client_identifier: Name) -> Session {
         pending: Backlog::default(),
         walks: Walks::default(),
         is_full: false,
-        in_flight: BTreeMap::new(),
+        handshakes: None,
         last_number: 0,
         last_identifier: 0,
-        received: BTreeSet::new(),
         credit: 0,
         will: None,
-        will_due: None,
-        ends: None,
         is_kept: false,
-        away: None,
+        absence: None,
         announced: false,
+    }
+}
+
+/// The time in which a session has no connection.
+#[derive(Debug)]
+pub(super) struct Absence {
+    since: Duration,
+    /// When it is to end.
+    ends: Option<Duration>,
+    will_due: Option<Duration>,
+}
+
+impl Absence {
+    pub(super) fn since(since: Duration) -> Self {
+        Self {
+            since,
+            ends: None,
+            will_due: None,
+        }
     }
 }
 
 impl Session {
     /// It has no connection since then.
     pub(super) fn stay_away(&mut self, since: Duration) {
-        self.away = Some(since);
-        self.ends = self.expiry.map(|after| since.saturating_add(after));
         let will = self.will.as_ref();
-        self.will_due = will.map(|will| since.saturating_add(will.delay));
+        self.absence = Some(Box::new(Absence {
+            since,
+            ends: self.expiry.map(|after| since.saturating_add(after)),
+            will_due: will.map(|will| since.saturating_add(will.delay)),
+        }));
+    }
+
+    /// Since when it has no connection.
+    pub(super) fn away(&self) -> Option<Duration> {
+        self.absence.as_ref().map(|absence| absence.since)
     }
 
     /// When something is due while it has no connection.
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        self.ends.into_iter().chain(self.will_due).min()
+        let absence = self.absence.as_ref()?;
+        absence.ends.into_iter().chain(absence.will_due).min()
     }
 }
 
@@ -202,15 +226,13 @@ impl Sessions {
         self.census.connected += 1;
         session.writable = writable;
         session.expiry = attach.expiry;
-        session.will = attach.will;
-        session.will_due = None;
-        session.ends = None;
+        session.will = attach.will.map(Box::new);
         session.credit = attach.credit;
-        session.away = None;
+        session.absence = None;
         // One that goes with this connection was there before, or need not be known.
         session.is_kept |= shared.changes.are_kept() && attach.expiry != Some(Duration::ZERO);
         let sent = session.resumed();
-        let received = session.received.iter().copied().collect();
+        let received = session.received().collect();
         self.note(shared, id);
         self.tell_shares(id);
         self.announce(id);
@@ -259,6 +281,7 @@ impl Sessions {
             self.end(shared, id)
         } else {
             session.stay_away(shared.now);
+            session.rest();
             self.note(shared, id);
             self.tell_shares(id);
             self.expire(shared, id)
@@ -272,6 +295,7 @@ impl Sessions {
             return false;
         };
         let Some(position) = stale.positions.pop_front() else {
+            session.rest();
             return false;
         };
         shared.statistics.discarded += u64::from(session.pending.remove(position).is_some());
@@ -282,14 +306,17 @@ impl Sessions {
     pub(crate) fn expire(&mut self, shared: &mut Shared, id: SessionId) -> Option<Parting> {
         let now = shared.now;
         let session = self.all.get_mut(&id)?;
-        if session.ends.is_some_and(|at| at <= now) {
-            self.census.expired += 1;
-            return self.end(shared, id);
-        }
+        let absence = session.absence.as_deref_mut();
+        let is_due = |at: &mut Duration| *at <= now;
         let mut will = None;
-        if session.will_due.is_some_and(|at| at <= now) {
-            session.will_due = None;
-            will = session.will.take();
+        if let Some(absence) = absence {
+            if absence.ends.is_some_and(|at| at <= now) {
+                self.census.expired += 1;
+                return self.end(shared, id);
+            }
+            if absence.will_due.take_if(is_due).is_some() {
+                will = session.will.take().map(|will| *will);
+            }
         }
         let next = session.next_timeout();
         shared.timers.set(TimerKey::Session(id), next);
@@ -309,8 +336,8 @@ impl Sessions {
                 id,
                 client_identifier: session.client_identifier.clone(),
                 expiry: session.expiry,
-                away: session.away,
-                will: session.will.clone(),
+                away: session.away(),
+                will: session.will.as_deref().cloned(),
             })));
         }
     }
@@ -319,7 +346,7 @@ impl Sessions {
     fn end(&mut self, shared: &mut Shared, id: SessionId) -> Option<Parting> {
         shared.timers.set(TimerKey::Session(id), None);
         let mut session = *self.all.remove(&id)?;
-        let held = session.pending.len() + session.in_flight.len();
+        let held = session.pending.len() + session.in_flight().len();
         shared.statistics.discarded += held as u64;
         self.names.remove(&session.client_identifier);
         // Its shares choose others from now on.
@@ -334,7 +361,7 @@ impl Sessions {
         }
         Some(Parting {
             id,
-            will: session.will.take(),
+            will: session.will.take().map(|will| *will),
             ended: Some(Remains {
                 id,
                 is_kept: session.is_kept,

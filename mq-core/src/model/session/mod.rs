@@ -25,14 +25,16 @@ use crate::model::change::{Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
+use crate::number_map::NumberMap;
 use backlog::Backlog;
 use line::Line;
 use retained::{Retained, Walks};
 use share::Share;
 
 pub(crate) use crate::model::id::SessionId;
-use handshake::InFlight;
+use handshake::Handshakes;
 pub use handshake::Resumed;
+use lifetime::Absence;
 pub use lifetime::{Attach, Attached, Leaving};
 pub(crate) use lifetime::{Parting, Remains, Stale};
 pub use options::{SubscriptionOptions, Will};
@@ -70,29 +72,30 @@ pub(crate) struct Session {
     walks: Walks,
     /// As a member of shares it is passed over, until half of what waits is gone.
     is_full: bool,
-    /// Sent with QoS 1 or 2, and not settled by the client yet, by packet identifier.
-    in_flight: BTreeMap<u16, InFlight>,
-    /// The number of the last one in there.
+    /// From the first one on, until it is at rest.
+    handshakes: Option<Box<Handshakes>>,
+    /// The number of the last message in flight.
     last_number: u64,
     /// The packet identifier that was assigned last.
     last_identifier: u16,
-    /// The packet identifiers of QoS 2 messages that came from the client, and that it has
-    /// not released.
-    received: BTreeSet<u16>,
-    /// How many may be in there.
+    /// How many may be in flight.
     credit: u16,
-    will: Option<Will>,
-    will_due: Option<Duration>,
-    ends: Option<Duration>,
+    will: Option<Box<Will>>,
     /// What changes of it is kept: it may outlive its connection, and the broker.
     is_kept: bool,
-    /// Since when it has no connection.
-    away: Option<Duration>,
+    /// While it has no connection.
+    absence: Option<Box<Absence>>,
     /// In the line of those that may have something to send.
     announced: bool,
 }
 
 impl Session {
+    /// Takes no memory for what there is none of.
+    fn rest(&mut self) {
+        self.pending.rest();
+        self.handshakes.take_if(|handshakes| handshakes.is_empty());
+    }
+
     /// Whether a message that it has been given outlives the broker there.
     fn keeps(&self, qos: Qos) -> bool {
         self.is_kept && qos > Qos::AtMostOnce
@@ -128,7 +131,8 @@ fn target(id: SessionId, position: u64, pending: &Pending, sent: Option<Sent>) -
 struct Subscriber {
     /// A filter that begins with a wildcard does not match `$`-topics.
     wildcard_first: bool,
-    to: Match,
+    /// Of a session. The members of a share have their own.
+    options: Option<SubscriptionOptions>,
 }
 
 /// Whose subscription to a filter it is.
@@ -149,11 +153,23 @@ pub(crate) enum Match {
     Share(Name),
 }
 
+impl Subscriber {
+    fn to(&self, key: &SubscriberKey) -> Option<Match> {
+        Some(match key {
+            SubscriberKey::Share(name) => Match::Share(name.clone()),
+            SubscriberKey::Session(id) => Match::Session {
+                id: *id,
+                options: self.options?,
+            },
+        })
+    }
+}
+
 /// All sessions of a virtual host, and what is retained there.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    /// In boxes: they are large, and a map keeps room for more than there are.
-    all: BTreeMap<SessionId, Box<Session>>,
+    /// In boxes: a map of numbers wants small values.
+    all: NumberMap<SessionId, Box<Session>>,
     names: BTreeMap<Name, SessionId>,
     filters: Trie<SubscriberKey, Subscriber>,
     shares: BTreeMap<Name, Share>,
@@ -173,6 +189,13 @@ impl Sessions {
         self.all.get(&id).map(Box::as_ref)
     }
 
+    /// Nothing has passed a session for a while: it takes as little memory as can be.
+    pub(crate) fn rest(&mut self, id: SessionId) {
+        if let Some(session) = self.all.get_mut(&id) {
+            session.rest();
+        }
+    }
+
     /// Whether one may have something to send.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -190,7 +213,7 @@ impl Sessions {
 
     /// Copies that clients of sessions have not settled.
     pub(crate) fn in_flight_count(&self) -> u64 {
-        self.all.values().map(|s| s.in_flight.len() as u64).sum()
+        self.all.values().map(|s| s.in_flight().len() as u64).sum()
     }
 
     /// What each session holds.
@@ -202,8 +225,8 @@ impl Sessions {
             subscriptions: session.subscriptions.len(),
             ready: session.pending.len(),
             ready_bytes: session.pending.bytes(),
-            unacknowledged: session.in_flight.len(),
-            unreleased: session.received.len(),
+            unacknowledged: session.in_flight().len(),
+            unreleased: session.received().count(),
         })
     }
 
@@ -218,7 +241,7 @@ impl Sessions {
         let key = [words(routing_key)].into_iter();
         self.filters.for_each_match(key, |subscriber, found| {
             if !(dollar && found.wildcard_first || self.is_over(subscriber)) {
-                matches.push(found.to.clone());
+                matches.extend(found.to(subscriber));
             }
         })
     }

@@ -294,7 +294,7 @@ impl Sessions {
             };
             session.announced = false;
             let connection = session.connection;
-            let quota = session.in_flight.len() < usize::from(session.credit);
+            let quota = session.in_flight().len() < usize::from(session.credit);
             let Some(connection) = connection.filter(|_| session.writable) else {
                 continue;
             };

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::handshake::InFlight;
-use super::lifetime::blank;
+use super::lifetime::{Absence, blank};
 use super::{Pending, SessionId, Sessions};
 use crate::model::change::{
     BacklogId, Copied, Handshake, KeptSession, KeptSubscription, Sender, Target,
@@ -26,8 +26,8 @@ impl Sessions {
         let mut session = blank(client_identifier.clone());
         session.is_kept = true;
         session.expiry = *expiry;
-        session.away = *away;
-        session.will = will.clone();
+        session.absence = away.map(|since| Box::new(Absence::since(since)));
+        session.will = will.clone().map(Box::new);
         self.names.insert(client_identifier.clone(), *id);
         self.all.insert(*id, Box::new(session));
     }
@@ -65,7 +65,7 @@ impl Sessions {
         };
         match sender {
             Sender::Client => {
-                session.received.insert(packet_identifier);
+                session.add_received(packet_identifier);
             }
             Sender::Broker => {
                 let in_flight = InFlight {
@@ -138,12 +138,12 @@ impl Sessions {
     /// what became due while the broker was down is due.
     pub(crate) fn resume(&mut self, shared: &mut Shared) {
         let now = shared.now;
-        let ids: Vec<SessionId> = self.all.keys().copied().collect();
+        let ids: Vec<SessionId> = self.all.keys().collect();
         for id in ids {
             let Some(session) = self.all.get_mut(&id) else {
                 continue;
             };
-            let away = session.away;
+            let away = session.away();
             session.stay_away(away.unwrap_or(now));
             let next = session.next_timeout();
             shared.timers.set(TimerKey::Session(id), next);

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::share::Side;
-use super::{Match, Session, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
+use super::{Session, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
 use crate::model::change::{Change, KeptSubscription};
 use crate::model::message::{Name, Qos};
 use crate::model::shared::Shared;
@@ -153,11 +153,14 @@ impl Sessions {
             let share = self.shares.entry(name.clone()).or_default();
             if share.is_empty() {
                 let (pattern, wildcard_first) = pattern(inner);
-                let to = Match::Share(name.clone());
+                let options = None;
                 self.filters.insert(
                     &pattern,
                     SubscriberKey::Share(name),
-                    Subscriber { wildcard_first, to },
+                    Subscriber {
+                        wildcard_first,
+                        options,
+                    },
                 );
             }
             share.add(id);
@@ -166,11 +169,14 @@ impl Sessions {
         }
         self.census.subscriptions += usize::from(is_new);
         let (pattern, wildcard_first) = pattern(filter);
-        let to = Match::Session { id, options };
+        let options = Some(options);
         self.filters.insert(
             &pattern,
             SubscriberKey::Session(id),
-            Subscriber { wildcard_first, to },
+            Subscriber {
+                wildcard_first,
+                options,
+            },
         );
         Some(pattern)
     }

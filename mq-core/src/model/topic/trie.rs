@@ -1,7 +1,7 @@
 //! The trie of patterns.
 
 use alloc::vec::Vec;
-use core::num::NonZeroUsize;
+use core::num::NonZeroU32;
 
 use super::Segment;
 use crate::few_map::FewMap;
@@ -23,33 +23,49 @@ pub(crate) struct Trie<K, V> {
 #[derive(Debug)]
 struct Node<K, V> {
     words: FewMap<Name, usize>,
-    one: Option<NonZeroUsize>,
-    many: Option<NonZeroUsize>,
+    one: Link,
+    many: Link,
     /// Reached through `#`: stays in the set whatever word comes.
     repeats: bool,
     values: FewMap<K, V>,
+}
+
+/// A child, in half of the room of an index: there are many nodes, and no memory has four
+/// billion of them. The root is nobody's child.
+#[derive(Debug, Clone, Copy, Default)]
+struct Link(Option<NonZeroU32>);
+
+impl Link {
+    fn to(child: Option<usize>) -> Self {
+        Self(child.and_then(|child| NonZeroU32::new(child as u32)))
+    }
+
+    fn get(self) -> Option<usize> {
+        self.0.map(|child| child.get() as usize)
+    }
 }
 
 impl<K: Ord, V> Node<K, V> {
     fn new(repeats: bool) -> Self {
         Self {
             words: FewMap::new(),
-            one: None,
-            many: None,
+            one: Link::default(),
+            many: Link::default(),
             repeats,
             values: FewMap::new(),
         }
     }
 
     fn is_unused(&self) -> bool {
-        self.values.is_empty() && self.words.is_empty() && self.one.is_none() && self.many.is_none()
+        let has_link = self.one.get().is_some() || self.many.get().is_some();
+        self.values.is_empty() && self.words.is_empty() && !has_link
     }
 
     fn child(&self, segment: &Segment) -> Option<usize> {
         match segment {
             Segment::Word(word) => self.words.get(word).copied(),
-            Segment::One => self.one.map(NonZeroUsize::get),
-            Segment::Many => self.many.map(NonZeroUsize::get),
+            Segment::One => self.one.get(),
+            Segment::Many => self.many.get(),
         }
     }
 
@@ -61,9 +77,8 @@ impl<K: Ord, V> Node<K, V> {
             (Segment::Word(word), None) => {
                 self.words.remove(word);
             }
-            // The root is nobody's child.
-            (Segment::One, child) => self.one = child.and_then(NonZeroUsize::new),
-            (Segment::Many, child) => self.many = child.and_then(NonZeroUsize::new),
+            (Segment::One, child) => self.one = Link::to(child),
+            (Segment::Many, child) => self.many = Link::to(child),
         }
     }
 }
@@ -163,8 +178,8 @@ impl<K: Ord, V> Trie<K, V> {
                     if let Some(&child) = node.words.get(word) {
                         self.enter(child, &mut next);
                     }
-                    if let Some(child) = node.one {
-                        self.enter(child.get(), &mut next);
+                    if let Some(child) = node.one.get() {
+                        self.enter(child, &mut next);
                     }
                 }
                 // A node after `#` can be reached by staying and by entering.
@@ -199,7 +214,7 @@ impl<K: Ord, V> Trie<K, V> {
         let mut next = Some(index);
         while let Some(index) = next {
             set.push(index);
-            next = self.nodes[index].many.map(NonZeroUsize::get);
+            next = self.nodes[index].many.get();
         }
     }
 

@@ -131,6 +131,13 @@ impl VirtualHost {
         self.members.is_writable(connection)
     }
 
+    /// Nothing has passed a connection for a while.
+    pub(crate) fn rest(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.members.session(connection) {
+            self.sessions.rest(session);
+        }
+    }
+
     /// Closes the channels of a connection that is gone, and deletes its exclusive
     /// queues: some at once, and many in turns.
     pub(crate) fn leave(&mut self, connection: ConnectionId) {

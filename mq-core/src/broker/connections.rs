@@ -1,0 +1,126 @@
+//! All connections: those in use, and what is left of those that are idle.
+
+use alloc::boxed::Box;
+
+use super::connection::Connection;
+use super::front::Front;
+use crate::frontend::{IdleFrontEnd, Protocol};
+use crate::model::ConnectionId;
+use crate::number_map::NumberMap;
+use crate::report::Login;
+
+/// The connections of a broker. Most of them are idle most of the time, and take a third then.
+#[derive(Default)]
+pub(super) struct Connections(NumberMap<ConnectionId, Kept>);
+
+/// In boxes: a map of numbers wants small values.
+enum Kept {
+    InUse(Box<Connection>),
+    Idle(Box<Idle>),
+}
+
+/// A connection with nothing under way.
+struct Idle {
+    protocol: Protocol,
+    front: Box<dyn IdleFrontEnd>,
+    login: Login,
+}
+
+/// What is to be seen of a connection.
+pub(super) enum Look<'a> {
+    InUse(&'a Connection),
+    Idle(Protocol, &'a Login),
+}
+
+impl Idle {
+    fn wake(self) -> Connection {
+        let deadline = self.front.poll_timeout();
+        Connection {
+            deadline,
+            login: self.login,
+            touched: false,
+            ..Connection::new(self.protocol, Front::Idle(self.front))
+        }
+    }
+}
+
+impl Connections {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn contains_key(&self, id: &ConnectionId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = ConnectionId> {
+        self.0.keys()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, Look<'_>)> {
+        self.0.iter().map(|(id, kept)| {
+            let look = match kept {
+                Kept::InUse(connection) => Look::InUse(connection),
+                Kept::Idle(idle) => Look::Idle(idle.protocol, &idle.login),
+            };
+            (id, look)
+        })
+    }
+
+    pub(super) fn insert(&mut self, id: ConnectionId, connection: Connection) {
+        self.0.insert(id, Kept::InUse(Box::new(connection)));
+    }
+
+    /// A connection that is in use. There is nothing to be asked of one that is idle.
+    pub(super) fn get(&self, id: &ConnectionId) -> Option<&Connection> {
+        match self.0.get(id)? {
+            Kept::InUse(connection) => Some(connection),
+            Kept::Idle(_) => None,
+        }
+    }
+
+    /// A connection, which is in use from here on.
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
+        if let Some(Kept::Idle(_)) = self.0.get(id) {
+            self.wake(*id);
+        }
+        match self.0.get_mut(id)? {
+            Kept::InUse(connection) => Some(connection),
+            Kept::Idle(_) => None,
+        }
+    }
+
+    fn wake(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.remove(&id) {
+            self.0.insert(id, Kept::InUse(connection));
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Box<Connection>> {
+        Some(match self.0.remove(id)? {
+            Kept::InUse(connection) => connection,
+            Kept::Idle(idle) => Box::new(idle.wake()),
+        })
+    }
+
+    /// Keeps as little of a connection as can be, if it is idle.
+    pub(super) fn rest(&mut self, id: ConnectionId) {
+        let Some(Kept::InUse(connection)) = self.0.get_mut(&id) else {
+            return;
+        };
+        if !connection.is_quiet() {
+            return;
+        }
+        let Some(front) = connection.idle() else {
+            return;
+        };
+        let login = core::mem::take(&mut connection.login);
+        let idle = Idle {
+            protocol: connection.protocol,
+            front,
+            login,
+        };
+        self.0.insert(id, Kept::Idle(Box::new(idle)));
+    }
+}
