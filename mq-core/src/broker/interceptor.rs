@@ -92,6 +92,11 @@ pub(super) struct Inspection {
 }
 
 impl Inspection {
+    fn is_watching(&self) -> bool {
+        let Faults { logins, publishes } = self.faults;
+        self.interceptor.is_some() || logins > 0 || publishes > 0
+    }
+
     /// What the model is to be asked in place of a request.
     pub(super) fn inspect(
         &mut self,
@@ -100,6 +105,9 @@ impl Inspection {
         login: &Login,
         request: Request,
     ) -> Request {
+        if !self.is_watching() {
+            return request;
+        }
         let publisher = Publisher {
             connection: id,
             protocol,

@@ -375,6 +375,16 @@ impl Message {
     /// Bytes that count towards the limits of queues and sessions: what is held for it,
     /// but for what every message has.
     pub(crate) fn size(&self) -> usize {
+        // One that is counted has been measured, and does not change.
+        let Some(weight) = self.counted.weight() else {
+            return self.measure();
+        };
+        let size = weight - OVERHEAD + self.counted.absent_len();
+        debug_assert_eq!(size, self.measure(), "edited while it was counted");
+        size
+    }
+
+    fn measure(&self) -> usize {
         let origin = match &self.origin {
             // The encoding of the properties is kept too.
             Origin::Amqp(properties) => properties.len(),
@@ -438,11 +448,10 @@ impl Message {
 
     /// The message, to be changed: what its publisher's protocol said of it holds no
     /// longer and is left out.
-    pub(crate) fn into_edited(self) -> Self {
-        Self {
-            origin: Origin::Broker,
-            ..self
-        }
+    pub(crate) fn into_edited(mut self) -> Self {
+        self.origin = Origin::Broker;
+        self.counted = Counted::absent(self.counted.absent_len());
+        self
     }
 
     /// Whether it is to outlive the broker, where it is kept in something that does.

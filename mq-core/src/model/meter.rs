@@ -72,6 +72,11 @@ impl Counted {
         }
     }
 
+    /// The weight of the message when it was counted.
+    pub(super) fn weight(&self) -> Option<usize> {
+        self.meter.as_ref().map(|(_, bytes)| *bytes)
+    }
+
     /// Bytes of the body that are not here.
     pub(super) fn absent_len(&self) -> usize {
         self.absent

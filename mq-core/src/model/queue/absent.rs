@@ -100,6 +100,11 @@ impl Absent {
         self.unasked.push(Wanted::Run(first));
     }
 
+    /// Whether there is something to ask for.
+    pub(crate) fn has_unasked(&self) -> bool {
+        !self.unasked.is_empty()
+    }
+
     /// What to ask for.
     pub(crate) fn take_unasked(&mut self) -> Vec<Wanted> {
         core::mem::take(&mut self.unasked)

@@ -387,9 +387,14 @@ impl Queues {
                     continue;
                 }
             };
-            self.leave_searches(id);
-            // Most queues hold nothing whose time can be over.
-            let expires = self.all.get(&id).is_some_and(|queue| queue.has_expiring());
+            // Most queues have neither what is to be searched nor what can be over.
+            let (unsearched, expires) = match self.all.get(&id) {
+                Some(queue) => (queue.has_unsearched(), queue.has_expiring()),
+                None => (false, false),
+            };
+            if unsearched {
+                self.leave_searches(id);
+            }
             let expired = !expires
                 || (self.expire_some(shared, id, false, end)
                     && self.expire_wanted(shared, id, end));
@@ -496,7 +501,9 @@ impl Queues {
             redelivered,
             message: outgoing(kind, message, returned),
         };
-        self.ask_for_bodies(id);
+        if queue.absent.has_unasked() {
+            self.ask_for_bodies(id);
+        }
         Some((channel_id.connection, delivery))
     }
 

@@ -437,6 +437,11 @@ impl Queue {
         self.consumers.remove(consumer)
     }
 
+    /// Whether there are consumers whose search has not begun.
+    pub(crate) fn has_unsearched(&self) -> bool {
+        self.all_unsearched || !self.unsearched.is_empty()
+    }
+
     /// Consumers that are to [search](Self::search).
     pub(crate) fn take_unsearched(&mut self) -> Vec<ConsumerId> {
         let some = core::mem::take(&mut self.unsearched);
