@@ -50,7 +50,7 @@ fn content(properties: Properties<'_>, body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// AMQP 0-9-1, on channel 1 with the queue `q` and the exchange `e`.
+/// AMQP 0-9-1, on channel 1 with the queues `q` and `kept`, and the exchange `e`.
 pub fn amqp() -> Phrasebook {
     let mut login = ProtocolHeader::AMQP_0_9_1.to_bytes().to_vec();
     for said in [
@@ -99,6 +99,14 @@ pub fn amqp() -> Phrasebook {
             1,
             queue::Declare {
                 queue: "q",
+                ..Default::default()
+            },
+        ),
+        method(
+            1,
+            queue::Declare {
+                queue: "kept",
+                durable: true,
                 ..Default::default()
             },
         ),
@@ -320,6 +328,7 @@ pub fn amqp() -> Phrasebook {
     }
     for (exchange, routing_key) in [
         ("", "q"),
+        ("", "kept"),
         ("", "dead"),
         ("", "full"),
         ("e", "a.b"),
