@@ -2,6 +2,9 @@
 
 use alloc::string::String;
 use bytes::Bytes;
+use core::time::Duration;
+
+use crate::slow_consumers::SlowConsumers;
 
 /// What a connection's listener and transport say about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +23,12 @@ pub struct Terms {
     /// Whether an MQTT peer may publish under `$SYS/broker/connection/`, where bridges say
     /// whether they are connected, as in Mosquitto. Default: no.
     pub state_topics: bool,
+    /// How long the peer may take to log in. Default: what
+    /// [`Config::login_timeout`](crate::Config::login_timeout) says.
+    pub login_timeout: Option<Duration>,
+    /// What is done about the peer if it takes what it is sent too slowly. Default: what
+    /// [`Config::slow_consumers`](crate::Config::slow_consumers) says.
+    pub slow_consumers: Option<SlowConsumers>,
 }
 
 impl Terms {
@@ -41,6 +50,20 @@ impl Terms {
     #[must_use]
     pub fn with_state_topics(mut self, state_topics: bool) -> Self {
         self.state_topics = state_topics;
+        self
+    }
+
+    /// The same with another [`login_timeout`](Self::login_timeout).
+    #[must_use]
+    pub fn with_login_timeout(mut self, login_timeout: Duration) -> Self {
+        self.login_timeout = Some(login_timeout);
+        self
+    }
+
+    /// The same with another [`slow_consumers`](Self::slow_consumers).
+    #[must_use]
+    pub fn with_slow_consumers(mut self, slow_consumers: SlowConsumers) -> Self {
+        self.slow_consumers = Some(slow_consumers);
         self
     }
 

@@ -14,6 +14,7 @@ use crate::pattern::{Keys, compile};
 use crate::policy::{self, Policy};
 use crate::quota::{UserLimits, VirtualHostLimits};
 use crate::rewrite::TopicRewrite;
+use crate::slow_consumers::SlowConsumers;
 
 /// The settings of a [`Broker`](crate::Broker).
 ///
@@ -30,10 +31,19 @@ pub struct Config {
     /// as one without credentials is, where that is allowed. The password of a user
     /// that is there has to be right all the same. Default: no.
     pub any_user: bool,
+    /// How long a peer may take to log in: in AMQP from the protocol header to
+    /// connection.open, beginning anew with each answer of the broker; in MQTT until CONNECT,
+    /// and for each AUTH before CONNACK; in STOMP until CONNECT. Then the connection ends.
+    /// [`Duration::MAX`]: for ever. Not zero. Default: 10 seconds, as RabbitMQ's
+    /// `handshake_timeout`.
+    pub login_timeout: Duration,
     /// Who checks what peers say about themselves. Default: the broker, by
     /// [`users`](Self::users), also where an MQTT client of 5.0 proves its password with
     /// `SCRAM-SHA-256` or `SCRAM-SHA-1`.
     pub authentication: Authentication,
+    /// How long the embedder may take for that, where it is the one who checks. Then the peer
+    /// is refused. Default: 10 seconds.
+    pub authentication_timeout: Duration,
     /// What users may do, as in RabbitMQ: one entry for each user and virtual host. With
     /// none at all, which is the default, every user may do everything everywhere. With
     /// one, a user without an entry for a virtual host cannot use it.
@@ -81,6 +91,9 @@ pub struct Config {
     /// again. STOMP subscriptions in ActiveMQ's dialect have no such limit. Zero: for ever.
     /// Default: 30 minutes, as in RabbitMQ.
     pub consumer_timeout: Duration,
+    /// What is done about peers that take what they are sent too slowly. Default: their
+    /// messages wait.
+    pub slow_consumers: SlowConsumers,
     /// Heart-beat interval proposed in AMQP's `connection.tune`, in seconds;
     /// zero proposes none.
     pub heartbeat: u16,
@@ -170,7 +183,9 @@ impl Default for Config {
             users: BTreeMap::from([(String::from("guest"), String::from("guest"))]),
             allow_anonymous: true,
             any_user: false,
+            login_timeout: Duration::from_secs(10),
             authentication: Authentication::Users,
+            authentication_timeout: Duration::from_secs(10),
             permissions: Vec::new(),
             topic_permissions: Vec::new(),
             policies: Vec::new(),
@@ -184,6 +199,7 @@ impl Default for Config {
             unix_time: Duration::ZERO,
             session_expiry_maximum: u32::MAX,
             consumer_timeout: Duration::from_secs(30 * 60),
+            slow_consumers: SlowConsumers::Block,
             heartbeat: 60,
             stomp_heart_beat: Duration::from_millis(500),
             stomp_dialect: StompDialect::RabbitMq,
@@ -297,6 +313,14 @@ pub enum ConfigError {
     /// MQTT knows three qualities of service.
     #[error("offer.maximum_qos is {0}, and MQTT knows 0, 1 and 2")]
     MaximumQos(u8),
+    /// A time of zero, in which nothing can be done.
+    #[error("{name} is 0: {consequence}")]
+    NoTime {
+        /// The name of the setting.
+        name: &'static str,
+        /// What would come of it.
+        consequence: &'static str,
+    },
     /// [`Recovery`](crate::Recovery) without [`Store::Log`].
     #[error("store is None, so that there is nothing to recover from")]
     NoStore,
@@ -345,6 +369,27 @@ impl Config {
         }
         if self.receive_maximum == 0 {
             return Err(ConfigError::ReceiveMaximum);
+        }
+        let slow = match self.slow_consumers {
+            SlowConsumers::Disconnect { after } => after,
+            _ => Duration::MAX,
+        };
+        for (name, time, consequence) in [
+            ("login_timeout", self.login_timeout, "no peer could log in"),
+            (
+                "authentication_timeout",
+                self.authentication_timeout,
+                "no peer could log in",
+            ),
+            (
+                "slow_consumer_timeout",
+                slow,
+                "every consumer would be disconnected that is sent much at one time",
+            ),
+        ] {
+            if time.is_zero() {
+                return Err(ConfigError::NoTime { name, consequence });
+            }
         }
         if self.offer.maximum_qos > 2 {
             return Err(ConfigError::MaximumQos(self.offer.maximum_qos));

@@ -253,6 +253,7 @@ mod recovery;
 mod report;
 mod rewrite;
 mod scram;
+mod slow_consumers;
 
 pub use administration::Administration;
 pub use admission::{Authentication, Credentials, Proving, Terms};
@@ -274,3 +275,4 @@ pub use quota::{UserLimits, VirtualHostLimits};
 pub use recovery::{Recovery, RecoveryError};
 pub use report::{PeerReport, Reason, Report};
 pub use rewrite::{RewriteAction, RewriteError, TopicRewrite};
+pub use slow_consumers::SlowConsumers;

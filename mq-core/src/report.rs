@@ -55,6 +55,9 @@ pub enum Reason {
     /// exchange, if there is one, and is counted in
     /// [`Statistics::rejected`](crate::Statistics::rejected).
     Undeliverable(String),
+    /// The peer takes what it is sent too slowly; how slowly, the text says. The connection
+    /// ends: [`SlowConsumers::Disconnect`](crate::SlowConsumers::Disconnect).
+    Slow(String),
     /// Another connection has the client identifier now. This one ends.
     TakenOver,
     /// It publishes, and is read no further, since there is no room for that; of what, the

@@ -12,6 +12,7 @@ use super::departure::Departure;
 use super::front::Front;
 use super::memory::Memory;
 use super::shared::Shared;
+use super::slow::Pace;
 use super::{Broker, Output};
 use crate::admission::{Authentication, Proving, Terms};
 use crate::frontend::{self, IdleFrontEnd, Protocol};
@@ -20,6 +21,7 @@ use crate::model::refusal::Refusal;
 use crate::model::request::{self, Identity};
 use crate::model::{ConnectionId, Notice, Request, Shortage};
 use crate::report::Login;
+use crate::slow_consumers::SlowConsumers;
 
 /// Bytes that are most likely enough to tell where a frame ends.
 const FRAME_HEAD: usize = 512;
@@ -56,6 +58,11 @@ pub(super) struct Connection {
     pub(super) login: Login,
     /// What the embedder is asked to check, and until when.
     pub(super) unverified: Option<Box<(Duration, Unverified)>>,
+    /// What is done about its peer if that is too slow, where it is not what the settings of
+    /// the broker say.
+    pub(super) slow_consumers: Option<Box<SlowConsumers>>,
+    /// How its peer gets on, where it matters.
+    pub(super) pace: Option<Box<Pace>>,
 }
 
 /// What an embedder is asked about a peer.
@@ -71,9 +78,6 @@ impl Unverified {
         matches!(self, Self::Login(_))
     }
 }
-
-/// How long an embedder may take to find out who somebody is.
-const CHECK_TIME: Duration = Duration::from_secs(10);
 
 impl Connection {
     /// One of which nothing is known yet.
@@ -95,6 +99,8 @@ impl Connection {
             deadline: None,
             login: Login::default(),
             unverified: None,
+            slow_consumers: None,
+            pace: None,
         }
     }
 
@@ -118,6 +124,8 @@ impl Connection {
             deadline: _,
             login,
             unverified,
+            slow_consumers: _,
+            pace: _, // none without anything under way
         } = self;
         let is_busy = *touched || *paused || *waits || *in_line || *gone || !*writable;
         let is_under_way = *unsent > 0 || *held > 0 || !backlog.is_empty();
@@ -159,7 +167,7 @@ impl Connection {
                 {
                     shared.ask_who(id, &login.identity);
                     // What follows waits with it.
-                    let until = shared.now.saturating_add(CHECK_TIME);
+                    let until = shared.checked_until();
                     self.unverified = Some(Box::new((until, Unverified::Login(login))));
                 }
                 Request::Prove(step)
@@ -167,7 +175,7 @@ impl Connection {
                 {
                     let (connection, step) = (id, *step);
                     shared.outputs.push_back(Output::Prove { connection, step });
-                    let until = shared.now.saturating_add(CHECK_TIME);
+                    let until = shared.checked_until();
                     self.unverified = Some(Box::new((until, Unverified::Step)));
                 }
                 request => {
@@ -226,7 +234,7 @@ impl Connection {
     pub(super) fn is_blocked(&self, memory: &Memory) -> bool {
         match self.blocked {
             None => false,
-            Some(Shortage::Store) => true,
+            Some(Shortage::Store | Shortage::Disk) => true,
             Some(Shortage::Memory) => !(memory.has_reserve() && self.front.has_unacknowledged()),
         }
     }
@@ -244,7 +252,9 @@ impl Connection {
         };
         let checked = self.unverified.as_ref().map(|unverified| unverified.0);
         let front = self.front.poll_timeout();
-        front.into_iter().chain(drained).chain(checked).min()
+        let slow = self.too_slow_at();
+        let times = [front, drained, checked, slow];
+        times.into_iter().flatten().min()
     }
 }
 impl Broker {
@@ -260,8 +270,11 @@ impl Broker {
             return;
         }
         let (config, now) = (&self.shared.config, self.shared.now);
+        let own = terms.slow_consumers;
+        let own = own.filter(|policy| *policy != config.slow_consumers);
         let front = frontend::new(protocol, config, terms, id, now);
-        let connection = Connection::new(protocol, Front::Open(front));
+        let mut connection = Connection::new(protocol, Front::Open(front));
+        connection.slow_consumers = own.map(Box::new);
         self.connections.insert(id, connection);
         if let Some(system) = &mut self.system {
             system.connected();
@@ -460,6 +473,7 @@ impl Broker {
             return;
         };
         connection.unsent = connection.unsent.saturating_sub(len);
+        connection.count_taken(&self.shared.config, len);
         self.touched.insert(id);
         if connection.outbound() > self.shared.config.limits.transmit_high_water / 2 {
             return;
@@ -480,13 +494,14 @@ impl Broker {
 
     /// Lets deliveries come to a connection, or not.
     pub(super) fn set_writable(&mut self, id: ConnectionId, writable: bool) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.writable = writable;
-        }
-        let open = writable;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.writable = writable;
+        let flow = connection.flow(&self.shared.config, writable);
         self.shared
             .model
-            .handle(self.shared.now, id, Request::Flow { open });
+            .handle(self.shared.now, id, Request::Flow(flow));
     }
 
     /// Stops deliveries to a connection that has enough on its way.
@@ -520,6 +535,7 @@ impl Broker {
                 }
             }
         }
+        connection.watch_pace(&self.shared.config, self.shared.now);
         if let Some(system) = &mut self.system
             && let Some(front) = connection.front.get_mut()
         {

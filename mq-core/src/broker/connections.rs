@@ -8,6 +8,7 @@ use crate::frontend::{IdleFrontEnd, Protocol};
 use crate::model::ConnectionId;
 use crate::number_map::NumberMap;
 use crate::report::Login;
+use crate::slow_consumers::SlowConsumers;
 
 /// The connections of a broker. Most of them are idle most of the time, and take a third then.
 #[derive(Default)]
@@ -24,6 +25,7 @@ struct Idle {
     protocol: Protocol,
     front: Box<dyn IdleFrontEnd>,
     login: Login,
+    slow_consumers: Option<Box<SlowConsumers>>,
 }
 
 /// What is to be seen of a connection.
@@ -38,6 +40,7 @@ impl Idle {
         Connection {
             deadline,
             login: self.login,
+            slow_consumers: self.slow_consumers,
             touched: false,
             ..Connection::new(self.protocol, Front::Idle(self.front))
         }
@@ -120,6 +123,7 @@ impl Connections {
             protocol: connection.protocol,
             front,
             login,
+            slow_consumers: connection.slow_consumers.take(),
         };
         self.0.insert(id, Kept::Idle(Box::new(idle)));
     }

@@ -1,5 +1,5 @@
 //! The memory that messages take, and the marks above and below which publishers wait and
-//! go on.
+//! go on; and the room of the store, where they do so too.
 
 use super::Broker;
 use super::budget::TURN;
@@ -73,6 +73,12 @@ impl Broker {
         }
     }
 
+    /// The store has too little room left, or enough again.
+    pub(super) fn set_store_room(&mut self, is_short: bool) {
+        self.shared.is_disk_short = is_short;
+        self.unblock();
+    }
+
     /// Lets those go on that have waited for the store, or for memory.
     pub(super) fn unblock(&mut self) {
         let end = self.spent() + TURN / 4;
@@ -109,7 +115,8 @@ impl Broker {
     /// Whether publishers that have waited can go on.
     fn has_room(&self) -> bool {
         let journal = self.shared.journal.as_ref();
-        !self.shared.memory.is_short() && journal.is_none_or(|journal| journal.has_room())
+        let is_short = self.shared.memory.is_short() || self.shared.is_disk_short;
+        !is_short && journal.is_none_or(|journal| journal.has_room())
     }
 
     /// Whether some that have waited can go on.
@@ -125,6 +132,7 @@ impl Shortage {
             Self::Store => "the store is behind",
             // As RabbitMQ says it.
             Self::Memory => "low on memory",
+            Self::Disk => "low on disk",
         }
     }
 }

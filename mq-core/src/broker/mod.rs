@@ -10,6 +10,7 @@ mod interceptor;
 mod memory;
 mod port;
 mod shared;
+mod slow;
 mod statistics;
 mod store;
 mod system;
@@ -111,6 +112,7 @@ impl Broker {
             journal,
             outputs: VecDeque::new(),
             inspection: Inspection::default(),
+            is_disk_short: false,
         };
         Ok(Self {
             shared,
@@ -148,6 +150,7 @@ impl Broker {
             Input::Idle { connection } => self.rest(connection),
             Input::Durable { through } => self.stored(through),
             Input::Read { id, bytes } => self.body_came(id, bytes),
+            Input::StoreRoom { is_short } => self.set_store_room(is_short),
             Input::Administer { id, action } => self.administer(id, *action),
             Input::Fault(fault) => self.shared.inspection.faults.set(fault),
             Input::Shutdown => self.shutdown(),
@@ -200,6 +203,7 @@ impl Broker {
             self.with(id, |front, now| front.handle_timeout(now));
             self.stop_draining(id);
             self.stop_checking(id);
+            self.stop_slow(id);
         }
         self.shared.model.handle_timeout(self.shared.now, TIMERS);
         self.say();

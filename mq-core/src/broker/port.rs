@@ -79,6 +79,14 @@ pub enum Input {
         /// The position after the last byte that is.
         through: u64,
     },
+    /// Whether the store has less room left than is to be kept free. While it has, a
+    /// connection that publishes is read no further, whatever it publishes, as RabbitMQ does it
+    /// (`disk_free_limit`): its last message is taken. AMQP clients that announce
+    /// `connection.blocked` receive it. At first there is enough room.
+    StoreRoom {
+        /// Whether it is too little.
+        is_short: bool,
+    },
     /// What [`Output::Read`] asked for.
     Read {
         /// Its number.
@@ -125,7 +133,8 @@ pub enum Output {
     },
     /// Find out who a peer is, and answer with [`Input::Authenticated`]. It only comes with
     /// [`Authentication::Embedder`](crate::Authentication::Embedder). A peer is refused when
-    /// no answer has come within ten seconds.
+    /// no answer has come within
+    /// [`Config::authentication_timeout`](crate::Config::authentication_timeout).
     Authenticate {
         /// Which one.
         connection: ConnectionId,
@@ -135,7 +144,8 @@ pub enum Output {
     /// A step by which an MQTT client of 5.0 proves who it is, at the beginning or again later
     /// (section 4.12): answer it with [`Input::Proving`]. It only comes with
     /// [`Authentication::Embedder`](crate::Authentication::Embedder), and a client is refused
-    /// when no answer has come within ten seconds.
+    /// when no answer has come within
+    /// [`Config::authentication_timeout`](crate::Config::authentication_timeout).
     Prove {
         /// Whose step.
         connection: ConnectionId,

@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) outputs: VecDeque<Output>,
     pub(super) inspection: Inspection,
+    /// The store has less room left than is to be kept free.
+    pub(super) is_disk_short: bool,
 }
 
 impl Shared {
@@ -55,7 +57,13 @@ impl Shared {
         }
         self.memory.set_held(self.model.meter().total());
         let memory = self.memory.is_short().then_some(Shortage::Memory);
-        shortage.or(memory)
+        let disk = self.is_disk_short.then_some(Shortage::Disk);
+        shortage.or(memory).or(disk)
+    }
+
+    /// Until when the embedder has to answer who a peer is.
+    pub(super) fn checked_until(&self) -> Duration {
+        self.now.saturating_add(self.config.authentication_timeout)
     }
 
     /// Asks the embedder who a peer is.

@@ -193,6 +193,9 @@ pub trait FrontEnd {
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);
 
+    /// Says goodbye because the peer takes what it is sent too slowly.
+    fn give_up(&mut self, now: Duration);
+
     /// The connection is over: gives back what it holds, in requests that are to be taken
     /// afterwards. It is called once, and last. The model is to be told
     /// [`Request::Leave`] after them, which does no harm where a front end has said it.

@@ -1,4 +1,4 @@
-//! The name of a connection.
+//! The name of a connection, and whether it takes deliveries.
 
 use crate::number_map::Number;
 
@@ -15,4 +15,15 @@ impl Number for ConnectionId {
     fn of(number: u64) -> Self {
         Self(number)
     }
+}
+
+/// Whether a connection takes deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flow {
+    /// It does.
+    Open,
+    /// Not now: what is for it waits.
+    Held,
+    /// Not now: what its MQTT session is to get with QoS 0 is dropped, and the rest waits.
+    Lossy,
 }

@@ -50,6 +50,9 @@ pub enum DropCause {
     /// It came back more often than `x-delivery-limit` allows. It goes to the dead-letter
     /// exchange, if the queue has one.
     DeliveryLimit,
+    /// The client of the session takes what it is sent too slowly, and what it is to get with
+    /// QoS 0 is dropped meanwhile: [`SlowConsumers::DropQos0`](crate::SlowConsumers).
+    Slow,
 }
 
 /// What a virtual host has dropped since somebody asked.

@@ -132,7 +132,7 @@ use policy::Configured;
 use rights::Rights;
 use vhost::VirtualHost;
 
-pub use connection::ConnectionId;
+pub use connection::{ConnectionId, Flow};
 pub use drops::{DropCause, Dropped, Place};
 pub use exchange::{ExchangeSettings, ExchangeType, HashOn};
 pub use message::{Headers, Integer, Message, Name, Origin, Properties, Qos, Text, Value};

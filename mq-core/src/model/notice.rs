@@ -41,6 +41,8 @@ pub enum Shortage {
     Store,
     /// Messages hold as much memory as they may.
     Memory,
+    /// The store has less room left than is to be kept free.
+    Disk,
 }
 
 /// What became of a published message.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use core::time::Duration;
 
 use super::PublishOutcome;
+use super::connection::Flow;
 use super::exchange::ExchangeSettings;
 use super::message::{Headers, Message, Name};
 use super::queue::{Claim, Lease, Settlement};
@@ -96,10 +97,7 @@ pub enum Request {
     /// A publish was refused by the front end, and is to be counted.
     CountRefused,
     /// Deliveries may come, or not for now.
-    Flow {
-        /// Whether they may.
-        open: bool,
-    },
+    Flow(Flow),
     /// A new channel.
     OpenChannel {
         /// The channel that it is about.

@@ -29,7 +29,8 @@ pub struct Statistics {
     pub requeued: u64,
     /// Copies given up because their time was over.
     pub expired: u64,
-    /// Copies given up because the queue or session was full.
+    /// Copies given up because the queue or session was full, or with QoS 0 because the
+    /// client was too slow.
     pub overflowed: u64,
     /// Retained messages that there was no room for. They were delivered.
     pub not_retained: u64,

@@ -10,7 +10,7 @@ use crate::world::stomp::Stomp;
 use amqp_codec::TableBuf;
 use amqp_codec::connection::{Capabilities, ClientConfig, Tags};
 use amqp_codec::method::tx;
-use mq_core::{Config, Output, Reason, Report};
+use mq_core::{Config, Input, Output, Reason, Report};
 use mqtt_codec::connection::Session;
 use mqtt_codec::{Connect, PacketIdentifier, Properties, ProtocolVersion, QoS, ReasonCode};
 
@@ -148,6 +148,45 @@ fn publishers_wait_and_go_on() {
             }
             assert!(held(&world) < LOW, "{name} {}", held(&world));
         }
+    }
+}
+
+/// RabbitMQ's `disk_free_limit` ("Free Disk Space Alarms"): all publishers are blocked, also
+/// those of transient messages, and consumers are not. Once there is room they go on.
+#[test]
+fn publishers_wait_for_room_on_the_disk() {
+    let body = "x".repeat(BODY);
+    for (name, connect) in PUBLISHERS {
+        let mut world = small(storing());
+        let mut consumer = Amqp::connect(&mut world);
+        consumer.declare("q", &TableBuf::new());
+        consumer.bind("q", "amq.topic", "a");
+        consumer.seen(&mut world);
+        let mut publish = connect(&mut world);
+        world.handle(Input::StoreRoom { is_short: true });
+        world.outputs.clear();
+        for _ in 0..20 {
+            publish(&mut world, &body);
+        }
+        assert!(ready(&world) <= 1, "{name} {}", ready(&world));
+        assert!(world.sockets.values().any(|socket| socket.paused), "{name}");
+        let blocked = Reason::Blocked("low on disk".into());
+        assert_eq!(reported(&world), [blocked], "{name}");
+        consumer.consume(1, "q", "c", true);
+        consumer.seen(&mut world);
+        assert_eq!(ready(&world), 0, "{name}");
+        // It is said more than once, and changes nothing.
+        world.handle(Input::StoreRoom { is_short: true });
+        assert!(!reported(&world).contains(&Reason::Unblocked), "{name}");
+        world.handle(Input::StoreRoom { is_short: false });
+        assert!(reported(&world).contains(&Reason::Unblocked), "{name}");
+        let before = world.broker.statistics().published;
+        publish(&mut world, &body);
+        assert!(world.broker.statistics().published > before, "{name}");
+        assert!(
+            world.sockets.values().all(|socket| !socket.paused),
+            "{name}"
+        );
     }
 }
 

@@ -160,6 +160,7 @@ impl AmqpFrontEnd {
         codec.channel_max = config.channel_max;
         codec.frame_max = config.frame_max;
         codec.heartbeat = config.heartbeat;
+        codec.handshake_timeout = terms.login_timeout.unwrap_or(config.login_timeout);
         Self {
             held_bodies_limit: codec.limits.held_size,
             codec: ServerConnection::new(now, codec),
@@ -423,6 +424,18 @@ fn send_message<R>(
     Ok(sent)
 }
 
+impl AmqpFrontEnd {
+    /// Ends the connection, for a reason that lies with the broker.
+    fn force(&mut self, now: Duration, reason: &str) {
+        self.end();
+        // As RabbitMQ says it.
+        let text = format!("broker forced connection closure with reason '{reason}'");
+        let error = ReplyError::connection(ReplyCode::ConnectionForced, text);
+        // It may be closing already.
+        let _ = self.codec.close(now, &error);
+    }
+}
+
 impl FrontEnd for AmqpFrontEnd {
     fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress {
         if self.link.is_waiting() {
@@ -505,13 +518,11 @@ impl FrontEnd for AmqpFrontEnd {
     }
 
     fn shutdown(&mut self, now: Duration) {
-        self.end();
-        let error = ReplyError::connection(
-            ReplyCode::ConnectionForced,
-            "broker forced connection closure with reason 'shutdown'",
-        );
-        // It may be closing already.
-        let _ = self.codec.close(now, &error);
+        self.force(now, "shutdown");
+    }
+
+    fn give_up(&mut self, now: Duration) {
+        self.force(now, "slow consumer");
     }
 
     fn disconnected(&mut self) {

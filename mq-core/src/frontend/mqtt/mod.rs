@@ -83,6 +83,7 @@ pub(super) struct MqttFrontEnd {
 /// The settings of the codec.
 fn codec_config(config: &Config) -> ServerConfig {
     let mut codec = ServerConfig::default();
+    codec.handshake_timeout = config.login_timeout;
     let packet = config.limits.message_size.saturating_add(PACKET_OVERHEAD);
     codec.limits.maximum_packet_size = u32::try_from(packet).unwrap_or(u32::MAX);
     codec.limits.maximum_topic_levels =
@@ -115,8 +116,12 @@ impl MqttFrontEnd {
         connection: ConnectionId,
         now: Duration,
     ) -> Self {
+        let mut codec = codec_config(&config);
+        if let Some(login_timeout) = terms.login_timeout {
+            codec.handshake_timeout = login_timeout;
+        }
         Self {
-            codec: ServerConnection::new(now, codec_config(&config)),
+            codec: ServerConnection::new(now, codec),
             packets: Counter::new(!config.sys_interval.is_zero()),
             config,
             state_topics: terms.state_topics,
@@ -423,6 +428,10 @@ impl FrontEnd for MqttFrontEnd {
 
     fn shutdown(&mut self, now: Duration) {
         self.close_elsewhere(now);
+    }
+
+    fn give_up(&mut self, now: Duration) {
+        self.close(now, ReasonCode::QuotaExceeded, "the client is too slow");
     }
 
     fn disconnected(&mut self) {

@@ -163,6 +163,7 @@ impl StompFrontEnd {
                 receive: config.stomp_heart_beat,
             })
             .with_host_header(host_header)
+            .with_handshake_timeout(terms.login_timeout.unwrap_or(config.login_timeout))
             .with_limits(limits);
         Self {
             codec: ServerConnection::new(now, codec),
@@ -693,6 +694,15 @@ impl FrontEnd for StompFrontEnd {
         let goodbye = Goodbye {
             summary: "Server shutting down",
             body: b"The broker stops.\n",
+            ..Goodbye::default()
+        };
+        self.close(now, &goodbye);
+    }
+
+    fn give_up(&mut self, now: Duration) {
+        let goodbye = Goodbye {
+            summary: "Too slow",
+            body: b"The client takes too little of what it is sent.\n",
             ..Goodbye::default()
         };
         self.close(now, &goodbye);

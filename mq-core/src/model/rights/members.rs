@@ -4,18 +4,18 @@ use alloc::sync::Arc;
 
 use super::grant::Grant;
 use super::request::Known;
-use crate::model::ConnectionId;
 use crate::model::id::SessionId;
 use crate::model::message::{Message, Name};
 use crate::model::refusal::Refusal;
 use crate::model::request::Request;
+use crate::model::{ConnectionId, Flow};
 use crate::number_map::NumberMap;
 
 /// A connection that uses the virtual host.
 #[derive(Debug)]
 struct Member {
-    /// It takes deliveries.
-    writable: bool,
+    /// Whether it takes deliveries.
+    flow: Flow,
     session: Option<SessionId>,
     /// What it may do; None: everything.
     grant: Option<Arc<Grant>>,
@@ -26,7 +26,7 @@ struct Member {
 impl Default for Member {
     fn default() -> Self {
         Self {
-            writable: true,
+            flow: Flow::Open,
             session: None,
             grant: None,
             user: Name::from(""),
@@ -63,19 +63,16 @@ impl Members {
     }
 
     /// Lets deliveries come to a connection, or not. Returns its session.
-    pub(crate) fn set_writable(
-        &mut self,
-        connection: ConnectionId,
-        writable: bool,
-    ) -> Option<SessionId> {
+    pub(crate) fn set_flow(&mut self, connection: ConnectionId, flow: Flow) -> Option<SessionId> {
         let member = self.0.get_or_default(connection)?;
-        member.writable = writable;
+        member.flow = flow;
         member.session
     }
 
     /// Whether a connection takes deliveries.
-    pub(crate) fn is_writable(&self, connection: ConnectionId) -> bool {
-        self.0.get(&connection).is_none_or(|m| m.writable)
+    pub(crate) fn flow(&self, connection: ConnectionId) -> Flow {
+        let member = self.0.get(&connection);
+        member.map_or(Flow::Open, |member| member.flow)
     }
 
     // Sessions

@@ -16,7 +16,7 @@ use crate::model::message::{Name, Qos};
 use crate::model::refusal::Refusal;
 use crate::model::shared::Shared;
 use crate::model::timers::TimerKey;
-use crate::model::{ConnectionId, Notice};
+use crate::model::{ConnectionId, Flow, Notice};
 
 /// A client that connects.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) fn blank(client_identifier: Name) -> Session {
     Session {
         client_identifier,
         connection: None,
-        writable: true,
+        flow: Flow::Open,
         expiry: None,
         subscriptions: FewMap::new(),
         pending: Backlog::default(),
@@ -209,7 +209,7 @@ impl Sessions {
         &mut self,
         shared: &mut Shared,
         connection: ConnectionId,
-        writable: bool,
+        flow: Flow,
         attach: Attach,
     ) -> Result<(SessionId, Attached), Refusal> {
         let existing = self.find_client(&attach.client_identifier);
@@ -224,7 +224,7 @@ impl Sessions {
         };
         session.connection = Some(connection);
         self.census.connected += 1;
-        session.writable = writable;
+        session.flow = flow;
         session.expiry = attach.expiry;
         session.will = attach.will.map(Box::new);
         session.credit = attach.credit;
@@ -234,6 +234,7 @@ impl Sessions {
         let sent = session.resumed();
         let received = session.received().collect();
         self.note(shared, id);
+        self.set_half_empty(shared, id);
         self.tell_shares(id);
         self.announce(id);
         let attached = Attached {
@@ -269,6 +270,7 @@ impl Sessions {
         if session.connection.take().is_some() {
             self.census.connected -= 1;
         }
+        session.flow = Flow::Held;
         if let Some(expiry) = leaving.expiry {
             session.expiry = expiry;
         }
@@ -283,6 +285,7 @@ impl Sessions {
             session.stay_away(shared.now);
             session.rest();
             self.note(shared, id);
+            self.set_half_empty(shared, id);
             self.tell_shares(id);
             self.expire(shared, id)
         };

@@ -20,11 +20,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::few_map::FewMap;
-use crate::model::ConnectionId;
 use crate::model::change::{Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
 use crate::model::topic::{Trie, words};
+use crate::model::{ConnectionId, Flow};
 use crate::number_map::NumberMap;
 use backlog::Backlog;
 use line::Line;
@@ -62,8 +62,8 @@ pub struct Pending {
 pub(crate) struct Session {
     pub(crate) client_identifier: Name,
     pub(crate) connection: Option<ConnectionId>,
-    /// The connection takes deliveries.
-    pub(crate) writable: bool,
+    /// Whether the connection takes deliveries.
+    pub(crate) flow: Flow,
     /// How long it outlives its connection; None is for ever.
     expiry: Option<Duration>,
     subscriptions: FewMap<Name, SubscriptionOptions>,

@@ -14,7 +14,7 @@ use crate::model::change::{BacklogId, Change, Target};
 use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::shared::Shared;
-use crate::model::{Notice, Said, Wait};
+use crate::model::{Flow, Notice, Said, Wait};
 
 /// Messages that are dropped at one time, since their time is over.
 const AT_A_TIME: u64 = 256;
@@ -141,11 +141,15 @@ impl Sessions {
             let Some((id, side, options)) = chosen else {
                 return true;
             };
-            if side == Side::Full || self.has_room(shared, id, message) {
-                let mut pending = pending(message, options);
-                pending.share = Some(share.clone());
+            let mut pending = pending(message, options);
+            pending.share = Some(share.clone());
+            let takes = |session: &Box<Session>| !session.drops(pending.qos);
+            if side == Side::Full
+                || self.all.get(&id).is_none_or(takes) && self.has_room(shared, id, message)
+            {
                 return self.push_pending(shared, id, pending, targets);
             }
+            self.pass_over(id);
             // It is full from now on, so this ends.
         }
     }
@@ -162,11 +166,20 @@ impl Sessions {
         while !fits && session.expire_one(shared, id, now) {
             fits = session.fits(&shared.limits, message);
         }
-        if !fits && !session.is_full {
+        if !fits {
+            self.pass_over(id);
+        }
+        fits
+    }
+
+    /// Has the shares of a session ask it last, until it can hold more.
+    fn pass_over(&mut self, id: SessionId) {
+        if let Some(session) = self.all.get_mut(&id)
+            && !session.is_full
+        {
             session.is_full = true;
             self.tell_shares(id);
         }
-        fits
     }
 
     /// Queues a message for a session. QoS 0 does not wait for a client that is
@@ -191,6 +204,13 @@ impl Sessions {
             shared.statistics.expired += 1;
             return true;
         }
+        if session.drops(pending.qos) {
+            shared.statistics.overflowed += 1;
+            let client = session.client_identifier.clone();
+            shared.drops.note(Place::Session(client), DropCause::Slow);
+            // Its publisher hears no more of it than where the client is away.
+            return true;
+        }
         if !self.has_room(shared, id, &pending.message) {
             shared.statistics.overflowed += 1;
             if let Some(session) = self.all.get(&id) {
@@ -212,10 +232,25 @@ impl Sessions {
     }
 
     /// Lets messages come to the client of a session, or not.
-    pub(crate) fn set_writable(&mut self, id: SessionId, writable: bool) {
+    pub(crate) fn set_flow(&mut self, shared: &Shared, id: SessionId, flow: Flow) {
         if let Some(session) = self.all.get_mut(&id) {
-            session.writable = writable;
+            session.flow = flow;
             self.announce(id);
+            self.set_half_empty(shared, id);
+        }
+    }
+
+    /// A session that was passed over by its shares is not any more, if it can hold more.
+    pub(super) fn set_half_empty(&mut self, shared: &Shared, id: SessionId) {
+        let limits = &shared.limits;
+        if let Some(session) = self.all.get_mut(&id)
+            && session.is_full
+            && session.flow != Flow::Lossy
+            && session.pending.len() <= limits.session_messages / 2
+            && session.pending.bytes() <= limits.session_bytes / 2
+        {
+            session.is_full = false;
+            self.tell_shares(id);
         }
     }
 
@@ -269,12 +304,8 @@ impl Sessions {
         if let Some((_, pending)) = &pending {
             shared.count_delivery(&pending.message);
         }
-        if session.is_full
-            && session.pending.len() <= shared.limits.session_messages / 2
-            && session.pending.bytes() <= shared.limits.session_bytes / 2
-        {
-            session.is_full = false;
-            self.tell_shares(id);
+        if session.is_full {
+            self.set_half_empty(shared, id);
         }
         if unfinished && pending.is_none() {
             self.announce(id);
@@ -295,7 +326,7 @@ impl Sessions {
             session.announced = false;
             let connection = session.connection;
             let quota = session.in_flight().len() < usize::from(session.credit);
-            let Some(connection) = connection.filter(|_| session.writable) else {
+            let Some(connection) = connection.filter(|_| session.flow == Flow::Open) else {
                 continue;
             };
             let Some((position, pending)) = self.next_pending(shared, id, quota) else {
@@ -343,6 +374,11 @@ impl Session {
             shared.changes.push(Change::settled(id, position));
         }
         true
+    }
+
+    /// Whether a message of this QoS is dropped now, since the client is too slow.
+    fn drops(&self, qos: Qos) -> bool {
+        self.flow == Flow::Lossy && qos == Qos::AtMostOnce
     }
 
     /// Whether one message more fits.

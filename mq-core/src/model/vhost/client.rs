@@ -70,9 +70,9 @@ impl VirtualHost {
             let parting = self.sessions.start_clean(&mut self.shared, name);
             self.carry_out(parting);
         }
-        let writable = self.is_writable(connection);
+        let flow = self.flow(connection);
         let shared = &mut self.shared;
-        let (id, attached) = self.sessions.attach(shared, connection, writable, attach)?;
+        let (id, attached) = self.sessions.attach(shared, connection, flow, attach)?;
         self.members.set_session(connection, id);
         Ok(attached)
     }

@@ -30,7 +30,7 @@ use crate::model::session::{Leaving, Sessions};
 use crate::model::shared::Shared;
 use crate::model::statistics::{QueueStatistics, SessionStatistics, Statistics};
 use crate::model::timers::TimerKey;
-use crate::model::{ConnectionId, Notice, Said, Wait};
+use crate::model::{ConnectionId, Flow, Notice, Said, Wait};
 
 pub(crate) use work::Work;
 use work::Works;
@@ -119,16 +119,16 @@ impl VirtualHost {
     // Connections
 
     /// Lets deliveries come to a connection, or not.
-    pub(crate) fn set_writable(&mut self, connection: ConnectionId, writable: bool) {
-        if let Some(session) = self.members.set_writable(connection, writable) {
-            self.sessions.set_writable(session, writable);
+    pub(crate) fn set_flow(&mut self, connection: ConnectionId, flow: Flow) {
+        if let Some(session) = self.members.set_flow(connection, flow) {
+            self.sessions.set_flow(&self.shared, session, flow);
         }
-        self.queues.set_writable(connection, writable);
+        self.queues.set_writable(connection, flow == Flow::Open);
     }
 
     /// Whether a connection takes deliveries.
-    pub(crate) fn is_writable(&self, connection: ConnectionId) -> bool {
-        self.members.is_writable(connection)
+    pub(crate) fn flow(&self, connection: ConnectionId) -> Flow {
+        self.members.flow(connection)
     }
 
     /// Nothing has passed a connection for a while.

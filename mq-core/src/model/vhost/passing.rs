@@ -11,7 +11,6 @@ use bytes::Bytes;
 
 use super::routing::Room;
 use super::{VirtualHost, Work};
-use crate::model::ConnectionId;
 use crate::model::change::Change;
 use crate::model::drops::{DropCause, Place};
 use crate::model::message::{Message, Name};
@@ -21,6 +20,7 @@ use crate::model::queue::{
     Settlement, Thawed,
 };
 use crate::model::refusal::Refusal;
+use crate::model::{ConnectionId, Flow};
 
 /// Steps of one look at a queue from outside of its turn.
 const AT_A_TIME: u64 = 256;
@@ -124,7 +124,7 @@ impl VirtualHost {
     }
 
     pub(super) fn open_channel(&mut self, id: ChannelId) {
-        let writable = self.is_writable(id.connection);
+        let writable = self.flow(id.connection) == Flow::Open;
         self.queues.open_channel(&self.shared, id, writable);
     }
 

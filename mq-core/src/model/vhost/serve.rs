@@ -32,7 +32,7 @@ impl VirtualHost {
                 self.shared.statistics.published += 1;
                 self.shared.statistics.refused += 1;
             }
-            Request::Flow { open } => self.set_writable(connection, open),
+            Request::Flow(flow) => self.set_flow(connection, flow),
             Request::OpenChannel { channel } => self.open_channel(id(channel)),
             Request::CloseChannel { channel } => self.close_channel(id(channel)),
             Request::Prefetch { channel, count } => {

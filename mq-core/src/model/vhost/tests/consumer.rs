@@ -19,10 +19,10 @@ fn prefetch_of_consumer_and_channel() {
     v.queues.update_channel(channel, |c| c.prefetch = 5);
     v.settle(first[0].claim.lease().unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 1);
-    v.set_writable(ME, false);
+    v.set_flow(ME, Flow::Held);
     v.settle(first[1].claim.lease().unwrap(), Settlement::Acknowledge);
     assert_eq!(v.deliveries().len(), 0);
-    v.set_writable(ME, true);
+    v.set_flow(ME, Flow::Open);
     assert_eq!(v.deliveries().len(), 1);
 }
 
@@ -154,7 +154,7 @@ fn a_refusal_ends_its_channel() {
 fn all_that_waited_for_a_connection_go_on() {
     let mut v = vhost();
     let channel = v.channel(ME);
-    v.set_writable(ME, false);
+    v.set_flow(ME, Flow::Held);
     for n in 0..100 {
         let name = alloc::format!("q{n}");
         let queue = v.make(&name, &[]);
@@ -162,7 +162,7 @@ fn all_that_waited_for_a_connection_go_on() {
         v.send("", &name, "m");
     }
     assert_eq!(v.deliveries().len(), 0);
-    v.set_writable(ME, true);
+    v.set_flow(ME, Flow::Open);
     assert_eq!(v.deliveries().len(), 100);
 }
 
