@@ -382,7 +382,7 @@ impl Config {
                 "no peer could log in",
             ),
             (
-                "slow_consumer_timeout",
+                "slow_consumers",
                 slow,
                 "every consumer would be disconnected that is sent much at one time",
             ),

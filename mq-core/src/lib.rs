@@ -275,4 +275,4 @@ pub use quota::{UserLimits, VirtualHostLimits};
 pub use recovery::{Recovery, RecoveryError};
 pub use report::{PeerReport, Reason, Report};
 pub use rewrite::{RewriteAction, RewriteError, TopicRewrite};
-pub use slow_consumers::SlowConsumers;
+pub use slow_consumers::{SlowConsumers, SlowConsumersError};

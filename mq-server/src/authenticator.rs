@@ -38,8 +38,8 @@ pub type Verdict = Result<String, String>;
 
 /// Checks who peers are, in place of [`mq_core::Config::users`].
 ///
-/// A peer waits for the answer, and is refused when none has come within ten seconds. Others
-/// do not wait for it.
+/// A peer waits for the answer, and is refused when none has come within
+/// [`mq_core::Config::authentication_timeout`]. Others do not wait for it.
 ///
 /// ```
 /// use std::pin::Pin;

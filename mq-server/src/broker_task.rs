@@ -255,7 +255,7 @@ impl BrokerTask {
     /// Has every peer told goodbye and waits until they have taken it, or until the grace
     /// period is over. Peers that do not close their own side then are not waited for.
     pub(crate) async fn say_goodbye(&mut self) {
-        let deadline = Instant::now() + self.live.get().shutdown_grace;
+        let deadline = later(Instant::now(), self.live.get().shutdown_grace);
         self.broker.handle(self.start.elapsed(), Input::Shutdown);
         self.carry_out();
         self.wake_writers();
@@ -310,6 +310,9 @@ impl BrokerTask {
         let now = self.start.elapsed();
         if let Some(through) = self.log.as_mut().and_then(Writer::newly_durable) {
             self.broker.handle(now, Input::Durable { through });
+        }
+        if let Some(is_short) = self.log.as_mut().and_then(Writer::newly_short) {
+            self.broker.handle(now, Input::StoreRoom { is_short });
         }
         let read = self.log.as_mut().map(Writer::newly_read);
         for (id, bytes) in read.into_iter().flatten() {
@@ -502,6 +505,7 @@ impl BrokerTask {
             Fault::Delay(delay) => self.tasks.pace.delay = delay,
             Fault::StopReading(stop) => self.tasks.pace.is_stopped = stop,
             Fault::FullStore(is_full) => self.set_store_faults(|faults| faults.set_full(is_full)),
+            Fault::FreeDisk(free) => self.set_store_faults(|faults| faults.set_free(free)),
             Fault::SlowStore(delay) => self.set_store_faults(|faults| faults.set_delay(delay)),
         }
         for link in self.peers.values().filter_map(|peer| peer.seat.link()) {
@@ -513,6 +517,7 @@ impl BrokerTask {
     fn set_store_faults(&self, set: impl FnOnce(&StoreFaults)) {
         if let Some(log) = &self.log {
             set(&log.faults);
+            log.look();
         }
     }
 
@@ -702,7 +707,7 @@ impl BrokerTask {
     fn wake_at(&self) -> Instant {
         let due = self.broker.poll_timeout().into_iter();
         match due.chain(self.tasks.next_look_at()).min() {
-            Some(due) => self.start + due,
+            Some(due) => later(self.start, due),
             None => Instant::now() + IDLE,
         }
     }
@@ -716,6 +721,13 @@ impl BrokerTask {
             alarm.as_mut().reset(wake);
         }
     }
+}
+
+/// The moment so long after another; one that can never come is as good as one in an hour.
+fn later(moment: Instant, time: Duration) -> Instant {
+    moment
+        .checked_add(time)
+        .unwrap_or_else(|| Instant::now() + IDLE)
 }
 
 /// Resolves when more of the log is durable, or something in it was read: to true, or to

@@ -113,6 +113,20 @@ pub struct Config {
     pub store: Option<Arc<dyn Storage>>,
     /// Other MQTT brokers with which messages are exchanged. Default: none.
     pub bridges: Vec<Bridge>,
+    /// Bytes that are to stay free where the store is. While fewer are, publishers wait, also
+    /// those of transient messages: RabbitMQ's `disk_free_limit`. How often it is looked
+    /// depends on how far it is from that: every 10 seconds to every 100 milliseconds. Zero:
+    /// it is not looked at; a store that has no room left has publishers of what is stored
+    /// wait all the same. Default: 50 MB, as in RabbitMQ.
+    pub disk_free_limit: u64,
+    /// Connections of one TCP listener that the operating system completes before they are
+    /// accepted; it may have a lower limit of its own. Default 1,024.
+    pub tcp_backlog: u32,
+    /// After how long without a byte the operating system asks a TCP peer whether it is still
+    /// there, and then every third of that; a peer that vanished without a word is found so
+    /// also in protocols without a keep-alive of their own. Zero: it does not ask. Default
+    /// 30 s.
+    pub tcp_keepalive: Duration,
     /// Open sockets at one time, over all protocols. A connection over it is
     /// closed at once. Default 10,000.
     pub max_connections: u32,
@@ -120,8 +134,9 @@ pub struct Config {
     /// PROXY protocol, the address that it names. A connection over it is closed at once.
     /// Default 10,000.
     pub max_connections_per_address: u32,
-    /// A peer that takes no byte of what is waiting for it for this long is
-    /// given up. Default 60 s.
+    /// A peer that takes no byte of what is waiting for it for this long is given up, and so
+    /// is one that has not taken all of it so long after the end of its connection. Default
+    /// 60 s.
     pub write_timeout: Duration,
     /// How long a connection that is over may take to receive its last bytes
     /// and close its own side. Default 2 s.
@@ -235,6 +250,11 @@ impl Config {
                 "nobody could connect",
             ),
             (
+                "tcp_backlog",
+                self.tcp_backlog as usize,
+                "nobody could connect",
+            ),
+            (
                 "handshake_timeout",
                 wait(self.handshake_timeout),
                 "no connection could begin",
@@ -294,6 +314,9 @@ impl Default for Config {
             interceptor: None,
             store: None,
             bridges: Vec::new(),
+            disk_free_limit: 50_000_000,
+            tcp_backlog: 1024,
+            tcp_keepalive: Duration::from_secs(30),
             max_connections: 10_000,
             max_connections_per_address: 10_000,
             write_timeout: Duration::from_secs(60),

@@ -395,7 +395,9 @@ impl Connection {
                     self.unreported = 0;
                 }
                 Output::Open if !is_written => match self.poll_write(context) {
-                    Poll::Ready(Ok(())) => self.stuck = None,
+                    // Where nothing more comes, all of it has to be taken in that time.
+                    Poll::Ready(Ok(())) if end.is_none() => self.stuck = None,
+                    Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
                         tracing::debug!(id = self.id.0, %error, "cannot write");
                         self.output = Output::Failed;

@@ -28,6 +28,9 @@ pub enum Fault {
     /// Each write to the store takes so much longer. Zero ends it. It needs a
     /// [store](crate::Config::store).
     SlowStore(Duration),
+    /// The store seems to have so many bytes free; None ends it. It needs a
+    /// [store](crate::Config::store).
+    FreeDisk(Option<u64>),
 }
 
 /// How connections are read.
@@ -45,6 +48,7 @@ pub(crate) struct StoreFaults(Arc<Mutex<Wrong>>);
 struct Wrong {
     is_full: bool,
     delay: Duration,
+    free: Option<u64>,
 }
 
 impl StoreFaults {
@@ -54,6 +58,10 @@ impl StoreFaults {
 
     pub(crate) fn set_full(&self, is_full: bool) {
         self.wrong().is_full = is_full;
+    }
+
+    pub(crate) fn set_free(&self, free: Option<u64>) {
+        self.wrong().free = free;
     }
 
     pub(crate) fn set_delay(&self, delay: Duration) {
@@ -77,7 +85,7 @@ impl Store for FaultyStore {
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        let Wrong { is_full, delay } = *self.faults.wrong();
+        let Wrong { is_full, delay, .. } = *self.faults.wrong();
         if !delay.is_zero() {
             std::thread::sleep(delay);
         }
@@ -89,6 +97,11 @@ impl Store for FaultyStore {
             });
         }
         self.store.append(batches)
+    }
+
+    fn free(&self) -> Option<u64> {
+        let wrong = self.faults.wrong().free;
+        wrong.or_else(|| self.store.free())
     }
 
     fn read(&mut self, position: u64, len: usize) -> Result<Bytes, StoreError> {

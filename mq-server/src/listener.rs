@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -26,11 +26,6 @@ use crate::transport::{Acceptor, Address, Arrival, Endpoint, Established, Speaks
 /// How long to leave a listener alone when the process or the machine has run
 /// out of something. The connections wait in the kernel's backlog meanwhile.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(250);
-
-/// A peer that vanished without a word is found after about a minute, also in
-/// protocols without a keep-alive of their own.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What all listeners share.
 #[derive(Clone)]
@@ -61,11 +56,15 @@ impl Reception {
         place: Place,
         endpoint: &Endpoint,
     ) {
+        let values = self.live.get();
+        let slow_consumers = endpoint.slow_consumers.unwrap_or(values.slow_consumers);
         let terms = Terms {
             identity: established.identity.take(),
             allow_anonymous: endpoint.allow_anonymous,
             virtual_host: endpoint.virtual_host.clone(),
             state_topics: false,
+            login_timeout: Some(endpoint.login_timeout.unwrap_or(values.login_timeout)),
+            slow_consumers: Some(slow_consumers),
         };
         self.accept(established, terms, peer, place).await;
     }
@@ -115,11 +114,11 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    pub(crate) async fn bind(endpoint: &Endpoint) -> io::Result<Self> {
+    pub(crate) async fn bind(endpoint: &Endpoint, backlog: u32) -> io::Result<Self> {
         let mut endpoint = endpoint.clone();
         let socket = match &mut endpoint.address {
             Address::Tcp(host, port) => {
-                let socket = TcpListener::bind((host.as_str(), *port)).await?;
+                let socket = listen(host, *port, backlog).await?;
                 *port = socket.local_addr()?.port();
                 Bound::Tcp(socket)
             }
@@ -144,11 +143,11 @@ impl Listener {
     }
 
     /// The next connection, and where it comes from.
-    async fn accept(&self) -> io::Result<(Arrival, Peer)> {
+    async fn accept(&self, live: &Live) -> io::Result<(Arrival, Peer)> {
         match &self.socket {
             Bound::Tcp(socket) => {
                 let (stream, peer) = socket.accept().await?;
-                if let Err(error) = set_options(&stream) {
+                if let Err(error) = set_options(&stream, live.get().tcp_keepalive) {
                     tracing::debug!(%peer, %error, "socket options");
                 }
                 Ok((Arrival::Tcp(stream), Peer::Tcp(peer)))
@@ -219,7 +218,7 @@ pub(crate) async fn accept(number: u32, listener: Listener, reception: Reception
     while !reception.commands.is_closed() {
         // Ended tasks are only remembered until somebody asks.
         while handshakes.try_join_next().is_some() {}
-        let (arrival, peer) = match listener.accept().await {
+        let (arrival, peer) = match listener.accept(&reception.live).await {
             Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => {
                 tracing::debug!(%endpoint, %error, "a connection was gone before it was accepted");
@@ -277,8 +276,11 @@ async fn receive(
 ) {
     let values = reception.live.get();
     let tls = reception.tls.as_ref();
+    let handshake_timeout = endpoint
+        .handshake_timeout
+        .unwrap_or(values.handshake_timeout);
     let handshake = establish(arrival, &endpoint, tls, reception.message_size);
-    let established = match timeout(values.handshake_timeout, handshake).await {
+    let established = match timeout(handshake_timeout, handshake).await {
         Ok(Ok(established)) => established,
         Ok(Err(error)) => return reception.turn_away(&endpoint, &peer, &error),
         Err(_) => {
@@ -312,12 +314,39 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn set_options(stream: &TcpStream) -> io::Result<()> {
+/// Listens on the first address of a host that can be had.
+async fn listen(host: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
+    let mut refused = io::ErrorKind::AddrNotAvailable.into();
+    for address in lookup_host((host, port)).await? {
+        let listening = (|| {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            // On Windows it would let others have the same port.
+            #[cfg(not(windows))]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(backlog)
+        })();
+        match listening {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn set_options(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
     // Writes are already batched: waiting for more would only add delay.
     stream.set_nodelay(true)?;
+    if keepalive.is_zero() {
+        return Ok(());
+    }
+    let interval = (keepalive / 3).max(Duration::from_secs(1));
     SockRef::from(stream).set_tcp_keepalive(
         &TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL),
+            .with_time(keepalive)
+            .with_interval(interval),
     )
 }

@@ -3,6 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use mq_core::SlowConsumers;
+
 use crate::Config;
 
 /// Shared by all listeners and the broker's task. Clones are the same.
@@ -16,6 +18,10 @@ pub(crate) struct Values {
     pub(crate) write_timeout: Duration,
     pub(crate) linger: Duration,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) login_timeout: Duration,
+    pub(crate) slow_consumers: SlowConsumers,
+    pub(crate) disk_free_limit: u64,
+    pub(crate) tcp_keepalive: Duration,
     pub(crate) max_connections: u32,
     pub(crate) max_connections_per_address: u32,
 }
@@ -41,6 +47,10 @@ impl From<&Config> for Values {
             write_timeout: config.write_timeout,
             linger: config.linger,
             shutdown_grace: config.shutdown_grace,
+            login_timeout: config.broker.login_timeout,
+            slow_consumers: config.broker.slow_consumers,
+            disk_free_limit: config.disk_free_limit,
+            tcp_keepalive: config.tcp_keepalive,
             max_connections: config.max_connections,
             max_connections_per_address: config.max_connections_per_address,
         }

@@ -2,12 +2,16 @@
 
 use mq_core::{Broker, Recovery};
 
+use crate::live::Live;
 use crate::store::writer::Writer;
 use crate::store::{Store, StoreError};
 use crate::{Config, ConfigError, StartError};
 
 /// The broker, and the hand on the log that it writes, where it has one.
-pub(crate) fn open(config: &mut Config) -> Result<(Broker, Option<Writer>), StartError> {
+pub(crate) fn open(
+    config: &mut Config,
+    live: Live,
+) -> Result<(Broker, Option<Writer>), StartError> {
     let Some(storage) = config.store.clone() else {
         tracing::info!("nothing is kept: what clients have sent is gone with this process");
         config.broker.store = mq_core::Store::None;
@@ -17,11 +21,12 @@ pub(crate) fn open(config: &mut Config) -> Result<(Broker, Option<Writer>), Star
     config.broker.store = mq_core::Store::Log;
     let store = storage.open()?;
     tracing::info!(data = storage.describe(), "the log is kept here");
-    recover(config, store)
+    recover(config, live, store)
 }
 
 fn recover(
     config: &Config,
+    live: Live,
     mut store: Box<dyn Store>,
 ) -> Result<(Broker, Option<Writer>), StartError> {
     let mut recovery = Recovery::new(config.broker.clone()).map_err(unusable)?;
@@ -49,7 +54,7 @@ fn recover(
         .finish(std::time::Duration::ZERO)
         .map_err(unusable)?;
     tracing::info!(batches, "the log was read");
-    let writer = Writer::start(store, end).map_err(StartError::Runtime)?;
+    let writer = Writer::start(store, end, live).map_err(StartError::Runtime)?;
     Ok((broker, Some(writer)))
 }
 

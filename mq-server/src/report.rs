@@ -29,6 +29,7 @@ pub(crate) struct Reports {
     taken_over: Throttle,
     blocked: Throttle,
     undeliverable: Throttle,
+    slow: Throttle,
     dropped: Throttle,
     seen: Statistics,
     next_look: Option<Instant>,
@@ -65,6 +66,7 @@ impl Reports {
                 None => line!(malformed, warn, "malformed: {rule}"),
             },
             Reason::TimedOut(what) => line!(timed_out, info, "timed out: {what}"),
+            Reason::Slow(how) => line!(slow, warn, "too slow, and disconnected: {how}"),
             Reason::TakenOver => {
                 line!(
                     taken_over,
@@ -108,6 +110,7 @@ impl Reports {
             DropCause::Full => "there is no room",
             DropCause::Refused => "there is no room, and it refuses what is published",
             DropCause::Nowhere => "the dead-letter exchange leads nowhere, or back to the queue",
+            DropCause::Slow => "the client is too slow",
             DropCause::DeliveryLimit => "they came back too often",
             _ => "of a limit",
         };

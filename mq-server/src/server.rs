@@ -55,8 +55,10 @@ impl Server {
         };
         config.check()?;
         let origin = Instant::now();
+        let live = Live::new(&config);
+        let of_writer = live.clone();
         let opening = tokio::task::spawn_blocking(move || {
-            let opened = recovery::open(&mut config);
+            let opened = recovery::open(&mut config, of_writer);
             opened.map(|(broker, writer)| (config, broker, writer))
         });
         let opened = opening
@@ -90,7 +92,7 @@ impl Server {
             if endpoint.identity.is_some() && !(verifies && encrypts) {
                 return Err(TlsError::NoClientCertificates(endpoint.to_string()).into());
             }
-            let listener = Listener::bind(&endpoint).await;
+            let listener = Listener::bind(&endpoint, config.tcp_backlog).await;
             let listener = listener.map_err(|source| StartError::Bind { endpoint, source })?;
             let endpoint = &listener.endpoint;
             tracing::info!(%endpoint, "listening");
@@ -106,7 +108,6 @@ impl Server {
         let endpoints = endpoints.collect();
 
         let (stop, stopped) = oneshot::channel();
-        let live = Live::new(&config);
         let message_size = config.broker.limits.message_size;
         let (commands, inbox) = mpsc::channel(broker_task::INBOX);
         let hand = Hand(commands.clone());
@@ -154,8 +155,9 @@ impl Server {
     }
 
     /// Takes over what can change while the server runs: for the connections from now on the
-    /// limits of connections, the timeouts and the content of the files of [`Config::tls`],
-    /// which are those that the server has started with; and at once the policies. The rest
+    /// limits of connections, the timeouts, what is done about slow consumers and the content
+    /// of the files of [`Config::tls`], which are those that the server has started with; and
+    /// at once the policies, and the bytes that are to stay free. The rest
     /// of `config` is not looked at.
     ///
     /// # Errors

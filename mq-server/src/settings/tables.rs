@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mq_core::{SlowConsumers, SlowConsumersError};
 use mq_server::store::{Directory, Storage, StoreError};
 use mq_server::{Config, Endpoint, Listen, TlsFiles};
 use serde::{Deserialize, Serialize};
@@ -40,12 +41,17 @@ pub(crate) struct Tables {
     stomp_host_fallback: bool,
     stomp_host_required: bool,
     consumer_timeout_seconds: u64,
+    slow_consumers: Policy,
+    disk_free_limit: u64,
     max_connections: u32,
     max_connections_per_address: u32,
     write_timeout_seconds: u64,
     linger_seconds: u64,
     shutdown_grace_seconds: u64,
     handshake_timeout_seconds: u64,
+    login_timeout_seconds: u64,
+    tcp_backlog: u32,
+    tcp_keepalive_seconds: u64,
     endpoints: Vec<Endpoint>,
     bridges: Vec<BridgeTable>,
     /// Drawn at every start, unless it is set.
@@ -281,6 +287,9 @@ impl Default for Tables {
             broker,
             authenticator: _, // a program's own
             interceptor: _,   // likewise
+            disk_free_limit,
+            tcp_backlog,
+            tcp_keepalive,
             max_connections,
             max_connections_per_address,
             write_timeout,
@@ -293,7 +302,9 @@ impl Default for Tables {
             users,
             allow_anonymous,
             any_user,
-            authentication: _, // by a hook, or not
+            login_timeout,
+            authentication: _,         // by a hook, or not
+            authentication_timeout: _, // likewise
             permissions,
             topic_permissions,
             policies,
@@ -304,6 +315,7 @@ impl Default for Tables {
             stomp_host_fallback,
             stomp_host_required,
             consumer_timeout,
+            slow_consumers,
             seed: _,
             unix_time: _, // the server's own, as the one further down
             session_expiry_maximum,
@@ -368,12 +380,17 @@ impl Default for Tables {
             stomp_host_fallback,
             stomp_host_required,
             consumer_timeout_seconds: consumer_timeout.as_secs(),
+            slow_consumers: Policy(slow_consumers),
+            disk_free_limit,
             max_connections,
             max_connections_per_address,
             write_timeout_seconds: write_timeout.as_secs(),
             linger_seconds: linger.as_secs(),
             shutdown_grace_seconds: shutdown_grace.as_secs(),
             handshake_timeout_seconds: handshake_timeout.as_secs(),
+            login_timeout_seconds: login_timeout.as_secs(),
+            tcp_backlog,
+            tcp_keepalive_seconds: tcp_keepalive.as_secs(),
             endpoints,
             bridges: Vec::new(),
             seed: None,
@@ -449,6 +466,25 @@ impl From<Dialect> for mq_core::StompDialect {
     }
 }
 
+/// What is done about slow consumers, as it is written.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+struct Policy(SlowConsumers);
+
+impl TryFrom<String> for Policy {
+    type Error = SlowConsumersError;
+
+    fn try_from(text: String) -> Result<Self, SlowConsumersError> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<Policy> for String {
+    fn from(policy: Policy) -> Self {
+        policy.0.to_string()
+    }
+}
+
 /// The log in a database.
 #[cfg(feature = "postgres")]
 fn database(url: &str) -> Result<Arc<dyn Storage>, StoreError> {
@@ -461,15 +497,19 @@ fn database(_: &str) -> Result<Arc<dyn Storage>, StoreError> {
 }
 
 /// Settings that are taken over while the server runs.
-const CHANGEABLE: [&str; 9] = [
+const CHANGEABLE: [&str; 13] = [
+    "disk_free_limit",
     "handshake_timeout_seconds",
     "linger_seconds",
     "log.level",
+    "login_timeout_seconds",
     "max_connections",
     "max_connections_per_address",
     "operator_policies",
     "policies",
     "shutdown_grace_seconds",
+    "slow_consumers",
+    "tcp_keepalive_seconds",
     "write_timeout_seconds",
 ];
 
@@ -521,12 +561,17 @@ impl Tables {
             stomp_host_fallback,
             stomp_host_required,
             consumer_timeout_seconds,
+            slow_consumers: Policy(slow_consumers),
+            disk_free_limit,
             max_connections,
             max_connections_per_address,
             write_timeout_seconds,
             linger_seconds,
             shutdown_grace_seconds,
             handshake_timeout_seconds,
+            login_timeout_seconds,
+            tcp_backlog,
+            tcp_keepalive_seconds,
             endpoints,
             bridges,
             seed,
@@ -553,6 +598,8 @@ impl Tables {
             stomp_host_fallback,
             stomp_host_required,
             consumer_timeout: Duration::from_secs(consumer_timeout_seconds),
+            login_timeout: Duration::from_secs(login_timeout_seconds),
+            slow_consumers,
             // Names that the broker makes up shall not be guessed.
             seed: seed.unwrap_or_else(|| RandomState::new().hash_one(std::process::id())),
             session_expiry_maximum: mqtt.session_expiry_maximum_seconds,
@@ -593,6 +640,7 @@ impl Tables {
             // `Output::Drain`, and where it stores.
             unix_time: Duration::ZERO,
             authentication: mq_core::Authentication::Users,
+            authentication_timeout: mq_core::Config::default().authentication_timeout,
             drain_on_takeover: true,
             store: mq_core::Store::None,
         };
@@ -618,6 +666,9 @@ impl Tables {
             interceptor: None,
             bridges: super::bridge::bridges(bridges)?,
             store,
+            disk_free_limit,
+            tcp_backlog,
+            tcp_keepalive: Duration::from_secs(tcp_keepalive_seconds),
             max_connections,
             max_connections_per_address,
             write_timeout: Duration::from_secs(write_timeout_seconds),

@@ -24,6 +24,8 @@ pub(super) trait Files: Debug + Send {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes durable which files there are.
     fn sync_directory(&self) -> io::Result<()>;
+    /// How many bytes are free for this process.
+    fn free(&self) -> io::Result<u64>;
 }
 
 /// An open file.
@@ -131,6 +133,10 @@ impl Files for RealFiles {
         #[cfg(unix)]
         fs::File::open(&self.path)?.sync_all()?;
         Ok(())
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        fs4::available_space(&self.path)
     }
 }
 

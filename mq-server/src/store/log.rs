@@ -365,6 +365,11 @@ impl Store for Log {
         Ok(recovered)
     }
 
+    fn free(&self) -> Option<u64> {
+        // What cannot be said now may be later.
+        self.files.free().ok()
+    }
+
     fn append(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let mut end = self.durable;
         for batch in batches {

@@ -57,6 +57,7 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod repair;
+mod room;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -169,6 +170,12 @@ pub trait Store: Debug + Send {
     ///
     /// What the disk said. The log is as good as before.
     fn trim(&mut self, before: u64) -> Result<(), StoreError>;
+
+    /// How many bytes are free where the log is; None, as without this method: there is no
+    /// telling. [`Config::disk_free_limit`](crate::Config::disk_free_limit) is about it.
+    fn free(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Makes the [`Store`] of a server when that starts.

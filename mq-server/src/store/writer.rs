@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
+use super::room::Room;
 use super::{Batch, Store, StoreError};
 use crate::fault::{FaultyStore, StoreFaults};
+use crate::live::Live;
 
 /// Bytes that are written at one time, or one batch.
 const GROUP: usize = 16 << 20;
@@ -25,6 +27,8 @@ enum Request {
     Append(Vec<Batch>),
     Trim(u64),
     Read(Read),
+    /// To look how much is free.
+    Look,
 }
 
 /// A part of the log to be read.
@@ -46,6 +50,8 @@ pub(crate) struct Writer {
     /// The position before which everything is durable.
     durable: watch::Receiver<u64>,
     reported: u64,
+    /// Whether less room is left than is to be kept free.
+    is_short: watch::Receiver<bool>,
     /// What was read. The broker asks for a bounded amount at one time.
     replies: mpsc::UnboundedReceiver<Reply>,
     /// What of it is here.
@@ -57,7 +63,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread with a store that was recovered, and ends at a position.
-    pub(crate) fn start(store: Box<dyn Store>, end: u64) -> io::Result<Self> {
+    pub(crate) fn start(store: Box<dyn Store>, end: u64, live: Live) -> io::Result<Self> {
         let faults = StoreFaults::default();
         let store = Box::new(FaultyStore {
             store,
@@ -65,14 +71,17 @@ impl Writer {
         });
         let (requests, inbox) = channel();
         let (report, durable) = watch::channel(end);
+        let (short, is_short) = watch::channel(false);
         let (answer, replies) = mpsc::unbounded_channel();
+        let mut room = Room::new(live, short);
         let thread = thread::Builder::new()
             .name("mq-store".into())
-            .spawn(move || run(store, &inbox, &report, &answer))?;
+            .spawn(move || run(store, &mut room, &inbox, &report, &answer))?;
         Ok(Self {
             requests,
             durable,
             reported: end,
+            is_short,
             replies,
             read: Vec::new(),
             faults,
@@ -92,6 +101,11 @@ impl Writer {
         self.send(Request::Read(read));
     }
 
+    /// Has it look how much is free.
+    pub(crate) fn look(&self) {
+        self.send(Request::Look);
+    }
+
     fn send(&self, request: Request) {
         // A thread that is gone has panicked, which `durable` reports.
         let _ = self.requests.send(request);
@@ -102,6 +116,10 @@ impl Writer {
     pub(crate) async fn has_news(&mut self) -> bool {
         tokio::select! {
             changed = self.durable.changed() => changed.is_ok(),
+            changed = self.is_short.changed() => {
+                self.is_short.mark_changed();
+                changed.is_ok()
+            }
             reply = self.replies.recv() => {
                 let came = reply.is_some();
                 self.read.extend(reply);
@@ -116,6 +134,13 @@ impl Writer {
             self.read.push(reply);
         }
         std::mem::take(&mut self.read)
+    }
+
+    /// Whether less room is left than is to be kept free, if that has changed since it was
+    /// returned.
+    pub(crate) fn newly_short(&mut self) -> Option<bool> {
+        let has_changed = self.is_short.has_changed().is_ok_and(|changed| changed);
+        has_changed.then(|| *self.is_short.borrow_and_update())
     }
 
     /// The position before which everything is durable, if it has not been returned yet.
@@ -138,13 +163,19 @@ impl Writer {
 
 fn run(
     mut store: Box<dyn Store>,
+    room: &mut Room,
     inbox: &Receiver<Request>,
     report: &watch::Sender<u64>,
     answer: &mpsc::UnboundedSender<Reply>,
 ) {
     let mut group = Group::default();
     let (mut is_failing, mut is_unreadable) = (false, false);
-    while group.wait(inbox) {
+    room.look(&*store);
+    while group.wait(inbox, room.next_look) {
+        if group.looks || Instant::now() >= room.next_look {
+            room.look(&*store);
+            group.looks = false;
+        }
         let appended = match &group.batches[..] {
             [] => Ok(()),
             batches => store.append(batches),
@@ -205,6 +236,8 @@ struct Group {
     reads: Vec<Read>,
     /// Forgotten once the batches are durable: what is still needed of it is among them.
     trim: Option<u64>,
+    /// It is wanted that it is looked how much is free.
+    looks: bool,
 }
 
 impl Group {
@@ -216,16 +249,18 @@ impl Group {
             }
             Request::Trim(before) => self.trim = self.trim.max(Some(before)),
             Request::Read(read) => self.reads.push(read),
+            Request::Look => self.looks = true,
         }
     }
 
-    /// Waits until there is something to be done, and takes all that there is. Returns
-    /// whether there is any.
-    fn wait(&mut self, inbox: &Receiver<Request>) -> bool {
+    /// Waits until there is something to be done, or until then, and takes all that there is.
+    /// Returns false when nothing more comes.
+    fn wait(&mut self, inbox: &Receiver<Request>, until: Instant) -> bool {
         if self.batches.is_empty() && self.trim.is_none() && self.reads.is_empty() {
-            match inbox.recv() {
+            match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(request) => self.add(request),
-                Err(_) => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
         while self.bytes < GROUP
@@ -293,6 +328,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
     use crate::store::Recovered;
 
     /// A log in memory that refuses the first reads, as a disk does that is gone for a while.
@@ -341,7 +377,7 @@ mod tests {
             log: Vec::new(),
             refusals: 50,
         };
-        let mut writer = Writer::start(Box::new(store), 0).unwrap();
+        let mut writer = Writer::start(Box::new(store), 0, Live::new(&Config::default())).unwrap();
         writer.append(vec![Batch::new(0, "first")]);
         writer.read(Read {
             id: 7,

@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use mq_core::Protocol;
+use mq_core::{Protocol, SlowConsumers};
 use serde::{Deserialize, Serialize};
 use url::{Url, form_urlencoded};
 
@@ -45,6 +46,9 @@ pub enum Address {
 /// | `..?proxy` | each connection begins with a header of the PROXY protocol, version 2 |
 /// | `..?max_connections=N` | so many connections at one time |
 /// | `..?allow_anonymous=no` | MQTT and STOMP peers without credentials are refused, or let in by `yes`, whatever the other listeners do |
+/// | `..?handshake_timeout=SECONDS` | how long a peer may take until its protocol begins |
+/// | `..?login_timeout=SECONDS` | and then to log in |
+/// | `..?slow_consumers=POLICY` | what is done about a peer that takes what it is sent too slowly: `block`, `drop_qos0`, or `disconnect:SECONDS` after which it is disconnected |
 /// | `..?virtual_host=NAME` | the virtual host of MQTT and STOMP peers that name none |
 /// | `..?identity=common_name` | the user is the name in the client's certificate: `common_name`, `distinguished_name` or `subject_alternative_name` |
 ///
@@ -76,6 +80,14 @@ pub struct Endpoint {
     /// Whether MQTT and STOMP peers without credentials are let in here. Default: what
     /// [`mq_core::Config::allow_anonymous`] says.
     pub allow_anonymous: Option<bool>,
+    /// How long a peer may take until its protocol begins. Default: what
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout) says.
+    pub handshake_timeout: Option<Duration>,
+    /// How long it may take to log in. Default: what [`mq_core::Config::login_timeout`] says.
+    pub login_timeout: Option<Duration>,
+    /// What is done about it if it takes what it is sent too slowly. Default: what
+    /// [`mq_core::Config::slow_consumers`] says.
+    pub slow_consumers: Option<SlowConsumers>,
     /// The virtual host of MQTT and STOMP peers that name none. Default: the first.
     pub virtual_host: Option<String>,
     /// What in the client's certificate is the user's name: for AMQP's mechanism EXTERNAL,
@@ -117,6 +129,9 @@ impl Endpoint {
             proxy: false,
             max_connections: None,
             allow_anonymous: None,
+            handshake_timeout: None,
+            login_timeout: None,
+            slow_consumers: None,
             virtual_host: None,
             identity: None,
         }
@@ -128,8 +143,9 @@ impl Endpoint {
 #[error(
     "{0:?} is no address to listen on: write SCHEME://HOST:PORT with a scheme of amqp, amqps, \
      mqtt, mqtts, stomp, stomps, ws, wss and any, or SCHEME+unix:///PATH, and then ? and any \
-     of proxy, max_connections=N, allow_anonymous=yes, virtual_host=NAME and \
-     identity=common_name with & between"
+     of proxy, max_connections=N, allow_anonymous=yes, handshake_timeout=SECONDS, \
+     login_timeout=SECONDS, slow_consumers=block, drop_qos0 or disconnect:SECONDS, \
+     virtual_host=NAME and identity=common_name with & between"
 )]
 pub struct EndpointError(String);
 
@@ -178,6 +194,7 @@ fn parse(text: &str) -> Option<Endpoint> {
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     let (mut proxy, mut max_connections) = (false, None);
     let (mut allow_anonymous, mut virtual_host, mut identity) = (None, None, None);
+    let (mut handshake_timeout, mut login_timeout, mut slow_consumers) = (None, None, None);
     for (option, value) in form_urlencoded::parse(options.as_bytes()) {
         match (&*option, &*value) {
             ("proxy", "") => proxy = true,
@@ -186,6 +203,9 @@ fn parse(text: &str) -> Option<Endpoint> {
             }
             ("allow_anonymous", "yes") => allow_anonymous = Some(true),
             ("allow_anonymous", "no") => allow_anonymous = Some(false),
+            ("handshake_timeout", time) => handshake_timeout = Some(seconds(time)?),
+            ("login_timeout", time) => login_timeout = Some(seconds(time)?),
+            ("slow_consumers", policy) => slow_consumers = Some(policy.parse().ok()?),
             ("virtual_host", name) if !name.is_empty() => virtual_host = Some(name.to_owned()),
             ("identity", name) => {
                 let known = IDENTITIES.into_iter().find(|(known, _)| *known == name);
@@ -210,9 +230,18 @@ fn parse(text: &str) -> Option<Endpoint> {
         proxy,
         max_connections,
         allow_anonymous,
+        handshake_timeout,
+        login_timeout,
+        slow_consumers,
         virtual_host,
         identity,
     })
+}
+
+/// A time that is not zero.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds))
 }
 
 impl fmt::Display for Endpoint {
@@ -236,6 +265,12 @@ impl fmt::Display for Endpoint {
                 .map(|max| format!("max_connections={max}")),
             self.allow_anonymous
                 .map(|allow| format!("allow_anonymous={}", yes_or_no(allow))),
+            self.handshake_timeout
+                .map(|time| format!("handshake_timeout={}", time.as_secs())),
+            self.login_timeout
+                .map(|time| format!("login_timeout={}", time.as_secs())),
+            self.slow_consumers
+                .map(|slow_consumers| format!("slow_consumers={slow_consumers}")),
             self.virtual_host.as_ref().map(|name| {
                 let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
                 format!("virtual_host={name}")
@@ -270,6 +305,10 @@ mod tests {
             "mqtt://127.0.0.1:1883?max_connections=5",
             "mqtt://127.0.0.1:1883?proxy&max_connections=5",
             "mqtt://127.0.0.1:1883?allow_anonymous=no",
+            "any://127.0.0.1:1883?handshake_timeout=3&login_timeout=60",
+            "mqtt://127.0.0.1:1883?slow_consumers=block",
+            "mqtt://127.0.0.1:1883?slow_consumers=drop_qos0",
+            "mqtt://127.0.0.1:1883?slow_consumers=disconnect:30",
             "mqtts://127.0.0.1:8883?allow_anonymous=yes&virtual_host=%2Fa%26b&identity=common_name",
         ];
         for text in good {
@@ -293,6 +332,14 @@ mod tests {
             "mqtt://127.0.0.1:1883?virtual_host=",
             "mqtt://127.0.0.1:1883?identity=shoe_size",
             "mqtt://127.0.0.1:1883?proxy=5",
+            "mqtt://127.0.0.1:1883?handshake_timeout=0",
+            "mqtt://127.0.0.1:1883?login_timeout=0",
+            "mqtt://127.0.0.1:1883?login_timeout=soon",
+            "mqtt://127.0.0.1:1883?login_timeout=-1",
+            "mqtt://127.0.0.1:1883?slow_consumers=",
+            "mqtt://127.0.0.1:1883?slow_consumers=shoot",
+            "mqtt://127.0.0.1:1883?slow_consumers=disconnect",
+            "mqtt://127.0.0.1:1883?slow_consumers=disconnect:0",
         ];
         for text in bad {
             let refused: Result<Endpoint, _> = text.parse();

@@ -153,6 +153,41 @@ fn files_that_cannot_be_used() {
             "max_connections is 0: nobody could connect",
         ),
         ("write_timeout_seconds = 0", "write_timeout is 0"),
+        (
+            "handshake_timeout_seconds = 0",
+            "handshake_timeout is 0: no connection could begin",
+        ),
+        (
+            "login_timeout_seconds = 0",
+            "login_timeout is 0: no peer could log in",
+        ),
+        ("login_timeout_seconds = \"soon\"", "line 1: invalid type"),
+        ("login_timeout_seconds = -1", "line 1: invalid value"),
+        (
+            "login_timeout_seconds = 99999999999999999999",
+            "line 1: invalid",
+        ),
+        ("tcp_backlog = 0", "tcp_backlog is 0: nobody could connect"),
+        ("tcp_keepalive_seconds = -1", "line 1: invalid value"),
+        ("disk_free_limit = \"50MB\"", "line 1: invalid type"),
+        ("disk_free_limit = -1", "line 1: invalid value"),
+        (
+            "slow_consumers = \"shoot\"",
+            "line 1: \"shoot\" says nothing about slow consumers: write block, drop_qos0 or",
+        ),
+        (
+            "slow_consumers = \"disconnect:0\"",
+            "\"disconnect:0\" says nothing about slow consumers",
+        ),
+        ("slow_consumers = 10", "line 1: invalid type"),
+        (
+            "endpoints = [\"mqtt://127.0.0.1:1?slow_consumers=disconnect\"]",
+            "is no address to listen on",
+        ),
+        (
+            "endpoints = [\"mqtt://127.0.0.1:1?login_timeout=0\"]",
+            "is no address to listen on",
+        ),
         ("[limits]\nmessage_size = 0", "limits.message_size is 0"),
         ("[limits]\nunacknowledged = 0", "limits.unacknowledged is 0"),
         (
@@ -217,6 +252,160 @@ fn environment_variables_that_cannot_be_used() {
         .output()
         .unwrap();
     assert_complaint(&output, "MQ_SERVER__LIMITS__QUEUE: unknown field `queue`");
+}
+
+/// Each way to set something says where it is wrong, and takes what is right.
+#[test]
+fn bounds_by_flag_and_variable() {
+    for (name, bad, complaint, good) in [
+        (
+            "login_timeout_seconds",
+            "soon",
+            "invalid type",
+            "9223372036854775807",
+        ),
+        ("slow_consumers", "shoot", "write block", "disconnect:5"),
+        ("slow_consumers", "disconnect:", "write block", "drop_qos0"),
+        ("disk_free_limit", "-5", "invalid value", "0"),
+        ("tcp_backlog", "many", "invalid type", "4294967295"),
+        ("tcp_keepalive_seconds", "1.5", "invalid type", "0"),
+        (
+            "shutdown_grace_seconds",
+            "x",
+            "invalid type",
+            "9223372036854775807",
+        ),
+    ] {
+        let variable = format!("MQ_SERVER__{}", name.to_uppercase());
+        let check = || {
+            let mut server = server();
+            server.args(ANY_PORTS).arg("--check-config");
+            server
+        };
+        let flag = |value| format!("--set={name}={value}");
+        let wrong = check().arg(flag(bad)).output().unwrap();
+        assert_complaint(&wrong, &format!("--set {name}: "));
+        assert_complaint(&wrong, complaint);
+        let wrong = check().env(&variable, bad).output().unwrap();
+        assert_complaint(&wrong, &format!("{variable}: "));
+        assert_complaint(&wrong, complaint);
+        for right in [
+            check().arg(flag(good)).output().unwrap(),
+            check().env(&variable, good).output().unwrap(),
+        ] {
+            let stderr = String::from_utf8_lossy(&right.stderr);
+            assert_eq!(right.status.code(), Some(0), "{name}={good}: {stderr}");
+        }
+    }
+}
+
+/// The longest times that can be written end nothing.
+#[cfg(unix)]
+#[test]
+fn the_longest_times_are_no_trouble() {
+    let names = [
+        "login_timeout_seconds",
+        "handshake_timeout_seconds",
+        "write_timeout_seconds",
+        "linger_seconds",
+        "shutdown_grace_seconds",
+        "consumer_timeout_seconds",
+        "mqtt.sys_interval_seconds",
+    ];
+    let longest: Vec<String> = names
+        .iter()
+        .map(|name| format!("--set={name}=9223372036854775807"))
+        .collect();
+    let mut args = ANY_PORTS.to_vec();
+    args.extend(longest.iter().map(String::as_str));
+    let slow = "--set=slow_consumers=disconnect:9223372036854775807";
+    args.push(slow);
+    let mut running = Running::start(&args);
+    let addresses: Vec<String> = (0..3).map(|_| running.line()).collect();
+    let mut peers: Vec<TcpStream> = addresses
+        .iter()
+        .map(|line| TcpStream::connect(line.rsplit(' ').next().unwrap()).unwrap())
+        .collect();
+    let mut stomp = stomp_client(addresses[2].rsplit(' ').next().unwrap());
+    stomp
+        .write_all(b"SUBSCRIBE\nid:1\ndestination:/queue/q\nreceipt:s\nack:client\n\n\0")
+        .unwrap();
+    read_until(&mut stomp, "receipt-id:s");
+    stomp
+        .write_all(b"SEND\ndestination:/queue/q\n\nhello\0")
+        .unwrap();
+    read_until(&mut stomp, "hello");
+    for peer in &mut peers {
+        peer.set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        assert!(peer.read(&mut [0; 1]).is_err(), "it is still connected");
+    }
+    drop(peers);
+    drop(stomp);
+    running.signal("TERM");
+    assert_eq!(running.exit_code(), Some(0));
+}
+
+/// What is done about slow consumers, the time of a login and the free disk change by SIGHUP.
+#[cfg(unix)]
+#[test]
+fn sighup_changes_bounds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mq.toml");
+    std::fs::write(&path, "login_timeout_seconds = 3600").unwrap();
+    let (config, data) = (
+        format!("--config={}", path.display()),
+        format!("--data={}", directory.path().join("data").display()),
+    );
+    let mut running = Running::start(&[
+        &data,
+        "--amqp=off",
+        "--mqtt=off",
+        "--stomp=127.0.0.1:0",
+        &config,
+    ]);
+    let line = running.line();
+    let address = line.rsplit(' ').next().unwrap().to_owned();
+    let mut publisher = stomp_client(&address);
+    let send = b"SEND\ndestination:/queue/q\nreceipt:r\n\nhello\0";
+    publisher.write_all(send).unwrap();
+    read_until(&mut publisher, "receipt-id:r");
+    std::fs::write(
+        &path,
+        "login_timeout_seconds = 1\ndisk_free_limit = 9223372036854775807",
+    )
+    .unwrap();
+    running.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let begin = Instant::now();
+        let mut silent = TcpStream::connect(&address).unwrap();
+        silent
+            .set_read_timeout(Some(Duration::from_secs(3)))
+            .unwrap();
+        let ended = silent.read(&mut [0; 1]).is_ok();
+        if ended && begin.elapsed() < Duration::from_secs(3) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "a login still has an hour");
+    }
+    // No disk has so much free. It is looked within ten seconds.
+    publisher
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    let mut chunk = [0; 4096];
+    while publisher.write_all(send).is_ok()
+        && matches!(publisher.read(&mut chunk), Ok(len) if len > 0)
+    {
+        assert!(Instant::now() < deadline, "publishers go on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::fs::write(&path, "disk_free_limit = 0").unwrap();
+    running.signal("HUP");
+    publisher
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    read_until(&mut publisher, "receipt-id:r");
 }
 
 /// SIGHUP changes what can change, and leaves the process alone when it cannot.

@@ -6,6 +6,7 @@
 
 mod authenticator;
 mod binary;
+mod bounds;
 mod bridge;
 mod certificates;
 mod fault;

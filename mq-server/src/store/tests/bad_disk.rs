@@ -112,6 +112,10 @@ impl BadDisk {
 }
 
 impl Files for BadDisk {
+    fn free(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn path(&self) -> &Path {
         Path::new("data")
     }
