@@ -15,7 +15,7 @@ pub enum StartError {
     #[error("cannot listen on {endpoint}: {}", advice(.source))]
     Bind {
         /// The listener.
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
         /// What the operating system said.
         source: io::Error,
     },

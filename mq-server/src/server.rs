@@ -93,7 +93,10 @@ impl Server {
                 return Err(TlsError::NoClientCertificates(endpoint.to_string()).into());
             }
             let listener = Listener::bind(&endpoint, config.tcp_backlog).await;
-            let listener = listener.map_err(|source| StartError::Bind { endpoint, source })?;
+            let listener = listener.map_err(|source| StartError::Bind {
+                endpoint: Box::new(endpoint),
+                source,
+            })?;
             let endpoint = &listener.endpoint;
             tracing::info!(%endpoint, "listening");
             if let (Speaks::Only(protocol), Some(address)) =

@@ -429,7 +429,7 @@ impl AmqpFrontEnd {
     fn force(&mut self, now: Duration, reason: &str) {
         self.end();
         // As RabbitMQ says it.
-        let text = format!("broker forced connection closure with reason '{reason}'");
+        let text = alloc::format!("broker forced connection closure with reason '{reason}'");
         let error = ReplyError::connection(ReplyCode::ConnectionForced, text);
         // It may be closing already.
         let _ = self.codec.close(now, &error);

@@ -143,10 +143,8 @@ impl Sessions {
             };
             let mut pending = pending(message, options);
             pending.share = Some(share.clone());
-            let takes = |session: &Box<Session>| !session.drops(pending.qos);
-            if side == Side::Full
-                || self.all.get(&id).is_none_or(takes) && self.has_room(shared, id, message)
-            {
+            let drops = (self.all.get(&id)).is_some_and(|session| session.drops(pending.qos));
+            if side == Side::Full || !drops && self.has_room(shared, id, message) {
                 return self.push_pending(shared, id, pending, targets);
             }
             self.pass_over(id);
