@@ -8,8 +8,8 @@ use crate::world::mqtt::{Mqtt, properties, utf8};
 use crate::world::stomp::Stomp;
 use amqp_codec::TableBuf;
 use mq_core::{
-    Config, ConfigError, ConnectionId, DropCause, Output, Place, Reason, Report, SlowConsumers,
-    Statistics, Terms,
+    Config, ConfigError, ConnectionId, DropCause, Input, Output, Place, Reason, Report,
+    SlowConsumers, Statistics, Terms,
 };
 use mqtt_codec::{Connect, Property, ProtocolVersion, QoS};
 use std::time::Duration;
@@ -305,7 +305,7 @@ fn who_keeps_up_stays() {
     assert!(!world.is_closed(id), "it has taken everything");
 }
 
-/// A listener may have it another way.
+/// A listener may have it another way, also for a connection that was idle before.
 #[test]
 fn terms_come_first() {
     for (of_broker, of_listener, closes) in [
@@ -313,16 +313,21 @@ fn terms_come_first() {
         (DISCONNECT, Some(SlowConsumers::Block), false),
         (DISCONNECT, None, true),
     ] {
-        let mut world = World::with(config(of_broker));
-        world.terms = Terms {
-            slow_consumers: of_listener,
-            ..Terms::default()
-        };
-        let id = amqp(&mut world, true);
-        world.socket(id).slow = true;
-        publish(&mut world);
-        world.wait(AFTER);
-        assert_eq!(world.is_closed(id), closes, "{of_broker:?} {of_listener:?}");
+        for (name, _, _, consume) in CONSUMERS {
+            let mut world = World::with(config(of_broker));
+            world.terms = Terms {
+                slow_consumers: of_listener,
+                ..Terms::default()
+            };
+            let id = consume(&mut world);
+            world.wait(Duration::from_secs(1));
+            world.handle(Input::Idle { connection: id });
+            world.socket(id).slow = true;
+            publish(&mut world);
+            world.wait(AFTER);
+            let seen = world.is_closed(id);
+            assert_eq!(seen, closes, "{name} {of_broker:?} {of_listener:?}");
+        }
     }
 }
 
