@@ -19,6 +19,16 @@ impl Names {
         }
     }
 
+    /// A maker that has made so many names before.
+    pub(crate) fn after(seed: u64, maker: u64, last: u64) -> Self {
+        Self { seed, maker, last }
+    }
+
+    /// How many names were made.
+    pub(crate) fn count(&self) -> u64 {
+        self.last
+    }
+
     /// The next name. Its counter is mixed with the seed, so that who does not know the
     /// seed cannot tell it.
     pub(crate) fn next(&mut self, prefix: &str) -> String {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const CODECS: [&str; 3] = ["amqp", "mqtt", "stomp"];
 
 /// The files of `src/connection` that each has.
-const SHARED: [&str; 20] = [
+const SHARED: [&str; 21] = [
     "config.rs",
     "connection.rs",
     "core/inbound.rs",
@@ -20,6 +20,7 @@ const SHARED: [&str; 20] = [
     "event/client.rs",
     "event/mod.rs",
     "event/server.rs",
+    "idle.rs",
     "mod.rs",
     "read_buffer.rs",
     "receive/client.rs",

@@ -103,6 +103,11 @@ pub(super) struct Confirms {
 }
 
 impl Confirms {
+    /// Whether all publishes are confirmed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outstanding.ranges.is_empty()
+    }
+
     /// The next publish; tags ascend by one.
     pub(super) fn published(&mut self, tag: u64) {
         self.outstanding.push(tag);

@@ -9,6 +9,7 @@ mod connection;
 mod core;
 mod error;
 mod event;
+mod idle;
 mod read_buffer;
 mod receive;
 mod role;
@@ -33,6 +34,7 @@ pub use connection::{ClientConnection, Connection, ServerConnection};
 pub use content::{Content, Message};
 pub use error::{ConnectionError, ReplyError, Scope, SendError};
 pub use event::{ClientEvent, Confirmation, Delivery, InboundPublish, Reply, Request, ServerEvent};
+pub use idle::IdleConnection;
 pub use read_buffer::{Input, ReadBuffer};
 pub use role::{Client, Role, Server};
 pub use send::{Mandatory, Redelivered, Requeue, Tags};
@@ -44,6 +46,7 @@ const _: () = {
     const fn is_send_and_debug<T: Send + ::core::fmt::Debug>() {}
     is_send_and_debug::<ClientConnection>();
     is_send_and_debug::<ServerConnection>();
+    is_send_and_debug::<IdleConnection>();
     is_send_and_debug::<ReadBuffer>();
     is_send_and_debug::<Input<'_>>();
     is_send_and_debug::<ClientEvent<'_>>();

@@ -9,6 +9,7 @@ mod frame_size;
 mod generate;
 mod handshake;
 mod hard_errors;
+mod idle;
 mod joined;
 mod large_bodies;
 mod malformed;

@@ -184,11 +184,8 @@ pub trait FrontEnd {
 
     /// What there is of the connection, if it is idle and that takes less room. It may be kept
     /// in place of the front end, which [`IdleFrontEnd::resume`] makes of it again. Nothing is
-    /// to be under way between the front end and the model. None: it stays as it is, as in AMQP
-    /// and STOMP.
-    fn idle(&self) -> Option<Box<dyn IdleFrontEnd>> {
-        None
-    }
+    /// to be under way between the front end and the model. None: it stays as it is.
+    fn idle(&self) -> Option<Box<dyn IdleFrontEnd>>;
 
     /// Says goodbye because the broker stops.
     fn shutdown(&mut self, now: Duration);

@@ -17,6 +17,7 @@ mod connection;
 mod core;
 mod error;
 mod event;
+mod idle;
 mod read_buffer;
 mod receive;
 mod role;
@@ -32,8 +33,6 @@ mod answer_queue;
 mod authentication;
 // What has a packet identifier, of which there are 65,535 (section 2.2.1).
 mod by_identifier;
-// What is left of an idle connection: a server of devices has many, and few of them say anything.
-mod idle;
 // What was sent and waits for its acknowledgement, with QoS 1 and 2 (section 4.3).
 mod in_flight;
 // An application message: both ends send and receive the same PUBLISH (section 3.3).

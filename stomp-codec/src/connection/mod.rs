@@ -15,6 +15,7 @@ mod connection;
 mod core;
 mod error;
 mod event;
+mod idle;
 mod read_buffer;
 mod receive;
 mod role;
@@ -39,6 +40,7 @@ pub use event::{
     ReceiptId, ServerEvent, Subscribe, Transaction,
 };
 pub use heart_beat::{HeartBeat, Tolerance};
+pub use idle::IdleConnection;
 pub use read_buffer::{Input, ReadBuffer};
 pub use role::{Client, Role, Server};
 pub use send::{Accept, ConnectOptions, Goodbye, Opening, Options};
@@ -51,6 +53,7 @@ const _: () = {
     const fn is_send_and_debug<T: Send + ::core::fmt::Debug>() {}
     is_send_and_debug::<ClientConnection>();
     is_send_and_debug::<ServerConnection>();
+    is_send_and_debug::<IdleConnection>();
     is_send_and_debug::<ReadBuffer>();
     is_send_and_debug::<Input<'_>>();
     is_send_and_debug::<ClientEvent<'_>>();

@@ -245,7 +245,53 @@ pub(crate) struct Subscriptions {
     ever: u64,
 }
 
+/// A subscription of which no message waits to be settled.
+#[derive(Clone, Debug)]
+pub(crate) struct IdleSubscription {
+    number: Subscription,
+    id: Option<Box<str>>,
+    destination: Box<str>,
+    ack: AckMode,
+    sent: u64,
+}
+
 impl Subscriptions {
+    /// What they are, and how many there ever were, if no message waits to be settled.
+    pub(crate) fn idle(&self) -> Option<(Box<[IdleSubscription]>, u64)> {
+        let subscriptions = self.open.iter().map(|(number, entry)| {
+            let is_idle = entry.unacknowledged.messages.is_empty();
+            is_idle.then(|| IdleSubscription {
+                number: *number,
+                id: entry.id.as_deref().map(Box::from),
+                destination: entry.destination.as_str().into(),
+                ack: entry.ack,
+                sent: entry.sent,
+            })
+        });
+        Some((subscriptions.collect::<Option<_>>()?, self.ever))
+    }
+
+    /// Puts back what was idle.
+    pub(crate) fn resume(&mut self, idle: &[IdleSubscription], ever: u64) {
+        for subscription in idle {
+            let IdleSubscription {
+                number,
+                id,
+                destination,
+                ack,
+                sent,
+            } = subscription;
+            self.ever = number.0 - 1;
+            // They were told apart before.
+            if let Ok(number) = self.open(id.as_deref(), destination, *ack)
+                && let Some(entry) = self.open.get_mut(&number)
+            {
+                entry.sent = *sent;
+            }
+        }
+        self.ever = ever;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }

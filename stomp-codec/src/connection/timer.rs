@@ -47,6 +47,11 @@ impl Timers {
         self.at[timer as usize] = now.checked_add(after);
     }
 
+    /// When a timer is due, if it runs.
+    pub(crate) const fn at(&self, timer: Timer) -> Option<Duration> {
+        self.at[timer as usize]
+    }
+
     /// Stops a timer.
     pub(crate) fn stop(&mut self, timer: Timer) {
         self.at[timer as usize] = None;

@@ -216,6 +216,10 @@ impl Transactions {
 
     /// Drops all of them ("will be implicitly aborted").
     // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.partial.is_none()
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

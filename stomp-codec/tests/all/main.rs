@@ -2,6 +2,7 @@
 
 mod client;
 mod conversations;
+mod idle;
 mod joined;
 mod large_body;
 mod requirements;

@@ -24,6 +24,13 @@ pub(in crate::connection) struct Channel<C> {
     pub(in crate::connection) data: C,
 }
 
+impl<C> Channel<C> {
+    /// Whether no content is coming on it.
+    pub(in crate::connection) fn is_between_contents(&self) -> bool {
+        matches!(self.assembly, Assembly::Idle)
+    }
+}
+
 impl<C: Default> Core<C> {
     pub(in crate::connection) fn insert_channel(&mut self, number: u16, state: ChannelState) {
         let channel = Channel {

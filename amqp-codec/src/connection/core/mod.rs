@@ -70,33 +70,33 @@ pub struct Core<C> {
     /// What is in force; before tune-ok those before login.
     pub(super) limits: Limits,
     /// This side's own, for after tune-ok.
-    own_limits: Limits,
-    role: SentBy,
+    pub(super) own_limits: Limits,
+    pub(super) role: SentBy,
     /// The limits of tune-ok. No frame-max is in force before.
     pub(super) agreed: connection::TuneOk,
     pub(super) capabilities: Capabilities,
     pub(super) transmit: Transmit,
     /// How many encoded bytes have left, those of bodies' own memory apart.
-    left: u64,
+    pub(super) left: u64,
     /// In boxes: most connections have one, and a map has room for eleven from the first on.
     pub(super) channels: BTreeMap<u16, Box<Channel<C>>>,
     /// Every channel number below this one is in use, but for 0.
     pub(super) first_free: u16,
     /// What the channels' assemblies hold.
-    held: Held,
+    pub(super) held: Held,
     /// Bodies on their way out in parts, by channel.
-    sending: BTreeMap<u16, Sending>,
+    pub(super) sending: BTreeMap<u16, Sending>,
     /// update-secrets that wait for their answer.
     pub(super) updating: u32,
     pub(super) timers: Timers,
     /// Between heartbeats; zero for none.
-    heartbeat: Duration,
-    handshake_timeout: Duration,
-    close_timeout: Duration,
+    pub(super) heartbeat: Duration,
+    pub(super) handshake_timeout: Duration,
+    pub(super) close_timeout: Duration,
     /// The latest time seen.
-    now: Duration,
+    pub(super) now: Duration,
     /// What was left of the input when it was last looked at, in bytes.
-    left_over: usize,
+    pub(super) left_over: usize,
     pub(super) error: Option<ConnectionError>,
 }
 

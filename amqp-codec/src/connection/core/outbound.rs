@@ -18,7 +18,7 @@ const WAITING: usize = 64 * 1024;
 
 /// A body that is being sent in parts.
 #[derive(Debug, Default)]
-pub(super) struct Sending {
+pub(in crate::connection) struct Sending {
     /// Bytes that are still to be sent.
     remaining: u64,
     /// Methods of the channel: they may not break into the content (section

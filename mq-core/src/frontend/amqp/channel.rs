@@ -45,6 +45,7 @@ pub(super) enum Operation {
 }
 
 /// The consumer of `amq.rabbitmq.reply-to`.
+#[derive(Clone)]
 pub(super) struct ReplyConsumer {
     pub(super) consumer: ConsumerId,
     /// Where replies go, instead of the pseudo-queue.
@@ -81,7 +82,82 @@ pub(super) struct Channel {
     pub(super) incoming: Option<Box<Incoming>>,
 }
 
+/// What is left of a channel on which nothing is under way.
+pub(super) struct IdleChannel {
+    consumers: Box<[(ConsumerId, Name)]>,
+    prefetch: u32,
+    last_queue: Option<Name>,
+    mode: IdleMode,
+    reply: Option<Box<ReplyConsumer>>,
+}
+
+/// The [`Mode`] of such a channel: its transaction holds nothing.
+#[derive(Clone, Copy)]
+enum IdleMode {
+    Normal,
+    Confirm,
+    Transaction,
+}
+
 impl Channel {
+    /// What is left of it, if nothing is under way.
+    pub(super) fn idle(&self) -> Option<IdleChannel> {
+        // A field that is new does not compile until it is known whether it matters here.
+        let Self {
+            number: _,
+            unacknowledged,
+            consumers: _,
+            tags,
+            prefetch,
+            last_queue,
+            mode,
+            reply,
+            incoming,
+        } = self;
+        let mode = match mode {
+            Mode::Normal => IdleMode::Normal,
+            Mode::Confirm => IdleMode::Confirm,
+            Mode::Transaction(it) if it.operations.is_empty() => IdleMode::Transaction,
+            Mode::Transaction(_) => return None,
+        };
+        if !unacknowledged.is_empty() || incoming.is_some() {
+            return None;
+        }
+        let tags = tags.iter();
+        Some(IdleChannel {
+            consumers: tags.map(|(id, tag)| (*id, tag.clone())).collect(),
+            prefetch: *prefetch,
+            last_queue: last_queue.clone(),
+            mode,
+            reply: reply.clone().map(Box::new),
+        })
+    }
+
+    /// The channel, as it was.
+    pub(super) fn resume(number: u16, idle: &IdleChannel) -> Self {
+        let IdleChannel {
+            consumers,
+            prefetch,
+            last_queue,
+            mode,
+            reply,
+        } = idle;
+        let mut channel = Self::new(number);
+        for (consumer, tag) in consumers {
+            channel.consumers.insert(tag.clone(), *consumer);
+            channel.tags.insert(*consumer, tag.clone());
+        }
+        channel.prefetch = *prefetch;
+        channel.last_queue = last_queue.clone();
+        channel.mode = match mode {
+            IdleMode::Normal => Mode::Normal,
+            IdleMode::Confirm => Mode::Confirm,
+            IdleMode::Transaction => Mode::Transaction(Transaction::default()),
+        };
+        channel.reply = reply.as_deref().cloned();
+        channel
+    }
+
     pub(super) fn new(number: u16) -> Self {
         Self {
             number,

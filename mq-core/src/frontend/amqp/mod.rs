@@ -5,6 +5,7 @@ mod asked;
 mod channel;
 mod consumer;
 mod content;
+mod idle;
 mod publish;
 mod topology;
 
@@ -24,7 +25,7 @@ use core::time::Duration;
 
 use super::body::{LARGE, Source};
 use super::last_name::LastRoute;
-use super::{FrontEnd, Link, Progress, give_back};
+use super::{FrontEnd, IdleFrontEnd, Link, Progress, give_back};
 use crate::admission::Terms;
 use crate::config::Config;
 use crate::few_map::FewMap;
@@ -38,6 +39,7 @@ use crate::report::Reason;
 use asked::{Asked, Next};
 use channel::Channel;
 use channel::Inbound;
+use idle::IdleAmqp;
 
 /// Bytes of contents that are not whole for which there is room whatever the settings say.
 const LEAST_HELD: u64 = 1 << 20;
@@ -140,6 +142,20 @@ impl Serving<'_> {
     }
 }
 
+/// The settings of the codec, for a server that says this of itself.
+fn codec_config(config: &Config, properties: TableBuf) -> ServerConfig {
+    let mut codec = ServerConfig::default().with_server_properties(properties);
+    codec.limits.body_size = config.limits.message_size as u64;
+    // Room for one of the largest, and for others beside it.
+    codec.limits.held_size = codec.limits.body_size.saturating_mul(2).max(LEAST_HELD);
+    // Larger ones come in parts, and may stay in the memory that they came in.
+    codec.limits.assembled_size = LARGE as u64;
+    codec.channel_max = config.channel_max;
+    codec.frame_max = config.frame_max;
+    codec.heartbeat = config.heartbeat;
+    codec
+}
+
 impl AmqpFrontEnd {
     pub(super) fn new(
         config: Arc<Config>,
@@ -147,19 +163,11 @@ impl AmqpFrontEnd {
         connection: ConnectionId,
         now: Duration,
     ) -> Self {
-        let mut codec = ServerConfig::default().with_server_properties(server_properties(&config));
+        let mut codec = codec_config(&config, server_properties(&config));
         let identity = terms.identity.map(|user| Name::from(&*user));
         if identity.is_some() {
             codec.mechanisms.push_str(" EXTERNAL");
         }
-        codec.limits.body_size = config.limits.message_size as u64;
-        // Room for one of the largest, and for others beside it.
-        codec.limits.held_size = codec.limits.body_size.saturating_mul(2).max(LEAST_HELD);
-        // Larger ones come in parts, and may stay in the memory that they came in.
-        codec.limits.assembled_size = LARGE as u64;
-        codec.channel_max = config.channel_max;
-        codec.frame_max = config.frame_max;
-        codec.heartbeat = config.heartbeat;
         codec.handshake_timeout = terms.login_timeout.unwrap_or(config.login_timeout);
         Self {
             held_bodies_limit: codec.limits.held_size,
@@ -515,6 +523,10 @@ impl FrontEnd for AmqpFrontEnd {
         self.channels
             .values()
             .any(|channel| !channel.unacknowledged.is_empty())
+    }
+
+    fn idle(&self) -> Option<Box<dyn IdleFrontEnd>> {
+        Some(Box::new(IdleAmqp::of(self)?))
     }
 
     fn shutdown(&mut self, now: Duration) {

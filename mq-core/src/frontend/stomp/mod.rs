@@ -3,6 +3,7 @@
 mod answer;
 mod destination;
 mod headers;
+mod idle;
 mod subscription;
 
 use alloc::boxed::Box;
@@ -21,7 +22,7 @@ use stomp_codec::Limits;
 
 use super::body::Source;
 use super::last_name::{LastName, LastRoute};
-use super::{FrontEnd, Link, Progress, settle};
+use super::{FrontEnd, IdleFrontEnd, Link, Progress, settle};
 use crate::admission::Terms;
 use crate::config::Config;
 use crate::dialect::StompDialect;
@@ -38,6 +39,7 @@ use crate::names::Names;
 use crate::report::Reason;
 use answer::Asked;
 use destination::Destination;
+use idle::IdleStomp;
 
 /// What this server calls itself in CONNECTED.
 const SERVER: &str = concat!("mq-core/", env!("CARGO_PKG_VERSION"));
@@ -137,6 +139,30 @@ impl From<Refusal> for Failure {
     }
 }
 
+/// The settings of the codec.
+fn codec_config(config: &Config) -> ServerConfig {
+    let limits = Limits::default()
+        .with_header_count(config.limits.headers)
+        .with_body(config.limits.message_size)
+        .with_subscriptions(config.limits.consumers)
+        .with_transactions(config.limits.transactions)
+        .with_transaction_operations(config.limits.transaction_operations)
+        .with_transaction_bytes(config.limits.transaction_bytes);
+    let host_header = if config.stomp_host_required {
+        HostHeader::Required
+    } else {
+        HostHeader::Optional
+    };
+    ServerConfig::default()
+        .with_unmatched_unsubscribe(UnmatchedUnsubscribe::PassedOn)
+        .with_heart_beat(HeartBeat {
+            send: config.stomp_heart_beat,
+            receive: config.stomp_heart_beat,
+        })
+        .with_host_header(host_header)
+        .with_limits(limits)
+}
+
 impl StompFrontEnd {
     pub(super) fn new(
         config: Arc<Config>,
@@ -144,27 +170,8 @@ impl StompFrontEnd {
         connection: ConnectionId,
         now: Duration,
     ) -> Self {
-        let limits = Limits::default()
-            .with_header_count(config.limits.headers)
-            .with_body(config.limits.message_size)
-            .with_subscriptions(config.limits.consumers)
-            .with_transactions(config.limits.transactions)
-            .with_transaction_operations(config.limits.transaction_operations)
-            .with_transaction_bytes(config.limits.transaction_bytes);
-        let host_header = if config.stomp_host_required {
-            HostHeader::Required
-        } else {
-            HostHeader::Optional
-        };
-        let codec = ServerConfig::default()
-            .with_unmatched_unsubscribe(UnmatchedUnsubscribe::PassedOn)
-            .with_heart_beat(HeartBeat {
-                send: config.stomp_heart_beat,
-                receive: config.stomp_heart_beat,
-            })
-            .with_host_header(host_header)
-            .with_handshake_timeout(terms.login_timeout.unwrap_or(config.login_timeout))
-            .with_limits(limits);
+        let handshake_timeout = terms.login_timeout.unwrap_or(config.login_timeout);
+        let codec = codec_config(&config).with_handshake_timeout(handshake_timeout);
         Self {
             codec: ServerConnection::new(now, codec),
             link: Link::default(),
@@ -688,6 +695,10 @@ impl FrontEnd for StompFrontEnd {
         self.session
             .as_ref()
             .is_some_and(|session| !session.held.is_empty())
+    }
+
+    fn idle(&self) -> Option<Box<dyn IdleFrontEnd>> {
+        Some(Box::new(IdleStomp::of(self)?))
     }
 
     fn shutdown(&mut self, now: Duration) {

@@ -16,7 +16,7 @@ pub(crate) struct Inbound {
     parts: Option<Parts>,
     /// The EOLs after the latest frame can be CR LF, as those in it could: they are a
     /// part of it ("Augmented BNF"). After CONNECT in whatever version was agreed on.
-    crlf_after: bool,
+    pub(crate) crlf_after: bool,
     /// How many bytes were left to the caller, to be presented again.
     left: usize,
     /// No end of the head of a frame with an unknown command is before this byte.
@@ -28,6 +28,11 @@ impl Inbound {
     /// for each call from outside.
     pub(crate) fn is_new(&self, input: &[u8]) -> bool {
         input.len() > self.left
+    }
+
+    /// Whether nothing of a frame has come that is not taken.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.left == 0 && self.parts.is_none()
     }
 
     /// Notes what is left in `input` for the caller to keep.

@@ -37,11 +37,11 @@ pub(crate) struct Core {
     pub(crate) inbound: Inbound,
     pub(crate) outbound: Outbound,
     pub(crate) timers: Timers,
-    heart_beat: Agreed,
+    pub(in crate::connection) heart_beat: Agreed,
     /// How long the peer may be silent in the body of its ERROR, while that comes.
-    last_words: Option<Duration>,
+    pub(in crate::connection) last_words: Option<Duration>,
     /// The latest time that was told.
-    now: Duration,
+    pub(in crate::connection) now: Duration,
 }
 
 impl Core {

@@ -4,3 +4,5 @@ mod client;
 // The headers that a connection acts on: a frame has them as text, in any order.
 mod headers;
 mod server;
+
+pub(super) use server::ServerState;

@@ -32,14 +32,14 @@ pub struct ServerState {
     pub(in crate::connection) subscriptions: Subscriptions,
     pub(in crate::connection) transactions: Transactions,
     /// The frame whose body is coming.
-    partial: Option<Partial>,
+    pub(in crate::connection) partial: Option<Partial>,
     /// How many messages were sent without a subscription.
     pub(in crate::connection) unsubscribed: u64,
 }
 
 /// A frame that was not whole.
 #[derive(Debug)]
-struct Partial {
+pub(in crate::connection) struct Partial {
     target: Target,
     /// The receipt to be given when the body has come, or to be named in ERROR.
     receipt: Option<String>,
