@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use mqtt_codec::connection::{
-    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, ConnectionError, MessageBuf,
-    ReadBuffer, SendError, Session,
+    Acknowledgements, ClientConfig, ClientConnection, ClientEvent, ConnectionError, InFlight,
+    MessageBuf, ReadBuffer, SendError, Session,
 };
 use mqtt_codec::{
     Connect, PacketIdentifier, Properties, PropertiesBuilder, Property, ProtocolVersion, QoS,
@@ -37,6 +37,30 @@ pub(super) struct Kept {
     /// What was sent to it and is not settled, with what is to be acknowledged to the other
     /// end then.
     sent: BTreeMap<PacketIdentifier, PacketIdentifier>,
+    /// The broker may have a session of which nothing is known here, and nothing in it is
+    /// needed.
+    begins_clean: bool,
+}
+
+impl Kept {
+    /// At the start of the process: nothing is known of the session that the broker may have,
+    /// where an earlier process may have left messages of QoS 2 unreleased. A message that is
+    /// sent under such an identifier would be taken for that one. So the session begins anew
+    /// where nothing waits in it; or else every identifier is released first, which section
+    /// 4.3.3 of MQTT 5.0 has a broker answer also where it knows nothing of one.
+    pub(super) fn of_a_new_process(version: ProtocolVersion, sends: bool, receives: bool) -> Self {
+        // In 3.1.1 a session that begins anew ends with the connection.
+        let begins_clean = sends && !receives && version == ProtocolVersion::V5_0;
+        let is_unsure = sends && !begins_clean;
+        let all = (1..=u16::MAX).filter(|_| is_unsure);
+        let released = all.filter_map(PacketIdentifier::new);
+        let released = released.map(|identifier| (identifier, InFlight::PubRel));
+        Self {
+            session: Session::restore(released, []),
+            sent: BTreeMap::new(),
+            begins_clean,
+        }
+    }
 }
 
 /// Who one end is to its broker.
@@ -83,6 +107,10 @@ pub(super) struct End {
     sent: BTreeMap<PacketIdentifier, PacketIdentifier>,
     /// What could not be acknowledged any more.
     owed: Vec<PacketIdentifier>,
+    /// Filters that are to be subscribed to, and the QoS.
+    filters: Vec<(String, u8)>,
+    /// See [`Kept::begins_clean`].
+    begins_clean: bool,
 }
 
 /// The settings cannot be said in MQTT.
@@ -125,14 +153,18 @@ impl End {
         let seconds = who.keep_alive.as_secs();
         let connect = Connect {
             keep_alive: u16::try_from(seconds).unwrap_or(u16::MAX),
-            clean_start: who.clean_session,
+            clean_start: who.clean_session || kept.begins_clean,
             properties: properties.as_properties(),
             will: will.transpose()?,
             user_name: who.user.map(text).transpose()?,
             password: who.password.map(str::as_bytes),
             ..Connect::resume(who.version, text(who.client_id)?)
         };
-        let Kept { session, sent } = match who.clean_session {
+        let Kept {
+            session,
+            sent,
+            begins_clean,
+        } = match who.clean_session {
             true => Kept::default(),
             false => std::mem::take(kept),
         };
@@ -148,6 +180,8 @@ impl End {
             waiting: VecDeque::new(),
             sent,
             owed: Vec::new(),
+            filters: Vec::new(),
+            begins_clean,
         })
     }
 
@@ -161,6 +195,7 @@ impl End {
         Kept {
             session,
             sent: self.sent,
+            begins_clean: self.begins_clean,
         }
     }
 
@@ -169,17 +204,17 @@ impl End {
         self.sent.clear();
     }
 
-    /// Subscribes, so that nothing comes that this client has published, where the version
-    /// can say that.
-    pub(super) fn subscribe(
-        &mut self,
-        filters: impl Iterator<Item = (String, u8)>,
-    ) -> io::Result<()> {
-        let filters: Vec<_> = filters.collect();
-        if filters.is_empty() {
-            return Ok(());
+    /// Subscribes when it can, so that nothing comes that this client has published, where the
+    /// version can say that.
+    pub(super) fn subscribe(&mut self, filters: impl Iterator<Item = (String, u8)>) {
+        self.filters = filters.collect();
+    }
+
+    fn say_subscriptions(&mut self) {
+        if self.filters.is_empty() {
+            return;
         }
-        let subscriptions = filters.iter().map(|(filter, qos)| {
+        let subscriptions = self.filters.iter().map(|(filter, qos)| {
             let qos = match qos {
                 0 => QoS::AtMostOnce,
                 1 => QoS::AtLeastOnce,
@@ -193,8 +228,13 @@ impl End {
             subscription
         });
         let subscriptions: Vec<_> = subscriptions.collect();
-        let asked = self.codec.subscribe(&subscriptions, Properties::EMPTY);
-        asked.map(drop).map_err(unsayable)
+        match self.codec.subscribe(&subscriptions, Properties::EMPTY) {
+            // Later.
+            Err(SendError::NoPacketIdentifier) => return,
+            Err(error) => tracing::warn!(%error, "cannot subscribe"),
+            Ok(_) => {}
+        }
+        self.filters.clear();
     }
 
     /// Says that the bridge is connected.
@@ -270,6 +310,7 @@ impl End {
                     Some(Happened::Refused(ack.reason_code))
                 }
                 ClientEvent::ConnAck(ack) => {
+                    self.begins_clean = false;
                     let present = ack.session_present;
                     // What was sent to it comes again at the other end, once that connects.
                     let is_forgotten = !present && !self.sent.is_empty();
@@ -306,6 +347,7 @@ impl End {
     /// is of QoS 0 from here on, and what this end does not take at all.
     pub(super) fn flush(&mut self, now: Duration) -> Vec<PacketIdentifier> {
         let mut done = Vec::new();
+        self.say_subscriptions();
         while self.out.len() < HIGH_WATER
             && let Some(Passing { message, from }) = self.waiting.front()
         {
@@ -316,7 +358,12 @@ impl End {
                     }
                 }
                 Ok(None) => done.extend(*from),
-                Err(SendError::ReceiveMaximum | SendError::NotOpen | SendError::Closed) => break,
+                Err(
+                    SendError::ReceiveMaximum
+                    | SendError::NoPacketIdentifier
+                    | SendError::NotOpen
+                    | SendError::Closed,
+                ) => break,
                 Err(error) => {
                     tracing::warn!(topic = %message.topic_name, %error, "cannot pass on");
                     done.extend(*from);

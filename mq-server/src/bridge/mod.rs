@@ -30,6 +30,8 @@ pub enum BridgeProtocol {
 /// itself as well: both sessions are kept, unless [`clean_session`](Self::clean_session) is
 /// set, so that messages of QoS 1 and 2 wait meanwhile. A message is acknowledged on one side
 /// when the other side has acknowledged it. What came over the bridge does not go back over it.
+/// What is under way is known to this process alone: where it is killed, nothing is lost, and a
+/// message of QoS 2 that was under way may arrive twice.
 #[derive(Clone)]
 pub struct Bridge {
     /// Its name.

@@ -32,11 +32,31 @@ struct Memory {
     remote: Kept,
 }
 
+impl Memory {
+    fn of_a_new_process(bridge: &Bridge) -> Self {
+        let goes_out = bridge.topics.local_subscriptions().next().is_some();
+        let comes_in = bridge.topics.remote_subscriptions().next().is_some();
+        let (here, there) = (ProtocolVersion::V5_0, version(bridge));
+        Self {
+            local: Kept::of_a_new_process(here, comes_in, goes_out),
+            remote: Kept::of_a_new_process(there, goes_out, comes_in),
+        }
+    }
+}
+
+/// The version of MQTT at the other broker.
+fn version(bridge: &Bridge) -> ProtocolVersion {
+    match bridge.protocol {
+        BridgeProtocol::V5_0 => ProtocolVersion::V5_0,
+        BridgeProtocol::V3_1_1 => ProtocolVersion::V3_1_1,
+    }
+}
+
 /// Keeps a bridge up for ever.
 pub(crate) async fn run(bridge: Bridge, reception: Reception) {
     let (shortest, longest) = bridge.restart;
     let mut wait = shortest;
-    let mut memory = Memory::default();
+    let mut memory = Memory::of_a_new_process(&bridge);
     // What is kept of one connection counts its time as the next ones do.
     let start = Instant::now();
     // One line when the trouble begins, not one a try.
@@ -164,10 +184,7 @@ fn ends(
         state: bridge.notifications.then_some(&*bridge.notification_topic),
     };
     let there = Who {
-        version: match bridge.protocol {
-            BridgeProtocol::V5_0 => ProtocolVersion::V5_0,
-            BridgeProtocol::V3_1_1 => ProtocolVersion::V3_1_1,
-        },
+        version: version(bridge),
         client_id: &bridge.remote_client_id,
         user: bridge.remote_user.as_deref(),
         password: bridge.remote_password.as_deref(),
@@ -280,12 +297,11 @@ impl Crossing<'_> {
         match side {
             Side::Local => {
                 self.local_is_up = true;
-                self.local.subscribe(bridge.topics.local_subscriptions())?;
+                self.local.subscribe(bridge.topics.local_subscriptions());
             }
             Side::Remote => {
                 self.remote_is_up = true;
-                self.remote
-                    .subscribe(bridge.topics.remote_subscriptions())?;
+                self.remote.subscribe(bridge.topics.remote_subscriptions());
             }
         }
         if self.local_is_up && self.remote_is_up {

@@ -11,19 +11,20 @@ use amqp_codec::connection::{
 use amqp_codec::method::{basic, confirm, queue};
 use amqp_codec::{PropertiesBuf, PropertyFields};
 
+use super::way::At;
 use super::{AMQP_QUEUE, Client, Shared, talk};
 
 /// Publishes that wait for their confirms.
 const OPEN: usize = 30;
 
-pub(super) fn publish(shared: &Shared, port: u16, start: Instant, stop: &AtomicBool) {
+pub(super) fn publish(shared: &Shared, at: &At, start: Instant, stop: &AtomicBool) {
     let mut publisher = Publisher {
         shared,
         client: ClientConnection::new(start.elapsed(), ClientConfig::default()),
         open: BTreeMap::new(),
         ready: false,
     };
-    talk(port, start, stop, &mut publisher);
+    talk(at, start, stop, &mut publisher);
 }
 
 struct Publisher<'a> {
@@ -106,7 +107,7 @@ impl Client for Publisher<'_> {
 
 pub(super) fn consume(
     shared: &Shared,
-    port: u16,
+    at: &At,
     start: Instant,
     stop: &AtomicBool,
     queues: &[&str],
@@ -116,7 +117,7 @@ pub(super) fn consume(
         client: ClientConnection::new(start.elapsed(), ClientConfig::default()),
         queues,
     };
-    talk(port, start, stop, &mut consumer);
+    talk(at, start, stop, &mut consumer);
 }
 
 /// Acknowledges two of three messages, so that some come again after each kill.

@@ -5,18 +5,22 @@
 //! place of a directory.
 
 mod amqp;
+mod bridge;
 mod mqtt;
 mod stomp;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::certificates::Certificates;
+use way::{At, Trust, WAYS, Way, trust};
 
 /// The durable queues that are published to.
 const AMQP_QUEUE: &str = "kill.amqp";
@@ -61,6 +65,32 @@ impl Shared {
         }
     }
 
+    /// Waits as long as something arrives, however much there is.
+    fn settle(&self) {
+        let mut last = (Instant::now(), 0);
+        loop {
+            std::thread::sleep(Duration::from_millis(50));
+            let ledger = self.ledger();
+            if ledger.received.len() != last.1 {
+                last = (Instant::now(), ledger.received.len());
+            }
+            let enough = if ledger.missing.is_empty() { 1 } else { 20 };
+            if last.0.elapsed() > Duration::from_secs(enough) {
+                break;
+            }
+        }
+    }
+
+    fn assert_nothing_missing(&self) {
+        let missing = &self.ledger().missing;
+        assert!(
+            missing.is_empty(),
+            "{} lost, such as {:?}",
+            missing.len(),
+            missing.iter().take(9).collect::<Vec<_>>()
+        );
+    }
+
     fn receive(&self, body: &[u8]) {
         let body = String::from_utf8_lossy(body).into_owned();
         let mut ledger = self.ledger();
@@ -78,26 +108,19 @@ trait Client {
 }
 
 /// Lets a client talk until it is done, the server is gone, or `stop` is set.
-fn talk(port: u16, start: Instant, stop: &AtomicBool, client: &mut dyn Client) {
-    let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) else {
+fn talk(at: &At, start: Instant, stop: &AtomicBool, client: &mut dyn Client) {
+    let Ok(mut carrier) = at.connect() else {
         return;
     };
-    socket
-        .set_read_timeout(Some(Duration::from_millis(5)))
-        .unwrap();
     let (mut out, mut input) = (Vec::new(), Vec::new());
     while !stop.load(Ordering::Relaxed) && !client.is_done() {
         client.transmit(start.elapsed(), &mut out);
-        if socket.write_all(&out).is_err() {
+        if carrier.send(&out).is_err() {
             return;
         }
         out.clear();
-        let mut chunk = [0; 16 * 1024];
-        match socket.read(&mut chunk) {
-            Ok(0) => return,
-            Ok(len) => input.extend(&chunk[..len]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(_) => return,
+        if carrier.receive(&mut input).is_err() {
+            return;
         }
         let mut rest = &input[..];
         client.receive(start.elapsed(), &mut rest);
@@ -109,40 +132,68 @@ fn talk(port: u16, start: Instant, stop: &AtomicBool, client: &mut dyn Client) {
 /// A server process. Dropping it kills it.
 struct Process {
     child: Child,
-    /// AMQP, MQTT, STOMP.
-    ports: [u16; 3],
+    /// AMQP, MQTT, STOMP, and that for everything.
+    ports: [u16; 4],
 }
 
+/// The sub-protocols of WebSocket of AMQP, MQTT and STOMP.
+const WEB_SOCKET: [Option<&str>; 3] = [None, Some("mqtt"), Some("v12.stomp")];
+
 impl Process {
-    fn start(data: &Path) -> Self {
+    fn start(store: [OsString; 2], certificates: &Certificates, more: &[String]) -> Self {
+        let tls = ["certificate", "key"].map(|what| {
+            let file = certificates.file(match what {
+                "key" => "server.key",
+                _ => "server.pem",
+            });
+            format!("--tls-{what}={}", file.display())
+        });
         let mut child = Command::new(env!("CARGO_BIN_EXE_mq-server"))
             .args([
                 "--amqp=127.0.0.1:0",
                 "--mqtt=127.0.0.1:0",
                 "--stomp=127.0.0.1:0",
+                "--listen=any://127.0.0.1:0",
             ])
+            .args(tls)
             // Small files, so that some are forgotten and others begun in each round.
             .arg("--set=data_file_bytes=65536")
             .arg("--log-level=warn")
-            .args(store(data))
+            .args(store)
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ports: Vec<u16> = lines
-            .take(3)
+            .take(4)
             .map(|line| line.unwrap().rsplit(':').next().unwrap().parse().unwrap())
             .collect();
         let ports = ports.try_into().expect("a server that has started");
         Self { child, ports }
     }
+
+    /// Where a client of a protocol finds it.
+    fn at(&self, protocol: usize, way: Way, trust: &Trust) -> At {
+        At {
+            plain: self.ports[protocol],
+            any: self.ports[3],
+            way,
+            web_socket: WEB_SOCKET[protocol],
+            trust: Arc::clone(trust),
+        }
+    }
+
+    fn kill(&mut self) {
+        // SIGKILL. It may have ended by itself, which what follows would show.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // SIGKILL. It may have ended by itself, which what follows would show.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -159,8 +210,20 @@ fn kills() -> u64 {
     kills.map_or(20, |kills| kills.parse().expect("MQ_KILLS is a number"))
 }
 
+/// Messages of QoS 2 that have arrived more than once.
+fn twice(ledger: &Ledger) -> Vec<String> {
+    let received = ledger.received.iter();
+    received
+        .filter(|(body, count)| body.starts_with("mqtt2") && **count > 1)
+        .map(|(body, _)| body.clone())
+        .collect()
+}
+
+/// The way differs from round to round: TCP, TLS, WebSocket, and both.
 #[test]
 fn what_was_confirmed_outlives_any_kill() {
+    let certificates = Certificates::new();
+    let trust = trust(&certificates.file("ca.pem"));
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let shared = Shared::default();
@@ -169,16 +232,19 @@ fn what_was_confirmed_outlives_any_kill() {
     let mut subscriber = mqtt::Endpoint::new("subscriber");
     // The subscription is there before anything is published.
     {
-        let process = Process::start(&data);
+        let process = Process::start(store(&data), &certificates, &[]);
         let stop = AtomicBool::new(false);
-        subscriber.subscribe(&shared, process.ports[1], start, &stop);
+        subscriber.subscribe(&shared, &process.at(1, Way::Tcp, &trust), start, &stop);
     }
     for round in 0..kills() {
-        let process = Process::start(&data);
+        let process = Process::start(store(&data), &certificates, &[]);
         let stop = AtomicBool::new(false);
+        let way = |more| WAYS[(round as usize + more) % WAYS.len()];
+        let [amqp, mqtt, stomp] = [0, 1, 2].map(|n| process.at(n, way(n), &trust));
+        let from = process.at(1, way(3), &trust);
         std::thread::scope(|scope| {
             let (shared, stop) = (&shared, &stop);
-            let [amqp, mqtt, stomp] = process.ports;
+            let (amqp, mqtt, stomp, from) = (&amqp, &mqtt, &stomp, &from);
             scope.spawn(move || amqp::publish(shared, amqp, start, stop));
             // The other queue is left to grow in every other round, and never for long: how
             // long a start takes depends on what is stored.
@@ -187,46 +253,27 @@ fn what_was_confirmed_outlives_any_kill() {
             scope.spawn(move || stomp::publish(shared, stomp, start, stop));
             let (publisher, subscriber) = (&mut publisher, &mut subscriber);
             scope.spawn(move || publisher.publish(shared, mqtt, start, stop));
-            scope.spawn(move || subscriber.receive(shared, mqtt, start, stop));
+            scope.spawn(move || subscriber.receive(shared, from, start, stop));
             // From before the first confirm to some hundred later.
             std::thread::sleep(Duration::from_millis(10 + round * 37 % 250));
             drop(process);
             stop.store(true, Ordering::Relaxed);
         });
     }
-    let process = Process::start(&data);
-    let [amqp, mqtt, _] = process.ports;
+    let process = Process::start(store(&data), &certificates, &[]);
+    let [amqp, mqtt] = [0, 1].map(|n| process.at(n, Way::Tcp, &trust));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (shared, stop) = (&shared, &stop);
+        let (amqp, mqtt) = (&amqp, &mqtt);
         scope.spawn(|| amqp::consume(shared, amqp, start, stop, &[AMQP_QUEUE, STOMP_QUEUE]));
         scope.spawn(|| subscriber.receive(shared, mqtt, start, stop));
         scope.spawn(|| publisher.finish(shared, mqtt, start, stop));
-        // However much there is, it is waited for as long as something arrives.
-        let mut last = (Instant::now(), 0);
-        loop {
-            std::thread::sleep(Duration::from_millis(50));
-            let ledger = shared.ledger();
-            if ledger.received.len() != last.1 {
-                last = (Instant::now(), ledger.received.len());
-            }
-            let enough = if ledger.missing.is_empty() { 1 } else { 20 };
-            if last.0.elapsed() > Duration::from_secs(enough) {
-                break;
-            }
-        }
+        shared.settle();
         stop.store(true, Ordering::Relaxed);
     });
-    {
-        let missing = &shared.ledger().missing;
-        assert!(
-            missing.is_empty(),
-            "{} lost, such as {:?}",
-            missing.len(),
-            missing.iter().take(9).collect::<Vec<_>>()
-        );
-    }
-    let retained = mqtt::retained(mqtt, start);
+    shared.assert_nothing_missing();
+    let retained = mqtt::retained(&mqtt, start);
     let ledger = shared.ledger();
     assert!(
         retained >= ledger.retained,
@@ -234,12 +281,7 @@ fn what_was_confirmed_outlives_any_kill() {
         ledger.retained
     );
     // MQTT 3.1.1 section 4.3.3: exactly once.
-    let twice = ledger
-        .received
-        .iter()
-        .filter(|(body, count)| body.starts_with("mqtt2") && **count > 1);
-    let twice: Vec<_> = twice.collect();
-    assert!(twice.is_empty(), "received more than once: {twice:?}");
+    assert_eq!(twice(&ledger), Vec::<String>::new(), "more than once");
     for publisher in ["amqp", "stomp", "mqtt1", "mqtt2"] {
         let confirmed = ledger.confirmed.get(publisher).copied().unwrap_or(0);
         println!("{publisher}: {confirmed} confirmed");

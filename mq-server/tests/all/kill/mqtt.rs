@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mqtt_codec::connection::{ClientConfig, ClientConnection, ClientEvent, Message, Session};
 use mqtt_codec::{Connect, PacketIdentifier, Properties, ProtocolVersion, QoS, Subscription};
 
+use super::way::At;
 use super::{Client, Shared, talk};
 
 /// Messages that wait for their acknowledgement.
@@ -29,44 +30,32 @@ impl Endpoint {
     }
 
     /// Publishes with QoS 1 and 2, and retained, until the server is gone.
-    pub(super) fn publish(
-        &mut self,
-        shared: &Shared,
-        port: u16,
-        start: Instant,
-        stop: &AtomicBool,
-    ) {
-        self.talk(shared, port, start, stop, Task::Publish);
+    pub(super) fn publish(&mut self, shared: &Shared, at: &At, start: Instant, stop: &AtomicBool) {
+        self.talk(shared, at, start, stop, Task::Publish);
     }
 
     /// Has what is open acknowledged.
-    pub(super) fn finish(&mut self, shared: &Shared, port: u16, start: Instant, stop: &AtomicBool) {
-        self.talk(shared, port, start, stop, Task::Finish);
+    pub(super) fn finish(&mut self, shared: &Shared, at: &At, start: Instant, stop: &AtomicBool) {
+        self.talk(shared, at, start, stop, Task::Finish);
     }
 
     /// Subscribes, and ends when that is acknowledged.
     pub(super) fn subscribe(
         &mut self,
         shared: &Shared,
-        port: u16,
+        at: &At,
         start: Instant,
         stop: &AtomicBool,
     ) {
-        self.talk(shared, port, start, stop, Task::Subscribe);
+        self.talk(shared, at, start, stop, Task::Subscribe);
     }
 
     /// Receives what it has subscribed to before, until the server is gone.
-    pub(super) fn receive(
-        &mut self,
-        shared: &Shared,
-        port: u16,
-        start: Instant,
-        stop: &AtomicBool,
-    ) {
-        self.talk(shared, port, start, stop, Task::Receive);
+    pub(super) fn receive(&mut self, shared: &Shared, at: &At, start: Instant, stop: &AtomicBool) {
+        self.talk(shared, at, start, stop, Task::Receive);
     }
 
-    fn talk(&mut self, shared: &Shared, port: u16, start: Instant, stop: &AtomicBool, task: Task) {
+    fn talk(&mut self, shared: &Shared, at: &At, start: Instant, stop: &AtomicBool, task: Task) {
         let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
         let connect = Connect::resume(ProtocolVersion::V3_1_1, self.name.try_into().unwrap());
         let session = std::mem::take(&mut self.session);
@@ -79,7 +68,7 @@ impl Endpoint {
             is_open: false,
             is_done: false,
         };
-        talk(port, start, stop, &mut conversation);
+        talk(at, start, stop, &mut conversation);
         self.open = conversation.open;
         self.session = conversation.client.into_session();
     }
@@ -181,7 +170,7 @@ impl Client for Conversation<'_> {
 }
 
 /// The number of the retained message.
-pub(super) fn retained(port: u16, start: Instant) -> u64 {
+pub(super) fn retained(at: &At, start: Instant) -> u64 {
     let shared = Shared::default();
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let connect = Connect::clean(ProtocolVersion::V3_1_1, "reader".try_into().unwrap());
@@ -193,7 +182,7 @@ pub(super) fn retained(port: u16, start: Instant) -> u64 {
         shared: &shared,
         until: Instant::now() + Duration::from_secs(10),
     };
-    talk(port, start, &AtomicBool::new(false), &mut reader);
+    talk(at, start, &AtomicBool::new(false), &mut reader);
     let ledger = shared.ledger();
     let body = ledger.received.keys().next();
     body.map_or(0, |body| body["retained ".len()..].parse().unwrap())
@@ -226,5 +215,52 @@ impl Client for Reader<'_> {
 
     fn is_done(&self) -> bool {
         !self.shared.ledger().received.is_empty() || Instant::now() > self.until
+    }
+}
+
+/// Waits until the bridge of a server is connected, which it says of itself.
+pub(super) fn bridged(at: &At, start: Instant) {
+    let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
+    let connect = Connect::clean(ProtocolVersion::V3_1_1, "watcher".try_into().unwrap());
+    client
+        .connect(start.elapsed(), &connect, Session::new())
+        .unwrap();
+    let mut watcher = Watcher {
+        client,
+        is_up: false,
+        until: Instant::now() + Duration::from_secs(20),
+    };
+    talk(at, start, &AtomicBool::new(false), &mut watcher);
+    assert!(watcher.is_up, "the bridge is not connected");
+}
+
+/// Waits for the state of a bridge.
+struct Watcher {
+    client: ClientConnection,
+    is_up: bool,
+    until: Instant,
+}
+
+impl Client for Watcher {
+    fn transmit(&mut self, now: Duration, out: &mut Vec<u8>) {
+        self.client.poll_transmit(now, out);
+    }
+
+    fn receive(&mut self, now: Duration, input: &mut &[u8]) {
+        while let Ok(Some(event)) = self.client.receive(now, input) {
+            match event {
+                ClientEvent::ConnAck(_) => {
+                    let state = "$SYS/broker/connection/kill/state";
+                    let filters = [Subscription::new(state, QoS::AtMostOnce)];
+                    self.client.subscribe(&filters, Properties::EMPTY).unwrap();
+                }
+                ClientEvent::Publish(publish) => self.is_up |= publish.payload == b"1",
+                _ => {}
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_up || Instant::now() > self.until
     }
 }

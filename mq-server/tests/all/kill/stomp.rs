@@ -8,12 +8,13 @@ use stomp_codec::connection::{
     ClientConfig, ClientConnection, ClientEvent, ConnectOptions, Options, ReceiptId,
 };
 
+use super::way::At;
 use super::{Client, STOMP_QUEUE, Shared, talk};
 
 /// Messages that wait for their receipts.
 const OPEN: usize = 10;
 
-pub(super) fn publish(shared: &Shared, port: u16, start: Instant, stop: &AtomicBool) {
+pub(super) fn publish(shared: &Shared, at: &At, start: Instant, stop: &AtomicBool) {
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let options = ConnectOptions {
         host: "/",
@@ -26,7 +27,7 @@ pub(super) fn publish(shared: &Shared, port: u16, start: Instant, stop: &AtomicB
         open: BTreeMap::new(),
         ready: false,
     };
-    talk(port, start, stop, &mut publisher);
+    talk(at, start, stop, &mut publisher);
 }
 
 struct Publisher<'a> {
