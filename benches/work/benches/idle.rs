@@ -19,9 +19,9 @@ const CONNECTIONS: usize = 10_000;
 type Row = (Protocol, fn(usize) -> Vec<Vec<u8>>, [usize; 2]);
 
 const ROWS: [Row; 3] = [
-    (Protocol::Mqtt, mqtt, [2_150, 1_300]),
-    (Protocol::Stomp, stomp, [5_600, 5_600]),
-    (Protocol::Amqp, amqp, [4_500, 4_500]),
+    (Protocol::Mqtt, mqtt, [1_700, 740]),
+    (Protocol::Stomp, stomp, [5_300, 2_850]),
+    (Protocol::Amqp, amqp, [4_250, 2_100]),
 ];
 
 fn mqtt(n: usize) -> Vec<Vec<u8>> {

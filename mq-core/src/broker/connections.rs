@@ -17,7 +17,21 @@ pub(super) struct Connections(NumberMap<ConnectionId, Kept>);
 /// In boxes: a map of numbers wants small values.
 enum Kept {
     InUse(Box<Connection>),
-    Idle(Box<Idle>),
+    /// None for as long as it takes to have it in use again.
+    Idle(Option<Box<Idle>>),
+}
+
+impl Kept {
+    #[inline]
+    fn in_use(&mut self) -> Option<&mut Connection> {
+        if let Self::Idle(idle) = self {
+            *self = Self::InUse(Box::new(idle.take()?.wake()));
+        }
+        match self {
+            Self::InUse(connection) => Some(connection),
+            Self::Idle(_) => None,
+        }
+    }
 }
 
 /// A connection with nothing under way.
@@ -61,12 +75,15 @@ impl Connections {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, Look<'_>)> {
-        self.0.iter().map(|(id, kept)| {
+        self.0.iter().filter_map(|(id, kept)| {
             let look = match kept {
                 Kept::InUse(connection) => Look::InUse(connection),
-                Kept::Idle(idle) => Look::Idle(idle.protocol, &idle.login),
+                Kept::Idle(idle) => {
+                    let idle = idle.as_ref()?;
+                    Look::Idle(idle.protocol, &idle.login)
+                }
             };
-            (id, look)
+            Some((id, look))
         })
     }
 
@@ -85,25 +102,13 @@ impl Connections {
     /// A connection, which is in use from here on.
     #[inline]
     pub(super) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
-        if let Some(Kept::Idle(_)) = self.0.get(id) {
-            self.wake(*id);
-        }
-        match self.0.get_mut(id)? {
-            Kept::InUse(connection) => Some(connection),
-            Kept::Idle(_) => None,
-        }
-    }
-
-    fn wake(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.remove(&id) {
-            self.0.insert(id, Kept::InUse(connection));
-        }
+        self.0.get_mut(id)?.in_use()
     }
 
     pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Box<Connection>> {
         Some(match self.0.remove(id)? {
             Kept::InUse(connection) => connection,
-            Kept::Idle(idle) => Box::new(idle.wake()),
+            Kept::Idle(idle) => Box::new(idle?.wake()),
         })
     }
 
@@ -125,6 +130,6 @@ impl Connections {
             login,
             slow_consumers: connection.slow_consumers.take(),
         };
-        self.0.insert(id, Kept::Idle(Box::new(idle)));
+        self.0.insert(id, Kept::Idle(Some(Box::new(idle))));
     }
 }
