@@ -24,6 +24,9 @@ const WINDOW: usize = STRIDE + BLOCK_HEAD;
 /// What is kept of the buffer between two groups.
 const KEEP: usize = 1 << 20;
 
+/// However little room there is, so many bytes are worth a file.
+const SMALLEST: u64 = 1 << 20;
+
 /// A log in files of about the same size.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -234,9 +237,12 @@ impl Log {
 
     /// The file that the next group goes to, and whether it is a new one.
     fn target(&mut self) -> Result<(Active, bool), StoreError> {
+        // Room is given back by whole files: where there is little left, they are small.
+        let room = self.files.free().map_or(u64::MAX, |free| free / 4);
+        let size = self.segment_size.min(room.max(SMALLEST));
         let is_full = |active: &Active| {
             let segment = self.segments.get(&active.start);
-            segment.is_none_or(|segment| segment.len >= self.segment_size)
+            segment.is_none_or(|segment| segment.len >= size)
         };
         if let Some(active) = self.active.take_if(|active| !is_full(active)) {
             return Ok((active, false));
