@@ -113,7 +113,8 @@ impl BadDisk {
 
 impl Files for BadDisk {
     fn free(&self) -> io::Result<u64> {
-        Ok(u64::MAX)
+        let room = self.state().room;
+        Ok(room.map_or(u64::MAX, |room| room as u64))
     }
 
     fn path(&self) -> &Path {

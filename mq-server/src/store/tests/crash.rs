@@ -2,6 +2,7 @@
 
 use super::bad_disk::{BadDisk, Random};
 use super::{batch, batches, content, recover};
+use crate::store::files::Files;
 use crate::store::{Batch, Store};
 
 /// The values of the environment's `MQ_SEED`, or many.
@@ -123,6 +124,23 @@ fn a_full_disk_takes_the_same_batches_when_there_is_room() {
     disk.set_room(None);
     log.append(&group).unwrap();
     assert_eq!(log.read(90, 800).unwrap(), content(90, 800));
+}
+
+/// Room is given back by whole files: where it is short, what is consumed must not wait until a
+/// large one is full.
+#[test]
+fn files_are_small_where_there_is_little_room() {
+    const PART: usize = 1 << 20;
+    for (room, files) in [(None, 1), (Some(8 * PART), 2)] {
+        let disk = BadDisk::default();
+        let (mut log, ..) = recover(disk.clone(), 64 << 20).unwrap();
+        log.append(&batches(0, &[3 * PART])).unwrap();
+        disk.set_room(room);
+        log.append(&batches(3 * PART as u64, &[10])).unwrap();
+        assert_eq!(disk.names().unwrap().len(), files, "{room:?}");
+        log.trim(3 * PART as u64).unwrap();
+        assert_eq!(disk.names().unwrap().len(), 1, "{room:?}");
+    }
 }
 
 /// All batches of one group cost one sync.
