@@ -7,16 +7,6 @@ use crate::number_map::Number;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueId(pub(crate) u64);
 
-impl Number for QueueId {
-    fn number(self) -> u64 {
-        self.0
-    }
-
-    fn of(number: u64) -> Self {
-        Self(number)
-    }
-}
-
 /// A consumer, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsumerId(pub(crate) u64);

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound::{Excluded, Unbounded};
 
 use super::advice::{Advice, Happened, Topics};
 use super::dead_letter::{Reason, is_cycle, letter};
@@ -20,7 +21,6 @@ use crate::model::request::ChannelNumber;
 use crate::model::shared::Shared;
 use crate::model::statistics::{QueueStatistics, Statistics};
 use crate::model::{ConnectionId, Notice};
-use crate::number_map::NumberMap;
 
 /// What is to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,8 @@ const LETTERS: usize = 16;
 /// The queues of a virtual host.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    /// In boxes: a map of numbers wants small values.
-    pub(super) all: NumberMap<QueueId, Box<Queue>>,
+    /// In boxes: they are large, and a map keeps room for more than there are.
+    pub(super) all: BTreeMap<QueueId, Box<Queue>>,
     pub(super) names: BTreeMap<Name, QueueId>,
     /// Queues that take only some of the messages that are routed to them.
     pub(super) selective: usize,
@@ -467,8 +467,8 @@ impl Queues {
         shared: &mut Shared,
         after: Option<QueueId>,
     ) -> Option<QueueId> {
-        let from = after.map_or(0, |QueueId(id)| id + 1);
-        let (id, _) = self.all.range(QueueId(from)..).next()?;
+        let after = (after.map_or(Unbounded, Excluded), Unbounded);
+        let (&id, _) = self.all.range(after).next()?;
         self.apply_policies_to(shared, id);
         // It may be too long now, or have room.
         self.list(id);
