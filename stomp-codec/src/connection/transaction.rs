@@ -214,12 +214,13 @@ impl Transactions {
         Ok(operations.collect())
     }
 
-    /// Drops all of them ("will be implicitly aborted").
-    // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
+    /// Whether none is open, and no frame of one is on its way.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.partial.is_none()
     }
 
+    /// Drops all of them ("will be implicitly aborted").
+    // keeps: stomp12/BEGIN/aborted, stomp11/BEGIN/aborted
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
