@@ -26,6 +26,9 @@ pub struct IdleConnection {
     send: Option<Duration>,
 }
 
+/// To put away more channels than these, and back, would take too long for one call.
+const FEW: usize = 16;
+
 /// A channel on which nothing is under way.
 #[derive(Clone, Debug)]
 struct IdleChannel {
@@ -41,8 +44,8 @@ struct IdleChannel {
 impl Connection<Server> {
     /// What there is of this connection, if it is idle: open, read from, nothing waits to be
     /// sent, no request waits for its answer and no publish for its confirm, no channel is
-    /// opening or closing and no content coming or going, and the last call of
-    /// [`receive`](Self::receive) left nothing over.
+    /// opening or closing and no content coming or going, the last call of
+    /// [`receive`](Self::receive) left nothing over, and there are no more than 16 channels.
     #[must_use]
     pub fn idle(&self) -> Option<IdleConnection> {
         // A field that is new does not compile until it is known whether it matters here.
@@ -72,7 +75,7 @@ impl Connection<Server> {
             *phase == Phase::Open && error.is_none() && timers.reading == Reading::Running;
         let is_quiet =
             transmit.len() == 0 && sending.is_empty() && *left_over == 0 && *updating == 0;
-        if !is_open || !is_quiet {
+        if !is_open || !is_quiet || channels.len() > FEW {
             return None;
         }
         let channels = channels.iter().map(|(number, channel)| {

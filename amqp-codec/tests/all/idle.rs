@@ -39,7 +39,7 @@ type Row = (
     fn(&mut ServerConnection),
 );
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     (
         "something is to be sent",
         |server| server.handle_timeout(at(5)).unwrap(),
@@ -97,6 +97,15 @@ const ROWS: [Row; 9] = [
             server.poll_transmit(NOW, &mut Vec::new());
         },
         |server| feed(server, &method(1, channel::CloseOk {})),
+    ),
+    (
+        "it has more than 16 channels",
+        |server| {
+            for number in 2..=17 {
+                feed(server, &method(number, channel::Open {}));
+            }
+        },
+        |server| feed(server, &method(9, channel::Close::default())),
     ),
     (
         "it is not read from",

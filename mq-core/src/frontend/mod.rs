@@ -114,6 +114,10 @@ fn identity(config: &Config, terms: &Terms, user: &str, password: &[u8]) -> Iden
     }
 }
 
+/// Who has more consumers is not taken for idle: to put them away and back takes a time for each,
+/// in one call.
+const FEW: usize = 16;
+
 /// What one call of [`FrontEnd::receive`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -184,7 +188,8 @@ pub trait FrontEnd {
 
     /// What there is of the connection, if it is idle and that takes less room. It may be kept
     /// in place of the front end, which [`IdleFrontEnd::resume`] makes of it again. Nothing is
-    /// to be under way between the front end and the model. None: it stays as it is.
+    /// to be under way between the front end and the model. None: it stays as it is. It does a
+    /// bounded amount, as does `resume`: of a connection with many consumers nothing is to be had.
     fn idle(&self) -> Option<Box<dyn IdleFrontEnd>>;
 
     /// Says goodbye because the broker stops.

@@ -38,10 +38,14 @@ pub struct IdleConnection {
     send: Option<Duration>,
 }
 
+/// To put away more subscriptions than these, and back, would take too long for one call.
+const FEW: usize = 16;
+
 impl Connection<Server> {
     /// What there is of this connection, if it is idle: open, read from, nothing waits to be
     /// sent, no message waits to be acknowledged, no transaction is open and no body coming or
-    /// going, and the last call of [`receive`](Self::receive) left nothing over.
+    /// going, the last call of [`receive`](Self::receive) left nothing over, and there are no
+    /// more than 16 subscriptions.
     #[must_use]
     pub fn idle(&self) -> Option<IdleConnection> {
         // A field that is new does not compile until it is known whether it matters here.
@@ -72,7 +76,7 @@ impl Connection<Server> {
             && partial.is_none()
             && last_words.is_none();
         let is_settled = deciding.is_none() && farewell.is_none() && transactions.is_empty();
-        if !is_open || !is_quiet || !is_settled {
+        if !is_open || !is_quiet || !is_settled || subscriptions.len() > FEW {
             return None;
         }
         let (subscriptions, ever) = subscriptions.idle()?;

@@ -59,7 +59,7 @@ type Row = (
     fn(&mut ServerConnection),
 );
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     (
         "something is to be sent",
         |server| server.handle_timeout(s(8)).unwrap(),
@@ -105,6 +105,17 @@ const ROWS: [Row; 6] = [
         },
         |server| {
             server.send_body(b"x").unwrap();
+        },
+    ),
+    (
+        "it has more than 16 subscriptions",
+        |server| {
+            for id in 1..=17 {
+                feed(server, &format!("SUBSCRIBE\nid:{id}\ndestination:/a\n\n^@"));
+            }
+        },
+        |server| {
+            feed(server, "UNSUBSCRIBE\nid:9\n\n^@");
         },
     ),
     (

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::few_map::FewMap;
 use crate::frontend::last_name::LastRoute;
 use crate::frontend::link::Link;
-use crate::frontend::{FrontEnd, IdleFrontEnd};
+use crate::frontend::{FEW, FrontEnd, IdleFrontEnd};
 use crate::model::ConnectionId;
 use crate::model::message::Name;
 use crate::names::Names;
@@ -47,7 +47,12 @@ impl IdleAmqp {
         if *closing || !link.is_empty() || *held_bodies > 0 {
             return None;
         }
+        // It has few channels.
         let codec = codec.idle()?;
+        let consumers = channels.values().map(|channel| channel.tags.len());
+        if consumers.sum::<usize>() > FEW {
+            return None;
+        }
         let channels = channels.iter();
         let channels = channels.map(|(number, channel)| Some((*number, channel.idle()?)));
         Some(Self {

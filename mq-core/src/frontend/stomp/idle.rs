@@ -10,7 +10,7 @@ use super::{Receiver, Session, StompFrontEnd, codec_config};
 use crate::config::Config;
 use crate::frontend::last_name::{LastName, LastRoute};
 use crate::frontend::link::Link;
-use crate::frontend::{FrontEnd, IdleFrontEnd};
+use crate::frontend::{FEW, FrontEnd, IdleFrontEnd};
 use crate::model::ConnectionId;
 use crate::model::message::Name;
 use crate::model::queue::ConsumerId;
@@ -83,6 +83,10 @@ impl IdleStomp {
         } = session.as_ref()?;
         let is_settled = held.is_empty() && receipts.is_empty() && committing.is_empty();
         if !link.is_empty() || !is_settled || farewell.is_some() {
+            return None;
+        }
+        let most = consumers.len().max(durable.len()).max(temporary.len());
+        if most > FEW {
             return None;
         }
         let codec = codec.idle()?;
