@@ -125,7 +125,7 @@ fn balance(s: &Statistics) -> u64 {
     gone + s.ready + s.unacknowledged
 }
 
-/// Tells the broker that the peer takes what is sent, until nothing more comes. Returns how many messages
+/// Lets the peer take what is sent, until nothing more comes. Returns how many messages
 /// it has been sent in all.
 fn take_all(world: &mut World, id: ConnectionId) -> usize {
     while world.socket(id).untold > 0 {
@@ -265,7 +265,7 @@ fn who_is_too_slow_is_disconnected() {
             let kept = statistics.ready + statistics.unacknowledged;
             assert_eq!(kept, MESSAGES as u64, "{name}");
         }
-        // It is told, after what is on its way.
+        // The goodbye comes after what is on its way.
         let received = &world.socket(id).received;
         let goodbye: &[u8] = match name.split_once(',').unwrap().0 {
             "AMQP" => b"slow consumer",

@@ -171,7 +171,22 @@ impl Client for Conversation<'_> {
 
 /// The number of the retained message.
 pub(super) fn retained(at: &At, start: Instant) -> u64 {
-    let shared = Shared::default();
+    let body = read(at, start, "retained", |_| true);
+    body.map_or(0, |body| {
+        let text = std::str::from_utf8(&body).unwrap();
+        text["retained ".len()..].parse().unwrap()
+    })
+}
+
+/// Waits until the bridge of a server is connected, which it says of itself.
+pub(super) fn bridged(at: &At, start: Instant) {
+    let state = "$SYS/broker/connection/kill/state";
+    let is_up = read(at, start, state, |payload| payload == b"1").is_some();
+    assert!(is_up, "the bridge is not connected");
+}
+
+/// The first message on a topic that is wanted, if it comes in 20 seconds.
+fn read(at: &At, start: Instant, topic: &str, wanted: fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
     let connect = Connect::clean(ProtocolVersion::V3_1_1, "reader".try_into().unwrap());
     client
@@ -179,19 +194,21 @@ pub(super) fn retained(at: &At, start: Instant) -> u64 {
         .unwrap();
     let mut reader = Reader {
         client,
-        shared: &shared,
-        until: Instant::now() + Duration::from_secs(10),
+        topic,
+        wanted,
+        found: None,
+        until: Instant::now() + Duration::from_secs(20),
     };
     talk(at, start, &AtomicBool::new(false), &mut reader);
-    let ledger = shared.ledger();
-    let body = ledger.received.keys().next();
-    body.map_or(0, |body| body["retained ".len()..].parse().unwrap())
+    reader.found
 }
 
-/// Waits for the first message on the topic.
+/// Waits for a message on a topic.
 struct Reader<'a> {
     client: ClientConnection,
-    shared: &'a Shared,
+    topic: &'a str,
+    wanted: fn(&[u8]) -> bool,
+    found: Option<Vec<u8>>,
     until: Instant,
 }
 
@@ -204,63 +221,18 @@ impl Client for Reader<'_> {
         while let Ok(Some(event)) = self.client.receive(now, input) {
             match event {
                 ClientEvent::ConnAck(_) => {
-                    let filters = [Subscription::new("retained", QoS::AtMostOnce)];
+                    let filters = [Subscription::new(self.topic, QoS::AtMostOnce)];
                     self.client.subscribe(&filters, Properties::EMPTY).unwrap();
                 }
-                ClientEvent::Publish(publish) => self.shared.receive(publish.payload),
+                ClientEvent::Publish(publish) if (self.wanted)(publish.payload) => {
+                    self.found.get_or_insert_with(|| publish.payload.to_vec());
+                }
                 _ => {}
             }
         }
     }
 
     fn is_done(&self) -> bool {
-        !self.shared.ledger().received.is_empty() || Instant::now() > self.until
-    }
-}
-
-/// Waits until the bridge of a server is connected, which it says of itself.
-pub(super) fn bridged(at: &At, start: Instant) {
-    let mut client = ClientConnection::new(start.elapsed(), ClientConfig::default());
-    let connect = Connect::clean(ProtocolVersion::V3_1_1, "watcher".try_into().unwrap());
-    client
-        .connect(start.elapsed(), &connect, Session::new())
-        .unwrap();
-    let mut watcher = Watcher {
-        client,
-        is_up: false,
-        until: Instant::now() + Duration::from_secs(20),
-    };
-    talk(at, start, &AtomicBool::new(false), &mut watcher);
-    assert!(watcher.is_up, "the bridge is not connected");
-}
-
-/// Waits for the state of a bridge.
-struct Watcher {
-    client: ClientConnection,
-    is_up: bool,
-    until: Instant,
-}
-
-impl Client for Watcher {
-    fn transmit(&mut self, now: Duration, out: &mut Vec<u8>) {
-        self.client.poll_transmit(now, out);
-    }
-
-    fn receive(&mut self, now: Duration, input: &mut &[u8]) {
-        while let Ok(Some(event)) = self.client.receive(now, input) {
-            match event {
-                ClientEvent::ConnAck(_) => {
-                    let state = "$SYS/broker/connection/kill/state";
-                    let filters = [Subscription::new(state, QoS::AtMostOnce)];
-                    self.client.subscribe(&filters, Properties::EMPTY).unwrap();
-                }
-                ClientEvent::Publish(publish) => self.is_up |= publish.payload == b"1",
-                _ => {}
-            }
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.is_up || Instant::now() > self.until
+        self.found.is_some() || Instant::now() > self.until
     }
 }
