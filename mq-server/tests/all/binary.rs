@@ -30,10 +30,14 @@ impl Drop for Running {
 
 impl Running {
     fn start(args: &[&str]) -> Self {
+        Self::start_with(args, Stdio::null())
+    }
+
+    fn start_with(args: &[&str], stderr: Stdio) -> Self {
         let mut child = server()
             .args(args)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -320,7 +324,8 @@ fn the_longest_times_are_no_trouble() {
     args.extend(longest.iter().map(String::as_str));
     let slow = "--set=slow_consumers=disconnect:9223372036854775807";
     args.push(slow);
-    let mut running = Running::start(&args);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut running = Running::start_with(&args, log.reopen().unwrap().into());
     let addresses: Vec<String> = (0..3).map(|_| running.line()).collect();
     let mut peers: Vec<TcpStream> = addresses
         .iter()
@@ -344,6 +349,9 @@ fn the_longest_times_are_no_trouble() {
     drop(stomp);
     running.signal("TERM");
     assert_eq!(running.exit_code(), Some(0));
+    // A task that panics does not change the exit code.
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    assert!(!log.contains("panicked"), "{log}");
 }
 
 /// What is done about slow consumers, the time of a login and the free disk change by SIGHUP.
