@@ -1,15 +1,13 @@
-//! Writes the corpus to start from, out of the phrasebooks:
+//! Writes the corpus to start from, out of the phrasebooks and the scripts of `log.rs`:
 //! `cargo run --no-default-features --example seeds` in `fuzz`.
 
-use std::collections::VecDeque;
+mod log;
+
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
-use bytes::Bytes;
-use mq_core::{Broker, Config, ConnectionId, Input, Output, Protocol, Store, Terms};
-use mq_fuzz::phrase::{self, Phrasebook};
+use mq_fuzz::phrase;
 use mq_fuzz::targets::ALL;
 
 const MESSAGE: &str =
@@ -104,26 +102,8 @@ fn main() -> io::Result<()> {
         }
     }
 
-    // Logs: what a broker has written by the time that a client has said all this. The first
-    // that an MQTT client says is how it logs in to a session that is kept, and two other logins
-    // follow.
-    let mqtt = |level| {
-        let mut phrases = phrase::mqtt(level).phrases;
-        let others = phrases.split_off(3);
-        Phrasebook {
-            login: phrases.swap_remove(0),
-            phrases: others,
-        }
-    };
-    for (protocol, book) in [
-        (Protocol::Amqp, phrase::amqp()),
-        (Protocol::Mqtt, mqtt(4)),
-        (Protocol::Mqtt, mqtt(5)),
-        (Protocol::Stomp, phrase::stomp("1.2")),
-    ] {
-        for some in [4, 16, usize::MAX] {
-            write(&seeds, "recovery", &log(protocol, &book, some))?;
-        }
+    for script in [log::amqp(), log::stomp(), log::mqtt(4, 4), log::mqtt(5, 16)] {
+        write(&seeds, "recovery", &log::write(script))?;
     }
 
     // Conversations: two bytes that say how the target goes about it, and all
@@ -143,56 +123,6 @@ fn main() -> io::Result<()> {
         write(&seeds, "stomp_connection", &said)?;
     }
     Ok(())
-}
-
-/// The log of a broker that has heard so many phrases. Its client logs in again when it is
-/// thrown out.
-fn log(protocol: Protocol, book: &Phrasebook, phrases: usize) -> Vec<u8> {
-    let mut config = Config::default();
-    config.store = Store::Log;
-    let now = Duration::ZERO;
-    let mut broker = Broker::new(config).expect("the settings are fine");
-    let mut log = Vec::new();
-    let mut connection = ConnectionId(0);
-    let mut is_open = false;
-    for said in book.phrases.iter().take(phrases) {
-        let mut inputs = VecDeque::new();
-        let receive = |connection, said: &[u8]| {
-            let bytes = Bytes::copy_from_slice(said);
-            Input::Received { connection, bytes }
-        };
-        if !is_open {
-            is_open = true;
-            connection.0 += 1;
-            inputs.push_back(Input::Connected {
-                connection,
-                protocol,
-                terms: Terms::default(),
-            });
-            inputs.push_back(receive(connection, &book.login));
-        }
-        inputs.push_back(receive(connection, said));
-        while let Some(input) = inputs.pop_front() {
-            broker.handle(now, input);
-            broker.handle_timeout(now);
-            while let Some(output) = broker.poll_output() {
-                match output {
-                    Output::Append { position, slices } => {
-                        let batch = slices.concat();
-                        let through = position + batch.len() as u64;
-                        log.extend(batch);
-                        inputs.push_back(Input::Durable { through });
-                    }
-                    Output::Close { connection, .. } => {
-                        is_open = false;
-                        inputs.push_back(Input::Disconnected { connection });
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-    log
 }
 
 fn conversation(how: u8, phrases: &[Vec<u8>]) -> Vec<u8> {
