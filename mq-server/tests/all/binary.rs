@@ -16,7 +16,7 @@ fn server() -> Command {
 }
 
 /// A server that is killed if the test ends before it does.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
@@ -33,7 +33,7 @@ impl Running {
         Self::start_with(args, Stdio::null())
     }
 
-    fn start_with(args: &[&str], stderr: Stdio) -> Self {
+    pub(crate) fn start_with(args: &[&str], stderr: Stdio) -> Self {
         let mut child = server()
             .args(args)
             .stdout(Stdio::piped())
@@ -44,13 +44,13 @@ impl Running {
         Self { child, stdout }
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -62,7 +62,7 @@ impl Running {
     }
 
     #[cfg(unix)]
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
             .status()
@@ -352,154 +352,6 @@ fn the_longest_times_are_no_trouble() {
     // A task that panics does not change the exit code.
     let log = std::fs::read_to_string(log.path()).unwrap();
     assert!(!log.contains("panicked"), "{log}");
-}
-
-/// What is done about slow consumers, the time of a login and the free disk change by SIGHUP.
-#[cfg(unix)]
-#[test]
-fn sighup_changes_bounds() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("mq.toml");
-    std::fs::write(&path, "login_timeout_seconds = 3600").unwrap();
-    let (config, data) = (
-        format!("--config={}", path.display()),
-        format!("--data={}", directory.path().join("data").display()),
-    );
-    let mut running = Running::start(&[
-        &data,
-        "--amqp=off",
-        "--mqtt=off",
-        "--stomp=127.0.0.1:0",
-        &config,
-    ]);
-    let line = running.line();
-    let address = line.rsplit(' ').next().unwrap().to_owned();
-    let mut publisher = stomp_client(&address);
-    let send = b"SEND\ndestination:/queue/q\nreceipt:r\n\nhello\0";
-    publisher.write_all(send).unwrap();
-    read_until(&mut publisher, "receipt-id:r");
-    std::fs::write(
-        &path,
-        "login_timeout_seconds = 1\ndisk_free_limit = 9223372036854775807",
-    )
-    .unwrap();
-    running.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let begin = Instant::now();
-        let mut silent = TcpStream::connect(&address).unwrap();
-        silent
-            .set_read_timeout(Some(Duration::from_secs(3)))
-            .unwrap();
-        let ended = silent.read(&mut [0; 1]).is_ok();
-        if ended && begin.elapsed() < Duration::from_secs(3) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "a login still has an hour");
-    }
-    // No disk has so much free. It is looked within ten seconds.
-    publisher
-        .set_read_timeout(Some(Duration::from_secs(2)))
-        .unwrap();
-    let mut chunk = [0; 4096];
-    while publisher.write_all(send).is_ok()
-        && matches!(publisher.read(&mut chunk), Ok(len) if len > 0)
-    {
-        assert!(Instant::now() < deadline, "publishers go on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    std::fs::write(&path, "disk_free_limit = 0").unwrap();
-    running.signal("HUP");
-    publisher
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    read_until(&mut publisher, "receipt-id:r");
-}
-
-/// SIGHUP changes what can change, and leaves the process alone when it cannot.
-#[cfg(unix)]
-#[test]
-fn sighup_reads_the_settings_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("mq.toml");
-    std::fs::write(&path, "max_connections = 1").unwrap();
-    let flag = format!("--config={}", path.display());
-    let mut running = Running::start(&[
-        "--ephemeral",
-        "--amqp=off",
-        "--mqtt=127.0.0.1:0",
-        "--stomp=off",
-        &flag,
-    ]);
-    let line = running.line();
-    let address = line.rsplit(' ').next().unwrap().to_owned();
-    let is_served = |peer: &mut TcpStream| {
-        peer.set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        // MQTT 3.1.1 section 3.1: CONNECT without a client identifier.
-        let _ = peer.write_all(b"\x10\x0C\0\x04MQTT\x04\x02\0\x3C\0\0");
-        matches!(peer.read(&mut [0; 4]), Ok(len) if len > 0)
-    };
-    let mut first = TcpStream::connect(&address).unwrap();
-    assert!(is_served(&mut first));
-    assert!(!is_served(&mut TcpStream::connect(&address).unwrap()));
-    for content in ["max_connections = 0", "max_connections = 2"] {
-        std::fs::write(&path, content).unwrap();
-        running.signal("HUP");
-    }
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !is_served(&mut TcpStream::connect(&address).unwrap()) {
-        assert!(Instant::now() < deadline, "the limit stays");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(running.child.try_wait().unwrap().is_none());
-}
-
-/// A policy of the file is in force for a queue that is there when SIGHUP has it read again.
-#[cfg(unix)]
-#[test]
-fn sighup_changes_policies() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("mq.toml");
-    std::fs::write(&path, "policies = []").unwrap();
-    let flag = format!("--config={}", path.display());
-    let mut running = Running::start(&[
-        "--ephemeral",
-        "--amqp=off",
-        "--mqtt=off",
-        "--stomp=127.0.0.1:0",
-        &flag,
-    ]);
-    let line = running.line();
-    let mut peer = TcpStream::connect(line.rsplit(' ').next().unwrap()).unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    let mut ask = |frame: &str| {
-        peer.write_all(frame.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\0") && !answer.ends_with(b"\0\n") {
-            let mut byte = [0];
-            peer.read_exact(&mut byte).unwrap();
-            answer.extend(byte);
-        }
-        String::from_utf8(answer).unwrap()
-    };
-    let send = "SEND\ndestination:/queue/q\nreceipt:s\n\nm\0";
-    assert!(ask("CONNECT\naccept-version:1.2\nhost:/\n\n\0").contains("CONNECTED"));
-    assert!(ask(send).contains("RECEIPT"));
-    let policy = r#"{ name = "none", virtual_host = "/", pattern = "^q$", apply_to = "queues", definition = { max-length = 0, overflow = "reject-publish" } }"#;
-    std::fs::write(&path, format!("policies = [{policy}]")).unwrap();
-    running.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let answer = ask(send);
-        if answer.contains("ERROR") {
-            break;
-        }
-        assert!(answer.contains("RECEIPT"), "{answer}");
-        assert!(Instant::now() < deadline, "the policy is not in force");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// The first line of the log says where messages are kept.

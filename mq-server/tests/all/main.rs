@@ -16,6 +16,8 @@ mod logs;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod server;
+#[cfg(unix)]
+mod sighup;
 mod store;
 mod transport;
 mod whole_client;

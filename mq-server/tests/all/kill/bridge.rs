@@ -102,11 +102,19 @@ fn nothing_is_lost(killed: Killed, topics: &'static str, version: &'static str) 
             scope.spawn(move || subscriber.receive(shared, &from, start, stop));
             // The bridge may have to come back first.
             std::thread::sleep(Duration::from_millis(100 + round * 237 % 1400));
-            let process = match killed {
-                Killed::Here => &mut here,
-                Killed::There => &mut there,
-            };
-            process.kill();
+            match killed {
+                Killed::Here => here.kill(),
+                Killed::There => {
+                    // Publishers go on meanwhile: more waits in the bridge than its session
+                    // there has room for.
+                    #[cfg(unix)]
+                    {
+                        there.freeze();
+                        std::thread::sleep(Duration::from_millis(300));
+                    }
+                    there.kill();
+                }
+            }
             stop.store(true, Ordering::Relaxed);
         });
         match killed {

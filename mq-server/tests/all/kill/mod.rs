@@ -184,6 +184,16 @@ impl Process {
         }
     }
 
+    /// It answers nothing any more, and what it has been sent stays under way.
+    #[cfg(unix)]
+    fn freeze(&self) {
+        let sent = Command::new("kill")
+            .args(["-s", "STOP", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
     fn kill(&mut self) {
         // SIGKILL. It may have ended by itself, which what follows would show.
         let _ = self.child.kill();
