@@ -15,13 +15,13 @@ pub(crate) struct FewMap<K, V>(Entries<K, V>);
 
 #[derive(Debug, Clone)]
 enum Entries<K, V> {
-    /// By key.
-    Few(Vec<(K, V)>),
-    #[expect(clippy::box_collection, reason = "a map takes no more than the vector")]
+    /// By key, in no more room than they need.
+    Few(Box<[(K, V)]>),
+    #[expect(clippy::box_collection, reason = "a map takes no more than the list")]
     Many(Box<BTreeMap<K, V>>),
 }
 
-/// Entries of a vector at most.
+/// Entries of a list at most.
 const FEW: usize = 16;
 
 impl<K, V> Default for FewMap<K, V> {
@@ -31,8 +31,8 @@ impl<K, V> Default for FewMap<K, V> {
 }
 
 impl<K, V> FewMap<K, V> {
-    pub(crate) const fn new() -> Self {
-        Self(Entries::Few(Vec::new()))
+    pub(crate) fn new() -> Self {
+        Self(Entries::Few(Box::default()))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -48,7 +48,7 @@ impl<K, V> FewMap<K, V> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let (few, many) = match &self.0 {
-            Entries::Few(list) => (Some(list), None),
+            Entries::Few(list) => (Some(&**list), None),
             Entries::Many(map) => (None, Some(&**map)),
         };
         let few = few.into_iter().flatten().map(|(key, value)| (key, value));
@@ -66,7 +66,7 @@ impl<K, V> FewMap<K, V> {
     /// The entries, in the order of their keys.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (K, V)> {
         let (few, many) = match self.0 {
-            Entries::Few(list) => (list, BTreeMap::new()),
+            Entries::Few(list) => (list.into_vec(), BTreeMap::new()),
             Entries::Many(map) => (Vec::new(), *map),
         };
         few.into_iter().chain(many)
@@ -126,7 +126,7 @@ impl<K: Ord, V> FewMap<K, V> {
             Entries::Few(list) => match find(list, &key) {
                 Ok(at) => Some(mem::replace(&mut list[at].1, value)),
                 Err(at) => {
-                    list.insert(at, (key, value));
+                    put(list, at, (key, value));
                     None
                 }
             },
@@ -143,7 +143,7 @@ impl<K: Ord, V> FewMap<K, V> {
             Entries::Few(list) => {
                 let (Ok(at) | Err(at)) = find(list, &key);
                 if list.get(at).is_none_or(|(known, _)| *known != key) {
-                    list.insert(at, (key, V::default()));
+                    put(list, at, (key, V::default()));
                 }
                 &mut list[at].1
             }
@@ -151,20 +151,14 @@ impl<K: Ord, V> FewMap<K, V> {
         }
     }
 
-    /// The entries, with room for this one.
+    /// The entries, which are a tree if this one would be one too many for a list.
     fn room_for(&mut self, key: &K) -> &mut Entries<K, V> {
         if let Entries::Few(list) = &mut self.0
-            && list.len() == list.capacity().min(FEW)
+            && list.len() == FEW
             && find(list, key).is_err()
         {
-            match list.len() {
-                FEW => {
-                    let many = mem::take(list).into_iter().collect();
-                    self.0 = Entries::Many(Box::new(many));
-                }
-                // A vector would begin with room for four.
-                len => list.reserve_exact(len.max(1)),
-            }
+            let many = mem::take(list).into_iter().collect();
+            self.0 = Entries::Many(Box::new(many));
         }
         &mut self.0
     }
@@ -175,15 +169,23 @@ impl<K: Ord, V> FewMap<K, V> {
     {
         match &mut self.0 {
             Entries::Few(list) => {
-                let (_, value) = list.remove(find(list, key).ok()?);
-                if list.is_empty() {
-                    *list = Vec::new();
-                }
+                let at = find(list, key).ok()?;
+                let mut entries = mem::take(list).into_vec();
+                let (_, value) = entries.remove(at);
+                *list = entries.into_boxed_slice();
                 Some(value)
             }
             Entries::Many(map) => map.remove(key),
         }
     }
+}
+
+/// Adds an entry in its place.
+fn put<E>(list: &mut Box<[E]>, at: usize, entry: E) {
+    let mut entries = mem::take(list).into_vec();
+    entries.reserve_exact(1);
+    entries.insert(at, entry);
+    *list = entries.into_boxed_slice();
 }
 
 /// Where a key is; or where it would be, if it is not there.
@@ -223,31 +225,15 @@ mod tests {
         }
     }
 
-    /// One entry takes the room of one, and none takes none.
+    /// A list takes the room of a pointer and a length, and its entries take no more than theirs.
     #[test]
-    fn it_holds_no_more_than_it_has() {
-        let capacity = |map: &FewMap<u8, u64>| match &map.0 {
-            Entries::Few(list) => list.capacity(),
-            Entries::Many(_) => usize::MAX,
-        };
+    fn it_takes_little() {
+        assert_eq!(size_of::<FewMap<u8, u64>>(), 16);
         let mut map = FewMap::new();
-        for (entries, room) in [
-            (1, 1),
-            (2, 2),
-            (3, 4),
-            (5, 8),
-            (9, 16),
-            (16, 16),
-            (17, usize::MAX),
-        ] {
-            while map.len() < entries {
-                map.insert(map.len() as u8, 0);
-            }
-            assert_eq!(capacity(&map), room, "{entries}");
+        for n in 0..=FEW as u8 {
+            assert!(matches!(map.0, Entries::Few(_)), "{n}");
+            map.insert(n, 0_u64);
         }
-        let mut map = FewMap::new();
-        map.insert(7, 0);
-        map.remove(&7);
-        assert_eq!(capacity(&map), 0);
+        assert!(matches!(map.0, Entries::Many(_)));
     }
 }

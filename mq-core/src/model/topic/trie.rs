@@ -1,11 +1,11 @@
 //! The trie of patterns.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::Segment;
 use crate::few_map::FewMap;
-use crate::model::message::Name;
 
 /// Patterns with values, found by the words that they match.
 ///
@@ -22,7 +22,7 @@ pub(crate) struct Trie<K, V> {
 
 #[derive(Debug)]
 struct Node<K, V> {
-    words: FewMap<Name, usize>,
+    words: FewMap<Box<str>, Link>,
     one: Link,
     many: Link,
     /// Reached through `#`: stays in the set whatever word comes.
@@ -63,7 +63,7 @@ impl<K: Ord, V> Node<K, V> {
 
     fn child(&self, segment: &Segment) -> Option<usize> {
         match segment {
-            Segment::Word(word) => self.words.get(word).copied(),
+            Segment::Word(word) => self.words.get(&**word)?.get(),
             Segment::One => self.one.get(),
             Segment::Many => self.many.get(),
         }
@@ -71,11 +71,11 @@ impl<K: Ord, V> Node<K, V> {
 
     fn set_child(&mut self, segment: &Segment, child: Option<usize>) {
         match (segment, child) {
-            (Segment::Word(word), Some(child)) => {
-                self.words.insert(word.clone(), child);
+            (Segment::Word(word), Some(_)) => {
+                self.words.insert(Box::from(&**word), Link::to(child));
             }
             (Segment::Word(word), None) => {
-                self.words.remove(word);
+                self.words.remove(&**word);
             }
             (Segment::One, child) => self.one = Link::to(child),
             (Segment::Many, child) => self.many = Link::to(child),
@@ -175,7 +175,7 @@ impl<K: Ord, V> Trie<K, V> {
                     if node.repeats {
                         next.push(index);
                     }
-                    if let Some(&child) = node.words.get(word) {
+                    if let Some(child) = node.words.get(word).and_then(|child| child.get()) {
                         self.enter(child, &mut next);
                     }
                     if let Some(child) = node.one.get() {
