@@ -67,16 +67,43 @@ pub enum Reason {
     Unblocked,
 }
 
-/// Who is at the other end of a connection, as far as its login has come.
+/// Who is at the other end of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    user: Name,
+    identifier: Name,
+}
+
+impl Client {
+    /// The name of the user; empty for nobody in particular.
+    pub(crate) fn user(&self) -> &Name {
+        &self.user
+    }
+
+    /// MQTT's client identifier; empty in other protocols.
+    pub(crate) fn identifier(&self) -> &Name {
+        &self.identifier
+    }
+}
+
+/// Who that is, as far as the login has come.
 #[derive(Debug, Default)]
 pub(crate) struct Login {
-    user: Name,
-    client_identifier: Name,
+    client: Client,
     /// Questions of the login that wait for their answers.
     asked: u8,
 }
 
 impl Login {
+    /// One that is over.
+    pub(crate) fn of(client: Client) -> Self {
+        Self { client, asked: 0 }
+    }
+
+    pub(crate) fn into_client(self) -> Client {
+        self.client
+    }
+
     /// Keeps what a request to the model says of who it is. Returns what there is to know of
     /// a message that it did not get.
     pub(crate) fn hear(&mut self, request: &Request) -> Option<Reason> {
@@ -89,10 +116,10 @@ impl Login {
                 )));
             }
             Request::Login(login) => {
-                self.user = login.identity.user().cloned().unwrap_or_default();
+                self.client.user = login.identity.user().cloned().unwrap_or_default();
             }
             Request::Attach(attach) => {
-                self.client_identifier = attach.client_identifier.clone();
+                self.client.identifier = attach.client_identifier.clone();
             }
             Request::Open { .. } | Request::Prove(_) => {}
             _ => return None,
@@ -105,7 +132,7 @@ impl Login {
     pub(crate) fn answered(&mut self, notice: &Notice) -> Option<Reason> {
         match notice {
             Notice::LoggedIn { user } => {
-                self.user = user.clone();
+                self.client.user = user.clone();
                 self.asked = self.asked.saturating_sub(1);
                 Some(Reason::LoggedIn)
             }
@@ -130,21 +157,15 @@ impl Login {
         self.asked == 0
     }
 
-    /// The name of the user; empty for nobody in particular.
-    pub(crate) fn user(&self) -> &Name {
-        &self.user
-    }
-
-    /// MQTT's client identifier; empty in other protocols.
-    pub(crate) fn client_identifier(&self) -> &Name {
-        &self.client_identifier
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(crate) fn report(&self, connection: ConnectionId, reason: Reason) -> Report {
         Report::Peer(PeerReport {
             connection,
-            user: self.user.to_string(),
-            client_identifier: self.client_identifier.to_string(),
+            user: self.client.user.to_string(),
+            client_identifier: self.client.identifier.to_string(),
             reason,
         })
     }

@@ -7,7 +7,7 @@ use super::front::Front;
 use crate::frontend::{IdleFrontEnd, Protocol};
 use crate::model::ConnectionId;
 use crate::number_map::NumberMap;
-use crate::report::Login;
+use crate::report::{Client, Login};
 use crate::slow_consumers::SlowConsumers;
 
 /// The connections of a broker. Most of them are idle most of the time, and take a third then.
@@ -17,46 +17,45 @@ pub(super) struct Connections(NumberMap<ConnectionId, Kept>);
 /// In boxes: a map of numbers wants small values.
 enum Kept {
     InUse(Box<Connection>),
-    /// None for as long as it takes to have it in use again.
-    Idle(Option<Box<Idle>>),
+    /// None for as long as it takes to have it in use again. The protocol has room here.
+    Idle(Protocol, Option<Box<Idle>>),
 }
 
 impl Kept {
     #[inline]
     fn in_use(&mut self) -> Option<&mut Connection> {
-        if let Self::Idle(idle) = self {
-            *self = Self::InUse(Box::new(idle.take()?.wake()));
+        if let Self::Idle(protocol, idle) = self {
+            *self = Self::InUse(Box::new(idle.take()?.wake(*protocol)));
         }
         match self {
             Self::InUse(connection) => Some(connection),
-            Self::Idle(_) => None,
+            Self::Idle(..) => None,
         }
     }
 }
 
 /// A connection with nothing under way.
 struct Idle {
-    protocol: Protocol,
     front: Box<dyn IdleFrontEnd>,
-    login: Login,
+    client: Client,
     slow_consumers: Option<Box<SlowConsumers>>,
 }
 
 /// What is to be seen of a connection.
 pub(super) enum Look<'a> {
     InUse(&'a Connection),
-    Idle(Protocol, &'a Login),
+    Idle(Protocol, &'a Client),
 }
 
 impl Idle {
-    fn wake(self) -> Connection {
+    fn wake(self, protocol: Protocol) -> Connection {
         let deadline = self.front.poll_timeout();
         Connection {
             deadline,
-            login: self.login,
+            login: Login::of(self.client),
             slow_consumers: self.slow_consumers,
             touched: false,
-            ..Connection::new(self.protocol, Front::Idle(self.front))
+            ..Connection::new(protocol, Front::Idle(self.front))
         }
     }
 }
@@ -78,10 +77,7 @@ impl Connections {
         self.0.iter().filter_map(|(id, kept)| {
             let look = match kept {
                 Kept::InUse(connection) => Look::InUse(connection),
-                Kept::Idle(idle) => {
-                    let idle = idle.as_ref()?;
-                    Look::Idle(idle.protocol, &idle.login)
-                }
+                Kept::Idle(protocol, idle) => Look::Idle(*protocol, &idle.as_ref()?.client),
             };
             Some((id, look))
         })
@@ -95,7 +91,7 @@ impl Connections {
     pub(super) fn get(&self, id: &ConnectionId) -> Option<&Connection> {
         match self.0.get(id)? {
             Kept::InUse(connection) => Some(connection),
-            Kept::Idle(_) => None,
+            Kept::Idle(..) => None,
         }
     }
 
@@ -108,7 +104,7 @@ impl Connections {
     pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Box<Connection>> {
         Some(match self.0.remove(id)? {
             Kept::InUse(connection) => connection,
-            Kept::Idle(idle) => Box::new(idle?.wake()),
+            Kept::Idle(protocol, idle) => Box::new(idle?.wake(protocol)),
         })
     }
 
@@ -123,13 +119,13 @@ impl Connections {
         let Some(front) = connection.idle() else {
             return;
         };
-        let login = core::mem::take(&mut connection.login);
+        let protocol = connection.protocol;
         let idle = Idle {
-            protocol: connection.protocol,
             front,
-            login,
+            client: core::mem::take(&mut connection.login).into_client(),
             slow_consumers: connection.slow_consumers.take(),
         };
-        self.0.insert(id, Kept::Idle(Some(Box::new(idle))));
+        self.0
+            .insert(id, Kept::Idle(protocol, Some(Box::new(idle))));
     }
 }

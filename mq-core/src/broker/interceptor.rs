@@ -111,8 +111,8 @@ impl Inspection {
         let publisher = Publisher {
             connection: id,
             protocol,
-            user: login.user(),
-            client_identifier: login.client_identifier(),
+            user: login.client().user(),
+            client_identifier: login.client().identifier(),
         };
         match request {
             Request::Login(mut login) if take_one(&mut self.faults.logins) => {

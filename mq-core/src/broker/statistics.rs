@@ -54,15 +54,15 @@ impl Broker {
     pub fn connections(&self) -> impl Iterator<Item = ConnectionStatistics> {
         let connections = self.connections.iter();
         connections.map(|(id, look)| {
-            let (protocol, login, in_use) = match look {
-                Look::InUse(it) => (it.protocol, &it.login, Some(it)),
-                Look::Idle(protocol, login) => (protocol, login, None),
+            let (protocol, client, in_use) = match look {
+                Look::InUse(it) => (it.protocol, it.login.client(), Some(it)),
+                Look::Idle(protocol, client) => (protocol, client, None),
             };
             ConnectionStatistics {
                 connection: id,
                 protocol,
-                user: login.user().clone(),
-                client_identifier: login.client_identifier().clone(),
+                user: client.user().clone(),
+                client_identifier: client.identifier().clone(),
                 unread: in_use.map_or(0, |it| it.backlog.len()),
                 unsent: in_use.map_or(0, Connection::outbound),
                 blocked: in_use.and_then(|it| it.blocked),

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::field::{
@@ -55,7 +56,7 @@ pub(super) fn put_subscription(out: &mut Vec<u8>, subscription: &KeptSubscriptio
     put_quality(out, *qos);
     put_flag(out, *no_local);
     put_flag(out, *retain_as_published);
-    put_option(out, identifier.map(u64::from), put_number);
+    put_option(out, identifier.map(|it| it.get().into()), put_number);
 }
 
 pub(super) fn put_copy(out: &mut Vec<u8>, copy: &Copied) {
@@ -126,7 +127,7 @@ impl Fields {
                 qos: self.quality()?,
                 no_local: self.flag()?,
                 retain_as_published: self.flag()?,
-                identifier: self.option(Self::u32)?,
+                identifier: self.option(Self::u32)?.and_then(NonZeroU32::new),
             },
         })
     }

@@ -19,6 +19,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 fn headers(entries: &[(&str, Value)]) -> Headers {
@@ -330,7 +331,7 @@ fn version_1() -> Vec<(&'static str, Record)> {
                     qos: Qos::ExactlyOnce,
                     no_local: true,
                     retain_as_published: false,
-                    identifier: Some(300),
+                    identifier: NonZeroU32::new(300),
                 },
             ),
         ),

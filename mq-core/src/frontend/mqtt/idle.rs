@@ -17,9 +17,14 @@ use crate::rewrite::Who;
 
 pub(super) struct IdleMqtt {
     codec: IdleConnection,
+    /// Of few connections.
+    rest: Option<Box<Rest>>,
+}
+
+/// What few clients have.
+struct Rest {
     who: Option<Box<Who>>,
     state_topics: bool,
-    named: bool,
 }
 
 impl IdleMqtt {
@@ -36,7 +41,8 @@ impl IdleMqtt {
             state_topics,
             attached,
             proof,
-            named,
+            // Matters to the answer to CONNECT, which it has.
+            named: _,
             leaving: _,
             unacknowledged,
             packets,
@@ -48,12 +54,14 @@ impl IdleMqtt {
         if !is_attached || !is_quiet || proof.is_some() {
             return None;
         }
-        Some(Self {
-            codec: codec.idle()?,
-            who: who.clone(),
-            state_topics: *state_topics,
-            named: *named,
-        })
+        let codec = codec.idle()?;
+        let rest = (who.is_some() || *state_topics).then(|| {
+            Box::new(Rest {
+                who: who.clone(),
+                state_topics: *state_topics,
+            })
+        });
+        Some(Self { codec, rest })
     }
 }
 
@@ -75,11 +83,11 @@ impl IdleFrontEnd for IdleMqtt {
             connection,
             link: Link::default(),
             last_topic: LastTopic::default(),
-            who: self.who.clone(),
-            state_topics: self.state_topics,
+            who: self.rest.as_ref().and_then(|rest| rest.who.clone()),
+            state_topics: self.rest.as_ref().is_some_and(|rest| rest.state_topics),
             attached: true,
             proof: None,
-            named: self.named,
+            named: false,
             leaving: Leaving::default(),
             unacknowledged: 0,
             packets: Counter::new(!config.sys_interval.is_zero()),

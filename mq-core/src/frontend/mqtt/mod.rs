@@ -14,6 +14,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::num::NonZeroU32;
 use core::time::Duration;
 use mqtt_codec::connection::{
     Handshakes, InboundPublish, Reading, ServerConfig, ServerConnection, ServerEvent,
@@ -244,6 +245,8 @@ impl MqttFrontEnd {
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
         let identifier = subscribe.properties.subscription_identifiers().next();
+        // The codec takes none that is zero (section 3.8.2.1.2).
+        let identifier = identifier.and_then(NonZeroU32::new);
         let shared = self.is_5();
         let offer = &self.config.offer;
         let maximum_qos = properties::qos(connect::maximum_qos(&self.config));

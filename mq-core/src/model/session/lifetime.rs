@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::backlog::Backlog;
 use super::retained::Walks;
-use super::{Pending, Resumed, Session, SessionId, Sessions, SubscriptionOptions, Will};
+use super::{Pending, Presence, Resumed, Session, SessionId, Sessions, SubscriptionOptions, Will};
 use crate::few_map::FewMap;
 use crate::model::change::{Change, KeptSession};
 use crate::model::message::{Name, Qos};
@@ -57,7 +57,7 @@ pub struct Leaving {
 pub(super) fn blank(client_identifier: Name) -> Session {
     Session {
         client_identifier,
-        connection: None,
+        presence: Presence::Away(None),
         flow: Flow::Open,
         expiry: None,
         subscriptions: FewMap::new(),
@@ -70,7 +70,6 @@ pub(super) fn blank(client_identifier: Name) -> Session {
         credit: 0,
         will: None,
         is_kept: false,
-        absence: None,
         announced: false,
     }
 }
@@ -95,24 +94,31 @@ impl Absence {
 }
 
 impl Session {
+    fn absence(&self) -> Option<&Absence> {
+        match &self.presence {
+            Presence::Here(_) => None,
+            Presence::Away(absence) => absence.as_deref(),
+        }
+    }
+
     /// It has no connection since then.
     pub(super) fn stay_away(&mut self, since: Duration) {
         let will = self.will.as_ref();
-        self.absence = Some(Box::new(Absence {
+        self.presence = Presence::Away(Some(Box::new(Absence {
             since,
             ends: self.expiry.map(|after| since.saturating_add(after)),
             will_due: will.map(|will| since.saturating_add(will.delay)),
-        }));
+        })));
     }
 
     /// Since when it has no connection.
     pub(super) fn away(&self) -> Option<Duration> {
-        self.absence.as_ref().map(|absence| absence.since)
+        self.absence().map(|absence| absence.since)
     }
 
     /// When something is due while it has no connection.
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        let absence = self.absence.as_ref()?;
+        let absence = self.absence()?;
         absence.ends.into_iter().chain(absence.will_due).min()
     }
 }
@@ -135,7 +141,7 @@ pub(crate) struct Remains {
     /// It was kept.
     is_kept: bool,
     /// Those that are no shared ones.
-    subscriptions: FewMap<Name, SubscriptionOptions>,
+    subscriptions: FewMap<Box<str>, SubscriptionOptions>,
     /// What was on its way to the client, with its positions.
     unsettled: vec::IntoIter<(u64, Pending)>,
     /// What has not been sent to the client.
@@ -170,7 +176,7 @@ impl Sessions {
     /// The connection that has the session of a client.
     fn holder(&self, client: &Name) -> Option<ConnectionId> {
         let id = self.find_client(client)?;
-        self.get(id)?.connection
+        self.get(id)?.connection()
     }
 
     /// The client that is next to get a session, if no connection has that. One that has is
@@ -222,13 +228,12 @@ impl Sessions {
         let Some(session) = self.all.get_mut(&id) else {
             return Err(Refusal::not_found(format_args!("no session")));
         };
-        session.connection = Some(connection);
+        session.presence = Presence::Here(connection);
         self.census.connected += 1;
         session.flow = flow;
         session.expiry = attach.expiry;
         session.will = attach.will.map(Box::new);
         session.credit = attach.credit;
-        session.absence = None;
         // One that goes with this connection was there before, or need not be known.
         session.is_kept |= shared.changes.are_kept() && attach.expiry != Some(Duration::ZERO);
         let sent = session.resumed();
@@ -267,7 +272,8 @@ impl Sessions {
         leaving: Leaving,
     ) -> Option<(Parting, Stale)> {
         let session = self.all.get_mut(&id)?;
-        if session.connection.take().is_some() {
+        if session.connection().is_some() {
+            session.presence = Presence::Away(None);
             self.census.connected -= 1;
         }
         session.flow = Flow::Held;
@@ -309,10 +315,9 @@ impl Sessions {
     pub(crate) fn expire(&mut self, shared: &mut Shared, id: SessionId) -> Option<Parting> {
         let now = shared.now;
         let session = self.all.get_mut(&id)?;
-        let absence = session.absence.as_deref_mut();
         let is_due = |at: &mut Duration| *at <= now;
         let mut will = None;
-        if let Some(absence) = absence {
+        if let Presence::Away(Some(absence)) = &mut session.presence {
             if absence.ends.is_some_and(|at| at <= now) {
                 self.census.expired += 1;
                 return self.end(shared, id);
@@ -353,7 +358,7 @@ impl Sessions {
         shared.statistics.discarded += held as u64;
         self.names.remove(&session.client_identifier);
         // Its shares choose others from now on.
-        let filters: Vec<Name> = session.shared_filters().cloned().collect();
+        let filters: Vec<Box<str>> = session.shared_filters().cloned().collect();
         shared.statistics.steps += filters.len() as u64;
         for filter in filters {
             session.subscriptions.remove(&filter);

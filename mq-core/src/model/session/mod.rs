@@ -17,6 +17,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::few_map::FewMap;
@@ -61,12 +62,12 @@ pub struct Pending {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client_identifier: Name,
-    pub(crate) connection: Option<ConnectionId>,
+    presence: Presence,
     /// Whether the connection takes deliveries.
     pub(crate) flow: Flow,
     /// How long it outlives its connection; None is for ever.
     expiry: Option<Duration>,
-    subscriptions: FewMap<Name, SubscriptionOptions>,
+    subscriptions: FewMap<Box<str>, SubscriptionOptions>,
     pending: Backlog,
     /// What is retained for its subscriptions, and not sent yet.
     walks: Walks,
@@ -83,13 +84,26 @@ pub(crate) struct Session {
     will: Option<Box<Will>>,
     /// What changes of it is kept: it may outlive its connection, and the broker.
     is_kept: bool,
-    /// While it has no connection.
-    absence: Option<Box<Absence>>,
     /// In the line of those that may have something to send.
     announced: bool,
 }
 
+/// Whether a session has a connection.
+#[derive(Debug)]
+enum Presence {
+    Here(ConnectionId),
+    /// None while it is not known since when.
+    Away(Option<Box<Absence>>),
+}
+
 impl Session {
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        match self.presence {
+            Presence::Here(connection) => Some(connection),
+            Presence::Away(_) => None,
+        }
+    }
+
     /// Takes no memory for what there is none of.
     fn rest(&mut self) {
         self.pending.rest();
@@ -126,13 +140,16 @@ fn target(id: SessionId, position: u64, pending: &Pending, sent: Option<Sent>) -
     }
 }
 
-/// What the trie of filters leads to, under [`SubscriberKey`].
+/// What the trie of filters leads to, under [`SubscriberKey`]. Many are there, so that it is
+/// as small as its parts.
 #[derive(Debug, Clone)]
 struct Subscriber {
     /// A filter that begins with a wildcard does not match `$`-topics.
     wildcard_first: bool,
-    /// Of a session. The members of a share have their own.
-    options: Option<SubscriptionOptions>,
+    qos: Qos,
+    no_local: bool,
+    retain_as_published: bool,
+    identifier: Option<NonZeroU32>,
 }
 
 /// Whose subscription to a filter it is.
@@ -154,14 +171,40 @@ pub(crate) enum Match {
 }
 
 impl Subscriber {
-    fn to(&self, key: &SubscriberKey) -> Option<Match> {
-        Some(match key {
+    /// One that asks for this. Nothing is looked at of a share, whose members have their own.
+    fn new(wildcard_first: bool, options: SubscriptionOptions) -> Self {
+        let SubscriptionOptions {
+            qos,
+            no_local,
+            retain_as_published,
+            identifier,
+        } = options;
+        Self {
+            wildcard_first,
+            qos,
+            no_local,
+            retain_as_published,
+            identifier,
+        }
+    }
+
+    fn options(&self) -> SubscriptionOptions {
+        SubscriptionOptions {
+            qos: self.qos,
+            no_local: self.no_local,
+            retain_as_published: self.retain_as_published,
+            identifier: self.identifier,
+        }
+    }
+
+    fn to(&self, key: &SubscriberKey) -> Match {
+        match key {
             SubscriberKey::Share(name) => Match::Share(name.clone()),
             SubscriberKey::Session(id) => Match::Session {
                 id: *id,
-                options: self.options?,
+                options: self.options(),
             },
-        })
+        }
     }
 }
 
@@ -221,7 +264,7 @@ impl Sessions {
         self.all.values().map(|session| SessionStatistics {
             virtual_host: virtual_host.clone(),
             client_identifier: session.client_identifier.clone(),
-            connection: session.connection,
+            connection: session.connection(),
             subscriptions: session.subscriptions.len(),
             ready: session.pending.len(),
             ready_bytes: session.pending.bytes(),
@@ -241,7 +284,7 @@ impl Sessions {
         let key = [words(routing_key)].into_iter();
         self.filters.for_each_match(key, |subscriber, found| {
             if !(dollar && found.wildcard_first || self.is_over(subscriber)) {
-                matches.extend(found.to(subscriber));
+                matches.push(found.to(subscriber));
             }
         })
     }

@@ -1,6 +1,7 @@
 //! What a client asks for with its subscriptions and its will.
 
 use alloc::sync::Arc;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::model::message::{Message, Qos};
@@ -15,7 +16,7 @@ pub struct SubscriptionOptions {
     /// RETAIN stays as the publisher set it.
     pub retain_as_published: bool,
     /// Its subscription identifier, which goes out with each message.
-    pub identifier: Option<u32>,
+    pub identifier: Option<NonZeroU32>,
 }
 
 /// A will message, and how long after the end of the connection it is due.

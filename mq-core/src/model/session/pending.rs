@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::retained::{Retained, STEPS, Step};
@@ -136,7 +137,7 @@ impl Sessions {
                     .and_then(Share::choose)
                     .and_then(|(id, side)| {
                         let session = self.all.get(&id)?;
-                        Some((id, side, *session.subscriptions.get(share)?))
+                        Some((id, side, *session.subscriptions.get(&**share)?))
                     });
             let Some((id, side, options)) = chosen else {
                 return true;
@@ -194,11 +195,11 @@ impl Sessions {
             return true;
         };
         shared.statistics.queued += 1;
-        if session.connection.is_none() && pending.qos == Qos::AtMostOnce {
+        if session.connection().is_none() && pending.qos == Qos::AtMostOnce {
             shared.statistics.discarded += 1;
             return true;
         }
-        if session.connection.is_none() && pending.message.is_expired(shared.now) {
+        if session.connection().is_none() && pending.message.is_expired(shared.now) {
             shared.statistics.expired += 1;
             return true;
         }
@@ -258,7 +259,7 @@ impl Sessions {
             return;
         };
         if let (Some(_), false, false) = (
-            session.connection,
+            session.connection(),
             session.announced,
             session.pending.is_empty() && session.walks.is_empty(),
         ) {
@@ -322,7 +323,7 @@ impl Sessions {
                 continue;
             };
             session.announced = false;
-            let connection = session.connection;
+            let connection = session.connection();
             let quota = session.in_flight().len() < usize::from(session.credit);
             let Some(connection) = connection.filter(|_| session.flow == Flow::Open) else {
                 continue;
@@ -417,7 +418,11 @@ impl Session {
                         message: message.clone(),
                         qos,
                         retain: true,
-                        identifiers: options.identifier.into_iter().collect(),
+                        identifiers: options
+                            .identifier
+                            .map(NonZeroU32::get)
+                            .into_iter()
+                            .collect(),
                         share: None,
                     };
                     walk.pass();
@@ -438,7 +443,11 @@ fn pending(message: &Arc<Message>, options: SubscriptionOptions) -> Pending {
         message: message.clone(),
         qos: message.properties.qos.min(options.qos),
         retain: message.is_retained() && options.retain_as_published,
-        identifiers: options.identifier.into_iter().collect(),
+        identifiers: options
+            .identifier
+            .map(NonZeroU32::get)
+            .into_iter()
+            .collect(),
         share: None,
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::handshake::InFlight;
 use super::lifetime::{Absence, blank};
-use super::{Pending, SessionId, Sessions};
+use super::{Pending, Presence, SessionId, Sessions};
 use crate::model::change::{
     BacklogId, Copied, Handshake, KeptSession, KeptSubscription, Sender, Target,
 };
@@ -26,7 +26,7 @@ impl Sessions {
         let mut session = blank(client_identifier.clone());
         session.is_kept = true;
         session.expiry = *expiry;
-        session.absence = away.map(|since| Box::new(Absence::since(since)));
+        session.presence = Presence::Away(away.map(|since| Box::new(Absence::since(since))));
         session.will = will.clone().map(Box::new);
         self.names.insert(client_identifier.clone(), *id);
         self.all.insert(*id, Box::new(session));

@@ -68,7 +68,7 @@ fn shared_filter(filter: &str) -> Option<&str> {
 
 impl Session {
     /// The filters of its shared subscriptions, which lie together, under their prefix.
-    pub(super) fn shared_filters(&self) -> impl Iterator<Item = &Name> {
+    pub(super) fn shared_filters(&self) -> impl Iterator<Item = &Box<str>> {
         let subscriptions = self.subscriptions.range_from(SHARE);
         let filters = subscriptions.map(|(filter, _)| filter);
         filters.take_while(|filter| filter.starts_with(SHARE))
@@ -146,22 +146,16 @@ impl Sessions {
         session.walks.remove(filter);
         let is_new = session
             .subscriptions
-            .insert(name.clone(), options)
+            .insert(Box::from(filter), options)
             .is_none();
         let share = if shared { shared_filter(filter) } else { None };
         if let Some(inner) = share {
             let share = self.shares.entry(name.clone()).or_default();
             if share.is_empty() {
                 let (pattern, wildcard_first) = pattern(inner);
-                let options = None;
-                self.filters.insert(
-                    &pattern,
-                    SubscriberKey::Share(name),
-                    Subscriber {
-                        wildcard_first,
-                        options,
-                    },
-                );
+                let subscriber = Subscriber::new(wildcard_first, options);
+                let key = SubscriberKey::Share(name);
+                self.filters.insert(&pattern, key, subscriber);
             }
             share.add(id);
             self.census.shared += usize::from(is_new);
@@ -169,15 +163,9 @@ impl Sessions {
         }
         self.census.subscriptions += usize::from(is_new);
         let (pattern, wildcard_first) = pattern(filter);
-        let options = Some(options);
-        self.filters.insert(
-            &pattern,
-            SubscriberKey::Session(id),
-            Subscriber {
-                wildcard_first,
-                options,
-            },
-        );
+        let subscriber = Subscriber::new(wildcard_first, options);
+        let key = SubscriberKey::Session(id);
+        self.filters.insert(&pattern, key, subscriber);
         Some(pattern)
     }
 
@@ -235,13 +223,13 @@ impl Sessions {
         let Some(session) = self.all.get(&id) else {
             return;
         };
-        let side = match (session.is_full, session.connection) {
+        let side = match (session.is_full, session.connection()) {
             (true, _) => Side::Full,
             (false, Some(_)) => Side::Connected,
             (false, None) => Side::Away,
         };
         for filter in session.shared_filters() {
-            if let Some(share) = self.shares.get_mut(filter) {
+            if let Some(share) = self.shares.get_mut(&**filter) {
                 share.set_side(id, side);
             }
         }

@@ -157,7 +157,7 @@ fn overlapping_subscriptions_make_one_delivery() {
             filter,
             SubscriptionOptions {
                 qos,
-                identifier,
+                identifier: identifier.and_then(NonZeroU32::new),
                 ..PLAIN
             },
         );
