@@ -132,8 +132,6 @@ struct Peer {
     subject: Subject,
     /// Nothing has come from it yet.
     is_new: bool,
-    /// It was handed so many bytes to write, and does not know yet.
-    unflushed: usize,
     seat: Seat,
 }
 
@@ -486,7 +484,6 @@ impl BrokerTask {
                 speaks: None,
             },
             is_new: true,
-            unflushed: 0,
             seat: self.tasks.open(id, carrier, place),
         };
         self.peers.insert(id, Box::new(peer));
@@ -530,17 +527,17 @@ impl BrokerTask {
                         if bytes.is_empty() {
                             continue;
                         }
-                        if peer.unflushed == 0 {
-                            self.unflushed.push(connection);
-                        }
-                        let before = peer.unflushed;
-                        peer.unflushed += bytes.len();
-                        if before < PLENTY && peer.unflushed >= PLENTY {
-                            self.hasty.push(connection);
-                        }
                         peer.seat.pass();
-                        if let Some(link) = self.tasks.serve(connection, &mut peer.seat) {
-                            link.push(bytes);
+                        if let Some(served) = self.tasks.serve(connection, &mut peer.seat) {
+                            let before = served.unflushed;
+                            served.unflushed += bytes.len();
+                            if before == 0 {
+                                self.unflushed.push(connection);
+                            }
+                            if before < PLENTY && served.unflushed >= PLENTY {
+                                self.hasty.push(connection);
+                            }
+                            served.link.push(bytes);
                         }
                     }
                 }
@@ -626,10 +623,10 @@ impl BrokerTask {
         };
         for connection in woken.drain(..) {
             if let Some(peer) = self.peers.get_mut(&connection)
-                && std::mem::take(&mut peer.unflushed) > 0
-                && let Some(link) = peer.seat.link()
+                && let Some(served) = peer.seat.served()
+                && std::mem::take(&mut served.unflushed) > 0
             {
-                link.wake();
+                served.link.wake();
             }
         }
     }
@@ -694,7 +691,8 @@ impl BrokerTask {
     /// The way to the task of a connection. One that is parked has a task again.
     fn link(&mut self, connection: ConnectionId) -> Option<&Link> {
         let peer = self.peers.get_mut(&connection)?;
-        self.tasks.serve(connection, &mut peer.seat)
+        let served = self.tasks.serve(connection, &mut peer.seat)?;
+        Some(&served.link)
     }
 
     fn set_reading(&mut self, connection: ConnectionId, reading: Reading) {

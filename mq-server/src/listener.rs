@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -150,21 +150,27 @@ impl Listener {
                 if let Err(error) = set_options(&stream, live.get().tcp_keepalive) {
                     tracing::debug!(%peer, %error, "socket options");
                 }
-                Ok((Arrival::Tcp(stream), Peer::Tcp(peer)))
+                Ok((Arrival::Tcp(stream), peer.into()))
             }
             #[cfg(unix)]
             Bound::Unix(socket, SocketFile(path)) => {
                 let (stream, _) = socket.accept().await?;
-                Ok((Arrival::Unix(stream), Peer::Unix(path.clone())))
+                Ok((Arrival::Unix(stream), Peer::unix(path.clone())))
             }
         }
     }
 }
 
-/// Where a connection comes from.
+/// Where a connection comes from. It is kept of each, so that what is large has a box.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
-    Tcp(SocketAddr),
+    V4(SocketAddrV4),
+    Other(Box<Other>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Other {
+    V6(SocketAddrV6),
     /// The path of the socket that it found.
     Unix(PathBuf),
     /// The name of a bridge of this server.
@@ -172,17 +178,35 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    #[cfg(unix)]
+    fn unix(path: PathBuf) -> Self {
+        Self::Other(Box::new(Other::Unix(path)))
+    }
+
+    pub(crate) fn bridge(name: String) -> Self {
+        Self::Other(Box::new(Other::Bridge(name)))
+    }
+
     pub(crate) fn socket_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(address) => Some(*address),
-            Self::Unix(_) | Self::Bridge(_) => None,
+            Self::V4(address) => Some((*address).into()),
+            Self::Other(other) => match **other {
+                Other::V6(address) => Some(address.into()),
+                Other::Unix(_) | Other::Bridge(_) => None,
+            },
         }
     }
 
     fn address(&self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(address) => Some(address.ip().to_canonical()),
-            Self::Unix(_) | Self::Bridge(_) => None,
+        Some(self.socket_address()?.ip().to_canonical())
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(address) => Self::V4(address),
+            SocketAddr::V6(address) => Self::Other(Box::new(Other::V6(address))),
         }
     }
 }
@@ -190,9 +214,12 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => path.display().fmt(f),
-            Self::Bridge(name) => write!(f, "bridge {name}"),
+            Self::V4(address) => address.fmt(f),
+            Self::Other(other) => match &**other {
+                Other::V6(address) => address.fmt(f),
+                Other::Unix(path) => path.display().fmt(f),
+                Other::Bridge(name) => write!(f, "bridge {name}"),
+            },
         }
     }
 }
@@ -289,7 +316,7 @@ async fn receive(
         }
     };
     if let Some(source) = established.source {
-        peer = Peer::Tcp(source);
+        peer = source.into();
         let counted = place.set_address(source.ip(), values.max_connections_per_address);
         if let Err(full) = counted {
             return reception.turn_away(&endpoint, &peer, &full);

@@ -17,7 +17,7 @@ pub(crate) struct Subject {
     pub(crate) protocol: Protocol,
     pub(crate) peer: Peer,
     /// What the peer seems to speak in place of the protocol.
-    pub(crate) speaks: Option<&'static str>,
+    pub(crate) speaks: Option<Language>,
 }
 
 /// Writes the lines, not too many.
@@ -62,7 +62,10 @@ impl Reports {
             }
             Reason::LoginRefused(why) => line!(refused, warn, "login refused: {why}"),
             Reason::Malformed(rule) => match subject.speaks {
-                Some(speaks) => line!(malformed, warn, "malformed: it speaks {speaks} ({rule})"),
+                Some(speaks) => {
+                    let speaks = speaks.name();
+                    line!(malformed, warn, "malformed: it speaks {speaks} ({rule})");
+                }
                 None => line!(malformed, warn, "malformed: {rule}"),
             },
             Reason::TimedOut(what) => line!(timed_out, info, "timed out: {what}"),
@@ -141,25 +144,45 @@ impl Reports {
     }
 }
 
+/// What a peer can seem to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    Tls,
+    Http,
+    Amqp,
+    Stomp,
+}
+
+impl Language {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "TLS",
+            Self::Http => "HTTP",
+            Self::Amqp => "AMQP",
+            Self::Stomp => "STOMP",
+        }
+    }
+}
+
 /// First bytes that show another protocol.
-const SIGNS: [(&[u8], &str); 10] = [
-    (b"\x16\x03", "TLS"),
-    (b"GET ", "HTTP"),
-    (b"POST ", "HTTP"),
-    (b"HEAD ", "HTTP"),
-    (b"PUT ", "HTTP"),
-    (b"OPTIONS ", "HTTP"),
-    (b"AMQP", "AMQP"),
-    (b"CONNECT\n", "STOMP"),
-    (b"CONNECT\r", "STOMP"),
-    (b"STOMP\n", "STOMP"),
+const SIGNS: [(&[u8], Language); 10] = [
+    (b"\x16\x03", Language::Tls),
+    (b"GET ", Language::Http),
+    (b"POST ", Language::Http),
+    (b"HEAD ", Language::Http),
+    (b"PUT ", Language::Http),
+    (b"OPTIONS ", Language::Http),
+    (b"AMQP", Language::Amqp),
+    (b"CONNECT\n", Language::Stomp),
+    (b"CONNECT\r", Language::Stomp),
+    (b"STOMP\n", Language::Stomp),
 ];
 
 /// What a peer seems to speak, by its first bytes, if it is not the protocol of the port.
-pub(crate) fn other_protocol(bytes: &[u8], protocol: Protocol) -> Option<&'static str> {
+pub(crate) fn other_protocol(bytes: &[u8], protocol: Protocol) -> Option<Language> {
     let sign = SIGNS.iter().find(|(sign, _)| bytes.starts_with(sign));
     sign.map(|(_, speaks)| *speaks)
-        .filter(|speaks| *speaks != name(protocol))
+        .filter(|speaks| speaks.name() != name(protocol))
 }
 
 #[cfg(test)]
@@ -168,12 +191,12 @@ mod tests {
 
     #[test]
     fn first_bytes() {
-        let rows: [(&[u8], Protocol, Option<&str>); 7] = [
-            (b"\x16\x03\x01\x02\x00", Protocol::Mqtt, Some("TLS")),
-            (b"GET / HTTP/1.1\r\n", Protocol::Amqp, Some("HTTP")),
-            (b"AMQP\0\0\x09\x01", Protocol::Mqtt, Some("AMQP")),
+        let rows: [(&[u8], Protocol, Option<Language>); 7] = [
+            (b"\x16\x03\x01\x02\x00", Protocol::Mqtt, Some(Language::Tls)),
+            (b"GET / HTTP/1.1\r\n", Protocol::Amqp, Some(Language::Http)),
+            (b"AMQP\0\0\x09\x01", Protocol::Mqtt, Some(Language::Amqp)),
             (b"AMQP\x03\x01\0\0", Protocol::Amqp, None),
-            (b"CONNECT\naccept", Protocol::Amqp, Some("STOMP")),
+            (b"CONNECT\naccept", Protocol::Amqp, Some(Language::Stomp)),
             (b"\x10\x0C", Protocol::Mqtt, None),
             (b"", Protocol::Stomp, None),
         ];

@@ -29,9 +29,16 @@ pub(crate) struct Seat {
     is_busy: bool,
 }
 
+/// A connection that has a task.
+pub(crate) struct Served {
+    /// The orders of the task.
+    pub(crate) link: Arc<Link>,
+    /// It was handed so many bytes to write, and does not know yet.
+    pub(crate) unflushed: usize,
+}
+
 enum At {
-    /// By a task, whose orders these are.
-    Task(Arc<Link>),
+    Task(Served),
     Parked(Parked),
     /// Not at all: its socket could not be had back.
     Lost,
@@ -41,7 +48,14 @@ impl Seat {
     /// The way to its task, where it has one.
     pub(crate) fn link(&self) -> Option<&Link> {
         match &self.at {
-            At::Task(link) => Some(link),
+            At::Task(served) => Some(&served.link),
+            At::Parked(_) | At::Lost => None,
+        }
+    }
+
+    pub(crate) fn served(&mut self) -> Option<&mut Served> {
+        match &mut self.at {
+            At::Task(served) => Some(served),
             At::Parked(_) | At::Lost => None,
         }
     }
@@ -106,7 +120,7 @@ impl Tasks {
         seat
     }
 
-    fn begin(&mut self, id: ConnectionId, carrier: Carrier, place: Place) -> Arc<Link> {
+    fn begin(&mut self, id: ConnectionId, carrier: Carrier, place: Place) -> Served {
         let link = Arc::new(Link::new(self.pace));
         let connection = Connection::new(
             id,
@@ -118,7 +132,7 @@ impl Tasks {
             place,
         );
         self.go_on(connection);
-        link
+        Served { link, unflushed: 0 }
     }
 
     /// Gives a connection its task back: there is something to do.
@@ -147,8 +161,12 @@ impl Tasks {
         seat.at = self.found(id, parked);
     }
 
-    /// The way to a connection's task. One that is parked has a task again.
-    pub(crate) fn serve<'a>(&mut self, id: ConnectionId, seat: &'a mut Seat) -> Option<&'a Link> {
+    /// A connection with its task. One that is parked has a task again.
+    pub(crate) fn serve<'a>(
+        &mut self,
+        id: ConnectionId,
+        seat: &'a mut Seat,
+    ) -> Option<&'a mut Served> {
         if seat.is_parked()
             && let At::Parked(parked) = mem::replace(&mut seat.at, At::Lost)
         {
@@ -161,7 +179,7 @@ impl Tasks {
             seat.is_busy = true;
             self.watch(id, seat);
         }
-        seat.link()
+        seat.served()
     }
 
     /// Where a connection is, if its socket could be had.

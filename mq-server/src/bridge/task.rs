@@ -116,7 +116,7 @@ async fn cross(
     if let Some(host) = &bridge.virtual_host {
         terms = terms.with_virtual_host(host);
     }
-    let peer = Peer::Bridge(bridge.name.clone());
+    let peer = Peer::bridge(bridge.name.clone());
     reception.accept(established, terms, peer, place).await;
 
     let (local, remote) = match ends(bridge, local, remote, start.elapsed(), memory) {
