@@ -36,7 +36,11 @@ impl Default for Member {
 
 /// All connections that use a virtual host.
 #[derive(Debug, Default)]
-pub(crate) struct Members(NumberMap<ConnectionId, Member>);
+pub(crate) struct Members {
+    all: NumberMap<ConnectionId, Member>,
+    /// Somebody has come who may not do everything.
+    is_restricted: bool,
+}
 
 impl Members {
     /// A connection of a user comes, who may do this here; None: everything.
@@ -46,7 +50,8 @@ impl Members {
         user: &Name,
         grant: Option<Arc<Grant>>,
     ) {
-        if let Some(member) = self.0.get_or_default(connection) {
+        self.is_restricted |= grant.is_some();
+        if let Some(member) = self.all.get_or_default(connection) {
             member.user = user.clone();
             member.grant = grant;
         }
@@ -54,24 +59,24 @@ impl Members {
 
     /// A connection is gone. Returns the session that it had.
     pub(crate) fn leave(&mut self, connection: ConnectionId) -> Option<SessionId> {
-        self.0.remove(&connection)?.session
+        self.all.remove(&connection)?.session
     }
 
     /// Whose connection it is.
     pub(crate) fn user(&self, connection: ConnectionId) -> Option<&str> {
-        self.0.get(&connection).map(|member| &*member.user)
+        self.all.get(&connection).map(|member| &*member.user)
     }
 
     /// Lets deliveries come to a connection, or not. Returns its session.
     pub(crate) fn set_flow(&mut self, connection: ConnectionId, flow: Flow) -> Option<SessionId> {
-        let member = self.0.get_or_default(connection)?;
+        let member = self.all.get_or_default(connection)?;
         member.flow = flow;
         member.session
     }
 
     /// Whether a connection takes deliveries.
     pub(crate) fn flow(&self, connection: ConnectionId) -> Flow {
-        let member = self.0.get(&connection);
+        let member = self.all.get(&connection);
         member.map_or(Flow::Open, |member| member.flow)
     }
 
@@ -79,22 +84,22 @@ impl Members {
 
     /// The session that a connection has.
     pub(crate) fn session(&self, connection: ConnectionId) -> Option<SessionId> {
-        self.0.get(&connection)?.session
+        self.all.get(&connection)?.session
     }
 
     pub(crate) fn take_session(&mut self, connection: ConnectionId) -> Option<SessionId> {
-        self.0.get_mut(&connection)?.session.take()
+        self.all.get_mut(&connection)?.session.take()
     }
 
     pub(crate) fn set_session(&mut self, connection: ConnectionId, session: SessionId) {
-        if let Some(member) = self.0.get_or_default(connection) {
+        if let Some(member) = self.all.get_or_default(connection) {
             member.session = Some(session);
         }
     }
 
     /// The connection is of the MQTT client with that identifier.
     pub(crate) fn name_client(&mut self, connection: ConnectionId, client: &str) {
-        if let Some(member) = self.0.get_mut(&connection)
+        if let Some(member) = self.all.get_mut(&connection)
             && let Some(grant) = &member.grant
             && grant.names_client()
         {
@@ -110,8 +115,11 @@ impl Members {
         connection: ConnectionId,
         check: impl FnOnce(&Grant) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
+        if !self.is_restricted {
+            return Ok(());
+        }
         let grant = self
-            .0
+            .all
             .get(&connection)
             .and_then(|member| member.grant.as_deref());
         grant.map_or(Ok(()), check)
