@@ -4,9 +4,9 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::ops::Bound::{Excluded, Unbounded};
 
 use super::{Destination, Exchange, ExchangeSettings, ExchangeType, PREDECLARED, TRACE_EXCHANGE};
+use crate::few_map::FewMap;
 use crate::model::change::{BindingId, Change, KeptBinding};
 use crate::model::delay::delay_of;
 use crate::model::difference::{Difference, flag};
@@ -29,7 +29,9 @@ pub(crate) struct BindRequest<'a> {
 /// The exchanges of a virtual host.
 #[derive(Debug)]
 pub(crate) struct Exchanges {
-    all: BTreeMap<Name, Exchange>,
+    /// A binary search asks for fewer names than a walk over a node of a tree, and there
+    /// are few exchanges mostly.
+    all: FewMap<Name, Exchange>,
     /// Which exchanges have bindings to a destination.
     sources: BTreeMap<Destination, BTreeSet<Name>>,
 }
@@ -47,17 +49,18 @@ pub(crate) fn refuse_default_exchange(name: &str) -> Result<(), Refusal> {
 impl Exchanges {
     /// Those that exist before anything is declared.
     pub(crate) fn new() -> Self {
-        let predeclared = PREDECLARED.iter().map(|(name, kind)| {
+        let mut all = FewMap::new();
+        for (name, kind) in PREDECLARED {
             let settings = ExchangeSettings {
                 durable: true,
                 // Only the broker publishes there.
                 internal: *name == TRACE_EXCHANGE,
                 ..ExchangeSettings::of(*kind)
             };
-            (Name::from(*name), Exchange::new(settings))
-        });
+            all.insert(Name::from(*name), Exchange::new(settings));
+        }
         Self {
-            all: predeclared.collect(),
+            all,
             sources: BTreeMap::new(),
         }
     }
@@ -121,11 +124,15 @@ impl Exchanges {
         shared: &mut Shared,
         after: Option<&Name>,
     ) -> Option<Name> {
-        let after = (after.map_or(Unbounded, Excluded), Unbounded);
-        let (name, exchange) = self.all.range_mut::<Name, _>(after).next()?;
+        let mut names = self.all.range_from(after.map_or("", |name| name));
+        let (name, _) = names.find(|(name, _)| Some(*name) != after)?;
+        let name = name.clone();
+        drop(names);
         shared.statistics.steps += shared.policies.len() as u64;
-        exchange.apply_policies(&shared.policies, name);
-        Some(name.clone())
+        if let Some(exchange) = self.all.get_mut(&name) {
+            exchange.apply_policies(&shared.policies, &name);
+        }
+        Some(name)
     }
 
     /// `exchange.declare`: makes it, or checks that it is like that.
@@ -393,9 +400,9 @@ impl Exchanges {
     /// its time. Each exchange is asked once, so loops end; for each
     /// `others` says whether somebody else takes the message there. Returns how many
     /// exchanges, bindings and nodes were looked at.
-    pub(crate) fn route(
-        &self,
-        message: &Message,
+    pub(crate) fn route<'a>(
+        &'a self,
+        message: &'a Message,
         keys: &[&str],
         mut queue: impl FnMut(QueueId),
         mut others: impl FnMut(&str) -> bool,
@@ -405,11 +412,11 @@ impl Exchanges {
         let mut exchanges = Visited::from(&message.exchange);
         while let Some(name) = exchanges.next() {
             steps += 1;
-            let Some(exchange) = self.all.get(&name) else {
+            let Some(exchange) = self.all.get(name) else {
                 continue;
             };
             if exchange.settings.delayed && delay_of(message).is_some() {
-                delays(&name);
+                delays(name);
                 continue;
             }
             let mut found = false;
@@ -420,7 +427,7 @@ impl Exchanges {
                     Destination::Exchange(name) => exchanges.add(name),
                 }
             });
-            found |= others(&name);
+            found |= others(name);
             if let (false, Some(alternate)) = (found, &exchange.alternate) {
                 exchanges.add(alternate);
             }
@@ -431,36 +438,36 @@ impl Exchanges {
 
 /// The exchanges that a message comes to, each once, in the order in which they
 /// were found.
-struct Visited {
-    first: Name,
+struct Visited<'a> {
+    first: &'a Name,
     /// Those that come more than one hop from the first; most messages have none.
-    order: Vec<Name>,
-    known: BTreeSet<Name>,
+    order: Vec<&'a Name>,
+    known: BTreeSet<&'a Name>,
     next: usize,
 }
 
-impl Visited {
-    fn from(first: &Name) -> Self {
+impl<'a> Visited<'a> {
+    fn from(first: &'a Name) -> Self {
         Self {
-            first: first.clone(),
+            first,
             order: Vec::new(),
             known: BTreeSet::new(),
             next: 0,
         }
     }
 
-    fn add(&mut self, name: &Name) {
-        if *name != self.first && self.known.insert(name.clone()) {
-            self.order.push(name.clone());
+    fn add(&mut self, name: &'a Name) {
+        if name != self.first && self.known.insert(name) {
+            self.order.push(name);
         }
     }
 
-    fn next(&mut self) -> Option<Name> {
+    fn next(&mut self) -> Option<&'a Name> {
         let name = match self.next.checked_sub(1) {
-            None => &self.first,
+            None => self.first,
             Some(index) => self.order.get(index)?,
         };
         self.next += 1;
-        Some(name.clone())
+        Some(name)
     }
 }

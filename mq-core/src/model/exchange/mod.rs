@@ -496,11 +496,11 @@ impl Exchange {
     /// Calls `found` for what the bindings that match one of the keys lead to; a
     /// destination can come more than once. Returns how many bindings and nodes were
     /// looked at.
-    pub(crate) fn route(
-        &self,
+    pub(crate) fn route<'a>(
+        &'a self,
         keys: &[&str],
         properties: &Properties,
-        mut found: impl FnMut(&Destination),
+        mut found: impl FnMut(&'a Destination),
     ) -> usize {
         match &self.table {
             Table::Direct(table) => {

@@ -93,6 +93,8 @@ impl<K: Ord, V> Default for Trie<K, V> {
 }
 
 const ROOT: usize = 0;
+/// Nodes that there is room for from the beginning of a match.
+const FEW: usize = 8;
 
 impl<K: Ord, V> Trie<K, V> {
     /// Adds a value under the pattern, in place of one with the same key.
@@ -151,17 +153,18 @@ impl<K: Ord, V> Trie<K, V> {
     /// Calls `found` with every value whose pattern matches one of the keys, each a
     /// row of words. A value that is there under several patterns comes once for each,
     /// however many keys match one. Returns how many nodes were looked at.
-    pub(crate) fn for_each_match<'a, W: Iterator<Item = &'a str>>(
-        &self,
+    pub(crate) fn for_each_match<'a, 'w, W: Iterator<Item = &'w str>>(
+        &'a self,
         keys: impl Iterator<Item = W>,
-        mut found: impl FnMut(&K, &V),
+        mut found: impl FnMut(&'a K, &'a V),
     ) -> usize {
         if self.nodes[ROOT].is_unused() {
             return 0;
         }
         let mut matched = Vec::new();
-        let mut active = Vec::new();
-        let mut next = Vec::new();
+        // More than most sets of nodes have.
+        let mut active = Vec::with_capacity(FEW);
+        let mut next = Vec::with_capacity(FEW);
         let mut steps = 0;
         let mut count = 0;
         for words in keys {
