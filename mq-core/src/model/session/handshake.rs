@@ -151,9 +151,7 @@ impl Session {
             .filter_map(|in_flight| Some((in_flight.position, in_flight.message?)))
             .collect()
     }
-}
 
-impl Sessions {
     /// Keeps a message until the client has settled it, and returns its packet identifier.
     /// With QoS 0 it has settled it at once. `position` is where it has been waiting.
     pub(super) fn lend(
@@ -167,23 +165,22 @@ impl Sessions {
             shared.statistics.acknowledged += 1;
             return None;
         }
-        let session = self.all.get_mut(&id)?;
-        let packet_identifier = session.free_identifier()?;
-        session.last_identifier = packet_identifier;
-        session.last_number += 1;
+        let packet_identifier = self.free_identifier()?;
+        self.last_identifier = packet_identifier;
+        self.last_number += 1;
         let sent = Sent {
             packet_identifier,
-            number: session.last_number,
+            number: self.last_number,
         };
         let waited = position.is_some();
-        let position = position.unwrap_or_else(|| session.pending.next_position());
+        let position = position.unwrap_or_else(|| self.pending.next_position());
         let in_flight = InFlight {
-            number: session.last_number,
+            number: self.last_number,
             position,
             message: Some(pending.clone()),
         };
-        session.add_sent(packet_identifier, in_flight);
-        if session.is_kept {
+        self.add_sent(packet_identifier, in_flight);
+        if self.is_kept {
             if waited {
                 shared.changes.push(Change::InFlight {
                     session: id,
@@ -197,7 +194,9 @@ impl Sessions {
         }
         Some(packet_identifier)
     }
+}
 
+impl Sessions {
     /// The client has settled what was sent to it: PUBACK, PUBCOMP, or a PUBREC that refuses.
     pub(crate) fn settle_sent(
         &mut self,
@@ -215,7 +214,7 @@ impl Sessions {
                 });
             }
             shared.statistics.acknowledged += 1;
-            self.announce(id);
+            session.announce(&mut self.ready, id);
         }
     }
 

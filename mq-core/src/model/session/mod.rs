@@ -277,7 +277,8 @@ impl Sessions {
     /// can be no topic name (section 4.7.1) has none. Returns how many nodes were
     /// looked at.
     pub(crate) fn find(&self, routing_key: &str, matches: &mut Vec<Match>) -> usize {
-        if routing_key.is_empty() || routing_key.contains(['+', '#', '\0']) {
+        let is_special = |byte: &u8| matches!(byte, b'+' | b'#' | 0);
+        if routing_key.is_empty() || routing_key.as_bytes().iter().any(is_special) {
             return 0;
         }
         let dollar = routing_key.starts_with('$');

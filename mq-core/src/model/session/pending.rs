@@ -1,7 +1,7 @@
 //! Messages on their way to sessions. What queues and sessions share, and why not more, stands
 //! at `queue/delivery.rs`.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -153,18 +153,13 @@ impl Sessions {
         }
     }
 
-    /// Whether one message more fits into a session. What is expired takes no
-    /// room. One that is found full is passed over by its shares from now on.
+    /// Whether one message more fits into a session. One that is found full is passed over by
+    /// its shares from now on.
     fn has_room(&mut self, shared: &mut Shared, id: SessionId, message: &Message) -> bool {
-        let now = shared.now;
         let Some(session) = self.all.get_mut(&id) else {
             return false;
         };
-        session.expire(shared, id, now);
-        let mut fits = session.fits(&shared.limits, message);
-        while !fits && session.expire_one(shared, id, now) {
-            fits = session.fits(&shared.limits, message);
-        }
+        let fits = session.make_room(shared, id, message);
         if !fits {
             self.pass_over(id);
         }
@@ -191,7 +186,7 @@ impl Sessions {
         pending: Pending,
         targets: &mut Vec<Target>,
     ) -> bool {
-        let Some(session) = self.all.get(&id) else {
+        let Some(session) = self.all.get_mut(&id) else {
             return true;
         };
         shared.statistics.queued += 1;
@@ -210,23 +205,20 @@ impl Sessions {
             // Its publisher hears no more of it than where the client is away.
             return true;
         }
-        if !self.has_room(shared, id, &pending.message) {
+        if !session.make_room(shared, id, &pending.message) {
             shared.statistics.overflowed += 1;
-            if let Some(session) = self.all.get(&id) {
-                let client = session.client_identifier.clone();
-                shared.drops.note(Place::Session(client), DropCause::Full);
-            }
+            let client = session.client_identifier.clone();
+            shared.drops.note(Place::Session(client), DropCause::Full);
+            self.pass_over(id);
             return false;
         }
-        if let Some(session) = self.all.get_mut(&id) {
-            if session.keeps(pending.qos) {
-                let position = session.pending.push(pending.clone());
-                targets.push(target(id, position, &pending, None));
-            } else {
-                session.pending.push(pending);
-            }
+        if session.keeps(pending.qos) {
+            let position = session.pending.push(pending.clone());
+            targets.push(target(id, position, &pending, None));
+        } else {
+            session.pending.push(pending);
         }
-        self.announce(id);
+        session.announce(&mut self.ready, id);
         true
     }
 
@@ -255,61 +247,9 @@ impl Sessions {
 
     /// Says that a connected session has something pending.
     pub(crate) fn announce(&mut self, id: SessionId) {
-        let Some(session) = self.all.get_mut(&id) else {
-            return;
-        };
-        if let (Some(_), false, false) = (
-            session.connection(),
-            session.announced,
-            session.pending.is_empty() && session.walks.is_empty(),
-        ) {
-            session.announced = true;
-            self.ready.push_back(id);
+        if let Some(session) = self.all.get_mut(&id) {
+            session.announce(&mut self.ready, id);
         }
-    }
-
-    /// Takes the next message of a session, with the position at which it has waited; with
-    /// no `quota` only one of QoS 0. Those whose time is over are dropped before.
-    pub(crate) fn next_pending(
-        &mut self,
-        shared: &mut Shared,
-        id: SessionId,
-        quota: bool,
-    ) -> Option<(Option<u64>, Pending)> {
-        let now = shared.now;
-        let session = self.all.get_mut(&id)?;
-        session.announced = false;
-        shared.statistics.steps += 1;
-        // A message that expires at this very moment (an interval of zero) is still
-        // offered to a client that is there.
-        if let Some(before) = now.checked_sub(Duration::from_nanos(1))
-            && !session.expire(shared, id, before)
-        {
-            self.announce(id);
-            return None;
-        }
-        let steps = &mut shared.statistics.steps;
-        let (retained, unfinished) = session.next_retained(&self.retained, now, quota, steps);
-        shared.statistics.queued += u64::from(retained.is_some());
-        let front = session.pending.front();
-        let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
-        let pending = match retained {
-            None if may_go => session
-                .pending
-                .pop()
-                .map(|(at, pending)| (Some(at), pending)),
-            retained => retained.map(|pending| (None, pending)),
-        };
-        if let Some((_, pending)) = &pending {
-            shared.count_delivery(&pending.message);
-        }
-        if session.is_full {
-            self.set_half_empty(shared, id);
-        }
-        if unfinished && pending.is_none() {
-            self.announce(id);
-        }
-        pending
     }
 
     /// The next message for a session that can take one. None also when so many steps
@@ -325,32 +265,96 @@ impl Sessions {
             session.announced = false;
             let connection = session.connection();
             let quota = session.in_flight().len() < usize::from(session.credit);
-            let Some(connection) = connection.filter(|_| session.flow == Flow::Open) else {
+            let Some(to) = connection.filter(|_| session.flow == Flow::Open) else {
                 continue;
             };
-            let Some((position, pending)) = self.next_pending(shared, id, quota) else {
-                continue;
-            };
-            // Others have their turn before its next one.
-            self.announce(id);
-            let packet_identifier = self.lend(shared, id, position, &pending);
-            let wait = match self.all.get(&id) {
-                // The client takes the identifier for that of this message from now on.
-                Some(session) if pending.qos == Qos::ExactlyOnce => session.wait(),
-                _ => Wait::Nothing,
-            };
-            let notice = Notice::Push(Push {
-                packet_identifier,
-                pending,
+            let (next, unfinished) = session.next_pending(shared, &self.retained, id, quota);
+            if unfinished || next.is_some() {
+                // Others have their turn before its next one.
+                session.announce(&mut self.ready, id);
+            }
+            let said = next.map(|(position, pending)| {
+                let packet_identifier = session.lend(shared, id, position, &pending);
+                let wait = match pending.qos {
+                    // The client takes the identifier for that of this message from now on.
+                    Qos::ExactlyOnce => session.wait(),
+                    Qos::AtLeastOnce | Qos::AtMostOnce => Wait::Nothing,
+                };
+                let notice = Notice::Push(Push {
+                    packet_identifier,
+                    pending,
+                });
+                Said { to, notice, wait }
             });
-            let to = connection;
-            return Some(Said { to, notice, wait });
+            if session.is_full {
+                self.set_half_empty(shared, id);
+            }
+            if said.is_some() {
+                return said;
+            }
         }
         None
     }
 }
 
 impl Session {
+    /// Puts it in line if it is connected and has something pending.
+    pub(super) fn announce(&mut self, ready: &mut VecDeque<SessionId>, id: SessionId) {
+        if let (Some(_), false, false) = (
+            self.connection(),
+            self.announced,
+            self.pending.is_empty() && self.walks.is_empty(),
+        ) {
+            self.announced = true;
+            ready.push_back(id);
+        }
+    }
+
+    /// Takes the next message, with the position at which it has waited; with no `quota` only
+    /// one of QoS 0. Those whose time is over are dropped before. Returns too whether there is
+    /// more to look through.
+    pub(super) fn next_pending(
+        &mut self,
+        shared: &mut Shared,
+        retained: &Retained,
+        id: SessionId,
+        quota: bool,
+    ) -> (Option<(Option<u64>, Pending)>, bool) {
+        let now = shared.now;
+        shared.statistics.steps += 1;
+        // A message that expires at this very moment (an interval of zero) is still
+        // offered to a client that is there.
+        if let Some(before) = now.checked_sub(Duration::from_nanos(1))
+            && !self.expire(shared, id, before)
+        {
+            return (None, true);
+        }
+        let steps = &mut shared.statistics.steps;
+        let (found, unfinished) = self.next_retained(retained, now, quota, steps);
+        shared.statistics.queued += u64::from(found.is_some());
+        let front = self.pending.front();
+        let may_go = front.is_some_and(|p| quota || p.qos == Qos::AtMostOnce);
+        let pending = match found {
+            None if may_go => self.pending.pop().map(|(at, pending)| (Some(at), pending)),
+            found => found.map(|pending| (None, pending)),
+        };
+        if let Some((_, pending)) = &pending {
+            shared.count_delivery(&pending.message);
+        }
+        (pending, unfinished)
+    }
+
+    /// Whether one message more fits. What is expired takes no room.
+    fn make_room(&mut self, shared: &mut Shared, id: SessionId, message: &Message) -> bool {
+        let now = shared.now;
+        self.expire(shared, id, now);
+        let mut fits = self.fits(&shared.limits, message);
+        while !fits && self.expire_one(shared, id, now) {
+            fits = self.fits(&shared.limits, message);
+        }
+        fits
+    }
+
     /// Drops some of what has expired by `now`. Returns whether that was all.
     fn expire(&mut self, shared: &mut Shared, id: SessionId, now: Duration) -> bool {
         let end = shared.statistics.steps + AT_A_TIME;

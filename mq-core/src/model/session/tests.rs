@@ -96,7 +96,11 @@ impl VirtualHost {
     }
 
     fn next_pending(&mut self, id: SessionId, quota: bool) -> Option<(Option<u64>, Pending)> {
-        self.sessions.next_pending(&mut self.shared, id, quota)
+        let (shared, sessions) = (&mut self.shared, &mut self.sessions);
+        let session = sessions.all.get_mut(&id)?;
+        let (next, _) = session.next_pending(shared, &sessions.retained, id, quota);
+        sessions.set_half_empty(shared, id);
+        next
     }
 
     fn unsubscribe(&mut self, id: SessionId, filter: &str) -> bool {
