@@ -330,11 +330,10 @@ impl AmqpFrontEnd {
     /// Sends a message to one of the consumers.
     fn deliver(&mut self, delivery: &Delivery) {
         let number = delivery.channel;
-        let consumer = self.channels.get_mut(&number).and_then(|channel| {
-            channel
-                .tags
-                .get(&delivery.consumer)
-                .map(|tag| (tag.clone(), &mut channel.unacknowledged))
+        let channel = self.channels.get_mut(&number);
+        let consumer = channel.and_then(|channel| {
+            let tag = channel.tags.get(&delivery.consumer)?;
+            Some((tag, &mut channel.unacknowledged))
         });
         let Some((tag, unacknowledged)) = consumer else {
             // The consumer is gone, or its channel.
@@ -346,7 +345,7 @@ impl AmqpFrontEnd {
             &mut self.codec,
             number,
             &delivery.message,
-            |codec, message, size| codec.begin_deliver(number, &tag, redelivered, message, size),
+            |codec, message, size| codec.begin_deliver(number, tag, redelivered, message, size),
         );
         match (sent, delivery.claim) {
             (Ok(delivery_tag), Claim::Leased(lease)) => {

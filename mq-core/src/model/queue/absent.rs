@@ -57,13 +57,18 @@ impl Absent {
 
     /// The message with its body, which is here. What has come for it is gone afterwards.
     pub(crate) fn whole(&mut self, entry: &Entry) -> Arc<Message> {
-        let message = &entry.message;
-        if !message.is_absent() {
-            return message.clone();
+        let whole = self.take_whole(entry);
+        whole.unwrap_or_else(|| entry.message.clone())
+    }
+
+    /// The same for a message whose body has left memory; None: it has not.
+    pub(crate) fn take_whole(&mut self, entry: &Entry) -> Option<Arc<Message>> {
+        if !entry.message.is_absent() {
+            return None;
         }
         let body = self.asked.remove(&entry.position);
         let body = body.and_then(|asked| asked.body);
-        Arc::new(message.with_body(body.unwrap_or_default()))
+        Some(Arc::new(entry.message.with_body(body.unwrap_or_default())))
     }
 
     /// Asks for a body, unless that was done.

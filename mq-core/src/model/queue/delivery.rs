@@ -310,7 +310,12 @@ impl Queues {
             Settlement::Acknowledge => {
                 shared.statistics.acknowledged += 1;
                 queue.counts.acknowledged += 1;
+                let waits = !queue.ready.is_empty();
                 self.note_settled(shared, id, &entry);
+                if !waits {
+                    // There is room for one more, and no message that wants it.
+                    return;
+                }
             }
             Settlement::Reject => self.give_up(shared, id, &entry, Reason::Rejected),
             Settlement::Undeliverable => {
@@ -400,7 +405,14 @@ impl Queues {
                     && self.expire_wanted(shared, id, end));
             if expired && let Some(delivery) = self.deliver_from(shared, id) {
                 self.in_a_row += 1;
-                if self.in_a_row >= IN_A_ROW {
+                let queue = self.all.get_mut(&id);
+                if let Some(queue) = queue.filter(|queue| queue.ready.is_empty()) {
+                    // There is nothing more to look at.
+                    queue.listed = false;
+                    self.listed.pop_front();
+                    self.in_a_row = 0;
+                    self.update_timer(shared, id);
+                } else if self.in_a_row >= IN_A_ROW {
                     self.in_a_row = 0;
                     self.listed.rotate_left(1);
                 }
@@ -456,8 +468,10 @@ impl Queues {
         let scale = Scale::of(shared.limits.memory_spill);
         let steps = &mut shared.statistics.steps;
         let next = queue.take_next(&mut self.channels, steps, &scale);
-        let Some((consumer, entry, message)) = next else {
-            self.ask_for_bodies(id);
+        let Some((consumer, entry, other)) = next else {
+            if queue.absent.has_unasked() {
+                self.ask_for_bodies(id);
+            }
             return None;
         };
         let channel = self.channels.get_mut(&consumer.channel)?;
@@ -465,10 +479,9 @@ impl Queues {
         let (consumer_id, channel_id) = (consumer.id, consumer.channel);
         let position = entry.position;
         let kept = kept && entry.message.is_lasting();
-        shared.count_delivery(&message);
-        let claim = if consumer.no_ack {
+        let (claim, message) = if consumer.no_ack {
             shared.statistics.acknowledged += 1;
-            Claim::Taken(id)
+            (Claim::Taken(id), other.unwrap_or(entry.message))
         } else {
             consumer.unacknowledged += 1;
             channel.unacknowledged += 1;
@@ -483,9 +496,11 @@ impl Queues {
                 channel: channel_id,
                 timeout: consumer.timeout,
             };
+            let message = other.unwrap_or_else(|| entry.message.clone());
             queue.hold(entry, holder, shared.now, shared.consumer_timeout);
-            Claim::Leased(lease)
+            (Claim::Leased(lease), message)
         };
+        shared.count_delivery(&message);
         queue.counts.delivered += 1;
         queue.counts.acknowledged += u64::from(claim == Claim::Taken(id));
         if kept && queue.offer(position) {

@@ -466,14 +466,15 @@ impl Queue {
     }
 
     /// Takes the message for the consumer whose turn it is, among those that can take one
-    /// and want one. Counts those that were asked. None also when the body of the message is
-    /// not here: then it is to be [asked for](Absent::take_unasked).
+    /// and want one, and what it gets in place of that message, if it is another. Counts those
+    /// that were asked. None also when the body of the message is not here: then it is to be
+    /// [asked for](Absent::take_unasked).
     pub(crate) fn take_next(
         &mut self,
         channels: &mut BTreeMap<ChannelId, Channel>,
         steps: &mut u64,
         scale: &Scale,
-    ) -> Option<(&mut Consumer, Entry, Arc<Message>)> {
+    ) -> Option<(&mut Consumer, Entry, Option<Arc<Message>>)> {
         if self.ready.is_empty() {
             return None;
         }
@@ -506,14 +507,15 @@ impl Queue {
         }
         let entry = self.selections.take(consumer.id, &mut self.ready)?;
         self.returned_by.remove(&entry.position);
-        let mut message = self.absent.whole(&entry);
-        if self.selections.deliver(consumer.id, &message) {
-            let mut first = Arc::unwrap_or_clone(message).into_edited();
+        let mut other = self.absent.take_whole(&entry);
+        if self.selections.deliver(consumer.id, &entry.message) {
+            let whole = other.unwrap_or_else(|| entry.message.clone());
+            let mut first = Arc::unwrap_or_clone(whole).into_edited();
             let headers = &mut first.properties.headers;
             headers.set(group::FIRST, Value::Bool(true));
-            message = Arc::new(first);
+            other = Some(Arc::new(first));
         }
-        Some((consumer, entry, message))
+        Some((consumer, entry, other))
     }
 
     /// Takes a message that a consumer with a selector would get next, and whose time is

@@ -272,12 +272,12 @@ impl Queues {
         if let Some(queue) = self.all.get_mut(&id) {
             let expires = queue.push(message.clone(), now);
             shared.statistics.steps += queue.selectors() as u64;
+            shared.statistics.queued += 1;
+            list(&mut self.listed, queue, id);
             if shared.changes.are_kept() && queue.keeps(message) {
                 targets.push(queue.last_target(id, expires));
                 self.note_long(shared, id);
             }
-            shared.statistics.queued += 1;
-            self.list(id);
         }
     }
 
