@@ -151,13 +151,16 @@ impl Connection {
     pub(super) fn pass_requests(&mut self, id: ConnectionId, shared: &mut Shared) -> bool {
         let was_blocked = self.blocked.is_some();
         while self.unverified.is_none()
-            && let Some(request) = self.front.get_mut().and_then(|front| front.poll_request())
+            && let Some(mut request) = self.front.get_mut().and_then(|front| front.poll_request())
         {
             if let Some(reason) = self.login.hear(&request) {
                 shared.report(&self.login, id, reason);
             }
             let inspection = &mut shared.inspection;
-            match inspection.inspect(id, self.protocol, &self.login, request) {
+            if inspection.is_watching() {
+                request = inspection.inspect(id, self.protocol, &self.login, request);
+            }
+            match request {
                 Request::Login(login)
                     if shared.config.authentication == Authentication::Embedder
                         && !matches!(

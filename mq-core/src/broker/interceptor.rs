@@ -92,12 +92,15 @@ pub(super) struct Inspection {
 }
 
 impl Inspection {
-    fn is_watching(&self) -> bool {
+    /// Whether requests are to be [inspected](Self::inspect).
+    #[inline]
+    pub(super) fn is_watching(&self) -> bool {
         let Faults { logins, publishes } = self.faults;
         self.interceptor.is_some() || logins > 0 || publishes > 0
     }
 
     /// What the model is to be asked in place of a request.
+    #[cold]
     pub(super) fn inspect(
         &mut self,
         id: ConnectionId,
@@ -105,9 +108,6 @@ impl Inspection {
         login: &Login,
         request: Request,
     ) -> Request {
-        if !self.is_watching() {
-            return request;
-        }
         let publisher = Publisher {
             connection: id,
             protocol,

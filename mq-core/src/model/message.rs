@@ -374,6 +374,7 @@ impl Properties {
 impl Message {
     /// Bytes that count towards the limits of queues and sessions: what is held for it,
     /// but for what every message has.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         // One that is counted has been measured, and does not change.
         let Some(weight) = self.counted.weight() else {
@@ -384,6 +385,7 @@ impl Message {
         size
     }
 
+    #[cold]
     fn measure(&self) -> usize {
         let origin = match &self.origin {
             // The encoding of the properties is kept too.

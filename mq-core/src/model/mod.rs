@@ -187,6 +187,8 @@ pub struct Model {
     awake: VecDeque<usize>,
     /// Virtual hosts that have dropped messages, which nobody has been told of.
     dropping: BTreeSet<usize>,
+    /// Virtual hosts that have work left, and some that have done it.
+    working: BTreeSet<usize>,
     /// Virtual hosts that may have changes to be taken, if anybody takes them.
     changed: VecDeque<usize>,
 }
@@ -243,6 +245,7 @@ impl Model {
             notices: VecDeque::new(),
             awake: VecDeque::new(),
             dropping: BTreeSet::new(),
+            working: BTreeSet::new(),
             changed: VecDeque::new(),
         })
     }
@@ -422,6 +425,9 @@ impl Model {
             if !vhost.shared.drops.is_empty() {
                 self.dropping.insert(index);
             }
+            if vhost.has_work() {
+                self.working.insert(index);
+            }
             if vhost.has_untaken_changes() {
                 self.changed.push_back(index);
             }
@@ -498,16 +504,17 @@ impl Model {
     /// Whether anything is left to do now: notices, or what [`work`](Self::work) does.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.has_notices() || self.vhosts.iter().any(VirtualHost::has_work)
+        let mut working = self.working.iter();
+        let has_work = |index: &usize| self.vhosts.get(*index).is_some_and(VirtualHost::has_work);
+        self.has_notices() || working.any(has_work)
     }
 
     /// Goes on with what moves much, for about so many steps: a purge, a large commit, the
     /// end of a connection that held a lot. What comes of it is for
     /// [`poll_notice`](Self::poll_notice).
     pub fn work(&mut self, steps: u64) {
-        let working: Vec<usize> = (0..self.vhosts.len())
-            .filter(|index| self.vhosts[*index].has_work())
-            .collect();
+        let mut working = core::mem::take(&mut self.working);
+        working.retain(|index| self.vhosts.get(*index).is_some_and(VirtualHost::has_work));
         for index in &working {
             let steps = steps / working.len() as u64 + 1;
             self.act(*index, |vhost| vhost.do_work(steps));
@@ -518,6 +525,9 @@ impl Model {
     /// it is to ask for nothing else.
     #[must_use]
     pub fn is_busy(&self, connection: ConnectionId) -> bool {
+        if self.working.is_empty() {
+            return false;
+        }
         match self.attendance.host_of(connection) {
             Some(index) => self
                 .vhosts
@@ -584,10 +594,13 @@ impl Model {
             let before = vhost.shared.statistics.steps;
             action(vhost);
             let steps = vhost.shared.statistics.steps - before;
-            let has_dropped = !vhost.shared.drops.is_empty();
+            let (has_dropped, has_work) = (!vhost.shared.drops.is_empty(), vhost.has_work());
             self.steps += steps;
             if has_dropped {
                 self.dropping.insert(index);
+            }
+            if has_work {
+                self.working.insert(index);
             }
         }
     }

@@ -59,9 +59,7 @@ impl Model {
 
     /// The run of a queue that begins at a position has come.
     pub(crate) fn thaw(&mut self, host: usize, id: QueueId, first: u64, messages: Vec<Thawed>) {
-        if let Some(vhost) = self.wake(host) {
-            vhost.thaw(id, first, messages);
-        }
+        self.act(host, |vhost| vhost.thaw(id, first, messages));
     }
 
     /// What a queue of a virtual host wants next of the log.
@@ -81,8 +79,6 @@ impl Model {
         position: u64,
         body: Option<Bytes>,
     ) {
-        if let Some(vhost) = self.wake(host) {
-            vhost.body_came(id, position, body);
-        }
+        self.act(host, |vhost| vhost.body_came(id, position, body));
     }
 }

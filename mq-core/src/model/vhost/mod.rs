@@ -86,6 +86,9 @@ impl VirtualHost {
         }
         // Queues and sessions have their turns one after the other.
         self.sessions_first = !self.sessions_first;
+        if !self.has_notices() {
+            return None;
+        }
         if self.sessions_first {
             self.next_push(steps).or_else(|| self.deliver(steps))
         } else {
