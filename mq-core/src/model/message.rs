@@ -177,6 +177,13 @@ impl Value {
 pub struct Headers(pub(crate) Vec<(Text, Value)>);
 
 impl Headers {
+    /// Whether there are none.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The first value of that name.
     #[must_use]
     pub fn get<N: AsRef<[u8]> + ?Sized>(&self, name: &N) -> Option<&Value> {

@@ -48,8 +48,9 @@ pub(super) fn membership(message: &Message) -> Option<Membership> {
 }
 
 /// Whether a message has a group.
+#[inline]
 pub(crate) fn is_grouped(message: &Message) -> bool {
-    membership(message).is_some()
+    !message.properties.headers.is_empty() && membership(message).is_some()
 }
 
 /// Which consumer has which groups.

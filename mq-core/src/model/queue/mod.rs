@@ -393,7 +393,7 @@ impl Queue {
 
     fn insert(&mut self, entry: Entry) {
         let priority = self.priority(entry.message.properties.priority);
-        if !self.selections.is_grouped() && group::membership(&entry.message).is_some() {
+        if !self.selections.is_grouped() && is_grouped(&entry.message) {
             self.begin_groups();
         }
         if !self.selections.is_empty() {

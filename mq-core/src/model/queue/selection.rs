@@ -105,10 +105,10 @@ impl Selections {
     /// A consumer gets a message. Returns whether it is the first one that it gets of its
     /// group.
     pub(super) fn deliver(&mut self, consumer: ConsumerId, message: &Message) -> bool {
-        match (&mut self.groups, membership(message)) {
-            (Some(groups), Some(membership)) => groups.deliver(&membership, consumer),
-            _ => false,
-        }
+        let Some(groups) = &mut self.groups else {
+            return false;
+        };
+        membership(message).is_some_and(|membership| groups.deliver(&membership, consumer))
     }
 
     /// Holds a message that has become ready against the selectors. Says which consumers

@@ -66,26 +66,27 @@ impl Sessions {
     /// with all their identifiers (section 3.3.4, MQTT-3.3.4-2 and -4). Each
     /// shared subscription makes one more, to one of its members. Those that are to
     /// outlive the broker become targets. Returns whether there was a session for it, and
-    /// all of them were full.
+    /// all of them were full. `matches` is a list that is used again,
+    /// and may be emptied.
     pub(crate) fn deliver(
         &mut self,
         shared: &mut Shared,
         message: &Arc<Message>,
-        matches: Vec<Match>,
+        matches: &mut Vec<Match>,
         publisher: Option<SessionId>,
         targets: &mut Vec<Target>,
     ) -> bool {
         if matches.is_empty() {
             return false;
         }
-        if let [Match::Session { id, options }] = *matches {
+        if let [Match::Session { id, options }] = matches[..] {
             // Nothing overlaps.
             let own = options.no_local && publisher == Some(id);
             return !own && !self.push_pending(shared, id, pending(message, options), targets);
         }
         let mut deliveries: BTreeMap<SessionId, Pending> = BTreeMap::new();
         let mut shares = Vec::new();
-        for found in matches {
+        for found in matches.drain(..) {
             match found {
                 Match::Session { id, options } => {
                     if options.no_local && publisher == Some(id) {

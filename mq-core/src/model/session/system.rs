@@ -95,7 +95,7 @@ impl Sessions {
         let steps = 1 + self.find(&message.routing_key, &mut found);
         shared.statistics.steps += (steps + found.len()) as u64;
         // Nobody waits for what became of it.
-        let _ = self.deliver(shared, &message, found, None, &mut targets);
+        let _ = self.deliver(shared, &message, &mut found, None, &mut targets);
         shared.changes.push_message(&message, targets);
     }
 }

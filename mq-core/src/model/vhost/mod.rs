@@ -32,6 +32,7 @@ use crate::model::statistics::{QueueStatistics, SessionStatistics, Statistics};
 use crate::model::timers::TimerKey;
 use crate::model::{ConnectionId, Flow, Notice, Said, Wait};
 
+use routing::Routes;
 pub(crate) use work::Work;
 use work::Works;
 
@@ -45,6 +46,8 @@ pub(crate) struct VirtualHost {
     pub(crate) delays: Delays,
     pub(crate) members: Members,
     work: Works,
+    /// Empty lists, for the next message.
+    routes: Routes,
     /// Messages are copied to the firehose.
     tracing: bool,
     /// Waiting in the model's list of virtual hosts with changes.
@@ -65,6 +68,7 @@ impl VirtualHost {
             delays: Delays::default(),
             members: Members::default(),
             work: Works::default(),
+            routes: Routes::default(),
             tracing: false,
             changing: false,
             sessions_first: false,

@@ -84,7 +84,7 @@ impl VirtualHost {
         self.sessions.deliver(
             &mut self.shared,
             &letter,
-            routes.sessions,
+            &mut routes.sessions,
             None,
             &mut targets,
         );

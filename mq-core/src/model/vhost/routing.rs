@@ -35,7 +35,23 @@ pub(super) struct Routes {
     replies: bool,
 }
 
+/// Queues and sessions for which a list that is used again has room, at most.
+const ROOM: usize = 64;
+
 impl Routes {
+    /// Has the lists used again, unless they take much memory.
+    fn give_back(&mut self, mut used: Self) {
+        if used.queues.capacity() <= ROOM && used.sessions.capacity() <= ROOM {
+            used.queues.clear();
+            used.sessions.clear();
+            *self = Self {
+                queues: used.queues,
+                sessions: used.sessions,
+                ..Self::default()
+            };
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.queues.is_empty()
             && self.sessions.is_empty()
@@ -98,7 +114,7 @@ impl VirtualHost {
     pub(super) fn publish_to(
         &mut self,
         message: &Arc<Message>,
-        routes: Routes,
+        mut routes: Routes,
         publisher: Option<SessionId>,
         room: Room,
         mut targets: Vec<Target>,
@@ -114,7 +130,7 @@ impl VirtualHost {
         if let Some(until) = routes.scheduled {
             refused |= !self.hold(message, until, room, &mut targets);
         }
-        for id in routes.queues {
+        for &id in &routes.queues {
             if room == Room::Asked && self.refuses(id, message) {
                 refused = true;
                 self.queues.refused(&mut self.shared, id, message);
@@ -127,11 +143,13 @@ impl VirtualHost {
         let dropped = self.sessions.deliver(
             &mut self.shared,
             message,
-            routes.sessions,
+            &mut routes.sessions,
             publisher,
             &mut targets,
         );
         self.shared.changes.push_message(message, targets);
+        let replied = routes.replies;
+        self.routes.give_back(routes);
         if refused {
             self.shared.statistics.refused += 1;
             PublishOutcome::Refused
@@ -139,7 +157,7 @@ impl VirtualHost {
             PublishOutcome::Delayed
         } else if dropped && !in_queue {
             PublishOutcome::Dropped
-        } else if routes.replies {
+        } else if replied {
             PublishOutcome::Replied
         } else {
             PublishOutcome::Routed
@@ -150,13 +168,16 @@ impl VirtualHost {
     /// alternate exchanges. Each exchange is asked once, so loops end, and each key
     /// once.
     pub(super) fn route(&mut self, message: &Message, publisher: Option<ConnectionId>) -> Routes {
-        let mut routes = Routes::default();
+        let mut routes = core::mem::take(&mut self.routes);
         if let Some(schedule) = schedule_of(message) {
             self.shared.statistics.steps += 1;
             routes.scheduled = Some(schedule.first(self.shared.now));
             return routes;
         }
-        let mut all: Vec<&str> = message.extra_routing_keys().collect();
+        let mut all: Vec<&str> = match message.properties.headers.is_empty() {
+            true => Vec::new(),
+            false => message.extra_routing_keys().collect(),
+        };
         let keys = if all.is_empty() {
             &[&*message.routing_key][..]
         } else {
