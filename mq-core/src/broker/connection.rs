@@ -11,6 +11,7 @@ use super::budget::SLICE;
 use super::departure::Departure;
 use super::front::Front;
 use super::memory::Memory;
+use super::notices::Gathering;
 use super::shared::Shared;
 use super::slow::Pace;
 use super::{Broker, Output};
@@ -56,6 +57,8 @@ pub(super) struct Connection {
     pub(super) departure: Option<Departure>,
     pub(super) deadline: Option<Duration>,
     pub(super) login: Login,
+    /// What its front end says next.
+    pub(super) gathering: Gathering,
     /// What the embedder is asked to check, and until when.
     pub(super) unverified: Option<Box<(Duration, Unverified)>>,
     /// What is done about its peer if that is too slow, where it is not what the settings of
@@ -98,6 +101,7 @@ impl Connection {
             departure: None,
             deadline: None,
             login: Login::default(),
+            gathering: Gathering::default(),
             unverified: None,
             slow_consumers: None,
             pace: None,
@@ -123,12 +127,14 @@ impl Connection {
             departure,
             deadline: _,
             login,
+            gathering,
             unverified,
             slow_consumers: _,
             pace: _, // none without anything under way
         } = self;
         let is_busy = *touched || *paused || *waits || *in_line || *gone || !*writable;
-        let is_under_way = *unsent > 0 || *held > 0 || !backlog.is_empty();
+        let is_to_go = *unsent > 0 || *held > 0 || !gathering.is_empty();
+        let is_under_way = is_to_go || !backlog.is_empty();
         let is_open = blocked.is_none() && departure.is_none() && unverified.is_none();
         is_open && !is_busy && !is_under_way && login.is_over()
     }

@@ -50,6 +50,11 @@ impl Memory {
         self.is_short
     }
 
+    /// Whether messages that hold so many bytes are far from too much.
+    pub(super) fn has_plenty(&self, held: usize) -> bool {
+        held < self.high / 2
+    }
+
     /// Whether those still go on that have something to acknowledge: there is a quarter more
     /// for what they publish before they come to that.
     pub(super) fn has_reserve(&self) -> bool {

@@ -8,6 +8,7 @@ mod departure;
 mod front;
 mod interceptor;
 mod memory;
+mod notices;
 mod port;
 mod shared;
 mod slow;
@@ -33,6 +34,7 @@ use connections::Connections;
 use interceptor::Inspection;
 pub use interceptor::{Fault, Interception, Interceptor, Publisher};
 use memory::Memory;
+use notices::Gathered;
 pub use port::{Input, Output};
 use shared::Shared;
 pub use statistics::ConnectionStatistics;
@@ -52,6 +54,7 @@ pub struct Broker {
     deadlines: BTreeSet<(Duration, ConnectionId)>,
     /// Connections whose output and deadline have to be looked at.
     touched: BTreeSet<ConnectionId>,
+    gathered: Gathered,
     /// What one connection transmits, while it is handed out.
     transmitting: Vec<Bytes>,
     /// Batches, which go before all other outputs.
@@ -119,6 +122,7 @@ impl Broker {
             connections: Connections::default(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
+            gathered: Gathered::default(),
             transmitting: Vec::new(),
             batches: VecDeque::new(),
             system,

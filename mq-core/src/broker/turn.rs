@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::Broker;
 use super::budget::{SLICE, TURN};
 use crate::frontend::{FrontEnd, Progress};
-use crate::model::{BYTES_PER_STEP, ConnectionId, Notice};
+use crate::model::{BYTES_PER_STEP, ConnectionId};
 
 impl Broker {
     /// Goes on with what earlier calls have left: what is on its way to consumers,
@@ -48,6 +48,7 @@ impl Broker {
         let mut input = &source[..];
         while let Some(connection) = self.connections.get_mut(&id) {
             if connection.front.is_closed() {
+                self.finish_notices(end, true);
                 return;
             }
             held = connection.is_held(&self.shared);
@@ -64,7 +65,7 @@ impl Broker {
             if blocked {
                 self.block(id);
             }
-            let delivered = self.pump(end);
+            let delivered = self.take_notices(end, Some(id));
             match progress {
                 Progress::Event => {}
                 Progress::Idle => break,
@@ -81,11 +82,14 @@ impl Broker {
         }
         let used = source.len() - input.len();
         source.advance(used);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.waits = waits;
+        }
+        more |= !self.finish_notices(end, true);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
         more &= !source.is_empty();
-        connection.waits = waits;
         // Takes the buffer itself where nothing else has a share in it.
         match source.try_into_mut() {
             Ok(backlog) => connection.backlog = backlog,
@@ -123,19 +127,6 @@ impl Broker {
         self.steps + self.shared.model.steps()
     }
 
-    /// Hands notices to the front ends until there are none, or until so many steps
-    /// have been done in all. Returns whether there are none.
-    pub(super) fn pump(&mut self, end: u64) -> bool {
-        while let Some((id, notice)) = self.next_notice(end) {
-            match notice {
-                Notice::TakenOver => self.begin_departure(id),
-                notice => self.notify(id, notice),
-            }
-        }
-        let journal = self.shared.journal.as_ref();
-        !self.shared.model.has_notices() && !journal.is_some_and(|journal| journal.is_ready())
-    }
-
     /// Calls a front end outside of receiving, and hands on what comes of it.
     pub(super) fn with(
         &mut self,
@@ -163,42 +154,6 @@ impl Broker {
         let blocked = connection.pass_requests(id, &mut self.shared);
         if blocked {
             self.block(id);
-        }
-    }
-
-    /// Hands a notice to the front end of a connection. If its input has waited for that,
-    /// it has its turn again.
-    pub(super) fn notify(&mut self, id: ConnectionId, notice: Notice) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if let Some(reason) = connection.login.answered(&notice) {
-            self.shared.report(&connection.login, id, reason);
-        }
-        connection
-            .front
-            .with(id, &self.shared, |front, now| front.notice(now, notice));
-        if !connection.touched {
-            connection.touched = true;
-            self.touched.insert(id);
-        }
-        let blocked = connection.pass_requests(id, &mut self.shared);
-        if core::mem::take(&mut connection.waits) && !connection.in_line {
-            connection.in_line = true;
-            self.line.push_back(id);
-        }
-        // A peer that has something to acknowledge now may do so.
-        let reads = connection.blocked.is_some() && !connection.is_blocked(&self.shared.memory);
-        let enough = connection.writable
-            && connection.outbound() >= self.shared.config.limits.transmit_high_water;
-        if blocked {
-            self.block(id);
-        }
-        if reads {
-            self.take_waiting_input(id);
-        }
-        if enough {
-            self.set_writable(id, false);
         }
     }
 }
