@@ -384,9 +384,48 @@ mod tests {
         urgent.properties.priority = Some(3);
         assert!(!builder.push(90, 90, &urgent, second));
         assert!(builder.push(90, 90, &message("d"), second.map(|at| at * 9)));
+        assert!(builder.push(180, 90, &message("e"), second.map(|at| at / 2)));
         let frozen = builder.finish().frozen;
-        assert_eq!(frozen.span, 2);
-        assert_eq!(frozen.expires, second.map(|at| (at, at * 9)));
+        assert_eq!(frozen.span, 3);
+        assert_eq!(frozen.expires, second.map(|at| (at / 2, at * 9)));
+    }
+
+    /// A run of small messages whose records follow each other takes four bytes for each.
+    #[test]
+    fn a_run_takes_little() {
+        let records: Vec<(u64, u64)> = (0..200).map(|n| (n * 100, 100)).collect();
+        assert_eq!(run(&records).weight(), OVERHEAD + 4 * 200);
+        assert!(OVERHEAD >= size_of::<Run>() + size_of::<Frozen>());
+    }
+
+    /// Records up to 4 KiB apart are read together, and at one time no more than 512 KiB,
+    /// unless it is one record.
+    #[test]
+    fn parts_are_bounded() {
+        let half = 256 << 10;
+        type Parts<'a> = &'a [(u64, u64)];
+        let rows: [(Parts<'_>, Parts<'_>); 6] = [
+            (&[(0, 100), (4_196, 100)], &[(0, 4_296)]),
+            (&[(0, 100), (4_197, 100)], &[(0, 100), (4_197, 100)]),
+            (&[(0, half), (half, half)], &[(0, 2 * half)]),
+            (
+                &[(0, half), (half, half + 1)],
+                &[(0, half), (half, half + 1)],
+            ),
+            (
+                &[(7, half), (half + 7, half), (2 * half + 7, half)],
+                &[(7, 2 * half), (2 * half + 7, half)],
+            ),
+            (
+                &[(0, 3 * half), (3 * half, 100)],
+                &[(0, 3 * half), (3 * half, 100)],
+            ),
+        ];
+        for (records, expected) in rows {
+            let reading = Reading::of(&run(records));
+            let parts: Vec<(u64, u64)> = reading.parts().collect();
+            assert_eq!(parts, expected, "{records:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ const AHEAD: usize = 64;
 /// Bytes of those from which on no more are asked for.
 const AHEAD_BYTES: usize = 1 << 20;
 
+/// Bytes of a record from which on its body may stay a part of what was read with it.
+const LARGE: usize = 16 << 10;
+
 /// What a body is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -109,6 +112,12 @@ impl Spill {
         }
         None
     }
+}
+
+/// Whether the message of a record with this body stays a part of what was read. Many small ones
+/// do not hold what was read with one of them.
+fn keeps_what_was_read(body: usize, record: usize) -> bool {
+    body * 2 > record.max(LARGE)
 }
 
 impl Spill {
@@ -324,9 +333,7 @@ impl Journal {
                 if target.place() != (place.backlog, located.position) {
                     return None;
                 }
-                // Many small ones do not hold what was read with one of them.
-                let is_most = message.body.len() * 2 > len.max(AHEAD_BYTES / 64);
-                let mut message = match is_most {
+                let mut message = match keeps_what_was_read(message.body.len(), len) {
                     true => message,
                     false => Arc::new(Arc::unwrap_or_clone(message).detached()),
                 };
@@ -363,7 +370,8 @@ impl Journal {
     pub(super) fn run_ahead(&mut self, place: Place) -> Option<Reading> {
         let number = self.read_run(place)?;
         let (_, reading) = self.spill.readings.get(&number)?;
-        let is_ready = reading.is_done() && !reading.is_damaged && !reading.is_wanted;
+        // One that is wanted, or damaged, was finished when the last of it came.
+        let is_ready = reading.is_done();
         is_ready
             .then(|| self.spill.readings.remove(&number))?
             .map(|(_, reading)| reading)
@@ -412,5 +420,25 @@ impl Journal {
     pub(super) fn end_reading(&mut self) {
         self.spill.seen = self.durable;
         self.spill.streaks = BTreeMap::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body stays a part of what was read that is most of its record, and more than 8 KiB.
+    #[test]
+    fn small_bodies_are_copied() {
+        for (body, record, keeps) in [
+            (0, 0, false),
+            (8_192, 8_200, false),
+            (8_193, 8_200, true),
+            (8_193, 16_386, false),
+            (8_194, 16_387, true),
+            (1 << 20, 3 << 20, false),
+        ] {
+            assert_eq!(keeps_what_was_read(body, record), keeps, "{body} {record}");
+        }
     }
 }

@@ -204,3 +204,122 @@ impl Index {
         self.runs.iter().map(|(place, run)| (*place, &run.frozen))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::index::Written;
+    use crate::model::change::{BacklogId, Change, Target};
+    use crate::model::queue::tests::message;
+    use alloc::sync::Arc;
+    use alloc::vec;
+
+    /// Positions from 10 to 19 in queue 5 of two virtual hosts, with records of 100 bytes.
+    fn index() -> Index {
+        let mut index = Index::default();
+        for n in 0..20 {
+            let target = Target {
+                backlog: BacklogId(5),
+                position: 10 + n / 2,
+                expires: None,
+                returned: 0,
+                copy: None,
+            };
+            let written = Written {
+                host: (n % 2) as usize,
+                transaction: None,
+                position: n * 100,
+                len: 100,
+            };
+            let change = Change::Message {
+                message: Arc::new(message("m")),
+                targets: vec![target],
+            };
+            index.apply(written, change);
+        }
+        index
+    }
+
+    fn at(host: Host, backlog: u64, position: u64) -> Place {
+        Place {
+            host,
+            backlog: BacklogId(backlog),
+            position,
+        }
+    }
+
+    #[test]
+    fn a_run_is_as_large_as_it_may_be() {
+        for (first, count, bytes, durable, expected) in [
+            (10, 4, 1_000, 5_000, Ok(4)),
+            (10, 99, 9_000, 5_000, Ok(10)),
+            // The message that reaches the bytes is the last.
+            (10, 4, 200, 5_000, Ok(2)),
+            (10, 4, 201, 5_000, Ok(3)),
+            (10, 4, 1, 5_000, Ok(1)),
+            // The record of the third begins at 400 and the fourth's at 600.
+            (10, 4, 1_000, 601, Ok(4)),
+            (10, 4, 1_000, 600, Ok(3)),
+            (10, 4, 1_000, 0, Err(Unfit::Yet)),
+            (20, 4, 1_000, 5_000, Err(Unfit::ForGood)),
+            (9, 4, 1_000, 5_000, Err(Unfit::ForGood)),
+        ] {
+            let frozen = index().freeze(at(0, 5, first), count, bytes, durable);
+            let span = frozen.map(|frozen| frozen.span);
+            assert_eq!(span, expected, "{first} {count} {bytes} {durable}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_in_a_run_of_its_queue() {
+        let mut index = index();
+        index.freeze(at(0, 5, 12), 4, 9_000, 9_000).unwrap();
+        for (place, is_in_it) in [
+            (at(0, 5, 11), false),
+            (at(0, 5, 12), true),
+            (at(0, 5, 15), true),
+            (at(0, 5, 16), false),
+            (at(0, 6, 13), false),
+            (at(1, 5, 13), false),
+        ] {
+            let expected = is_in_it.then_some(at(0, 5, 12));
+            assert_eq!(index.run_with(place), expected, "{place:?}");
+        }
+        // Its records are needed, and weigh nothing.
+        assert_eq!((index.live(), index.first()), (2_000, Some(0)));
+        assert_eq!(index.runs().count(), 1);
+        let others = index.weight();
+        index.forget_run(at(0, 5, 12));
+        assert_eq!((index.live(), index.weight()), (1_600, others));
+    }
+
+    #[test]
+    fn a_range_leaves_runs() {
+        for (first, count, left) in [
+            (0, 12, vec![(12, 4)]),
+            (0, 13, vec![(12, 3)]),
+            (12, 4, vec![]),
+            (13, 2, vec![(12, 2)]),
+            (15, 100, vec![(12, 3)]),
+            (16, 4, vec![(12, 4)]),
+            (0, u64::MAX, vec![]),
+        ] {
+            let mut index = index();
+            index.freeze(at(0, 5, 12), 4, 9_000, 9_000).unwrap();
+            let backlog = BacklogId(5);
+            index.leave_range(
+                0,
+                Range {
+                    backlog,
+                    first,
+                    count,
+                },
+            );
+            let runs = index.runs().map(|(place, run)| (place.position, run.left));
+            assert_eq!(runs.collect::<Vec<_>>(), left, "{first} {count}");
+            let end = first.saturating_add(count);
+            let gone = (10..20).filter(|position| (first..end).contains(position));
+            assert_eq!(index.live(), 2_000 - 100 * gone.count() as u64);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What outlives the broker, and what waits until it is stored.
 
 mod absent;
+mod bounds;
 mod cleaning;
 mod clock;
 mod flow;

@@ -85,40 +85,48 @@ fn they_say_whether_they_may_have_been_delivered() {
     }
 }
 
-/// How often a message came back is known after a crash, and so are those that did not.
+/// How often a message came back is known after a crash, and so are those that did not: of
+/// runs whose records were written once more, and of messages that had come back from them.
 #[test]
 fn they_say_how_often_they_came_back() {
     const RETURNED: usize = 600;
-    let (mut world, mut c) = declared(&table([("x-queue-type", text("quorum"))]));
-    fill(&mut world, &mut c, "q", 0..COUNT);
-    prefetch(&mut c, RETURNED as u16);
-    c.0.consume(1, "q", "c", false);
-    assert_eq!(deliveries(&mut c, &mut world).len(), RETURNED);
-    world.socket(c.0.id).slow = true;
-    c.0.codec.nack(1, Tags::UpTo(0), Requeue::Yes).unwrap();
-    c.seen(&mut world);
-    world.crash_with(config());
-    let mut c = Client::connect(&mut world);
-    // All that is in the log is written once more.
-    c.durable("passes");
-    let end = world.store.end();
-    for n in 0..20_000 {
-        if world.store.trimmed >= end {
-            break;
-        }
-        c.publish("passes", PERSISTENT, &body(n % 900));
-        c.0.get("passes", true);
+    for are_out in [false, true] {
+        let (mut world, mut c) = declared(&table([("x-queue-type", text("quorum"))]));
+        fill(&mut world, &mut c, "q", 0..COUNT);
+        prefetch(&mut c, RETURNED as u16);
+        c.0.consume(1, "q", "c", false);
+        assert_eq!(deliveries(&mut c, &mut world).len(), RETURNED);
+        world.socket(c.0.id).slow = true;
+        c.0.codec.nack(1, Tags::UpTo(0), Requeue::Yes).unwrap();
         c.seen(&mut world);
-    }
-    assert!(world.store.trimmed >= end);
-    world.crash_with(config());
-    let mut c = Client::connect(&mut world);
-    c.0.consume(1, "q", "c", true);
-    assert_eq!(deliveries(&mut c, &mut world).len(), COUNT);
-    for (n, content) in c.0.contents.iter().enumerate() {
-        let headers = content.properties().fields().headers.unwrap();
-        let count = headers.get("x-delivery-count").and_then(|v| v.as_i64());
-        assert_eq!(count, Some(i64::from(n < RETURNED)), "{n}");
+        world.crash_with(config());
+        let mut holder = Client::connect(&mut world);
+        if are_out {
+            holder.0.consume(1, "q", "c", false);
+            assert_eq!(deliveries(&mut holder, &mut world).len(), COUNT);
+        }
+        let mut c = Client::connect(&mut world);
+        // All that is in the log is written once more.
+        c.durable("passes");
+        let end = world.store.end();
+        for n in 0..20_000 {
+            if world.store.trimmed >= end {
+                break;
+            }
+            c.publish("passes", PERSISTENT, &body(n % 900));
+            c.0.get("passes", true);
+            c.seen(&mut world);
+        }
+        assert!(world.store.trimmed >= end);
+        world.crash_with(config());
+        let mut c = Client::connect(&mut world);
+        c.0.consume(1, "q", "c", true);
+        assert_eq!(deliveries(&mut c, &mut world).len(), COUNT);
+        for (n, content) in c.0.contents.iter().enumerate() {
+            let headers = content.properties().fields().headers.unwrap();
+            let count = headers.get("x-delivery-count").and_then(|v| v.as_i64());
+            assert_eq!(count, Some(i64::from(n < RETURNED)), "{are_out} {n}");
+        }
     }
 }
 
