@@ -18,6 +18,7 @@ const KNOWN: &[Difference] = &[
     Difference { peer: PEER, ours: "incomplete", theirs: "refuses Parse failed", why: "a command is looked up when its line has ended; it compares letter by letter" },
     Difference { peer: PEER, ours: "refuses BodyNotAllowed", theirs: "accepts", why: "\"Body\": only SEND, MESSAGE and ERROR may have one" },
     Difference { peer: PEER, ours: "refuses ContentLength", theirs: "accepts", why: "\"Header content-length\": it is a number of octets; any other text is ignored there" },
+    Difference { peer: PEER, ours: "refuses Limit(Body)", theirs: "accepts", why: "\"Header content-length\": a number of more than 64 bits is larger than any limit; it is ignored there" },
     Difference { peer: PEER, ours: "refuses HeaderNotUtf8", theirs: "accepts", why: "\"Value Encoding\": commands and headers are UTF-8" },
     Difference { peer: PEER, ours: "refuses NulInHeaders", theirs: "accepts", why: "\"Augmented BNF\": NUL ends a frame" },
     Difference { peer: PEER, ours: "refuses UndefinedEscape", theirs: "accepts", why: "\"Value Encoding\": an undefined escape sequence is a fatal error" },
