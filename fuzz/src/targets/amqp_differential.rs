@@ -35,7 +35,7 @@ pub fn run(data: &[u8]) {
     let (ours, theirs) = (ours(data), amq_protocol(data));
     // A table is a map there: an entry whose name comes twice is written once.
     if let (Verdict::Accepted(_, ours), Verdict::Accepted(_, theirs)) = (&ours, &theirs)
-        && (theirs.len() < ours.len() || differ_by_booleans(ours, theirs))
+        && (theirs.len() < ours.len() || differ_by_spelling(ours, theirs))
     {
         return;
     }
@@ -48,8 +48,9 @@ fn sorted(mut bytes: Vec<u8>) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Whether it has written 1 for a boolean that is neither 0 nor 1, and nothing else differs.
-fn differ_by_booleans(ours: &str, theirs: &str) -> bool {
+/// Whether nothing differs but what it spells in another way: a boolean that is neither 0 nor 1 is
+/// written as 1, and `L`, which means the 64-bit number `l` to RabbitMQ, as `l`.
+fn differ_by_spelling(ours: &str, theirs: &str) -> bool {
     let count = |hex: &str, byte: u8| {
         let byte = format!("{byte:02X}");
         hex.as_bytes()
@@ -58,7 +59,7 @@ fn differ_by_booleans(ours: &str, theirs: &str) -> bool {
             .count()
     };
     (0..=u8::MAX).all(|byte| match (count(ours, byte), count(theirs, byte)) {
-        (ours, theirs) if ours < theirs => byte == 1,
+        (ours, theirs) if ours < theirs => matches!(byte, 1 | b'l'),
         (ours, theirs) if ours > theirs => byte > 1,
         _ => true,
     })
