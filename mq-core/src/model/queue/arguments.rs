@@ -1,6 +1,8 @@
 //! The arguments of `queue.declare`, checked as RabbitMQ checks them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::ops::Deref;
 use core::time::Duration;
 
 use super::redelivery::{self, Redelivery};
@@ -58,6 +60,24 @@ pub(crate) struct QueueArguments {
     /// A replicated kind has to be durable and shared. One node keeps it like any
     /// other queue.
     pub(crate) kind: QueueKind,
+}
+
+/// The arguments of a queue. Most queues have none, and those take no room.
+#[derive(Debug)]
+pub(crate) struct Arguments(Option<Box<QueueArguments>>);
+
+impl From<QueueArguments> for Arguments {
+    fn from(arguments: QueueArguments) -> Self {
+        Self((!arguments.is_none()).then(|| Box::new(arguments)))
+    }
+}
+
+impl Deref for Arguments {
+    type Target = QueueArguments;
+
+    fn deref(&self) -> &QueueArguments {
+        self.0.as_deref().unwrap_or(QueueArguments::NONE)
+    }
 }
 
 /// What a value must be.
@@ -244,6 +264,45 @@ impl QueueArguments {
             selector: self.selector.clone(),
             ..Self::read(self.kind, arguments)
         }
+    }
+
+    const NONE: &Self = &Self {
+        message_ttl: None,
+        expires: None,
+        max_length: None,
+        max_length_bytes: None,
+        overflow: Overflow::DropHead,
+        max_priority: None,
+        dead_letter: None,
+        single_active_consumer: false,
+        delivery_limit: None,
+        consumer_timeout: None,
+        redelivery: None,
+        selector: None,
+        kind: QueueKind::Classic,
+    };
+
+    /// Whether they are those of a queue without any.
+    fn is_none(&self) -> bool {
+        // A field that is new does not compile until it is looked at here.
+        matches!(
+            self,
+            Self {
+                message_ttl: None,
+                expires: None,
+                max_length: None,
+                max_length_bytes: None,
+                overflow: Overflow::DropHead,
+                max_priority: None,
+                dead_letter: None,
+                single_active_consumer: false,
+                delivery_limit: None,
+                consumer_timeout: None,
+                redelivery: None,
+                selector: None,
+                kind: QueueKind::Classic,
+            }
+        )
     }
 
     fn read(kind: QueueKind, arguments: &Headers) -> Self {

@@ -2,8 +2,8 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::cmp::Reverse;
-use core::ops::Bound;
 
+use super::turns::{Place, Turns};
 use crate::few_map::FewMap;
 use crate::model::id::{ChannelId, ConsumerId, QueueId};
 use crate::model::request::ConsumerTimeout;
@@ -182,7 +182,7 @@ impl Consumer {
 pub(crate) struct Consumers {
     all: FewMap<ConsumerId, (Consumer, Place)>,
     /// Those to ask: the highest priority first, then who has waited longest.
-    asked: BTreeSet<Place>,
+    asked: Turns,
     last_turn: u64,
     /// How many of them are exclusive.
     exclusive: usize,
@@ -197,14 +197,11 @@ pub(crate) struct Consumers {
 /// most.
 const PASSED: u32 = 64;
 
-/// Where a consumer stands: priority, turn, and its name.
-type Place = (Reverse<i64>, u64, ConsumerId);
-
 impl Consumers {
     pub(crate) fn new(single: bool) -> Self {
         Self {
             all: FewMap::new(),
-            asked: BTreeSet::new(),
+            asked: Turns::new(),
             last_turn: 0,
             exclusive: 0,
             single,
@@ -319,7 +316,7 @@ impl Consumers {
         let mut last_resort = None;
         let mut passed = None;
         let mut count = 0;
-        while let Some(place) = self.place_after(passed) {
+        while let Some(place) = self.asked.after(passed) {
             *steps += 1;
             let (_, _, id) = place;
             let consumer = self.all.get_mut(&id).map(|(consumer, _)| consumer);
@@ -339,17 +336,6 @@ impl Consumers {
             }
         }
         self.serve(last_resort?)
-    }
-
-    /// The first place to ask, or the one after another.
-    fn place_after(&self, passed: Option<Place>) -> Option<Place> {
-        match passed {
-            None => self.asked.first().copied(),
-            Some(place) => {
-                let after = (Bound::Excluded(place), Bound::Unbounded);
-                self.asked.range(after).next().copied()
-            }
-        }
     }
 
     /// The consumer in that place gets a message, and goes behind the others of its

@@ -17,6 +17,7 @@ mod redelivery;
 mod reply;
 mod runs;
 mod selection;
+mod turns;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -40,8 +41,8 @@ use absent::Absent;
 pub(crate) use absent::Wanted;
 pub(crate) use advice::{Advice, DURABLE_SUBSCRIPTION, Happened, SUBSCRIPTION, TEMPORARY_TOPIC};
 pub(crate) use arguments::{
-    CONSUMER_TIMEOUT, LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments, QueueKind,
-    SELECTOR, inequivalent, takes_argument,
+    Arguments, CONSUMER_TIMEOUT, LONGEST_MILLIS, MAKE_DEAD_LETTER_QUEUE, Overflow, QueueArguments,
+    QueueKind, SELECTOR, inequivalent, takes_argument,
 };
 pub(crate) use consumer::{Channel, Consumer, Consumers};
 pub(crate) use delivery::ConsumeRequest;
@@ -145,7 +146,7 @@ pub(crate) struct Counts {
 pub(crate) struct Queue {
     pub(crate) name: Name,
     pub(crate) settings: QueueSettings,
-    pub(crate) arguments: QueueArguments,
+    pub(crate) arguments: Arguments,
     pub(crate) ready: Ready,
     /// By position.
     pub(crate) unacknowledged: BTreeMap<u64, Unacknowledged>,
@@ -193,7 +194,7 @@ impl Queue {
             name,
             consumers: Consumers::new(arguments.single_active_consumer),
             settings,
-            arguments,
+            arguments: arguments.into(),
             ready: Ready::default(),
             absent: Absent::default(),
             returned_by: BTreeMap::new(),
@@ -366,7 +367,7 @@ impl Queue {
 
     /// Its arguments are others, with `limit` as for [`hold`](Self::hold).
     pub(crate) fn set_arguments(&mut self, arguments: QueueArguments, limit: Option<Duration>) {
-        self.arguments = arguments;
+        self.arguments = arguments.into();
         let timeout = self.arguments.consumer_timeout.or(limit);
         self.outstanding.check_again(timeout);
     }
