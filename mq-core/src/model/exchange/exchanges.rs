@@ -32,8 +32,8 @@ pub(crate) struct Exchanges {
     /// A binary search asks for fewer names than a walk over a node of a tree, and there
     /// are few exchanges mostly.
     all: FewMap<Name, Exchange>,
-    /// Which exchanges have bindings to a destination.
-    sources: BTreeMap<Destination, BTreeSet<Name>>,
+    /// Which exchanges have bindings to a destination: mostly one.
+    sources: BTreeMap<Destination, FewMap<Name, ()>>,
 }
 
 /// The default exchange can be published to and nothing else (errata 14).
@@ -233,7 +233,8 @@ impl Exchanges {
                 self.forget_source(destination, &name);
             }
             let destination = Destination::Exchange(name.clone());
-            for source in self.sources.remove(&destination).unwrap_or_default() {
+            let sources = self.sources.remove(&destination).unwrap_or_default();
+            for (source, ()) in sources.into_entries() {
                 if self.unbind_from(shared, &source, &destination) {
                     gone.push(source);
                 }
@@ -257,7 +258,8 @@ impl Exchanges {
     /// Removes the bindings of a queue that is gone from the exchanges that have them.
     pub(crate) fn unbind_queue(&mut self, shared: &mut Shared, id: QueueId) {
         let queue = Destination::Queue(id);
-        for source in self.sources.remove(&queue).unwrap_or_default() {
+        let sources = self.sources.remove(&queue).unwrap_or_default();
+        for (source, ()) in sources.into_entries() {
             if self.unbind_from(shared, &source, &queue) {
                 self.remove(shared, source);
             }
@@ -326,9 +328,12 @@ impl Exchanges {
         request: BindRequest<'_>,
         id: Option<BindingId>,
     ) -> Result<bool, Refusal> {
-        let source = Name::from(request.source);
-        let Some(exchange) = self.all.get_mut(&source) else {
-            return Err(shared.not_found("exchange", &source));
+        // The first name from there on is this one, if it is there.
+        let known = self.all.range_from(request.source).next();
+        let source = known.map(|(name, _)| name.clone());
+        let exchange = self.all.get_mut(request.source);
+        let (Some(source), Some(exchange)) = (source, exchange) else {
+            return Err(shared.not_found("exchange", request.source));
         };
         let new = exchange.bind(
             &request.destination,
@@ -339,7 +344,7 @@ impl Exchanges {
         self.sources
             .entry(request.destination)
             .or_default()
-            .insert(source);
+            .insert(source, ());
         Ok(new)
     }
 
