@@ -1,6 +1,7 @@
 //! The connections that use a virtual host: whose they are, and what they may do there.
 
 use alloc::sync::Arc;
+use core::num::NonZeroU64;
 
 use super::grant::Grant;
 use super::request::Known;
@@ -16,7 +17,8 @@ use crate::number_map::NumberMap;
 struct Member {
     /// Whether it takes deliveries.
     flow: Flow,
-    session: Option<SessionId>,
+    /// The number of its session, of which the first is one.
+    session: Option<NonZeroU64>,
     /// What it may do; None: everything.
     grant: Option<Arc<Grant>>,
     /// Whose connection it is.
@@ -31,6 +33,12 @@ impl Default for Member {
             grant: None,
             user: Name::from(""),
         }
+    }
+}
+
+impl Member {
+    fn session(&self) -> Option<SessionId> {
+        self.session.map(|number| SessionId(number.get()))
     }
 }
 
@@ -59,7 +67,7 @@ impl Members {
 
     /// A connection is gone. Returns the session that it had.
     pub(crate) fn leave(&mut self, connection: ConnectionId) -> Option<SessionId> {
-        self.all.remove(&connection)?.session
+        self.all.remove(&connection)?.session()
     }
 
     /// Whose connection it is.
@@ -71,7 +79,7 @@ impl Members {
     pub(crate) fn set_flow(&mut self, connection: ConnectionId, flow: Flow) -> Option<SessionId> {
         let member = self.all.get_or_default(connection)?;
         member.flow = flow;
-        member.session
+        member.session()
     }
 
     /// Whether a connection takes deliveries.
@@ -84,16 +92,19 @@ impl Members {
 
     /// The session that a connection has.
     pub(crate) fn session(&self, connection: ConnectionId) -> Option<SessionId> {
-        self.all.get(&connection)?.session
+        self.all.get(&connection)?.session()
     }
 
     pub(crate) fn take_session(&mut self, connection: ConnectionId) -> Option<SessionId> {
-        self.all.get_mut(&connection)?.session.take()
+        let member = self.all.get_mut(&connection)?;
+        let session = member.session();
+        member.session = None;
+        session
     }
 
     pub(crate) fn set_session(&mut self, connection: ConnectionId, session: SessionId) {
         if let Some(member) = self.all.get_or_default(connection) {
-            member.session = Some(session);
+            member.session = NonZeroU64::new(session.0);
         }
     }
 

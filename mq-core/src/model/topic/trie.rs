@@ -25,9 +25,15 @@ struct Node<K, V> {
     words: FewMap<Box<str>, Link>,
     one: Link,
     many: Link,
-    /// Reached through `#`: stays in the set whatever word comes.
-    repeats: bool,
     values: FewMap<K, V>,
+}
+
+/// A node that the words so far have led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Reached {
+    node: usize,
+    /// Through `#`: it stays in the set whatever word comes.
+    repeats: bool,
 }
 
 /// A child, in half of the room of an index: there are many nodes, and no memory has four
@@ -46,12 +52,11 @@ impl Link {
 }
 
 impl<K: Ord, V> Node<K, V> {
-    fn new(repeats: bool) -> Self {
+    fn new() -> Self {
         Self {
             words: FewMap::new(),
             one: Link::default(),
             many: Link::default(),
-            repeats,
             values: FewMap::new(),
         }
     }
@@ -86,7 +91,7 @@ impl<K: Ord, V> Node<K, V> {
 impl<K: Ord, V> Default for Trie<K, V> {
     fn default() -> Self {
         Self {
-            nodes: Vec::from([Node::new(false)]),
+            nodes: Vec::from([Node::new()]),
             free: Vec::new(),
         }
     }
@@ -104,7 +109,7 @@ impl<K: Ord, V> Trie<K, V> {
             at = match self.nodes[at].child(segment) {
                 Some(child) => child,
                 None => {
-                    let node = Node::new(*segment == Segment::Many);
+                    let node = Node::new();
                     let child = match self.free.pop() {
                         Some(index) => {
                             self.nodes[index] = node;
@@ -173,10 +178,10 @@ impl<K: Ord, V> Trie<K, V> {
             self.enter(ROOT, &mut active);
             for word in words {
                 steps += active.len();
-                for &index in &active {
-                    let node = &self.nodes[index];
-                    if node.repeats {
-                        next.push(index);
+                for &reached in &active {
+                    let node = &self.nodes[reached.node];
+                    if reached.repeats {
+                        next.push(reached);
                     }
                     if let Some(child) = node.words.get(word).and_then(|child| child.get()) {
                         self.enter(child, &mut next);
@@ -204,8 +209,8 @@ impl<K: Ord, V> Trie<K, V> {
             matched.sort_unstable();
             matched.dedup();
         }
-        for index in matched {
-            for (key, value) in self.nodes[index].values.iter() {
+        for reached in matched {
+            for (key, value) in self.nodes[reached.node].values.iter() {
                 found(key, value);
             }
         }
@@ -213,11 +218,13 @@ impl<K: Ord, V> Trie<K, V> {
     }
 
     /// Adds a node, and those that `#` reaches from it without a word.
-    fn enter(&self, index: usize, set: &mut Vec<usize>) {
-        let mut next = Some(index);
-        while let Some(index) = next {
-            set.push(index);
-            next = self.nodes[index].many.get();
+    fn enter(&self, node: usize, set: &mut Vec<Reached>) {
+        let mut repeats = false;
+        let mut next = Some(node);
+        while let Some(node) = next {
+            set.push(Reached { node, repeats });
+            next = self.nodes[node].many.get();
+            repeats = true;
         }
     }
 
