@@ -269,6 +269,7 @@ pub use model::{
     ConnectionId, DropCause, Dropped, Place, QueueStatistics, SessionStatistics, Statistics,
 };
 pub use mqtt_rules::MqttRules;
+pub use number_map::{Number, NumberMap};
 pub use offer::Offer;
 pub use policy::{ApplyTo, Policy, PolicyKind, PolicyValue};
 pub use quota::{UserLimits, VirtualHostLimits};

@@ -6,10 +6,12 @@ use core::iter;
 use core::marker::PhantomData;
 use core::ops::RangeFrom;
 
-/// A key that is a number.
-pub(crate) trait Number: Copy {
+/// A key of a [`NumberMap`].
+pub trait Number: Copy {
+    /// The number that it is.
     fn number(self) -> u64;
 
+    /// The key that is this number.
     fn of(number: u64) -> Self;
 }
 
@@ -18,7 +20,7 @@ pub(crate) trait Number: Copy {
 /// a `BTreeMap` that grows at its end has room for two. Values are to be small, since others
 /// are moved when one comes or goes.
 #[derive(Debug)]
-pub(crate) struct NumberMap<K, V> {
+pub struct NumberMap<K, V> {
     pages: BTreeMap<u64, Page<V>>,
     len: usize,
     keys: PhantomData<K>,
@@ -138,28 +140,42 @@ impl<K: Number, V> NumberMap<K, V> {
         (number / PAGE, number % PAGE)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value of a key.
     #[inline]
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
         let (page, bit) = Self::split(*key);
         self.pages.get(&page)?.get(bit)
     }
 
+    /// The value of a key, to be changed.
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    #[must_use]
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let (page, bit) = Self::split(*key);
         self.pages.get_mut(&page)?.get_mut(bit)
     }
 
-    pub(crate) fn contains_key(&self, key: &K) -> bool {
+    /// Whether a key has a value.
+    #[must_use]
+    pub fn contains_key(&self, key: &K) -> bool {
         self.get(key).is_some()
     }
 
     /// Puts a value there, and returns the one that was there.
-    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (page, bit) = Self::split(key);
         let page = self.pages.entry(page).or_insert(Page::new());
         match page.get_mut(bit) {
@@ -183,7 +199,8 @@ impl<K: Number, V> NumberMap<K, V> {
         self.get_mut(&key)
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+    /// Takes out a value.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
         let (number, bit) = Self::split(*key);
         let page = self.pages.get_mut(&number)?;
         let removed = page.remove(bit)?;
@@ -205,15 +222,18 @@ impl<K: Number, V> NumberMap<K, V> {
         })
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
+    /// The entries, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (K, &V)> {
         self.range(K::of(0)..)
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = K> {
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = K> {
         self.iter().map(|(key, _)| key)
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+    /// The values, in the order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
         self.pages.values().flat_map(|page| &page.values)
     }
 }

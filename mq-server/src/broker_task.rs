@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use mq_core::model::{Refusal, Step};
 use mq_core::{
-    Administration, Broker, ConnectionId, Credentials, Input, Output, Protocol, Proving, Report,
-    Terms,
+    Administration, Broker, ConnectionId, Credentials, Input, NumberMap, Output, Protocol, Proving,
+    Report, Terms,
 };
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
@@ -143,7 +143,8 @@ pub(crate) struct BrokerTask {
     appended: Vec<Batch>,
     /// The origin of the broker's time.
     start: Instant,
-    peers: BTreeMap<ConnectionId, Box<Peer>>,
+    /// In boxes: a map of numbers wants small values.
+    peers: NumberMap<ConnectionId, Box<Peer>>,
     /// Those that are gone in this turn, for what there may be to say about them.
     leaving: BTreeMap<ConnectionId, Subject>,
     reports: Reports,
@@ -185,7 +186,7 @@ impl BrokerTask {
             log,
             appended: Vec::new(),
             start,
-            peers: BTreeMap::new(),
+            peers: NumberMap::default(),
             leaving: BTreeMap::new(),
             reports: Reports::default(),
             unflushed: Vec::new(),
@@ -441,7 +442,7 @@ impl BrokerTask {
                 // Who asked may not wait any more.
                 let _ = answer.send(peers.len());
                 let now = self.start.elapsed();
-                for (connection, peer) in peers {
+                for (connection, peer) in peers.iter() {
                     if let Some(link) = peer.seat.link() {
                         link.set_reading(Reading::Over);
                     }
