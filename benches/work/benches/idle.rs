@@ -19,9 +19,9 @@ const CONNECTIONS: usize = 10_000;
 type Row = (Protocol, fn(usize) -> Vec<Vec<u8>>, [usize; 2]);
 
 const ROWS: [Row; 3] = [
-    (Protocol::Mqtt, mqtt, [1_600, 620]),
-    (Protocol::Stomp, stomp, [5_200, 2_750]),
-    (Protocol::Amqp, amqp, [4_200, 2_060]),
+    (Protocol::Mqtt, mqtt, [1_600, 600]),
+    (Protocol::Stomp, stomp, [4_500, 2_050]),
+    (Protocol::Amqp, amqp, [3_750, 1_590]),
 ];
 
 fn mqtt(n: usize) -> Vec<Vec<u8>> {
