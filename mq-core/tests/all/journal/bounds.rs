@@ -86,15 +86,6 @@ fn what_may_be_held_stays() {
     assert!(held(mark - 1) < all);
 }
 
-/// What is left of messages in runs is held as well: some bytes of each.
-#[test]
-fn runs_are_held() {
-    const COUNT: usize = 2_000;
-    let (world, _c) = shared(1, COUNT, 10, SPILL);
-    let held = usize::try_from(world.broker.statistics().held).unwrap();
-    assert!((4 * COUNT..100 * COUNT).contains(&held), "{held}");
-}
-
 /// Consumes the first queue, one message at a time.
 fn consume_one(c: &mut Client) {
     let qos = basic::Qos {
