@@ -2,9 +2,10 @@
 //!
 //! Messages for a connection are gathered before its front end says them, so that the same
 //! code runs for several of them: what decodes a message, routes it and encodes it again is
-//! more than a processor's cache for instructions holds. Nobody sees a difference: what is
-//! gathered is in order, waits within one call alone, and is so little that the connection
-//! would have taken all of it, and memory is far from its mark.
+//! more than a processor's cache for instructions holds. A front end hears the same in the same
+//! order. What it asks the model because of it, such as giving a message back, comes later in the
+//! same call. No more is gathered than the connection has room for, and nothing while messages hold
+//! half of the memory that they may.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -146,8 +147,8 @@ impl Broker {
         self.tell(id, |front, now| front.notice(now, notice));
     }
 
-    /// Tells the front end of a connection something. If its input has waited for that, it has
-    /// its turn again.
+    /// Calls the front end of a connection, and passes on what it asks for. Input of the connection
+    /// that waited for this gets its turn again.
     fn tell(&mut self, id: ConnectionId, tell: impl FnOnce(&mut dyn FrontEnd, Duration)) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
