@@ -29,7 +29,7 @@ use crate::listener::Peer as Origin;
 use crate::live::Live;
 use crate::name;
 use crate::places::Place;
-use crate::report::{Reports, Subject, other_protocol};
+use crate::report::{Reports, Subject};
 use crate::store::Batch;
 use crate::store::writer::{Read, Writer};
 use crate::tasks::{Seat, Tasks};
@@ -130,8 +130,6 @@ pub(crate) enum Command {
 /// A connection that the broker knows.
 struct Peer {
     subject: Subject,
-    /// Nothing has come from it yet.
-    is_new: bool,
     seat: Seat,
 }
 
@@ -362,9 +360,7 @@ impl BrokerTask {
                 if let Some(link) = peer.seat.link() {
                     link.taken();
                 }
-                if std::mem::take(&mut peer.is_new) {
-                    peer.subject.speaks = other_protocol(&bytes, peer.subject.protocol);
-                }
+                peer.subject.hear(&bytes);
                 Some(Input::Received { connection, bytes })
             }
             Command::Transmitted { connection, len } => self
@@ -482,9 +478,9 @@ impl BrokerTask {
             subject: Subject {
                 protocol,
                 peer,
+                is_new: true,
                 speaks: None,
             },
-            is_new: true,
             seat: self.tasks.open(id, carrier, place),
         };
         self.peers.insert(id, Box::new(peer));

@@ -16,8 +16,19 @@ const DROPS: Duration = Duration::from_secs(10);
 pub(crate) struct Subject {
     pub(crate) protocol: Protocol,
     pub(crate) peer: Peer,
+    /// Nothing has come from it yet.
+    pub(crate) is_new: bool,
     /// What the peer seems to speak in place of the protocol.
     pub(crate) speaks: Option<Language>,
+}
+
+impl Subject {
+    /// Bytes come. The first ones show what the peer speaks.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        if std::mem::take(&mut self.is_new) {
+            self.speaks = other_protocol(bytes, self.protocol);
+        }
+    }
 }
 
 /// Writes the lines, not too many.
@@ -179,7 +190,7 @@ const SIGNS: [(&[u8], Language); 10] = [
 ];
 
 /// What a peer seems to speak, by its first bytes, if it is not the protocol of the port.
-pub(crate) fn other_protocol(bytes: &[u8], protocol: Protocol) -> Option<Language> {
+fn other_protocol(bytes: &[u8], protocol: Protocol) -> Option<Language> {
     let sign = SIGNS.iter().find(|(sign, _)| bytes.starts_with(sign));
     sign.map(|(_, speaks)| *speaks)
         .filter(|speaks| speaks.name() != name(protocol))

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use mq_core::ConnectionId;
 
-/// How long nothing passes a connection before its socket is parked. To serve it again takes
-/// some ten microseconds, so that one that comes back soon is given twice the time, up to
-/// [`LEVELS`].
-const PATIENCE: Duration = Duration::from_millis(250);
-const LEVELS: usize = 6;
+/// How long nothing passes a connection before its socket is parked. It is short, since the
+/// memory of those that came at one time and are not parked yet is not given back. To serve one
+/// again takes some ten microseconds, so that one that comes back soon is given twice the time,
+/// up to [`LEVELS`].
+const PATIENCE: Duration = Duration::from_millis(20);
+const LEVELS: usize = 10;
 
-/// One that was parked for less than so many times its patience came back soon.
-const SOON: u32 = 16;
+/// One that was parked for less than this came back soon.
+const SOON: Duration = Duration::from_secs(4);
 
 /// How patient one is with a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Patience {
 
     /// The patience with one that was parked for so long.
     pub(crate) fn after(self, parked: Duration) -> Self {
-        match parked < self.time() * SOON {
+        match parked < SOON {
             true => Self((self.0 + 1).min(LEVELS as u8 - 1)),
             false => self,
         }
@@ -78,16 +79,21 @@ mod tests {
     fn who_comes_back_soon_is_given_more_time() {
         // Parked for so long, and the patience after that.
         let rows = [
-            (3_999, 500),
-            (7_999, 1_000),
-            (16_000, 1_000),
-            (0, 2_000),
-            (0, 4_000),
-            (0, 8_000),
-            (0, 8_000),
+            (3_999, 40),
+            (4_000, 40),
+            (60_000, 40),
+            (0, 80),
+            (1_000, 160),
+            (0, 320),
+            (0, 640),
+            (0, 1_280),
+            (0, 2_560),
+            (0, 5_120),
+            (0, 10_240),
+            (0, 10_240),
         ];
         let mut patience = Patience::default();
-        assert_eq!(patience.time(), ms(250));
+        assert_eq!(patience.time(), ms(20));
         for (parked, time) in rows {
             patience = patience.after(ms(parked));
             assert_eq!(patience.time(), ms(time), "{parked}");
@@ -100,13 +106,14 @@ mod tests {
         let patient = Patience::default().after(ms(0));
         rounds.add(ms(0), patient, ConnectionId(1));
         rounds.add(ms(10), Patience::default(), ConnectionId(2));
-        rounds.add(ms(20), Patience::default(), ConnectionId(3));
-        assert_eq!(rounds.next(), Some(ms(260)));
-        assert_eq!(rounds.pop(ms(259)), None);
-        assert_eq!(rounds.pop(ms(270)), Some(ConnectionId(2)));
-        assert_eq!(rounds.pop(ms(270)), Some(ConnectionId(3)));
-        assert_eq!(rounds.next(), Some(ms(500)));
-        assert_eq!(rounds.pop(ms(500)), Some(ConnectionId(1)));
+        rounds.add(ms(25), Patience::default(), ConnectionId(3));
+        assert_eq!(rounds.next(), Some(ms(30)));
+        assert_eq!(rounds.pop(ms(29)), None);
+        assert_eq!(rounds.pop(ms(39)), Some(ConnectionId(2)));
+        assert_eq!(rounds.pop(ms(39)), None);
+        assert_eq!(rounds.pop(ms(40)), Some(ConnectionId(1)));
+        assert_eq!(rounds.next(), Some(ms(45)));
+        assert_eq!(rounds.pop(ms(45)), Some(ConnectionId(3)));
         assert_eq!(rounds.next(), None);
     }
 }
