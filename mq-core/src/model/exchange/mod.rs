@@ -12,7 +12,7 @@ use crate::model::id::{BindingId, QueueId};
 use crate::model::message::{Headers, Name, Properties, Value};
 use crate::model::policy::Policies;
 use crate::model::refusal::Refusal;
-use crate::model::topic::{Trie, binding_key, words};
+use crate::model::topic::{Leading, Trie, binding_key, words};
 pub(crate) use exchanges::{BindRequest, Exchanges, refuse_default_exchange};
 use headers::HeadersMatch;
 use ring::Ring;
@@ -514,7 +514,8 @@ impl Exchange {
                 1
             }
             Table::Topic(trie) => {
-                trie.for_each_match(keys.iter().map(|key| words(key)), |to, ()| found(to))
+                let keys = keys.iter().map(|key| words(key));
+                trie.for_each_match(keys, Leading::Anything, |to, ()| found(to))
             }
             Table::Headers(table) => {
                 for (destination, patterns) in table {

@@ -41,7 +41,7 @@ pub(crate) struct DeadLetterTarget {
 }
 
 /// The arguments that have a meaning, read and checked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct QueueArguments {
     pub(crate) message_ttl: Option<Duration>,
     pub(crate) expires: Option<Duration>,
@@ -68,7 +68,7 @@ pub(crate) struct Arguments(Option<Box<QueueArguments>>);
 
 impl From<QueueArguments> for Arguments {
     fn from(arguments: QueueArguments) -> Self {
-        Self((!arguments.is_none()).then(|| Box::new(arguments)))
+        Self((arguments != *QueueArguments::NONE).then(|| Box::new(arguments)))
     }
 }
 
@@ -266,6 +266,7 @@ impl QueueArguments {
         }
     }
 
+    /// Those of a queue without any.
     const NONE: &Self = &Self {
         message_ttl: None,
         expires: None,
@@ -281,29 +282,6 @@ impl QueueArguments {
         selector: None,
         kind: QueueKind::Classic,
     };
-
-    /// Whether they are those of a queue without any.
-    fn is_none(&self) -> bool {
-        // A field that is new does not compile until it is looked at here.
-        matches!(
-            self,
-            Self {
-                message_ttl: None,
-                expires: None,
-                max_length: None,
-                max_length_bytes: None,
-                overflow: Overflow::DropHead,
-                max_priority: None,
-                dead_letter: None,
-                single_active_consumer: false,
-                delivery_limit: None,
-                consumer_timeout: None,
-                redelivery: None,
-                selector: None,
-                kind: QueueKind::Classic,
-            }
-        )
-    }
 
     fn read(kind: QueueKind, arguments: &Headers) -> Self {
         let int = |name| arguments.get(name).and_then(Value::as_int);

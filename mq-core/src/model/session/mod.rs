@@ -17,14 +17,13 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::few_map::FewMap;
 use crate::model::change::{Copied, Sent, Target};
 use crate::model::message::{Message, Name, Qos};
 use crate::model::statistics::SessionStatistics;
-use crate::model::topic::{Trie, words};
+use crate::model::topic::{Leading, Trie, words};
 use crate::model::{ConnectionId, Flow};
 use crate::number_map::NumberMap;
 use backlog::Backlog;
@@ -140,18 +139,6 @@ fn target(id: SessionId, position: u64, pending: &Pending, sent: Option<Sent>) -
     }
 }
 
-/// What the trie of filters leads to, under [`SubscriberKey`]. Many are there, so that it is
-/// as small as its parts.
-#[derive(Debug, Clone)]
-struct Subscriber {
-    /// A filter that begins with a wildcard does not match `$`-topics.
-    wildcard_first: bool,
-    qos: Qos,
-    no_local: bool,
-    retain_as_published: bool,
-    identifier: Option<NonZeroU32>,
-}
-
 /// Whose subscription to a filter it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum SubscriberKey {
@@ -170,40 +157,12 @@ pub(crate) enum Match {
     Share(Name),
 }
 
-impl Subscriber {
-    /// One that asks for this. Nothing is looked at of a share, whose members have their own.
-    fn new(wildcard_first: bool, options: SubscriptionOptions) -> Self {
-        let SubscriptionOptions {
-            qos,
-            no_local,
-            retain_as_published,
-            identifier,
-        } = options;
-        Self {
-            wildcard_first,
-            qos,
-            no_local,
-            retain_as_published,
-            identifier,
-        }
-    }
-
-    fn options(&self) -> SubscriptionOptions {
-        SubscriptionOptions {
-            qos: self.qos,
-            no_local: self.no_local,
-            retain_as_published: self.retain_as_published,
-            identifier: self.identifier,
-        }
-    }
-
-    fn to(&self, key: &SubscriberKey) -> Match {
-        match key {
-            SubscriberKey::Share(name) => Match::Share(name.clone()),
-            SubscriberKey::Session(id) => Match::Session {
-                id: *id,
-                options: self.options(),
-            },
+impl SubscriberKey {
+    /// What a subscription of it with these options means to a message that matches.
+    fn to(&self, options: SubscriptionOptions) -> Match {
+        match self {
+            Self::Session(id) => Match::Session { id: *id, options },
+            Self::Share(name) => Match::Share(name.clone()),
         }
     }
 }
@@ -214,7 +173,8 @@ pub(crate) struct Sessions {
     /// In boxes: a map of numbers wants small values.
     all: NumberMap<SessionId, Box<Session>>,
     names: BTreeMap<Name, SessionId>,
-    filters: Trie<SubscriberKey, Subscriber>,
+    /// Nothing is looked at of the options of a share, whose members have their own.
+    filters: Trie<SubscriberKey, SubscriptionOptions>,
     shares: BTreeMap<Name, Share>,
     /// Sessions that have ended, and of which there still are filters.
     ended: BTreeSet<SessionId>,
@@ -281,13 +241,17 @@ impl Sessions {
         if routing_key.is_empty() || routing_key.as_bytes().iter().any(is_special) {
             return 0;
         }
-        let dollar = routing_key.starts_with('$');
+        let leading = match routing_key.starts_with('$') {
+            true => Leading::Nothing,
+            false => Leading::Anything,
+        };
         let key = [words(routing_key)].into_iter();
-        self.filters.for_each_match(key, |subscriber, found| {
-            if !(dollar && found.wildcard_first || self.is_over(subscriber)) {
-                matches.push(found.to(subscriber));
-            }
-        })
+        self.filters
+            .for_each_match(key, leading, |subscriber, options| {
+                if !self.is_over(subscriber) {
+                    matches.push(subscriber.to(*options));
+                }
+            })
     }
 
     /// Whether a filter is one of a session that has ended.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::share::Side;
-use super::{Session, SessionId, Sessions, Subscriber, SubscriberKey, SubscriptionOptions};
+use super::{Session, SessionId, Sessions, SubscriberKey, SubscriptionOptions};
 use crate::model::change::{Change, KeptSubscription};
 use crate::model::message::{Name, Qos};
 use crate::model::shared::Shared;
@@ -73,13 +73,6 @@ impl Session {
         let filters = subscriptions.map(|(filter, _)| filter);
         filters.take_while(|filter| filter.starts_with(SHARE))
     }
-}
-
-/// A filter as the trie wants it, and whether it begins with a wildcard.
-fn pattern(filter: &str) -> (Vec<Segment>, bool) {
-    let pattern = topic_filter(filter);
-    let wildcard_first = matches!(pattern.first(), Some(Segment::One | Segment::Many));
-    (pattern, wildcard_first)
 }
 
 impl Sessions {
@@ -152,20 +145,18 @@ impl Sessions {
         if let Some(inner) = share {
             let share = self.shares.entry(name.clone()).or_default();
             if share.is_empty() {
-                let (pattern, wildcard_first) = pattern(inner);
-                let subscriber = Subscriber::new(wildcard_first, options);
+                let pattern = topic_filter(inner);
                 let key = SubscriberKey::Share(name);
-                self.filters.insert(&pattern, key, subscriber);
+                self.filters.insert(&pattern, key, options);
             }
             share.add(id);
             self.census.shared += usize::from(is_new);
             return None;
         }
         self.census.subscriptions += usize::from(is_new);
-        let (pattern, wildcard_first) = pattern(filter);
-        let subscriber = Subscriber::new(wildcard_first, options);
+        let pattern = topic_filter(filter);
         let key = SubscriberKey::Session(id);
-        self.filters.insert(&pattern, key, subscriber);
+        self.filters.insert(&pattern, key, options);
         Some(pattern)
     }
 
@@ -201,7 +192,7 @@ impl Sessions {
             if share.is_empty() {
                 self.shares.remove(filter);
                 if let Some(inner) = shared_filter(filter) {
-                    let (pattern, _) = pattern(inner);
+                    let pattern = topic_filter(inner);
                     let key = SubscriberKey::Share(Name::from(filter));
                     self.filters.remove(&pattern, &key);
                 }
@@ -213,7 +204,7 @@ impl Sessions {
             }
         }
         self.census.subscriptions = self.census.subscriptions.saturating_sub(1);
-        let (pattern, _) = pattern(filter);
+        let pattern = topic_filter(filter);
         let key = SubscriberKey::Session(id);
         self.filters.remove(&pattern, &key);
     }

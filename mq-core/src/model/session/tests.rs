@@ -1,5 +1,7 @@
 //! Sessions on their own, without any protocol.
 
+use core::num::NonZeroU32;
+
 use super::*;
 use crate::config::Store;
 use crate::limits::Limits;

@@ -36,6 +36,15 @@ struct Reached {
     repeats: bool,
 }
 
+/// What a wildcard matches that a pattern begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leading {
+    /// What it matches elsewhere.
+    Anything,
+    /// Nothing, as for an MQTT topic that begins with `$` (section 4.7.2).
+    Nothing,
+}
+
 /// A child, in half of the room of an index: there are many nodes, and no memory has four
 /// billion of them. The root is nobody's child.
 #[derive(Debug, Clone, Copy, Default)]
@@ -161,6 +170,7 @@ impl<K: Ord, V> Trie<K, V> {
     pub(crate) fn for_each_match<'a, 'w, W: Iterator<Item = &'w str>>(
         &'a self,
         keys: impl Iterator<Item = W>,
+        leading: Leading,
         mut found: impl FnMut(&'a K, &'a V),
     ) -> usize {
         if self.nodes[ROOT].is_unused() {
@@ -175,7 +185,13 @@ impl<K: Ord, V> Trie<K, V> {
         for words in keys {
             count += 1;
             active.clear();
-            self.enter(ROOT, &mut active);
+            match leading {
+                Leading::Anything => self.enter(ROOT, &mut active),
+                Leading::Nothing => active.push(Reached {
+                    node: ROOT,
+                    repeats: false,
+                }),
+            }
             for word in words {
                 steps += active.len();
                 for &reached in &active {
@@ -186,7 +202,10 @@ impl<K: Ord, V> Trie<K, V> {
                     if let Some(child) = node.words.get(word).and_then(|child| child.get()) {
                         self.enter(child, &mut next);
                     }
-                    if let Some(child) = node.one.get() {
+                    let is_barred = leading == Leading::Nothing && reached.node == ROOT;
+                    if let Some(child) = node.one.get()
+                        && !is_barred
+                    {
                         self.enter(child, &mut next);
                     }
                 }
@@ -272,7 +291,8 @@ mod tests {
                 }
             }
             let mut found = Vec::new();
-            trie.for_each_match([words(&key)].into_iter(), |n, ()| found.push(*n));
+            let key_words = [words(&key)].into_iter();
+            trie.for_each_match(key_words, Leading::Anything, |n, ()| found.push(*n));
             found.sort_unstable();
             let key: Vec<&str> = words(&key).collect();
             let expected: Vec<usize> = patterns
@@ -305,7 +325,8 @@ mod tests {
         trie.insert(&binding_key(&["#"; 60].join(".a.")), (), ());
         let key: String = ["a"; 120].join(".");
         let mut count = 0;
-        trie.for_each_match([words(&key)].into_iter(), |(), ()| count += 1);
+        let key_words = [words(&key)].into_iter();
+        trie.for_each_match(key_words, Leading::Anything, |(), ()| count += 1);
         assert_eq!(count, 1);
     }
 }
