@@ -426,6 +426,141 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
+    use crate::model::change::Target;
+    use crate::model::message::{Message, Name};
+    use crate::model::queue::tests::message;
+    use alloc::vec;
+
+    /// Bytes that messages may hold.
+    const MARK: usize = 200_000;
+    /// Messages that hold many times that, by what is kept about each of them alone.
+    const COUNT: u64 = 3_000;
+    const QUEUE: BacklogId = BacklogId(5);
+
+    fn journal() -> Journal {
+        Journal::new(Vec::from([Name::from("/")]), 1 << 20, MARK)
+    }
+
+    fn place(position: u64) -> Place {
+        Place {
+            host: 0,
+            backlog: QUEUE,
+            position,
+        }
+    }
+
+    /// Reads the next record of a log: a message at a position of a queue.
+    fn read(journal: &mut Journal, position: u64, body: usize) {
+        let target = Target {
+            backlog: QUEUE,
+            position,
+            expires: None,
+            returned: 0,
+            copy: None,
+        };
+        let written = Written {
+            host: 0,
+            transaction: None,
+            position: journal.begin,
+            len: 40 + body as u64,
+        };
+        let change = Change::Message {
+            message: Arc::new(Message {
+                body: Bytes::from(vec![b'x'; body]),
+                ..message("")
+            }),
+            targets: Vec::from([target]),
+        };
+        journal.index.apply(written, change);
+        journal.keep_small(written, QUEUE, position);
+        journal.begin += written.len;
+    }
+
+    /// Reads the messages of a queue, which lie in the log in so many stretches at one time, as
+    /// they do where some were written once more.
+    fn read_all(
+        journal: &mut Journal,
+        stretches: u64,
+        body: usize,
+        mut look: impl FnMut(&Journal),
+    ) {
+        for n in 0..COUNT {
+            read(journal, n % stretches * COUNT + n / stretches, body);
+            look(journal);
+        }
+    }
+
+    #[test]
+    fn a_log_is_read_in_little_memory() {
+        for stretches in 1..=STREAKS as u64 {
+            let mut journal = journal();
+            read_all(&mut journal, stretches, 1, |journal| {
+                // Half of the mark, and the messages of a run of each stretch.
+                let weight = journal.index.weight();
+                assert!(weight < 2 * MARK as u64, "{stretches}: {weight}");
+            });
+            assert!(journal.index.runs().count() > 10, "{stretches}");
+        }
+    }
+
+    #[test]
+    fn few_stretches_are_followed() {
+        let mut journal = journal();
+        read_all(&mut journal, 10, 1, |journal| {
+            let streaks = journal.spill.streaks.values();
+            assert!(streaks.map(Vec::len).sum::<usize>() <= STREAKS);
+        });
+        journal.durable = journal.begin;
+        journal.end_reading();
+        assert!(journal.spill.streaks.is_empty());
+        assert_eq!(journal.spill.seen, journal.durable);
+    }
+
+    /// What is in no run has no body in memory, from the half of what messages may hold on.
+    #[test]
+    fn bodies_leave_while_a_log_is_read() {
+        let mut journal = journal();
+        read_all(&mut journal, 10, 1_000, |_| {});
+        let absent = (0..COUNT).filter(|n| journal.index.is_absent(n * 1_040));
+        let present = COUNT - absent.count() as u64;
+        assert!((40..100).contains(&present), "{present}");
+    }
+
+    #[test]
+    fn there_is_something_to_do_while_there_is_too_much() {
+        let mut journal = journal();
+        journal.durable = 10;
+        for (held, is_idle, seen, expected) in [
+            (MARK, false, 0, false),
+            (MARK + 1, false, 0, true),
+            (MARK + 1, false, 10, true),
+            (MARK + 1, true, 9, true),
+            (MARK + 1, true, 10, false),
+        ] {
+            journal.spill.is_idle = is_idle;
+            journal.spill.seen = seen;
+            assert_eq!(journal.has_spill(held), expected, "{held} {is_idle} {seen}");
+        }
+    }
+
+    #[test]
+    fn what_comes_of_a_run_that_is_gone_is_forgotten() {
+        let mut model = Model::new(&Config::default()).unwrap();
+        let mut journal = journal();
+        for position in 0..4 {
+            read(&mut journal, position, 1);
+        }
+        journal
+            .index
+            .freeze(place(0), 4, u64::MAX, u64::MAX)
+            .unwrap();
+        let number = journal.read_run(place(0)).unwrap();
+        assert_eq!(journal.spill.readings.len(), 1);
+        journal.index.forget_run(place(0));
+        journal.run_came(&mut model, number, 0, Some(Bytes::new()));
+        assert!(journal.spill.readings.is_empty());
+    }
 
     /// A body stays a part of what was read that is most of its record, and more than 8 KiB.
     #[test]

@@ -25,6 +25,7 @@ mod fairness;
 mod firehose;
 mod flow;
 mod full_session;
+mod gathering;
 mod growth;
 mod handshake;
 mod held_input;

@@ -619,3 +619,90 @@ impl Index {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::change::Copied;
+    use crate::model::message::Qos;
+    use crate::model::queue::tests::message;
+    use alloc::boxed::Box;
+    use bytes::Bytes;
+
+    fn target(backlog: BacklogId) -> Target {
+        Target {
+            backlog,
+            position: 0,
+            expires: None,
+            returned: 0,
+            copy: None,
+        }
+    }
+
+    /// A body leaves memory whose message is stored for good, in few queues and nowhere else.
+    #[test]
+    fn bodies_leave_of_what_is_in_queues_alone() {
+        let queues = |count| {
+            (1..=count)
+                .map(|id| target(BacklogId(id)))
+                .collect::<Vec<_>>()
+        };
+        let copied = Target {
+            copy: Some(Box::new(Copied {
+                qos: Qos::AtLeastOnce,
+                retain: false,
+                identifiers: Vec::new(),
+                share: None,
+                sent: None,
+            })),
+            ..target(BacklogId(9))
+        };
+        let with = |target| [queues(1), Vec::from([target])].concat();
+        let (open, over) = (Some(TransactionId(1)), Some(TransactionId(2)));
+        for (what, len, targets, transaction, leaves) in [
+            ("a queue", LEAST, queues(1), None, true),
+            ("a small body", LEAST - 1, queues(1), None, false),
+            ("some queues", LEAST, queues(SHARED as u64), None, true),
+            ("more", LEAST, queues(SHARED as u64 + 1), None, false),
+            (
+                "retained",
+                LEAST,
+                with(target(BacklogId::RETAINED)),
+                None,
+                false,
+            ),
+            (
+                "delayed",
+                LEAST,
+                with(target(BacklogId::DELAYED)),
+                None,
+                false,
+            ),
+            ("a session", LEAST, with(copied), None, false),
+            ("an open transaction", LEAST, queues(1), open, false),
+            ("one that is committed", LEAST, queues(1), over, true),
+        ] {
+            let mut index = Index::default();
+            let mut at = |position, transaction, change| {
+                let written = Written {
+                    host: 0,
+                    transaction,
+                    position,
+                    len: 1_000,
+                };
+                index.apply(written, change);
+            };
+            let message = Arc::new(Message {
+                body: Bytes::from(vec![b'x'; len]),
+                ..message("")
+            });
+            at(0, transaction, Change::Message { message, targets });
+            if let Some(transaction) = over {
+                at(1_000, None, Change::Committed { transaction });
+            }
+            assert_eq!(index.strip(0), leaves, "{what}");
+            assert_eq!(index.is_absent(0), leaves, "{what}");
+        }
+        assert!(!Index::default().strip(0));
+    }
+}
