@@ -116,7 +116,6 @@ pub fn amqp() -> Script {
             exchange: "e",
             routing_key: "a",
             arguments: arguments.as_table(),
-            ..Default::default()
         }),
         method(exchange::Delete {
             exchange: "h",
@@ -152,7 +151,7 @@ fn encode(frame: Frame<'_>) -> Vec<u8> {
 fn table(entries: &[(&str, FieldValue<'_>)]) -> TableBuf {
     let mut table = TableBuf::default();
     for (name, value) in entries {
-        table.insert(name, value.clone()).expect("a short name");
+        table.insert(name, *value).expect("a short name");
     }
     table
 }
@@ -278,8 +277,10 @@ pub fn mqtt(level: u8, phrases: usize) -> Script {
 
 /// The log of a broker that has heard a script.
 pub fn write(script: Script) -> Vec<u8> {
-    let mut config = Config::default();
-    config.store = Store::Log;
+    let config = Config {
+        store: Store::Log,
+        ..Config::default()
+    };
     let now = Duration::ZERO;
     let mut broker = Broker::new(config.clone()).expect("the settings are fine");
     let mut log = Vec::new();

@@ -80,7 +80,7 @@ fn main() -> io::Result<()> {
         if target.ends_with("_typed") || target.ends_with("_joined") || target == "broker_bytes" {
             for length in [0, 16, 256] {
                 let any: Vec<u8> = (0..length)
-                    .map(|at: u32| (at * at * 37 >> 3) as u8)
+                    .map(|at: u32| ((at * at * 37) >> 3) as u8)
                     .collect();
                 write(&seeds, target, &any)?;
             }

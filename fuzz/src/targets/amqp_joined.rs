@@ -100,10 +100,10 @@ impl World {
     }
 
     fn settle(&mut self) {
-        while self.to_server(usize::MAX) + self.to_client(usize::MAX) > 0 {}
+        while self.move_to_server(usize::MAX) + self.move_to_client(usize::MAX) > 0 {}
     }
 
-    fn to_server(&mut self, most: usize) -> usize {
+    fn move_to_server(&mut self, most: usize) -> usize {
         self.client.poll_transmit(NOW, &mut self.to_server);
         let length = most.min(self.to_server.len());
         let mut input = &self.to_server[..length];
@@ -149,7 +149,7 @@ impl World {
         taken
     }
 
-    fn to_client(&mut self, most: usize) -> usize {
+    fn move_to_client(&mut self, most: usize) -> usize {
         self.server.poll_transmit(NOW, &mut self.to_client);
         let length = most.min(self.to_client.len());
         let mut input = &self.to_client[..length];
@@ -231,10 +231,10 @@ impl World {
                 known.delivered.push_back(size(length));
             }
             Step::ToServer(most) => {
-                self.to_server(most.into());
+                self.move_to_server(most.into());
             }
             Step::ToClient(most) => {
-                self.to_client(most.into());
+                self.move_to_client(most.into());
             }
             Step::Confirm(second, all) => {
                 let channel = number(second);

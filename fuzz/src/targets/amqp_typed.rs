@@ -129,7 +129,6 @@ pub fn run(data: &[u8]) {
             auto_delete: flag(3),
             no_wait: flag(4),
             arguments,
-            ..Default::default()
         }
         .into(),
         1 => queue::Bind {
@@ -138,7 +137,6 @@ pub fn run(data: &[u8]) {
             routing_key: third,
             no_wait: flag(0),
             arguments,
-            ..Default::default()
         }
         .into(),
         2 => exchange::Declare {
@@ -155,7 +153,6 @@ pub fn run(data: &[u8]) {
             routing_key: second,
             mandatory: flag(0),
             immediate: flag(1),
-            ..Default::default()
         }
         .into(),
         4 => basic::Deliver {

@@ -144,8 +144,10 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let mut config = Config::default();
-        config.drain_on_takeover = true;
+        let mut config = Config {
+            drain_on_takeover: true,
+            ..Config::default()
+        };
         // Small, so that what happens at a limit does happen.
         config.limits.transmit_high_water = 2_000;
         config.limits.receive_high_water = 2_000;

@@ -158,7 +158,7 @@ impl World {
     /// Everything arrives and is answered, until nobody has anything to say.
     fn settle(&mut self) {
         for _ in 0..10_000 {
-            let moved = self.to_server(usize::MAX) + self.to_client(usize::MAX);
+            let moved = self.move_to_server(usize::MAX) + self.move_to_client(usize::MAX);
             if moved == 0 {
                 return;
             }
@@ -166,7 +166,7 @@ impl World {
         panic!("the two find no end");
     }
 
-    fn to_server(&mut self, most: usize) -> usize {
+    fn move_to_server(&mut self, most: usize) -> usize {
         self.client.poll_transmit(self.now, &mut self.to_server);
         let length = most.min(self.to_server.len());
         let mut input = &self.to_server[..length];
@@ -199,7 +199,7 @@ impl World {
         taken
     }
 
-    fn to_client(&mut self, most: usize) -> usize {
+    fn move_to_client(&mut self, most: usize) -> usize {
         self.server.poll_transmit(self.now, &mut self.to_client);
         let length = most.min(self.to_client.len());
         let mut input = &self.to_client[..length];
@@ -228,10 +228,10 @@ impl World {
                 }
             }
             Step::ToServer(most) => {
-                self.to_server(most.into());
+                self.move_to_server(most.into());
             }
             Step::ToClient(most) => {
-                self.to_client(most.into());
+                self.move_to_client(most.into());
             }
             Step::Lose => self.lose(),
             Step::Wait(tenths) => {

@@ -7,8 +7,10 @@ use mq_core::{Config, Recovery, Store};
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
-    let mut config = Config::default();
-    config.store = Store::Log;
+    let config = Config {
+        store: Store::Log,
+        ..Config::default()
+    };
     let mut recovery = Recovery::new(config).expect("the settings are fine");
     if recovery.batch(0, Bytes::copy_from_slice(data)).is_err() {
         return;

@@ -102,7 +102,7 @@ impl World {
     }
 
     fn settle(&mut self) {
-        while self.to_server(usize::MAX) + self.to_client(usize::MAX) > 0 {}
+        while self.move_to_server(usize::MAX) + self.move_to_client(usize::MAX) > 0 {}
     }
 
     fn arrived(sent: &mut VecDeque<usize>, got: &[u8]) {
@@ -110,7 +110,7 @@ impl World {
         assert!(got == body(length), "a body of {length} bytes");
     }
 
-    fn to_server(&mut self, most: usize) -> usize {
+    fn move_to_server(&mut self, most: usize) -> usize {
         self.client.poll_transmit(NOW, &mut self.to_server);
         let length = most.min(self.to_server.len());
         let mut input = &self.to_server[..length];
@@ -154,7 +154,7 @@ impl World {
         taken
     }
 
-    fn to_client(&mut self, most: usize) -> usize {
+    fn move_to_client(&mut self, most: usize) -> usize {
         self.server.poll_transmit(NOW, &mut self.to_client);
         let length = most.min(self.to_client.len());
         let mut input = &self.to_client[..length];
@@ -244,10 +244,10 @@ impl World {
                 }
             }
             Step::ToServer(most) => {
-                self.to_server(most.into());
+                self.move_to_server(most.into());
             }
             Step::ToClient(most) => {
-                self.to_client(most.into());
+                self.move_to_client(most.into());
             }
         }
     }
