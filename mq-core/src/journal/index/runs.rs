@@ -294,6 +294,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_goes_with_its_last_message() {
+        let mut index = index();
+        index.freeze(at(0, 5, 12), 4, 9_000, 9_000).unwrap();
+        for (left, position) in (0..4).rev().zip(12..) {
+            let returned = Change::Returned {
+                backlog: BacklogId(5),
+                position,
+                count: 2,
+            };
+            index.settle(0, &returned);
+            assert_eq!(index.returned.len(), 1);
+            // It leaves once, however often that is said.
+            for _ in 0..2 {
+                index.leave(at(0, 5, position));
+            }
+            assert!(index.returned.is_empty());
+            assert_eq!(index.live(), 1_600 + 100 * left);
+        }
+        assert_eq!((index.runs.len(), index.run_order.len()), (0, 0));
+    }
+
+    #[test]
     fn a_range_leaves_runs() {
         for (first, count, left) in [
             (0, 12, vec![(12, 4)]),
