@@ -105,7 +105,8 @@ pub(super) struct End {
     out: BytesMut,
     waiting: VecDeque<Passing>,
     sent: BTreeMap<PacketIdentifier, PacketIdentifier>,
-    /// What could not be acknowledged any more.
+    /// What could not be acknowledged, since it has not come again on this connection. It has
+    /// arrived at the other end.
     owed: Vec<PacketIdentifier>,
     /// Filters that are to be subscribed to, and the QoS.
     filters: Vec<(String, u8)>,
@@ -299,7 +300,7 @@ impl End {
 
     /// Takes what has come.
     pub(super) fn take(&mut self, now: Duration) -> Result<Vec<Happened>, ConnectionError> {
-        let mut happened = Vec::new();
+        let (mut happened, mut arrived) = (Vec::new(), Vec::new());
         if self.poll_timeout().is_some_and(|at| at <= now) {
             self.codec.handle_timeout(now)?;
         }
@@ -312,6 +313,12 @@ impl End {
                 ClientEvent::ConnAck(ack) => {
                     self.begins_clean = false;
                     let present = ack.session_present;
+                    if present {
+                        // The codec knows one of QoS 2, and does not hand it out again.
+                        arrived.append(&mut self.owed);
+                    } else {
+                        self.owed.clear();
+                    }
                     // What was sent to it comes again at the other end, once that connects.
                     let is_forgotten = !present && !self.sent.is_empty();
                     if is_forgotten {
@@ -325,8 +332,17 @@ impl End {
                 ClientEvent::Disconnect(ack) => Some(Happened::Refused(ack.reason_code)),
                 ClientEvent::Publish(publish) => {
                     let id = publish.packet_identifier;
-                    let message = publish.to_message();
-                    message.map(|message| Happened::Message(message, id))
+                    let owed = self.owed.iter().position(|owed| Some(*owed) == id);
+                    match owed.map(|owed| self.owed.swap_remove(owed)) {
+                        Some(id) => {
+                            arrived.push(id);
+                            None
+                        }
+                        None => {
+                            let message = publish.to_message();
+                            message.map(|message| Happened::Message(message, id))
+                        }
+                    }
                 }
                 // It is settled, whatever became of it.
                 ClientEvent::PubAck(ack) | ClientEvent::PubComp(ack) => {
@@ -339,6 +355,10 @@ impl End {
                 }
                 _ => None,
             });
+        }
+        drop(input);
+        for id in arrived {
+            self.acknowledge(id);
         }
         Ok(happened)
     }
@@ -378,5 +398,68 @@ impl End {
     /// Moves what is to be sent to the socket.
     pub(super) fn transmit(&mut self, now: Duration) {
         self.codec.poll_transmit(now, &mut self.out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHO: Who<'_> = Who {
+        version: ProtocolVersion::V5_0,
+        client_id: "c",
+        user: None,
+        password: None,
+        clean_session: false,
+        keep_alive: Duration::ZERO,
+        state: None,
+    };
+
+    fn connect(kept: &mut Kept) -> End {
+        let (socket, _) = tokio::io::duplex(1);
+        End::new(Box::new(socket), Duration::ZERO, &WHO, kept).unwrap()
+    }
+
+    /// Takes bytes, and returns how many messages come of them.
+    fn messages(end: &mut End, bytes: &[u8]) -> usize {
+        end.input.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        end.input.filled(bytes.len());
+        let happened = end.take(Duration::ZERO).unwrap();
+        let is_message = |it: &&Happened| matches!(it, Happened::Message(..));
+        happened.iter().filter(is_message).count()
+    }
+
+    /// The other end can be connected, and say that it has a message, before this one is. The
+    /// message comes again here then, and its sender waits for an acknowledgement.
+    #[test]
+    fn what_has_arrived_is_acknowledged_when_it_comes_again() {
+        for (flags, answer) in [(2, 0x40), (4, 0x50)] {
+            // With the packet identifier 5.
+            let publish = [0x30 | flags, 7, 0, 1, b't', 0, 5, 0, b'm'];
+            let mut again = publish;
+            again[0] |= 8;
+            let mut kept = Kept::default();
+            let mut end = connect(&mut kept);
+            assert_eq!(messages(&mut end, &[0x20, 3, 0, 0, 0]), 0);
+            assert_eq!(messages(&mut end, &publish), 1);
+            let mut kept = end.into_kept();
+            let mut end = connect(&mut kept);
+            end.acknowledge(PacketIdentifier::new(5).unwrap());
+            assert_eq!(messages(&mut end, &[0x20, 3, 1, 0, 0]), 0);
+            assert_eq!(messages(&mut end, &again), 0, "it has arrived");
+            end.transmit(Duration::ZERO);
+            assert!(end.out.ends_with(&[answer, 2, 0, 5]), "{:?}", end.out);
+            assert!(end.owed.is_empty());
+        }
+    }
+
+    /// Of a session that is lost nothing is owed: its identifiers stand for something else.
+    #[test]
+    fn nothing_is_owed_to_a_new_session() {
+        let mut end = connect(&mut Kept::default());
+        end.acknowledge(PacketIdentifier::new(5).unwrap());
+        assert_eq!(messages(&mut end, &[0x20, 3, 0, 0, 0]), 0);
+        let publish = [0x32, 7, 0, 1, b't', 0, 5, 0, b'm'];
+        assert_eq!(messages(&mut end, &publish), 1);
     }
 }

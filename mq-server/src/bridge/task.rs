@@ -59,18 +59,19 @@ pub(crate) async fn run(bridge: Bridge, reception: Reception) {
     let mut memory = Memory::of_a_new_process(&bridge);
     // What is kept of one connection counts its time as the next ones do.
     let start = Instant::now();
-    // One line when the trouble begins, not one a try.
-    let mut failing = false;
+    // One line when the trouble begins or becomes another, not one a try.
+    let mut trouble = String::new();
     while !reception.commands.is_closed() {
         let (was_up, error) = cross(&bridge, &reception, start, &mut memory).await;
         if was_up {
             wait = shortest;
         }
         let (name, address) = (&bridge.name, &bridge.address);
-        if was_up || !failing {
+        let error = error.to_string();
+        if was_up || error != trouble {
             tracing::warn!(%name, %address, %error, "the bridge is down");
         }
-        failing = true;
+        trouble = error;
         sleep(wait).await;
         wait = longest.min(between(shortest, wait * 3));
     }

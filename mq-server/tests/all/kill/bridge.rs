@@ -1,6 +1,6 @@
 //! A bridge between two servers, one of which is killed at any moment.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use super::way::{At, Trust, WAYS, trust};
@@ -15,10 +15,14 @@ enum Killed {
     There,
 }
 
-/// A port that is free now.
+/// A port that is free, and is none of those that systems give to sockets that connect: one of
+/// these could have it while its server is down.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + (std::process::id() % 2_000) as u16 * 10;
+    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed));
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).unwrap()
 }
 
 /// Publishers speak to the one here, and a subscriber to the one there; what goes over the
