@@ -300,7 +300,7 @@ impl End {
 
     /// Takes what has come.
     pub(super) fn take(&mut self, now: Duration) -> Result<Vec<Happened>, ConnectionError> {
-        let (mut happened, mut arrived) = (Vec::new(), Vec::new());
+        let (mut happened, mut arrived, mut is_resumed) = (Vec::new(), Vec::new(), false);
         if self.poll_timeout().is_some_and(|at| at <= now) {
             self.codec.handle_timeout(now)?;
         }
@@ -313,10 +313,8 @@ impl End {
                 ClientEvent::ConnAck(ack) => {
                     self.begins_clean = false;
                     let present = ack.session_present;
-                    if present {
-                        // The codec knows one of QoS 2, and does not hand it out again.
-                        arrived.append(&mut self.owed);
-                    } else {
+                    is_resumed = present;
+                    if !present {
                         self.owed.clear();
                     }
                     // What was sent to it comes again at the other end, once that connects.
@@ -333,15 +331,15 @@ impl End {
                 ClientEvent::Publish(publish) => {
                     let id = publish.packet_identifier;
                     let owed = self.owed.iter().position(|owed| Some(*owed) == id);
-                    match owed.map(|owed| self.owed.swap_remove(owed)) {
-                        Some(id) => {
-                            arrived.push(id);
-                            None
-                        }
-                        None => {
-                            let message = publish.to_message();
-                            message.map(|message| Happened::Message(message, id))
-                        }
+                    let owed = owed.map(|owed| self.owed.swap_remove(owed));
+                    // Without DUP it is another message, under an identifier that is used again
+                    // (MQTT-3.3.1-1).
+                    if publish.dup && owed.is_some() {
+                        arrived.extend(owed);
+                        None
+                    } else {
+                        let message = publish.to_message();
+                        message.map(|message| Happened::Message(message, id))
                     }
                 }
                 // It is settled, whatever became of it.
@@ -357,6 +355,10 @@ impl End {
             });
         }
         drop(input);
+        if is_resumed {
+            // The codec knows one of QoS 2, and does not hand it out again.
+            arrived.append(&mut self.owed);
+        }
         for id in arrived {
             self.acknowledge(id);
         }
@@ -433,7 +435,12 @@ mod tests {
     /// message comes again here then, and its sender waits for an acknowledgement.
     #[test]
     fn what_has_arrived_is_acknowledged_when_it_comes_again() {
-        for (flags, answer) in [(2, 0x40), (4, 0x50)] {
+        for (flags, answer, is_one_read) in [
+            (2, 0x40, false),
+            (2, 0x40, true),
+            (4, 0x50, false),
+            (4, 0x50, true),
+        ] {
             // With the packet identifier 5.
             let publish = [0x30 | flags, 7, 0, 1, b't', 0, 5, 0, b'm'];
             let mut again = publish;
@@ -445,12 +452,28 @@ mod tests {
             let mut kept = end.into_kept();
             let mut end = connect(&mut kept);
             end.acknowledge(PacketIdentifier::new(5).unwrap());
-            assert_eq!(messages(&mut end, &[0x20, 3, 1, 0, 0]), 0);
-            assert_eq!(messages(&mut end, &again), 0, "it has arrived");
+            let resumed = [0x20, 3, 1, 0, 0];
+            if is_one_read {
+                let both = [&resumed[..], &again].concat();
+                assert_eq!(messages(&mut end, &both), 0, "it has arrived");
+            } else {
+                assert_eq!(messages(&mut end, &resumed), 0);
+                assert_eq!(messages(&mut end, &again), 0, "it has arrived");
+            }
             end.transmit(Duration::ZERO);
             assert!(end.out.ends_with(&[answer, 2, 0, 5]), "{:?}", end.out);
             assert!(end.owed.is_empty());
         }
+    }
+
+    #[test]
+    fn an_identifier_that_is_used_again_is_of_another_message() {
+        let mut end = connect(&mut Kept::default());
+        assert_eq!(messages(&mut end, &[0x20, 3, 1, 0, 0]), 0);
+        end.acknowledge(PacketIdentifier::new(5).unwrap());
+        let publish = [0x32, 7, 0, 1, b't', 0, 5, 0, b'm'];
+        assert_eq!(messages(&mut end, &publish), 1);
+        assert!(end.owed.is_empty());
     }
 
     /// Of a session that is lost nothing is owed: its identifiers stand for something else.
