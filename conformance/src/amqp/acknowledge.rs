@@ -24,9 +24,7 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let (mut client, [first, _]) = delivered(ctx, [b"1", b"2"])?;
                 client.ack(first, false);
-                client.close_channel(1)?;
-                client.open_channel(1)?;
-                client.expect_get(&ctx.name("q."), b"2")?;
+                client.expect_back(&ctx.name("q."), b"2")?;
                 client.expect_empty(&ctx.name("q."), "the acknowledged message is gone")
             },
         },
@@ -41,8 +39,10 @@ pub(super) const SECTION: Section = Section {
                 client.consume(&queue, "c", NO_ACK)?;
                 client.publish("", &queue, b"gone");
                 client.expect_delivery(b"gone")?;
-                client.close_channel(1)?;
-                client.open_channel(1)?;
+                client.cancel(1, "c")?;
+                client.publish("", &queue, b"held");
+                client.expect_get(&queue, b"held")?;
+                client.expect_back(&queue, b"held")?;
                 client.expect_empty(&queue, "no message that was delivered with no-ack")
             },
         },
@@ -54,9 +54,7 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let (mut client, [_, second, _]) = delivered(ctx, [b"1", b"2", b"3"])?;
                 client.ack(second, true);
-                client.close_channel(1)?;
-                client.open_channel(1)?;
-                client.expect_get(&ctx.name("q."), b"3")?;
+                client.expect_back(&ctx.name("q."), b"3")?;
                 client.expect_empty(&ctx.name("q."), "the first two were acknowledged")
             },
         },
@@ -68,9 +66,10 @@ pub(super) const SECTION: Section = Section {
             run: |ctx| {
                 let (mut client, _) = delivered(ctx, [b"1", b"2"])?;
                 client.ack(0, true);
-                client.close_channel(1)?;
-                client.open_channel(1)?;
-                client.expect_empty(&ctx.name("q."), "all were acknowledged")
+                client.publish("", &ctx.name("q."), b"3");
+                client.expect_delivery(b"3")?;
+                client.expect_back(&ctx.name("q."), b"3")?;
+                client.expect_empty(&ctx.name("q."), "all so far were acknowledged")
             },
         },
         Case {

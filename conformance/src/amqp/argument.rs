@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use super::bytes::{
-    BASIC_ACK, BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_NACK, CHANNEL_CLOSE, CONFIRM_SELECT,
-    CONFIRM_SELECT_OK, CONNECTION_CLOSE, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, Fields,
-    NO_PROPERTIES, QUEUE_DECLARE, QUEUE_DECLARE_OK, args, fields,
+    BASIC_ACK, BASIC_NACK, CHANNEL_CLOSE, CONFIRM_SELECT, CONFIRM_SELECT_OK, CONNECTION_CLOSE,
+    EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, Fields, NO_PROPERTIES, QUEUE_DECLARE, QUEUE_DECLARE_OK,
+    args, fields,
 };
 use super::client::{Client, Message};
 use super::method_args::{
@@ -249,8 +249,7 @@ pub(super) const SECTION: Section = Section {
                     client.publish("", &queue, body);
                     expect_consumer(&client.expect_delivery(body)?, "first")?;
                 }
-                let cancel = args().shortstr("first").octet(0);
-                client.call(1, BASIC_CANCEL, cancel, BASIC_CANCEL_OK)?;
+                client.cancel(1, "first")?;
                 client.publish("", &queue, b"4");
                 expect_consumer(&client.expect_delivery(b"4")?, "second")
             },

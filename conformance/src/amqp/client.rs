@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::bytes::{
-    ANY_CODE, BASIC, BASIC_ACK, BASIC_CONSUME, BASIC_CONSUME_OK, BASIC_DELIVER, BASIC_GET,
-    BASIC_GET_EMPTY, BASIC_GET_OK, BASIC_PUBLISH, BASIC_QOS, BASIC_QOS_OK, BASIC_REJECT,
-    BASIC_RETURN, BODY, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_FLOW, CHANNEL_FLOW_OK,
-    CHANNEL_OPEN, CHANNEL_OPEN_OK, CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CONNECTION_OPEN,
-    CONNECTION_OPEN_OK, CONNECTION_START, CONNECTION_START_OK, CONNECTION_TUNE, CONNECTION_TUNE_OK,
-    EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, Frame, HEADER, HEARTBEAT, NO_PROPERTIES,
-    PROTOCOL_HEADER, QUEUE_BIND, QUEUE_BIND_OK, QUEUE_DECLARE, QUEUE_DECLARE_OK, QUEUE_DELETE,
-    QUEUE_DELETE_OK, QUEUE_UNBIND, QUEUE_UNBIND_OK, Reader, TX_SELECT, args, content, fields,
-    frame, method, method_name, parse_frame,
+    ANY_CODE, BASIC, BASIC_ACK, BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_CONSUME_OK,
+    BASIC_DELIVER, BASIC_GET, BASIC_GET_EMPTY, BASIC_GET_OK, BASIC_PUBLISH, BASIC_QOS,
+    BASIC_QOS_OK, BASIC_REJECT, BASIC_RETURN, BODY, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_FLOW,
+    CHANNEL_FLOW_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK, CONNECTION_CLOSE, CONNECTION_CLOSE_OK,
+    CONNECTION_OPEN, CONNECTION_OPEN_OK, CONNECTION_START, CONNECTION_START_OK, CONNECTION_TUNE,
+    CONNECTION_TUNE_OK, EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK, Frame, HEADER, HEARTBEAT,
+    NO_PROPERTIES, PROTOCOL_HEADER, QUEUE_BIND, QUEUE_BIND_OK, QUEUE_DECLARE, QUEUE_DECLARE_OK,
+    QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_UNBIND, QUEUE_UNBIND_OK, Reader, TX_SELECT, args, content,
+    fields, frame, method, method_name, parse_frame,
 };
 use super::bytes::{Args, Fields, Method};
 use super::method_args::{
@@ -180,6 +180,17 @@ impl Client {
     pub(super) fn close_channel(&mut self, channel: u16) -> Result<(), Stop> {
         self.call(channel, CHANNEL_CLOSE, close_args(), CHANNEL_CLOSE_OK)
             .map(drop)
+    }
+
+    /// Closes channel 1 and opens it again. Of what was delivered on it and not acknowledged,
+    /// this message is the first to come again. The specification does not say that it is in
+    /// the queue by close-ok: a consumer waits for it, where basic.get or a count could be
+    /// too early.
+    pub(super) fn expect_back(&mut self, queue: &str, body: &[u8]) -> Result<(), Stop> {
+        self.close_channel(1)?;
+        self.open_channel(1)?;
+        self.consume(queue, "back", 0)?;
+        self.expect_delivery(body).map(drop)
     }
 
     /// Closes the connection, with what belongs to it.
@@ -496,6 +507,12 @@ impl Client {
             return Err(fail("consume-ok with the consumer tag", frame.to_string()));
         }
         Ok(given)
+    }
+
+    /// basic.cancel and its cancel-ok.
+    pub(super) fn cancel(&mut self, channel: u16, tag: &str) -> Result<Frame, Stop> {
+        let cancel = args().shortstr(tag).octet(0);
+        self.call(channel, BASIC_CANCEL, cancel, BASIC_CANCEL_OK)
     }
 
     /// The next delivery on the channel, whole.

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bytes::{
-    BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, BASIC_GET_OK, BASIC_QOS, BASIC_QOS_OK,
-    args, fields,
-};
+use super::bytes::{BASIC_CONSUME, BASIC_GET, BASIC_GET_OK, BASIC_QOS, BASIC_QOS_OK, args, fields};
 use super::client::Client;
 use super::method_args::{
     AUTO_DELETE, DURABLE, EXCLUSIVE, EXCLUSIVE_CONSUMER, NO_ACK, NO_LOCAL, NO_WAIT, consume_args,
@@ -65,12 +62,7 @@ pub(super) const SECTION: Section = Section {
                 let other = client.declare(2, &ctx.name("other."), EXCLUSIVE)?.name;
                 client.consume(&queue, "c", NO_ACK)?;
                 client.consume_on(2, &other, "c", NO_ACK)?;
-                client.call(
-                    2,
-                    BASIC_CANCEL,
-                    args().shortstr("c").octet(0),
-                    BASIC_CANCEL_OK,
-                )?;
+                client.cancel(2, "c")?;
                 client.publish("", &queue, b"to channel 1");
                 client.expect_delivery(b"to channel 1").map(drop)
             },
@@ -225,12 +217,7 @@ pub(super) const SECTION: Section = Section {
                 let mut client = Client::with_channel(ctx)?;
                 let queue = client.queue(ctx)?;
                 client.consume(&queue, "c", 0)?;
-                let cancelled = client.call(
-                    1,
-                    BASIC_CANCEL,
-                    args().shortstr("c").octet(0),
-                    BASIC_CANCEL_OK,
-                )?;
+                let cancelled = client.cancel(1, "c")?;
                 if cancelled.args().shortstr()? != b"c" {
                     return Err(fail("cancel-ok of consumer c", cancelled.to_string()));
                 }
@@ -249,12 +236,7 @@ pub(super) const SECTION: Section = Section {
                 client.consume(&queue, "c", 0)?;
                 client.publish("", &queue, b"late");
                 let message = client.expect_delivery(b"late")?;
-                client.call(
-                    1,
-                    BASIC_CANCEL,
-                    args().shortstr("c").octet(0),
-                    BASIC_CANCEL_OK,
-                )?;
+                client.cancel(1, "c")?;
                 client.ack(message.delivery_tag, false);
                 client.expect_well(1, "basic.qos-ok: the delivery tag is still valid")
             },
@@ -269,14 +251,7 @@ pub(super) const SECTION: Section = Section {
                 let queue = client.queue(ctx)?;
                 client.consume(&queue, "c", 0)?;
                 client.delete_queue(&queue)?;
-                client
-                    .call(
-                        1,
-                        BASIC_CANCEL,
-                        args().shortstr("c").octet(0),
-                        BASIC_CANCEL_OK,
-                    )
-                    .map(drop)
+                client.cancel(1, "c").map(drop)
             },
         },
         Case {
@@ -286,14 +261,7 @@ pub(super) const SECTION: Section = Section {
             title: "Cancelling a consumer that is not there is answered with cancel-ok",
             run: |ctx| {
                 let mut client = Client::with_channel(ctx)?;
-                client
-                    .call(
-                        1,
-                        BASIC_CANCEL,
-                        args().shortstr("none").octet(0),
-                        BASIC_CANCEL_OK,
-                    )
-                    .map(drop)
+                client.cancel(1, "none").map(drop)
             },
         },
         Case {

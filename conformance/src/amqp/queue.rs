@@ -1,9 +1,8 @@
 //! Queues: declaring, purging, deleting, exclusiveness (class queue).
 
 use super::bytes::{
-    ANY_CODE, BASIC_CANCEL, BASIC_CANCEL_OK, BASIC_CONSUME, BASIC_GET, Method, QUEUE_BIND,
-    QUEUE_DECLARE, QUEUE_DECLARE_OK, QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_PURGE, QUEUE_PURGE_OK,
-    args, fields, method, method_name,
+    ANY_CODE, BASIC_CONSUME, BASIC_GET, Method, QUEUE_BIND, QUEUE_DECLARE, QUEUE_DECLARE_OK,
+    QUEUE_DELETE, QUEUE_DELETE_OK, QUEUE_PURGE, QUEUE_PURGE_OK, args, fields, method, method_name,
 };
 use super::bytes::{Args, Frame};
 use super::client::{Client, Declared, expect_gone};
@@ -200,12 +199,7 @@ pub(super) const SECTION: Section = Section {
                 client.publish("", &queue, b"got, not consumed");
                 client.expect_get(&queue, b"got, not consumed")?;
                 client.consume(&queue, "c", 0)?;
-                client.call(
-                    1,
-                    BASIC_CANCEL,
-                    args().shortstr("c").octet(0),
-                    BASIC_CANCEL_OK,
-                )?;
+                client.cancel(1, "c")?;
                 let declare = declare_args(&queue, PASSIVE, &fields());
                 let why = "an auto-delete queue after its last consumer";
                 expect_gone(ctx, QUEUE_DECLARE, &declare, why)

@@ -48,13 +48,16 @@ pub(super) const SECTION: Section = Section {
             title: "An ack in a transaction counts after commit",
             run: |ctx| {
                 let (mut client, queue) = transacted(ctx)?;
-                client.publish_with(2, "", &queue, 0, NO_PROPERTIES, b"acked");
+                for body in [b"acked", b"other"] {
+                    client.publish_with(2, "", &queue, 0, NO_PROPERTIES, body);
+                }
                 client.expect_well(2, "basic.qos-ok")?;
                 let message = client.expect_get(&queue, b"acked")?;
+                client.expect_get(&queue, b"other")?;
                 client.ack(message.delivery_tag, false);
                 client.call(1, TX_COMMIT, args(), TX_COMMIT_OK)?;
-                client.close_channel(1)?;
-                expect_ready(&mut client, &queue, 0)
+                client.expect_back(&queue, b"other")?;
+                client.expect_empty(&queue, "the acknowledged message is gone")
             },
         },
         Case {
@@ -71,8 +74,7 @@ pub(super) const SECTION: Section = Section {
                 client.call(1, TX_ROLLBACK, args(), TX_ROLLBACK_OK)?;
                 client.ack(message.delivery_tag, false);
                 client.call(1, TX_ROLLBACK, args(), TX_ROLLBACK_OK)?;
-                client.close_channel(1)?;
-                expect_ready(&mut client, &queue, 1)
+                client.expect_back(&queue, b"acked")
             },
         },
         Case {
