@@ -43,13 +43,14 @@ pub(crate) const INBOX: usize = 256;
 /// Commands that the broker handles before what it said about them is sent.
 const BATCH: usize = 128;
 
-/// While the broker has more to do, connections are handed what they have to write for so
-/// long before they have a look at it: one read of a publisher can be worth many turns, and a
-/// write costs about the same for what one of them brings as for what all of them do.
-const GATHER: Duration = Duration::from_micros(500);
+/// While the broker has more to do, one turn follows the other for so long before the other tasks
+/// of this thread have theirs, and before connections have a look at what they were handed. One
+/// read of a publisher can be worth many turns, a write costs about the same for what one of
+/// them brings as for what all of them do, and a task that yields has another thread look for it.
+const STRETCH: Duration = Duration::from_millis(1);
 
 /// So many bytes are worth a write of their own.
-const PLENTY: usize = 16 * 1024;
+const PLENTY: usize = 32 * 1024;
 
 /// How long peers may take, when the server ends, to close their side after the last of
 /// them has been sent its goodbye. A reset that comes before they have read that could
@@ -150,8 +151,8 @@ pub(crate) struct BrokerTask {
     unflushed: Vec<ConnectionId>,
     /// Those among them that are not to wait for more.
     hasty: Vec<ConnectionId>,
-    /// When the first of all of them was, in the broker's time.
-    gathers_since: Option<Duration>,
+    /// Since when turns have followed each other, in the broker's time.
+    stretch: Option<Duration>,
     tasks: Tasks,
     /// Connections that are parked, and from which something has come.
     woken: Vec<ConnectionId>,
@@ -189,7 +190,7 @@ impl BrokerTask {
             reports: Reports::default(),
             unflushed: Vec::new(),
             hasty: Vec::new(),
-            gathers_since: None,
+            stretch: None,
             tasks: Tasks::new(start, live.clone(), commands.clone(), writing),
             woken: Vec::new(),
             written,
@@ -210,9 +211,10 @@ impl BrokerTask {
         loop {
             if self.has_work() {
                 // What has come meanwhile is taken with it, and nothing is waited for:
-                // the alarm counts in milliseconds. The other tasks of this thread
-                // have their turn too.
-                tokio::task::yield_now().await;
+                // the alarm counts in milliseconds.
+                if self.stretch.is_none() {
+                    tokio::task::yield_now().await;
+                }
                 if !matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
                     return;
                 }
@@ -603,17 +605,14 @@ impl BrokerTask {
 
     /// Has the connections write what they were handed, unless more is to come at once.
     fn wake_writers(&mut self) {
-        if self.unflushed.is_empty() {
-            return;
-        }
         let now = self.start.elapsed();
-        let since = *self.gathers_since.get_or_insert(now);
+        let since = self.stretch.unwrap_or(now);
         let has_work = self.broker.poll_timeout().is_some_and(|due| due <= now);
-        let gathers = has_work && now - since < GATHER;
-        let woken = match gathers {
+        let goes_on = has_work && now - since < STRETCH;
+        self.stretch = goes_on.then_some(since);
+        let woken = match goes_on {
             true => &mut self.hasty,
             false => {
-                self.gathers_since = None;
                 self.hasty.clear();
                 &mut self.unflushed
             }

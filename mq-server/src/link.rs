@@ -114,8 +114,12 @@ impl Link {
         self.change(|desk| desk.end = Some(end));
     }
 
+    /// One that is to pause is not woken for it: it has a look before it reads.
     pub(crate) fn set_reading(&self, reading: Reading) {
-        self.change(|desk| desk.reading = reading);
+        match reading {
+            Reading::Paused => self.desk().reading = reading,
+            Reading::On | Reading::Over => self.change(|desk| desk.reading = reading),
+        }
     }
 
     pub(crate) fn set_pace(&self, pace: Pace) {
