@@ -157,6 +157,16 @@ pub(crate) enum Match {
     Share(Name),
 }
 
+impl Match {
+    /// The session whose own subscription it is.
+    fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Session { id, .. } => Some(*id),
+            Self::Share(_) => None,
+        }
+    }
+}
+
 impl SubscriberKey {
     /// What a subscription of it with these options means to a message that matches.
     fn to(&self, options: SubscriptionOptions) -> Match {

@@ -1,7 +1,7 @@
 //! Messages on their way to sessions. What queues and sessions share, and why not more, stands
 //! at `queue/delivery.rs`.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -84,39 +84,43 @@ impl Sessions {
             let own = options.no_local && publisher == Some(id);
             return !own && !self.push_pending(shared, id, pending(message, options), targets);
         }
-        let mut deliveries: BTreeMap<SessionId, Pending> = BTreeMap::new();
-        let mut shares = Vec::new();
-        for found in matches.drain(..) {
-            match found {
-                Match::Session { id, options } => {
-                    if options.no_local && publisher == Some(id) {
-                        continue;
-                    }
-                    let new = pending(message, options);
-                    match deliveries.get_mut(&id) {
-                        None => {
-                            deliveries.insert(id, new);
-                        }
-                        Some(pending) => {
-                            pending.qos = pending.qos.max(new.qos);
-                            pending.retain |= new.retain;
-                            pending.identifiers.extend(new.identifiers);
-                        }
-                    }
-                }
-                Match::Share(name) => shares.push(name),
-            }
-        }
         let (mut dropped, mut kept) = (false, false);
         let mut count = |is_kept: bool| {
             dropped |= !is_kept;
             kept |= is_kept;
         };
-        for share in shares {
-            count(self.push_shared(shared, &share, message, targets));
-        }
-        for (id, pending) in deliveries {
-            count(self.push_pending(shared, id, pending, targets));
+        // Those of one session stand together then, in the order in which they were found.
+        matches.sort_by_key(Match::session);
+        let mut found = matches.drain(..).peekable();
+        while let Some(first) = found.next() {
+            let (id, options) = match first {
+                Match::Share(name) => {
+                    count(self.push_shared(shared, &name, message, targets));
+                    continue;
+                }
+                Match::Session { id, options } => (id, options),
+            };
+            let counts = |it: &SubscriptionOptions| !it.no_local || publisher != Some(id);
+            let mut merged = counts(&options).then(|| pending(message, options));
+            while let Some(Match::Session { options, .. }) =
+                found.next_if(|next| next.session() == Some(id))
+            {
+                if !counts(&options) {
+                    continue;
+                }
+                let new = pending(message, options);
+                match &mut merged {
+                    None => merged = Some(new),
+                    Some(merged) => {
+                        merged.qos = merged.qos.max(new.qos);
+                        merged.retain |= new.retain;
+                        merged.identifiers.extend(new.identifiers);
+                    }
+                }
+            }
+            if let Some(pending) = merged {
+                count(self.push_pending(shared, id, pending, targets));
+            }
         }
         dropped && !kept
     }
