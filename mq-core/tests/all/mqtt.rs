@@ -218,6 +218,27 @@ fn no_local_and_retain_as_published() {
     assert_eq!(other.seen(&mut world), ["t m q0 retained"]);
 }
 
+/// No Local is an option of one subscription (MQTT 5.0, section 3.8.3.1): another one of the same
+/// session that matches has its message, with its own QoS and identifier alone.
+#[test]
+fn no_local_of_one_subscription_among_several() {
+    let mut world = World::new();
+    let mut c = Mqtt::connect(&mut world, "c");
+    for (filter, identifier, qos, no_local) in [
+        ("a/#", 1, QoS::AtLeastOnce, true),
+        ("a/b", 2, QoS::AtMostOnce, false),
+        ("+/b", 3, QoS::AtLeastOnce, true),
+    ] {
+        let mut subscription = Subscription::new(filter, qos);
+        subscription.options.no_local = no_local;
+        let identifier = properties([Property::SubscriptionIdentifier(identifier)]);
+        c.subscribe_with(&[subscription], identifier.as_properties());
+    }
+    c.seen(&mut world);
+    c.publish("a/b", "m", QoS::AtMostOnce);
+    assert_eq!(c.seen(&mut world), ["a/b m q0 #2"]);
+}
+
 #[test]
 fn retained_messages() {
     let mut world = World::new();
