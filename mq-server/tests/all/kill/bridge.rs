@@ -53,7 +53,10 @@ impl Two {
     fn start(&self, name: &str, more: &[String]) -> Process {
         let data = self.directory.path().join(name);
         let store = ["--data".into(), data.into()];
-        Process::start(store, &self.certificates, more)
+        // What waits for an end that is down is to have room, however often it is killed.
+        let room = ["messages", "bytes"];
+        let room = room.map(|of| format!("--set=limits.session_{of}=10000000000"));
+        Process::start(store, &self.certificates, &[&room, more].concat())
     }
 
     fn here(&self) -> Process {
