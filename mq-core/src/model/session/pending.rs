@@ -76,51 +76,36 @@ impl Sessions {
         publisher: Option<SessionId>,
         targets: &mut Vec<Target>,
     ) -> bool {
-        if matches.is_empty() {
-            return false;
-        }
+        matches.retain(|found| match found {
+            Match::Session { id, options } => !options.no_local || publisher != Some(*id),
+            Match::Share(_) => true,
+        });
         if let [Match::Session { id, options }] = matches[..] {
             // Nothing overlaps.
-            let own = options.no_local && publisher == Some(id);
-            return !own && !self.push_pending(shared, id, pending(message, options), targets);
+            return !self.push_pending(shared, id, pending(message, options), targets);
         }
         let (mut dropped, mut kept) = (false, false);
-        let mut count = |is_kept: bool| {
-            dropped |= !is_kept;
-            kept |= is_kept;
-        };
         // Those of one session stand together then, in the order in which they were found.
         matches.sort_by_key(Match::session);
         let mut found = matches.drain(..).peekable();
         while let Some(first) = found.next() {
-            let (id, options) = match first {
-                Match::Share(name) => {
-                    count(self.push_shared(shared, &name, message, targets));
-                    continue;
-                }
-                Match::Session { id, options } => (id, options),
-            };
-            let counts = |it: &SubscriptionOptions| !it.no_local || publisher != Some(id);
-            let mut merged = counts(&options).then(|| pending(message, options));
-            while let Some(Match::Session { options, .. }) =
-                found.next_if(|next| next.session() == Some(id))
-            {
-                if !counts(&options) {
-                    continue;
-                }
-                let new = pending(message, options);
-                match &mut merged {
-                    None => merged = Some(new),
-                    Some(merged) => {
-                        merged.qos = merged.qos.max(new.qos);
-                        merged.retain |= new.retain;
-                        merged.identifiers.extend(new.identifiers);
+            let is_kept = match first {
+                Match::Share(name) => self.push_shared(shared, &name, message, targets),
+                Match::Session { id, options } => {
+                    let mut merged = pending(message, options);
+                    while let Some(Match::Session { options, .. }) =
+                        found.next_if(|next| next.session() == Some(id))
+                    {
+                        let more = pending(message, options);
+                        merged.qos = merged.qos.max(more.qos);
+                        merged.retain |= more.retain;
+                        merged.identifiers.extend(more.identifiers);
                     }
+                    self.push_pending(shared, id, merged, targets)
                 }
-            }
-            if let Some(pending) = merged {
-                count(self.push_pending(shared, id, pending, targets));
-            }
+            };
+            dropped |= !is_kept;
+            kept |= is_kept;
         }
         dropped && !kept
     }
