@@ -2,7 +2,7 @@
 //! same, whatever others have done. What is quadratic takes sixteen times as long as that.
 //!
 //! Work is counted in the broker's own steps, and in the time for which the processor has
-//! run the test's thread, where the kernel says that: neither depends on what else the
+//! run the test's thread, where the system says that: neither depends on what else the
 //! machine does.
 
 use crate::adversary::{self, Prepared};
@@ -18,11 +18,9 @@ const LINEAR: f64 = 4.0;
 /// The largest growth of steps.
 const LINEAR_STEPS: f64 = 1.5;
 
-/// The kernel counts from tick to tick: what is shorter is done again and again.
-const MANY_TICKS: Duration = Duration::from_millis(24);
-
-/// As long as a tick is, on most kernels.
-const TICK: Duration = Duration::from_millis(4);
+/// What takes less time than this is done again and again, so that a disturbance of some
+/// microseconds does not count.
+const ENOUGH: Duration = Duration::from_millis(5);
 
 /// But no more often than that.
 const REPEATS: u32 = 16;
@@ -150,11 +148,19 @@ const CASES: &[Case] = &[
     ("a flood", 3200, adversary::flood),
 ];
 
-/// How long this thread has run. None: the kernel does not say.
+/// How long this thread has run. None: the system does not say.
+///
+/// The clock is exact. `/proc/thread-self/schedstat` is not: it stands still between two
+/// ticks of the kernel, so the least of several readings of it is too little.
+#[cfg(unix)]
 fn ran() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanoseconds = text.split(' ').next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanoseconds))
+    use rustix::time::{ClockId, clock_gettime};
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).ok()
+}
+
+#[cfg(not(unix))]
+fn ran() -> Option<Duration> {
+    None
 }
 
 /// What something takes.
@@ -193,11 +199,7 @@ fn growth(case: fn(usize) -> Prepared, n: usize) -> (f64, Option<f64>) {
         let Some((little, much)) = little.time.zip(much.time) else {
             break;
         };
-        if little + much < MANY_TICKS || little < TICK {
-            if repeats == REPEATS {
-                // Too short to be told from a tick: the steps alone count.
-                break;
-            }
+        if little.min(much) < ENOUGH && repeats < REPEATS {
             repeats *= 4;
             continue;
         }
