@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::budget::SLICE;
+use super::budget::TURN;
 use super::{Broker, Output};
 use crate::administration::Administration;
 use crate::model::Refusal;
@@ -34,7 +34,7 @@ impl Broker {
             journal.end()
         });
         self.administered.0.push_back(Answer { id, result, end });
-        self.pump(self.spent() + SLICE);
+        self.pump(self.spent() + TURN);
     }
 
     /// Hands out the answers that wait for nothing more.

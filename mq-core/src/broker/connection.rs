@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
-use super::budget::SLICE;
+use super::budget::TURN;
 use super::departure::Departure;
 use super::front::Front;
 use super::memory::Memory;
@@ -490,7 +490,7 @@ impl Broker {
         if !connection.writable {
             self.set_writable(id, true);
             self.after_sending(id);
-            self.pump(self.spent() + SLICE);
+            self.pump(self.spent() + TURN);
         }
         let waiting = self
             .connections
@@ -627,6 +627,6 @@ impl Broker {
         self.shared
             .model
             .handle(self.shared.now, id, Request::Leave);
-        self.pump(self.spent() + SLICE);
+        self.pump(self.spent() + TURN);
     }
 }

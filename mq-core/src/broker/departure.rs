@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::budget::SLICE;
+use super::budget::TURN;
 use super::{Broker, Output};
 use crate::model::{ConnectionId, Notice};
 
@@ -47,7 +47,7 @@ impl Broker {
     /// The embedder has handed in what had arrived.
     pub(super) fn drained(&mut self, id: ConnectionId) {
         if self.end_draining(id) {
-            self.pump(self.spent() + SLICE);
+            self.pump(self.spent() + TURN);
         }
     }
 

@@ -15,8 +15,12 @@ use super::connection::Connection;
 use crate::frontend::FrontEnd;
 use crate::model::{ConnectionId, Notice};
 
-/// Messages that are gathered for one connection, at most.
-const MOST: usize = 16;
+/// Messages that are gathered for one connection, at most. Each is in memory until it is said:
+/// many more would have an allocator go beyond the few blocks of a size that it has at hand.
+const MOST: usize = 8;
+
+/// Lists of them that are kept for the next connections, at most.
+const SPARE: usize = 64;
 
 /// Bytes of a message on the wire beside those that its size counts: of the frames around it,
 /// and of the names that its consumer has.
@@ -27,15 +31,15 @@ const AROUND: usize = 1024;
 pub(super) struct Gathered {
     /// Connections that have some, in the order of their first ones.
     connections: Vec<ConnectionId>,
-    /// A list that is used again.
-    spare: Vec<Notice>,
+    /// Lists that are used again.
+    spare: Vec<Vec<Notice>>,
 }
 
 /// What is gathered for one connection.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     notices: Vec<Notice>,
-    /// Bytes on the wire, at most.
+    /// Bytes on the wire, at most, with those that its front end had to transmit before.
     bytes: usize,
 }
 
@@ -47,10 +51,17 @@ impl Gathering {
 
 impl Connection {
     /// Whether a notice may wait for others: a message that leaves room for another one.
-    fn may_gather(&self, notice: &Notice, high_water: usize) -> bool {
-        matches!(notice, Notice::Deliver(_) | Notice::Push(_))
-            && self.gathering.notices.len() < MOST
-            && self.outbound() + self.gathering.bytes + notice.size() + AROUND < high_water
+    fn may_gather(&mut self, notice: &Notice, high_water: usize) -> bool {
+        if !matches!(notice, Notice::Deliver(_) | Notice::Push(_))
+            || self.gathering.notices.len() >= MOST
+        {
+            return false;
+        }
+        if self.gathering.is_empty() {
+            self.gathering.bytes = self.front.transmit_len();
+        }
+        let outbound = self.unsent + self.held + self.gathering.bytes;
+        outbound + notice.size() + AROUND < high_water
     }
 }
 
@@ -104,12 +115,16 @@ impl Broker {
             return Some(notice);
         }
         let connection = self.connections.get_mut(&id);
-        let Some(connection) = connection.filter(|it| it.may_gather(&notice, high_water)) else {
+        let Some(connection) = connection else {
             return Some(notice);
         };
+        if !connection.may_gather(&notice, high_water) {
+            return Some(notice);
+        }
         let gathering = &mut connection.gathering;
         if gathering.notices.is_empty() {
-            gathering.notices = core::mem::take(&mut self.gathered.spare);
+            let spare = self.gathered.spare.pop();
+            gathering.notices = spare.unwrap_or_else(|| Vec::with_capacity(MOST));
             self.gathered.connections.push(id);
         }
         gathering.bytes += notice.size() + AROUND;
@@ -129,7 +144,9 @@ impl Broker {
                         front.notice(now, notice);
                     }
                 });
-                self.gathered.spare = notices;
+                if self.gathered.spare.len() < SPARE {
+                    self.gathered.spare.push(notices);
+                }
             }
         }
         self.gathered.connections = connections;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::budget::SLICE;
+use super::budget::TURN;
 use super::{Broker, Output};
 use crate::journal::{Admission, Journal, Reader, Wanted};
 use crate::model::queue;
@@ -163,7 +163,7 @@ impl Broker {
         for (host, queue, position) in lost {
             self.shared.model.body_came(host, queue, position, None);
         }
-        self.pump(self.spent() + SLICE);
+        self.pump(self.spent() + TURN);
     }
 
     /// What lies before is stored: what has waited for that goes out.
@@ -175,7 +175,7 @@ impl Broker {
             }
         }
         self.unblock();
-        self.pump(self.spent() + SLICE);
+        self.pump(self.spent() + TURN);
     }
 
     /// Whether something waits for nothing more, since it is stored.

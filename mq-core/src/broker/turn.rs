@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
 use super::Broker;
-use super::budget::{SLICE, TURN};
+use super::budget::TURN;
 use crate::frontend::{FrontEnd, Progress};
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
@@ -39,11 +39,11 @@ impl Broker {
         }
     }
 
-    /// Feeds a connection for the length of a slice, as long as its peer also takes
+    /// Feeds a connection for one turn, as long as its peer also takes
     /// what it is sent, and keeps what is left.
     pub(super) fn process(&mut self, id: ConnectionId, mut source: Bytes) {
         self.touched.insert(id);
-        let end = self.spent() + SLICE;
+        let end = self.spent() + TURN;
         let (mut held, mut more, mut waits) = (false, false, false);
         let mut input = &source[..];
         while let Some(connection) = self.connections.get_mut(&id) {
@@ -109,7 +109,7 @@ impl Broker {
         }
         self.set_paused(id, held || more || waits);
         if self.depart(id) {
-            self.pump(self.spent() + SLICE);
+            self.pump(self.spent() + TURN);
         }
     }
 
@@ -134,7 +134,7 @@ impl Broker {
         call: impl FnOnce(&mut dyn FrontEnd, Duration),
     ) {
         self.call(id, call);
-        self.pump(self.spent() + SLICE);
+        self.pump(self.spent() + TURN);
     }
 
     /// Calls a front end, and hands its requests to the model.
