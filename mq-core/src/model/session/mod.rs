@@ -2,6 +2,7 @@
 //! client, and the will.
 
 mod backlog;
+mod found;
 mod handshake;
 mod lifetime;
 mod line;
@@ -27,6 +28,7 @@ use crate::model::topic::{Leading, Trie, words};
 use crate::model::{ConnectionId, Flow};
 use crate::number_map::NumberMap;
 use backlog::Backlog;
+use found::Found;
 use line::Line;
 use retained::{Retained, Walks};
 use share::Share;
@@ -148,7 +150,7 @@ enum SubscriberKey {
 }
 
 /// A subscription that matched.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Match {
     Session {
         id: SessionId,
@@ -185,6 +187,7 @@ pub(crate) struct Sessions {
     names: BTreeMap<Name, SessionId>,
     /// Nothing is looked at of the options of a share, whose members have their own.
     filters: Trie<SubscriberKey, SubscriptionOptions>,
+    found: Found,
     shares: BTreeMap<Name, Share>,
     /// Sessions that have ended, and of which there still are filters.
     ended: BTreeSet<SessionId>,
@@ -246,7 +249,24 @@ impl Sessions {
     /// Finds the subscriptions to the topic that the routing key is. A key that
     /// can be no topic name (section 4.7.1) has none. Returns how many nodes were
     /// looked at.
-    pub(crate) fn find(&self, routing_key: &str, matches: &mut Vec<Match>) -> usize {
+    pub(crate) fn find(&mut self, routing_key: &str, matches: &mut Vec<Match>) -> usize {
+        // Filters of sessions that have ended go one by one.
+        let version = self.ended.is_empty().then(|| self.filters.version());
+        if let Some(version) = version
+            && let Some(found) = self.found.get(routing_key, version)
+        {
+            matches.extend_from_slice(found);
+            return 1;
+        }
+        let before = matches.len();
+        let steps = self.look_up(routing_key, matches);
+        if let (Some(version), Some(found)) = (version, matches.get(before..)) {
+            self.found.set(routing_key, version, found);
+        }
+        steps
+    }
+
+    fn look_up(&self, routing_key: &str, matches: &mut Vec<Match>) -> usize {
         let is_special = |byte: &u8| matches!(byte, b'+' | b'#' | 0);
         if routing_key.is_empty() || routing_key.as_bytes().iter().any(is_special) {
             return 0;

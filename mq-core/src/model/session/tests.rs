@@ -11,6 +11,8 @@ use crate::model::queue::tests::message;
 use crate::model::vhost::VirtualHost;
 use crate::model::{Notice, Said};
 use alloc::string::{String, ToString};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 const PLAIN: SubscriptionOptions = SubscriptionOptions {
     qos: Qos::ExactlyOnce,
@@ -383,6 +385,26 @@ fn wills() {
     }
 }
 
+/// A session that has ended has no subscriptions, also not to its own will.
+#[test]
+fn the_will_of_a_session_that_has_ended_is_not_for_itself() {
+    let mut v = vhost();
+    let will = Will {
+        message: Arc::new(mqtt("will", "w", Qos::AtMostOnce, false)),
+        delay: Duration::ZERO,
+    };
+    let (id, _) = v.join_with("c", 1, |attach| {
+        attach.expiry = Some(Duration::ZERO);
+        attach.will = Some(will);
+    });
+    v.listen(id, "will", PLAIN);
+    let before = mqtt("will", "m", Qos::AtMostOnce, false);
+    assert_eq!(v.say(before, None), PublishOutcome::Routed);
+    assert_eq!(v.count().unroutable, 0);
+    v.part(id, Leaving::default());
+    assert_eq!(v.count().unroutable, 1);
+}
+
 #[test]
 fn quota_holds_back_all_but_qos_0() {
     let mut v = vhost();
@@ -421,5 +443,73 @@ fn topics_that_mqtt_cannot_name_reach_no_session() {
         m.exchange = Name::from("amq.topic");
         m.routing_key = Name::from(key);
         assert_eq!(v.say(m, None), PublishOutcome::Unroutable, "{key}");
+    }
+}
+
+const CLIENTS: [&str; 3] = ["a", "b", "c"];
+const FILTERS: [&str; 6] = ["t", "t/+", "#", "+/u", "$share/g/t", "$share/g/t/#"];
+
+#[derive(Debug, Clone)]
+enum Act {
+    Join(usize),
+    Listen(usize, usize, Qos),
+    Unsubscribe(usize, usize),
+    /// Its session ends with its connection.
+    End(usize),
+    /// Some of what sessions that have ended have left is forgotten.
+    Work,
+    Look(usize),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let (client, filter) = (0..CLIENTS.len(), 0..FILTERS.len());
+    let qos = prop_oneof![Just(Qos::AtMostOnce), Just(Qos::AtLeastOnce)];
+    let listen = (client.clone(), filter.clone(), qos);
+    prop_oneof![
+        2 => client.clone().prop_map(Act::Join),
+        4 => listen.prop_map(|(client, filter, qos)| Act::Listen(client, filter, qos)),
+        2 => (client.clone(), filter).prop_map(|(client, filter)| Act::Unsubscribe(client, filter)),
+        1 => client.prop_map(Act::End),
+        1 => Just(Act::Work),
+        6 => (0..3_usize).prop_map(Act::Look),
+    ]
+}
+
+proptest! {
+    /// What is remembered of a topic is what would be found for it.
+    #[test]
+    fn what_was_found_is_found_again(acts in vec(act(), 0..100)) {
+        let mut v = vhost();
+        let mut connection = 0;
+        for act in acts {
+            let session = |client: usize| v.sessions.find_client(CLIENTS[client]);
+            match act {
+                Act::Join(client) => {
+                    connection += 1;
+                    if session(client).is_none() {
+                        v.join(CLIENTS[client], connection, None);
+                    }
+                }
+                Act::Listen(client, filter, qos) => if let Some(id) = session(client) {
+                    v.listen(id, FILTERS[filter], SubscriptionOptions { qos, ..PLAIN });
+                },
+                Act::Unsubscribe(client, filter) => if let Some(id) = session(client) {
+                    v.unsubscribe(id, FILTERS[filter]);
+                },
+                Act::End(client) => if let Some(id) = session(client) {
+                    let expiry = Some(Some(Duration::ZERO));
+                    v.part(id, Leaving { expiry, ..Leaving::default() });
+                },
+                Act::Work => v.do_work(1),
+                Act::Look(topic) => {
+                    let topic = ["t", "t.u", "x.u"][topic];
+                    let mut found = Vec::from([Match::Share(Name::from("before"))]);
+                    let mut expected = found.clone();
+                    v.sessions.find(topic, &mut found);
+                    v.sessions.look_up(topic, &mut expected);
+                    prop_assert_eq!(found, expected);
+                }
+            }
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::few_map::FewMap;
 pub(crate) struct Trie<K, V> {
     nodes: Vec<Node<K, V>>,
     free: Vec<usize>,
+    /// Another one after each change.
+    version: u64,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,7 @@ impl<K: Ord, V> Default for Trie<K, V> {
         Self {
             nodes: Vec::from([Node::new()]),
             free: Vec::new(),
+            version: 0,
         }
     }
 }
@@ -111,8 +114,14 @@ const ROOT: usize = 0;
 const FEW: usize = 8;
 
 impl<K: Ord, V> Trie<K, V> {
+    /// What matches is the same as long as this is.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Adds a value under the pattern, in place of one with the same key.
     pub(crate) fn insert(&mut self, pattern: &[Segment], key: K, value: V) {
+        self.version += 1;
         let mut at = ROOT;
         for segment in pattern {
             at = match self.nodes[at].child(segment) {
@@ -144,6 +153,7 @@ impl<K: Ord, V> Trie<K, V> {
     /// Removes the value with the key under the pattern, and the nodes that
     /// nothing needs any more.
     pub(crate) fn remove(&mut self, pattern: &[Segment], key: &K) {
+        self.version += 1;
         let mut path = Vec::with_capacity(pattern.len());
         let mut at = ROOT;
         for segment in pattern {
