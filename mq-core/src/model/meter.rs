@@ -19,8 +19,10 @@ pub(crate) struct Meter(Arc<Totals>);
 
 #[derive(Debug, Default)]
 struct Totals {
-    bytes: AtomicUsize,
-    messages: AtomicUsize,
+    /// Each message that is counted has a share in it: so they are counted as well.
+    bytes: Arc<AtomicUsize>,
+    /// Messages that are not in memory.
+    away: AtomicUsize,
 }
 
 impl Meter {
@@ -31,25 +33,17 @@ impl Meter {
 
     /// How many messages there are.
     pub(crate) fn messages(&self) -> usize {
-        self.0.messages.load(Ordering::Relaxed)
-    }
-
-    fn forget(&self, bytes: usize) {
-        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.0.messages.fetch_sub(1, Ordering::Relaxed);
+        let here = Arc::strong_count(&self.0.bytes) - 1;
+        here + self.0.away.load(Ordering::Relaxed)
     }
 
     /// Counts a message from here on, unless somebody else has a share in it already.
     pub(crate) fn count(&self, message: &mut Arc<impl Metered>) {
-        let bytes = message.weight();
+        let weight = message.weight();
         if let Some(message) = Arc::get_mut(message) {
-            self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-            self.0.messages.fetch_add(1, Ordering::Relaxed);
-            let counted = message.counted();
-            if let Some((meter, before)) = counted.meter.take() {
-                meter.forget(before);
-            }
-            counted.meter = Some((self.clone(), bytes));
+            let total = &self.0.bytes;
+            total.fetch_add(weight, Ordering::Relaxed);
+            message.counted().count(total.clone(), weight);
         }
     }
 }
@@ -59,7 +53,8 @@ impl Meter {
 /// is not counted.
 #[derive(Debug, Default)]
 pub struct Counted {
-    meter: Option<(Meter, usize)>,
+    /// The total, and what this message adds to it.
+    total: Option<(Arc<AtomicUsize>, usize)>,
     absent: usize,
 }
 
@@ -67,14 +62,26 @@ impl Counted {
     /// Of a message whose body has left memory, with so many bytes.
     pub(super) fn absent(len: usize) -> Self {
         Self {
-            meter: None,
+            total: None,
             absent: len,
+        }
+    }
+
+    /// Counts it, in place of what it counted for before.
+    fn count(&mut self, total: Arc<AtomicUsize>, weight: usize) {
+        self.forget();
+        self.total = Some((total, weight));
+    }
+
+    fn forget(&mut self) {
+        if let Some((total, weight)) = self.total.take() {
+            total.fetch_sub(weight, Ordering::Relaxed);
         }
     }
 
     /// The weight of the message when it was counted.
     pub(super) fn weight(&self) -> Option<usize> {
-        self.meter.as_ref().map(|(_, bytes)| *bytes)
+        self.total.as_ref().map(|(_, weight)| *weight)
     }
 
     /// Bytes of the body that are not here.
@@ -98,9 +105,7 @@ impl PartialEq for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some((meter, bytes)) = self.meter.take() {
-            meter.forget(bytes);
-        }
+        self.forget();
     }
 }
 
@@ -117,7 +122,7 @@ impl Meter {
     /// Counts messages that are not in memory.
     pub(crate) fn share(&self, bytes: usize, messages: usize) -> Share {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.0.messages.fetch_add(messages, Ordering::Relaxed);
+        self.0.away.fetch_add(messages, Ordering::Relaxed);
         Share {
             meter: self.clone(),
             bytes,
@@ -130,7 +135,7 @@ impl Drop for Share {
     fn drop(&mut self) {
         let totals = &self.meter.0;
         totals.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        totals.messages.fetch_sub(self.messages, Ordering::Relaxed);
+        totals.away.fetch_sub(self.messages, Ordering::Relaxed);
     }
 }
 
