@@ -8,5 +8,12 @@
 /// where a message goes to many.
 pub(super) const TURN: u64 = 1_000;
 
+/// What one stage of a message's way does for one connection, before the next stage follows: so
+/// many events that are received, or messages that are said. What decodes a message, routes it and
+/// encodes it again is more than a processor's cache for instructions holds, so the same code
+/// runs for several of them. Each is in memory meanwhile: many more would have an allocator go
+/// beyond the few blocks of a size that it has at hand.
+pub(super) const ROW: usize = 8;
+
 /// Timers that one call serves.
 pub(super) const TIMERS: usize = 256;

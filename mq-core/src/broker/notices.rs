@@ -1,25 +1,21 @@
 //! Notices of the model on their way to front ends.
 //!
 //! Messages for a connection are gathered before its front end says them, so that the same
-//! code runs for several of them: what decodes a message, routes it and encodes it again is
-//! more than a processor's cache for instructions holds. A front end hears the same in the same
-//! order. What it asks the model because of it, such as giving a message back, comes later in the
-//! same call. No more is gathered than the connection has room for, and nothing while messages hold
-//! half of the memory that they may.
+//! code runs for several of them. A front end hears the same in the same order. What it asks the
+//! model because of it, such as giving a message back, comes later in the same call. No more is
+//! gathered than the connection has room for, and nothing while messages hold half of the memory
+//! that they may.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Broker;
+use super::budget::ROW;
 use super::connection::Connection;
 use crate::frontend::FrontEnd;
 use crate::model::{ConnectionId, Notice};
 
-/// Messages that are gathered for one connection, at most. Each is in memory until it is said:
-/// many more would have an allocator go beyond the few blocks of a size that it has at hand.
-const MOST: usize = 8;
-
-/// Lists of them that are kept for the next connections, at most.
+/// Lists of notices that are kept for the next connections, at most.
 const SPARE: usize = 64;
 
 /// Bytes of a message on the wire beside those that its size counts: of the frames around it,
@@ -53,7 +49,7 @@ impl Connection {
     /// Whether a notice may wait for others: a message that leaves room for another one.
     fn may_gather(&mut self, notice: &Notice, high_water: usize) -> bool {
         if !matches!(notice, Notice::Deliver(_) | Notice::Push(_))
-            || self.gathering.notices.len() >= MOST
+            || self.gathering.notices.len() >= ROW
         {
             return false;
         }
@@ -124,7 +120,7 @@ impl Broker {
         let gathering = &mut connection.gathering;
         if gathering.notices.is_empty() {
             let spare = self.gathered.spare.pop();
-            gathering.notices = spare.unwrap_or_else(|| Vec::with_capacity(MOST));
+            gathering.notices = spare.unwrap_or_else(|| Vec::with_capacity(ROW));
             self.gathered.connections.push(id);
         }
         gathering.bytes += notice.size() + AROUND;

@@ -61,6 +61,16 @@ impl Shared {
         shortage.or(memory).or(disk)
     }
 
+    /// Whether several messages of a connection may be taken in at one time: there is room for
+    /// more than those.
+    pub(super) fn may_gather(&self) -> bool {
+        let is_full = self
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.is_full());
+        !is_full && !self.is_disk_short && self.memory.has_plenty(self.model.meter().total())
+    }
+
     /// Until when the embedder has to answer who a peer is.
     pub(super) fn checked_until(&self) -> Duration {
         self.now.saturating_add(self.config.authentication_timeout)

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use core::time::Duration;
 
 use super::Broker;
-use super::budget::TURN;
+use super::budget::{ROW, TURN};
 use crate::frontend::{FrontEnd, Progress};
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
@@ -56,11 +56,11 @@ impl Broker {
             if held || more {
                 break;
             }
-            let before = input.len();
-            let progress = connection.front.with(id, &self.shared, |front, now| {
-                front.receive(now, &source, &mut input)
+            let row = if self.shared.may_gather() { ROW } else { 1 };
+            let (progress, steps) = connection.front.with(id, &self.shared, |front, now| {
+                receive_row(front, now, &source, &mut input, row)
             });
-            self.steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
+            self.steps += steps;
             let blocked = connection.pass_requests(id, &mut self.shared);
             if blocked {
                 self.block(id);
@@ -154,6 +154,27 @@ impl Broker {
         let blocked = connection.pass_requests(id, &mut self.shared);
         if blocked {
             self.block(id);
+        }
+    }
+}
+
+/// Has a front end take an event, or a row of such as may be gathered: so many of them, or so many
+/// bytes. Returns the steps too.
+fn receive_row(
+    front: &mut (dyn FrontEnd + Send),
+    now: Duration,
+    source: &Bytes,
+    input: &mut &[u8],
+    row: usize,
+) -> (Progress, u64) {
+    let (begin, mut steps) = (input.len(), 0);
+    loop {
+        let before = input.len();
+        let progress = front.receive(now, source, input);
+        steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
+        let is_full = steps >= row as u64 || begin - input.len() >= BYTES_PER_STEP;
+        if progress != Progress::Event || is_full || !front.may_gather(input) {
+            return (progress, steps);
         }
     }
 }

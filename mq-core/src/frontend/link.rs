@@ -24,6 +24,9 @@ impl<Q> Default for Link<Q> {
     }
 }
 
+/// Room for so many items is kept when they are gone.
+const KEPT: usize = 8;
+
 /// A queue that mostly has one item, for which it allocates nothing: there are many idle
 /// connections.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl<T> Few<T> {
         let first = self.first.take();
         if !self.rest.is_empty() {
             self.first = self.rest.pop_front();
-            if self.rest.is_empty() {
+            if self.rest.is_empty() && self.rest.capacity() > KEPT {
                 self.rest = VecDeque::new();
             }
         }
@@ -113,6 +116,12 @@ impl<Q> Link<Q> {
     /// What was asked last.
     pub(super) fn last(&self) -> Option<&Q> {
         self.asked.back()
+    }
+
+    /// Whether the model is told nothing, or only what it has no answer to: then more may be
+    /// said before it hears of it.
+    pub(super) fn may_gather(&self) -> bool {
+        self.requests.back().is_none_or(Request::is_silent)
     }
 
     /// The next request to the model.

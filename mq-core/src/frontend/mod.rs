@@ -140,6 +140,11 @@ pub trait FrontEnd {
     /// again, with what has come after it.
     fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress;
 
+    /// Whether the next event of `input` may be taken before the model has heard of those
+    /// before it. That is so for a message or the end of a delivery after others of that kind, as
+    /// long as nobody waits for an answer: what the peer gets, and in which order, is the same.
+    fn may_gather(&self, input: &[u8]) -> bool;
+
     /// How many bytes `input`, the beginning of a frame, is short of, at the least: no more
     /// than helps to know how much of what comes next belongs to it. Allocate nothing by this
     /// alone.

@@ -319,6 +319,16 @@ impl Request {
         matches!(self, Self::Publish { .. } | Self::Commit { .. })
     }
 
+    /// Whether the connection hears nothing of it where all is well: a message whose publisher
+    /// does not wait, or the end of one delivery.
+    pub(crate) fn is_silent(&self) -> bool {
+        match self {
+            Self::Publish { answer, .. } => !matches!(answer, Answer::Always(_)),
+            Self::Settle { .. } | Self::Settled { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The channel of a question that exchanges, queues or bindings are asked for on.
     pub(crate) fn channel(&self) -> Option<ChannelNumber> {
         match self {

@@ -45,6 +45,7 @@ mod offer;
 mod permission;
 mod policy;
 mod quota;
+mod received_row;
 mod replay;
 mod requeue;
 mod retained_walk;

@@ -462,6 +462,15 @@ impl FrontEnd for AmqpFrontEnd {
         }
     }
 
+    fn may_gather(&self, input: &[u8]) -> bool {
+        // A method frame of any channel and size: basic.publish, .ack, .reject and .nack.
+        let is_common = matches!(
+            input,
+            [1, _, _, _, _, _, _, 0, 60, 0, 40 | 80 | 90 | 120, ..]
+        );
+        is_common && self.link.may_gather()
+    }
+
     fn missing(&self, input: &[u8]) -> usize {
         amqp_codec::needed(input)
     }

@@ -360,6 +360,12 @@ impl FrontEnd for MqttFrontEnd {
         }
     }
 
+    fn may_gather(&self, input: &[u8]) -> bool {
+        // PUBLISH, PUBACK and PUBCOMP (section 2.1.2).
+        let is_common = matches!(input.first().map(|first| first >> 4), Some(3 | 4 | 7));
+        is_common && self.link.may_gather()
+    }
+
     fn missing(&self, input: &[u8]) -> usize {
         let version = self.codec.version().unwrap_or(ProtocolVersion::V5_0);
         // What breaks a rule needs no more.

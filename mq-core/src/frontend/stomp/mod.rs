@@ -631,6 +631,13 @@ impl FrontEnd for StompFrontEnd {
         }
     }
 
+    fn may_gather(&self, input: &[u8]) -> bool {
+        let is_common = ["SEND", "ACK", "NACK"]
+            .iter()
+            .any(|command| input.starts_with(command.as_bytes()));
+        is_common && self.link.may_gather()
+    }
+
     fn missing(&self, input: &[u8]) -> usize {
         // The header says it, if anything does: a body is not searched for its end.
         let (head, rest) = input.split_at(input.len().min(LONGEST_HEAD));
