@@ -95,6 +95,9 @@ fn publisher(play: &mut Play) -> ConnectionId {
     play.connect(Protocol::Mqtt, [&mqtt::connect("publisher", false)[..]])
 }
 
+/// More topics than the broker remembers: most of them are looked up.
+const TOPICS: usize = 1024;
+
 fn filters(many: usize, filter: impl Fn(usize) -> String) -> Turn {
     let mut play = Play::new(Store::None);
     for first in (0..many).step_by(EACH) {
@@ -105,8 +108,23 @@ fn filters(many: usize, filter: impl Fn(usize) -> String) -> Turn {
         play.give(client, subscribe.into());
     }
     let publisher = publisher(&mut play);
-    let message = mqtt::publish(&format!("dev/{}/state", many / 2), BODY, false);
-    publish(play, publisher, &message, MQTT)
+    let topics = many.min(TOPICS);
+    let message = |n: usize| {
+        let topic = format!("dev/{}/state", n % topics * (many / topics));
+        mqtt::publish(&topic, BODY, false)
+    };
+    let batch = |n: usize| {
+        let messages = (n * BATCH..(n + 1) * BATCH).flat_map(message);
+        Bytes::from_iter(messages)
+    };
+    let batches: Vec<Bytes> = (0..topics.div_ceil(BATCH)).map(batch).collect();
+    let mut turns = 0;
+    ready(move || {
+        let batch = &batches[turns % batches.len()];
+        turns += 1;
+        let received = play.give(publisher, batch.clone()) / BATCH;
+        assert!((BODY..=MQTT).contains(&received), "{received} bytes each");
+    })
 }
 
 fn bindings(many: usize, exchange: &str, key: impl Fn(usize) -> String) -> Turn {
