@@ -24,9 +24,6 @@ impl<Q> Default for Link<Q> {
     }
 }
 
-/// Room for so many items is kept when they are gone.
-const KEPT: usize = 8;
-
 /// A queue that mostly has one item, for which it allocates nothing: there are many idle
 /// connections.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ impl<T> Few<T> {
         let first = self.first.take();
         if !self.rest.is_empty() {
             self.first = self.rest.pop_front();
-            if self.rest.is_empty() && self.rest.capacity() > KEPT {
+            if self.rest.is_empty() {
                 self.rest = VecDeque::new();
             }
         }
