@@ -115,8 +115,8 @@ impl<Q> Link<Q> {
         self.asked.back()
     }
 
-    /// Whether the model is told nothing, or only what it has no answer to: then more may be
-    /// said before it hears of it.
+    /// Returns whether no request is on its way, or only requests that have no answer. Then the
+    /// front end may take another event before the model hears of them.
     pub(super) fn may_gather(&self) -> bool {
         self.requests.back().is_none_or(Request::is_silent)
     }
