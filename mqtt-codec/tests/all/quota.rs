@@ -65,6 +65,38 @@ fn the_receive_maximum() {
     assert_eq!(client.send_quota(), 2);
 }
 
+/// What the peer of a server with Receive Maximum 2 may still send, before and after the answers
+/// that make room again: PUBACK, and PUBCOMP or a PUBREC of 0x80 and above.
+// shows: 5.0 MQTT-3.3.4-7
+#[test]
+fn what_the_peer_may_still_send() {
+    let mut config = ServerConfig::default();
+    config.receive_maximum = 2;
+    let connect = "10: 0004'MQTT' 05 02 000A 00 0001'c'";
+    let refused = ReasonCode::UnspecifiedError;
+    let mut server = ServerConnection::new(Duration::ZERO, config.clone());
+    assert_eq!(server.receive_quota(), 0, "it is not open");
+    server = accepted(connect, config);
+    assert_eq!(server.receive_quota(), 2);
+    for (input, quota) in [("32: 0001'a' 0001 00", 1), ("34: 0001'a' 0002 00", 0)] {
+        event(&mut server, input).unwrap();
+        assert_eq!(server.receive_quota(), quota);
+    }
+    for (message, reason, quota) in [(1, ReasonCode::Success, 1), (2, refused, 2)] {
+        server
+            .acknowledge(id(message), reason, Properties::EMPTY)
+            .unwrap();
+        assert_eq!(server.receive_quota(), quota);
+    }
+    event(&mut server, "34: 0001'a' 0003 00").unwrap();
+    server
+        .acknowledge(id(3), ReasonCode::Success, Properties::EMPTY)
+        .unwrap();
+    assert_eq!(server.receive_quota(), 1, "PUBREC makes no room");
+    event(&mut server, "62: 0003").unwrap();
+    assert_eq!(server.receive_quota(), 2);
+}
+
 /// The quota of who is given no limit, or one of nothing by its own configuration.
 // shows: 5.0 MQTT-4.9.0-1
 #[test]

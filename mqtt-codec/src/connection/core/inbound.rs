@@ -197,10 +197,16 @@ impl Core {
         if self.side == Side::Server && self.request(identifier).is_some() {
             return Err(self.violation(Rule::PacketIdentifierInUse));
         }
-        if self.receiving >= u32::from(self.receive_maximum) {
+        if self.receive_quota() == 0 {
             return Err(self.violation(Rule::ReceiveMaximum));
         }
         Ok(true)
+    }
+
+    /// How many more QoS 1 and QoS 2 messages may come.
+    #[inline]
+    pub(in crate::connection) fn receive_quota(&self) -> usize {
+        usize::from(self.receive_maximum).saturating_sub(self.receiving as usize)
     }
 
     /// A QoS 2 message that has come before. Its PUBREC goes out now if it has been
@@ -208,7 +214,7 @@ impl Core {
     // keeps: 5.0 MQTT-4.3.3-10
     #[inline(never)]
     fn receive_again(&mut self, identifier: PacketIdentifier) -> Result<(), ConnectionError> {
-        let too_many = self.receiving >= u32::from(self.receive_maximum);
+        let too_many = self.receive_quota() == 0;
         let Some(received) = self.session.received.get_mut(identifier) else {
             return Ok(());
         };

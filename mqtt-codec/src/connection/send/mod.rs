@@ -95,6 +95,16 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// How many more QoS 1 and QoS 2 messages the peer may send before one of those that it has
+    /// sent is answered (section 4.9).
+    #[must_use]
+    pub fn receive_quota(&self) -> usize {
+        match self.core.phase {
+            Phase::Open => self.core.receive_quota(),
+            _ => 0,
+        }
+    }
+
     /// Acknowledges a message of the peer: PUBACK with QoS 1, PUBREC with QoS 2. A server's go
     /// out at once. A client's go out in the order of the messages (MQTT-4.6.0-2), each
     /// waiting for those before it. 3.x has no reason codes: there it is success.
