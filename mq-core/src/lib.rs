@@ -106,10 +106,10 @@
 //! come; publishes and settlements it sends on. A refusal ends the channel in the
 //! model, so that what was sent on it meanwhile does nothing.
 //!
-//! Messages that nobody is to confirm, and settlements, go to the model in rows of up to eight, and
-//! what is said to a connection is gathered in the same way: so each stage runs several times
-//! before the next one, whose code displaces it from the processor's cache. The order of what a
-//! peer gets does not depend on it.
+//! Messages and settlements go to the model in rows of up to eight, and what is said to a
+//! connection is gathered in the same way: so each stage runs several times before the next one,
+//! whose code displaces it from the processor's cache. Neither the order of a peer's answers nor
+//! that of its messages depends on it.
 //!
 //! # The drive contract
 //!

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 
 use crate::model::Request;
+use crate::model::request::{Answer, Row, Ticket};
 
 /// The requests on their way to the model, and what its next answers are for.
 ///
@@ -11,6 +12,7 @@ use crate::model::Request;
 #[derive(Debug)]
 pub(super) struct Link<Q> {
     requests: Few<Request>,
+    row: Row,
     /// In the order of the questions, which is that of the answers.
     asked: Few<Q>,
 }
@@ -19,6 +21,7 @@ impl<Q> Default for Link<Q> {
     fn default() -> Self {
         Self {
             requests: Few::default(),
+            row: Row::default(),
             asked: Few::default(),
         }
     }
@@ -77,12 +80,13 @@ impl<T> Few<T> {
 impl<Q> Link<Q> {
     /// Says something that has no answer.
     pub(super) fn tell(&mut self, statement: Request) {
+        self.row = self.row.max(statement.row());
         self.requests.push_back(statement);
     }
 
     /// Asks something, and remembers what the answer is for.
     pub(super) fn ask(&mut self, question: Request, asked: Q) {
-        self.requests.push_back(question);
+        self.tell(question);
         self.asked.push_back(asked);
     }
 
@@ -115,14 +119,28 @@ impl<Q> Link<Q> {
         self.asked.back()
     }
 
-    /// Returns whether no request is on its way, or only requests that have no answer. Then the
-    /// front end may take another event before the model hears of them.
-    pub(super) fn may_gather(&self) -> bool {
-        self.requests.back().is_none_or(Request::is_silent)
+    /// What the front end may take before the model hears of the requests on their way.
+    pub(super) fn row(&self) -> Row {
+        self.row
+    }
+
+    /// What names the message that is the last request, if its publisher waits for an answer.
+    pub(super) fn last_ticket(&self) -> Option<Ticket> {
+        match self.requests.back()? {
+            Request::Publish {
+                answer: Answer::Always(ticket),
+                ..
+            } => Some(*ticket),
+            _ => None,
+        }
     }
 
     /// The next request to the model.
     pub(super) fn poll(&mut self) -> Option<Request> {
-        self.requests.pop_front()
+        let request = self.requests.pop_front();
+        if self.requests.is_empty() {
+            self.row = Row::default();
+        }
+        request
     }
 }

@@ -141,8 +141,11 @@ pub trait FrontEnd {
     fn receive(&mut self, now: Duration, source: &Bytes, input: &mut &[u8]) -> Progress;
 
     /// Whether the next event of `input` may be taken before the model has heard of those
-    /// before it. That is so for a message or the end of a delivery after others of that kind, as
-    /// long as nobody waits for an answer: what the peer gets, and in which order, is the same.
+    /// before it. That is so for a message or the end of a delivery after others of that kind,
+    /// and, where a publisher waits for an answer, for a message after messages. The peer gets the
+    /// same answers in the same order, and the same messages, before the answer to anything
+    /// else. Only a message that breaks a rule may end the connection before the answers to those
+    /// just before it are sent. Answers that wait for the store are lost then as well.
     fn may_gather(&self, input: &[u8]) -> bool;
 
     /// How many bytes `input`, the beginning of a frame, is short of, at the least: no more

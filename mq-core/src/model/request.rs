@@ -319,13 +319,15 @@ impl Request {
         matches!(self, Self::Publish { .. } | Self::Commit { .. })
     }
 
-    /// Whether the connection hears nothing of it where all is well: a message whose publisher
-    /// does not wait, or the end of one delivery.
-    pub(crate) fn is_silent(&self) -> bool {
+    /// What may join a row that ends with this request.
+    pub(crate) fn row(&self) -> Row {
         match self {
-            Self::Publish { answer, .. } => !matches!(answer, Answer::Always(_)),
-            Self::Settle { .. } | Self::Settled { .. } => true,
-            _ => false,
+            Self::Publish {
+                answer: Answer::Always(_),
+                ..
+            } => Row::Messages,
+            Self::Publish { .. } | Self::Settle { .. } | Self::Settled { .. } => Row::Any,
+            _ => Row::Over,
         }
     }
 
@@ -346,6 +348,20 @@ impl Request {
             _ => None,
         }
     }
+}
+
+/// What may join a row of requests that the model hears of together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Row {
+    /// Messages, and the ends of single deliveries: where all is well, the connection hears
+    /// nothing of those that are in it.
+    #[default]
+    Any,
+    /// Messages: the publisher of one that is in it waits for an answer, which comes before
+    /// that to something else.
+    Messages,
+    /// Nothing.
+    Over,
 }
 
 /// A step of a client that proves who it is (MQTT 5.0 section 4.12).

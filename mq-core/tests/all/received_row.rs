@@ -1,14 +1,18 @@
 //! Messages and the ends of deliveries that one read brings are taken in rows, before the model
-//! hears of the first. The peer does not see that: what it gets, and in which order, is the same as
-//! if each had come alone.
+//! hears of the first. The peer does not see that: the answers that it gets are the same as if each
+//! had come alone, and in the same order, and so are the messages. Bytes that come one by one
+//! make no rows.
 
 use crate::world::World;
 use crate::world::amqp::{Amqp, table};
 use crate::world::mqtt::Mqtt;
 use crate::world::stomp::Stomp;
+use amqp_codec::PropertyFields;
 use amqp_codec::connection::Tags;
 use amqp_codec::method::{basic, confirm};
+use mq_core::Config;
 use mqtt_codec::QoS;
+use proptest::prelude::*;
 
 /// Few and many: up to 8 make a row.
 const COUNTS: [usize; 6] = [1, 2, 7, 8, 9, 40];
@@ -55,7 +59,8 @@ fn each_message_of_an_identifier_is_acknowledged() {
     assert_eq!(subscriber.seen(&mut world), ["t m q0"; 20]);
 }
 
-/// What was published before a fault is confirmed before the channel ends for that.
+/// What was published before a fault is confirmed before the channel ends for that, whatever
+/// other channels do in between.
 #[test]
 fn confirms_come_before_the_end_of_their_channel() {
     let mut world = World::new();
@@ -68,6 +73,7 @@ fn confirms_come_before_the_end_of_their_channel() {
     for _ in 0..3 {
         c.publish(1, "", "q", "m");
     }
+    c.publish(2, "", "q", "m");
     let mut read = Vec::new();
     c.codec.poll_transmit(world.now, &mut read);
     // basic.ack of a delivery that there has not been (406).
@@ -152,4 +158,175 @@ fn deliveries_that_end_together_make_room_for_as_many() {
             taken += seen.len();
         }
     }
+}
+
+/// What a client of MQTT gets that has sent these packets, in reads of so many bytes: the packets
+/// before each PINGRESP, messages first.
+fn answers_of_mqtt(sent: &[Sent], receive_maximum: u16, piece: usize) -> Vec<Vec<Vec<u8>>> {
+    let mut world = World::with(Config {
+        receive_maximum,
+        ..Config::default()
+    });
+    let mut c = Mqtt::connect(&mut world, "c");
+    c.subscribe(&mut world, "t", QoS::AtMostOnce);
+    let mut read = Vec::new();
+    // Identifiers of messages of QoS 2 are not used again here: there is no PUBREL for them.
+    let mut fresh = 1_000_u16;
+    for (number, packet) in sent.iter().enumerate() {
+        let number = u8::try_from(number).unwrap();
+        match packet {
+            Sent::AtMostOnce => read.extend([0x30, 5, 0, 1, b't', 0, number]),
+            Sent::AtLeastOnce(id) => read.extend([0x32, 7, 0, 1, b't', 0, *id, 0, number]),
+            Sent::ExactlyOnce => {
+                let [high, low] = fresh.to_be_bytes();
+                fresh += 1;
+                read.extend([0x34, 7, 0, 1, b't', high, low, 0, number]);
+                // PUBREL.
+                read.extend([0x62, 2, high, low]);
+            }
+            Sent::PingReq => read.extend([0xc0, 0]),
+        }
+    }
+    world.piece = piece;
+    world.send(c.id, &read);
+    let mut rest = &world.socket(c.id).received[..];
+    let mut answers = vec![Vec::new()];
+    while let [first, len, ..] = rest {
+        let (packet, after) = rest.split_at(2 + usize::from(*len));
+        match first >> 4 {
+            13 => answers.push(Vec::new()),
+            _ => answers.last_mut().unwrap().push(packet.to_vec()),
+        }
+        rest = after;
+    }
+    for packets in &mut answers {
+        packets.sort_by_key(|packet| packet[0] >> 4 != 3);
+    }
+    answers
+}
+
+/// A packet that a client sends.
+#[derive(Debug, Clone)]
+enum Sent {
+    AtMostOnce,
+    AtLeastOnce(u8),
+    ExactlyOnce,
+    PingReq,
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    prop_oneof![
+        2 => Just(Sent::AtMostOnce),
+        6 => (1_u8..20).prop_map(Sent::AtLeastOnce),
+        2 => Just(Sent::ExactlyOnce),
+        1 => Just(Sent::PingReq),
+    ]
+}
+
+proptest! {
+    /// PUBACK, PUBREC and PUBCOMP, PINGRESP, and the messages that come back, whatever of the
+    /// receive maximum is left.
+    #[test]
+    fn mqtt_answers_the_same_however_packets_are_read(
+        sent in proptest::collection::vec(sent(), 0..60),
+        receive_maximum in prop_oneof![Just(1_u16), Just(3), Just(u16::MAX)],
+    ) {
+        let alone = answers_of_mqtt(&sent, receive_maximum, 1);
+        let together = answers_of_mqtt(&sent, receive_maximum, usize::MAX);
+        prop_assert_eq!(alone, together);
+    }
+}
+
+/// Identifiers that ascend make rows.
+#[test]
+fn messages_of_qos_1_are_acknowledged_however_they_are_read() {
+    for count in COUNTS {
+        for receive_maximum in [1, 2, 8, u16::MAX] {
+            let sent: Vec<Sent> = (1..=count as u8).map(Sent::AtLeastOnce).collect();
+            let alone = answers_of_mqtt(&sent, receive_maximum, 1);
+            let packets = alone[0].iter().map(|packet| packet[0] >> 4);
+            let expected = [[3].repeat(count), [4].repeat(count)].concat();
+            assert_eq!(packets.collect::<Vec<_>>(), expected);
+            let together = answers_of_mqtt(&sent, receive_maximum, usize::MAX);
+            assert_eq!(alone, together, "{count} {receive_maximum}");
+        }
+    }
+}
+
+#[test]
+fn stomp_answers_the_same_however_frames_are_read() {
+    let answers = |piece| {
+        let mut world = World::new();
+        let c = Stomp::connect(&mut world);
+        c.subscribe(&mut world, "s", "/queue/q", "ack:client-individual\n");
+        c.send(&mut world, "SEND\ndestination:/queue/q\n\nfirst");
+        let frames = c.frames(&mut world);
+        let first = frames[1].header("ack").unwrap();
+        let mut read = String::new();
+        for number in 0..40 {
+            let receipt = match number % 3 {
+                0 => String::new(),
+                _ => format!("receipt:r{number}\n"),
+            };
+            read += &format!("SEND\ndestination:/queue/q\n{receipt}\n{number}\0");
+            if number == 20 {
+                read += &format!("ACK\nid:{first}\nreceipt:a\n\n\0");
+            }
+        }
+        world.piece = piece;
+        world.send(c.0, read.as_bytes());
+        let frames = c.frames(&mut world).into_iter();
+        frames.partition::<Vec<_>, _>(|frame| frame.command == "MESSAGE")
+    };
+    let alone = answers(1);
+    assert_eq!((alone.0.len(), alone.1.len()), (40, 27), "{alone:?}");
+    assert_eq!(alone, answers(usize::MAX));
+}
+
+/// One that cannot be routed comes back before its confirm (RabbitMQ, Consumer Acknowledgements
+/// and Publisher Confirms), and a channel without confirms has none.
+#[test]
+fn confirms_are_the_same_however_messages_are_read() {
+    let seen = |piece| {
+        let mut world = World::new();
+        let mut c = Amqp::connect(&mut world);
+        c.declare("q", &table([]));
+        c.codec
+            .confirm_select(1, &confirm::Select::default())
+            .unwrap();
+        c.seen(&mut world);
+        for number in 0..40 {
+            let (channel, key) = match number % 5 {
+                0 => (2, "q"),
+                3 => (1, "none"),
+                _ => (1, "q"),
+            };
+            let fields = PropertyFields::default();
+            c.publish_with(channel, "", key, &number.to_string(), true, &fields);
+        }
+        world.piece = piece;
+        let seen = c.seen(&mut world);
+        // Several may be confirmed in one.
+        let each = seen.into_iter().flat_map(|event| {
+            match event
+                .strip_prefix("ack ")
+                .and_then(|tags| tags.split_once('-'))
+            {
+                None => vec![event],
+                Some((first, last)) => {
+                    let tags = first.parse::<u64>().unwrap()..=last.parse().unwrap();
+                    tags.map(|tag| format!("ack {tag}")).collect()
+                }
+            }
+        });
+        each.collect::<Vec<_>>()
+    };
+    let alone = seen(1);
+    let returned = alone
+        .iter()
+        .position(|event| event.starts_with("return 312"));
+    // Its message is the third one of the channel.
+    let confirmed = alone.iter().position(|event| event == "ack 3");
+    assert!(alone.len() == 40 && returned < confirmed, "{alone:?}");
+    assert_eq!(alone, seen(usize::MAX));
 }

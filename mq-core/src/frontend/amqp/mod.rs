@@ -32,7 +32,7 @@ use crate::few_map::FewMap;
 use crate::model::message::{Headers, Message, Name, Origin};
 use crate::model::queue::{Claim, Delivery};
 use crate::model::refusal::{Refusal, RefusalKind};
-use crate::model::request::{Credentials, Host, Identity, Login};
+use crate::model::request::{Credentials, Host, Identity, Login, Row};
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
 use crate::report::Reason;
@@ -463,12 +463,14 @@ impl FrontEnd for AmqpFrontEnd {
     }
 
     fn may_gather(&self, input: &[u8]) -> bool {
-        // A method frame of any channel and size: basic.publish, .ack, .reject and .nack.
-        let is_common = matches!(
-            input,
-            [1, _, _, _, _, _, _, 0, 60, 0, 40 | 80 | 90 | 120, ..]
-        );
-        is_common && self.link.may_gather()
+        // Frames of any channel and size (section 4.2.3).
+        match input {
+            // basic.publish.
+            [1, _, _, _, _, _, _, 0, 60, 0, 40, ..] => self.link.row() != Row::Over,
+            // basic.ack, reject and nack.
+            [1, _, _, _, _, _, _, 0, 60, 0, 80 | 90 | 120, ..] => self.link.row() == Row::Any,
+            _ => false,
+        }
     }
 
     fn missing(&self, input: &[u8]) -> usize {

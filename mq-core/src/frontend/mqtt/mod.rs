@@ -5,6 +5,7 @@ mod authentication;
 mod connect;
 mod idle;
 mod packets;
+mod peek;
 mod properties;
 mod reason;
 mod topic;
@@ -32,7 +33,7 @@ use crate::admission::Terms;
 use crate::config::Config;
 use crate::frontend::Traffic;
 use crate::model::message::Name;
-use crate::model::request::{Answer, ChannelNumber, Publish, Unrouted};
+use crate::model::request::{Answer, ChannelNumber, Publish, Row, Unrouted};
 use crate::model::session::{
     Leaving, RetainHandling, SubscribeRefusal, SubscribeRequest, SubscriptionOptions,
 };
@@ -223,6 +224,15 @@ impl MqttFrontEnd {
         });
     }
 
+    /// Whether the PUBLISH may be taken before the answers to those before it, on whose way
+    /// to the model it is: their identifiers are not free until then (section 2.2.1), and
+    /// no more than the receive maximum may wait (section 4.9).
+    fn follows(&self, publish: &[u8]) -> bool {
+        let identifiers = (self.link.last_ticket(), peek::packet_identifier(publish));
+        matches!(identifiers, (Some(last), Some(next)) if last < next.into())
+            && self.codec.receive_quota() > 0
+    }
+
     /// Counts what passes, if that is counted.
     fn count(&mut self, count: impl FnOnce(&mut Packets)) {
         self.packets.count(count);
@@ -361,9 +371,18 @@ impl FrontEnd for MqttFrontEnd {
     }
 
     fn may_gather(&self, input: &[u8]) -> bool {
-        // PUBLISH, PUBACK and PUBCOMP (section 2.1.2).
-        let is_common = matches!(input.first().map(|first| first >> 4), Some(3 | 4 | 7));
-        is_common && self.link.may_gather()
+        // The packet type (section 2.1.2).
+        match input.first().map(|first| first >> 4) {
+            // PUBLISH.
+            Some(3) => match self.link.row() {
+                Row::Any => true,
+                Row::Messages => self.follows(input),
+                Row::Over => false,
+            },
+            // PUBACK and PUBCOMP.
+            Some(4 | 7) => self.link.row() == Row::Any,
+            _ => false,
+        }
     }
 
     fn missing(&self, input: &[u8]) -> usize {

@@ -32,7 +32,9 @@ use crate::model::meter::Counted;
 use crate::model::queue::{ConsumerId, QueueSettings};
 use crate::model::queue::{Lease, Settlement};
 use crate::model::refusal::Refusal;
-use crate::model::request::{self, Answer, ChannelNumber, Host, Login, Publish, Ticket, Unrouted};
+use crate::model::request::{
+    self, Answer, ChannelNumber, Host, Login, Publish, Row, Ticket, Unrouted,
+};
 use crate::model::schedule::Schedule;
 use crate::model::{ConnectionId, Notice, Request};
 use crate::names::Names;
@@ -632,10 +634,11 @@ impl FrontEnd for StompFrontEnd {
     }
 
     fn may_gather(&self, input: &[u8]) -> bool {
-        let is_common = ["SEND", "ACK", "NACK"]
-            .iter()
-            .any(|command| input.starts_with(command.as_bytes()));
-        is_common && self.link.may_gather()
+        match input {
+            [b'S', b'E', b'N', b'D', ..] => self.link.row() != Row::Over,
+            [b'A', b'C', b'K', ..] | [b'N', b'A', b'C', b'K', ..] => self.link.row() == Row::Any,
+            _ => false,
+        }
     }
 
     fn missing(&self, input: &[u8]) -> usize {
