@@ -100,7 +100,8 @@
 //!    4 KiB or more as it lies in memory, between what the protocol puts around it.
 //!
 //! A body of that size is in the bytes of its `Input::Received` until it leaves, where it came
-//! whole and is a quarter of them; else it is copied once, when it is put together.
+//! whole and is a quarter of them; else it is copied once, when it is put together, as one of up
+//! to 8 KiB is in AMQP.
 //!
 //! A front end asks one question at a time and receives nothing until the answer has
 //! come; publishes and settlements it sends on. A refusal ends the channel in the

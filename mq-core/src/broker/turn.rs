@@ -158,8 +158,8 @@ impl Broker {
     }
 }
 
-/// Has a front end take an event, or a row of such as may be gathered: so many of them, or so many
-/// bytes. Returns the steps too.
+/// Has a front end take an event, or a row of such as may be gathered: so many of them at most, of
+/// 4 KiB each. Returns the steps too.
 fn receive_row(
     front: &mut (dyn FrontEnd + Send),
     now: Duration,
@@ -167,12 +167,13 @@ fn receive_row(
     input: &mut &[u8],
     row: usize,
 ) -> (Progress, u64) {
-    let (begin, mut steps) = (input.len(), 0);
+    let (begin, mut events, mut steps) = (input.len(), 0, 0);
     loop {
         let before = input.len();
         let progress = front.receive(now, source, input);
+        events += 1;
         steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-        let is_full = steps >= row as u64 || begin - input.len() >= BYTES_PER_STEP;
+        let is_full = events >= row || begin - input.len() >= row * BYTES_PER_STEP;
         if progress != Progress::Event || is_full || !front.may_gather(input) {
             return (progress, steps);
         }

@@ -2,9 +2,12 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// From so many bytes on a body goes out as it lies in memory, and a larger one comes in by
-/// itself.
+/// From so many bytes on a body goes out as it lies in memory.
 pub(super) const LARGE: usize = 4 * 1024;
+
+/// A body of at most so many bytes comes in with what is said about it, in one event: to copy it
+/// costs less than another one.
+pub(super) const WHOLE: usize = 8 * 1024;
 
 /// Below this many bytes a body is copied instead of keeping the buffer that
 /// it was received in.

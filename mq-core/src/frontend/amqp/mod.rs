@@ -23,7 +23,7 @@ use amqp_codec::{
 use bytes::Bytes;
 use core::time::Duration;
 
-use super::body::{LARGE, Source};
+use super::body::{LARGE, Source, WHOLE};
 use super::last_name::LastRoute;
 use super::{FrontEnd, IdleFrontEnd, Link, Progress, give_back};
 use crate::admission::Terms;
@@ -149,7 +149,7 @@ fn codec_config(config: &Config, properties: TableBuf) -> ServerConfig {
     // Room for one of the largest, and for others beside it.
     codec.limits.held_size = codec.limits.body_size.saturating_mul(2).max(LEAST_HELD);
     // Larger ones come in parts, and may stay in the memory that they came in.
-    codec.limits.assembled_size = LARGE as u64;
+    codec.limits.assembled_size = WHOLE as u64;
     codec.channel_max = config.channel_max;
     codec.frame_max = config.frame_max;
     codec.heartbeat = config.heartbeat;
@@ -465,8 +465,8 @@ impl FrontEnd for AmqpFrontEnd {
     fn may_gather(&self, input: &[u8]) -> bool {
         // Frames of any channel and size (section 4.2.3).
         match input {
-            // basic.publish.
-            [1, _, _, _, _, _, _, 0, 60, 0, 40, ..] => self.link.row() != Row::Over,
+            // basic.publish, or a part of a body that one has begun.
+            [1, _, _, _, _, _, _, 0, 60, 0, 40, ..] | [3, ..] => self.link.row() != Row::Over,
             // basic.ack, reject and nack.
             [1, _, _, _, _, _, _, 0, 60, 0, 80 | 90 | 120, ..] => self.link.row() == Row::Any,
             _ => false,
