@@ -35,6 +35,9 @@ struct Few<T> {
     rest: VecDeque<T>,
 }
 
+/// Items besides the first one that there is room for: those of a row.
+const REST: usize = 7;
+
 impl<T> Default for Few<T> {
     fn default() -> Self {
         Self {
@@ -48,9 +51,13 @@ impl<T> Few<T> {
     fn push_back(&mut self, item: T) {
         if self.first.is_none() {
             self.first = Some(item);
-        } else {
-            self.rest.push_back(item);
+            return;
         }
+        if self.rest.capacity() == 0 {
+            // Room for a row from the first: to grow costs more than to be allocated.
+            self.rest = VecDeque::with_capacity(REST);
+        }
+        self.rest.push_back(item);
     }
 
     fn pop_front(&mut self) -> Option<T> {
