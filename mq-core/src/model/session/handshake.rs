@@ -105,6 +105,11 @@ impl Session {
         handshakes.is_some_and(|it| it.received.remove(&packet_identifier))
     }
 
+    /// Whether nothing on its way to the client has the packet identifier.
+    pub(super) fn is_free(&self, packet_identifier: u16) -> bool {
+        !self.in_flight().contains_key(&packet_identifier)
+    }
+
     /// A packet identifier that nothing on its way to the client has (section 2.2.1).
     fn free_identifier(&self) -> Option<u16> {
         let next = self.last_identifier.checked_add(1).unwrap_or(1);

@@ -48,7 +48,8 @@ impl Sessions {
         belongs
     }
 
-    /// Puts back what is left of a QoS 2 message. Returns whether its session is there.
+    /// Puts back what is left of a QoS 2 message. Returns whether its session is there, and its
+    /// identifier is free.
     pub(crate) fn restore_handshake(
         &mut self,
         shared: &mut Shared,
@@ -67,6 +68,7 @@ impl Sessions {
             Sender::Client => {
                 session.add_received(packet_identifier);
             }
+            Sender::Broker if !session.is_free(packet_identifier) => return false,
             Sender::Broker => {
                 let in_flight = InFlight {
                     number,
@@ -110,7 +112,8 @@ impl Sessions {
             identifiers: identifiers.clone(),
             share: share.clone(),
         };
-        match sent {
+        // Two messages have no identifier in common: the second one is sent under another.
+        match sent.filter(|sent| session.is_free(sent.packet_identifier)) {
             None => session.pending.restore(target.position, pending),
             Some(sent) => {
                 let in_flight = InFlight {

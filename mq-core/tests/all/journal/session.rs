@@ -284,6 +284,45 @@ fn messages_that_wait_come_back() {
     assert_eq!(world.broker.statistics().ready, 0);
 }
 
+/// An identifier is that of one message (MQTT 5.0 section 2.2.1). A log that names it for two, as
+/// no broker of ours writes it, loses neither.
+#[test]
+fn messages_of_a_log_that_share_an_identifier_both_come() {
+    let mut world = World::stored();
+    let connect = Connect::resume(ProtocolVersion::V3_1_1, utf8("c"));
+    let mut c = Mqtt::manual(&mut world, &connect, Session::new());
+    c.seen(&mut world);
+    c.subscribe(&mut world, "t", QoS::AtLeastOnce);
+    let mut p = Mqtt::connect(&mut world, "p");
+    for body in ["1", "2"] {
+        p.publish("t", body, QoS::AtLeastOnce);
+    }
+    p.seen(&mut world);
+    assert_eq!(c.seen(&mut world), ["t 1 q1", "t 2 q1"]);
+    // "In flight", of four bytes: the session, the position, the identifier and the number.
+    let mut found = 0;
+    for (_, batch) in &mut world.store.batches {
+        let mut bytes = batch.to_vec();
+        for at in 0..bytes.len().saturating_sub(6) {
+            if let [15, 1, 4, _, _, 2, _] = bytes[at..at + 7] {
+                bytes[at + 5] = 1;
+                found += 1;
+            }
+        }
+        *batch = bytes.into();
+    }
+    assert_eq!(found, 1);
+    world.crash();
+    let counts = world.broker.statistics();
+    assert_eq!(
+        (counts.queued, counts.ready, counts.unacknowledged),
+        (2, 1, 1)
+    );
+    let mut c = Mqtt::with(&mut world, &connect);
+    let seen = c.seen(&mut world);
+    assert_eq!(seen, ["connack Success present", "t 1 q1 dup", "t 2 q1"]);
+}
+
 /// The session expiry interval and the delay of a will go on while the broker is down (MQTT 5.0
 /// sections 3.1.2.11.2 and 3.1.3.2.2).
 #[test]
