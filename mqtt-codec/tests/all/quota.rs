@@ -74,7 +74,7 @@ fn what_the_peer_may_still_send() {
     config.receive_maximum = 2;
     let connect = "10: 0004'MQTT' 05 02 000A 00 0001'c'";
     let refused = ReasonCode::UnspecifiedError;
-    let mut server = ServerConnection::new(Duration::ZERO, config.clone());
+    let mut server = ServerConnection::new(Duration::ZERO, config);
     assert_eq!(server.receive_quota(), 0, "it is not open");
     server = accepted(connect, config);
     assert_eq!(server.receive_quota(), 2);
