@@ -144,8 +144,9 @@ pub trait FrontEnd {
     /// before it. That is so for a message or the end of a delivery after others of that kind,
     /// and, where a publisher waits for an answer, for a message after messages. The peer gets the
     /// same answers in the same order, and the same messages, before the answer to anything
-    /// else. Only a message that breaks a rule may end the connection before the answers to those
-    /// just before it are sent. Answers that wait for the store are lost then as well.
+    /// else. Only a message that the front end itself refuses is answered before those just before
+    /// it, and one that breaks a rule may end the connection before their answers are sent: as with
+    /// answers that wait for the store.
     fn may_gather(&self, input: &[u8]) -> bool;
 
     /// How many bytes `input`, the beginning of a frame, is short of, at the least: no more
