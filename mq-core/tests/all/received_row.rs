@@ -59,17 +59,23 @@ fn each_message_of_an_identifier_is_acknowledged() {
     assert_eq!(subscriber.seen(&mut world), ["t m q0"; 20]);
 }
 
+/// A client with a queue `q`, whose channel 1 confirms.
+fn confirming(world: &mut World) -> Amqp {
+    let mut c = Amqp::connect(world);
+    c.declare("q", &table([]));
+    c.codec
+        .confirm_select(1, &confirm::Select::default())
+        .unwrap();
+    c.seen(world);
+    c
+}
+
 /// What was published before a fault is confirmed before the channel ends for that, whatever
 /// other channels do in between.
 #[test]
 fn confirms_come_before_the_end_of_their_channel() {
     let mut world = World::new();
-    let mut c = Amqp::connect(&mut world);
-    c.declare("q", &table([]));
-    c.codec
-        .confirm_select(1, &confirm::Select::default())
-        .unwrap();
-    c.seen(&mut world);
+    let mut c = confirming(&mut world);
     for _ in 0..3 {
         c.publish(1, "", "q", "m");
     }
@@ -170,7 +176,7 @@ fn answers_of_mqtt(sent: &[Sent], receive_maximum: u16, piece: usize) -> Vec<Vec
     let mut c = Mqtt::connect(&mut world, "c");
     c.subscribe(&mut world, "t", QoS::AtMostOnce);
     let mut read = Vec::new();
-    // Identifiers of messages of QoS 2 are not used again here: there is no PUBREL for them.
+    // Messages of QoS 2 have identifiers that no other message has.
     let mut fresh = 1_000_u16;
     for (number, packet) in sent.iter().enumerate() {
         let number = u8::try_from(number).unwrap();
@@ -284,17 +290,13 @@ fn stomp_answers_the_same_however_frames_are_read() {
 }
 
 /// One that cannot be routed comes back before its confirm (RabbitMQ, Consumer Acknowledgements
-/// and Publisher Confirms), and a channel without confirms has none.
+/// and Publisher Confirms), and a channel without confirms has none. Bodies of 10,000 bytes come in
+/// events of their own.
 #[test]
 fn confirms_are_the_same_however_messages_are_read() {
-    let seen = |piece| {
+    let seen = |length, piece| {
         let mut world = World::new();
-        let mut c = Amqp::connect(&mut world);
-        c.declare("q", &table([]));
-        c.codec
-            .confirm_select(1, &confirm::Select::default())
-            .unwrap();
-        c.seen(&mut world);
+        let mut c = confirming(&mut world);
         for number in 0..40 {
             let (channel, key) = match number % 5 {
                 0 => (2, "q"),
@@ -302,7 +304,8 @@ fn confirms_are_the_same_however_messages_are_read() {
                 _ => (1, "q"),
             };
             let fields = PropertyFields::default();
-            c.publish_with(channel, "", key, &number.to_string(), true, &fields);
+            let body = format!("{number:0length$}");
+            c.publish_with(channel, "", key, &body, true, &fields);
         }
         world.piece = piece;
         let seen = c.seen(&mut world);
@@ -321,12 +324,12 @@ fn confirms_are_the_same_however_messages_are_read() {
         });
         each.collect::<Vec<_>>()
     };
-    let alone = seen(1);
-    let returned = alone
-        .iter()
-        .position(|event| event.starts_with("return 312"));
-    // Its message is the third one of the channel.
-    let confirmed = alone.iter().position(|event| event == "ack 3");
-    assert!(alone.len() == 40 && returned < confirmed, "{alone:?}");
-    assert_eq!(alone, seen(usize::MAX));
+    for (length, piece) in [(1, 1), (10_000, 1_000)] {
+        let alone = seen(length, piece);
+        let at = |begin: &str| alone.iter().position(|event| event.starts_with(begin));
+        // The message that is returned first is the third one of the channel.
+        let (returned, confirmed) = (at("return 312").unwrap(), at("ack 3").unwrap());
+        assert!(alone.len() == 40 && returned < confirmed, "{alone:?}");
+        assert_eq!(alone, seen(length, usize::MAX));
+    }
 }

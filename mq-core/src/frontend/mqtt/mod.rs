@@ -224,9 +224,9 @@ impl MqttFrontEnd {
         });
     }
 
-    /// Whether the PUBLISH may be taken before the answers to those before it, on whose way
-    /// to the model it is: their identifiers are not free until then (section 2.2.1), and
-    /// no more than the receive maximum may wait (section 4.9).
+    /// Whether a PUBLISH may be taken before the messages on their way to the model are
+    /// answered: their identifiers are not free until then (section 2.2.1), and no more than the
+    /// receive maximum may wait (section 4.9).
     fn follows(&self, publish: &[u8]) -> bool {
         let identifiers = (self.link.last_ticket(), peek::packet_identifier(publish));
         matches!(identifiers, (Some(last), Some(next)) if last < next.into())
