@@ -331,9 +331,9 @@ pub(super) enum Assembled {
 }
 
 impl Assembly {
-    /// Starts with a content method's frame. When all the frames of a content
-    /// are there already, which is how small messages arrive, they are taken
-    /// from `input` and copied once, into an allocation of just their size.
+    /// Starts with a content method's frame. When all that is handed out with it is there
+    /// already, which is how messages mostly arrive, it is taken from `input` and copied once,
+    /// into an allocation of just its size.
     pub(super) fn start(
         &mut self,
         head: Head,
@@ -342,8 +342,14 @@ impl Assembly {
         limits: &Limits,
         held: &mut Held,
     ) -> Assembled {
-        if let Some((content, rest)) = at_once(head, method, input, limits, held) {
+        if let Some((content, remaining, rest)) = at_once(head, method, input, limits, held) {
             *input = rest;
+            if remaining > 0 {
+                *self = Self::Parts {
+                    method: method.method_id(),
+                    remaining,
+                };
+            }
             return Assembled::Complete(content);
         }
         let mut buffer = BytesMut::new();
@@ -487,33 +493,38 @@ impl Assembly {
     }
 }
 
-/// A content whose header and body frames are at the front of `input`, whole
-/// and without fault; and what is left after them. Nothing of it is held, but it
-/// has to fit all the same: how bytes are cut makes no difference.
+/// A content whose frames are at the front of `input`, whole and without fault: header and body,
+/// or the header alone where the body is handed out in parts, and then how much of it remains; and
+/// what is left after them. Nothing of it is held, but it has to fit all the same: how bytes are cut
+/// makes no difference.
 fn at_once<'a>(
     head: Head,
     method: RawFrame<'_>,
     input: &'a [u8],
     limits: &Limits,
     held: &Held,
-) -> Option<(Content, &'a [u8])> {
+) -> Option<(Content, u64, &'a [u8])> {
     let (raw, len) = RawFrame::split(input, limits).ok()??;
     if raw.raw_type() != RawType::Header || raw.channel() != method.channel() {
         return None;
     }
     let ContentHeader { body_size, .. } = raw.content_header(limits).ok()?;
-    let (body, rest) = if body_size == 0 {
-        (&[][..], &input[len..])
+    if body_size > limits.body_size {
+        return None;
+    }
+    let (body, remaining, rest) = if body_size == 0 {
+        (&[][..], 0, &input[len..])
+    } else if body_size > limits.assembled_size {
+        (&[][..], body_size, &input[len..])
     } else {
         let (body, body_len) = RawFrame::split(&input[len..], limits).ok()??;
         if body.raw_type() != RawType::Body
             || body.channel() != method.channel()
             || body.payload.len() as u64 != body_size
-            || body_size > limits.body_size.min(limits.assembled_size)
         {
             return None;
         }
-        (body.payload, &input[len + body_len..])
+        (body.payload, 0, &input[len + body_len..])
     };
     let header_at = method.payload.len();
     let body_at = header_at + raw.payload.len();
@@ -525,15 +536,13 @@ fn at_once<'a>(
     bytes.extend_from_slice(method.payload);
     bytes.extend_from_slice(raw.payload);
     bytes.extend_from_slice(body);
-    Some((
-        Content {
-            bytes: bytes.into(),
-            head,
-            header_at,
-            body_at,
-        },
-        rest,
-    ))
+    let content = Content {
+        bytes: bytes.into(),
+        head,
+        header_at,
+        body_at,
+    };
+    Some((content, remaining, rest))
 }
 
 /// What remains of a body after this frame of it.
