@@ -101,20 +101,25 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// The same with a value in several pieces.
-    pub(crate) fn header_of(&mut self, name: &str, value: &[&str]) -> Result<(), EncodeError> {
-        let start = self.out.len();
-        // With its first piece it is a line, which the others make longer.
-        let (first, others) = value.split_first().unwrap_or((&"", &[]));
-        self.header(name, first)?;
-        for piece in others {
-            if let Err(error) = self.writing.check(name, piece) {
-                self.out.truncate(start);
-                return Err(error);
-            }
-            self.out.pop();
-            self.writing.push_value(piece, self.out);
+    /// Adds a header that the specification names, so that its name needs no check and no
+    /// escape, and whose value comes in pieces.
+    pub(crate) fn named(&mut self, name: &'static str, value: &[&str]) -> Result<(), EncodeError> {
+        let (mut is_plain, mut len) = (true, name.len() + 2);
+        for piece in value {
+            is_plain &= self.writing.check_value(name, piece)?;
+            len += piece.len();
         }
+        self.out.reserve(len);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.push(b':');
+        for piece in value {
+            if is_plain {
+                self.out.extend_from_slice(piece.as_bytes());
+            } else {
+                self.writing.put_value(piece, self.out);
+            }
+        }
+        self.out.push(b'\n');
         Ok(())
     }
 

@@ -165,6 +165,16 @@ impl Writing {
         Ok((in_name | in_value) & self.escaped == 0)
     }
 
+    /// The same of a value, or a piece of one, under a name that is known to be good.
+    #[inline]
+    pub(crate) fn check_value(&self, name: &str, value: &str) -> Result<bool, EncodeError> {
+        let in_value = class::all(value);
+        if in_value & self.not_in_values != 0 || self.trim {
+            self.refuse(name, value)?;
+        }
+        Ok(in_value & self.escaped == 0)
+    }
+
     // keeps: stomp12/grammar/name, stomp11/grammar/name, stomp10/grammar/name,
     // keeps: stomp12/grammar/name-octets, stomp11/grammar/name-octets,
     // keeps: stomp10/grammar/name-octets, stomp12/grammar/value-octets,
@@ -207,11 +217,9 @@ impl Writing {
         out.push('\n');
     }
 
-    /// Writes one more piece of a value, which [`check`](Self::check) has let
-    /// through, and the end of the line.
-    pub(crate) fn push_value(&self, value: &str, out: &mut impl BufMut) {
+    /// Writes a piece of a value that [`check_value`](Self::check_value) has accepted.
+    pub(crate) fn put_value(&self, value: &str, out: &mut impl BufMut) {
         self.pieces(value, |piece| out.put_slice(piece.as_bytes()));
-        out.put_u8(b'\n');
     }
 
     fn pieces(&self, text: &str, mut write: impl FnMut(&str)) {

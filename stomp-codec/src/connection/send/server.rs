@@ -81,10 +81,10 @@ impl Connection<Server> {
         };
         let ours = self.config.heart_beat;
         let mut encoder = Encoder::new(self.core.outbound.buffer(), version, Command::Connected)?;
-        encoder.header("version", version.as_str())?;
+        encoder.named("version", &[version.as_str()])?;
         if version > Version::V1_0 {
             // Clients are known that cannot do without the header.
-            encoder.header("heart-beat", &alloc::format!("{ours}"))?;
+            encoder.named("heart-beat", &[&alloc::format!("{ours}")])?;
         }
         let session = accept.session.map(|session| ("session", session));
         let server = accept.server.map(|server| ("server", server));
@@ -305,7 +305,7 @@ pub(in crate::connection) fn put_receipt(
     receipt: &str,
 ) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Receipt)?;
-    encoder.header("receipt-id", receipt)?;
+    encoder.named("receipt-id", &[receipt])?;
     encoder.body(b"")
 }
 
@@ -320,9 +320,9 @@ fn put_error(
 ) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Error)?;
     if let Some(receipt) = goodbye.receipt {
-        encoder.header("receipt-id", receipt)?;
+        encoder.named("receipt-id", &[receipt])?;
     }
-    encoder.header("message", goodbye.summary)?;
+    encoder.named("message", &[goodbye.summary])?;
     let mut is_typed = goodbye.body.is_empty();
     for (name, value) in goodbye.headers {
         if !matches!(*name, "receipt-id" | "message" | "content-length") {
@@ -331,7 +331,7 @@ fn put_error(
         }
     }
     if !is_typed {
-        encoder.header("content-type", "text/plain")?;
+        encoder.named("content-type", &["text/plain"])?;
     }
     encoder.body(goodbye.body)
 }
@@ -363,18 +363,18 @@ impl MessageFrame<'_> {
         let named = [subscription.as_str(), "-", number.as_str()];
         let mut encoder = Encoder::new(out, version, Command::Message)?;
         if let Some(name) = self.subscription {
-            encoder.header("subscription", name)?;
+            encoder.named("subscription", &[name])?;
         }
         if self.session.is_empty() {
-            encoder.header_of("message-id", &named)?;
+            encoder.named("message-id", &named)?;
         } else {
             let [subscription, hyphen, number] = named;
             let id = [self.session, hyphen, subscription, hyphen, number];
-            encoder.header_of("message-id", &id)?;
+            encoder.named("message-id", &id)?;
         }
-        encoder.header("destination", self.destination)?;
+        encoder.named("destination", &[self.destination])?;
         if self.needs_ack && version >= Version::V1_2 {
-            encoder.header_of("ack", &named)?;
+            encoder.named("ack", &named)?;
         }
         for header in headers {
             let Header { name, value } = &header.into();
