@@ -79,16 +79,20 @@ pub enum Protocol {
 }
 
 /// Ends deliveries, all in the same way.
-fn settle<Q>(link: &mut Link<Q>, leases: Vec<Lease>, settlement: Settlement) {
-    match leases[..] {
-        [] => {}
-        [lease] => link.tell(Request::Settle { lease, settlement }),
-        _ => link.tell(Request::SettleAll {
-            leases,
-            settlement,
-            asked: None,
-        }),
-    }
+fn settle<Q>(link: &mut Link<Q>, mut leases: impl Iterator<Item = Lease>, settlement: Settlement) {
+    let Some(lease) = leases.next() else {
+        return;
+    };
+    // Mostly it is one, for which there is no list.
+    let Some(second) = leases.next() else {
+        link.tell(Request::Settle { lease, settlement });
+        return;
+    };
+    link.tell(Request::SettleAll {
+        leases: [lease, second].into_iter().chain(leases).collect(),
+        settlement,
+        asked: None,
+    });
 }
 
 /// A message came for a consumer that is over. One that counts as acknowledged has been

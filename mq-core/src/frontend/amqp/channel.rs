@@ -183,7 +183,7 @@ impl Channel {
 
     /// Gives back all that is out.
     pub(super) fn requeue(&mut self, link: &mut Link<Asked>) {
-        let leases: Vec<Lease> = self.unacknowledged.take_all().map(|(_, l)| l).collect();
+        let leases = self.unacknowledged.take_all().map(|(_, lease)| lease);
         settle(link, leases, Settlement::Requeue);
     }
 

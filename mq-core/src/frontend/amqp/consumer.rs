@@ -187,7 +187,7 @@ impl Channel {
                 }));
             }
             _ => {
-                let leases = taken.map(|(_, lease)| lease).collect();
+                let leases = taken.map(|(_, lease)| lease);
                 settle(s.link, leases, settlement);
             }
         }

@@ -312,7 +312,7 @@ impl StompFrontEnd {
         match asked {
             None => settle(&mut self.link, leases, settlement),
             asked => self.link.tell(Request::SettleAll {
-                leases,
+                leases: leases.collect(),
                 settlement,
                 asked,
             }),
@@ -410,7 +410,7 @@ impl StompFrontEnd {
                 .session
                 .as_mut()
                 .map(|session| session.take(deliveries));
-            for lease in held.unwrap_or_default() {
+            for lease in held.into_iter().flatten() {
                 leases.push(lease);
                 steps.push(request::Operation::Settle { lease, settlement });
             }
@@ -561,15 +561,13 @@ impl Session {
         let committing = core::mem::take(&mut self.committing);
         let refused = committing.into_values().flatten();
         let held = core::mem::take(&mut self.held).into_values();
-        settle(link, refused.chain(held).collect(), Settlement::Requeue);
+        settle(link, refused.chain(held), Settlement::Requeue);
     }
 
     /// Takes what the client holds under these numbers.
-    fn take(&mut self, deliveries: &[u64]) -> Vec<Lease> {
-        deliveries
-            .iter()
-            .filter_map(|delivery| self.held.remove(delivery))
-            .collect()
+    fn take(&mut self, deliveries: &[u64]) -> impl Iterator<Item = Lease> {
+        let deliveries = deliveries.iter();
+        deliveries.filter_map(|delivery| self.held.remove(delivery))
     }
 
     /// The queue of the client's durable subscription of that name (ActiveMQ).
