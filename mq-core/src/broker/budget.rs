@@ -15,5 +15,9 @@ pub(super) const TURN: u64 = 1_000;
 /// beyond the few blocks of a size that it has at hand.
 pub(super) const ROW: usize = 8;
 
+/// Bytes that one row of events takes: what comes in one read, so that large messages stay in a
+/// cache for data meanwhile.
+pub(super) const ROW_BYTES: usize = 64 * 1024;
+
 /// Timers that one call serves.
 pub(super) const TIMERS: usize = 256;

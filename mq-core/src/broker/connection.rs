@@ -4,9 +4,10 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::time::Duration;
 
+use super::backlog::{Backlog, FRAME_HEAD};
 use super::budget::TURN;
 use super::departure::Departure;
 use super::front::Front;
@@ -24,19 +25,12 @@ use crate::model::{ConnectionId, Notice, Request, Shortage};
 use crate::report::Login;
 use crate::slow_consumers::SlowConsumers;
 
-/// Bytes that are most likely enough to tell where a frame ends.
-const FRAME_HEAD: usize = 512;
-
-/// A backlog of so many bytes grows where it lies, if the allocator can do that, so that it is
-/// not in memory twice.
-const LARGE: usize = 256 * 1024;
-
 /// One connection.
 pub(super) struct Connection {
     pub(super) protocol: Protocol,
     pub(super) front: Front,
     /// Received, and not taken yet.
-    pub(super) backlog: BytesMut,
+    pub(super) backlog: Backlog,
     /// Handed out, and not reported as transmitted yet.
     pub(super) unsent: usize,
     /// Sizes of messages for it that wait for the store.
@@ -88,7 +82,7 @@ impl Connection {
         Self {
             protocol,
             front,
-            backlog: BytesMut::new(),
+            backlog: Backlog::default(),
             unsent: 0,
             held: 0,
             blocked: None,
@@ -142,7 +136,7 @@ impl Connection {
     /// What is left of its front end while it is quiet, if that is less.
     pub(super) fn idle(&mut self) -> Option<Box<dyn IdleFrontEnd>> {
         // The buffer goes in any case.
-        self.backlog = BytesMut::new();
+        self.backlog = Backlog::default();
         let idle = self.front.idle()?;
         (idle.poll_timeout() == self.deadline).then_some(idle)
     }
@@ -195,38 +189,6 @@ impl Connection {
             }
         }
         !was_blocked && self.blocked.is_some()
-    }
-
-    /// Adds to the backlog what was received. Where more of a frame is missing, room is made for
-    /// that too, up to three times what is there.
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
-        let len = self.backlog.len() + bytes.len();
-        if len > self.backlog.capacity() {
-            let begin = if self.backlog.is_empty() {
-                bytes
-            } else {
-                &self.backlog
-            };
-            let room = match self.front.missing(begin) {
-                // Nothing says how long the frame is.
-                0 | 1 => len.max(2 * self.backlog.len()),
-                // The end of the frame comes with the head of the next.
-                missing => {
-                    let rest = missing.saturating_sub(len - begin.len());
-                    len + rest.min(3 * len) + FRAME_HEAD
-                }
-            };
-            if self.backlog.len() < LARGE {
-                // `reserve` would also copy what lies before the backlog in its buffer: all
-                // that has been taken of the read that it is the rest of.
-                let mut grown = BytesMut::with_capacity(room);
-                grown.extend_from_slice(&self.backlog);
-                self.backlog = grown;
-            } else {
-                self.backlog.reserve(room - self.backlog.len());
-            }
-        }
-        self.backlog.extend_from_slice(bytes);
     }
 
     /// Whether its input waits because its peer does not take what it is sent, or there is no
@@ -359,7 +321,7 @@ impl Broker {
             return;
         }
         if connection.backlog.is_empty() {
-            self.process(id, bytes);
+            self.process(id, bytes, Bytes::new());
             return;
         }
         if !self.has_to_wait(id) {
@@ -369,7 +331,7 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.backlog.extend_from_slice(&bytes);
+        connection.backlog.extend(&bytes);
         if connection.in_line {
             self.set_paused(id, true);
         } else {
@@ -393,16 +355,16 @@ impl Broker {
                 return;
             };
             let rest = bytes.get(at..).unwrap_or_default();
-            let missing = connection.front.missing(&connection.backlog);
-            // One byte is always missing where nothing says how many are.
-            let more = match missing {
-                0 | 1 => connection.backlog.len(),
-                missing => missing,
-            };
-            let more = more.max(FRAME_HEAD);
+            let missing = connection.backlog.missing(&connection.front);
+            let more = missing.unwrap_or(connection.backlog.len().max(FRAME_HEAD));
             let (more, rest) = rest.split_at(more.min(rest.len()));
             at += more.len();
-            connection.keep(more);
+            connection.backlog.keep(more, &connection.front);
+            if missing.is_some() {
+                let frame = connection.backlog.take();
+                self.process(id, frame, bytes.slice(at..));
+                return;
+            }
             self.process_backlog(id);
             if rest.is_empty() {
                 return;
@@ -413,14 +375,14 @@ impl Broker {
             };
             let left = connection.backlog.len();
             if waits {
-                connection.backlog.extend_from_slice(rest);
+                connection.backlog.extend(rest);
                 self.set_paused(id, true);
                 return;
             }
             if left <= more.len() {
                 // What is left came with `bytes`.
-                connection.backlog = BytesMut::new();
-                self.process(id, bytes.slice(at - left..));
+                connection.backlog = Backlog::default();
+                self.process(id, bytes.slice(at - left..), Bytes::new());
                 return;
             }
         }

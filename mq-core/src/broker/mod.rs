@@ -1,6 +1,7 @@
 //! The broker: connections, and the model that they share.
 
 mod administration;
+mod backlog;
 mod budget;
 mod connection;
 mod connections;

@@ -1,11 +1,12 @@
 //! Turns: what is done in one call, and what is left for a later one, so that no connection
 //! makes the others wait.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use core::time::Duration;
 
 use super::Broker;
-use super::budget::{ROW, TURN};
+use super::backlog::Backlog;
+use super::budget::{ROW, ROW_BYTES, TURN};
 use crate::frontend::{FrontEnd, Progress};
 use crate::model::{BYTES_PER_STEP, ConnectionId};
 
@@ -34,14 +35,15 @@ impl Broker {
 
     pub(super) fn process_backlog(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            let input = core::mem::take(&mut connection.backlog).freeze();
-            self.process(id, input);
+            let input = connection.backlog.take();
+            self.process(id, input, Bytes::new());
         }
     }
 
     /// Feeds a connection for one turn, as long as its peer also takes
-    /// what it is sent, and keeps what is left.
-    pub(super) fn process(&mut self, id: ConnectionId, mut source: Bytes) {
+    /// what it is sent, and keeps what is left. What follows lies in another buffer, and no frame
+    /// across the two.
+    pub(super) fn process(&mut self, id: ConnectionId, mut source: Bytes, mut next: Bytes) {
         self.touched.insert(id);
         let end = self.spent() + TURN;
         let (mut held, mut more, mut waits) = (false, false, false);
@@ -56,6 +58,10 @@ impl Broker {
             if held || more {
                 break;
             }
+            if input.is_empty() && !next.is_empty() {
+                source = core::mem::take(&mut next);
+                input = &source[..];
+            }
             let row = if self.shared.may_gather() { ROW } else { 1 };
             let (progress, steps) = connection.front.with(id, &self.shared, |front, now| {
                 receive_row(front, now, &source, &mut input, row)
@@ -68,7 +74,12 @@ impl Broker {
             let delivered = self.take_notices(end, Some(id));
             match progress {
                 Progress::Event => {}
-                Progress::Idle => break,
+                // What was taken was no event, such as a heart-beat.
+                Progress::Idle if input.is_empty() && !next.is_empty() => {}
+                Progress::Idle => {
+                    more = !next.is_empty();
+                    break;
+                }
                 Progress::Waiting => {
                     // It is in line again when the answer has come.
                     waits = true;
@@ -89,16 +100,9 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        more &= !source.is_empty();
-        // Takes the buffer itself where nothing else has a share in it.
-        match source.try_into_mut() {
-            Ok(backlog) => connection.backlog = backlog,
-            Err(shared) if shared.is_empty() => connection.backlog = BytesMut::new(),
-            Err(shared) => {
-                connection.backlog = BytesMut::new();
-                connection.keep(&shared);
-            }
-        }
+        more &= !source.is_empty() || !next.is_empty();
+        connection.backlog = Backlog::of(source, &connection.front);
+        connection.backlog.extend(&next);
         let gone = connection.gone;
         if more {
             self.put_in_line(id);
@@ -158,8 +162,8 @@ impl Broker {
     }
 }
 
-/// Has a front end take an event, or a row of such as may be gathered: so many of them at most, of
-/// 4 KiB each. Returns the steps too.
+/// Has a front end take an event, or a row of such as may be gathered: so many of them at most.
+/// Returns the steps too.
 fn receive_row(
     front: &mut (dyn FrontEnd + Send),
     now: Duration,
@@ -173,7 +177,7 @@ fn receive_row(
         let progress = front.receive(now, source, input);
         events += 1;
         steps += 1 + ((before - input.len()) / BYTES_PER_STEP) as u64;
-        let is_full = events >= row || begin - input.len() >= row * BYTES_PER_STEP;
+        let is_full = events >= row || begin - input.len() >= ROW_BYTES;
         if progress != Progress::Event || is_full || !front.may_gather(input) {
             return (progress, steps);
         }

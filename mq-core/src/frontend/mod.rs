@@ -153,9 +153,9 @@ pub trait FrontEnd {
     /// answers that wait for the store.
     fn may_gather(&self, input: &[u8]) -> bool;
 
-    /// How many bytes `input`, the beginning of a frame, is short of, at the least: no more
-    /// than helps to know how much of what comes next belongs to it. Allocate nothing by this
-    /// alone.
+    /// How many bytes `input`, the beginning of a frame, is short of: exactly, once it says how
+    /// long the frame is, and until then the least that any frame has, which is 8 at most.
+    /// Allocate nothing by this alone.
     fn missing(&self, input: &[u8]) -> usize;
 
     /// The next request to the model, until there is nothing more. The model takes them in

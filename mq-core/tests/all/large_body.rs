@@ -106,6 +106,31 @@ fn they_arrive_however_they_are_cut() {
     }
 }
 
+/// One that is as much work as a connection may have done at one time leaves what came behind
+/// its end for a later time, and that comes without more input.
+#[test]
+fn what_follows_one_that_takes_a_whole_turn_is_not_left() {
+    let mut world = World::new();
+    let consumer = Stomp::connect(&mut world);
+    consumer.subscribe(&mut world, "0", "/queue/q", "");
+    let stomp = Stomp::connect(&mut world);
+    let send = |text: &str| {
+        let len = text.len();
+        format!("SEND\ndestination:/queue/q\ncontent-length:{len}\n\n{text}\0")
+    };
+    let large = body(6_000_000);
+    let stream = send(&large) + &send("small");
+    let (begin, rest) = stream.as_bytes().split_at(3_000_000);
+    world.send(stomp.0, begin);
+    world.send(stomp.0, rest);
+    let came = consumer.messages(&mut world);
+    assert_eq!(
+        came.iter().map(String::len).collect::<Vec<_>>(),
+        [6_000_000, 5]
+    );
+    assert!(came[0] == large);
+}
+
 /// How many of the last outputs to this connection lie in `memory`.
 fn shared(world: &World, connection: ConnectionId, memory: &Bytes) -> usize {
     let outputs = world.outputs.iter().filter(|output| match output {
