@@ -15,8 +15,7 @@ pub(super) const TURN: u64 = 1_000;
 /// beyond the few blocks of a size that it has at hand.
 pub(super) const ROW: usize = 8;
 
-/// Bytes that one row of events takes: what comes in one read, so that large messages stay in a
-/// cache for data meanwhile.
+/// Bytes after which a row of events ends: as many as one read brings.
 pub(super) const ROW_BYTES: usize = 64 * 1024;
 
 /// Timers that one call serves.
