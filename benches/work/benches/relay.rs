@@ -1,5 +1,5 @@
-//! What a message costs a program that does nothing with it: the least that any broker can take
-//! from one socket and write to another here, whatever it does in between.
+//! What a message costs a program that does nothing with it: the system's part of what a broker
+//! takes that reads as much at one time, from one socket, and writes it to another.
 //!
 //! `cargo bench --bench relay` in `benches/work`.
 

@@ -100,3 +100,46 @@ impl Backlog {
         core::mem::take(self).bytes.freeze()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::Terms;
+    use crate::config::Config;
+    use crate::frontend::{self, Protocol};
+    use crate::model::ConnectionId;
+    use alloc::format;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    /// However much of a frame has come, what is missing of it is known exactly or not at all, and
+    /// it is known once the head has come.
+    #[test]
+    fn what_is_missing_is_exact() {
+        let body = "b".repeat(300);
+        let amqp = [&[3, 0, 1, 0, 0, 1, 44], body.as_bytes(), &[0xCE]].concat();
+        let mqtt = [&[0x30, 0xAF, 2, 0, 1, b't'], body.as_bytes()].concat();
+        let send = "SEND\ndestination:/queue/q\ncontent-length:300\n\n";
+        let stomp = format!("{send}{body}\0").into_bytes();
+        let rows: [(Protocol, Vec<u8>, usize); 3] = [
+            (Protocol::Amqp, amqp, 7),
+            (Protocol::Mqtt, mqtt, 3),
+            (Protocol::Stomp, stomp, send.len()),
+        ];
+        let config = Arc::new(Config::default());
+        for (protocol, frame, head) in rows {
+            let (terms, now) = (Terms::default(), Duration::ZERO);
+            let front = frontend::new(protocol, &config, terms, ConnectionId(1), now);
+            let front = Front::Open(front);
+            for len in 1..frame.len() {
+                let mut backlog = Backlog::default();
+                backlog.keep(&frame[..len], &front);
+                let (missing, rest) = (backlog.missing(&front), frame.len() - len);
+                let is_known = len >= head && rest > LEAST;
+                let expected = is_known.then_some(rest);
+                assert_eq!(missing, expected, "{protocol:?} {len}");
+            }
+        }
+    }
+}
