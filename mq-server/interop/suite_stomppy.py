@@ -8,6 +8,8 @@ import os
 import sys
 import unittest
 
+from tls_threads import take_turns
+
 sys.path.insert(0, os.environ["MQ_STOMPPY"])
 os.environ.update(
     STD_HOST="localhost",
@@ -64,6 +66,7 @@ def each(suite):
             yield test
 
 
+take_turns()
 # The tests print as well.
 OUT, sys.stdout = sys.stdout, sys.stderr
 loaded = unittest.defaultTestLoader.loadTestsFromNames([f"stomp.test.{module}" for module in MODULES])

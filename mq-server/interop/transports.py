@@ -8,11 +8,13 @@ import paho.mqtt.client as mqtt
 import pika
 import stomp
 from checks import Checks, equal, unique
+from tls_threads import take_turns
 
 HOST = "localhost"
 PORT = int(os.environ["MQ_ANY_PORT"])
 CERTIFICATE = os.environ["MQ_CERTIFICATE"]
 check = Checks("transports.py")
+take_turns()
 
 
 def paho(transport, tls):
