@@ -113,6 +113,43 @@ fn what_follows_a_refused_message_is_ignored_on_its_channel() {
     assert_eq!(seen[1..], ["c 1 before", "c 2 beside"], "{seen:?}");
 }
 
+/// What a transaction holds is answered when it has come, after what came before it.
+#[test]
+fn receipts_of_a_transaction_come_in_their_turn() {
+    let acknowledge = "ACK\nid:1\ntransaction:t\nreceipt:held\n\n\0";
+    let send = "SEND\ndestination:/queue/q\ntransaction:t\nreceipt:held\n\n\0";
+    let rows = [
+        (
+            "receipt:first\n",
+            send,
+            ["RECEIPT first", "MESSAGE ", "RECEIPT held"],
+        ),
+        ("", send, ["MESSAGE ", "RECEIPT held", ""]),
+        ("", acknowledge, ["MESSAGE ", "RECEIPT held", ""]),
+    ];
+    for (receipt, held, expected) in rows {
+        let mut world = World::new();
+        let c = Stomp::connect(&mut world);
+        c.subscribe(&mut world, "0", "/queue/q", "ack:client-individual\n");
+        c.send(&mut world, "SEND\ndestination:/queue/q\n\n");
+        c.send(&mut world, "BEGIN\ntransaction:t\n\n");
+        let frames = c.frames(&mut world);
+        let ack = frames.iter().find_map(|frame| frame.header("ack")).unwrap();
+        let held = held.replace("id:1", &format!("id:{ack}"));
+        let read = format!("SEND\ndestination:/queue/q\n{receipt}\n\0{held}");
+        world.send(c.0, read.as_bytes());
+        let frames = c.frames(&mut world);
+        let mut came: Vec<String> = frames
+            .iter()
+            .map(|f| format!("{} {}", f.command, f.header("receipt-id").unwrap_or("")))
+            .collect();
+        came.resize(3, String::new());
+        // A message and the receipt of its own publisher may come either way.
+        came[..2].sort_by_key(|frame| receipt.is_empty() || frame.starts_with("MESSAGE"));
+        assert_eq!(came, expected, "{read}");
+    }
+}
+
 #[test]
 fn what_follows_a_refused_frame_is_not_taken() {
     let mut world = World::new();

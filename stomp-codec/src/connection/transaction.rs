@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::event::InboundSend;
 use super::subscription::{Deliveries, Named, Subscription, Subscriptions};
+use crate::connection::{Connection, Server};
 use crate::parts::Part;
 use crate::{ConnectionError, Frame, FrameBuf, Limits};
 
@@ -71,6 +72,15 @@ pub(crate) enum Held {
     Send,
     Ack(Named),
     Nack(Named),
+}
+
+impl Connection<Server> {
+    /// How many transactions the client has begun, and neither committed nor aborted. While there
+    /// is one, a frame that it holds is answered by [`receive`](Self::receive) itself.
+    #[must_use]
+    pub fn open_transactions(&self) -> usize {
+        self.state.transactions.open.len()
+    }
 }
 
 /// The open transactions of a connection.

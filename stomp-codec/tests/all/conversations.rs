@@ -1,12 +1,15 @@
 //! What a server makes of each frame, by version: what a client sends behind its
 //! CONNECT, and what happens, with the section of the specification.
 
+use std::time::Duration;
+
 use crate::script::{config, converse, converse_in_pieces, decode_error, invalid, missing};
 use stomp_codec::ConnectionError::{
     DuplicateSubscription, DuplicateTransaction, TooManySubscriptions, TooManyTransactions,
     TransactionTooLarge, UnexpectedCommand, UnknownMessage, UnknownSubscription,
     UnknownTransaction,
 };
+use stomp_codec::connection::{Accept, ServerConfig, ServerConnection, ServerEvent};
 use stomp_codec::{Command, ConnectionError, Version};
 
 const V1_0: Version = Version::V1_0;
@@ -395,5 +398,27 @@ fn each_frame_by_version() {
                 }
             }
         }
+    }
+}
+
+/// Of those that are begun, the ones that are neither committed nor aborted ("BEGIN").
+#[test]
+fn open_transactions_are_counted() {
+    let mut server = ServerConnection::new(Duration::ZERO, ServerConfig::default());
+    let rows = [
+        ("CONNECT\naccept-version:1.2\nhost:h\n\n\0", 0),
+        ("BEGIN\ntransaction:t\n\n\0", 1),
+        ("BEGIN\ntransaction:u\n\n\0", 2),
+        ("SEND\ndestination:a\ntransaction:t\n\n\0", 2),
+        ("COMMIT\ntransaction:t\n\n\0", 1),
+        ("ABORT\ntransaction:u\n\n\0", 0),
+    ];
+    for (frame, open) in rows {
+        let mut input = frame.as_bytes();
+        let event = server.receive(Duration::ZERO, &mut input).unwrap();
+        if let Some(ServerEvent::Connect(_)) = event {
+            server.accept(Duration::ZERO, &Accept::default()).unwrap();
+        }
+        assert_eq!(server.open_transactions(), open, "{frame}");
     }
 }

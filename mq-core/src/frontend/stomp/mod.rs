@@ -632,6 +632,10 @@ impl FrontEnd for StompFrontEnd {
     }
 
     fn may_gather(&self, input: &[u8]) -> bool {
+        if self.codec.open_transactions() > 0 {
+            // The codec answers what is held in one, and that at once.
+            return false;
+        }
         match input {
             [b'S', b'E', b'N', b'D', ..] => self.link.row() != Row::Over,
             [b'A', b'C', b'K', ..] | [b'N', b'A', b'C', b'K', ..] => self.link.row() == Row::Any,
