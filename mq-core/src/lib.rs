@@ -100,8 +100,10 @@
 //!    4 KiB or more as it lies in memory, between what the protocol puts around it.
 //!
 //! A body of that size is in the bytes of its `Input::Received` until it leaves, where it came
-//! whole and is a quarter of them; else it is copied once, when it is put together, as one of up
-//! to 8 KiB is in AMQP.
+//! whole and is a quarter of them. One that came with several reads over STOMP, or in several
+//! frames over AMQP, stays in as many [pieces](model::Body), each of which is 16 KiB or more and a
+//! quarter of what it came in. What is smaller is copied once, and so is what comes over MQTT in
+//! more than one read, or goes to MQTT in more than one piece.
 //!
 //! A front end asks one question at a time and receives nothing until the answer has
 //! come; publishes and settlements it sends on. A refusal ends the channel in the

@@ -228,7 +228,7 @@ impl Fields {
                 _ => return Err(Malformed),
             },
             properties: self.properties()?,
-            body: self.rest(),
+            body: self.rest().into(),
             counted: Counted::default(),
         })
     }

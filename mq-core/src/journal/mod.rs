@@ -34,7 +34,7 @@ use bytes::Bytes;
 use crate::model::change::{Change, TransactionId};
 use crate::model::message::Name;
 use crate::model::request::ChannelNumber;
-use crate::model::{ConnectionId, Model, Notice, Said};
+use crate::model::{Body, ConnectionId, Model, Notice, Said};
 use batch::Batch;
 pub(crate) use hold::Admission;
 use hold::Hold;
@@ -114,7 +114,7 @@ impl Journal {
     /// Writes down what has changed.
     pub(crate) fn take(&mut self, model: &mut Model) {
         while let Some((host, (transaction, change))) = model.poll_change() {
-            self.write(host, transaction, change, &Bytes::new());
+            self.write(host, transaction, change, &Body::default());
         }
     }
 
@@ -134,7 +134,7 @@ impl Journal {
         host: Host,
         transaction: Option<TransactionId>,
         change: Change,
-        absent: &Bytes,
+        absent: &Body,
     ) {
         if !matches!(change, Change::Forgotten { .. } | Change::ForgottenRange(_)) {
             self.set_context(host, transaction);
@@ -197,7 +197,7 @@ impl Journal {
         let Some((body, (host, transaction, change))) = copy else {
             return false;
         };
-        self.write(host, transaction, change, &body);
+        self.write(host, transaction, change, &body.into());
         true
     }
 
@@ -224,7 +224,7 @@ impl Journal {
                 position: of.position,
                 count,
             };
-            self.write(of.host, None, returned, &Bytes::new());
+            self.write(of.host, None, returned, &Body::default());
         }
         true
     }

@@ -63,6 +63,7 @@ use super::limits::put_limits;
 use super::message::{put_headers, put_message};
 use super::policy::put_policy;
 use super::session::{put_copy, put_handshake, put_sent, put_session, put_subscription};
+use crate::model::Body;
 use crate::model::change::{
     BacklogId, BindingId, Change, KeptBinding, KeptQueue, Range, Target, TransactionId,
 };
@@ -153,15 +154,15 @@ impl Encoder {
         self.fields.clear();
         put_text(&mut self.fields, host);
         put_option(&mut self.fields, transaction.map(|id| id.0), put_number);
-        self.finish(out, kind::CONTEXT, &Bytes::new());
+        self.finish(out, kind::CONTEXT, &Body::default());
     }
 
     /// Appends the record of a change. Returns whether it has one.
     /// A message has the body that it has, or else the one that is given beside it.
-    pub(super) fn change(&mut self, out: &mut Batch, change: &Change, absent: &Bytes) -> bool {
+    pub(super) fn change(&mut self, out: &mut Batch, change: &Change, absent: &Body) -> bool {
         self.fields.clear();
         let fields = &mut self.fields;
-        let none = Bytes::new();
+        let none = Body::default();
         let mut body = &none;
         let kind = match change {
             Change::Exchange { name, settings } => {
@@ -341,13 +342,15 @@ impl Encoder {
         true
     }
 
-    fn finish(&mut self, out: &mut Batch, kind: u8, body: &Bytes) {
+    fn finish(&mut self, out: &mut Batch, kind: u8, body: &Body) {
         let len = self.fields.len() + body.len();
         out.reserve(HEAD + self.fields.len());
         out.gather(&[kind, VERSION]);
         put_number(out.buffer(), len as u64);
         out.gather(&self.fields);
-        out.put(body);
+        for piece in body.pieces() {
+            out.put(piece);
+        }
     }
 }
 

@@ -33,7 +33,9 @@ fn put_will(out: &mut Vec<u8>, will: &Will) {
     put_number(out, nanoseconds(*delay));
     let mut encoded = Vec::new();
     put_message(&mut encoded, message);
-    encoded.extend_from_slice(&message.body);
+    for piece in message.body.pieces() {
+        encoded.extend_from_slice(piece);
+    }
     put_bytes(out, &encoded);
 }
 

@@ -467,7 +467,7 @@ mod tests {
         };
         let change = Change::Message {
             message: Arc::new(Message {
-                body: Bytes::from(vec![b'x'; body]),
+                body: Bytes::from(vec![b'x'; body]).into(),
                 ..message("")
             }),
             targets: Vec::from([target]),

@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::record::{Context, Encoder, Record, Unreadable, decode};
+use crate::model::Body;
 use crate::model::change::{
     BacklogId, BindingId, Change, Copied, Handshake, KeptBinding, KeptLimits, KeptPolicy,
     KeptQueue, KeptSession, KeptSubscription, Range, Sender, Sent, Target, TransactionId,
@@ -60,7 +61,7 @@ fn message(origin: Origin, properties: Properties) -> Arc<Message> {
         exchange: Name::from("x"),
         routing_key: Name::from("k"),
         properties,
-        body: Bytes::from_static(b"body"),
+        body: Bytes::from_static(b"body").into(),
         published: Duration::new(1, 2),
         origin,
         counted: Counted::default(),
@@ -462,7 +463,9 @@ fn encode(record: &Record) -> Vec<u8> {
     let mut encoder = Encoder::default();
     match record {
         Record::Context(context) => encoder.context(&mut out, &context.host, context.transaction),
-        Record::Change(change) => assert!(encoder.change(&mut out, change, &Bytes::new())),
+        Record::Change(change) => {
+            assert!(encoder.change(&mut out, change, &Body::default()));
+        }
     }
     out.take().concat()
 }

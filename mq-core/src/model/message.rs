@@ -13,6 +13,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
+use super::body::Body;
 use super::meter::{Counted, Metered};
 
 /// A shared, immutable name: of a queue, an exchange, a routing key.
@@ -283,8 +284,8 @@ pub struct Message {
     pub routing_key: Name,
     /// What else is said of it.
     pub properties: Properties,
-    /// The body.
-    pub body: Bytes,
+    /// What it carries.
+    pub body: Body,
     /// When the broker took it.
     pub published: Duration,
     /// Where it came from.
@@ -419,14 +420,14 @@ impl Message {
     pub(crate) fn without_body(&self) -> Self {
         let mut message = self.clone();
         message.counted = Counted::absent(self.body.len());
-        message.body = Bytes::new();
+        message.body = Body::default();
         message.detach();
         message
     }
 
     /// It with a copy of its body, and without a share in the memory that it came in.
     pub(crate) fn detached(mut self) -> Self {
-        self.body = Bytes::copy_from_slice(&self.body);
+        self.body = self.body.copy().into();
         self.detach();
         self
     }
@@ -451,7 +452,7 @@ impl Message {
     pub(crate) fn with_body(&self, body: Bytes) -> Self {
         let mut message = self.clone();
         message.counted = Counted::default();
-        message.body = body;
+        message.body = body.into();
         message
     }
 

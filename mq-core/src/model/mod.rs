@@ -75,7 +75,7 @@
 //! else {
 //!     panic!("there is a message, and somebody who wants it");
 //! };
-//! assert_eq!(&*delivery.message.body, b"two pencils");
+//! assert_eq!(delivery.message.body, b"two pencils"[..]);
 //! let lease = delivery.claim.lease().expect("it is to be acknowledged");
 //! model.handle(now, me, Request::Settle { lease, settlement: Settlement::Acknowledge });
 //! assert_eq!(model.statistics().acknowledged, 1);
@@ -85,6 +85,7 @@
 
 mod attendance;
 mod authentication;
+pub(crate) mod body;
 pub(crate) mod change;
 mod connection;
 pub(crate) mod cron;
@@ -132,6 +133,7 @@ use policy::Configured;
 use rights::Rights;
 use vhost::VirtualHost;
 
+pub use body::Body;
 pub use connection::{ConnectionId, Flow};
 pub use drops::{DropCause, Dropped, Place};
 pub use exchange::{ExchangeSettings, ExchangeType, HashOn};

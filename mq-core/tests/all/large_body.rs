@@ -9,9 +9,13 @@ use crate::world::stomp::Stomp;
 use amqp_codec::TableBuf;
 use amqp_codec::connection::{Mandatory, Message};
 use bytes::Bytes;
-use mq_core::{Config, ConnectionId, Input, Output};
+use mq_core::frontend::{self, FrontEnd, Progress};
+use mq_core::model::{Name, Notice, Request};
+use mq_core::{Config, ConnectionId, Input, Output, Protocol, Terms};
 use mqtt_codec::QoS;
 use mqtt_codec::connection::Message as Publish;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Digits that say where they stand.
 fn body(len: usize) -> String {
@@ -187,6 +191,292 @@ fn they_are_not_copied_on_their_way() {
             .iter()
             .all(|body| *body == text)
     );
+}
+
+/// Where a SEND with this body is cut into two reads, and the reads.
+fn two_reads(headers: &str, text: &str, cut: usize) -> [Bytes; 2] {
+    let len = text.len();
+    let head = format!("SEND\n{headers}content-length:{len}\n\n");
+    let (begin, rest) = text.split_at(cut);
+    [format!("{head}{begin}").into(), format!("{rest}\0").into()]
+}
+
+/// The slices of this length and more that went to a connection.
+fn large_slices(world: &World, connection: ConnectionId, least: usize) -> Vec<Bytes> {
+    let outputs = world.outputs.iter().filter_map(|output| match output {
+        Output::Transmit {
+            connection: to,
+            bytes,
+        } if *to == connection && bytes.len() >= least => Some(bytes.clone()),
+        _ => None,
+    });
+    outputs.collect()
+}
+
+/// A body that came in two reads goes out from both of them.
+#[test]
+fn parts_are_not_copied_on_their_way() {
+    let text = body(60_000);
+    let mut world = World::new();
+    let mut amqp = Amqp::connect(&mut world);
+    amqp.declare("q", &TableBuf::new());
+    amqp.bind("q", "amq.topic", "topic.all");
+    amqp.consume(1, "q", "c", true);
+    amqp.seen(&mut world);
+    let consumer = Stomp::connect(&mut world);
+    consumer.subscribe(&mut world, "0", "/topic/topic.all", "");
+    consumer.frames(&mut world);
+    let stomp = Stomp::connect(&mut world);
+    let reads = two_reads("destination:/topic/topic.all\n", &text, 25_000);
+    world.outputs.clear();
+    for bytes in &reads {
+        let (connection, bytes) = (stomp.0, bytes.clone());
+        world.handle(Input::Received { connection, bytes });
+    }
+    for to in [amqp.id, consumer.0] {
+        let slices = large_slices(&world, to, 25_000);
+        let lens: Vec<usize> = slices.iter().map(Bytes::len).collect();
+        assert_eq!(lens, [25_000, 35_000]);
+        for read in &reads {
+            assert_eq!(shared(&world, to, read), 1, "{to:?}");
+        }
+    }
+    amqp.seen(&mut world);
+    assert_eq!(amqp.contents[0].body(), text.as_bytes());
+    assert_eq!(consumer.messages(&mut world), [text]);
+}
+
+/// MQTT sends it in one piece: it is put together once, for all who get it.
+#[test]
+fn parts_are_put_together_once_for_mqtt() {
+    let text = body(60_000);
+    let mut world = World::new();
+    let mut consumers = Consumers::new(&mut world);
+    let mut other = Mqtt::connect(&mut world, "other");
+    other.subscribe(&mut world, "topic/all", QoS::AtMostOnce);
+    other.seen(&mut world);
+    let stomp = Stomp::connect(&mut world);
+    let reads = two_reads("destination:/topic/topic.all\n", &text, 25_000);
+    world.outputs.clear();
+    for bytes in reads {
+        let connection = stomp.0;
+        world.handle(Input::Received { connection, bytes });
+    }
+    let all = [
+        other.id,
+        consumers.mqtt.id,
+        consumers.amqp.id,
+        consumers.stomp.0,
+    ];
+    let slices = all.map(|to| large_slices(&world, to, text.len()));
+    let places = slices.map(|slices| slices.iter().map(|it| it.as_ptr()).collect::<Vec<_>>());
+    assert_eq!(places[0].len(), 1);
+    assert!(places.iter().all(|place| *place == places[0]));
+    other.seen(&mut world);
+    assert_eq!(other.messages[0].payload, text);
+    consumers.mqtt.seen(&mut world);
+    assert_eq!(consumers.mqtt.messages[0].payload, text);
+}
+
+/// What is stored of a body that came in two reads lies in both of them.
+#[test]
+fn parts_are_not_copied_on_their_way_to_the_store() {
+    let text = body(60_000);
+    let mut world = World::stored();
+    let stomp = Stomp::connect(&mut world);
+    let headers = "destination:/queue/q\npersistent:true\n";
+    // The first one makes the queue.
+    world.send(stomp.0, &two_reads(headers, "first", 0).concat());
+    let reads = two_reads(headers, &text, 25_000);
+    world.outputs.clear();
+    for bytes in &reads {
+        let (connection, bytes) = (stomp.0, bytes.clone());
+        world.handle(Input::Received { connection, bytes });
+    }
+    let slices: Vec<&Bytes> = world
+        .outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Append { slices, .. } => Some(slices),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert_eq!(slices.len(), 3, "what stands before it, and two pieces");
+    for read in &reads {
+        let lies = |slice: &&&Bytes| read.as_ptr_range().contains(&slice.as_ptr());
+        assert_eq!(slices.iter().filter(lies).count(), 1);
+    }
+}
+
+/// A SEND to several queues, and one in a transaction, come in parts as any other. Its receipt
+/// comes when all of it has come.
+#[test]
+fn parts_go_to_several_queues_and_into_transactions() {
+    let text = body(60_000);
+    for in_transaction in [false, true] {
+        let mut world = World::new();
+        let consumer = Stomp::connect(&mut world);
+        consumer.subscribe(&mut world, "a", "/queue/a", "");
+        consumer.subscribe(&mut world, "b", "/queue/b", "");
+        consumer.frames(&mut world);
+        let stomp = Stomp::connect(&mut world);
+        let (begin, commit) = match in_transaction {
+            true => ("BEGIN\ntransaction:t\n\n\0", "COMMIT\ntransaction:t\n\n\0"),
+            false => ("", ""),
+        };
+        let more = if in_transaction {
+            "transaction:t\n"
+        } else {
+            ""
+        };
+        let headers = format!("destination:/queue/a,/queue/b\nreceipt:r\n{more}");
+        world.send(stomp.0, begin.as_bytes());
+        let [first, second] = two_reads(&headers, &text, 25_000);
+        world.send(stomp.0, &first);
+        assert_eq!(stomp.frames(&mut world), []);
+        world.send(stomp.0, &second);
+        let frames = stomp.frames(&mut world);
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        assert_eq!(frames[0].header("receipt-id"), Some("r"));
+        let expected = |count| vec![text.clone(); count];
+        let before = if in_transaction { 0 } else { 2 };
+        assert!(consumer.messages(&mut world) == expected(before));
+        world.send(stomp.0, commit.as_bytes());
+        assert!(consumer.messages(&mut world) == expected(2 - before));
+    }
+}
+
+/// A body is no frame, whatever it looks like where a read begins, and whether it is for the
+/// application or for a transaction: the answers come in the order of the frames.
+#[test]
+fn parts_that_look_like_frames_are_none() {
+    let looks = "SEND\ndestination:/queue/other\ncontent-length:9000000\n\n".repeat(2_000);
+    for more in ["", "transaction:t\n"] {
+        let cuts = [0, looks.len() / 2, looks.len() - 1];
+        for (cut, reads) in cuts
+            .iter()
+            .flat_map(|&cut| (1..=4).map(move |reads| (cut, reads)))
+        {
+            let mut world = World::new();
+            let consumer = Stomp::connect(&mut world);
+            consumer.subscribe(&mut world, "0", "/queue/q", "");
+            consumer.frames(&mut world);
+            let stomp = Stomp::connect(&mut world);
+            world.send(stomp.0, b"BEGIN\ntransaction:t\n\n\0");
+            let small = two_reads("destination:/queue/q\nreceipt:1\n", "small", 0).concat();
+            let headers = format!("destination:/queue/q\nreceipt:2\n{more}");
+            let [first, second] = two_reads(&headers, &looks, cut);
+            let commit = b"COMMIT\ntransaction:t\nreceipt:3\n\n\0";
+            let stream = [&small[..], &first, &second, commit, &small].concat();
+            // Where the body begins and where it is cut, in one read, and as it is sent.
+            let (head, at) = (first.len() - cut, small.len() + first.len());
+            let at = match reads {
+                1 => vec![],
+                2 => vec![at],
+                3 => vec![small.len() + head, at],
+                _ => vec![small.len(), small.len() + head, at],
+            };
+            let mut from = 0;
+            for to in at.into_iter().chain([stream.len()]) {
+                world.send(stomp.0, &stream[from..to]);
+                from = to;
+            }
+            let frames = stomp.frames(&mut world);
+            let receipts: Vec<_> = frames.iter().map(|f| f.header("receipt-id")).collect();
+            assert_eq!(
+                receipts,
+                ["1", "2", "3", "1"].map(Some),
+                "{more} {cut} {reads}"
+            );
+            let came = consumer.messages(&mut world);
+            assert!(came == ["small", &looks, "small"], "{more} {cut} {reads}");
+        }
+    }
+}
+
+/// While a body comes in parts, its front end reads no frame in it: how much of it is missing
+/// is not known, and what there is of it is taken with the messages before it.
+#[test]
+fn parts_are_read_as_nothing_else() {
+    let (config, now) = (Arc::new(Config::default()), Duration::ZERO);
+    let mut front = frontend::new(
+        Protocol::Stomp,
+        &config,
+        Terms::default(),
+        ConnectionId(1),
+        now,
+    );
+    let receive = |front: &mut Box<dyn FrontEnd + Send>, bytes: &[u8]| {
+        let source = Bytes::copy_from_slice(bytes);
+        let mut input = &source[..];
+        let progress = front.receive(now, &source, &mut input);
+        (progress, input.len())
+    };
+    receive(&mut front, b"CONNECT\naccept-version:1.2\nhost:/\n\n\0");
+    while front.poll_request().is_some() {}
+    let user = Name::from("guest");
+    front.notice(now, Notice::LoggedIn { user });
+    while front.poll_request().is_some() {}
+    let looks = b"COMMIT\ncontent-length:1000\n\n";
+    let head = b"SEND\ndestination:/queue/q\ncontent-length:50000\n\n";
+    assert_eq!(receive(&mut front, head), (Progress::Event, 0));
+    assert!(front.poll_request().is_none());
+    assert_eq!(front.missing(looks), 1);
+    assert!(front.may_gather(looks));
+    assert_eq!(
+        receive(&mut front, &looks.repeat(100)),
+        (Progress::Event, 0)
+    );
+    assert!(front.idle().is_none());
+    let left = 50_000 - 100 * looks.len();
+    // The last byte waits for the end.
+    let last = [b'x'].repeat(left);
+    assert_eq!(receive(&mut front, &last), (Progress::Event, 1));
+    assert!(front.poll_request().is_none());
+    assert_eq!(receive(&mut front, b"x\0"), (Progress::Event, 0));
+    assert!(matches!(
+        front.poll_request(),
+        Some(Request::Publish { .. })
+    ));
+    assert!(!front.may_gather(looks));
+}
+
+/// A SEND that is refused is answered with ERROR, and nothing of it is published, nor of one
+/// that breaks a rule behind its body, or whose client goes.
+#[test]
+fn parts_of_what_is_refused_go_nowhere() {
+    let text = body(60_000);
+    let wrong_end = |[first, second]: [Bytes; 2]| {
+        let end = second.len() - 1;
+        [first, [&second[..end], b"x"].concat().into()]
+    };
+    let good = "destination:/queue/q\nreceipt:r\n";
+    let rows = [
+        two_reads("destination:nowhere\nreceipt:r\n", &text, 25_000),
+        wrong_end(two_reads(good, &text, 25_000)),
+    ];
+    for reads in rows {
+        let mut world = World::new();
+        let consumer = Stomp::connect(&mut world);
+        consumer.subscribe(&mut world, "0", "/queue/q", "");
+        consumer.frames(&mut world);
+        let stomp = Stomp::connect(&mut world);
+        for read in reads {
+            world.send(stomp.0, &read);
+        }
+        let frames = stomp.frames(&mut world);
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        assert_eq!(frames[0].command, "ERROR");
+        assert_eq!(frames[0].header("receipt-id"), Some("r"));
+        assert!(world.is_closed(stomp.0));
+        let other = Stomp::connect(&mut world);
+        let [first, second] = two_reads(good, &text, 25_000);
+        world.send(other.0, &first);
+        world.send(other.0, &second[..second.len() - 1]);
+        world.cut(other.0);
+        assert!(consumer.messages(&mut world).is_empty());
+    }
 }
 
 /// What is stored of one lies where it was received as well, and a small one does not.

@@ -209,7 +209,7 @@ struct Editor(Vec<(Protocol, String)>);
 
 impl Interceptor for Editor {
     fn intercept(&mut self, publisher: Publisher<'_>, message: &Message) -> Interception {
-        let body = String::from_utf8_lossy(&message.body).into_owned();
+        let body = String::from_utf8_lossy(&message.body.to_bytes()).into_owned();
         self.0.push((publisher.protocol, body.clone()));
         match &*body {
             "bad" => Interception::Refuse,

@@ -180,6 +180,14 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// Whether a frame has begun whose body comes in parts
+    /// ([`Limits::assembled_size`](crate::Limits::assembled_size)): the next bytes that are
+    /// received are of that body.
+    #[must_use]
+    pub fn is_receiving_body(&self) -> bool {
+        self.core.inbound.is_in_body()
+    }
+
     /// Whether the session is open: CONNECTED was sent or came, and neither side has
     /// ended it.
     #[must_use]

@@ -41,15 +41,18 @@ fn events(input: &str, size: usize) -> (Vec<String>, String) {
                     server.accept(NOW, &Accept::default()).unwrap();
                 }
                 Ok(Some(ServerEvent::Send(send))) if send.is_whole() => {
+                    assert!(!server.is_receiving_body());
                     events.push(String::from_utf8_lossy(send.body()).into_owned());
                 }
                 Ok(Some(ServerEvent::Send(send))) => {
                     assert_eq!(send.body(), b"");
+                    assert!(server.is_receiving_body());
                     events.push("...".into());
                 }
                 Ok(Some(ServerEvent::Body {
                     part, remaining, ..
                 })) => {
+                    assert_eq!(server.is_receiving_body(), remaining != Some(0));
                     let body = events.last_mut().unwrap();
                     *body += &String::from_utf8_lossy(part);
                     *body += if remaining == Some(0) { "." } else { "" };

@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use crate::frontend::last_name::LastRoute;
 use crate::limits::Limits;
+use crate::model::Body;
 use crate::model::message::{Headers, Integer, Message, Origin, Properties, Qos, Text, Value};
 use crate::model::meter::Counted;
 use crate::model::queue::LONGEST_MILLIS;
@@ -161,7 +162,7 @@ fn integer(width: Integer, n: i64) -> FieldValue<'static> {
 /// What a published content says, checked as RabbitMQ checks it.
 pub(super) fn message(
     content: &Content,
-    body: Bytes,
+    body: Body,
     user: &str,
     limits: &Limits,
     last: &mut LastRoute,

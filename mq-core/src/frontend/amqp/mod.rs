@@ -417,16 +417,18 @@ fn send_message<R>(
             built.as_properties()
         }
     };
-    let is_large = message.body.len() >= LARGE;
+    let small = message.body.whole().filter(|body| body.len() < LARGE);
     let outbound = Outbound {
         exchange: &message.exchange,
         routing_key: content::routing_key(message),
         properties,
-        body: if is_large { &[] } else { &message.body },
+        body: small.map_or(&[], |body| body),
     };
     let sent = begin(codec, &outbound, message.body.len() as u64)?;
-    if is_large {
-        codec.send_shared_body(channel, message.body.clone())?;
+    if small.is_none() {
+        for piece in message.body.pieces() {
+            codec.send_shared_body(channel, piece.clone())?;
+        }
     }
     Ok(sent)
 }

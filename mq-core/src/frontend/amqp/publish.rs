@@ -5,22 +5,21 @@ use alloc::sync::Arc;
 use amqp_codec::ReplyCode;
 use amqp_codec::connection::ReplyError;
 use amqp_codec::method::basic;
-use bytes::Bytes;
 use core::time::Duration;
 
 use super::channel::{Channel, Inbound, Incoming, Mode};
 use super::{AmqpFrontEnd, Answer, Serving, content};
 use crate::frontend::body::{Assembly, Source};
-use crate::model::Request;
 use crate::model::message::Text;
 use crate::model::queue::REPLY_QUEUE;
 use crate::model::request::{self, Publish, Unrouted};
+use crate::model::{Body, Request};
 
 impl AmqpFrontEnd {
     /// A publish has come. It is served when its body has come too.
     pub(super) fn published(&mut self, now: Duration, number: u16, inbound: Inbound) {
         if inbound.content.is_whole() {
-            let body = inbound.content.body_bytes();
+            let body = inbound.content.body_bytes().into();
             self.serve_publish(now, number, &inbound, body);
         } else if let Some(channel) = self.channels.get_mut(&number) {
             let body = Assembly::default();
@@ -53,7 +52,7 @@ impl AmqpFrontEnd {
             self.fail(now, &error.caused_by(basic::Publish::ID));
             return;
         }
-        match incoming.body.push(source, part, remaining) {
+        match incoming.body.push(source, part, Some(remaining)) {
             None => self.held_bodies += part.len() as u64,
             Some(body) => {
                 self.held_bodies -= before as u64;
@@ -64,7 +63,7 @@ impl AmqpFrontEnd {
         }
     }
 
-    fn serve_publish(&mut self, now: Duration, number: u16, inbound: &Inbound, body: Bytes) {
+    fn serve_publish(&mut self, now: Duration, number: u16, inbound: &Inbound, body: Body) {
         let method = basic::Publish::ID;
         self.serve(now, number, method, |channel, serving| {
             channel.publish(serving, inbound, body)
@@ -79,7 +78,7 @@ impl Channel {
         incoming.map_or(0, |incoming| incoming.body.len() as u64)
     }
 
-    fn publish(&mut self, s: &mut Serving<'_>, inbound: &Inbound, body: Bytes) -> Answer {
+    fn publish(&mut self, s: &mut Serving<'_>, inbound: &Inbound, body: Body) -> Answer {
         let Inbound {
             publish_tag,
             mandatory,

@@ -74,7 +74,7 @@ pub(super) fn message(inbound: Inbound<'_>, body: Bytes, now: Duration) -> Messa
             headers,
             ..Properties::default()
         },
-        body,
+        body: body.into(),
         published: now,
         counted: Counted::default(),
         origin: Origin::Mqtt {
@@ -111,9 +111,18 @@ pub(super) fn outbound<R>(
         true => wire(pending, now),
         false => PropertiesBuilder::new(),
     };
+    let joined;
+    let body = match message.body.whole() {
+        Some(whole) => whole,
+        // The model puts together what it hands to sessions.
+        None => {
+            joined = message.body.to_bytes();
+            &joined
+        }
+    };
     send(&Outbound {
         topic_name,
-        payload: Payload::Shared(&message.body),
+        payload: Payload::Shared(body),
         qos: wire_qos(pending.qos),
         retain: pending.retain,
         properties: properties.as_properties(),

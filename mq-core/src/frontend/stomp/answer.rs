@@ -320,17 +320,17 @@ impl StompFrontEnd {
         };
         let headers = headers::of(message, redelivered, self.config.stomp_dialect);
         let headers = said(&headers, version);
-        if message.body.len() < LARGE {
-            return self
-                .codec
-                .deliver(subscription, number, &destination, headers, &message.body);
-        }
-        let body_size = message.body.len() as u64;
         let codec = &mut self.codec;
-        codec
-            .begin_deliver(subscription, number, &destination, headers, body_size)
-            .and_then(|()| codec.send_shared_body(message.body.clone()))
-            .map(|_remaining| ())
+        let body = &message.body;
+        if let Some(small) = body.whole().filter(|body| body.len() < LARGE) {
+            return codec.deliver(subscription, number, &destination, headers, small);
+        }
+        let body_size = body.len() as u64;
+        codec.begin_deliver(subscription, number, &destination, headers, body_size)?;
+        for piece in body.pieces() {
+            codec.send_shared_body(piece.clone())?;
+        }
+        Ok(())
     }
 
     /// Sends a MESSAGE that nothing was subscribed to.
@@ -342,7 +342,7 @@ impl StompFrontEnd {
         let headers = headers::of(message, redelivered, self.config.stomp_dialect);
         let headers = said(&headers, version);
         self.codec
-            .deliver_unsubscribed(name, &destination, headers, &message.body)
+            .deliver_unsubscribed(name, &destination, headers, &message.body.to_bytes())
     }
 
     /// Says that a browser has seen all (ActiveMQ).

@@ -59,6 +59,7 @@ impl IdleStomp {
             config: _,
             link,
             names,
+            incoming,
             // It has logged in.
             terms: _,
             connection: _,
@@ -82,7 +83,7 @@ impl IdleStomp {
             farewell,
         } = session.as_ref()?;
         let is_settled = held.is_empty() && receipts.is_empty() && committing.is_empty();
-        if !link.is_empty() || !is_settled || farewell.is_some() {
+        if !link.is_empty() || !is_settled || farewell.is_some() || incoming.is_some() {
             return None;
         }
         let most = consumers.len().max(durable.len()).max(temporary.len());
@@ -163,6 +164,7 @@ impl IdleFrontEnd for IdleStomp {
             last_route: LastRoute::default(),
             last_destination: LastName::default(),
             user: self.user.clone(),
+            incoming: None,
             session: Some(self.session()),
         })
     }

@@ -20,7 +20,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Limits;
 
-use super::body::Source;
+use super::body::{ASSEMBLED, Assembly, Source};
 use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, IdleFrontEnd, Link, Progress, settle};
 use crate::admission::Terms;
@@ -36,7 +36,7 @@ use crate::model::request::{
     self, Answer, ChannelNumber, Host, Login, Publish, Row, Ticket, Unrouted,
 };
 use crate::model::schedule::Schedule;
-use crate::model::{ConnectionId, Notice, Request};
+use crate::model::{Body, ConnectionId, Notice, Request};
 use crate::names::Names;
 use crate::report::Reason;
 use answer::Asked;
@@ -82,6 +82,39 @@ pub(super) struct StompFrontEnd {
     user: Name,
     /// From CONNECTED on.
     session: Option<Session>,
+    /// A SEND whose body is coming.
+    incoming: Option<Box<Incoming>>,
+}
+
+/// A SEND of which the body is coming.
+struct Incoming {
+    posting: Posting,
+    receipt: Option<String>,
+    body: Assembly,
+}
+
+/// What a SEND publishes.
+enum Posting {
+    /// To one destination.
+    One(Publish),
+    /// To several: to all of them, or to none.
+    All(Vec<Publish>),
+}
+
+impl Posting {
+    /// Adds the body, which has come after the rest.
+    fn set_body(&mut self, body: &Body) {
+        let publishes = match self {
+            Self::One(publish) => core::slice::from_mut(publish),
+            Self::All(publishes) => publishes,
+        };
+        for publish in publishes {
+            // Nothing else has a share in it yet.
+            if let Some(message) = Arc::get_mut(&mut publish.message) {
+                message.body = body.clone();
+            }
+        }
+    }
 }
 
 /// What a connection has after login.
@@ -146,6 +179,7 @@ fn codec_config(config: &Config) -> ServerConfig {
     let limits = Limits::default()
         .with_header_count(config.limits.headers)
         .with_body(config.limits.message_size)
+        .with_assembled_size(ASSEMBLED)
         .with_subscriptions(config.limits.consumers)
         .with_transactions(config.limits.transactions)
         .with_transaction_operations(config.limits.transaction_operations)
@@ -185,6 +219,7 @@ impl StompFrontEnd {
             last_destination: LastName::default(),
             user: Name::default(),
             session: None,
+            incoming: None,
         }
     }
 
@@ -218,6 +253,12 @@ impl StompFrontEnd {
                 if let Err(failure) = self.send(now, source, &send) {
                     self.fail(now, receipt.as_deref(), &failure);
                 }
+                return;
+            }
+            ServerEvent::Body {
+                part, remaining, ..
+            } => {
+                self.body_part(source, part, remaining);
                 return;
             }
             ServerEvent::Commit {
@@ -319,66 +360,91 @@ impl StompFrontEnd {
         }
     }
 
-    /// SEND outside of a transaction.
+    /// SEND outside of a transaction. It is served when its body has come too.
     fn send(
         &mut self,
         now: Duration,
         source: Source<'_>,
         send: &InboundSend<'_>,
     ) -> Result<(), Failure> {
-        let body = source.keep(send.body());
-        let dialect = self.config.stomp_dialect;
-        if destination::is_composite(&send.destination, dialect) {
-            return self.send_to_all(now, send, &body);
-        }
-        let destination = parse(&send.destination, dialect)?;
-        let publish = self.publish(send, destination, body, now)?;
-        let ticket = self.ticket(send.receipt.as_deref());
-        // An ERROR says what is refused, whether there is a receipt or not.
-        let answer = match send.receipt {
-            Some(_) => Answer::Always(ticket),
-            None => Answer::IfRefused(ticket),
+        let body = match send.is_whole() {
+            true => source.keep(send.body()).into(),
+            false => Body::default(),
         };
-        self.link.tell(Request::Publish {
-            channel: CHANNEL,
-            publish,
-            answer,
-        });
+        let dialect = self.config.stomp_dialect;
+        let posting = if destination::is_composite(&send.destination, dialect) {
+            Posting::All(self.publish_to_all(send, &body, now)?)
+        } else {
+            let destination = parse(&send.destination, dialect)?;
+            Posting::One(self.publish(send, destination, body, now)?)
+        };
+        let receipt = send.receipt.as_deref();
+        if send.is_whole() {
+            self.post(posting, receipt);
+        } else {
+            self.incoming = Some(Box::new(Incoming {
+                posting,
+                receipt: receipt.map(String::from),
+                body: Assembly::default(),
+            }));
+        }
         Ok(())
     }
 
-    /// SEND to several destinations: to all of them, or to none.
-    fn send_to_all(
-        &mut self,
-        now: Duration,
-        send: &InboundSend<'_>,
-        body: &Bytes,
-    ) -> Result<(), Failure> {
-        let mut operations = Vec::new();
-        self.publish_to_all(send, body, now, &mut operations)?;
-        let ticket = self.ticket(send.receipt.as_deref());
-        self.link.tell(Request::Commit {
-            channel: CHANNEL,
-            operations,
-            ticket,
-        });
-        Ok(())
+    /// A part of the body of a SEND, after which so many bytes are to come.
+    fn body_part(&mut self, source: Source<'_>, part: &[u8], remaining: Option<u64>) {
+        let incoming = self.incoming.as_mut();
+        let body = incoming.and_then(|incoming| incoming.body.push(source, part, remaining));
+        if let Some(body) = body
+            && let Some(incoming) = self.incoming.take()
+        {
+            let Incoming {
+                mut posting,
+                receipt,
+                ..
+            } = *incoming;
+            posting.set_body(&body);
+            self.post(posting, receipt.as_deref());
+        }
     }
 
+    /// Publishes what a SEND says.
+    fn post(&mut self, posting: Posting, receipt: Option<&str>) {
+        let ticket = self.ticket(receipt);
+        let channel = CHANNEL;
+        self.link.tell(match posting {
+            Posting::One(publish) => Request::Publish {
+                channel,
+                publish,
+                // An ERROR says what is refused, whether there is a receipt or not.
+                answer: match receipt {
+                    Some(_) => Answer::Always(ticket),
+                    None => Answer::IfRefused(ticket),
+                },
+            },
+            Posting::All(publishes) => Request::Commit {
+                channel,
+                operations: publishes
+                    .into_iter()
+                    .map(request::Operation::Publish)
+                    .collect(),
+                ticket,
+            },
+        });
+    }
+
+    /// What a SEND publishes to the destinations that it names.
     fn publish_to_all(
         &mut self,
         send: &InboundSend<'_>,
-        body: &Bytes,
+        body: &Body,
         now: Duration,
-        operations: &mut Vec<request::Operation>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Publish>, Failure> {
         let all = destination::parse_all(&send.destination, self.config.stomp_dialect)
             .ok_or_else(|| invalid(&send.destination))?;
-        for destination in all {
-            let publish = self.publish(send, destination, body.clone(), now)?;
-            operations.push(request::Operation::Publish(publish));
-        }
-        Ok(())
+        all.into_iter()
+            .map(|destination| self.publish(send, destination, body.clone(), now))
+            .collect()
     }
 
     fn commit(
@@ -392,8 +458,9 @@ impl StompFrontEnd {
         for operation in operations {
             let (deliveries, settlement) = match operation {
                 Operation::Send(held) => {
-                    let body = held.frame().body().clone();
-                    self.publish_to_all(&held.as_send(), &body, now, &mut steps)?;
+                    let body = Body::from(held.frame().body().clone());
+                    let publishes = self.publish_to_all(&held.as_send(), &body, now)?;
+                    steps.extend(publishes.into_iter().map(request::Operation::Publish));
                     continue;
                 }
                 Operation::Ack { deliveries, .. } => (deliveries, Settlement::Acknowledge),
@@ -445,7 +512,7 @@ impl StompFrontEnd {
         &mut self,
         send: &InboundSend<'_>,
         destination: Destination<'_>,
-        body: Bytes,
+        body: Body,
         now: Duration,
     ) -> Result<Publish, Failure> {
         let destination = self.resolve(destination);
@@ -538,6 +605,7 @@ impl StompFrontEnd {
 
     /// Gives back everything.
     fn leave(&mut self) {
+        self.incoming = None;
         if let Some(mut session) = self.session.take() {
             session.give_back(&mut self.link);
         }
@@ -636,6 +704,10 @@ impl FrontEnd for StompFrontEnd {
             // The codec answers what is held in one, and that at once.
             return false;
         }
+        if self.codec.is_receiving_body() {
+            // Who else has a body in parts is followed by any frame.
+            return self.incoming.is_some() && self.link.row() != Row::Over;
+        }
         match input {
             [b'S', b'E', b'N', b'D', ..] => self.link.row() != Row::Over,
             [b'A', b'C', b'K', ..] | [b'N', b'A', b'C', b'K', ..] => self.link.row() == Row::Any,
@@ -644,6 +716,9 @@ impl FrontEnd for StompFrontEnd {
     }
 
     fn missing(&self, input: &[u8]) -> usize {
+        if self.codec.is_receiving_body() {
+            return 1;
+        }
         // The header says it, if anything does: a body is not searched for its end.
         let (head, rest) = input.split_at(input.len().min(LONGEST_HEAD));
         let version = self.codec.version().unwrap_or(stomp_codec::Version::V1_2);

@@ -693,7 +693,7 @@ mod tests {
                 index.apply(written, change);
             };
             let message = Arc::new(Message {
-                body: Bytes::from(vec![b'x'; len]),
+                body: Bytes::from(vec![b'x'; len]).into(),
                 ..message("")
             });
             at(0, transaction, Change::Message { message, targets });

@@ -726,7 +726,7 @@ pub(crate) mod tests {
             exchange: Name::from(""),
             routing_key: Name::from("q"),
             properties: Properties::default(),
-            body: Bytes::from_static(body.as_bytes()),
+            body: Bytes::from_static(body.as_bytes()).into(),
             published: Duration::ZERO,
             origin: Origin::Broker,
             counted: Counted::default(),

@@ -5,6 +5,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Body;
 use crate::model::message::{Headers, Integer, Origin, Properties, Text, Value};
 use crate::model::meter::Counted;
 
@@ -13,7 +14,7 @@ fn message(properties: Properties) -> Message {
         exchange: Name::from(""),
         routing_key: Name::from("q"),
         properties,
-        body: Bytes::new(),
+        body: Body::default(),
         published: Duration::ZERO,
         origin: Origin::Broker,
         counted: Counted::default(),

@@ -75,7 +75,7 @@ impl Sessions {
                 qos: Qos::ExactlyOnce,
                 ..Properties::default()
             },
-            body: Bytes::copy_from_slice(value.as_bytes()),
+            body: Bytes::copy_from_slice(value.as_bytes()).into(),
             published: shared.now,
             origin: Origin::Mqtt {
                 topic: Name::from(topic),

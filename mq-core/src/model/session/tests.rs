@@ -114,7 +114,8 @@ impl VirtualHost {
     fn heard(&mut self, id: SessionId) -> Vec<String> {
         core::iter::from_fn(|| self.next_pending(id, true))
             .map(|(_, p)| {
-                let body = core::str::from_utf8(&p.message.body).unwrap();
+                let body = p.message.body.to_bytes();
+                let body = core::str::from_utf8(&body).unwrap();
                 let mark = if p.retain { "r" } else { "" };
                 alloc::format!("{body}{mark}{}", p.qos as u8)
             })
@@ -279,7 +280,7 @@ fn a_session_waits_for_its_client() {
     assert_eq!(again, id);
     assert!(matches!(
         v.poll_notice(u64::MAX),
-        Some(Said { to: ConnectionId(2), notice: Notice::Push(push), .. }) if *push.pending.message.body == *b"kept"
+        Some(Said { to: ConnectionId(2), notice: Notice::Push(push), .. }) if push.pending.message.body == b"kept"[..]
     ));
     v.part(id, Leaving::default());
     v.at(3599 + 3600);

@@ -95,7 +95,7 @@ impl VirtualHost {
                 priority: Some(0),
                 ..Properties::default()
             },
-            body: Bytes::from(body),
+            body: Bytes::from(body).into(),
             published: self.shared.now,
             origin: Origin::Broker,
             counted: Counted::default(),

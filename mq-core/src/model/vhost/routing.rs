@@ -124,6 +124,11 @@ impl VirtualHost {
             self.shared.statistics.unroutable += 1;
             return PublishOutcome::Unroutable;
         }
+        let joined = match routes.sessions.is_empty() {
+            true => None,
+            false => self.joined(message),
+        };
+        let message = joined.as_ref().unwrap_or(message);
         let in_queue = !routes.queues.is_empty();
         let waits = !in_queue && routes.sessions.is_empty();
         let mut refused = !self.delay(message, &routes.delayed, room, &mut targets);
@@ -162,6 +167,17 @@ impl VirtualHost {
         } else {
             PublishOutcome::Routed
         }
+    }
+
+    /// The message with its body in one piece, if it is in several: MQTT sends it so, and it is
+    /// put together once for all who get it.
+    fn joined(&self, message: &Message) -> Option<Arc<Message>> {
+        if message.body.whole().is_some() {
+            return None;
+        }
+        let mut joined = Arc::new(message.with_body(message.body.to_bytes()));
+        self.shared.meter.count(&mut joined);
+        Some(joined)
     }
 
     /// Finds where a message goes, through bindings between exchanges and to

@@ -63,6 +63,11 @@ impl Inbound {
         (input.len() == longest).then_some(longest)
     }
 
+    /// Whether a part of a body comes next.
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.parts.is_some()
+    }
+
     /// Takes one frame and the EOLs before it, or only EOLs, or a part of the
     /// body of a frame that was not whole.
     pub(crate) fn next<'a>(

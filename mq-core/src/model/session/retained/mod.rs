@@ -199,7 +199,7 @@ mod tests {
     fn message(topic: &str, body: &str, ttl: Option<Duration>, now: Duration) -> Arc<Message> {
         let mut message = crate::model::queue::tests::message("");
         message.routing_key = swap_separators(topic).into();
-        message.body = Bytes::copy_from_slice(body.as_bytes());
+        message.body = Bytes::copy_from_slice(body.as_bytes()).into();
         message.properties.expiration = ttl;
         message.published = now;
         Arc::new(message)
@@ -304,7 +304,7 @@ mod tests {
                         match retained.step(at, now, &mut 0) {
                             Step::Found(message) => {
                                 let topic = swap_separators(&message.routing_key);
-                                let body = String::from_utf8(message.body.to_vec()).unwrap();
+                                let body = String::from_utf8(message.body.to_bytes().to_vec()).unwrap();
                                 found.push((topic, body));
                                 at.pass();
                             }

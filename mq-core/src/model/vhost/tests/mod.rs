@@ -134,7 +134,9 @@ impl VirtualHost {
 }
 
 fn body(message: &Message) -> alloc::string::String {
-    core::str::from_utf8(&message.body).unwrap().to_string()
+    core::str::from_utf8(&message.body.to_bytes())
+        .unwrap()
+        .to_string()
 }
 
 fn kind<T: core::fmt::Debug>(result: Result<T, Refusal>) -> Option<RefusalKind> {
