@@ -136,8 +136,9 @@
 //! call. Where bodies are large, neither side has to have one whole. Inwards, a
 //! body over [`Limits::assembled_size`] is handed
 //! out in parts that borrow from the input: first the event of the content, whose
-//! [`Content::is_whole`](connection::Content::is_whole) is false, then a `Body` for each part, until none of it
-//! remains. What a connection holds for a content that way is its method, its
+//! [`Content::is_whole`](connection::Content::is_whole) is false, then a `Body` for each part, as it
+//! comes, until none of it remains. A frame that is not all there is not waited for, but for
+//! its last byte, which comes with its frame-end. What a connection holds for a content that way is its method, its
 //! properties, and never more of a body than that limit. Outwards,
 //! [`begin_publish`](connection::ClientConnection::begin_publish) announces how large the
 //! body will be, and [`send_body`](connection::Connection::send_body) sends parts of

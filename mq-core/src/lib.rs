@@ -100,8 +100,8 @@
 //!    4 KiB or more as it lies in memory, between what the protocol puts around it.
 //!
 //! A body of that size is in the bytes of its `Input::Received` until it leaves, where it came
-//! whole and is a quarter of them. One that came with several reads over STOMP, or in several
-//! frames over AMQP, stays in as many [pieces](model::Body), each of which is 16 KiB or more and a
+//! whole and is a quarter of them. One that came over AMQP or STOMP with several reads, or in
+//! several frames, stays in as many [pieces](model::Body), each of which is 16 KiB or more and a
 //! quarter of what it came in. What is smaller is copied once, and so is what comes over MQTT in
 //! more than one read, or goes to MQTT in more than one piece.
 //!

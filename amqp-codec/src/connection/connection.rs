@@ -110,6 +110,14 @@ impl<R: Role> Connection<R> {
         self.core.set_reading(now, reading);
     }
 
+    /// Whether a frame has begun that belongs to a body in parts
+    /// ([`Limits::assembled_size`](crate::Limits::assembled_size)): the next bytes that are
+    /// received are of that body.
+    #[must_use]
+    pub fn is_receiving_body(&self) -> bool {
+        self.core.partial.is_some()
+    }
+
     /// Whether the virtual host is open, and neither side has closed.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -450,6 +450,12 @@ impl Assembly {
         }
     }
 
+    /// Whether a frame of so many bytes may be a part of the body of a content that was handed
+    /// out.
+    pub(super) fn has_room_for(&self, size: u32) -> bool {
+        matches!(self, Self::Parts { remaining, .. } if u64::from(size) <= *remaining)
+    }
+
     /// Whether the body of a content that was handed out is still to come.
     pub(super) fn is_in_parts(&self) -> bool {
         matches!(self, Self::Parts { .. })

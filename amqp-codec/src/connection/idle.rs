@@ -61,6 +61,7 @@ impl Connection<Server> {
             channels,
             first_free: _,
             held: _,
+            partial,
             sending,
             updating,
             timers,
@@ -73,8 +74,8 @@ impl Connection<Server> {
         } = &self.core;
         let is_open =
             *phase == Phase::Open && error.is_none() && timers.reading == Reading::Running;
-        let is_quiet =
-            transmit.len() == 0 && sending.is_empty() && *left_over == 0 && *updating == 0;
+        let is_sent = transmit.len() == 0 && sending.is_empty() && *updating == 0;
+        let is_quiet = is_sent && *left_over == 0 && partial.is_none();
         if !is_open || !is_quiet || channels.len() > FEW {
             return None;
         }

@@ -168,6 +168,74 @@ pub(crate) struct RawFrame<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+/// A body's frame of which the rest is to come. A body may be cut into frames anywhere (section
+/// 4.2.6.2): each part of one is handed out as though it were one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PartialFrame {
+    channel: u16,
+    /// Bytes of its payload.
+    size: u32,
+    /// Those that have not come.
+    left: u32,
+}
+
+impl PartialFrame {
+    /// The frame at the front, of which the end is not there, if it is a body's. Its channel and
+    /// its size say whether it may come in parts.
+    pub(crate) fn begin(input: &mut &[u8], may: impl FnOnce(u16, u32) -> bool) -> Option<Self> {
+        let (header, rest) = FrameHeader::parse(input)?;
+        *input = rest;
+        let FrameHeader {
+            frame_type,
+            channel,
+            size,
+        } = header;
+        let left = size;
+        (frame_type == TYPE_BODY && may(channel, size)).then_some(Self {
+            channel,
+            size,
+            left,
+        })
+    }
+
+    /// What there is of the rest, which is taken. The last byte waits for the frame-end, so that
+    /// a body has come whole only with that.
+    // keeps: section 4.2.3 / frame-end
+    pub(crate) fn next<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<RawFrame<'a>>, DecodeError> {
+        let Some((part, rest)) = input.split_at_checked(self.left as usize) else {
+            return Ok(self.take(input, input.len()));
+        };
+        match rest.first() {
+            None => Ok(self.take(input, part.len().saturating_sub(1))),
+            Some(&FRAME_END) => {
+                let raw = self.take(input, part.len());
+                *input = &input[1..];
+                Ok(raw)
+            }
+            Some(&end) => {
+                let raw = RawFrame::part(self.channel, part);
+                let offset = self.size as usize + FRAME_OVERHEAD - 1;
+                Err(raw.header.error(offset, DecodeErrorKind::FrameEnd(end)))
+            }
+        }
+    }
+
+    fn take<'a>(&mut self, input: &mut &'a [u8], len: usize) -> Option<RawFrame<'a>> {
+        let (part, rest) = input.split_at(len);
+        *input = rest;
+        self.left -= len as u32;
+        (len > 0).then(|| RawFrame::part(self.channel, part))
+    }
+
+    /// Whether all of it has been taken.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
 /// What a raw frame is, by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RawType {
@@ -196,6 +264,16 @@ impl<'a> RawFrame<'a> {
             return Err(header.error(len - 1, DecodeErrorKind::FrameEnd(*end)));
         }
         Ok(Some((Self { header, payload }, len)))
+    }
+
+    /// What has come of a body's frame, which is longer.
+    fn part(channel: u16, payload: &'a [u8]) -> Self {
+        let header = FrameHeader {
+            frame_type: TYPE_BODY,
+            channel,
+            size: payload.len() as u32,
+        };
+        Self { header, payload }
     }
 
     pub(crate) fn channel(&self) -> u16 {

@@ -1,6 +1,7 @@
 //! The same bytes in any chunks give the same events, answers and errors.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::peers::*;
 use amqp_codec::Limits;
@@ -20,14 +21,38 @@ struct Outcome {
     end: Result<bool, ConnectionError>,
 }
 
+/// What a connection said.
+#[derive(Default)]
+struct Events {
+    said: Vec<String>,
+    /// Bodies in parts, by channel, as far as they have come.
+    bodies: BTreeMap<u16, Vec<u8>>,
+}
+
+impl Events {
+    fn push(&mut self, event: &impl std::fmt::Debug) {
+        self.said.push(format!("{event:?}"));
+    }
+
+    /// A part of a body: an event once it is the last, wherever it was cut.
+    fn part(&mut self, channel: u16, part: &[u8], remaining: u64) {
+        assert!(!part.is_empty());
+        self.bodies.entry(channel).or_default().extend(part);
+        if remaining == 0 {
+            let body = self.bodies.remove(&channel);
+            self.push(&(channel, body));
+        }
+    }
+}
+
 /// Presents `bytes` in chunks of these lengths (over and over), as a socket would.
 fn play<C>(
     connection: &mut C,
     bytes: &[u8],
     chunks: &[usize],
-    mut step: impl FnMut(&mut C, &mut &[u8], &mut Vec<String>) -> Result<(), ConnectionError>,
+    mut step: impl FnMut(&mut C, &mut &[u8], &mut Events) -> Result<(), ConnectionError>,
 ) -> (Vec<String>, Result<(), ConnectionError>) {
-    let mut events = Vec::new();
+    let mut events = Events::default();
     let mut buffered = Vec::new();
     let mut rest = bytes;
     let mut chunks = chunks.iter().cycle();
@@ -37,12 +62,12 @@ fn play<C>(
         rest = &rest[len..];
         let mut input = &buffered[..];
         if let Err(error) = step(connection, &mut input, &mut events) {
-            return (events, Err(error));
+            return (events.said, Err(error));
         }
         let taken = buffered.len() - input.len();
         buffered.drain(..taken);
     }
-    (events, Ok(()))
+    (events.said, Ok(()))
 }
 
 fn play_server(bytes: &[u8], chunks: &[usize], limits: Limits) -> Outcome {
@@ -51,7 +76,15 @@ fn play_server(bytes: &[u8], chunks: &[usize], limits: Limits) -> Outcome {
     let mut server = ServerConnection::new(NOW, config);
     let (events, end) = play(&mut server, bytes, chunks, |server, input, events| {
         while let Some(event) = server.receive(NOW, input)? {
-            events.push(format!("{event:?}"));
+            match &event {
+                ServerEvent::Body {
+                    channel,
+                    part,
+                    remaining,
+                    ..
+                } => events.part(*channel, part, *remaining),
+                event => events.push(event),
+            }
             answer(server, &event);
         }
         Ok(())
@@ -104,7 +137,15 @@ fn play_client(bytes: &[u8], chunks: &[usize], limits: Limits) -> Outcome {
     let mut client = ClientConnection::new(NOW, config);
     let (events, end) = play(&mut client, bytes, chunks, |client, input, events| {
         while let Some(event) = client.receive(NOW, input)? {
-            events.push(format!("{event:?}"));
+            match &event {
+                ClientEvent::Body {
+                    channel,
+                    part,
+                    remaining,
+                    ..
+                } => events.part(*channel, part, *remaining),
+                event => events.push(event),
+            }
             act(client, &event);
         }
         Ok(())

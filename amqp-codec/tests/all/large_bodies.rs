@@ -3,8 +3,8 @@
 
 use crate::peers::*;
 use amqp_codec::connection::{
-    ClientConfig, ClientEvent, Delivery, InboundPublish, Message, ReplyError, Request, SendError,
-    ServerConfig, ServerEvent,
+    ClientConfig, ClientEvent, ConnectionError, Delivery, InboundPublish, Message, ReplyError,
+    Request, SendError, ServerConfig, ServerEvent,
 };
 use amqp_codec::method::{basic, channel, confirm, queue};
 use amqp_codec::{Limits, ReplyCode};
@@ -105,6 +105,95 @@ fn a_body_over_the_threshold_comes_in_parts() {
         let events = feed_server(&mut server, NOW, &bytes).unwrap();
         assert_eq!(seen(&events), *expected);
     }
+}
+
+/// What a server says of a stream that comes in two reads, and whether it is within a frame of
+/// a body after the first.
+fn in_two(bytes: &[u8], cut: usize) -> (Vec<String>, bool, Result<(), ConnectionError>) {
+    let mut server = open_server(streaming_server(), 4096, 0);
+    let (first, second) = bytes.split_at(cut);
+    let mut input = first;
+    let (mut said, mut is_within) = (Vec::new(), false);
+    for more in [second, b""] {
+        let end = loop {
+            match server.receive(NOW, &mut input) {
+                Ok(None) => break Ok(()),
+                Ok(Some(event)) => said.extend(seen(&[event])),
+                Err(error) => break Err(error),
+            }
+        };
+        if more.is_empty() || end.is_err() {
+            return (said, is_within, end);
+        }
+        is_within = server.is_receiving_body();
+        // What was not taken lies before it.
+        input = &bytes[cut - input.len()..];
+    }
+    unreachable!()
+}
+
+/// A part of a frame is handed out before the rest comes: all that there is of it, but for its
+/// last byte, which waits for the frame-end.
+// shows: section 4.2.3 / frame-end
+#[test]
+fn a_frame_of_a_body_in_parts_is_not_waited_for() {
+    let begin = [publish(1), header(1, 16)].concat();
+    let stream = [&begin[..], &body(1, b"0123456789"), &body(1, b"abcdef")].concat();
+    let head = begin.len() + 7;
+    // Where it is cut, whether it is within a frame there, and the parts.
+    let rows: &[(usize, bool, &[&str])] = &[
+        (head - 1, false, &["1+10, 6", "1+6, 0"]),
+        (head, false, &["1+10, 6", "1+6, 0"]),
+        (head + 1, true, &["1+1, 15", "1+9, 6", "1+6, 0"]),
+        (head + 9, true, &["1+9, 7", "1+1, 6", "1+6, 0"]),
+        (head + 10, true, &["1+9, 7", "1+1, 6", "1+6, 0"]),
+        (head + 11, false, &["1+10, 6", "1+6, 0"]),
+        (stream.len() - 1, true, &["1+10, 6", "1+5, 1", "1+1, 0"]),
+    ];
+    for (cut, is_within, parts) in rows {
+        let expected: Vec<&str> = ["1: 0/16"].iter().chain(*parts).copied().collect();
+        let (said, was_within, end) = in_two(&stream, *cut);
+        assert_eq!(said, expected, "{cut}");
+        assert_eq!((was_within, end), (*is_within, Ok(())), "{cut}");
+    }
+}
+
+/// Of a body whose frame has a wrong end, or is larger than the body, the last part never comes,
+/// and the fault is the same wherever the frame is cut.
+// shows: section 4.2.3 / frame-end
+#[test]
+fn a_fault_of_a_frame_in_parts_ends_the_connection() {
+    let begin = [publish(1), header(1, 11)].concat();
+    let mut wrong_end = body(1, b"0123456789a");
+    *wrong_end.last_mut().unwrap() = 0;
+    let too_large = body(1, b"0123456789ab");
+    for frame in [wrong_end, too_large] {
+        let stream = [&begin[..], &frame].concat();
+        let (_, _, fault) = in_two(&stream, begin.len());
+        assert!(fault.is_err());
+        for cut in begin.len()..stream.len() {
+            let (said, _, end) = in_two(&stream, cut);
+            assert_eq!(end, fault, "{cut}");
+            assert!(said.iter().all(|said| !said.ends_with(", 0")), "{said:?}");
+        }
+    }
+}
+
+/// A channel that this side closes while a frame of it is coming hears no more of that, and the
+/// others go on behind it.
+#[test]
+fn the_rest_of_a_frame_of_a_closing_channel_is_passed_over() {
+    let mut server = open_server(streaming_server(), 4096, 0);
+    feed_server(&mut server, NOW, &method(2, channel::Open {})).unwrap();
+    let rest = [body(1, &[1; 11]), publish(2), header(2, 1), body(2, b"x")].concat();
+    let bytes = [publish(1), header(1, 11), rest[..12].to_vec()].concat();
+    let events = feed_server(&mut server, NOW, &bytes).unwrap();
+    assert_eq!(seen(&events), ["1: 0/11", "1+5, 6"]);
+    assert!(server.idle().is_none());
+    let error = ReplyError::new(ReplyCode::NotFound, 1, "gone");
+    server.fail(NOW, &error).unwrap();
+    let events = feed_server(&mut server, NOW, &rest[12..]).unwrap();
+    assert_eq!(seen(&events), ["2: 1/1"]);
 }
 
 // shows: section 4.2.6 / incomplete content

@@ -1,5 +1,7 @@
 //! An AMQP connection of either role, and any bytes from the peer.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::cut::{Cut, Transcript, assert_the_cut_does_not_matter, feed};
@@ -58,7 +60,7 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
     config.limits.held_size = HELD_SIZE;
     let server = ServerConnection::new(NOW, config);
     let mut opened = false;
-    drive(server, stream, cut, |server, event| {
+    drive(server, stream, cut, |server, event, said| {
         let late = matches!(event, ServerEvent::Request { .. } | ServerEvent::Publish(_));
         assert!(opened || !late, "{event:?} before connection.open-ok");
         opened |= matches!(
@@ -68,6 +70,17 @@ fn serve(stream: &[u8], cut: Cut) -> Transcript {
                 ..
             }
         );
+        if let ServerEvent::Body {
+            channel,
+            part,
+            remaining,
+            ..
+        } = event
+        {
+            said.part(channel, part, remaining);
+            return Ok(());
+        }
+        said.push(&event);
         serve_event(server, event)
     })
 }
@@ -164,12 +177,45 @@ fn consume(stream: &[u8], cut: Cut) -> Transcript {
     let mut config = ClientConfig::default();
     config.limits.assembled_size = ASSEMBLED_SIZE;
     config.limits.held_size = HELD_SIZE;
-    drive(
-        ClientConnection::new(NOW, config),
-        stream,
-        cut,
-        consume_event,
-    )
+    let client = ClientConnection::new(NOW, config);
+    drive(client, stream, cut, |client, event, said| {
+        if let ClientEvent::Body {
+            channel,
+            part,
+            remaining,
+            ..
+        } = event
+        {
+            said.part(channel, part, remaining);
+            return Ok(());
+        }
+        said.push(&event);
+        consume_event(client, event)
+    })
+}
+
+/// What a connection has said.
+#[derive(Default)]
+struct Said {
+    events: Vec<String>,
+    /// Bodies in parts, by channel, as far as they have come.
+    bodies: BTreeMap<u16, Vec<u8>>,
+}
+
+impl Said {
+    fn push(&mut self, event: &impl Debug) {
+        self.events.push(format!("{event:?}"));
+    }
+
+    /// A body in parts is the same however it is cut: one event, with its last part.
+    fn part(&mut self, channel: u16, part: &[u8], remaining: u64) {
+        assert!(!part.is_empty());
+        self.bodies.entry(channel).or_default().extend(part);
+        if remaining == 0 {
+            let body = self.bodies.remove(&channel);
+            self.push(&(channel, body));
+        }
+    }
 }
 
 /// Feeds either end, and acts on what it returns.
@@ -177,9 +223,10 @@ fn drive<R: Role>(
     mut connection: Connection<R>,
     stream: &[u8],
     cut: Cut,
-    mut act: impl FnMut(&mut Connection<R>, R::Event<'_>) -> Result<(), SendError>,
+    mut act: impl FnMut(&mut Connection<R>, R::Event<'_>, &mut Said) -> Result<(), SendError>,
 ) -> Transcript {
     let mut transcript = Transcript::default();
+    let mut said = Said::default();
     let mut failed = None;
     transcript.left = feed(stream, cut, |input| {
         loop {
@@ -195,7 +242,7 @@ fn drive<R: Role>(
                 // What comes after is heard still: it may answer the goodbye.
                 Err(error) => match &failed {
                     None => {
-                        transcript.events.push(format!("{error:?}"));
+                        said.push(&error);
                         failed = Some(error);
                         continue;
                     }
@@ -208,15 +255,15 @@ fn drive<R: Role>(
                     }
                 },
             };
-            transcript.events.push(format!("{event:?}"));
-            if let Err(error) = act(&mut connection, event) {
-                transcript.events.push(format!("{error:?}"));
+            if let Err(error) = act(&mut connection, event, &mut said) {
+                said.push(&error);
             }
         }
     });
     if failed.is_some() {
         transcript.left.clear();
     }
+    transcript.events = said.events;
     transcript.closed = connection.is_closed();
     connection.poll_transmit(NOW, &mut transcript.sent);
     assert_eq!(connection.transmit_len(), 0);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::super::content::{Assembled, Content, Head};
 use super::super::error::{ConnectionError, ReplyError};
 use super::{ChannelState, Core, Phase};
-use crate::frame::{Frame, RawFrame, RawType};
+use crate::frame::{Frame, PartialFrame, RawFrame, RawType};
 use crate::method::{SentBy, channel, connection};
 use crate::{Method, MethodId, ReplyCode};
 
@@ -61,17 +61,55 @@ impl<C: Default> Core<C> {
         self.left_over = left;
     }
 
-    /// The frame at the front of `input`, which is taken.
+    /// The frame at the front of `input`, which is taken, or what there is of one that belongs
+    /// to a body in parts.
     #[inline]
     pub(in crate::connection) fn next_frame<'a>(
-        &self,
+        &mut self,
         input: &mut &'a [u8],
     ) -> Result<Option<RawFrame<'a>>, ConnectionError> {
+        if self.partial.is_some() {
+            return self.next_part(input);
+        }
         let Some((raw, len)) = RawFrame::split(input, &self.limits)? else {
-            return Ok(None);
+            return self.first_part(input);
         };
         *input = &input[len..];
         Ok(Some(raw))
+    }
+
+    /// What there is of a frame whose end is still to come.
+    #[inline(never)]
+    fn first_part<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<RawFrame<'a>>, ConnectionError> {
+        let channels = &self.channels;
+        let mut rest = *input;
+        self.partial = PartialFrame::begin(&mut rest, |number, size| {
+            let channel = channels.get(&number);
+            channel.is_some_and(|channel| channel.assembly.has_room_for(size))
+        });
+        let part = self.next_part(&mut rest)?;
+        match part {
+            Some(_) => *input = rest,
+            None => self.partial = None,
+        }
+        Ok(part)
+    }
+
+    fn next_part<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<RawFrame<'a>>, ConnectionError> {
+        let Some(partial) = &mut self.partial else {
+            return Ok(None);
+        };
+        let part = partial.next(input)?;
+        if partial.is_over() {
+            self.partial = None;
+        }
+        Ok(part)
     }
 
     /// A method on channel 0 during the handshake; `None` for a heartbeat.

@@ -17,7 +17,7 @@ use super::error::{ConnectionError, ReplyError, SendError};
 use super::timer::{Reading, Timer, Timers};
 use super::transmit::Transmit;
 use crate::Limits;
-use crate::frame::{self, FRAME_MIN_SIZE, FRAME_OVERHEAD};
+use crate::frame::{self, FRAME_MIN_SIZE, FRAME_OVERHEAD, PartialFrame};
 use crate::method::{SentBy, connection};
 
 pub(super) use self::channel::ChannelState;
@@ -84,6 +84,8 @@ pub struct Core<C> {
     pub(super) first_free: u16,
     /// What the channels' assemblies hold.
     pub(super) held: Held,
+    /// The frame that is being received in parts.
+    pub(super) partial: Option<PartialFrame>,
     /// Bodies on their way out in parts, by channel.
     pub(super) sending: BTreeMap<u16, Sending>,
     /// update-secrets that wait for their answer.
@@ -122,6 +124,7 @@ impl<C: Default> Core<C> {
             channels: BTreeMap::new(),
             first_free: 1,
             held: Held::default(),
+            partial: None,
             sending: BTreeMap::new(),
             updating: 0,
             timers,

@@ -163,7 +163,7 @@ pub enum ClientEvent<'a> {
     Body {
         /// Its channel.
         channel: u16,
-        /// The bytes, as many as their frame had.
+        /// The bytes, as many as have come of their frame.
         part: &'a [u8],
         /// Bytes of the body that are still to come, 0 after the last part.
         remaining: u64,

@@ -465,6 +465,9 @@ impl FrontEnd for AmqpFrontEnd {
     }
 
     fn may_gather(&self, input: &[u8]) -> bool {
+        if self.codec.is_receiving_body() {
+            return self.link.row() != Row::Over;
+        }
         // Frames of any channel and size (section 4.2.3).
         match input {
             // basic.publish, or a part of a body that one has begun.
@@ -476,6 +479,9 @@ impl FrontEnd for AmqpFrontEnd {
     }
 
     fn missing(&self, input: &[u8]) -> usize {
+        if self.codec.is_receiving_body() {
+            return 1;
+        }
         amqp_codec::needed(input)
     }
 
