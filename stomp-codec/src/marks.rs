@@ -5,9 +5,44 @@
 
 use core::slice;
 
+use memchr::memchr;
+
 /// A byte in all eight places.
 const fn all(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
+}
+
+/// The top bit of each byte of a word that is this one. Above one of these, others may be
+/// marked too.
+#[inline]
+const fn mark(word: u64, byte: u8) -> u64 {
+    let others = word ^ all(byte);
+    others.wrapping_sub(all(1)) & !others & all(0x80)
+}
+
+/// How many bytes [`find`] looks at by words. After so many, a search pays that is slower to begin
+/// and faster from then on.
+const NEAR: usize = 32;
+
+/// Where a byte is first, if it is there.
+#[inline]
+pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR));
+    let (words, rest) = near.as_chunks();
+    let mut from = 0;
+    for word in words {
+        let found = mark(u64::from_le_bytes(*word), byte);
+        if found != 0 {
+            return Some(from + (found.trailing_zeros() / 8) as usize);
+        }
+        from += 8;
+    }
+    let last = if far.is_empty() {
+        rest.iter().position(|&other| other == byte)
+    } else {
+        memchr(byte, far)
+    };
+    last.map(|at| from + at)
 }
 
 /// The top bit of each byte of a word that is below 0x20 (LF, CR and NUL are), a
@@ -78,6 +113,7 @@ impl Iterator for Marks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec;
     use std::vec::Vec;
 
     /// Every byte in every place of a word, beside every kind of other.
@@ -95,6 +131,24 @@ mod tests {
                     let found: Vec<_> = marks.filter(|&at| is_mark(bytes[at])).collect();
                     let expected: Vec<_> = (3..21).filter(|&at| is_mark(bytes[at])).collect();
                     assert_eq!(found, expected, "{byte} at {place} among {other}");
+                }
+            }
+        }
+    }
+
+    /// At every place, after every kind of other byte, near and far.
+    #[test]
+    fn the_first_is_found() {
+        for byte in [b'\n', b':'] {
+            for other in [b'a', 0, byte - 1, byte + 1, byte | 0x80, 0xff] {
+                for len in 0..3 * NEAR {
+                    let mut bytes = vec![other; len];
+                    assert_eq!(find(byte, &bytes), None, "{byte} in {len} of {other}");
+                    for place in (0..len).rev() {
+                        bytes[place] = byte;
+                        let found = find(byte, &bytes);
+                        assert_eq!(found, Some(place), "{byte} in {len} of {other}");
+                    }
                 }
             }
         }

@@ -34,6 +34,20 @@ fn plain_headers() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec(("[a-z]{1,6}", "[!-9;-Z^-~é☃]{0,12}"), 0..6)
 }
 
+/// Header lines without an end of line and without an escape: short ones and long ones, with
+/// blanks and more than one colon, and where the version has no other meaning for it, CR.
+fn header_lines(version: Version) -> impl Strategy<Value = Vec<String>> {
+    let value = "[ -9;-\\[\\]-~é☃:\t\r]{0,12}([ -9;-\\[\\]-~é☃:\t\r]{30,90})?";
+    let line = ("[ \t]?[a-z-]{1,40}[ \t]?", value).prop_map(move |(name, value)| {
+        let value = match version {
+            Version::V1_2 => value.replace('\r', ""),
+            _ => value,
+        };
+        format!("{name}:{value}")
+    });
+    prop::collection::vec(line, 0..6)
+}
+
 fn body() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![Just(0), any::<u8>()], 0..40)
 }
@@ -143,6 +157,36 @@ proptest! {
         })();
         prop_assert_eq!(found.is_ok(), expected.is_ok());
         prop_assert_eq!(out, whole);
+    }
+
+    /// A header block is its lines, each split at its first colon.
+    #[test]
+    fn header_lines_are_split_at_the_first_colon(
+        (version, lines) in version().prop_flat_map(|v| (Just(v), header_lines(v))),
+        with_cr: bool,
+    ) {
+        let eol = if with_cr && version == Version::V1_2 { "\r\n" } else { "\n" };
+        let block: String = lines.iter().flat_map(|line| [line.as_str(), eol]).collect();
+        let bytes = format!("MESSAGE{eol}{block}{eol}\0");
+        let (frame, _) = decode(bytes.as_bytes(), version, &Limits::default()).unwrap().unwrap();
+        let blanks: &[char] = match version {
+            Version::V1_0 => &[' ', '\t'],
+            _ => &[],
+        };
+        let expected: Vec<(&str, &str)> = lines
+            .iter()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.trim_matches(blanks), value.trim_matches(blanks)))
+            .collect();
+        let found: Vec<_> = frame.headers().collect();
+        let found: Vec<(&str, &str)> = found.iter().map(|h| (&*h.name, &*h.value)).collect();
+        prop_assert_eq!(&found, &expected);
+        for (name, _) in &expected {
+            let first = expected.iter().find(|(other, _)| other == name);
+            let value = frame.header(name);
+            prop_assert_eq!(value.as_deref(), first.map(|(_, value)| *value));
+        }
+        prop_assert_eq!(frame.header("no such name"), None);
     }
 
     // shows: stomp12/frames/any-segmentation, stomp11/frames/any-segmentation,
