@@ -6,4 +6,4 @@ mod server;
 pub use client::{AckToken, ClientEvent, Connected, ErrorFrame, Message, ReceiptId, Transaction};
 pub use server::{Acknowledge, Connect, InboundSend, ServerEvent, Subscribe};
 
-pub(super) use server::NOT_USER_HEADERS;
+pub(super) use server::is_user_header;

@@ -137,7 +137,7 @@ impl<'a> InboundSend<'a> {
     /// this server, and those that [`deliver`](crate::connection::ServerConnection::deliver) writes itself.
     pub fn user_headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let headers = self.frame.headers();
-        headers.filter(|header| !NOT_USER_HEADERS.contains(&&*header.name))
+        headers.filter(|header| is_user_header(&header.name))
     }
 
     /// The body; empty if it comes in parts.
@@ -155,16 +155,20 @@ impl<'a> InboundSend<'a> {
     }
 }
 
-/// Headers of SEND and MESSAGE that are not the message's own.
-pub(in crate::connection) const NOT_USER_HEADERS: [&str; 7] = [
-    "destination",
-    "receipt",
-    "transaction",
-    "content-length",
-    "message-id",
-    "subscription",
-    "ack",
-];
+/// Whether a header of SEND or MESSAGE with this name is the message's own.
+#[inline]
+pub(in crate::connection) fn is_user_header(name: &str) -> bool {
+    !matches!(
+        name,
+        "destination"
+            | "receipt"
+            | "transaction"
+            | "content-length"
+            | "message-id"
+            | "subscription"
+            | "ack"
+    )
+}
 
 /// A client that wants the messages of a destination ("SUBSCRIBE").
 #[derive(Clone, Debug, Eq, PartialEq)]

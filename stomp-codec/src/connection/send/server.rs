@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::connection::core::Phase;
-use crate::connection::event::NOT_USER_HEADERS;
+use crate::connection::event::is_user_header;
 use crate::connection::heart_beat::Agreed;
 use crate::connection::subscription::{Named, Subscription};
 use crate::connection::{Connection, Server};
@@ -378,7 +378,7 @@ impl MessageFrame<'_> {
         }
         for header in headers {
             let Header { name, value } = &header.into();
-            if !NOT_USER_HEADERS.contains(&&**name) {
+            if is_user_header(name) {
                 encoder.header(name, value)?;
             }
         }
