@@ -102,23 +102,30 @@ impl<'a> Encoder<'a> {
     }
 
     /// Adds a header that the specification names, so that its name needs no check and no
-    /// escape, and whose value comes in pieces.
-    pub(crate) fn named(&mut self, name: &'static str, value: &[&str]) -> Result<(), EncodeError> {
-        let (mut is_plain, mut len) = (true, name.len() + 2);
-        for piece in value {
-            is_plain &= self.writing.check_value(name, piece)?;
-            len += piece.len();
-        }
-        self.out.reserve(len);
+    /// escape.
+    // Inlined, so that a name that is written out where this is called is copied without a call.
+    #[inline(always)]
+    pub(crate) fn named(&mut self, name: &'static str, value: &str) -> Result<(), EncodeError> {
+        self.named_with_end(name, value, b"")
+    }
+
+    /// The same, where the value has an `end` that needs neither: digits and hyphens.
+    #[inline(always)]
+    pub(crate) fn named_with_end(
+        &mut self,
+        name: &'static str,
+        value: &str,
+        end: &[u8],
+    ) -> Result<(), EncodeError> {
+        let is_plain = self.writing.check_value(name, value)?;
         self.out.extend_from_slice(name.as_bytes());
         self.out.push(b':');
-        for piece in value {
-            if is_plain {
-                self.out.extend_from_slice(piece.as_bytes());
-            } else {
-                self.writing.put_value(piece, self.out);
-            }
+        if is_plain {
+            self.out.extend_from_slice(value.as_bytes());
+        } else {
+            self.writing.put_value(value, self.out);
         }
+        self.out.extend_from_slice(end);
         self.out.push(b'\n');
         Ok(())
     }
@@ -196,7 +203,7 @@ pub(crate) fn check_content_length(value: &str, body: &[u8]) -> Result<(), Encod
 // keeps: stomp11/ERROR/content-length, stomp10/ERROR/content-length
 pub(crate) fn put_content_length(length: u64, out: &mut impl BufMut) {
     out.put_slice(b"content-length:");
-    out.put_slice(Decimal::from_u64(length).as_str().as_bytes());
+    out.put_slice(Decimal::from_u64(length).as_bytes());
     out.put_u8(b'\n');
 }
 
@@ -205,7 +212,7 @@ pub(crate) const LONGEST_CONTENT_LENGTH: usize = CONTENT_LENGTH.len() + Decimal:
 
 /// The bytes of the header for that `content-length`.
 pub(crate) fn content_length_len(length: usize) -> usize {
-    CONTENT_LENGTH.len() + Decimal::from_u64(length as u64).as_str().len() + 2
+    CONTENT_LENGTH.len() + Decimal::from_u64(length as u64).as_bytes().len() + 2
 }
 
 /// A number in decimal digits, without an allocation.
@@ -216,22 +223,33 @@ pub(crate) struct Decimal {
 
 impl Decimal {
     /// The digits of the largest number.
-    const LONGEST: usize = 20;
+    pub(crate) const LONGEST: usize = 20;
 
-    pub(crate) fn from_u64(mut number: u64) -> Self {
+    pub(crate) fn from_u64(number: u64) -> Self {
         let mut digits = [b'0'; Self::LONGEST];
-        let mut start = digits.len();
+        let start = Self::put_last(number, &mut digits);
+        Self { digits, start }
+    }
+
+    /// Writes the digits of a number to the end of a buffer, and returns where they start.
+    #[inline]
+    pub(crate) fn put_last(mut number: u64, buffer: &mut [u8]) -> usize {
+        let mut start = buffer.len();
         loop {
             start -= 1;
-            digits[start] = b'0' + (number % 10) as u8;
+            buffer[start] = b'0' + (number % 10) as u8;
             number /= 10;
             if number == 0 {
-                return Self { digits, start };
+                return start;
             }
         }
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+
     pub(crate) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }

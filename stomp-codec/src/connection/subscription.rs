@@ -9,6 +9,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::str::FromStr;
 
+use crate::encoder::Decimal;
 use crate::{ConnectionError, ParseError, Version};
 
 /// A subscription of one connection, by a number of this side's own.
@@ -149,6 +150,35 @@ impl Named {
             subscription: Subscription(parse_number(subscription)?),
             number: parse_number(number)?,
         })
+    }
+}
+
+/// The text that [`Named::parse`] reads, after a hyphen.
+pub(crate) struct NamedText {
+    bytes: [u8; Self::LONGEST],
+    start: usize,
+}
+
+impl NamedText {
+    /// Two numbers, with a hyphen before each.
+    const LONGEST: usize = 2 * (1 + Decimal::LONGEST);
+
+    pub(crate) fn new(named: Named) -> Self {
+        // A hyphen is left in the place before each number.
+        let mut bytes = [b'-'; Self::LONGEST];
+        let mut start = Decimal::put_last(named.number, &mut bytes) - 1;
+        start = Decimal::put_last(named.subscription.0, &mut bytes[..start]) - 1;
+        Self { bytes, start }
+    }
+
+    /// As it is, to be put after the name of a session.
+    pub(crate) fn after_hyphen(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// Without the hyphen before it.
+    pub(crate) fn alone(&self) -> &[u8] {
+        &self.bytes[self.start + 1..]
     }
 }
 
@@ -458,6 +488,32 @@ mod tests {
             subscriptions.sent(subscription, message);
         }
         (subscriptions, subscription)
+    }
+
+    /// From the shortest to the longest.
+    #[test]
+    fn the_text_that_names_a_message() {
+        let rows: [(u64, u64, &[u8]); 3] = [
+            (0, 1, b"-0-1"),
+            (10, 90, b"-10-90"),
+            (
+                u64::MAX,
+                u64::MAX,
+                b"-18446744073709551615-18446744073709551615",
+            ),
+        ];
+        for (subscription, number, text) in rows {
+            let subscription = Subscription(subscription);
+            let named = Named {
+                subscription,
+                number,
+            };
+            let found = NamedText::new(named);
+            assert_eq!(found.after_hyphen(), text);
+            assert_eq!(found.alone(), &text[1..]);
+            let read = core::str::from_utf8(found.alone()).unwrap();
+            assert_eq!(Named::parse(read), Some(named));
+        }
     }
 
     proptest! {

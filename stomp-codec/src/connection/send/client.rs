@@ -137,11 +137,11 @@ impl Connection<Client> {
         let mut encoder = Encoder::new(self.core.outbound.buffer(), highest, command)?;
         if highest > Version::V1_0 {
             let versions = version_list(&self.config.versions, ",");
-            encoder.named("accept-version", &[&versions])?;
+            encoder.named("accept-version", &versions)?;
             let heart_beat = format!("{}", self.config.heart_beat);
-            encoder.named("heart-beat", &[&heart_beat])?;
+            encoder.named("heart-beat", &heart_beat)?;
         }
-        encoder.named("host", &[connect.host])?;
+        encoder.named("host", connect.host)?;
         let login = connect.login.map(|login| ("login", login));
         let passcode = connect.passcode.map(|passcode| ("passcode", passcode));
         for (name, value) in login.into_iter().chain(passcode) {
@@ -441,7 +441,7 @@ impl Connection<Client> {
         let version = self.core.writable()?;
         let mut encoder = Encoder::new(self.core.outbound.buffer(), version, command)?;
         for (name, value) in own {
-            encoder.named(name, &[value])?;
+            encoder.named(name, value)?;
         }
         if let Some(transaction) = options.transaction
             && matches!(command, Command::Send | Command::Ack | Command::Nack)
@@ -449,11 +449,11 @@ impl Connection<Client> {
             if !self.state.transactions.contains(&transaction) {
                 return Err(SendError::UnknownTransaction);
             }
-            encoder.named("transaction", &[Decimal::from_u64(transaction.0).as_str()])?;
+            encoder.named("transaction", Decimal::from_u64(transaction.0).as_str())?;
         }
         let receipt = options.receipt.then_some(self.state.last_receipt + 1);
         if let Some(receipt) = receipt {
-            encoder.named("receipt", &[Decimal::from_u64(receipt).as_str()])?;
+            encoder.named("receipt", Decimal::from_u64(receipt).as_str())?;
         }
         for header in headers {
             let Header { name, value } = &header.into();

@@ -6,9 +6,8 @@ use core::time::Duration;
 use crate::connection::core::Phase;
 use crate::connection::event::is_user_header;
 use crate::connection::heart_beat::Agreed;
-use crate::connection::subscription::{Named, Subscription};
+use crate::connection::subscription::{Named, NamedText, Subscription};
 use crate::connection::{Connection, Server};
-use crate::encoder::Decimal;
 use crate::setters::setters;
 use crate::{Command, EncodeError, Encoder, Header, SendError, Version};
 
@@ -81,10 +80,10 @@ impl Connection<Server> {
         };
         let ours = self.config.heart_beat;
         let mut encoder = Encoder::new(self.core.outbound.buffer(), version, Command::Connected)?;
-        encoder.named("version", &[version.as_str()])?;
+        encoder.named("version", version.as_str())?;
         if version > Version::V1_0 {
             // Clients are known that cannot do without the header.
-            encoder.named("heart-beat", &[&alloc::format!("{ours}")])?;
+            encoder.named("heart-beat", &alloc::format!("{ours}"))?;
         }
         let session = accept.session.map(|session| ("session", session));
         let server = accept.server.map(|server| ("server", server));
@@ -305,7 +304,7 @@ pub(in crate::connection) fn put_receipt(
     receipt: &str,
 ) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Receipt)?;
-    encoder.named("receipt-id", &[receipt])?;
+    encoder.named("receipt-id", receipt)?;
     encoder.body(b"")
 }
 
@@ -320,9 +319,9 @@ fn put_error(
 ) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out, version, Command::Error)?;
     if let Some(receipt) = goodbye.receipt {
-        encoder.named("receipt-id", &[receipt])?;
+        encoder.named("receipt-id", receipt)?;
     }
-    encoder.named("message", &[goodbye.summary])?;
+    encoder.named("message", goodbye.summary)?;
     let mut is_typed = goodbye.body.is_empty();
     for (name, value) in goodbye.headers {
         if !matches!(*name, "receipt-id" | "message" | "content-length") {
@@ -331,7 +330,7 @@ fn put_error(
         }
     }
     if !is_typed {
-        encoder.named("content-type", &["text/plain"])?;
+        encoder.named("content-type", "text/plain")?;
     }
     encoder.body(goodbye.body)
 }
@@ -346,7 +345,7 @@ struct MessageFrame<'a> {
 }
 
 impl MessageFrame<'_> {
-    /// Writes it; `end` writes what comes after the headers.
+    /// Writes it; `rest` writes what comes after the headers.
     // keeps: stomp12/MESSAGE/destination, stomp11/MESSAGE/destination,
     // keeps: stomp10/MESSAGE/destination, stomp12/MESSAGE/message-id, stomp11/MESSAGE/message-id,
     // keeps: stomp10/MESSAGE/message-id, stomp12/MESSAGE/subscription,
@@ -356,25 +355,22 @@ impl MessageFrame<'_> {
         out: &mut Vec<u8>,
         version: Version,
         headers: impl IntoIterator<Item: Into<Header<'h>>>,
-        end: impl FnOnce(Encoder<'_>) -> Result<(), EncodeError>,
+        rest: impl FnOnce(Encoder<'_>) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
-        let subscription = Decimal::from_u64(self.named.subscription.get());
-        let number = Decimal::from_u64(self.named.number);
-        let named = [subscription.as_str(), "-", number.as_str()];
+        let named = NamedText::new(self.named);
         let mut encoder = Encoder::new(out, version, Command::Message)?;
         if let Some(name) = self.subscription {
-            encoder.named("subscription", &[name])?;
+            encoder.named("subscription", name)?;
         }
-        if self.session.is_empty() {
-            encoder.named("message-id", &named)?;
+        let end = if self.session.is_empty() {
+            named.alone()
         } else {
-            let [subscription, hyphen, number] = named;
-            let id = [self.session, hyphen, subscription, hyphen, number];
-            encoder.named("message-id", &id)?;
-        }
-        encoder.named("destination", &[self.destination])?;
+            named.after_hyphen()
+        };
+        encoder.named_with_end("message-id", self.session, end)?;
+        encoder.named("destination", self.destination)?;
         if self.needs_ack && version >= Version::V1_2 {
-            encoder.named("ack", &named)?;
+            encoder.named_with_end("ack", "", named.alone())?;
         }
         for header in headers {
             let Header { name, value } = &header.into();
@@ -382,6 +378,6 @@ impl MessageFrame<'_> {
                 encoder.header(name, value)?;
             }
         }
-        end(encoder)
+        rest(encoder)
     }
 }
