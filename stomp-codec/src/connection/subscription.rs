@@ -145,10 +145,10 @@ pub(crate) struct Named {
 impl Named {
     /// What the header `ack` of 1.2 holds, and `message-id` ends with.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (subscription, number) = text.split_once('-')?;
+        let hyphen = text.bytes().position(|byte| byte == b'-')?;
         Some(Self {
-            subscription: Subscription(parse_number(subscription)?),
-            number: parse_number(number)?,
+            subscription: Subscription(parse_number(&text[..hyphen])?),
+            number: parse_number(&text[hyphen + 1..])?,
         })
     }
 }
@@ -422,30 +422,28 @@ impl Subscriptions {
         known.then_some(()).ok_or(ConnectionError::UnknownMessage)
     }
 
-    /// Whether the message still waits to be settled, or may be named again
-    /// because ACK and NACK are cumulative.
-    pub(crate) fn is_open(&self, named: Named) -> bool {
-        self.open.get(&named.subscription).is_none_or(|entry| {
-            entry.ack == AckMode::Client || entry.unacknowledged.position(named.number).is_some()
-        })
-    }
-
     /// Settles a message, or all up to it, and returns those that were still
     /// waiting.
+    pub(crate) fn settle(&mut self, named: Named) -> Deliveries {
+        self.settle_open(named).unwrap_or_else(Deliveries::none)
+    }
+
+    /// The same, or `None` if the message does not wait to be settled any more and may
+    /// not be named again, as it may where ACK and NACK are cumulative.
     // keeps: stomp12/SUBSCRIBE-ack/cumulative, stomp11/SUBSCRIBE-ack/cumulative,
     // keeps: stomp12/SUBSCRIBE-ack/individual, stomp11/SUBSCRIBE-ack/individual,
     // keeps: stomp12/ACK/consumes, stomp11/ACK/consumes, stomp10/ACK/consumes, stomp12/NACK/scope,
     // keeps: stomp11/NACK/scope
-    pub(crate) fn settle(&mut self, named: Named) -> Deliveries {
+    pub(crate) fn settle_open(&mut self, named: Named) -> Option<Deliveries> {
         let Some(entry) = self.open.get_mut(&named.subscription) else {
-            return Deliveries::none();
+            return Some(Deliveries::none());
         };
-        let Some(position) = entry.unacknowledged.position(named.number) else {
-            return Deliveries::none();
-        };
-        match entry.ack {
-            AckMode::Client => entry.unacknowledged.take_through(position),
-            AckMode::Auto | AckMode::ClientIndividual => entry.unacknowledged.take(position),
+        let waiting = &mut entry.unacknowledged;
+        match (waiting.position(named.number), entry.ack) {
+            (Some(position), AckMode::Client) => Some(waiting.take_through(position)),
+            (Some(position), _) => Some(waiting.take(position)),
+            (None, AckMode::Client) => Some(Deliveries::none()),
+            (None, _) => None,
         }
     }
 

@@ -412,12 +412,10 @@ impl Connection<Server> {
                 .hold(&transaction, held, &frame, &self.config.limits)?;
             return self.answer(version, known.receipt);
         }
-        if !self.state.subscriptions.is_open(named) {
-            return Err(ConnectionError::UnknownMessage);
-        }
+        let settled = self.state.subscriptions.settle_open(named);
         let acknowledge = Acknowledge {
             subscription: named.subscription,
-            deliveries: self.state.subscriptions.settle(named),
+            deliveries: settled.ok_or(ConnectionError::UnknownMessage)?,
             receipt: known.receipt,
             frame,
         };
