@@ -87,7 +87,7 @@ impl Role for Server {
                 Ok(None) => return Ok(None),
                 Ok(Some(Incoming::Frame(frame))) => match connection.on_frame(frame) {
                     Ok(None) => {}
-                    Ok(event) => return Ok(event),
+                    event @ Ok(Some(_)) => return event,
                     Err(error) => {
                         let receipt = frame.header("receipt");
                         return Err(connection.fail_over(error, receipt.as_deref()));
@@ -190,23 +190,23 @@ impl Connection<Server> {
         if !frame.is_whole() {
             self.state.partial = Some(Partial::of(command, &known));
         }
-        let event = match command {
-            Command::Send => self.on_send(frame, known)?,
-            Command::Subscribe => Some(self.on_subscribe(frame, known)?),
-            Command::Unsubscribe => Some(self.on_unsubscribe(version, frame, known)?),
-            Command::Ack | Command::Nack => self.on_acknowledge(version, frame, known)?,
+        match command {
+            Command::Send => self.on_send(frame, known),
+            Command::Subscribe => self.on_subscribe(frame, known).map(Some),
+            Command::Unsubscribe => self.on_unsubscribe(version, frame, known).map(Some),
+            Command::Ack | Command::Nack => self.on_acknowledge(version, frame, known),
             Command::Begin => {
                 let transaction = known.transaction.unwrap_or_default();
                 self.state
                     .transactions
                     .begin(&transaction, &self.config.limits)?;
-                self.answer(version, known.receipt)?
+                self.answer(version, known.receipt)
             }
             Command::Abort => {
                 self.state
                     .transactions
                     .abort(&known.transaction.unwrap_or_default())?;
-                self.answer(version, known.receipt)?
+                self.answer(version, known.receipt)
             }
             Command::Commit => {
                 let transaction = known.transaction.unwrap_or_default();
@@ -216,17 +216,16 @@ impl Connection<Server> {
                     ..
                 } = &mut self.state;
                 let operations = transactions.commit(&transaction, subscriptions)?;
-                Some(ServerEvent::Commit {
+                Ok(Some(ServerEvent::Commit {
                     transaction,
                     operations,
                     receipt: known.receipt,
                     frame,
-                })
+                }))
             }
-            Command::Disconnect => Some(self.on_disconnect(frame, known.receipt)),
-            _ => return Err(ConnectionError::UnexpectedCommand(command)),
-        };
-        Ok(event)
+            Command::Disconnect => Ok(Some(self.on_disconnect(frame, known.receipt))),
+            _ => Err(ConnectionError::UnexpectedCommand(command)),
+        }
     }
 
     // keeps: stomp12/STOMP/as-connect, stomp11/STOMP/as-connect, stomp12/CONNECT/host,
