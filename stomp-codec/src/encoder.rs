@@ -63,6 +63,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     ///
     /// The version does not have the command.
+    #[inline]
     pub fn new(
         out: &'a mut Vec<u8>,
         version: Version,
@@ -232,7 +233,9 @@ impl Decimal {
     }
 
     /// Writes the digits of a number to the end of a buffer, and returns where they start.
-    #[inline]
+    // Not inlined: into a buffer whose length is known, the loop would be unrolled for the longest
+    // number.
+    #[inline(never)]
     pub(crate) fn put_last(mut number: u64, buffer: &mut [u8]) -> usize {
         let mut start = buffer.len();
         loop {
