@@ -19,6 +19,7 @@ impl Version {
     /// # Errors
     ///
     /// What stands in the way.
+    #[inline]
     pub fn check_header(
         self,
         command: Command,
