@@ -150,7 +150,8 @@ impl Scan {
         version: Version,
         limits: &Limits,
     ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
-        self.decode_with(input, version.syntax(), limits, usize::MAX)
+        let decoded = self.decode_with(input, version.syntax(), limits, usize::MAX)?;
+        Ok(decoded.map(|decoded| (decoded.frame, decoded.taken)))
     }
 
     /// After `None`: the least length of an input in which the frame could be
@@ -178,7 +179,7 @@ impl Scan {
         syntax: Syntax,
         limits: &Limits,
         assembled: usize,
-    ) -> Result<Option<(Frame<'a>, usize)>, DecodeError> {
+    ) -> Result<Option<Decoded<'a>>, DecodeError> {
         if input.len() < self.seen {
             // Not the same bytes: begin again.
             *self = Self::default();
@@ -204,9 +205,13 @@ impl Scan {
             Some(end) => (input.get(self.from..end), end + 1),
             None => (None, self.from),
         };
+        let content_length = self.content_length;
         *self = Self::default();
-        let frame = Frame::decoded(syntax.version, command, headers, body);
-        Ok(Some((frame, taken)))
+        Ok(Some(Decoded {
+            frame: Frame::decoded(syntax.version, command, headers, body),
+            taken,
+            content_length,
+        }))
     }
 
     /// Finds the parts of the frame, as far as they have come.
@@ -535,6 +540,15 @@ impl Scan {
     }
 }
 
+/// A frame at the front of the input.
+pub(crate) struct Decoded<'a> {
+    pub(crate) frame: Frame<'a>,
+    /// How many bytes it takes, with the EOLs before it.
+    pub(crate) taken: usize,
+    /// What its header says.
+    pub(crate) content_length: Option<usize>,
+}
+
 /// The parts of a frame in the input.
 struct Located<'a> {
     command: Command,
@@ -599,7 +613,7 @@ const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }

@@ -2,9 +2,8 @@
 
 use memchr::memchr;
 
-use crate::encoder::CONTENT_LENGTH;
-use crate::parser::{decimal, error, trim};
-use crate::{DecodeError, DecodeErrorKind, Frame, Limit};
+use crate::parser::{Decoded, error};
+use crate::{DecodeError, DecodeErrorKind, Limit};
 
 /// Reads the body of a frame whose head was handed out without it.
 #[derive(Debug)]
@@ -35,14 +34,12 @@ impl Part<'_> {
 }
 
 impl Parts {
-    /// For the body after a `frame` whose head took so many bytes.
-    pub(crate) fn new(frame: &Frame<'_>, head: usize, limit: usize) -> Self {
-        // It was read before: if there are blanks, they mean nothing.
-        let length = frame.header(CONTENT_LENGTH);
+    /// For the body of a frame that was decoded without it, of so many bytes at most.
+    pub(crate) fn new(head: &Decoded<'_>, limit: usize) -> Self {
         Self {
-            length: length.and_then(|value| decimal(trim(value.as_bytes()))),
+            length: head.content_length,
             limit,
-            head,
+            head: head.taken,
             done: 0,
         }
     }

@@ -96,13 +96,13 @@ impl Inbound {
         }
         let assembled = limits.assembled_size;
         let found = self.scan.decode_with(bytes, syntax, limits, assembled)?;
-        Ok(found.map(|(frame, taken)| {
-            input.advance(taken);
+        Ok(found.map(|decoded| {
+            input.advance(decoded.taken);
             self.crlf_after = syntax.crlf;
-            if !frame.is_whole() {
-                self.parts = Some(Parts::new(&frame, taken, limits.body));
+            if !decoded.frame.is_whole() {
+                self.parts = Some(Parts::new(&decoded, limits.body));
             }
-            Incoming::Frame(frame)
+            Incoming::Frame(decoded.frame)
         }))
     }
 }
