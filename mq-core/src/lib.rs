@@ -101,9 +101,9 @@
 //!
 //! A body of that size is in the bytes of its `Input::Received` until it leaves, where it came
 //! whole and is a quarter of them. One that came over AMQP or STOMP with several reads, or in
-//! several frames, stays in as many [pieces](model::Body), each of which is 16 KiB or more and a
-//! quarter of what it came in. What is smaller is copied once, and so is what comes over MQTT in
-//! more than one read, or goes to MQTT in more than one piece.
+//! several frames, stays in as many [pieces](model::Body) of 8 KiB or more, as long as what they
+//! came in is no more than four times as large as the body. What is smaller is copied once, and so
+//! is what comes over MQTT in more than one read, or goes to MQTT in more than one piece.
 //!
 //! A front end asks one question at a time and receives nothing until the answer has
 //! come; publishes and settlements it sends on. A refusal ends the channel in the

@@ -8,8 +8,8 @@ use crate::model::Body;
 /// From so many bytes on a body goes out as it lies in memory.
 pub(super) const LARGE: usize = 4 * 1024;
 
-/// A body of at most so many bytes comes in with what is said about it, in one event: to copy it
-/// costs less than another one.
+/// A body of at most so many bytes comes in with what is said about it, in one event, over AMQP
+/// and STOMP: to copy it costs less than another one.
 pub(super) const WHOLE: usize = 8 * 1024;
 
 /// Below this many bytes a body is copied instead of keeping the buffer that
@@ -18,11 +18,14 @@ const COPY_BELOW: usize = 1024;
 
 /// A part of a body that has fewer bytes is copied to those beside it, so that a body has few
 /// pieces however it is cut.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 8 * 1024;
 
-/// A frame of STOMP with a body of at most so many bytes is received when all of it is there. Cut
-/// by a read, both of its parts may be so small that they would be copied anyway.
-pub(super) const ASSEMBLED: usize = 2 * PIECE;
+/// The buffers in which a body has a share are no more than so many times as large as what has
+/// come of it.
+const SHARE_OF_COME: usize = 8;
+
+/// They are no more than so many times as large as all of it.
+const SHARE_OF_ALL: usize = 4;
 
 /// The buffer that the bytes being received lie in.
 #[derive(Clone, Copy)]
@@ -32,17 +35,18 @@ impl Source<'_> {
     /// Keeps a piece of the received bytes: shares the buffer where the piece
     /// is most of it, and else copies.
     pub(super) fn keep(self, piece: &[u8]) -> Bytes {
-        let shared = self.share(piece, COPY_BELOW);
-        shared.unwrap_or_else(|| Bytes::copy_from_slice(piece))
+        let is_most = piece.len() * SHARE_OF_ALL >= self.0.len();
+        match self.holds(piece) && piece.len() >= COPY_BELOW && is_most {
+            true => self.0.slice_ref(piece),
+            false => Bytes::copy_from_slice(piece),
+        }
     }
 
-    /// The piece in the buffer, where it is most of it, and has so many bytes at least.
-    fn share(self, piece: &[u8], least: usize) -> Option<Bytes> {
+    /// Whether a piece lies in the buffer.
+    fn holds(self, piece: &[u8]) -> bool {
         let source = self.0.as_ptr_range();
         let range = piece.as_ptr_range();
-        let inside = source.contains(&range.start) && range.end <= source.end;
-        let is_most = inside && piece.len() >= least && piece.len() * 4 >= self.0.len();
-        is_most.then(|| self.0.slice_ref(piece))
+        source.contains(&range.start) && range.end <= source.end
     }
 }
 
@@ -52,6 +56,8 @@ pub(super) struct Assembly {
     pieces: Vec<Bytes>,
     /// Bytes in the pieces.
     len: usize,
+    /// Bytes of the buffers in which they have a share.
+    shared: usize,
     /// What has come after the pieces.
     end: BytesMut,
 }
@@ -74,17 +80,27 @@ impl Assembly {
         if is_last && self.len() == 0 {
             return Some(source.keep(part).into());
         }
-        match source.share(part, PIECE) {
-            Some(piece) => {
-                self.finish_end();
-                self.push_piece(piece);
-            }
-            None => self.gather(part, remaining),
+        if part.len() >= PIECE && source.holds(part) && self.may_share(source, part, remaining) {
+            self.shared += source.0.len();
+            self.finish_end();
+            self.push_piece(source.0.slice_ref(part));
+        } else {
+            self.gather(part, remaining);
         }
         is_last.then(|| {
             self.finish_end();
             core::mem::take(self).pieces.into_iter().collect()
         })
+    }
+
+    /// Whether the part may have a share in its buffer.
+    fn may_share(&self, source: Source<'_>, part: &[u8], remaining: Option<u64>) -> bool {
+        let shared = self.shared + source.0.len();
+        let come = self.len() + part.len();
+        let rest = remaining.map_or(0, |rest| rest.try_into().unwrap_or(usize::MAX));
+        let all = come.saturating_add(rest);
+        let of_come = come.saturating_mul(SHARE_OF_COME);
+        shared <= of_come && shared <= all.saturating_mul(SHARE_OF_ALL)
     }
 
     fn gather(&mut self, part: &[u8], remaining: Option<u64>) {
@@ -147,25 +163,45 @@ mod tests {
         }
     }
 
-    /// Parts that are large, and most of what they came in, stay where they are; the others are
-    /// copied, and take no more memory than they need.
+    /// Parts of 64 KiB that were received stay where they are if they are large, and the buffers
+    /// are not much larger than what has come and than all of the body. The others are copied.
     #[test]
     fn large_parts_stay_where_they_are() {
-        let source = Bytes::from(vec![7; 64 * 1024]);
-        let mut assembly = Assembly::default();
-        let (small, large) = (&source[..PIECE - 1], &source[..PIECE]);
-        let parts = [large, small, small, large, large, &source[..1]];
-        let mut remaining = parts.iter().map(|part| part.len()).sum::<usize>() as u64;
-        let mut whole = None;
-        for part in parts {
-            remaining -= part.len() as u64;
-            whole = assembly.push(Source(&source), part, Some(remaining));
-        }
-        let whole = whole.expect("it has come");
-        let lens: Vec<usize> = whole.pieces().map(Bytes::len).collect();
-        assert_eq!(lens, [PIECE, 2 * (PIECE - 1), PIECE, PIECE, 1]);
-        for (piece, is_shared) in whole.pieces().zip([true, false, true, true, false]) {
-            assert_eq!(piece.as_ptr() == source.as_ptr(), is_shared);
+        const KIB: usize = 1024;
+        let source = Bytes::from(vec![7; 64 * KIB]);
+        // The parts of a body in KiB, whether its length is known, and its pieces: how long they
+        // are, and whether they are in the buffer.
+        type Row = (&'static [usize], bool, &'static [(usize, bool)]);
+        let rows: &[Row] = &[
+            (&[10, 6], true, &[(10, true), (6, false)]),
+            (&[6, 10], true, &[(6, false), (10, true)]),
+            (&[7, 5, 4], true, &[(16, false)]),
+            (&[8, 8], true, &[(8, true), (8, false)]),
+            (&[8, 7], true, &[(15, false)]),
+            (&[32, 32], true, &[(32, true), (32, true)]),
+            (&[8, 24], true, &[(8, true), (24, true)]),
+            (&[10, 54], false, &[(10, false), (54, true)]),
+            (
+                &[16, 1, 16, 1],
+                false,
+                &[(16, true), (1, false), (16, true), (1, false)],
+            ),
+        ];
+        for (parts, is_known, pieces) in rows {
+            let mut assembly = Assembly::default();
+            let mut remaining = parts.iter().sum::<usize>() * KIB;
+            let mut whole = None;
+            for part in *parts {
+                remaining -= part * KIB;
+                let known = (*is_known || remaining == 0).then_some(remaining as u64);
+                whole = assembly.push(Source(&source), &source[..part * KIB], known);
+            }
+            let whole = whole.expect("it has come");
+            let found: Vec<(usize, bool)> = whole
+                .pieces()
+                .map(|piece| (piece.len() / KIB, piece.as_ptr() == source.as_ptr()))
+                .collect();
+            assert_eq!(found, *pieces, "{parts:?}");
         }
     }
 

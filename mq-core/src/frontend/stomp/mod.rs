@@ -20,7 +20,7 @@ use stomp_codec::connection::{
 
 use stomp_codec::Limits;
 
-use super::body::{ASSEMBLED, Assembly, Source};
+use super::body::{Assembly, Source, WHOLE};
 use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, IdleFrontEnd, Link, Progress, settle};
 use crate::admission::Terms;
@@ -179,7 +179,7 @@ fn codec_config(config: &Config) -> ServerConfig {
     let limits = Limits::default()
         .with_header_count(config.limits.headers)
         .with_body(config.limits.message_size)
-        .with_assembled_size(ASSEMBLED)
+        .with_assembled_size(WHOLE)
         .with_subscriptions(config.limits.consumers)
         .with_transactions(config.limits.transactions)
         .with_transaction_operations(config.limits.transaction_operations)
