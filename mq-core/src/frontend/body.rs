@@ -10,7 +10,7 @@ pub(super) const LARGE: usize = 4 * 1024;
 
 /// A body of at most so many bytes comes in with what is said about it, in one event, over AMQP
 /// and STOMP: to copy it costs less than another one.
-pub(super) const WHOLE: usize = 8 * 1024;
+pub(super) const WHOLE: usize = if cfg!(fuzzing) { FUZZED } else { 8 * 1024 };
 
 /// Below this many bytes a body is copied instead of keeping the buffer that
 /// it was received in.
@@ -18,7 +18,10 @@ const COPY_BELOW: usize = 1024;
 
 /// A part of a body that has fewer bytes is copied to those beside it, so that a body has few
 /// pieces however it is cut.
-const PIECE: usize = 8 * 1024;
+const PIECE: usize = if cfg!(fuzzing) { FUZZED } else { 8 * 1024 };
+
+/// The inputs of a fuzzer are short: with it, so many bytes are many.
+const FUZZED: usize = 16;
 
 /// The buffers in which a body has a share are no more than so many times as large as what has
 /// come of it.
