@@ -62,7 +62,10 @@ impl Client for Stomp {
             match event {
                 ClientEvent::Message(message) => {
                     heard(Heard::Message(message.body()));
-                    if let Some(token) = &message.ack {
+                    // What comes behind DISCONNECT is not acknowledged any more.
+                    if let Some(token) = &message.ack
+                        && self.client.is_open()
+                    {
                         self.client.ack(token, Headers::NONE, Options::default())?;
                     }
                 }
@@ -146,5 +149,38 @@ impl Client for Stomp {
 
     fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages that were on their way when the client leaves are no fault.
+    #[test]
+    fn what_comes_behind_disconnect_is_not_acknowledged() {
+        let consume = Destination {
+            kind: Kind::Queue,
+            name: "q".into(),
+            shared: false,
+        };
+        let job = Job {
+            name: "c".into(),
+            consume: Some(consume),
+            publish: None,
+            confirm: Confirm::Once,
+            durable: false,
+            window: 1,
+        };
+        let target: Target = "stomp://guest:guest@localhost".parse().expect("a URL");
+        let mut client = Stomp::begin(Duration::ZERO, &target, job).expect("it begins");
+        let hear = |client: &mut Stomp, mut input: &[u8]| {
+            client.receive(Duration::ZERO, &mut input, &mut |_| {})
+        };
+        hear(&mut client, b"CONNECTED\nversion:1.2\n\n\0").expect("it subscribes");
+        let message = b"MESSAGE\ndestination:/queue/q\nmessage-id:1\nsubscription:1\nack:1\n\n\0";
+        hear(&mut client, message).expect("it is acknowledged");
+        client.close(Duration::ZERO).expect("it is open");
+        hear(&mut client, message).expect("it is passed over");
     }
 }
