@@ -208,6 +208,19 @@ mod tests {
         }
     }
 
+    /// However much is claimed to come, the buffer is no more than eight times as large as what
+    /// has come.
+    #[test]
+    fn what_is_claimed_shares_no_memory() {
+        let source = Bytes::from(vec![7; 256 * 1024]);
+        for (len, is_shared) in [(32 * 1024 - 1, false), (32 * 1024, true)] {
+            let mut assembly = Assembly::default();
+            let part = &source[..len];
+            assert_eq!(assembly.push(Source(&source), part, Some(u64::MAX)), None);
+            assert_eq!(assembly.pieces.len() == 1, is_shared, "{len}");
+        }
+    }
+
     /// What is most of the bytes that were received shares their memory.
     #[test]
     fn most_of_a_buffer_is_shared() {

@@ -278,6 +278,25 @@ fn parts_are_put_together_once_for_mqtt() {
     assert_eq!(consumers.mqtt.messages[0].payload, text);
 }
 
+/// A message that was put together for MQTT counts among the bytes that the broker holds, once.
+#[test]
+fn what_is_put_together_is_counted() {
+    let mut world = World::new();
+    let mut consumer = Mqtt::connect(&mut world, "consumer");
+    consumer.subscribe(&mut world, "topic/all", QoS::AtLeastOnce);
+    consumer.seen(&mut world);
+    let stomp = Stomp::connect(&mut world);
+    for bytes in two_reads("destination:/topic/topic.all\n", &body(60_000), 25_000) {
+        let connection = stomp.0;
+        world.handle(Input::Received { connection, bytes });
+    }
+    // Until it is acknowledged.
+    let held = world.broker.statistics().held;
+    assert!((60_000..70_000).contains(&held), "{held}");
+    consumer.seen(&mut world);
+    assert_eq!(world.broker.statistics().held, 0);
+}
+
 /// What is stored of a body that came in two reads lies in both of them.
 #[test]
 fn parts_are_not_copied_on_their_way_to_the_store() {

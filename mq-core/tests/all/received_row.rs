@@ -10,7 +10,7 @@ use crate::world::stomp::Stomp;
 use amqp_codec::PropertyFields;
 use amqp_codec::connection::Tags;
 use amqp_codec::method::{basic, confirm};
-use mq_core::Config;
+use mq_core::{Config, Protocol};
 use mqtt_codec::QoS;
 use proptest::prelude::*;
 
@@ -148,6 +148,29 @@ fn receipts_of_a_transaction_come_in_their_turn() {
         came[..2].sort_by_key(|frame| receipt.is_empty() || frame.starts_with("MESSAGE"));
         assert_eq!(came, expected, "{read}");
     }
+}
+
+/// 1.0 lets any frame have a body, which is ignored: what comes behind it is taken in its turn.
+#[test]
+fn what_follows_a_body_that_is_nobodys_is_answered_in_its_turn() {
+    let mut world = World::new();
+    let c = Stomp(world.connect(Protocol::Stomp));
+    c.send(&mut world, "CONNECT\nlogin:guest\npasscode:guest\n\n");
+    c.subscribe(&mut world, "0", "/queue/q", "ack:client\n");
+    c.send(&mut world, "SEND\ndestination:/queue/q\n\nfirst");
+    let frames = c.frames(&mut world);
+    let id = frames.iter().find_map(|frame| frame.header("message-id"));
+    let id = id.unwrap();
+    let ignored = "x".repeat(9_000);
+    let read = format!(
+        "SEND\ndestination:/queue/q\n\nsecond\0\
+         ACK\nmessage-id:{id}\ncontent-length:9000\n\n{ignored}\0\
+         BEGIN\ntransaction:t\nreceipt:r\n\n\0"
+    );
+    world.send(c.0, read.as_bytes());
+    let frames = c.frames(&mut world);
+    let commands: Vec<_> = frames.iter().map(|frame| &*frame.command).collect();
+    assert_eq!(commands, ["MESSAGE", "RECEIPT"], "{frames:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod destination;
 mod headers;
 mod idle;
+mod send;
 mod subscription;
 
 use alloc::boxed::Box;
@@ -14,34 +15,30 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 use stomp_codec::connection::{
-    Connect, Goodbye, HeartBeat, HostHeader, InboundSend, Operation, Reading, ServerConfig,
-    ServerConnection, ServerEvent, Subscription, UnmatchedUnsubscribe,
+    Connect, Goodbye, HeartBeat, HostHeader, Operation, Reading, ServerConfig, ServerConnection,
+    ServerEvent, Subscription, UnmatchedUnsubscribe,
 };
 
 use stomp_codec::Limits;
 
-use super::body::{Assembly, Source, WHOLE};
+use super::body::{Source, WHOLE};
 use super::last_name::{LastName, LastRoute};
 use super::{FrontEnd, IdleFrontEnd, Link, Progress, settle};
 use crate::admission::Terms;
 use crate::config::Config;
 use crate::dialect::StompDialect;
 use crate::few_map::FewMap;
-use crate::model::message::{Message, Name, Origin, Text};
-use crate::model::meter::Counted;
-use crate::model::queue::{ConsumerId, QueueSettings};
-use crate::model::queue::{Lease, Settlement};
+use crate::model::message::Name;
+use crate::model::queue::{ConsumerId, Lease, Settlement};
 use crate::model::refusal::Refusal;
-use crate::model::request::{
-    self, Answer, ChannelNumber, Host, Login, Publish, Row, Ticket, Unrouted,
-};
-use crate::model::schedule::Schedule;
+use crate::model::request::{self, ChannelNumber, Host, Login, Row, Ticket};
 use crate::model::{Body, ConnectionId, Notice, Request};
 use crate::names::Names;
 use crate::report::Reason;
 use answer::Asked;
 use destination::Destination;
 use idle::IdleStomp;
+use send::Incoming;
 
 /// What this server calls itself in CONNECTED.
 const SERVER: &str = concat!("mq-core/", env!("CARGO_PKG_VERSION"));
@@ -84,37 +81,6 @@ pub(super) struct StompFrontEnd {
     session: Option<Session>,
     /// A SEND whose body is coming.
     incoming: Option<Box<Incoming>>,
-}
-
-/// A SEND of which the body is coming.
-struct Incoming {
-    posting: Posting,
-    receipt: Option<String>,
-    body: Assembly,
-}
-
-/// What a SEND publishes.
-enum Posting {
-    /// To one destination.
-    One(Publish),
-    /// To several: to all of them, or to none.
-    All(Vec<Publish>),
-}
-
-impl Posting {
-    /// Adds the body, which has come after the rest.
-    fn set_body(&mut self, body: &Body) {
-        let publishes = match self {
-            Self::One(publish) => core::slice::from_mut(publish),
-            Self::All(publishes) => publishes,
-        };
-        for publish in publishes {
-            // Nothing else has a share in it yet.
-            if let Some(message) = Arc::get_mut(&mut publish.message) {
-                message.body = body.clone();
-            }
-        }
-    }
 }
 
 /// What a connection has after login.
@@ -360,93 +326,6 @@ impl StompFrontEnd {
         }
     }
 
-    /// SEND outside of a transaction. It is served when its body has come too.
-    fn send(
-        &mut self,
-        now: Duration,
-        source: Source<'_>,
-        send: &InboundSend<'_>,
-    ) -> Result<(), Failure> {
-        let body = match send.is_whole() {
-            true => source.keep(send.body()).into(),
-            false => Body::default(),
-        };
-        let dialect = self.config.stomp_dialect;
-        let posting = if destination::is_composite(&send.destination, dialect) {
-            Posting::All(self.publish_to_all(send, &body, now)?)
-        } else {
-            let destination = parse(&send.destination, dialect)?;
-            Posting::One(self.publish(send, destination, body, now)?)
-        };
-        let receipt = send.receipt.as_deref();
-        if send.is_whole() {
-            self.post(posting, receipt);
-        } else {
-            self.incoming = Some(Box::new(Incoming {
-                posting,
-                receipt: receipt.map(String::from),
-                body: Assembly::default(),
-            }));
-        }
-        Ok(())
-    }
-
-    /// A part of the body of a SEND, after which so many bytes are to come.
-    fn body_part(&mut self, source: Source<'_>, part: &[u8], remaining: Option<u64>) {
-        let incoming = self.incoming.as_mut();
-        let body = incoming.and_then(|incoming| incoming.body.push(source, part, remaining));
-        if let Some(body) = body
-            && let Some(incoming) = self.incoming.take()
-        {
-            let Incoming {
-                mut posting,
-                receipt,
-                ..
-            } = *incoming;
-            posting.set_body(&body);
-            self.post(posting, receipt.as_deref());
-        }
-    }
-
-    /// Publishes what a SEND says.
-    fn post(&mut self, posting: Posting, receipt: Option<&str>) {
-        let ticket = self.ticket(receipt);
-        let channel = CHANNEL;
-        self.link.tell(match posting {
-            Posting::One(publish) => Request::Publish {
-                channel,
-                publish,
-                // An ERROR says what is refused, whether there is a receipt or not.
-                answer: match receipt {
-                    Some(_) => Answer::Always(ticket),
-                    None => Answer::IfRefused(ticket),
-                },
-            },
-            Posting::All(publishes) => Request::Commit {
-                channel,
-                operations: publishes
-                    .into_iter()
-                    .map(request::Operation::Publish)
-                    .collect(),
-                ticket,
-            },
-        });
-    }
-
-    /// What a SEND publishes to the destinations that it names.
-    fn publish_to_all(
-        &mut self,
-        send: &InboundSend<'_>,
-        body: &Body,
-        now: Duration,
-    ) -> Result<Vec<Publish>, Failure> {
-        let all = destination::parse_all(&send.destination, self.config.stomp_dialect)
-            .ok_or_else(|| invalid(&send.destination))?;
-        all.into_iter()
-            .map(|destination| self.publish(send, destination, body.clone(), now))
-            .collect()
-    }
-
     fn commit(
         &mut self,
         now: Duration,
@@ -505,85 +384,6 @@ impl StompFrontEnd {
             session.receipts.insert(session.last_ticket, receipt);
         }
         session.last_ticket
-    }
-
-    /// What a SEND publishes.
-    fn publish(
-        &mut self,
-        send: &InboundSend<'_>,
-        destination: Destination<'_>,
-        body: Body,
-        now: Duration,
-    ) -> Result<Publish, Failure> {
-        let destination = self.resolve(destination);
-        let Some((exchange, routing_key)) = destination.route() else {
-            return Err(invalid(&send.destination));
-        };
-        let headers = send.user_headers().map(|h| (h.name, h.value));
-        let dialect = self.config.stomp_dialect;
-        let mut properties = headers::properties(headers, dialect, now);
-        if let Err(why) = Schedule::of(&properties.headers) {
-            return Err(Failure::new("Invalid header", why));
-        }
-        if let Some(claimed) = properties.user_id.as_ref().filter(|id| **id != *self.user) {
-            return Err(Failure::from(Refusal::precondition_failed(format_args!(
-                "user_id property set to '{}' but authenticated user was '{}'",
-                claimed.as_str().unwrap_or_default(),
-                self.user
-            ))));
-        }
-        if let Some(reply_to) = &mut properties.reply_to {
-            let destination = reply_to
-                .as_str()
-                .and_then(|text| Destination::parse(text, dialect));
-            match destination {
-                Some(Destination::TemporaryQueue(name)) => {
-                    let name = name.into_owned();
-                    let consumes = dialect == StompDialect::RabbitMq;
-                    *reply_to = Text::from(&*self.temporary_queue(&name, consumes));
-                }
-                Some(Destination::TemporaryTopic(name)) => {
-                    let key = self.temporary_topic(&name);
-                    *reply_to = Text::from(&alloc::format!("/topic/{key}"));
-                }
-                _ => {}
-            }
-        }
-        let message = Message {
-            exchange: self.last_route.exchange.of(exchange),
-            routing_key: self.last_route.routing_key.of(routing_key),
-            properties,
-            body,
-            published: now,
-            counted: Counted::default(),
-            origin: Origin::Stomp {
-                destination: self.last_destination.of(&send.destination),
-            },
-        };
-        let unrouted = match destination {
-            Destination::Queue(_) => {
-                // Most messages say nothing of the queue.
-                let named = &message.properties.headers.0;
-                let asked = dialect == StompDialect::ActiveMq
-                    || named.iter().any(|(name, _)| headers::is_of_queue(name));
-                Unrouted::MakeQueue(asked.then(|| {
-                    let shape = headers::QueueShape::of_queue(&send.frame);
-                    let name = &message.routing_key;
-                    Box::new(QueueSettings {
-                        durable: shape.durable,
-                        exclusive: shape.exclusive.then_some(self.connection),
-                        auto_delete: shape.auto_delete,
-                        arguments: headers::arguments_of_queue(&send.frame, name, &self.config),
-                    })
-                }))
-            }
-            Destination::ExistingQueue(_) => Unrouted::Refuse,
-            _ => Unrouted::Drop,
-        };
-        Ok(Publish {
-            message: Arc::new(message),
-            unrouted,
-        })
     }
 
     /// DISCONNECT with a receipt: that comes when all is stored that came before it, and
@@ -667,17 +467,6 @@ impl Session {
         }
         self.durable.remove(&subscription)
     }
-}
-
-fn parse(text: &str, dialect: StompDialect) -> Result<Destination<'_>, Failure> {
-    Destination::parse(text, dialect).ok_or_else(|| invalid(text))
-}
-
-fn invalid(destination: &str) -> Failure {
-    Failure::new(
-        "invalid_destination",
-        alloc::format!("'{destination}' is not a valid destination here"),
-    )
 }
 
 impl FrontEnd for StompFrontEnd {
