@@ -10,8 +10,9 @@ use bytes::Bytes;
 use crate::fault::Pace;
 
 /// Reads of one connection that wait for the broker at most, so that one that floods
-/// leaves the inbox to the others.
-const READS_WAITING: usize = 2;
+/// leaves the inbox to the others. With fewer, a busy connection has to be woken for nearly
+/// each of them.
+const READS_WAITING: usize = 4;
 
 /// Whether the broker wants to hear from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
