@@ -13,6 +13,9 @@ use super::ledger::{Place, QUEUES, RANKS, ROUND, SINGLE, TIME_TO_LIVE, body, num
 use super::network::Network;
 use crate::world::amqp::{table, text};
 
+/// Rounds in which nothing may come. A body that left memory is read in some of them.
+const SILENCE: usize = 10_000;
+
 /// A connection that waits for nothing.
 fn converse(
     network: &mut Network,
@@ -21,15 +24,24 @@ fn converse(
     let id = network.open(Protocol::Amqp);
     let mut codec = ClientConnection::new(network.now, ClientConfig::default());
     let mut buffer = Vec::new();
-    let mut more = true;
+    let (mut more, mut silence) = (true, 0);
     while more {
+        assert!(silence < SILENCE, "the broker does not answer");
         let mut out = Vec::new();
         codec.poll_transmit(network.now, &mut out);
         network.send(id, &out, usize::MAX);
         network.wait(Duration::ZERO);
-        buffer.extend(network.receive(id, usize::MAX));
+        let received = network.receive(id, usize::MAX);
+        silence = match received.is_empty() {
+            true => silence + 1,
+            false => 0,
+        };
+        buffer.extend(received);
         let mut input = &buffer[..];
         while let Some(event) = codec.receive(network.now, &mut input).unwrap() {
+            if let ClientEvent::ChannelClosed { .. } | ClientEvent::Closed { .. } = event {
+                panic!("the broker ends it: {event:?}");
+            }
             more &= talk(&mut codec, Some(event));
         }
         buffer = input.to_vec();
