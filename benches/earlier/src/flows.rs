@@ -141,7 +141,7 @@ fn mqtt_acknowledge(body: usize) -> Box<dyn FnMut()> {
         message
     };
     let batch: Bytes = (1..=BATCH as u8).flat_map(message).collect();
-    let mut received = Received::new(body, |head| {
+    let received = Received::new(body, |head| {
         // The identifier is behind the topic and before the properties, of which there are none.
         let digits = 1 + head.get(1..5)?.iter().position(|byte| byte & 0x80 == 0)?;
         let at = 1 + digits + 5;
@@ -150,20 +150,14 @@ fn mqtt_acknowledge(body: usize) -> Box<dyn FnMut()> {
             id: at..at + 2,
         })
     });
-    Box::new(move || {
-        play.give(publisher, batch.clone(), |to, bytes| {
-            if to == subscriber {
-                received.take(bytes);
-            }
-        });
-        assert_eq!(received.ids.len(), BATCH, "all of them came");
-        let mut acks = Vec::with_capacity(BATCH * 4);
-        for id in received.ids.drain(..) {
-            acks.extend([0x40, 2]);
-            acks.extend(id);
-        }
-        play.give(subscriber, acks.into(), |_, _| {});
-    })
+    acknowledge(
+        play,
+        publisher,
+        batch,
+        subscriber,
+        received,
+        [&[0x40, 2], b""],
+    )
 }
 
 fn stomp_deliver(body: usize) -> Box<dyn FnMut()> {
@@ -187,7 +181,7 @@ fn stomp_acknowledge(header: &str, body: usize) -> Box<dyn FnMut()> {
     let consumer = play.connect(Protocol::Stomp, &hello);
     let publisher = play.connect(Protocol::Stomp, &hello[..1]);
     let batch = Bytes::from(stomp::send("/queue/q", header, body).repeat(BATCH));
-    let mut received = Received::new(body + 1, |head| {
+    let received = Received::new(body + 1, |head| {
         let (mut at, mut ack) = (0, None);
         loop {
             let line = &head[at..];
@@ -204,6 +198,20 @@ fn stomp_acknowledge(header: &str, body: usize) -> Box<dyn FnMut()> {
             at += len + 1;
         }
     });
+    let ack: [&[u8]; 2] = [b"ACK\nid:", b"\n\n\0"];
+    acknowledge(play, publisher, batch, consumer, received, ack)
+}
+
+/// A publisher's messages to a consumer, and an acknowledgement of each: what names the message,
+/// between these bytes.
+fn acknowledge(
+    mut play: Play,
+    publisher: ConnectionId,
+    batch: Bytes,
+    consumer: ConnectionId,
+    mut received: Received,
+    [before, behind]: [&'static [u8]; 2],
+) -> Box<dyn FnMut()> {
     Box::new(move || {
         play.give(publisher, batch.clone(), |to, bytes| {
             if to == consumer {
@@ -213,9 +221,9 @@ fn stomp_acknowledge(header: &str, body: usize) -> Box<dyn FnMut()> {
         assert_eq!(received.ids.len(), BATCH, "all of them came");
         let mut acks = Vec::with_capacity(BATCH * 32);
         for id in received.ids.drain(..) {
-            acks.extend_from_slice(b"ACK\nid:");
+            acks.extend_from_slice(before);
             acks.extend(id);
-            acks.extend_from_slice(b"\n\n\0");
+            acks.extend_from_slice(behind);
         }
         play.give(consumer, acks.into(), |_, _| {});
     })

@@ -1,4 +1,5 @@
-//! A broker whose sockets cost nothing, and what its clients have received.
+//! A broker whose sockets cost nothing, by no call that an earlier tree does not have: that of the
+//! other benches (`work`) asks for more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

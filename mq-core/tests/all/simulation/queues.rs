@@ -13,7 +13,7 @@ use super::ledger::{Place, QUEUES, RANKS, ROUND, SINGLE, TIME_TO_LIVE, body, num
 use super::network::Network;
 use crate::world::amqp::{table, text};
 
-/// Rounds in which nothing may come. A body that left memory is read in some of them.
+/// Rounds in a row in which nothing comes, after which nothing is taken to come.
 const SILENCE: usize = 10_000;
 
 /// A connection that waits for nothing.
