@@ -2,6 +2,7 @@
 //! not left.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -87,7 +88,7 @@ impl Connection {
             held: 0,
             blocked: None,
             writable: true,
-            touched: true,
+            touched: false,
             paused: false,
             waits: false,
             in_line: false,
@@ -139,6 +140,14 @@ impl Connection {
         self.backlog = Backlog::default();
         let idle = self.front.idle()?;
         (idle.poll_timeout() == self.deadline).then_some(idle)
+    }
+
+    /// Has its output and its deadline looked at before the call of the broker ends.
+    pub(super) fn touch(&mut self, id: ConnectionId, touched: &mut VecDeque<ConnectionId>) {
+        if !self.touched {
+            self.touched = true;
+            touched.push_back(id);
+        }
     }
 
     /// Bytes on their way to the peer.
@@ -246,11 +255,11 @@ impl Broker {
         let front = frontend::new(protocol, config, terms, id, now);
         let mut connection = Connection::new(protocol, Front::Open(front));
         connection.slow_consumers = own.map(Box::new);
+        connection.touch(id, &mut self.touched);
         self.connections.insert(id, connection);
         if let Some(system) = &mut self.system {
             system.connected();
         }
-        self.touched.insert(id);
     }
 
     /// The embedder has checked who a connection's peer is.
@@ -445,7 +454,7 @@ impl Broker {
         };
         connection.unsent = connection.unsent.saturating_sub(len);
         connection.count_taken(&self.shared.config, len);
-        self.touched.insert(id);
+        connection.touch(id, &mut self.touched);
         if connection.outbound() > self.shared.config.limits.transmit_high_water / 2 {
             return;
         }

@@ -54,7 +54,6 @@ impl Idle {
             deadline,
             login: Login::of(self.client),
             slow_consumers: self.slow_consumers,
-            touched: false,
             ..Connection::new(protocol, Front::Idle(self.front))
         }
     }

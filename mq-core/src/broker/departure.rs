@@ -31,11 +31,11 @@ impl Broker {
         }
         connection.departure = Some(Departure::Draining { until });
         let drains = self.shared.config.drain_on_takeover && !connection.gone;
+        connection.touch(id, &mut self.touched);
         if !connection.backlog.is_empty() {
             self.put_in_line(id);
         }
         if drains {
-            self.touched.insert(id);
             self.shared
                 .outputs
                 .push_back(Output::Drain { connection: id });

@@ -54,7 +54,7 @@ pub struct Broker {
     connections: Connections,
     deadlines: BTreeSet<(Duration, ConnectionId)>,
     /// Connections whose output and deadline have to be looked at.
-    touched: BTreeSet<ConnectionId>,
+    touched: VecDeque<ConnectionId>,
     gathered: Gathered,
     /// What one connection transmits, while it is handed out.
     transmitting: Vec<Bytes>,
@@ -122,7 +122,7 @@ impl Broker {
             shared,
             connections: Connections::default(),
             deadlines: BTreeSet::new(),
-            touched: BTreeSet::new(),
+            touched: VecDeque::new(),
             gathered: Gathered::default(),
             transmitting: Vec::new(),
             batches: VecDeque::new(),

@@ -169,10 +169,7 @@ impl Broker {
         connection
             .front
             .with(id, &self.shared, |front, now| tell(front, now));
-        if !connection.touched {
-            connection.touched = true;
-            self.touched.insert(id);
-        }
+        connection.touch(id, &mut self.touched);
         let blocked = connection.pass_requests(id, &mut self.shared);
         if core::mem::take(&mut connection.waits) && !connection.in_line {
             connection.in_line = true;

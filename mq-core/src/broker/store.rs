@@ -56,7 +56,7 @@ impl Broker {
     fn hold_back(&mut self, id: ConnectionId, size: usize) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.held += size;
-            self.touched.insert(id);
+            connection.touch(id, &mut self.touched);
             self.after_sending(id);
         }
     }
@@ -64,7 +64,7 @@ impl Broker {
     /// Hands out what the touched connections have to send, and closes those
     /// that are over.
     pub(super) fn settle(&mut self) {
-        while let Some(id) = self.touched.pop_first() {
+        while let Some(id) = self.touched.pop_front() {
             self.flush(id);
         }
         while let Some(dropped) = self.shared.model.poll_dropped() {

@@ -44,11 +44,11 @@ impl Broker {
     /// what it is sent, and keeps what is left. What follows lies in another buffer, and no frame
     /// across the two.
     pub(super) fn process(&mut self, id: ConnectionId, mut source: Bytes, mut next: Bytes) {
-        self.touched.insert(id);
         let end = self.spent() + TURN;
         let (mut held, mut more, mut waits) = (false, false, false);
         let mut input = &source[..];
         while let Some(connection) = self.connections.get_mut(&id) {
+            connection.touch(id, &mut self.touched);
             if connection.front.is_closed() {
                 self.finish_notices(end, true);
                 return;
@@ -153,8 +153,7 @@ impl Broker {
         connection
             .front
             .with(id, &self.shared, |front, now| call(front, now));
-        connection.touched = true;
-        self.touched.insert(id);
+        connection.touch(id, &mut self.touched);
         let blocked = connection.pass_requests(id, &mut self.shared);
         if blocked {
             self.block(id);
