@@ -22,6 +22,20 @@ use std::time::Instant;
 
 use flows::FLOWS;
 
+/// Small things of which each second one is gone, as in a process that has run for a while.
+///
+/// In a new one, a list of the broker that grows in the midst of a turn may lie behind all that the
+/// turn has taken, for good. Then glibc cannot give the end of the heap back after each turn, which
+/// takes a third of the time of some flows, and a few bytes more or less decide about it.
+fn scatter() {
+    // A list of more would change how much glibc keeps.
+    let things = (0..4 * 1024).map(|n| Vec::with_capacity(64 << (n % 7)));
+    let mut things: Vec<Vec<u8>> = things.collect();
+    for kept in things.iter_mut().step_by(2) {
+        std::mem::forget(std::mem::take(kept));
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [flow, size, messages] = &arguments[..] else {
@@ -35,6 +49,7 @@ fn main() -> ExitCode {
         eprintln!("earlier FLOW SIZE MESSAGES, with a flow that `earlier` prints");
         return ExitCode::FAILURE;
     };
+    scatter();
     let turns = messages.div_ceil(flow.messages);
     let mut turn = (flow.make)(size);
     for _ in 0..turns.div_ceil(4) {
